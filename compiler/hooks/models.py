@@ -1,0 +1,104 @@
+"""pydantic models: read by pydantic itself, so validators, aliases and defaults hold as its users know them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, RootModel, ValidationError
+
+from typefold.compiler.context import Context
+from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.hooks.records import Field, field_key, object_data, object_expr, object_schema
+from typefold.compiler.registry import default_registry
+from typefold.compiler.type_wire import Wire
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, BaseModel))
+def model_wire(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
+    """The fields under their validation aliases; fields with a default may be left out."""
+    if hint is BaseModel:
+        raise context.refuse(hint, "has no fields of its own; use a model of yours")
+    return context.named(hint, lambda: _build(hint, context))
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
+def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootModel[Any]]:
+    """As the root's type, inside JSON."""
+
+    def build() -> Wire[RootModel[Any]]:
+        _complete(hint, context)
+        field = hint.model_fields["root"]
+        wire = context.wire(field.annotation, metadata=tuple(field.metadata))
+        _note_validators(hint, context)
+        return Wire(
+            wire.expr,
+            wire.schema,
+            lambda value: wire.to_json(value.root),
+            lambda data: hint.model_validate(wire.from_json(data)),
+            lambda value: type(value) is hint,
+            native=wire.native,
+        )
+
+    return context.named(hint, build)
+
+
+def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
+    _complete(hint, context)
+    fields = []
+    for name, info in hint.model_fields.items():
+        place = f".{name}"
+        wire = context.wire(info.annotation, at=place, metadata=tuple(info.metadata))
+        key = field_key(hint, name, info, hint.model_config, context)
+        fields.append(Field(name, key, wire, info.is_required(), info.description))
+    keys = [field.key for field in fields]
+    if len(set(keys)) < len(keys):
+        raise context.refuse(hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})")
+    _note_validators(hint, context)
+    foreign = {field.key: field.wire for field in fields if not field.wire.native}
+
+    def to_json(value: BaseModel) -> dict[str, Any]:
+        if value.model_extra:
+            raise ValueError(f"{hint.__name__} holds fields of no declaration ({', '.join(value.model_extra)})")
+        return object_data(fields, lambda name: getattr(value, name))
+
+    def from_json(data: Any) -> BaseModel:
+        """By pydantic: in Python mode once the fields that are not its own have been read."""
+        if not foreign:
+            return hint.model_validate_json(context.spacing.dump(data))
+        read = {key: foreign[key].from_json(item) if key in foreign else item for key, item in data.items()}
+        return hint.model_validate(read)
+
+    return Wire(
+        object_expr(hint.__name__, fields, context),
+        object_schema(fields, hint.__name__, _own_doc(hint)),
+        to_json,
+        from_json,
+        lambda value: type(value) is hint,
+        native=not foreign,
+    )
+
+
+def _complete(hint: type[BaseModel], context: Context) -> None:
+    try:
+        hint.model_rebuild()
+    except Exception as error:
+        if not isinstance(error, (NameError, TypeError, ValueError)) or isinstance(error, (UnsupportedType, ValidationError)):
+            raise
+        raise context.refuse(hint, f"is not fully defined ({error})") from error
+
+
+def _note_validators(hint: type[BaseModel], context: Context) -> None:
+    decorators = hint.__pydantic_decorators__
+    for name, decorator in (decorators.field_validators | decorators.validators).items():
+        context.check(f"validator {hint.__name__}.{name} of {', '.join(decorator.info.fields)}")
+    for name in (*decorators.model_validators, *decorators.root_validators):
+        context.check(f"validator {hint.__name__}.{name}")
+    if hint.model_post_init is not BaseModel.model_post_init:
+        context.check(f"validator {hint.__name__}.model_post_init")
+    for key in ("str_min_length", "str_max_length", "str_strip_whitespace", "str_to_lower", "str_to_upper"):
+        if hint.model_config.get(key):
+            context.check(f"{key}={hint.model_config.get(key)!r} of {hint.__name__}")
+
+
+def _own_doc(hint: type[BaseModel]) -> str | None:
+    return hint.__doc__.strip() if hint.__doc__ and hint.__doc__ != BaseModel.__doc__ else None

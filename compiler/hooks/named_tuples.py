@@ -1,0 +1,55 @@
+"""Named tuples, as JSON objects: pydantic reads objects and arrays, and a model that sees the names errs less."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin
+
+from typefold.compiler.context import Context
+from typefold.compiler.hooks.generics import inherits_arguments, parameters_of, substituted
+from typefold.compiler.hooks.records import (
+    Field,
+    field_info,
+    field_key,
+    object_data,
+    object_expr,
+    object_schema,
+    resolved_hints,
+)
+from typefold.compiler.registry import default_registry
+from typefold.compiler.type_wire import Wire
+
+
+def _is_named_tuple(hint: Any) -> bool:
+    cls = get_origin(hint) or hint
+    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
+@default_registry.hook_factory(_is_named_tuple)
+def named_tuple_wire(hint: Any, context: Context) -> Wire[Any]:
+    """The fields in order; those with a default may be left out. Without annotations a field is any JSON value."""
+    cls: Any = get_origin(hint) or hint
+    context.allow(hint)
+
+    def build() -> Wire[Any]:
+        hints, known = resolved_hints(cls, context), parameters_of(hint)
+        fields = []
+        for name in cls._fields:
+            kind = substituted(hints.get(name, Any), known)
+            wire = context.wire(kind, at=f".{name}")
+            key = field_key(cls, name, field_info(kind), {}, context)
+            fields.append(Field(name, key, wire, name not in cls._field_defaults))
+        by_key = {field.key: field for field in fields}
+
+        def from_json(data: Any) -> Any:
+            return cls(**{by_key[key].name: by_key[key].wire.from_json(item) for key, item in data.items()})
+
+        return Wire(
+            object_expr(cls.__name__, fields, context),
+            object_schema(fields, cls.__name__),
+            lambda value: object_data(fields, lambda name: getattr(value, name)),
+            from_json,
+            lambda value: type(value) is cls,
+            native=all(field.wire.native for field in fields) and not (get_args(hint) or inherits_arguments(hint)),
+        )
+
+    return context.named(hint, build)

@@ -1,0 +1,146 @@
+"""Unions: each member keeps its own texts, and a value is written by the member that accepts it.
+
+Two members may share a text only where its value is the same for both. Anything else is refused, with a text that shows
+it: the value would come back as another. The text decides which member reads it; pydantic, which tries them all and
+takes the best fit, reads a union only where that must be the same member.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from types import UnionType
+from typing import Any, Union, get_args
+
+from typefold.compiler.context import Context
+from typefold.compiler.errors import describe
+from typefold.compiler.overlap import Undecided, shared_text
+from typefold.compiler.recognise import recognises
+from typefold.compiler.registry import default_registry
+from typefold.compiler.type_wire import JsonSchema, Wire
+from typefold.compiler.wire import Language, choice
+
+_SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
+_KINDS = _SCALARS | {"array", "object"}
+
+
+@default_registry.hook(Union, UnionType)
+def union_wire(hint: Any, context: Context) -> Wire[Any]:
+    """Any of the members."""
+    members, state = get_args(hint), context.compilation
+    # A limit on a union holds for the value, whichever member wrote it: pydantic checks it.
+    wires = [context.wire(member, at=f"|{describe(member)}") for member in members]
+    judgement = f"{context.path}: {describe(hint)}"
+    native = all(wire.native for wire in wires) and judgement not in state.foreign and _same_to_pydantic(wires, context)
+
+    def finish() -> None:
+        for one, other in combinations(range(len(wires)), 2):
+            if not (wires[one].plain and wires[other].plain):
+                _tell_apart(hint, members, wires, one, other, context)
+        if native and not _same_to_pydantic(wires, context):
+            state.misjudged.add(judgement)
+
+    state.later.append(finish)
+
+    def owner(value: Any) -> Wire[Any]:
+        for wire in wires:
+            if wire.accepts(value):
+                return wire
+        raise ValueError(f"{value!r} is of no member of {describe(hint)}")
+
+    def from_json(data: Any) -> Any:
+        text = context.spacing.dump(data)
+        problem = ValueError(f"{json.dumps(data)} is of no member of {describe(hint)}")
+        for wire in wires:
+            if recognises(Language(wire.expr, state.rules), text):
+                try:
+                    return wire.from_json(data)
+                except ValueError as error:  # a post-check of this member; another that shares the text may take it
+                    problem = error
+        raise problem
+
+    return Wire(
+        choice(*(wire.expr for wire in wires)),
+        {"anyOf": [wire.schema for wire in wires]},
+        lambda value: owner(value).to_json(value),
+        from_json,
+        lambda value: any(wire.accepts(value) for wire in wires),
+        native=native,
+        plain=all(wire.plain for wire in wires),
+    )
+
+
+def _tell_apart(
+    hint: Any, members: tuple[Any, ...], wires: list[Wire[Any]], one: int, other: int, context: Context
+) -> None:
+    names = f"{describe(members[one])} and {describe(members[other])}"
+    remedy = "give each a field with a Literal of its own (a tag), or keep one of them"
+    try:
+        text = shared_text(wires[one].expr, wires[other].expr, context.compilation.rules)
+    except Undecided:
+        raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
+    if text is not None:
+        raise context.refuse(hint, f"has two members that can both be written as {text}: {names}; {remedy}")
+
+
+def _same_to_pydantic(wires: list[Wire[Any]], context: Context) -> bool:
+    """Whether pydantic must take the member whose text it is, of each two members, as far as is known by now."""
+    definitions = context.compilation.definitions
+    return all(_pair_is_same(one, other, definitions) for one, other in combinations(wires, 2))
+
+
+def _pair_is_same(one: Wire[Any], other: Wire[Any], definitions: dict[str, JsonSchema]) -> bool:
+    """pydantic reads an Enum or a Literal of 1 from `1.0` and from `true`, and an object of which it ignores keys."""
+    first, second = _resolved(one.schema, definitions), _resolved(other.schema, definitions)
+    if first is None or second is None:
+        return True  # a type inside itself: asked again when it is known
+    kinds, other_kinds = _kinds(first, definitions), _kinds(second, definitions)
+    shared = kinds & other_kinds
+    if kinds == {"null"} or other_kinds == {"null"}:
+        return not shared
+    if _is_exact(one, first) and _is_exact(other, second) and kinds | other_kinds <= _SCALARS:
+        return True
+    if shared == {"object"} == kinds == other_kinds:
+        return _have_tags(first, second)
+    return not shared and (kinds <= _SCALARS) != (other_kinds <= _SCALARS) and not {"array", "object"} <= kinds | other_kinds
+
+
+def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSchema | None:
+    while "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/$defs/")
+        if name not in definitions:
+            return None
+        schema = definitions[name]
+    return schema
+
+
+def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:
+    """The kinds of JSON values that a schema speaks of."""
+    if "enum" in schema:
+        return frozenset().union(*(_kind(value) for value in schema["enum"]))
+    if "anyOf" in schema:
+        options = [_resolved(option, definitions) for option in schema["anyOf"]]
+        return frozenset().union(*(_KINDS if option is None else _kinds(option, definitions) for option in options))
+    return frozenset({schema["type"]}) if "type" in schema else _KINDS
+
+
+def _kind(value: Any) -> frozenset[str]:
+    names = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    return frozenset({names.get(type(value), "string")})
+
+
+def _is_exact(wire: Wire[Any], schema: JsonSchema) -> bool:
+    """Whether the values are scalars that pydantic prefers to all that it would have to convert."""
+    return wire.plain and ("enum" not in schema or schema.get("type") == "string")
+
+
+def _have_tags(one: JsonSchema, other: JsonSchema) -> bool:
+    """Whether a key is required in both objects, with values of which none is the other's."""
+    return any(
+        key in other.get("required", ())
+        and "enum" in one["properties"][key]
+        and "enum" in other["properties"][key]
+        and all(isinstance(value, str) for each in (one, other) for value in each["properties"][key]["enum"])
+        and not set(one["properties"][key]["enum"]) & set(other["properties"][key]["enum"])
+        for key in one.get("required", ())
+    )

@@ -1,0 +1,160 @@
+"""What `Annotated` and `Field` say about a type, as one record: bounds, lengths, patterns and validators.
+
+A hook takes what it can put into the language; what no hook takes is checked by pydantic after decoding, and named as a
+post-check. Nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import annotated_types
+from pydantic import Discriminator, Json, PlainSerializer, SkipValidation, StringConstraints, Tag, WrapSerializer
+from pydantic.fields import FieldInfo
+from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator, WrapValidator
+
+__all__ = ["Limits"]
+
+KEYWORDS = (
+    "ge",
+    "gt",
+    "le",
+    "lt",
+    "multiple_of",
+    "min_length",
+    "max_length",
+    "pattern",
+    "max_digits",
+    "decimal_places",
+    "strip_whitespace",
+    "to_lower",
+    "to_upper",
+    "ascii_only",
+    "one_of",
+)
+
+# What changes how a value is read, but not which texts are right: no limit, and no check worth naming.
+_NEUTRAL = ("strict", "allow_inf_nan", "union_mode", "coerce_numbers_to_str", "fail_fast")
+
+# What gives another value than was written; limits that the grammar holds to may fail on that one.
+_CHANGING = ("strip_whitespace", "to_lower", "to_upper")
+
+_VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
+
+# Marks of pydantic that say how a value is written or which member of a union it is: nothing to check.
+_UNCHECKED = (Discriminator, PlainSerializer, Tag, WrapSerializer)
+
+_REFUSED: dict[Any, str] = {
+    Json: "is wrapped in Json, which is JSON inside a JSON string; use the type itself",
+    SkipValidation: "has SkipValidation, so nothing would turn JSON into its values; leave the mark out",
+}
+
+M = TypeVar("M")
+
+
+class Limits:
+    """The limits that stand at one place of an annotation.
+
+    Attributes:
+        checks: Names of what can only be checked after decoding.
+    """
+
+    def __init__(self, metadata: Iterable[Any] = ()) -> None:
+        self._values: dict[str, list[Any]] = {}
+        self._taken: set[str] = set()
+        self.checks: list[str] = []
+        self._marks: list[Any] = []
+        self.add(metadata)
+
+    def add(self, metadata: Iterable[Any]) -> None:
+        """Read further annotations of the same place."""
+        for item in _flatten(metadata):
+            self._read(item)
+
+    def take(self, name: str) -> Any:
+        """The limit, the tightest where there are several, or `None`; the caller promises to enforce it."""
+        self._taken.add(name)
+        return self.peek(name)
+
+    def peek(self, name: str) -> Any:
+        """The limit or `None`, left to be checked after decoding."""
+        values = self._values.get(name)
+        if not values:
+            return None
+        if name in ("ge", "gt", "min_length"):
+            return max(values)
+        return min(values) if name in ("le", "lt", "max_length", "max_digits", "decimal_places") else values[-1]
+
+    def all(self, name: str) -> list[Any]:
+        """Every value that was given for the limit, in order."""
+        return list(self._values.get(name, ()))
+
+    def claim(self, kind: type[M]) -> list[M]:
+        """The annotations of a class that pydantic acts on in its own way; the caller promises to honour them."""
+        claimed = [mark for mark in self._marks if isinstance(mark, kind)]
+        self._marks = [mark for mark in self._marks if not isinstance(mark, kind)]
+        return claimed
+
+    def leave(self, *names: str) -> None:
+        """Give limits back that could not be enforced after all."""
+        self._taken -= set(names)
+
+    def names(self) -> tuple[str, ...]:
+        """The limits that were given, validators aside."""
+        return tuple(self._values)
+
+    def left(self) -> Iterator[str]:
+        """The post-checks: validators, and the limits that nobody took, or that a validator's value may fail."""
+        for name, values in self._values.items():
+            if name not in self._taken or self.changing:
+                yield from (f"{name}={value!r}" for value in values)
+        yield from self.checks
+        yield from (f"validator {_class_of(mark).__name__}" for mark in self._marks)
+
+    def refusal(self) -> str | None:
+        """Why no type can be compiled under these annotations, if so."""
+        return next((_REFUSED[_class_of(mark)] for mark in self._marks if _class_of(mark) in _REFUSED), None)
+
+    @property
+    def changing(self) -> bool:
+        """Whether the value may be another than the one that was written."""
+        return bool(self.checks or self._marks or any(name in self._values for name in _CHANGING))
+
+    def __bool__(self) -> bool:
+        return bool(self._values or self.checks or self._marks)
+
+    def _read(self, item: Any) -> None:
+        if isinstance(item, _VALIDATORS):
+            self.checks.append(f"validator {_name(item.func)}")
+        elif isinstance(item, annotated_types.Predicate):
+            self.checks.append(f"validator {_name(item.func)}")
+        else:
+            if hasattr(item, "__get_pydantic_core_schema__") and not hasattr(item, "one_of"):
+                if not isinstance(item, _UNCHECKED):
+                    self._marks.append(item)
+                return
+            for name in KEYWORDS:
+                value = getattr(item, name, None)
+                if value is not None and value is not False and not isinstance(item, type):
+                    self._values.setdefault(name, []).append(getattr(value, "pattern", value))
+
+
+def _flatten(metadata: Iterable[Any]) -> Iterator[Any]:
+    for item in metadata:
+        if isinstance(item, FieldInfo):
+            yield from _flatten(item.metadata)
+        elif isinstance(item, StringConstraints):
+            yield item  # it names its parts as attributes; taken apart it would lose some of them
+        elif isinstance(item, annotated_types.GroupedMetadata):
+            yield from _flatten(item)
+        else:
+            yield item
+
+
+def _class_of(mark: Any) -> type:
+    return mark if isinstance(mark, type) else type(mark)
+
+
+def _name(func: Any) -> str:
+    return str(getattr(func, "__qualname__", None) or repr(func)).replace("<locals>.", "")

@@ -1,0 +1,208 @@
+"""`OutputType[T]`: an annotation, compiled. Here alone stands the root rule: which types are bare text, and which JSON.
+
+Bare at the root are plain, bounded and patterned strings and choices whose members are all strings; everything else is
+canonical JSON. Whatever pydantic can read by itself it reads from the JSON text, so its validators, aliases and defaults
+hold; types of other kinds are read by their hooks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import SchemaError
+from typing_extensions import TypeForm
+
+import typefold.compiler.hooks  # noqa: F401  # fills the default registry
+from typefold.compiler.bounds import TokenBounds, Vocabulary
+from typefold.compiler.constraint import TEXT, Constraint
+from typefold.compiler.context import Compilation, Context
+from typefold.compiler.errors import DecodeError, UnsupportedType
+from typefold.compiler.limits import Limits
+from typefold.compiler.registry import Registry, default_registry
+from typefold.compiler.sample import shortest_height
+from typefold.compiler.shape import shape_of
+from typefold.compiler.spacing import WireFormat
+from typefold.compiler.strings import ANY_TEXT
+from typefold.compiler.type_wire import JsonSchema, Wire
+from typefold.compiler.wire import Language, is_recursive
+
+__all__ = ["OutputType", "output_type"]
+
+T = TypeVar("T")
+
+DEFAULT_WIRE = WireFormat.SPACED
+
+
+@dataclass(frozen=True, eq=False)
+class OutputType(Generic[T]):
+    """A type with its constraint and both ways between values and texts.
+
+    Attributes:
+        hint: The annotation.
+        wire_format: How its JSON is spaced.
+        constraint: What the engine enforces.
+        json_schema: The shape that a model is told; it enforces nothing.
+        post_checks: What decoding cannot enforce, each with its path. An answer that fails one is `Invalid`.
+
+    Example:
+        >>> from typing import Literal
+        >>> from typefold.compiler import output_type
+        >>> kind = output_type(Literal["keep", "drop"])
+        >>> kind.constraint.spec, kind.decode("keep")
+        (('keep', 'drop'), 'keep')
+        >>> output_type(list[int]).encode([1, 2])
+        '[1, 2]'
+    """
+
+    hint: TypeForm[T]
+    wire_format: WireFormat
+    constraint: Constraint
+    json_schema: JsonSchema
+    post_checks: tuple[str, ...]
+    wire: Wire[T] = field(repr=False)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether answers are bare text and not JSON."""
+        return self.wire.bare is not None
+
+    def encode(self, value: T) -> str:
+        """The value's one text, which the constraint admits.
+
+        Raises:
+            ValueError: The value is not one of the type, or one that JSON cannot write.
+        """
+        data = self.wire.to_json(value)
+        return str(data) if self.is_bare else self.wire_format.value.dump(data)
+
+    def decode(self, text: str) -> T:
+        """The value of an answer.
+
+        Raises:
+            DecodeError: The text is not in the language, or fails a post-check.
+        """
+        try:
+            if self.wire.bare is ANY_TEXT and not self.post_checks:
+                return cast(T, text)
+            if self._adapter is not None:
+                return self._adapter.validate_json(json.dumps(text) if self.is_bare else text)
+            return self.wire.from_json(text if self.is_bare else json.loads(text))
+        except ValidationError as error:
+            problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
+            raise DecodeError(text, _check_name(problems), _summary(problems), problems) from error
+        except RecursionError as error:
+            raise DecodeError(text, "nesting", f"is nested deeper than {_DEEPEST} levels") from error
+        except Exception as error:  # a validator may raise anything; the row fails, and no other
+            raise DecodeError(text, "validator", f"{type(error).__name__}: {error}") from error
+
+    def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
+        """How few and how many tokens an answer can take."""
+        return self.constraint.token_bounds(vocabulary)
+
+    @cached_property
+    def shape(self) -> str | None:
+        """What a model is told of the form of its answer; `None` for bare text."""
+        return None if self.is_bare else shape_of(self.json_schema, self.wire_format.value)
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T] | None:
+        return TypeAdapter(self.hint) if self.wire.native else None
+
+
+def output_type(
+    hint: TypeForm[T],
+    *,
+    wire: WireFormat | None = None,
+    registry: Registry = default_registry,
+    path: str = "return",
+) -> OutputType[T]:
+    """Compile a type.
+
+    Args:
+        hint: Any annotation: a class, a union, a `Literal`, `Annotated`, an alias.
+        wire: How JSON is spaced; the default is `WireFormat.SPACED`.
+        registry: The hooks to use.
+        path: What errors call the type.
+
+    Raises:
+        UnsupportedType: The type has no wire form; the error names the place and what to write instead.
+
+    Example:
+        >>> from typefold.compiler import output_type
+        >>> output_type(dict[str, float]).decode('{"a": 1.5}')
+        {'a': 1.5}
+    """
+    fmt = wire or DEFAULT_WIRE
+    key = (_identity(hint), fmt, id(registry), registry.version, path)
+    try:
+        known = _compiled.get(key)
+    except TypeError:
+        return _compile(hint, fmt, registry, path)
+    if known is None:
+        if len(_compiled) >= _CACHE_SIZE:
+            _compiled.clear()
+        known = _compiled[key] = _compile(hint, fmt, registry, path)
+    return cast("OutputType[T]", known)
+
+
+_CACHE_SIZE = 4096
+_DEEPEST = 200  # what pydantic's reader of JSON follows
+_compiled: dict[Any, OutputType[Any]] = {}
+
+
+def _identity(hint: Any) -> Any:
+    """A cache key: `Literal[1]` and `Literal[True]` are equal and hash alike, but are not the same type."""
+    return (hint, repr(hint)) if not isinstance(hint, type) or hasattr(hint, "__args__") else hint
+
+
+def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) -> OutputType[Any]:
+    state = Compilation(registry, wire_format.value)
+    try:
+        wire = _wire(hint, state, path)
+        while state.misjudged:  # names come out the same each time, so what was learnt of them holds
+            state = Compilation(registry, wire_format.value, foreign=state.foreign | state.misjudged)
+            wire = _wire(hint, state, path)
+    except RecursionError as error:
+        raise UnsupportedType(path, hint, "is nested too deeply, or contains itself without a name") from error
+    language = Language(wire.expr if wire.bare is None else wire.bare, state.rules)
+    if shortest_height(language) == inf:
+        reason = "it contains itself with no way to end" if is_recursive(language) else "no text meets its limits"
+        raise UnsupportedType(path, hint, f"has no finite value: {reason}")
+    if is_recursive(language):
+        state.checks[f"{path}: no deeper than {_DEEPEST} levels"] = None
+    constraint = TEXT if wire.bare == ANY_TEXT else Constraint.of(language)
+    schema = dict(wire.schema) if not state.definitions else {**wire.schema, "$defs": dict(state.definitions)}
+    made = OutputType(hint, wire_format, constraint, schema, tuple(state.checks), wire)
+    if wire.native:
+        try:
+            made._adapter  # noqa: B018  # pydantic refuses some limits only when it builds its validator
+        except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, TypeError, ValueError) as error:
+            raise UnsupportedType(path, hint, f"is refused by pydantic: {error}") from error
+    return made
+
+
+def _wire(hint: Any, state: Compilation, path: str) -> Wire[Any]:
+    wire = Context("", Limits(), state).wire(hint, at=path)
+    for finish in state.later:
+        finish()
+    return wire
+
+
+def _check_name(problems: list[dict[str, Any]]) -> str:
+    kinds = {str(problem["type"]) for problem in problems}
+    return "validator" if kinds <= {"value_error", "assertion_error"} else ", ".join(sorted(kinds))
+
+
+def _summary(problems: list[dict[str, Any]]) -> str:
+    def line(problem: dict[str, Any]) -> str:
+        place = ".".join(str(part) for part in problem["loc"])
+        return f"{place}: {problem['msg']}" if place else str(problem["msg"])
+
+    return "; ".join(map(line, problems))
+
+

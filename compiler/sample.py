@@ -1,0 +1,111 @@
+"""Texts of a language, made up at random: for the scripted engine, property tests and examples in documentation.
+
+Every text that `sample` gives is in the language. Lengths are drawn small (a repetition without end stops with even
+odds), and recursion deeper than a budget takes the option that ends soonest, so that sampling always ends.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import assert_never
+
+from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
+
+__all__ = ["sample", "shortest_height"]
+
+_BUDGET = 24  # nested references before the shortest way out is taken
+_READABLE = CharClass(((0x20, 0x7E),))
+
+
+def sample(language: Language, rng: random.Random, *, exotic: float = 0.05) -> str:
+    """One text of the language.
+
+    Args:
+        language: The language to draw from; it must not be empty.
+        rng: The source of chance; the same seed gives the same text.
+        exotic: How often (0 to 1) a character class gives any of its characters, and not a printable ASCII one.
+
+    Returns:
+        A text that `recognises(language, text)` accepts.
+
+    Example:
+        >>> import random
+        >>> from typefold.compiler.wire import Language, choice
+        >>> sample(Language(choice("yes")), random.Random(0))
+        'yes'
+    """
+    return _Sampler(language, rng, exotic).text(language.root, 0)
+
+
+def shortest_height(language: Language) -> float:
+    """The least number of nested rules that a text of the language needs; infinite for a language without a text."""
+    return _height(language.root, heights(language.rules))
+
+
+def heights(rules: Mapping[str, Expr]) -> dict[str, float]:
+    """For every rule the least number of nested references that a text of it needs (infinite if it has none)."""
+    known: dict[str, float] = dict.fromkeys(rules, float("inf"))
+    changed = True
+    while changed:
+        changed = False
+        for name, expr in rules.items():
+            height = 1 + _height(expr, known)
+            if height < known[name]:
+                known[name], changed = height, True
+    return known
+
+
+def _height(expr: Expr, known: Mapping[str, float]) -> float:
+    match expr:
+        case Lit():
+            return 0
+        case CharClass(ranges):
+            return 0 if ranges else float("inf")
+        case Seq(parts):
+            return max((_height(part, known) for part in parts), default=0)
+        case Choice(options):
+            return min((_height(option, known) for option in options), default=float("inf"))
+        case Repeat(item, least):
+            return _height(item, known) if least else 0
+        case Ref(name):
+            return known[name]
+        case _:
+            assert_never(expr)
+
+
+class _Sampler:
+    def __init__(self, language: Language, rng: random.Random, exotic: float) -> None:
+        self.rules = language.rules
+        self.rng = rng
+        self.exotic = exotic
+        self.heights = heights(language.rules)
+        if _height(language.root, self.heights) == float("inf"):
+            raise ValueError("the language is empty: there is no text to sample")
+
+    def text(self, expr: Expr, depth: int) -> str:
+        match expr:
+            case Lit(text):
+                return text
+            case CharClass():
+                readable = expr & _READABLE
+                pool = readable if len(readable) and self.rng.random() >= self.exotic else expr
+                return pool.nth(self.rng.randrange(len(pool)))
+            case Seq(parts):
+                return "".join(self.text(part, depth) for part in parts)
+            case Choice(options):
+                finite = [(_height(option, self.heights), option) for option in options]
+                least = min(height for height, _ in finite)
+                pool_of = [option for height, option in finite if height < float("inf")]
+                shortest = [option for height, option in finite if height == least]
+                return self.text(self.rng.choice(shortest if depth > _BUDGET else pool_of), depth)
+            case Repeat(item, least, most):
+                count = least
+                if _height(item, self.heights) < float("inf") and depth <= _BUDGET:
+                    while (most is None or count < most) and self.rng.random() < 0.75:
+                        count += 1
+                return "".join(self.text(item, depth) for _ in range(count))
+            case Ref(name):
+                return self.text(self.rules[name], depth + 1)
+            case _:
+                assert_never(expr)

@@ -1,0 +1,123 @@
+"""The shape of a JSON answer in words that a model reads well: JSON with types in the places of values.
+
+Made from the JSON schema alone. It is compact, spaced as the answer will be, and names what the constraint enforces; a
+description of a field follows it as a comment. Types that contain themselves are named and defined once.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from typefold.compiler.spacing import Spacing
+from typefold.compiler.type_wire import JsonSchema
+
+__all__ = ["shape_of"]
+
+_ANY = "any JSON value"
+
+
+def shape_of(schema: JsonSchema, spacing: Spacing) -> str:
+    """The shape that a schema describes.
+
+    Example:
+        >>> from typefold.compiler.spacing import WireFormat
+        >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, WireFormat.SPACED.value)
+        '[integer >= 0, ...]'
+    """
+    printer = _Shape(schema.get("$defs", {}), spacing)
+    text = printer.of({key: value for key, value in schema.items() if key != "$defs"})
+    named = [f"{name}: {printer.body(name)}" for name in printer.recursive]
+    return "\n".join([text, *(["where"] if named else []), *named])
+
+
+class _Shape:
+    def __init__(self, definitions: dict[str, Any], spacing: Spacing) -> None:
+        self.definitions = definitions
+        self.spacing = spacing
+        self.open: list[str] = []
+        self.recursive: dict[str, None] = {}
+
+    def of(self, schema: JsonSchema) -> str:
+        if "$ref" in schema:
+            return self.reference(schema["$ref"].removeprefix("#/$defs/"))
+        if "anyOf" in schema:
+            return " or ".join(dict.fromkeys(map(self.of, schema["anyOf"])))
+        if "enum" in schema:
+            return " | ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+        match schema.get("type"):
+            case "object":
+                return self.object(schema)
+            case "array":
+                return self.array(schema)
+            case "string":
+                return _string(schema)
+            case "integer" | "number":
+                return str(schema["type"]) + _range(schema)
+            case "boolean":
+                return "true | false"
+            case "null":
+                return "null"
+            case _:
+                return _ANY
+
+    def reference(self, name: str) -> str:
+        if name in self.open or name in self.recursive:
+            self.recursive[name] = None
+            return name
+        return self.body(name)
+
+    def body(self, name: str) -> str:
+        self.open.append(name)
+        text = self.of(self.definitions[name])
+        self.open.pop()
+        return text
+
+    def object(self, schema: JsonSchema) -> str:
+        colon, comma = self.spacing.colon, self.spacing.comma
+        if "properties" not in schema:
+            return f"{{string{colon}{self.of(schema.get('additionalProperties', {}))}{comma}...}}"
+        required = schema.get("required", [])
+        pairs = []
+        for key, value in schema["properties"].items():
+            note = "" if key in required else " (optional)"
+            about = value.get("description")
+            note += f" ({' '.join(about.split())})" if about else ""
+            pairs.append(f"{json.dumps(key, ensure_ascii=False)}{colon}{self.of(value)}{note}")
+        return "{" + comma.join(pairs) + "}"
+
+    def array(self, schema: JsonSchema) -> str:
+        comma = self.spacing.comma
+        if "prefixItems" in schema:
+            return "[" + comma.join(map(self.of, schema["prefixItems"])) + "]"
+        least, most = schema.get("minItems"), schema.get("maxItems")
+        bound = _between(least, most, "items")
+        return f"[{self.of(schema.get('items', {}))}{comma}...]{bound}"
+
+
+def _string(schema: JsonSchema) -> str:
+    if "pattern" in schema:
+        return f"string matching {schema['pattern']}"
+    if "format" in schema:
+        return f"string ({schema['format']})"
+    return "string" + _between(schema.get("minLength"), schema.get("maxLength"), "characters")
+
+
+def _between(least: int | None, most: int | None, what: str) -> str:
+    if least is None and most is None:
+        return ""
+    if least == most:
+        return f" ({most} {what})"
+    if most is None:
+        return f" (at least {least} {what})"
+    return f" (at most {most} {what})" if not least else f" ({least} to {most} {what})"
+
+
+def _range(schema: JsonSchema) -> str:
+    least, most = schema.get("minimum"), schema.get("maximum")
+    step = f", a multiple of {schema['multipleOf']}" if "multipleOf" in schema else ""
+    if least is not None and most is not None:
+        return f" from {least} to {most}{step}"
+    if least is not None:
+        return f" >= {least}{step}"
+    return (f" <= {most}" if most is not None else "") + step

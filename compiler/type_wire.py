@@ -1,0 +1,40 @@
+"""`Wire[T]`: what a hook returns, a type's form inside JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from typefold.compiler.wire import Expr
+
+__all__ = ["JsonSchema", "Wire"]
+
+T = TypeVar("T")
+
+JsonSchema: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wire(Generic[T]):
+    """A type's form inside JSON.
+
+    Attributes:
+        expr: The JSON texts of its values.
+        schema: JSON schema, which tells the model the shape; it enforces nothing.
+        to_json: A value as JSON data.
+        from_json: JSON data as a value; raises `ValueError` where a post-check fails.
+        accepts: Whether an object is a value of the type, so that a union can find the member that writes it.
+        bare: For string-like types the texts without quotation marks, for use at the root; else `None`.
+        native: Whether pydantic, given the type, reads this very JSON into the same values.
+        plain: Whether a value is its own JSON data, so that members of a union may share texts.
+    """
+
+    expr: Expr
+    schema: JsonSchema
+    to_json: Callable[[T], Any]
+    from_json: Callable[[Any], T]
+    accepts: Callable[[Any], bool]
+    bare: Expr | None = None
+    native: bool = True
+    plain: bool = False

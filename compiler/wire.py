@@ -1,0 +1,255 @@
+"""The algebra of the wire language: what a value is written as, as data.
+
+Six frozen nodes over Unicode scalar values, and no dialect: printers turn them into a backend's grammar, `recognise`
+matches a text against them, `sample` makes one up. A `Language` is a root and its named rules; recursion goes by rule
+name alone, so nodes are trees and compare by value.
+
+Invariant: no character class holds a surrogate, so every text of a language is valid UTF-8. Left out: anything that a
+context-free grammar cannot say (uniqueness, cross-field rules), which is a post-check of the output type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+__all__ = [
+    "ANY",
+    "EMPTY",
+    "NEVER",
+    "CharClass",
+    "Choice",
+    "Expr",
+    "Language",
+    "Lit",
+    "Ref",
+    "Repeat",
+    "Seq",
+    "char_class",
+    "choice",
+    "children",
+    "chars",
+    "is_recursive",
+    "join",
+    "optional",
+    "references",
+    "repeat",
+    "seq",
+]
+
+MAX_CODE_POINT = 0x10FFFF
+SURROGATES = (0xD800, 0xDFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Lit:
+    """Exactly this text; the empty text is allowed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CharClass:
+    """One character out of these inclusive code point ranges (sorted, apart, without surrogates)."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def __contains__(self, char: str) -> bool:
+        point = ord(char)
+        return any(low <= point <= high for low, high in self.ranges)
+
+    def __invert__(self) -> CharClass:
+        return CharClass(tuple(_gaps(_normal([*self.ranges, SURROGATES]))))
+
+    def __or__(self, other: CharClass) -> CharClass:
+        return char_class(*self.ranges, *other.ranges)
+
+    def __and__(self, other: CharClass) -> CharClass:
+        return ~(~self | ~other)
+
+    def __sub__(self, other: CharClass) -> CharClass:
+        return self & ~other
+
+    def __len__(self) -> int:
+        return sum(high - low + 1 for low, high in self.ranges)
+
+    def nth(self, index: int) -> str:
+        """The character at `index` in code point order."""
+        for low, high in self.ranges:
+            if index <= high - low:
+                return chr(low + index)
+            index -= high - low + 1
+        raise IndexError(index)
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """The parts, one after the other."""
+
+    parts: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Any one of the options; with no option at all, nothing matches."""
+
+    options: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The item, at least `least` times and at most `most` times (`None`: without end)."""
+
+    item: Expr
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The rule of that name."""
+
+    name: str
+
+
+Expr = Lit | CharClass | Seq | Choice | Repeat | Ref
+
+
+@dataclass(frozen=True)
+class Language:
+    """A root expression and the rules that it refers to, directly or through others."""
+
+    root: Expr
+    rules: Mapping[str, Expr] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Keep exactly the rules in use, in order of first use: equal languages print alike."""
+        used: dict[str, Expr] = {}
+        pending = list(references(self.root))[::-1]
+        while pending:
+            name = pending.pop()
+            if name not in used:
+                used[name] = self.rules[name]
+                pending += list(references(used[name]))[::-1]
+        object.__setattr__(self, "rules", used)
+
+
+def char_class(*ranges: tuple[int, int] | str) -> CharClass:
+    """A class from inclusive code point ranges and strings of single characters; surrogates fall out."""
+    pairs: list[tuple[int, int]] = []
+    for item in ranges:
+        pairs += [(ord(char), ord(char)) for char in item] if isinstance(item, str) else [item]
+    return ~CharClass(tuple(_gaps(_normal([*pairs, SURROGATES]))))
+
+
+def chars(text: str) -> CharClass:
+    """Any one character of `text`; `a-z` style ranges are written out by `char_class`."""
+    return char_class(text)
+
+
+def _normal(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
+
+
+def _gaps(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    start = 0
+    for low, high in ranges:
+        if start < low:
+            yield start, low - 1
+        start = high + 1
+    if start <= MAX_CODE_POINT:
+        yield start, MAX_CODE_POINT
+
+
+ANY = CharClass(tuple(_gaps([SURROGATES])))
+EMPTY = Lit("")
+NEVER = Choice(())
+
+
+def seq(*parts: Expr | str) -> Expr:
+    """The parts in order: flattened, neighbouring literals merged, strings taken as literals."""
+    flat: list[Expr] = []
+    for part in parts:
+        expr = Lit(part) if isinstance(part, str) else part
+        for item in expr.parts if isinstance(expr, Seq) else (expr,):
+            if item == NEVER:
+                return NEVER
+            if isinstance(item, Lit) and flat and isinstance(flat[-1], Lit):
+                flat[-1] = Lit(flat[-1].text + item.text)
+            elif item != EMPTY:
+                flat.append(item)
+    if not flat:
+        return EMPTY
+    return flat[0] if len(flat) == 1 else Seq(tuple(flat))
+
+
+def choice(*options: Expr | str) -> Expr:
+    """One of the options: flattened, without doubles, classes kept apart; strings taken as literals."""
+    flat: dict[Expr, None] = {}
+    for option in options:
+        expr = Lit(option) if isinstance(option, str) else option
+        for item in expr.options if isinstance(expr, Choice) else (expr,):
+            flat[item] = None
+    return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
+
+
+def repeat(item: Expr, least: int, most: int | None) -> Expr:
+    """The item `least` to `most` times, with the trivial cases folded."""
+    if most is not None and most < least:
+        return NEVER
+    if most == 0 or item == EMPTY:
+        return EMPTY
+    if item == NEVER:
+        return EMPTY if least == 0 else NEVER
+    return item if least == most == 1 else Repeat(item, least, most)
+
+
+def optional(expr: Expr) -> Expr:
+    """The expression, or the empty text."""
+    return choice(expr, EMPTY)
+
+
+def join(separator: str, parts: Iterable[Expr | str]) -> Expr:
+    """The parts with a literal separator between neighbours."""
+    out: list[Expr | str] = []
+    for part in parts:
+        out += [separator, part] if out else [part]
+    return seq(*out)
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The direct sub-expressions of a node."""
+    match expr:
+        case Lit() | CharClass() | Ref():
+            return ()
+        case Seq(parts):
+            return parts
+        case Choice(options):
+            return options
+        case Repeat(item):
+            return (item,)
+        case _:
+            assert_never(expr)
+
+
+def references(expr: Expr) -> Iterator[str]:
+    """The names of the rules that an expression refers to, in the order in which they are written."""
+    if isinstance(expr, Ref):
+        yield expr.name
+    for child in children(expr):
+        yield from references(child)
+
+
+def is_recursive(language: Language) -> bool:
+    """Whether a rule leads back to itself, so that texts may nest without end."""
+    flat: set[str] = set()
+    while more := {n for n, expr in language.rules.items() if n not in flat and flat.issuperset(references(expr))}:
+        flat |= more
+    return len(flat) < len(language.rules)

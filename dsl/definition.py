@@ -1,0 +1,224 @@
+"""A prompt function, understood: signature, return type and template, checked once when it is decorated.
+
+What can be known early is said early: a return type that can't be compiled, a template with a name that is no parameter,
+an example that is no value of the type. Only a name that is not defined yet (a class further down in the module) puts the
+check off until the first use.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+
+from typefold.compiler import Message, OutputType, UnsupportedType, output_type
+from typefold.compiler.templates import PromptTemplate
+from typefold.errors import PromptUsageError
+from typefold.messages import Asked, Frame, RawPrompt, ask, current_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from typefold.compiler import WireFormat
+
+__all__ = ["Definition", "Example", "example"]
+
+R = TypeVar("R")
+
+
+class Example(Generic[R]):
+    """One worked call: arguments and the value that a model should give for them. Made by `example`."""
+
+    def __init__(self, value: R, arguments: Mapping[str, Any]) -> None:
+        self.value = value
+        self.arguments = dict(arguments)
+
+    def __repr__(self) -> str:
+        shown = ", ".join([repr(self.value), *(f"{name}={value!r}" for name, value in self.arguments.items())])
+        return f"example({shown})"
+
+
+def example(value: R, /, **arguments: object) -> Example[R]:
+    """A worked call, for `@prompt(examples=[...])`.
+
+    Args:
+        value: What the model should answer; a value of the return type.
+        arguments: The prompt function's arguments, by name.
+
+    Example:
+        >>> example("Paris", country="France")
+        example('Paris', country='France')
+    """
+    return Example(value, arguments)
+
+
+@dataclass(frozen=True)
+class Definition(Generic[R]):
+    """What a prompt function is, apart from the options with which it is called."""
+
+    function: Callable[..., Any]
+    namespace: Mapping[str, Any]
+
+    @cached_property
+    def name(self) -> str:
+        """The function's name, with its class's if it is a method."""
+        return self.function.__qualname__.rpartition("<locals>.")[2]
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The function's parameters."""
+        return inspect.signature(self.function)
+
+    @cached_property
+    def is_async(self) -> bool:
+        """Whether it was written with `async def`."""
+        return inspect.iscoroutinefunction(self.function)
+
+    @cached_property
+    def hint(self) -> Any:
+        """The return annotation, evaluated.
+
+        Raises:
+            PromptUsageError: There is none.
+            NameError: It names something that is not defined yet.
+        """
+        if "return" not in getattr(self.function, "__annotations__", {}):
+            raise PromptUsageError(
+                f"{self.name}: a prompt function needs a return annotation: it says what the model may answer, "
+                f"as in `def {self.function.__name__}(...) -> str:`"
+            )
+        only_return = {"return": self.function.__annotations__["return"]}
+        holder = type("_", (), {"__annotations__": only_return, "__module__": self.function.__module__})
+        hints = get_type_hints(
+            holder, globalns=_globals(self.function), localns=dict(self.namespace), include_extras=True
+        )
+        return hints["return"]
+
+    def output_type(self, wire: WireFormat | None = None) -> OutputType[R]:
+        """The compiled return type.
+
+        Raises:
+            UnsupportedType: The type has no wire form.
+        """
+        try:
+            made: OutputType[R] = output_type(self.hint, wire=wire)
+            return made
+        except UnsupportedType as error:
+            raise UnsupportedType(error.path, error.hint, error.reason, function=self.name) from error.__cause__
+
+    @cached_property
+    def template(self) -> PromptTemplate | None:
+        """The docstring as a template, where the body can ask for it; else `None`."""
+        document = inspect.getdoc(self.function)
+        if not document or not _may_ask_bare(self.function):
+            return None
+        return PromptTemplate(document, list(self.signature.parameters), name=self.name)
+
+    def check(self, wire: WireFormat | None) -> None:
+        """Find what is wrong, now, as far as all names are defined."""
+        if inspect.isgeneratorfunction(self.function) or inspect.isasyncgenfunction(self.function):
+            raise PromptUsageError(f"{self.name}: a prompt function returns ask(...); it does not yield")
+        _ = self.template
+        try:
+            self.output_type(wire)
+        except NameError:
+            return  # a forward reference: the first use will check
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments by name, defaults filled in.
+
+        Raises:
+            TypeError: They don't fit the signature.
+        """
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}() {error}") from None
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
+        """What the body asks for these arguments.
+
+        Raises:
+            PromptUsageError: The body does something other than return what `ask` gave.
+            Exception: Whatever the body raises.
+        """
+        frame = Frame(self.name, self.bind(args, kwargs), self.template)
+        with _running(frame):
+            returned = self.function(*args, **kwargs)
+            if self.is_async:
+                returned = _finish(returned, self.name)
+        if not isinstance(returned, Asked) or returned.frame is not frame:
+            raise PromptUsageError(
+                f"{self.name}: the body of a prompt function must `return ask(...)`, and it returned "
+                f"{type(returned).__name__}; work on the value where the function is called"
+            )
+        return returned.messages
+
+    def worked(self, examples: Sequence[Example[Any]], kind: OutputType[R]) -> tuple[Message, ...]:
+        """Examples as turns of a conversation.
+
+        Raises:
+            PromptUsageError: An example whose arguments or value don't fit the function.
+        """
+        turns: list[Message] = []
+        for item in examples:
+            try:
+                asked = self.messages((), item.arguments)
+                answer = kind.encode(item.value)
+                if kind.decode(answer) != item.value:
+                    raise ValueError("the value would not come back as it is")
+            except PromptUsageError:
+                raise
+            except Exception as error:
+                raise PromptUsageError(f"{self.name}: {item!r} is no example of it: {error}") from error
+            if isinstance(asked, RawPrompt):
+                raise PromptUsageError(f"{self.name}: examples can't be added to a raw(...) prompt")
+            turns += [message for message in asked if message.role != "system"]
+            turns.append(Message("assistant", answer))
+        return tuple(turns)
+
+
+def _globals(function: Callable[..., Any]) -> dict[str, Any]:
+    space: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
+    return space
+
+
+@contextmanager
+def _running(frame: Frame) -> Generator[None]:
+    token = current_frame.set(frame)
+    try:
+        yield
+    finally:
+        current_frame.reset(token)
+
+
+def _finish(coroutine: Any, name: str) -> Any:
+    """Run an `async def` body to its return: it makes a message, so it has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    coroutine.close()
+    raise PromptUsageError(f"{name}: the body of a prompt function makes its message and can't await anything")
+
+
+def _may_ask_bare(function: Callable[..., Any]) -> bool:
+    """Whether the body holds a call without arguments, of `ask` or of something not known yet by that name.
+
+    Read from the bytecode, which is there in a notebook too. A body that only ever says `ask(f"...")` keeps its docstring
+    as documentation, braces and all.
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return False
+    names = {name for name, value in _globals(function).items() if value is ask} | {"ask"}
+    if not names & {*code.co_names, *code.co_freevars}:
+        return False
+    # CALL with argument 0, on every Python since 3.11.
+    return any(step.opname == "CALL" and step.arg == 0 for step in dis.get_instructions(code))

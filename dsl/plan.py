@@ -1,0 +1,122 @@
+"""What stands behind a prompt function's faces: its definition with options, examples and bound arguments.
+
+A plan makes calls; it asks nothing. `Prompt`, `SafePrompt` and `AsyncPrompt` hold one and differ in how they answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from typefold.calls import Call, attempt, with_shape
+from typefold.compiler import Message, OutputType
+from typefold.definition import Definition, Example
+from typefold.errors import PromptUsageError
+from typefold.messages import RawPrompt, current_frame
+from typefold.options import Options
+from typefold.runtime import PromptError
+
+__all__ = ["Arguments", "Plan"]
+
+R = TypeVar("R")
+
+Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
+"""Positional and keyword arguments of one call."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Generic[R]):
+    """How a prompt function is called.
+
+    Attributes:
+        definition: The function, understood.
+        options: The options in force.
+        examples: Worked calls that go before each call.
+        bound: Arguments that are given already: the instance of a method.
+    """
+
+    definition: Definition[R]
+    options: Options
+    examples: tuple[Example[Any], ...] = ()
+    bound: tuple[Any, ...] = ()
+    _turns: dict[OutputType[R], tuple[Message, ...]] = field(
+        default_factory=dict[OutputType[R], tuple[Message, ...]], repr=False
+    )
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.definition.name
+
+    def with_options(self, changes: Mapping[str, Any]) -> Plan[R]:
+        """The plan with other options, checked.
+
+        Raises:
+            PromptUsageError: An option that does not exist or does not go with the return type.
+        """
+        changed = replace(self, options=self.options.with_(changes, where=self.name), _turns={})
+        changed.check()
+        return changed
+
+    def bind_instance(self, instance: Any) -> Plan[R]:
+        """The plan of a method, for one instance."""
+        return replace(self, bound=(*self.bound, instance))
+
+    def check(self) -> None:
+        """Say early what is wrong: the template, the return type, the options and the examples."""
+        self.definition.check(self.options.wire)
+        try:
+            kind = self.definition.output_type(self.options.wire)
+        except NameError:
+            return  # a forward reference: the first use will check
+        self.options.check(kind, where=self.name)
+        self.definition.worked(self.examples, kind)
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Check that the arguments fit the function.
+
+        Raises:
+            TypeError: They don't.
+        """
+        self.definition.bind((*self.bound, *args), kwargs)
+
+    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[R]:
+        """The call for these arguments, complete with examples and shape.
+
+        Raises:
+            PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
+            Exception: Whatever the body raises.
+        """
+        if (outer := current_frame.get()) is not None:
+            raise PromptUsageError(
+                f"{outer.name}: its body calls the prompt {self.name}; a prompt's body makes its message and nothing "
+                f"else. Call {self.name} first, in a plain function, and pass its value as an argument."
+            )
+        options = self.options
+        if options.wire is None and options.runtime is not None and options.runtime.wire is not None:
+            options = replace(options, wire=options.runtime.wire)
+        kind = self.definition.output_type(options.wire)
+        messages = with_shape(self.definition.messages((*self.bound, *args), kwargs), kind, options)
+        if self.examples:
+            messages = self._after_examples(messages, kind)
+        return Call(self.name, messages, kind, options)
+
+    def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[R] | PromptError:
+        """The call, or the error that its arguments gave."""
+        return attempt(partial(self.call, args, kwargs), self.name, row)
+
+    def rows(self, rows: Iterable[Arguments]) -> list[Call[R] | PromptError]:
+        """A call, or an error, for each row of arguments."""
+        return [self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows)]
+
+    def _after_examples(
+        self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[R]
+    ) -> tuple[Message, ...]:
+        if isinstance(messages, RawPrompt):
+            raise PromptUsageError(f"{self.name}: examples can't be added to a raw(...) prompt")
+        if kind not in self._turns:  # they are the same for every call
+            self._turns[kind] = self.definition.worked(self.examples, kind)
+        first = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
+        return (*messages[:first], *self._turns[kind], *messages[first:])

@@ -1,0 +1,281 @@
+"""`@prompt`: a function whose body is a message and whose return annotation is the form of the answer.
+
+`Prompt` is what users hold: called, it asks once; `.map` and `.starmap` ask for many rows as one batch; `.safe` gives
+results in place of exceptions; `.using` changes options; `.render` shows the messages. `AsyncPrompt` is the same for
+`async def`. Both are immutable: a changed prompt is a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import FrameType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+from returns.result import Failure, Result, Success
+from typing_extensions import Self, TypeVarTuple, Unpack
+
+from typefold.calls import Call, answer, answers, conclude, submit, values, withdraw
+from typefold.compiler import Message
+from typefold.definition import Definition, Example
+from typefold.errors import PromptUsageError
+from typefold.messages import RawPrompt
+from typefold.options import CallOptions, Options
+from typefold.plan import Plan
+from typefold.runtime import PromptError
+
+__all__ = ["AsyncPrompt", "Prompt", "PromptDecorator", "SafePrompt", "prompt"]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+Ts = TypeVarTuple("Ts")
+
+
+class _Face(Generic[P, R]):
+    """What prompts of both colours share."""
+
+    def __init__(self, plan: Plan[R]) -> None:
+        self._plan = plan
+        function = plan.definition.function
+        for attribute in functools.WRAPPER_ASSIGNMENTS:
+            if hasattr(function, attribute):
+                setattr(self, attribute, getattr(function, attribute))
+        self.__wrapped__ = function
+
+    def __repr__(self) -> str:
+        return f"<prompt {self._plan.name}{self._plan.definition.signature}>"
+
+    def render(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Message, ...] | RawPrompt:
+        """The messages exactly as they are sent, examples and shape included. Needs no engine.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+        """
+        return self._plan.call(args, kwargs).messages
+
+    def using(self, **options: Unpack[CallOptions]) -> Self:
+        """The same prompt function with other options.
+
+        Args:
+            **options: Sampling parameters by name, `sampling_params=`, `runtime=`, `timeout=`, ...
+
+        Raises:
+            PromptUsageError: An option that does not exist or does not go with the return type.
+        """
+        return type(self)(self._plan.with_options(options))
+
+
+class Prompt(_Face[P, R]):
+    """A prompt function: arguments in, a value of the return type out. Made by `@prompt`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Ask once and wait for the value.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+            PromptError: The row gave no value; see `typefold.PromptError` for the kinds.
+            NoRuntime: No model has been named.
+        """
+        self._plan.bind(args, kwargs)
+        return answer(self._plan.attempt(args, kwargs, None))
+
+    def map(self: Prompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs) -> list[B]:
+        """Ask for every item, as one batch.
+
+        Args:
+            items: Values of the first parameter.
+            *args: The other parameters, the same for every row.
+            **kwargs: The other parameters, by name.
+
+        Returns:
+            The values, in the order of the items.
+
+        Raises:
+            BatchError: Some rows failed; it holds every row's `Result`.
+        """
+        return values(self.safe.map(items, *args, **kwargs))
+
+    def starmap(self: Callable[[Unpack[Ts]], B], rows: Iterable[tuple[Unpack[Ts]]], /) -> list[B]:  # pyright: ignore[reportGeneralTypeIssues]  # a self type that is no supertype: see docs/design.md
+        """Ask for every row of arguments, as one batch.
+
+        Raises:
+            BatchError: Some rows failed; it holds every row's `Result`.
+        """
+        plan = cast("Prompt[..., B]", self)._plan
+        return values(answers(plan.rows((tuple(row), {}) for row in rows)))
+
+    @property
+    def safe(self) -> SafePrompt[P, R]:
+        """The same prompt function with `Result` in place of exceptions."""
+        return SafePrompt(self._plan)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
+    @overload
+    def __get__(
+        self: Prompt[Concatenate[A, Q], B], instance: A, owner: type[Any] | None = None, /
+    ) -> Prompt[Q, B]: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
+        if instance is None:
+            return self
+        return Prompt(self._plan.bind_instance(instance))
+
+
+class SafePrompt(Generic[P, R]):
+    """A prompt function that gives `Result[R, PromptError]` (returns) and raises nothing for a row."""
+
+    def __init__(self, plan: Plan[R]) -> None:
+        self._plan = plan
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R, PromptError]:
+        """Ask once; `Success(value)` or `Failure(error)`."""
+        try:
+            return Success(answer(self._plan.attempt(args, kwargs, None)))
+        except PromptError as error:
+            return Failure(error)
+
+    def map(
+        self: SafePrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> list[Result[B, PromptError]]:
+        """Ask for every item, as one batch; a `Result` for each, in order."""
+        return answers(self._plan.rows(((item, *args), kwargs) for item in items))
+
+    def starmap(
+        self: Callable[[Unpack[Ts]], Result[B, PromptError]],  # pyright: ignore[reportGeneralTypeIssues]  # as in Prompt.starmap
+        rows: Iterable[tuple[Unpack[Ts]]],
+        /,
+    ) -> list[Result[B, PromptError]]:
+        """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
+        plan = cast("SafePrompt[..., B]", self)._plan
+        return answers(plan.rows((tuple(row), {}) for row in rows))
+
+
+class AsyncPrompt(_Face[P, R]):
+    """A prompt function written with `async def`; calls that are awaited together share a batch."""
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Ask once; cancelling the task withdraws the request.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+            PromptError: The row gave no value.
+        """
+        self._plan.bind(args, kwargs)
+        call = self._plan.attempt(args, kwargs, None)
+        [future] = submit([call], numbered=False)
+        return conclude(call, await asyncio.wrap_future(future), None)
+
+    async def map(
+        self: AsyncPrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> list[B]:
+        """Ask for every item, as one batch; see `Prompt.map`."""
+        return values(await _all_awaited(self._plan.rows(((item, *args), kwargs) for item in items)))
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
+    @overload
+    def __get__(
+        self: AsyncPrompt[Concatenate[A, Q], B], instance: A, owner: type[Any] | None = None, /
+    ) -> AsyncPrompt[Q, B]: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
+        if instance is None:
+            return self
+        return AsyncPrompt(self._plan.bind_instance(instance))
+
+
+class PromptDecorator:
+    """What `@prompt(...)` with options gives: the decorator itself."""
+
+    def __init__(self, options: Mapping[str, Any], examples: Sequence[Example[Any]]) -> None:
+        self._options = options
+        self._examples = tuple(examples)
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncPrompt[P, R]: ...  # type: ignore[overload-overlap]  # a coroutine function is the narrower case, and is meant to come first
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Prompt[P, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        return _decorate(function, self._options, self._examples, _scope(inspect.currentframe()))
+
+
+@overload
+def prompt(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncPrompt[P, R]: ...  # type: ignore[overload-overlap]  # as above
+@overload
+def prompt(function: Callable[P, R], /) -> Prompt[P, R]: ...
+@overload
+def prompt(*, examples: Sequence[Example[Any]] = (), **options: Unpack[CallOptions]) -> PromptDecorator: ...
+def prompt(
+    function: Callable[..., Any] | None = None, /, *, examples: Sequence[Example[Any]] = (), **options: Any
+) -> Any:
+    """Make a prompt function.
+
+    Works on functions, methods, static methods (under `@staticmethod`) and `async def`, bare or with options.
+
+    Args:
+        function: The function; its body is `return ask(...)`, its return annotation the form of the answer.
+        examples: Worked calls, shown to the model as earlier turns; see `example`.
+        **options: Sampling parameters by vLLM's names (`max_tokens`, `temperature`, ...), and `sampling_params`,
+            `runtime`, `timeout` (seconds), `shape`, `truncation`, `wire`, `priority`, `lora_request`,
+            `chat_template_kwargs`; see `typefold.options.CallOptions`.
+
+    Returns:
+        A `Prompt` (an `AsyncPrompt` for `async def`) with the function's parameters and return type.
+
+    Raises:
+        UnsupportedType: The return type has no wire form.
+        TemplateError: The docstring, as a template, is wrong.
+        PromptUsageError: The function or its options can't work.
+
+    Example:
+        >>> from typing import Literal
+        >>> from typefold import Runtime, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt(temperature=0)
+        ... def judge(text: str) -> Literal["keep", "drop"]:
+        ...     return ask(f"Keep or drop? {text}")
+        >>> with Runtime(ScriptedEngine(answers=lambda request: "keep")):
+        ...     judge.map(["a", "b"])
+        ['keep', 'keep']
+    """
+    if function is None:
+        return PromptDecorator(options, examples)
+    return _decorate(function, options, tuple(examples), _scope(inspect.currentframe()))
+
+
+def _scope(frame: FrameType | None) -> Mapping[str, Any]:
+    """The local names where the decorator stands: a return type may be a class of the function around it."""
+    return dict(frame.f_back.f_locals) if frame is not None and frame.f_back is not None else {}
+
+
+def _decorate(
+    function: object, options: Mapping[str, Any], examples: tuple[Example[Any], ...], scope: Mapping[str, Any]
+) -> Prompt[..., Any] | AsyncPrompt[..., Any]:
+    if isinstance(function, (staticmethod, classmethod)):
+        kind = "staticmethod" if isinstance(function, staticmethod) else "classmethod"
+        raise PromptUsageError(f"write @{kind} above @prompt, not below it")
+    if not inspect.isroutine(function):
+        raise PromptUsageError(f"@prompt goes on a function, not on {type(function).__name__}")
+    definition: Definition[Any] = Definition(function, scope)
+    plan = Plan(definition, Options().with_(options, where=definition.name), examples)
+    plan.check()
+    return AsyncPrompt(plan) if definition.is_async else Prompt(plan)
+
+
+async def _all_awaited(calls: Sequence[Call[R] | PromptError]) -> list[Result[R, PromptError]]:
+    futures = submit(calls, numbered=True)
+    results: list[Result[R, PromptError]] = []
+    try:
+        for row, (call, future) in enumerate(zip(calls, futures, strict=True)):
+            try:
+                results.append(Success(conclude(call, await asyncio.wrap_future(future), row)))
+            except PromptError as error:
+                results.append(Failure(error))
+    except BaseException:
+        withdraw(futures)
+        raise
+    return results

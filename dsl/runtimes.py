@@ -1,0 +1,245 @@
+"""`Runtime`: a model that answers, and how the program knows which one is meant.
+
+A runtime loads its engine when it is first asked something. The current one is, in this order: that of the innermost
+`with` block of this context, that of a `with` block open anywhere in the process (worker threads start with an empty
+context), the one that `configure` made, and one for the model named in `TYPEFOLD_MODEL`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from typing_extensions import TypeForm, Unpack
+
+from typefold.compiler import Message, WireFormat
+from typefold.errors import NoRuntime
+from typefold.options import GenerateOptions, Options
+from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
+
+if TYPE_CHECKING:
+    from vllm import LLM
+
+__all__ = ["Runtime", "configure", "current"]
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """A model, loaded when it is first needed, that answers prompts in one continuous batch.
+
+    Args:
+        model: A model's name or path, or a `vllm.LLM` of your own (which closing leaves alone), or an engine.
+        wire: How JSON is spaced for calls that don't say.
+        **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
+
+    Example:
+        >>> from typefold import Runtime
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> with Runtime(ScriptedEngine(answers=lambda request: "42")) as runtime:
+        ...     runtime.generate("How many?", output_type=int)
+        42
+    """
+
+    def __init__(
+        self, model: str | LLM | Engine | None = None, *, wire: WireFormat | None = None, **engine_options: Any
+    ) -> None:
+        named = model if model is not None else os.environ.get("TYPEFOLD_MODEL")
+        if not named:
+            raise NoRuntime
+        self._model: Any = named
+        self._engine_options = engine_options
+        self._scheduler: Scheduler | None = None
+        self._loading = threading.Lock()
+        self._closed = False
+        self._tokens: list[Any] = []
+        self.wire = wire
+        _open_runtimes.append(self)
+
+    def __repr__(self) -> str:
+        name = self._model if isinstance(self._model, str) else type(self._model).__name__
+        state = "closed" if self._closed else "loaded" if self._scheduler else "not loaded yet"
+        return f"<Runtime {name}: {state}>"
+
+    @property
+    def stats(self) -> Statistics:
+        """What the runtime has done so far: requests, tokens, engine steps."""
+        return self._scheduler.statistics if self._scheduler else Statistics()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, loaded now if it was not yet."""
+        return self._ready().engine
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
+        return self._ready().submit(requests)
+
+    @overload
+    def generate(self, prompt: str | Sequence[Message], /, **options: Unpack[GenerateOptions]) -> str: ...
+    @overload
+    def generate(self, prompt: list[str] | list[list[Message]], /, **options: Unpack[GenerateOptions]) -> list[str]: ...
+    @overload
+    def generate(
+        self, prompt: str | Sequence[Message], /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
+    ) -> T: ...
+    @overload
+    def generate(
+        self,
+        prompt: list[str] | list[list[Message]],
+        /,
+        *,
+        output_type: TypeForm[T],
+        **options: Unpack[GenerateOptions],
+    ) -> list[T]: ...
+    @overload
+    def generate(
+        self,
+        prompt: list[str] | list[list[Message]],
+        /,
+        *,
+        output_type: list[object],
+        **options: Unpack[GenerateOptions],
+    ) -> list[object]: ...
+    def generate(self, prompt: Any, /, *, output_type: Any = str, **options: Any) -> Any:
+        """Answer one prompt, or a list of them as one batch.
+
+        Args:
+            prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a list of these.
+            output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
+                A list of types, one for each prompt, makes one batch of many types.
+            **options: Sampling parameters by name, and the other options of `@prompt`. For a list of prompts,
+                `sampling_params`, `priority` and `lora_request` may be lists too, one entry a prompt.
+
+        Returns:
+            A value of the type; for a list of prompts a list of values, in order.
+
+        Raises:
+            PromptError: The one prompt gave no value.
+            BatchError: Some of the prompts gave none; it holds every result.
+            UnsupportedType: The type has no wire form.
+
+        Example:
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> runtime = Runtime(ScriptedEngine(answers=["yes", "7"]))
+            >>> runtime.generate(["Is it?", "How many?"], output_type=[bool, int])
+            Traceback (most recent call last):
+            ...
+            typefold.errors.BatchError: 1 of 2 rows failed (every outcome is in .results; use .safe.map to get them without this error):
+              generate, row 0: ...
+        """
+        from typefold.generate import generate
+
+        return generate(self, prompt, output_type, options)
+
+    __call__ = generate
+
+    def options(self, changes: Mapping[str, Any], *, where: str) -> Options:
+        """The options of a call by this runtime, with its own defaults."""
+        return Options(runtime=self, wire=self.wire).with_(changes, where=where)
+
+    def close(self) -> None:
+        """Abort what is in flight and free the engine, its memory and its processes. May be called twice."""
+        with self._loading:
+            self._closed = True
+            scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.close()
+        if self in _open_runtimes:
+            _open_runtimes.remove(self)
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_current.set(self))
+        _entered.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._tokens.pop())
+        _entered.remove(self)
+        self.close()
+
+    def _ready(self) -> Scheduler:
+        with self._loading:
+            if self._closed:
+                raise RuntimeError("this runtime was closed; make a new one")
+            if self._scheduler is None:
+                self._scheduler = Scheduler(self._load())
+            return self._scheduler
+
+    def _load(self) -> Engine:
+        if isinstance(self._model, str):
+            from typefold.runtime.engines.vllm import load
+
+            return load(self._model, **self._engine_options)
+        if hasattr(self._model, "llm_engine"):
+            from typefold.runtime.engines.vllm import VllmEngine
+
+            if self._engine_options:
+                names = ", ".join(self._engine_options)
+                raise TypeError(f"Runtime(llm): the LLM is made already, so {names} can't be set; pass them to LLM(...)")
+            return VllmEngine(self._model, owned=False)
+        engine: Engine = self._model
+        return engine
+
+
+_current: ContextVar[Runtime | None] = ContextVar("typefold_runtime", default=None)
+_entered: list[Runtime] = []
+_open_runtimes: list[Runtime] = []
+_default: Runtime | None = None
+_default_lock = threading.Lock()
+
+
+def configure(model: str | LLM | Engine | Runtime | None = None, /, **engine_options: Any) -> Runtime:
+    """Set the runtime for calls that name none; an earlier one is closed.
+
+    Args:
+        model: What `Runtime` takes, or a runtime.
+        **engine_options: What `vllm.LLM` takes.
+
+    Returns:
+        The runtime.
+
+    Example:
+        >>> from typefold import configure, current
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> configure(ScriptedEngine()) is current()
+        True
+    """
+    global _default
+    runtime = model if isinstance(model, Runtime) else Runtime(model, **engine_options)
+    with _default_lock:
+        before, _default = _default, runtime
+    if before is not None and before is not runtime:
+        before.close()
+    return runtime
+
+
+def current() -> Runtime:
+    """The runtime that answers calls which name none.
+
+    Raises:
+        NoRuntime: No model has been named in any of the ways.
+    """
+    global _default
+    inner = _current.get()
+    if inner is not None:
+        return inner
+    if _entered:
+        return _entered[-1]
+    with _default_lock:
+        if _default is None:
+            _default = Runtime()
+        return _default
+
+
+@atexit.register
+def _close_all() -> None:
+    for runtime in list(_open_runtimes):
+        runtime.close()
+
+

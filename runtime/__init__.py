@@ -1,0 +1,42 @@
+"""The runtime: requests in, outcomes out, through one continuous batch of an engine.
+
+It knows requests and constraints, no prompt functions and no Python types.
+"""
+
+from typefold.runtime.engine import Completion, Engine, EngineRefusal
+from typefold.runtime.errors import (
+    BadInput,
+    Cancelled,
+    EngineFailed,
+    InputFailed,
+    Invalid,
+    PromptError,
+    PromptTooLong,
+    Refused,
+    TimedOut,
+    Truncated,
+)
+from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.scheduler import Scheduler
+from typefold.runtime.statistics import Statistics
+
+__all__ = [
+    "BadInput",
+    "Cancelled",
+    "Completion",
+    "Engine",
+    "EngineFailed",
+    "EngineRefusal",
+    "FinishReason",
+    "InputFailed",
+    "Invalid",
+    "Outcome",
+    "PromptError",
+    "PromptTooLong",
+    "Refused",
+    "Request",
+    "Scheduler",
+    "Statistics",
+    "TimedOut",
+    "Truncated",
+]

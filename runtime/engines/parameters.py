@@ -1,0 +1,211 @@
+"""A request's sampling parameters and constraint as vLLM's `SamplingParams`.
+
+What the caller may not set is refused by name, and so is what vLLM would find out too late: in the worker, where one
+bad request takes the whole batch with it. vLLM is not imported: its classes are handed in.
+
+Invariant: parameters that were verified once are shared by all requests that are equal but for `seed` and `max_tokens`.
+Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from typefold.compiler import Constraint, Dialect
+from typefold.runtime.engine import EngineRefusal
+from typefold.runtime.request import Request
+
+__all__ = ["Parameters", "Template", "readable", "unknown_name"]
+
+_REMEMBERED = 256  # sets of equal parameters
+
+# Ours to set, or of no use to a caller who gets whole texts.
+_OURS = {
+    "detokenize": "typefold decodes the text of an answer, so it must stay on",
+    "n": "call the function once for each answer, so that each is a row of its own",
+    "output_kind": "typefold sets it",
+    "output_text_buffer_length": "vLLM sets it from `stop`",
+    "skip_clone": "typefold sets it",
+    "structured_outputs": "the return type makes the constraint; for one of your own, return `Grammar`",
+}
+_HARMLESS: dict[str, Any] = {"detokenize": True, "n": 1, "structured_outputs": None}
+# With a constraint these end an answer before it is whole, or let it run on behind its end.
+_AGAINST_CONSTRAINTS = ("stop", "stop_token_ids", "ignore_eos")
+
+
+@dataclass(eq=False)
+class Template:
+    """Parameters that equal requests share.
+
+    Attributes:
+        params: A `SamplingParams` without the request's own `seed` and `max_tokens`.
+        start: What the caller's `SamplingParams` held when this was made; they may change them later.
+        verified: Whether the engine has taken a request with these: then it need not parse the grammar again.
+    """
+
+    params: Any
+    start: Any
+    verified: bool = False
+
+
+class Parameters:
+    """Makes the `SamplingParams` of requests.
+
+    Args:
+        defaults: The model's own `SamplingParams`, from its generation config.
+        default_max_tokens: The limit in that generation config, if it has one.
+        final_only: vLLM's `RequestOutputKind.FINAL_ONLY`.
+        structured_outputs: vLLM's `StructuredOutputsParams`.
+        dialect: The dialect of grammars that the backend reads.
+        check: Called with each new set of parameters; a `ValueError` refuses it.
+    """
+
+    def __init__(
+        self,
+        *,
+        defaults: Any,
+        default_max_tokens: int | None,
+        final_only: Any,
+        structured_outputs: Callable[..., Any],
+        dialect: Dialect,
+        check: Callable[[Any], None] | None = None,
+    ) -> None:
+        self._defaults = defaults
+        self._default_max_tokens = default_max_tokens
+        self._final_only = final_only
+        self._structured_outputs = structured_outputs
+        self._dialect = dialect
+        self._check = check
+        self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
+        self._templates: OrderedDict[Hashable, Template] = OrderedDict()
+
+    def limit(self, request: Request) -> int | None:
+        """The request's own `max_tokens`, or the model's; `None` where neither has one."""
+        given = request.sampling_params
+        default = self._default_max_tokens if given is None else getattr(given, "max_tokens", None)
+        limit = request.sampling.get("max_tokens", default)
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise EngineRefusal(f"max_tokens must be an int of at least 1, not {limit!r}")
+        return limit
+
+    def build(self, request: Request, max_tokens: int) -> tuple[Any, Template]:
+        """The parameters of one request, and the template that they were copied from.
+
+        Raises:
+            EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
+        """
+        template = self._template(request)
+        params = copy.copy(template.params)
+        params.max_tokens = max_tokens
+        params.seed = _seed(request.sampling.get("seed", params.seed))
+        if params.min_tokens > max_tokens:
+            raise EngineRefusal(
+                f"min_tokens={params.min_tokens} is more than the {max_tokens} tokens that this answer may take"
+            )
+        if template.verified:
+            # vLLM parses the grammar of every request when it is added, which costs more than all else in adding it.
+            # These very parameters have passed that, and a Struct with a `__dict__` lets one instance say so.
+            with suppress(AttributeError):
+                params.verify = _already_verified
+        return params, template
+
+    def _template(self, request: Request) -> Template:
+        start, constraint = request.sampling_params, request.constraint
+        spec = constraint.for_dialect(self._dialect)
+        key = (id(start), constraint.kind, spec, _frozen(request.sampling))
+        template = self._templates.get(key) if key[-1] is not None else None
+        if template is None or template.start != start:  # the caller's object was changed, or its id is used again
+            params = self._make(start, {**request.sampling}, constraint, spec)
+            template = Template(params, copy.deepcopy(start))
+            if key[-1] is not None:
+                self._templates[key] = template
+                if len(self._templates) > _REMEMBERED:
+                    self._templates.popitem(last=False)
+        elif len(self._templates) > _REMEMBERED // 2:
+            self._templates.move_to_end(key)
+        return template
+
+    def _make(self, start: Any, sampling: dict[str, Any], constraint: Constraint, spec: str | tuple[str, ...]) -> Any:
+        if start is not None and not isinstance(start, type(self._defaults)):
+            raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
+        for name in sampling:
+            if name not in self._names:
+                raise EngineRefusal(unknown_name("sampling parameter", name, set(self._names) - set(_OURS)))
+        base = self._defaults if start is None else start
+        fields = {name: getattr(base, name) for name in self._names} | sampling
+        for name, why in _OURS.items():
+            given = sampling.get(name, getattr(start, name, None) if name in _HARMLESS else None)
+            if given is not None and given != _HARMLESS.get(name):
+                raise EngineRefusal(f"{name}={given!r:.80} can't be set: {why}")
+            fields.pop(name, None)
+        if constraint.kind != "text":
+            for name in _AGAINST_CONSTRAINTS:
+                if fields.get(name):
+                    raise EngineRefusal(
+                        f"{name}={fields[name]!r:.80} can't be combined with a constrained answer "
+                        f"({constraint.kind}), which ends where its type ends; leave it out"
+                    )
+            value = list(spec) if isinstance(spec, tuple) else spec
+            fields["structured_outputs"] = self._structured_outputs(**{constraint.kind: value})
+        if not fields.get("skip_reading_prefix_cache"):
+            fields.pop("skip_reading_prefix_cache", None)  # computed from prompt_logprobs, which may be new here
+        least = fields.pop("min_tokens") or 0  # compared with max_tokens for each request
+        fields |= {"seed": _seed(fields["seed"]), "max_tokens": None, "output_kind": self._final_only}
+        try:
+            params = type(self._defaults)(**fields, min_tokens=least, skip_clone=True)
+            if self._check is not None:
+                self._check(params)
+        except EngineRefusal:
+            raise
+        except Exception as error:  # a ValueError for a bad value, a TypeError for one that can't be compared
+            raise EngineRefusal(readable(error)) from error
+        return params
+
+
+def unknown_name(what: str, name: str, known: set[str]) -> str:
+    """A message about a name that vLLM does not have, with the one that was meant."""
+    near = get_close_matches(name, sorted(known), n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else f"; vLLM has {', '.join(sorted(known))}"
+    return f"unknown {what} {name!r}{meant}"
+
+
+def readable(error: BaseException) -> str:
+    """The message of an error and that of its first cause, where vLLM keeps the reason."""
+    cause = error
+    while (deeper := cause.__cause__ or cause.__context__) is not None:
+        cause = deeper
+    own, deepest = str(error) or type(error).__name__, str(cause)
+    return own if deepest in own else f"{own.rstrip('.')}: {deepest}"
+
+
+def _seed(seed: Any) -> int | None:
+    """A seed that a generator takes: anything else would fail in the worker, and with it the engine."""
+    if seed is None or seed == -1:
+        return None
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise EngineRefusal(f"seed must be an int of 64 bits, not {seed!r:.80}")
+    return seed
+
+
+def _frozen(sampling: Mapping[str, Any]) -> Hashable:
+    """The parameters that a template depends on, to be compared by; `None` where they can't be."""
+    items = [
+        (name, tuple(value) if isinstance(value, list) else value)
+        for name, value in sorted(sampling.items())
+        if name not in ("seed", "max_tokens")
+    ]
+    try:
+        hash(frozen := tuple(items))
+    except TypeError:
+        return None
+    return frozen
+
+
+def _already_verified(*_: Any, **__: Any) -> None:
+    """In the place of `SamplingParams.verify`."""

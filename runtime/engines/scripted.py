@@ -1,0 +1,255 @@
+"""A deterministic engine without a model: for tests of programs that call prompt functions.
+
+It batches as vLLM does (a fixed number of requests run, each step gives each of them its next token, whoever has
+finished makes room) and ends answers as vLLM does, but what it says is scripted, or drawn from the request's language.
+
+Invariants: a byte is a token, so every count is exact; what a request is answered depends on its content and the seed
+alone, never on what shares its batch. Left out: sampling parameters other than `max_tokens`, log probabilities, a
+prefix cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from typefold.compiler import Vocabulary
+from typefold.compiler.sample import sample
+from typefold.runtime.engine import Completion, EngineRefusal
+from typefold.runtime.request import FinishReason, Outcome, Request
+
+__all__ = ["Answer", "Answers", "ScriptedEngine"]
+
+Answer = str | FinishReason | Exception
+Answers = Callable[[Request], Answer] | Mapping[str, Answer] | Iterable[Answer]
+
+_WORDS = "the a quiet old river keeps every small light near its stone bridge while rain turns slowly over green hills"
+
+
+@dataclass(slots=True)
+class _Sequence:
+    key: str
+    prompt_tokens: int
+    answer: Answer
+    max_tokens: int
+    given: int = 0
+
+    @property
+    def due(self) -> int:
+        """The tokens until it ends: its bytes and one to end the text, or as many as it may have."""
+        if isinstance(self.answer, FinishReason | Exception):  # a finish reason is a str too
+            return 1
+        return min(len(self.answer.encode()) + 1, self.max_tokens)
+
+
+class ScriptedEngine:
+    """An engine that answers from a script, or makes up texts that are valid under each request's constraint.
+
+    Args:
+        answers: What to answer; without it texts are made up. A function of the request, a mapping from the content of
+            the last message, or an iterable that is used up in the order in which requests are added. An answer is a
+            text, or a `FinishReason` to end with no text for that reason, an `EngineRefusal` to be refused with, or any
+            other exception for the engine to break with once the request runs.
+        seed: Gives other made-up texts.
+        max_model_len: The most tokens (bytes) of a prompt and its answer together.
+        max_num_seqs: How many requests run at once.
+        tokens_per_step: How many tokens a step gives each of them.
+        exotic: How often (0 to 1) a made-up character is any character of its class, and not a printable ASCII one.
+        step_seconds: How long a step takes, for programs that watch the clock.
+        fail_at_step: The step (the first is 1) in which the engine breaks.
+        refuse: Asked about every request; a text that it gives is the reason for which that request is refused.
+
+    Attributes:
+        requests: The requests that were added, in order: what a test asserts prompts on.
+        steps: The steps taken.
+        closed: Whether the engine was closed.
+
+    Example:
+        >>> engine = ScriptedEngine(answers={"Say hello.": "Hello."})
+        >>> request = Request(prompt="Say hello.")
+        >>> engine.add("a", request, engine.tokenize(request), max_tokens=5)
+        >>> while engine.has_unfinished:
+        ...     done = engine.step()
+        >>> done[0].outcome.text, done[0].outcome.finish_reason
+        ('Hello', <FinishReason.LENGTH: 'length'>)
+    """
+
+    def __init__(
+        self,
+        answers: Answers | None = None,
+        *,
+        seed: int = 0,
+        max_model_len: int = 8192,
+        max_num_seqs: int = 256,
+        tokens_per_step: int = 1,
+        exotic: float = 0.05,
+        step_seconds: float = 0.0,
+        fail_at_step: int | None = None,
+        refuse: Callable[[Request], str | None] | None = None,
+    ) -> None:
+        if max_model_len < 2 or max_num_seqs < 1 or tokens_per_step < 1:
+            raise ValueError("max_model_len must be at least 2, max_num_seqs and tokens_per_step at least 1")
+        self.requests: list[Request] = []
+        self.steps = 0
+        self.closed = False
+        self._answer = self._make_up if answers is None else _script(answers)
+        self._seed = seed
+        self._max_model_len = max_model_len
+        self._max_num_seqs = max_num_seqs
+        self._tokens_per_step = tokens_per_step
+        self._exotic = exotic
+        self._step_seconds = step_seconds
+        self._fail_at_step = fail_at_step
+        self._refuse = refuse
+        self._waiting: deque[_Sequence] = deque()
+        self._running: list[_Sequence] = []
+
+    @property
+    def max_model_len(self) -> int:
+        """The most tokens of a prompt and its answer together."""
+        return self._max_model_len
+
+    @property
+    def max_num_seqs(self) -> int:
+        """How many requests run at once."""
+        return self._max_num_seqs
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Tokens are single bytes."""
+        return Vocabulary(longest=1)
+
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether any request is waiting or running."""
+        return bool(self._waiting or self._running)
+
+    def tokenize(self, request: Request) -> Sequence[int]:
+        """The bytes of the prompt, each message under a line that names its role."""
+        return list(_render(request).encode())
+
+    def max_tokens(self, request: Request) -> int | None:
+        """The limit that the request names itself."""
+        default = getattr(request.sampling_params, "max_tokens", None)
+        limit = request.sampling.get("max_tokens", default)
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise EngineRefusal(f"max_tokens must be an int of at least 1, not {limit!r}")
+        return limit
+
+    def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
+        """Queue a request; its answer is settled here, so scripts are used up in this order."""
+        if self.closed:
+            raise RuntimeError("the scripted engine is closed")
+        if len(token_ids) >= self._max_model_len:
+            raise EngineRefusal(f"the prompt has {len(token_ids)} tokens, but max_model_len is {self._max_model_len}")
+        if self._refuse is not None and (reason := self._refuse(request)) is not None:
+            raise EngineRefusal(reason)
+        answer = self._answer(request)
+        if isinstance(answer, EngineRefusal):
+            raise answer
+        limit = min(max_tokens, self._max_model_len - len(token_ids))
+        self.requests.append(request)
+        self._waiting.append(_Sequence(key, len(token_ids), answer, limit))
+
+    def step(self) -> Sequence[Completion]:
+        """Let waiting requests in, give each running one its next tokens, and hand out those that ended."""
+        self.steps += 1
+        if self._step_seconds:
+            time.sleep(self._step_seconds)
+        if self.steps == self._fail_at_step:
+            raise RuntimeError(f"the scripted engine was told to fail at step {self.steps}")
+        while self._waiting and len(self._running) < self._max_num_seqs:
+            self._running.append(self._waiting.popleft())
+        done: list[Completion] = []
+        for sequence in self._running:
+            if isinstance(sequence.answer, Exception):
+                raise sequence.answer
+            sequence.given += self._tokens_per_step
+            if sequence.given >= sequence.due:
+                done.append(Completion(sequence.key, _outcome(sequence)))
+        self._running = [sequence for sequence in self._running if sequence.given < sequence.due]
+        return done
+
+    def abort(self, keys: Iterable[str]) -> None:
+        """Drop requests, waiting or running."""
+        dropped = set(keys)
+        self._waiting = deque(sequence for sequence in self._waiting if sequence.key not in dropped)
+        self._running = [sequence for sequence in self._running if sequence.key not in dropped]
+
+    def close(self) -> None:
+        """Drop everything; what was recorded stays."""
+        self.closed = True
+        self._waiting.clear()
+        self._running.clear()
+
+    def _make_up(self, request: Request) -> str:
+        rng = random.Random(f"{self._seed} {_fingerprint(request)}")
+        constraint = request.constraint
+        if constraint.language is not None:
+            return sample(constraint.language, rng, exotic=self._exotic)
+        if constraint.kind == "text":
+            words = rng.choices(_WORDS.split(), k=rng.randint(3, 12))
+            return " ".join(words).capitalize() + "."
+        raise EngineRefusal(
+            f"the scripted engine can't make up a text for a raw {constraint.kind} constraint; pass answers="
+        )
+
+
+def _script(answers: Answers) -> Callable[[Request], Answer]:
+    if callable(answers):
+        return answers
+    if isinstance(answers, Mapping):
+        return lambda request: _look_up(answers, request)
+    if isinstance(answers, str):
+        raise TypeError(f"answers must be a function, a mapping or an iterable, not the text {answers!r:.60}")
+    return _UsedUp(iter(answers))
+
+
+def _look_up(answers: Mapping[str, Answer], request: Request) -> Answer:
+    content = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
+    return answers.get(content, EngineRefusal(f"answers= has none for a prompt that ends in {content!r:.200}"))
+
+
+@dataclass(frozen=True)
+class _UsedUp:
+    answers: Iterator[Answer]
+
+    def __call__(self, request: Request) -> Answer:
+        return next(self.answers, EngineRefusal("answers= is used up: more requests were added than it has answers"))
+
+
+def _render(request: Request) -> str:
+    if isinstance(request.prompt, str):
+        return request.prompt
+    turns = [f"<{message.role}>\n{message.content}" for message in request.prompt]
+    if not request.prompt or request.prompt[-1].role != "assistant":  # a last assistant message is continued
+        turns.append("<assistant>\n")
+    return "\n".join(turns)
+
+
+def _fingerprint(request: Request) -> str:
+    """All of a request that may bear on its answer; not its function, row, priority or time limit."""
+    content = (
+        _render(request),
+        request.constraint.kind,
+        request.constraint.spec,
+        sorted(request.sampling.items()),
+        sorted(request.chat_template_kwargs.items()),
+        repr(request.sampling_params),
+    )
+    return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _outcome(sequence: _Sequence) -> Outcome:
+    assert not isinstance(sequence.answer, Exception)
+    if isinstance(sequence.answer, FinishReason):
+        text, reason = "", sequence.answer
+    else:
+        data = sequence.answer.encode()
+        reason = FinishReason.STOP if len(data) < sequence.max_tokens else FinishReason.LENGTH
+        text = data[: sequence.max_tokens].decode(errors="ignore")  # a character that was cut in two is dropped
+    return Outcome(text=text, finish_reason=reason, prompt_tokens=sequence.prompt_tokens, output_tokens=sequence.due)

@@ -1,0 +1,296 @@
+"""vLLM's offline engine, in this process or in one of its own: the only module that imports vLLM, once it must.
+
+It keeps to what vLLM 0.25 to 0.33 share. Requests go in as token ids and come out whole; a request that vLLM refuses
+leaves nothing behind. Invariant: only keys that were added here are ever answered or aborted, so that a caller's own
+`LLM` may have other work. Left out: deltas of an answer while it grows, images, and more than one answer a request.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import multiprocessing
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import Any
+
+from typefold.compiler import Dialect, Vocabulary
+from typefold.runtime.engine import Completion, EngineRefusal
+from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
+from typefold.runtime.engines.tokenizer import PromptTokenizer, Render, longest_token
+from typefold.runtime.request import FinishReason, Outcome, Request
+
+__all__ = ["UnsupportedEngine", "VllmEngine", "load"]
+
+_OLDEST, _NEWEST = (0, 25), (0, 33)
+_DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
+_NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
+
+
+class UnsupportedEngine(RuntimeError):
+    """The installed vLLM, or the `LLM` that was handed in, can't do what is needed; the message says what to do."""
+
+
+class VllmEngine:
+    """A `vllm.LLM` as an engine. Nothing else may step that `LLM` while this engine is in use.
+
+    Args:
+        llm: The `LLM`. Its structured-output backend must be xgrammar, guidance or auto; auto is held to xgrammar.
+        owned: Whether `close` shuts it down.
+
+    Raises:
+        UnsupportedEngine: The version of vLLM or the backend of `llm` won't do.
+    """
+
+    def __init__(self, llm: Any, *, owned: bool) -> None:
+        _check_version()
+        if not hasattr(llm, "llm_engine"):
+            raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
+        from vllm import SamplingParams
+        from vllm.inputs import tokens_input
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        self._llm: Any = llm
+        self._engine: Any = llm.llm_engine
+        self._owned = owned
+        self._keys: set[str] = set()
+        self._tokens_input = tokens_input
+        config = self._engine.vllm_config
+        self._max_model_len = int(config.model_config.max_model_len)
+        self._max_num_seqs = int(config.scheduler_config.max_num_seqs)
+        self._device = str(config.device_config.device_type)
+        self._splits_prompts = bool(config.scheduler_config.enable_chunked_prefill)
+        self._backend = str(config.structured_outputs_config.backend)
+        if self._backend not in _DIALECTS:
+            raise UnsupportedEngine(
+                f"this LLM's structured-output backend is {self._backend!r}, which reads no grammars that typefold "
+                'writes; build it with LLM(..., structured_outputs_config={"backend": "xgrammar"})'
+            )
+        if self._backend == "auto":
+            self._refuse_other_latch()
+        defaults = llm.get_default_sampling_params()
+        assert isinstance(defaults, SamplingParams)
+        self._parameters = Parameters(
+            defaults=defaults,
+            default_max_tokens=(llm.default_sampling_params or {}).get("max_tokens"),
+            final_only=RequestOutputKind.FINAL_ONLY,
+            structured_outputs=StructuredOutputsParams,
+            dialect=_DIALECTS[self._backend],
+            check=_xgrammar_takes if self._backend == "auto" else None,
+        )
+        self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
+        self._tokenizer: Any = self._engine.get_tokenizer()
+        self._prompts = PromptTokenizer(self._tokenizer, _chat_renderer(llm, self._tokenizer))
+
+    @property
+    def max_model_len(self) -> int:
+        """The most tokens of a prompt and its answer together."""
+        return self._max_model_len
+
+    @property
+    def max_num_seqs(self) -> int:
+        """How many requests run at once."""
+        return self._max_num_seqs
+
+    @property
+    def backend(self) -> str:
+        """The structured-output backend, in vLLM's words; `auto` is held to xgrammar."""
+        return self._backend
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: `cpu`, `cuda`, ..."""
+        return self._device
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Facts about the tokens, special ones excluded."""
+        return Vocabulary(longest_token(self._tokenizer))
+
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether vLLM has work left: ours, or a caller's own."""
+        return self._engine is not None and bool(self._engine.has_unfinished_requests())
+
+    def tokenize(self, request: Request) -> Sequence[int]:
+        """The prompt's token ids, as `LLM.chat` and `LLM.generate` would make them."""
+        return self._prompts.encode(request.prompt, request.chat_template_kwargs)
+
+    def max_tokens(self, request: Request) -> int | None:
+        """The request's own limit, or that of the model's generation config."""
+        return self._parameters.limit(request)
+
+    def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
+        """Queue a request under `key`."""
+        for name in request.options:
+            if name not in self._options:
+                raise EngineRefusal(unknown_name("option", name, self._options))
+        params, template = self._parameters.build(request, max_tokens)
+        if params.seed is not None and self._splits_prompts and self._device == "cpu":
+            raise EngineRefusal(
+                "a seed with chunked prefill kills vLLM's CPU engine; build the LLM with enable_chunked_prefill=False"
+            )
+        try:
+            self._engine.add_request(key, self._tokens_input(list(token_ids)), params, **request.options)
+        except Exception as error:
+            # In-process, vLLM registers a request before its core has taken it: unless it is dropped, it never ends.
+            self._engine.abort_request([key])
+            raise EngineRefusal(readable(error)) from error
+        template.verified = True
+        self._keys.add(key)
+
+    def step(self) -> Sequence[Completion]:
+        """One step; requests that the caller of an own `LLM` left in it are let run and not reported."""
+        done = []
+        for output in self._engine.step():
+            if output.finished and output.request_id in self._keys:
+                self._keys.remove(output.request_id)
+                done.append(Completion(output.request_id, _outcome(output)))
+        return done
+
+    def abort(self, keys: Iterable[str]) -> None:
+        """Drop requests of ours."""
+        ours = self._keys.intersection(keys)
+        if ours:
+            self._keys -= ours
+            self._engine.abort_request(list(ours))
+
+    def close(self) -> None:
+        """Shut an owned engine down, with its processes and memory; of another's, drop only our requests."""
+        if self._engine is None:
+            return
+        with suppress(Exception):  # a dead engine can't abort, and has nothing to
+            self.abort(list(self._keys))
+        engine, self._engine = self._engine, None
+        del self._llm, self._prompts, self._tokenizer  # they all lead to the engine
+        if self._owned:
+            engine.engine_core.shutdown()
+            if hasattr(engine.renderer, "shutdown"):
+                engine.renderer.shutdown()
+            del engine
+            gc.collect()  # in-process, the weights go with the last reference to the model
+            multiprocessing.active_children()  # reaps the engine's process, which vLLM leaves as a zombie
+            if self._device == "cuda":
+                import torch
+
+                torch.cuda.empty_cache()
+
+    def _refuse_other_latch(self) -> None:
+        """With `auto`, an engine keeps the backend of its first request. In another process it can't be asked."""
+        core = getattr(self._engine.engine_core, "engine_core", None)
+        latched = getattr(getattr(core, "structured_output_manager", None), "backend", None)
+        if latched is not None and "Xgrammar" not in type(latched).__name__:
+            raise UnsupportedEngine(
+                f"this LLM's structured-output backend is 'auto' and an earlier request has settled it on "
+                f'{type(latched).__name__}; build it with structured_outputs_config={{"backend": "xgrammar"}}'
+            )
+
+
+def load(model: str, **engine_options: Any) -> VllmEngine:
+    """Build an engine for a model, with defaults that suit typed prompts.
+
+    Grammars go to xgrammar. On a CPU the engine runs in this process, without compilation, with 1 GiB of KV cache and
+    without chunked prefill (which a seeded request does not survive there); on a GPU vLLM's own defaults hold.
+
+    Args:
+        model: A model name or path.
+        engine_options: What `vllm.LLM` takes; it goes before any default.
+
+    Raises:
+        ImportError: vLLM is not installed.
+        UnsupportedEngine: Its version is not one that typefold knows.
+    """
+    quiet = "VLLM_LOGGING_LEVEL" not in os.environ
+    with _environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
+        _check_version()
+        from vllm import LLM
+        from vllm.platforms import current_platform
+
+        options: dict[str, Any] = {"use_tqdm_on_load": not quiet}
+        if current_platform.is_cpu():
+            options |= {"enforce_eager": True, "enable_chunked_prefill": False}
+            if "gpu_memory_utilization" not in engine_options:
+                options["kv_cache_memory_bytes"] = 1 << 30
+        options |= engine_options
+        given = options.get("structured_outputs_config") or {}
+        if isinstance(given, dict):
+            backend = given.get("backend", "xgrammar")
+            tight = {"disable_any_whitespace": True} if backend in ("xgrammar", "guidance") else {}
+            options["structured_outputs_config"] = {"backend": backend, **tight, **given}
+        own_process = not current_platform.is_cpu() or "VLLM_ENABLE_V1_MULTIPROCESSING" in os.environ
+        with _environment({} if own_process else {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}):
+            llm = LLM(model, **options)
+    return VllmEngine(llm, owned=True)
+
+
+def _check_version() -> None:
+    try:
+        import vllm
+    except ModuleNotFoundError as error:
+        if error.name != "vllm":
+            raise
+        raise ImportError('vLLM is not installed: pip install "typefold[cuda]", or "typefold[cpu]"') from error
+    release = tuple(int(part) if part.isdigit() else -1 for part in vllm.__version__.split(".")[:2])
+    if not _OLDEST <= release <= _NEWEST:
+        raise UnsupportedEngine(
+            f"vLLM {vllm.__version__} is installed, but typefold works with vLLM 0.{_OLDEST[1]} to 0.{_NEWEST[1]}"
+        )
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """These environment variables, for as long as vLLM and its processes start."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
+    """What puts messages into the chat template as `LLM.chat` does: vLLM's own renderer; `None` without a template."""
+    from vllm.renderers import ChatParams
+    from vllm.utils.mistral import is_mistral_tokenizer
+
+    def render(conversation: list[dict[str, str]], variables: dict[str, Any]) -> str | list[int]:
+        variables = {"tokenize": is_mistral_tokenizer(tokenizer), **variables}  # Mistral's own has no text in between
+        params = ChatParams(chat_template=llm.chat_template, chat_template_kwargs=variables)
+        _, prompt = llm.renderer.render_messages(conversation, params)
+        rendered: str | list[int] = prompt["prompt"] if "prompt" in prompt else prompt["prompt_token_ids"]
+        return rendered
+
+    if llm.chat_template is None and not getattr(tokenizer, "chat_template", None):
+        try:  # a processor's template, or one that vLLM ships for the model
+            render([{"role": "user", "content": "?"}], {"add_generation_prompt": True})
+        except Exception:
+            return None
+    return render
+
+
+def _xgrammar_takes(params: Any) -> None:
+    """Refuse what xgrammar refuses: with `auto`, vLLM would turn to another backend, which its engine may not run."""
+    from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
+
+    validate_xgrammar_grammar(params)
+
+
+def _outcome(output: Any) -> Outcome:
+    answer = output.outputs[0]
+    try:
+        reason = FinishReason(answer.finish_reason)
+    except ValueError:  # one that a newer vLLM made up, or none at all: the answer can't be trusted to be whole
+        reason = FinishReason.ERROR
+    return Outcome(
+        text=answer.text,
+        finish_reason=reason,
+        prompt_tokens=len(output.prompt_token_ids or ()),
+        output_tokens=len(answer.token_ids),
+        cached_tokens=output.num_cached_tokens or 0,
+        logprobs=answer.logprobs,
+    )

@@ -1,0 +1,214 @@
+"""The closed tree of what can happen to a row, other than a value.
+
+    PromptError
+    ├── BadInput        rendering or tokenising the arguments failed
+    ├── InputFailed     a deferred input failed
+    ├── PromptTooLong   the prompt leaves no room for an answer
+    ├── Truncated       the answer met the token limit inside a value
+    ├── Refused         the engine's backend rejected the constraint or the parameters
+    ├── Invalid         a post-check or a validator said no
+    ├── EngineFailed    the engine died or raised
+    ├── TimedOut        the call's own time limit passed
+    └── Cancelled       the call was withdrawn
+
+Each error keeps its facts as fields, says in one sentence where it happened, what happened and what to do, and survives
+pickle. A failing row never takes another row with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from typefold.compiler import Message
+
+__all__ = [
+    "BadInput",
+    "Cancelled",
+    "EngineFailed",
+    "InputFailed",
+    "Invalid",
+    "PromptError",
+    "PromptTooLong",
+    "Refused",
+    "TimedOut",
+    "Truncated",
+]
+
+
+@dataclass(eq=False, kw_only=True)
+class PromptError(Exception):
+    """A row that gave no value.
+
+    Attributes:
+        function: The prompt function that was called (`generate` for a runtime's own method).
+        row: The index of the row in its batch, or `None` for a single call.
+        prompt: The messages as they were to be sent, or the raw prompt; empty where rendering failed.
+        text: What the model had written so far.
+    """
+
+    function: str = "generate"
+    row: int | None = None
+    prompt: tuple[Message, ...] | str = ()
+    text: str = ""
+
+    @property
+    def where(self) -> str:
+        """The function and the row, for the beginning of a message."""
+        return self.function if self.row is None else f"{self.function}, row {self.row}"
+
+    def __str__(self) -> str:
+        return f"{self.where}: no value"
+
+    def at(self, **facts: Any) -> Self:
+        """The same error with some fields replaced; its cause and traceback are kept."""
+        copy = replace(self, **facts)
+        copy.__cause__ = self.__cause__
+        return copy.with_traceback(self.__traceback__)
+
+    def __reduce__(self) -> tuple[Callable[..., PromptError], tuple[type[PromptError], dict[str, Any]]]:
+        return _rebuild, (type(self), {field.name: getattr(self, field.name) for field in fields(self)})
+
+
+def _rebuild(cls: type[PromptError], facts: dict[str, Any]) -> PromptError:
+    return cls(**facts)
+
+
+@dataclass(eq=False, kw_only=True)
+class BadInput(PromptError):
+    """The arguments could not be made into a prompt: the body, the template or the tokenizer failed on them.
+
+    Attributes:
+        reason: What went wrong, in the words of the failing part.
+    """
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: the arguments could not be made into a prompt: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class InputFailed(PromptError):
+    """A deferred input of this call failed, so the call was never made.
+
+    Attributes:
+        cause: The error of that input.
+    """
+
+    cause: Exception
+
+    def __str__(self) -> str:
+        return f"{self.where}: not run, since an input failed ({self.cause})"
+
+
+@dataclass(eq=False, kw_only=True)
+class PromptTooLong(PromptError):
+    """The prompt fills the model's context, or leaves less room than the type needs.
+
+    Attributes:
+        prompt_tokens: Tokens of the prompt.
+        max_model_len: The context length of the engine, prompt and answer together.
+        needed: The least number of tokens that an answer takes.
+    """
+
+    prompt_tokens: int
+    max_model_len: int
+    needed: int = 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: the prompt has {self.prompt_tokens} tokens and an answer needs at least {self.needed}, but "
+            f"the engine's max_model_len is {self.max_model_len}; shorten the prompt or raise max_model_len."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class Truncated(PromptError):
+    """The answer met the token limit (finish reason `length`) inside a value, or was bound to.
+
+    Attributes:
+        max_tokens: The limit in force.
+        needed: A number of tokens that is always enough for the type, the least number where the limit was lower than
+            that, or `None` for a type without a bound.
+    """
+
+    max_tokens: int
+    needed: int | None = None
+
+    def __str__(self) -> str:
+        todo = (
+            f"pass max_tokens={self.needed} or more"
+            if self.needed is not None and self.needed > self.max_tokens
+            else "raise max_tokens, or bound the type's strings and lists (max_length)"
+        )
+        return f"{self.where}: cut off inside a value at max_tokens={self.max_tokens}; {todo}."
+
+
+@dataclass(eq=False, kw_only=True)
+class Refused(PromptError):
+    """The engine would not take the request: its constraint, or one of its parameters.
+
+    Attributes:
+        reason: The engine's own words.
+    """
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: the engine refused the request: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class Invalid(PromptError):
+    """The answer reads as it should, but a check that decoding cannot enforce said no.
+
+    Attributes:
+        check: The post-check that failed, as `explain()` names it.
+        detail: Why.
+        errors: pydantic's list of errors where pydantic made the check, else empty.
+    """
+
+    check: str
+    detail: str
+    errors: tuple[dict[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.where}: the answer failed a check ({self.check}): {self.detail}; the text was {self.text!r:.200}"
+
+
+@dataclass(eq=False, kw_only=True)
+class EngineFailed(PromptError):
+    """The engine died, or raised, while this row was in its hands.
+
+    Attributes:
+        reason: The engine's own words.
+    """
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: the engine failed: {self.reason}; rows that had finished are kept."
+
+
+@dataclass(eq=False, kw_only=True)
+class TimedOut(PromptError):
+    """The call's own `timeout` passed before its answer was there.
+
+    Attributes:
+        timeout: The limit, in seconds.
+    """
+
+    timeout: float
+
+    def __str__(self) -> str:
+        return f"{self.where}: no answer within timeout={self.timeout:g} s; raise it, or lower max_tokens."
+
+
+@dataclass(eq=False, kw_only=True)
+class Cancelled(PromptError):
+    """The call was withdrawn: by its caller, by Ctrl-C, or because the runtime was closed."""
+
+    def __str__(self) -> str:
+        return f"{self.where}: cancelled before it was answered."

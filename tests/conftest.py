@@ -1,0 +1,32 @@
+"""What all tests share: a runtime on the scripted engine, and a clean slate for the process-wide defaults."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from typefold import Runtime, runtimes
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+os.environ["TYPEFOLD_PROGRESS"] = "0"
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    """An engine that gives valid answers at random, the same for the same request."""
+    return ScriptedEngine(seed=1)
+
+
+@pytest.fixture
+def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
+    """The scripted engine as the current runtime."""
+    with Runtime(engine) as runtime:
+        yield runtime
+
+
+@pytest.fixture(autouse=True)
+def no_default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test inherits another's default runtime."""
+    monkeypatch.setattr(runtimes, "_default", None)
+    yield
+    if (made := runtimes._default) is not None:
+        made.close()

@@ -1,0 +1,410 @@
+"""`@prompt`: what it takes, what it refuses, and what its calls give."""
+
+import asyncio
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+from returns.result import Failure, Success
+from typefold import (
+    BadInput,
+    BatchError,
+    Invalid,
+    Message,
+    NoRuntime,
+    PromptTooLong,
+    PromptUsageError,
+    Runtime,
+    TemplateError,
+    UnsupportedType,
+    WireFormat,
+    ask,
+    assistant,
+    example,
+    prompt,
+    raw,
+    system,
+    user,
+)
+from typefold.runtime import Request
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+
+class Mood(Enum):
+    GRIM = "grim"
+    FUNNY = "funny"
+
+
+class Character(BaseModel):
+    name: Annotated[str, Field(max_length=40)]
+    age: Annotated[int, Field(ge=0, le=120)]
+
+
+@prompt
+def make_character(setting: str) -> Character:
+    """Documentation, {{ not }} a template: the body says its own message."""
+    return ask(f"Invent a character from {setting}.")
+
+
+@prompt
+def judge(text: str) -> Literal["keep", "drop"]:
+    """Is this any good?
+
+    {{ text }}"""
+    return ask()
+
+
+@prompt
+def double(number: int) -> int:
+    return ask(f"Twice {number}?")
+
+
+@prompt
+async def is_even(number: int) -> bool:
+    return ask(f"Is {number} even?")
+
+
+class Critic:
+    def __init__(self, taste: str) -> None:
+        self.taste = taste
+
+    @prompt
+    def rate(self, text: str) -> int:
+        return ask(f"As a {self.taste} critic, rate {text}")
+
+    @staticmethod
+    @prompt
+    def summary(text: str) -> str:
+        return ask(f"Sum up {text}")
+
+
+def echo(request: Request) -> str:
+    """The second word of the last message."""
+    assert not isinstance(request.prompt, str)
+    return request.prompt[-1].content.split()[1].rstrip("?")
+
+
+def test_a_call_gives_a_value_of_the_return_type(runtime: Runtime) -> None:
+    assert isinstance(make_character("Mars"), Character)
+    assert judge("text") in ("keep", "drop")
+    assert type(double(3)) is int
+
+
+def test_a_map_is_one_batch_in_order() -> None:
+    engine = ScriptedEngine(answers=echo)
+    with Runtime(engine):
+        assert double.map(range(50)) == list(range(50))
+    assert engine.steps < 10  # two digits and an end, not fifty times that
+
+
+def test_a_map_takes_the_other_parameters_once(runtime: Runtime, engine: ScriptedEngine) -> None:
+    @prompt
+    def tell(topic: str, mood: Mood = Mood.GRIM, *, length: int) -> str:
+        return ask(f"{topic} {mood.value} {length}")
+
+    tell.map(["cats", "dogs"], Mood.FUNNY, length=3)
+    assert [request.prompt[0].content for request in engine.requests if not isinstance(request.prompt, str)] == [
+        "cats funny 3",
+        "dogs funny 3",
+    ]
+
+
+def test_starmap_spreads_rows(runtime: Runtime, engine: ScriptedEngine) -> None:
+    @prompt
+    def add(left: int, right: int) -> int:
+        return ask(f"{left}+{right}")
+
+    assert len(add.starmap([(1, 2), (3, 4)])) == 2
+    assert [call.render(1, 2) for call in (add,)] == [(Message("user", "1+2\n\nAnswer with JSON in this form:\ninteger"),)]
+
+
+def test_an_async_prompt_is_awaited_and_maps(runtime: Runtime, engine: ScriptedEngine) -> None:
+    async def program() -> tuple[bool, list[bool]]:
+        one, many = await asyncio.gather(is_even(1), is_even.map([2, 3, 4]))
+        return one, many
+
+    one, many = asyncio.run(program())
+    assert isinstance(one, bool) and len(many) == 3
+    assert len(engine.requests) == 4
+
+
+def test_methods_and_static_methods_are_prompts(runtime: Runtime) -> None:
+    critic = Critic("harsh")
+    rendered = critic.rate.render("a film")
+    assert "As a harsh critic, rate a film" in rendered[0].content  # type: ignore[union-attr]
+    assert type(critic.rate("a film")) is int
+    assert len(critic.rate.map(["a", "b"])) == 2
+    assert isinstance(Critic.summary("a book"), str)
+    assert isinstance(critic.summary("a book"), str)
+    assert type(Critic.rate(critic, "a film")) is int
+
+
+def test_a_failing_row_keeps_its_place_in_the_batch() -> None:
+    with Runtime(ScriptedEngine(answers=echo, max_model_len=300)):
+        results = double.safe.map([1, 2, 10**400, 4])
+    assert [type(result) for result in results] == [Success, Success, Failure, Success]
+    error = results[2].failure()
+    assert isinstance(error, PromptTooLong)
+    assert error.row == 2 and error.function == "double"
+
+
+def test_map_raises_one_error_that_holds_every_result() -> None:
+    with Runtime(ScriptedEngine(max_model_len=300)), pytest.raises(BatchError, match="1 of 3 rows failed") as caught:
+        double.map([1, 10**400, 3])
+    assert [isinstance(result, Success) for result in caught.value.results] == [True, False, True]
+    assert isinstance(caught.value.failures[0], PromptTooLong)
+
+
+def test_safe_gives_a_result_and_never_raises_for_a_row(runtime: Runtime) -> None:
+    assert isinstance(double.safe(1), Success)
+
+    @prompt
+    def fails(text: str) -> int:
+        raise LookupError(text)
+
+    failed = fails.safe("gone")
+    assert isinstance(failed.failure(), BadInput)
+    assert isinstance(failed.failure().__cause__, LookupError)
+
+
+def test_an_exception_in_the_body_is_bad_input(runtime: Runtime) -> None:
+    @prompt
+    def fails(text: str) -> int:
+        return ask(f"{1 // len(text)}")
+
+    with pytest.raises(BadInput, match="fails: .*ZeroDivisionError"):
+        fails("")
+    assert [type(result) for result in fails.safe.map(["", "a"])] == [Failure, Success]
+
+
+def test_arguments_that_do_not_fit_raise_type_error_as_in_any_call(runtime: Runtime) -> None:
+    with pytest.raises(TypeError, match="missing a required argument: 'setting'"):
+        make_character()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def test_a_failing_validator_is_invalid_with_its_text() -> None:
+    class Even(BaseModel):
+        number: Annotated[int, Field(multiple_of=2)]
+
+    @prompt
+    def even() -> Even:
+        return ask("An even number?")
+
+    with Runtime(ScriptedEngine(answers=['{"number": 3}'])), pytest.raises(Invalid) as caught:
+        even()
+    assert caught.value.text == '{"number": 3}'
+    assert caught.value.check == "multiple_of"
+    assert caught.value.errors[0]["loc"] == ("number",)
+
+
+def test_a_docstring_is_a_template_where_the_body_is_a_bare_ask() -> None:
+    assert judge.render("{{ 7 * 7 }}")[0].content == "Is this any good?\n\n{{ 7 * 7 }}"  # type: ignore[union-attr]
+
+
+def test_models_in_a_template_are_json() -> None:
+    @prompt
+    def describe(character: Character, moods: list[Mood]) -> str:
+        """{{ character }} {{ character.name }} {{ moods }}"""
+        return ask()
+
+    [message] = describe.render(Character(name="Ann", age=3), [Mood.GRIM])
+    assert message.content == '{"name": "Ann", "age": 3} Ann ["grim"]'  # type: ignore[union-attr]
+
+
+def test_a_template_name_that_is_no_parameter_is_refused_at_decoration() -> None:
+    with pytest.raises(TemplateError, match=r"'txt', which is no parameter; did you mean 'text'\?"):
+
+        @prompt
+        def wrong(text: str) -> str:
+            """Say {{ txt }}."""
+            return ask()
+
+
+def test_bad_template_syntax_is_refused_at_decoration() -> None:
+    with pytest.raises(TemplateError, match="line 1"):
+
+        @prompt
+        def wrong(text: str) -> str:
+            """Say {{ text."""
+            return ask()
+
+
+def test_an_attribute_that_a_value_lacks_is_bad_input(runtime: Runtime) -> None:
+    @prompt
+    def show(character: Character) -> str:
+        """{{ character.height }}"""
+        return ask()
+
+    with pytest.raises(BadInput, match="height"):
+        show(Character(name="Ann", age=3))
+
+
+def test_a_return_type_without_wire_form_is_refused_at_decoration_with_its_path() -> None:
+    with pytest.raises(UnsupportedType, match=r"wrong: return\[\]\.when: .* has no wire form"):
+
+        class Meeting(BaseModel, arbitrary_types_allowed=True):
+            when: Exception
+
+        @prompt
+        def wrong() -> list[Meeting]:
+            return ask("When?")
+
+
+def test_a_missing_return_annotation_is_refused() -> None:
+    with pytest.raises(PromptUsageError, match="needs a return annotation"):
+
+        @prompt
+        def wrong(text: str):  # type: ignore[no-untyped-def]  # that is the mistake  # noqa: ANN202
+            return ask(text)
+
+
+def test_ask_outside_a_prompt_says_what_to_write() -> None:
+    with pytest.raises(PromptUsageError, match="outside the body of a prompt function; write\n    @prompt"):
+        ask("hello")
+
+
+def test_a_body_that_returns_something_else_is_refused(runtime: Runtime) -> None:
+    @prompt
+    def wrong(text: str) -> str:
+        return text
+
+    with pytest.raises(PromptUsageError, match="must `return ask"):
+        wrong("x")
+
+    @prompt
+    def worse(text: str) -> tuple[str, str]:
+        return (ask(text), text)
+
+    with pytest.raises(PromptUsageError, match="returned tuple"):
+        worse.map(["x"])
+
+
+def test_a_body_that_calls_a_prompt_is_refused(runtime: Runtime) -> None:
+    @prompt
+    def outer(text: str) -> str:
+        return ask(f"{judge(text)}")
+
+    with pytest.raises(PromptUsageError, match="outer: its body calls the prompt judge"):
+        outer("x")
+
+
+def test_a_body_that_awaits_is_refused(runtime: Runtime) -> None:
+    @prompt
+    async def wrong(text: str) -> str:
+        await asyncio.sleep(0)
+        return ask(text)
+
+    with pytest.raises(PromptUsageError, match="can't await"):
+        asyncio.run(wrong("x"))  # type: ignore[arg-type]
+
+
+def test_prompt_under_staticmethod_says_the_order() -> None:
+    with pytest.raises(PromptUsageError, match="write @staticmethod above @prompt"):
+        prompt(staticmethod(lambda: None))  # type: ignore[call-overload]  # pyright: ignore
+
+
+def test_using_changes_options_and_leaves_the_original(runtime: Runtime, engine: ScriptedEngine) -> None:
+    hot = judge.using(temperature=1.5, max_tokens=9)
+    hot("a")
+    judge("a")
+    assert [dict(request.sampling) for request in engine.requests] == [{"temperature": 1.5, "max_tokens": 9}, {}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tempurature": 1}, "did you mean 'temperature'"),
+        ({"n": 2}, "one call gives one value"),
+        ({"structured_outputs": {}}, "the return type is the constraint"),
+        ({"stop": ["x"]}, "would end an answer inside a value"),
+        ({"timeout": -1}, "seconds above 0"),
+        ({"truncation": "maybe"}, "'value' or 'error'"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_by_name(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PromptUsageError, match=message):
+        judge.using(**options)
+
+
+def test_examples_are_earlier_turns_in_wire_form() -> None:
+    @prompt(examples=[example(Character(name="Ann", age=3), setting="Mars")], shape=False)
+    def make(setting: str) -> Character:
+        return ask(system("Invent."), user(f"From {setting}."))
+
+    assert make.render("Venus") == (
+        system("Invent."),
+        user("From Mars."),
+        assistant('{"name": "Ann", "age": 3}'),
+        user("From Venus."),
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [example("nobody", text="x"), example("keep", txt="x"), example("keep")], ids=["value", "name", "missing"]
+)
+def test_an_example_that_does_not_fit_is_refused_at_decoration(wrong: Any) -> None:
+    with pytest.raises(PromptUsageError, match="is no example of it"):
+
+        @prompt(examples=[wrong])
+        def judge(text: str) -> Literal["keep", "drop"]:
+            return ask(text)
+
+
+def test_the_shape_of_a_json_answer_is_told_and_can_be_left_out() -> None:
+    told = make_character.render("Mars")[0]
+    assert isinstance(told, Message)
+    assert told.content.endswith('{"name": string (at most 40 characters), "age": integer from 0 to 120}')
+    assert make_character.using(shape=False).render("Mars") == (user("Invent a character from Mars."),)
+
+
+def test_the_wire_of_a_prompt_shows_in_shape_and_answer() -> None:
+    tight = make_character.using(wire=WireFormat.TIGHT)
+    assert '{"name":string' in str(tight.render("Mars"))
+    with Runtime(ScriptedEngine(answers=['{"name":"A","age":1}'])):
+        assert tight("Mars") == Character(name="A", age=1)
+
+
+def test_raw_prompts_and_histories_are_sent_as_they_stand() -> None:
+    @prompt
+    def complete(text: str) -> str:
+        return ask(raw(f"<s>{text}"))
+
+    @prompt
+    def go_on(history: list[Message], text: str) -> str:
+        return ask(history, user(text), assistant("Well,"))
+
+    assert complete.render("x") == "<s>x"
+    assert go_on.render([user("a"), assistant("b")], "c") == (user("a"), assistant("b"), user("c"), assistant("Well,"))
+
+
+@pytest.mark.parametrize("parts", [(3,), ([],), (raw("x"), "y"), (["x"],)])
+def test_parts_that_make_no_prompt_are_refused(parts: Any) -> None:
+    @prompt
+    def wrong() -> str:
+        return ask(*parts)
+
+    with pytest.raises(PromptUsageError):
+        wrong.render()
+
+
+def test_a_forward_reference_is_checked_at_first_use(runtime: Runtime) -> None:
+    namespace: dict[str, Any] = {}
+    exec(  # a module whose class comes after its prompt
+        "from __future__ import annotations\n"
+        "from typefold import ask, prompt\n"
+        "from pydantic import BaseModel\n"
+        "@prompt\n"
+        "def make() -> Later:\n"
+        "    return ask('x')\n"
+        "class Later(BaseModel):\n"
+        "    number: int\n",
+        namespace,
+    )
+    assert type(namespace["make"]()).__name__ == "Later"
+
+
+def test_without_a_runtime_the_error_says_how_to_name_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TYPEFOLD_MODEL", raising=False)
+    with pytest.raises(NoRuntime, match=r"typefold\.configure"):
+        judge("x")

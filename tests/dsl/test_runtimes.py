@@ -1,0 +1,194 @@
+"""`Runtime`: which one is meant, what `generate` gives, and how it ends."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel
+from returns.result import Success
+from typefold import (
+    BatchError,
+    Cancelled,
+    EngineFailed,
+    PromptTooLong,
+    PromptUsageError,
+    Runtime,
+    TimedOut,
+    Truncated,
+    UnsupportedType,
+    ask,
+    configure,
+    current,
+    prompt,
+    raw,
+    system,
+    user,
+)
+from typefold.runtime import Request
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+
+class Point(BaseModel):
+    x: int
+    y: int
+
+
+@prompt
+def number(text: str) -> int:
+    return ask(text)
+
+
+@prompt
+def story(text: str) -> str:
+    return ask(text)
+
+
+def test_generate_gives_text_by_default_and_values_by_type(runtime: Runtime) -> None:
+    assert isinstance(runtime.generate("Tell me."), str)
+    assert isinstance(runtime.generate("A point?", output_type=Point), Point)
+    assert runtime("Yes or no?", output_type=Literal["yes", "no"]) in ("yes", "no")
+    assert all(isinstance(point, Point) for point in runtime.generate(["a", "b"], output_type=Point))
+    assert isinstance(runtime.generate([system("Be brief."), user("Hello.")]), str)
+    assert isinstance(runtime.generate(raw("<s>Hello")), str)
+
+
+def test_generate_takes_a_type_for_each_prompt(runtime: Runtime) -> None:
+    integer, text, point = runtime.generate(["a", "b", "c"], output_type=[int, str, Point])
+    assert (type(integer), type(text), type(point)) == (int, str, Point)
+
+
+def test_generate_refuses_a_type_before_the_engine_sees_it(runtime: Runtime, engine: ScriptedEngine) -> None:
+    with pytest.raises(UnsupportedType, match="output_type: "):
+        runtime.generate("x", output_type=threading.Thread)
+    assert engine.requests == []
+
+
+def test_the_innermost_runtime_is_current() -> None:
+    with Runtime(ScriptedEngine(answers=["1"])) as outer:
+        with Runtime(ScriptedEngine(answers=["2"])) as inner:
+            assert current() is inner
+            assert number("x") == 2
+        assert current() is outer
+        assert number("x") == 1
+
+
+def test_configure_sets_the_default_and_worker_threads_see_a_with_block() -> None:
+    runtime = configure(ScriptedEngine(answers=lambda request: "5"))
+    assert current() is runtime
+    with Runtime(ScriptedEngine(answers=lambda request: "6")), ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(number, ["a", "b", "c"])) == [6, 6, 6]
+    assert number("x") == 5
+
+
+def test_calls_from_threads_share_one_batch() -> None:
+    engine = ScriptedEngine(answers=lambda request: "123456789")
+    with Runtime(engine), ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(number, ["x"] * 32)) == [123456789] * 32
+    assert engine.steps < 32 * 10 / 2
+
+
+def test_a_prompt_names_its_own_runtime(runtime: Runtime) -> None:
+    other = Runtime(ScriptedEngine(answers=["99"]))
+    assert number.using(runtime=other)("x") == 99
+    other.close()
+
+
+def test_text_cut_at_its_limit_is_a_value_or_an_error() -> None:
+    with Runtime(ScriptedEngine(answers=lambda request: "a long story")):
+        assert story.using(max_tokens=6)("x") == "a long"
+        with pytest.raises(Truncated):
+            story.using(max_tokens=6, truncation="error")("x")
+
+
+def test_a_typed_answer_cut_at_its_limit_is_truncated() -> None:
+    with Runtime(ScriptedEngine(answers=lambda request: "1234567")), pytest.raises(Truncated) as caught:
+        number.using(max_tokens=3)("x")
+    assert caught.value.text == "123" and caught.value.max_tokens == 3
+
+
+def test_a_limit_below_the_type_s_least_is_refused_before_the_engine() -> None:
+    engine = ScriptedEngine()
+    with Runtime(engine) as runtime, pytest.raises(Truncated) as caught:
+        runtime.generate("x", output_type=Point, max_tokens=2)
+    assert caught.value.needed is not None and caught.value.needed > 2
+    assert engine.steps == 0
+
+
+def test_an_engine_that_dies_fails_its_rows_and_says_so_later() -> None:
+    engine = ScriptedEngine(answers=lambda request: "12345", fail_at_step=3)
+    runtime = Runtime(engine)
+    results = number.using(runtime=runtime).safe.map(["a", "b"])
+    assert all(isinstance(result.failure(), EngineFailed) for result in results)
+    with pytest.raises(EngineFailed):
+        number.using(runtime=runtime)("again")
+    runtime.close()
+
+
+def test_a_finished_row_survives_the_engine_s_death() -> None:
+    def answer(request: Request) -> str:
+        return "1" if "short" in str(request.prompt) else "1" * 50
+
+    with Runtime(ScriptedEngine(answers=answer, fail_at_step=20)):
+        short, long = number.safe.map(["short", "long"])
+    assert short == Success(1)
+    assert isinstance(long.failure(), EngineFailed)
+
+
+def test_a_call_that_is_late_times_out_and_its_neighbours_do_not() -> None:
+    # The clock is not waited for: a limit of almost nothing has passed when the first step is taken.
+    with Runtime(ScriptedEngine(answers=lambda request: "1" * 4000)):
+        late = number.using(timeout=1e-9).safe("x")
+        assert isinstance(late.failure(), TimedOut)
+        assert len(str(number("x"))) == 4000
+
+
+def test_closing_cancels_what_is_in_flight_and_later_calls_say_so() -> None:
+    started = threading.Event()
+
+    def answer(request: Request) -> str:
+        started.set()
+        return "1" * 4000
+
+    runtime = Runtime(ScriptedEngine(answers=answer))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(number.using(runtime=runtime).safe, "x")
+        started.wait(30)
+        runtime.close()
+        outcome = waiting.result(30)
+    assert isinstance(outcome, Success) or isinstance(outcome.failure(), Cancelled)
+    with pytest.raises(RuntimeError, match="was closed"):
+        number.using(runtime=runtime)("x")
+
+
+def test_a_prompt_that_is_too_long_says_how_long_it_is() -> None:
+    with Runtime(ScriptedEngine(max_model_len=100)), pytest.raises(PromptTooLong, match="max_model_len is 100"):
+        number("x" * 200)
+
+
+def test_stats_count_what_was_done(runtime: Runtime) -> None:
+    number.map(["a", "b", "c"])
+    stats = runtime.stats
+    assert (stats.submitted, stats.succeeded, stats.failed, stats.running, stats.waiting) == (3, 3, 0, 0, 0)
+    assert stats.steps > 0 and stats.output_tokens > 0 and stats.prompt_tokens > 0
+
+
+def test_sixty_four_rows_of_eight_types_with_four_bad_ones_give_sixty_values() -> None:
+    kinds: list[object] = [str, int, bool, Point, Literal["a", "b"], list[int], int | None, dict[str, bool]]
+    prompts = [f"row {index}" for index in range(64)]
+    for bad in (3, 20, 41, 63):
+        prompts[bad] = "x" * 9000
+    with Runtime(ScriptedEngine(seed=3)) as runtime, pytest.raises(BatchError) as caught:
+        runtime.generate(prompts, output_type=[kinds[index % 8] for index in range(64)], max_tokens=2000)
+    failed = [index for index, result in enumerate(caught.value.results) if not isinstance(result, Success)]
+    assert failed == [3, 20, 41, 63]
+    assert all(isinstance(error, PromptTooLong) for error in caught.value.failures)
+
+
+def test_parameters_of_generate_may_be_lists_one_a_prompt(runtime: Runtime, engine: ScriptedEngine) -> None:
+    runtime.generate(["a", "b"], sampling_params=[None, None], priority=[3, 1], output_type=bool)
+    assert [dict(request.options) for request in engine.requests] == [{"priority": 3}, {"priority": 1}]
+    with pytest.raises(PromptUsageError, match="2 prompts, and a list of 3 for priority"):
+        runtime.generate(["a", "b"], priority=[1, 2, 3])
+    with pytest.raises(PromptUsageError, match="2 prompts, and a list of 1 for output_type"):
+        runtime.generate(["a", "b"], output_type=[int])

@@ -1,0 +1,90 @@
+"""Both laws hold for generated types, in the eyes of the recogniser and of the engines' own matchers."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+from typefold.compiler import UnsupportedType, WireFormat, output_type
+from typefold.compiler.laws import Recogniser, check_laws, near_misses
+from typefold.compiler.sample import sample
+
+from .cases import Case, cases
+from .matchers import TEMPERS, Guidance, Walker, XGrammar
+
+QUICK, PROVE = 250, 5_000
+WALKS_QUICK, WALKS_PROVE = 2, 10
+
+_settings = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
+)
+
+
+def compiled(case: Case, wire: WireFormat) -> Any:
+    try:
+        return output_type(case.hint, wire=wire)
+    except UnsupportedType as error:
+        assert "share a text" in error.reason or "can both be written" in error.reason, error
+        event("refused: members share a text")
+        assume(False)
+
+
+def prove(case: Case, wire: WireFormat, data: st.DataObject, seed: int, engines: list[Any], walks: int, counts: Counter[str]) -> None:
+    """One type: its values, near misses of them and walks, before every matcher; all matchers agree on all texts."""
+    kind = compiled(case, wire)
+    rng = random.Random(seed)
+    values = data.draw(st.lists(case.values, min_size=1, max_size=4), label="values")
+    own = Recogniser.of(kind.constraint)
+    matchers: list[Walker] = [] if kind.constraint.kind == "text" else [engine.matcher(kind.constraint) for engine in engines]
+    texts: list[str] = []
+    for matcher in matchers:
+        for _ in range(walks):
+            text = matcher.walk(rng, rng.choice(TEMPERS))
+            counts["walks"] += 1
+            if text is not None:
+                counts["walks that ended"] += 1
+                texts.append(text)
+                assert own.admits(text), f"{kind.hint!r}: {text!r} was walked, and is not in the language"
+    found = check_laws(kind, values, texts=texts, samples=4, misses=6, seed=seed)
+    for text in [kind.encode(value) for value in values] if not found.lost else []:
+        texts += [text, *near_misses(text, rng, 6)]
+    if kind.constraint.language is not None:
+        texts += [sample(kind.constraint.language, rng, exotic=0.3) for _ in range(3)]
+    for text in texts:
+        for matcher in matchers:
+            assert matcher.admits(text) == own.admits(text), f"{kind.hint!r}: {type(matcher).__name__} and recogniser on {text!r}"
+    counts["types"] += 1
+    counts["values"] += found.values
+    counts["values that pydantic loses"] += found.lost
+    counts["texts sound"] += found.texts
+    counts["texts that failed a named check"] += found.failed
+    counts["verdicts compared"] += len(texts) * len(matchers)
+
+
+arguments = {"case": cases(), "wire": st.sampled_from(WireFormat), "data": st.data(), "seed": st.integers(0, 2**32)}
+
+
+@given(**arguments)
+@settings(_settings, max_examples=QUICK)
+def test_both_laws_hold_for_generated_types(
+    xgrammar: XGrammar, guidance: Guidance, proved: Counter[str], case: Case, wire: WireFormat, data: st.DataObject, seed: int
+) -> None:
+    prove(case, wire, data, seed, [xgrammar, guidance], WALKS_QUICK, proved)
+
+
+@pytest.mark.prove
+@given(**arguments)
+@settings(_settings, max_examples=PROVE)
+def test_both_laws_hold_for_many_generated_types(
+    xgrammar: XGrammar, guidance: Guidance, proved: Counter[str], case: Case, wire: WireFormat, data: st.DataObject, seed: int
+) -> None:
+    prove(case, wire, data, seed, [xgrammar, guidance], WALKS_PROVE, proved)

@@ -1,0 +1,121 @@
+"""The house keeps its shape: what is shipped, what starts light, and which room may look into which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SETUPTOOLS: dict[str, Any] = PROJECT["tool"]["setuptools"]
+ROOMS: dict[str, str] = SETUPTOOLS["package-dir"]
+
+
+def packages() -> Iterator[str]:
+    """Every package of the tree under its import name."""
+    for package, room in ROOMS.items():
+        for init in sorted((ROOT / room).rglob("__init__.py")):
+            yield ".".join([package, *init.parent.relative_to(ROOT / room).parts])
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Every module of the tree under its import name."""
+    for package, room in ROOMS.items():
+        for path in sorted((ROOT / room).rglob("*.py")):
+            parts = path.relative_to(ROOT / room).with_suffix("").parts
+            yield ".".join([package, *(part for part in parts if part != "__init__")]), path
+
+
+def imports(module: str, path: Path) -> Iterator[str]:
+    """The full name of each module that a file imports anywhere in it, for type checkers only too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+            origin = (
+                [*base[: len(base) - node.level + 1], *([node.module] if node.module else [])] if node.level else []
+            )
+            name = ".".join(origin) or node.module or ""
+            yield from (f"{name}.{alias.name}" for alias in node.names)
+
+
+def is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def test_every_package_is_shipped() -> None:
+    assert sorted(SETUPTOOLS["packages"]) == sorted(packages())
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    bare = {
+        path.parent.relative_to(ROOT).as_posix()
+        for room in ROOMS.values()
+        for path in (ROOT / room).rglob("*.py")
+        if not (path.parent / "__init__.py").exists()
+    }
+    assert not bare
+
+
+def test_types_are_shipped() -> None:
+    assert "py.typed" in SETUPTOOLS["package-data"]["typefold"]
+    assert (ROOT / ROOMS["typefold"] / "py.typed").exists()
+
+
+def test_version_is_said_once() -> None:
+    import typefold
+
+    assert typefold.__version__ == PROJECT["project"]["version"]
+
+
+def test_compiler_looks_into_no_other_room() -> None:
+    wrong = [
+        (module, name)
+        for module, path in modules()
+        if is_in(module, "typefold.compiler")
+        for name in imports(module, path)
+        if is_in(name, "vllm") or (is_in(name, "typefold") and not is_in(name, "typefold.compiler"))
+    ]
+    assert not wrong
+
+
+def test_runtime_does_not_look_at_what_users_write() -> None:
+    wrong = [
+        (module, name)
+        for module, path in modules()
+        if is_in(module, "typefold.runtime")
+        for name in imports(module, path)
+        if is_in(name, "typefold") and not (is_in(name, "typefold.runtime") or is_in(name, "typefold.compiler"))
+    ]
+    assert not wrong
+
+
+def test_vllm_is_imported_in_one_module() -> None:
+    importers = {module for module, path in modules() for name in imports(module, path) if is_in(name, "vllm")}
+    assert importers <= {"typefold.runtime.engines.vllm"}
+
+
+@pytest.mark.parametrize("module", ["typefold", "typefold.cli", "typefold.compiler", "typefold.runtime"])
+def test_starts_light(module: str) -> None:
+    program = f"import sys, {module}; print(sorted({{'vllm', 'torch', 'transformers'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_dependency_has_its_reason() -> None:
+    reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    project = PROJECT["project"]
+    needed = [
+        *project["dependencies"],
+        *(need for extra in project["optional-dependencies"].values() for need in extra),
+    ]
+    names = {need.split(">")[0].split("=")[0].split("[")[0].strip() for need in needed}
+    assert not sorted(name for name in names if f"`{name}`" not in reasons)
