@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
+
 from typefold import Runtime, ask, demo_model, prompt
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
@@ -193,7 +194,9 @@ def main() -> None:
     arguments = parser.parse_args()
     tables = {"import": import_time(), "own cost": own_cost(arguments.calls)}
     if not arguments.no_engine:
-        tables["against bare vLLM"] = against_bare(arguments.model or demo_model(), arguments.requests, arguments.rounds)
+        tables["against bare vLLM"] = against_bare(
+            arguments.model or demo_model(), arguments.requests, arguments.rounds
+        )
     for title, rows in tables.items():
         show(title, rows)
     if arguments.json:

@@ -4,13 +4,12 @@ A grammar makes every answer well formed, so the spacing of an object (`{"a":"x"
 can only change which answer is given, and its tokens. Both are measured on generated texts from which fields are to be
 read: labelled choices (a `Literal` of 3 to 6 members), copied strings, integers and booleans.
 
-Method: teacher forcing under the engine's own masks (xgrammar). The path through the right answer is the model's own:
-at each position its likeliest token among *all* that continue the right text, so tokens may merge `":"` or `","` as
-they like; paths are measured again until none moves. A field is right if no position of it has a likelier token under
-the mask than the path's. That is exactly masked greedy decoding after right earlier fields, and an object with every
-field right is exactly what masked greedy decoding writes. The nats of a field sum -log of the probability, under the
-mask, of staying on the right text: how a text is split costs nothing. "Text nats" are those of the whole answer's path
-without a mask. Intervals are 95% bootstraps over rows; spacings are compared on the same rows.
+Teacher forcing under the engine's own masks (xgrammar). The path through the right answer is the model's own: at each
+position its likeliest token among *all* that continue the right text, so tokens may merge `":"` or `","` as they like;
+paths are measured again until none moves. A field is right if no position of it has a likelier token under the mask:
+exactly masked greedy decoding after right earlier fields, and an object with every field right is exactly what masked
+greedy decoding writes. A field's nats sum -log of the probability, under the mask, of staying on the right text: how
+it is split costs nothing. Text nats are those of the whole path, unmasked. Intervals: 95%, bootstrap over rows.
 
     python benchmarks/wires.py --model HuggingFaceTB/SmolLM2-135M-Instruct --rows 1200 --device cuda
 
@@ -23,9 +22,8 @@ import argparse
 import json
 import random
 import re
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -35,55 +33,40 @@ import torch
 import xgrammar
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-# Topic (`#`), fields, wordings (`>`). A field is `name: copied, strings`, `name: low..high`, `name? said if true / if false`
+# Topic and fields, then wordings (`>`). A field is `name: copied, strings`, `name: low..high`, `name? if yes / if no`
 # or a choice `name = member: how it is said; ...` (`_` stands for the member, an unsaid member is said as the last).
-TASKS = """\
-# support ticket
-customer: $people | order_number: 1000..9999 | urgent? This is urgent / This is not urgent
+TASKS = """
+# support ticket | customer: $people | order_number: 1000..9999 | urgent? This is urgent / This is not urgent
 category = billing: The category is _; shipping; technical; account: This is about my _
 > {customer} writes about order {order_number}: {category}. {urgent}.
 > Message from {customer}. {category}. {urgent}. My order number is {order_number}.
-# weather report
-city: $cities | temperature: 2..39 | wind_speed: 3..90 | storm_warning? There is a storm warning / No storm warning
-condition = sunny: The condition is _; rainy; snowy; cloudy; foggy
-> Weather in {city}: {temperature} degrees, wind at {wind_speed} km/h. {condition}. {storm_warning}.
-> {condition} in {city}. {storm_warning}. The wind speed is {wind_speed} km/h, the temperature {temperature} degrees.
-# person
-name: $people | age: 18..90 | city: $cities | married? is married / is not married
+# weather report | city: $cities | temperature: 2..39 | wind_speed: 3..90
+condition = sunny: The condition is _; rainy; snowy; cloudy; foggy | storm? There is a storm / There is no storm
+> Weather in {city}: {temperature} degrees, wind at {wind_speed} km/h. {condition}. {storm}.
+> {condition} in {city}. {storm}. The wind speed is {wind_speed} km/h, the temperature {temperature} degrees.
+# person | name: $people | age: 18..90 | city: $cities | married? is married / is not married
 occupation = doctor: has the occupation _; teacher; farmer: works as a _; lawyer; pilot; chef
 > {name} is {age} years old and lives in {city}. {name} {occupation} and {married}.
 > Meet {name} from {city}, aged {age}, who {occupation}. {name} {married}.
-# product
-product: desk lamp, office chair, water bottle, coffee mug, alarm clock, yoga mat | price: 5..300 | brand: $brands
+# product | product: desk lamp, office chair, water bottle, yoga mat | price: 5..300 | brand: Solara, Oakline, Halden
 color = red: The color is _; blue; green; black; white | size = small: The size is _; medium; large
 in_stock? It is in stock / It is sold out and not in stock
 > The {brand} {product} costs {price} dollars. {color}. {size}. {in_stock}.
 > New from {brand}: a {product} at a price of {price} dollars. {size}. {in_stock}. {color}.
-# film review
-title: The Silent River, Golden Hour, Last Train North, Paper Moons, Iron Valley | reviewer: $people | rating: 1..11
+# film review | title: The Silent River, Golden Hour, Last Train North, Paper Moons | reviewer: $people | rating: 1..11
 sentiment = positive: The sentiment is _, I loved it; negative: The sentiment is _, a terrible film; neutral: I feel _
 genre = comedy: The genre is _; horror; drama; western | recommended? I recommend it / I do not recommend it
 > Review of {title} by {reviewer}. {genre}. {sentiment}. {recommended}. Rating: {rating} out of 10.
 > {reviewer} saw {title} and gave it a rating of {rating}. {sentiment}. {genre}. {recommended}.
-# flight
-airline: Skyways, Northern Air, Blue Jet, Atlas Air | origin: Dublin, Cairo | destination: $cities | gate: 1..60
-status = delayed: The status is _; cancelled; boarding; landed: The plane has _
-meal_served? A meal is served on board / No meal is served
-> {airline} flight from {origin} to {destination}, gate {gate}. {status}. {meal_served}.
-> Gate {gate}: {status}. The airline is {airline}, the origin {origin}, the destination {destination}. {meal_served}.
-# recipe
-dish: lentil soup, apple pie, rice pudding, bean salad, mushroom stew | servings: 2..13 | minutes: 10..120
+# flight | airline: Skyways, Northern Air, Blue Jet | origin: Dublin, Cairo | destination: $cities | gate: 1..60
+status = delayed: The status is _; cancelled; boarding; landed: The plane has _ | meal? A meal is served / No meal
+> {airline} flight from {origin} to {destination}, gate {gate}. {status}. {meal}.
+> Gate {gate}: {status}. The airline is {airline}, the origin {origin}, the destination {destination}. {meal}.
+# recipe | dish: lentil soup, apple pie, bean salad | servings: 2..13 | minutes: 10..120 | vegan? It is vegan / Not vegan
 course = breakfast: The course is _; lunch; dinner; dessert | difficulty = easy: The difficulty is _; medium; hard
-vegetarian? It is vegetarian / It has meat and is not vegetarian
-> This {dish} makes {servings} servings in {minutes} minutes. {course}. {difficulty}. {vegetarian}.
-> Today: {dish}. {course}. {vegetarian}. {difficulty}. It takes {minutes} minutes and makes {servings} servings.
-# pet
-pet_name: Biscuit, Luna, Rocky, Pepper, Milo | age: 1..16 | owner: $people | weight: 1..40
-species = dog: is of the species _; cat; rabbit; parrot; hamster | vaccinated? is vaccinated / is not vaccinated
-> {pet_name} {species}, belongs to {owner}, is {age} years old, weighs {weight} kg and {vaccinated}.
-> Owner {owner} came with {pet_name}, which {species}, has a weight of {weight} kg, an age of {age} and {vaccinated}.
-# job advert
-title: data analyst, software engineer, sales manager, nurse, accountant | company: $brands | city: $cities
+> This {dish} makes {servings} servings in {minutes} minutes. {course}. {difficulty}. {vegan}.
+> Today: {dish}. {course}. {vegan}. {difficulty}. It takes {minutes} minutes and makes {servings} servings.
+# job advert | title: data analyst, sales manager, nurse, engineer | company: Solara, Oakline, Halden | city: $cities
 salary: 30000..120000 | remote? The job is remote / The job is not remote
 level = junior: The level is _; senior; trainee | contract = full-time: The contract is _; part-time; temporary
 > {company} in {city} seeks a {title}. {level}. {contract}. The salary is {salary} dollars. {remote}.
@@ -92,22 +75,15 @@ level = junior: The level is _; senior; trainee | contract = full-time: The cont
 LISTS = {
     "$people": "Maria Lopez, John Baker, Aisha Khan, Tom Fischer, Grace Lee, Peter Novak, Emma Clark, Lucy Brown",
     "$cities": "Lisbon, Toronto, Nairobi, Oslo, Denver, Kyoto, Bergen, Austin, Lima, Prague, Seville, Perth",
-    "$brands": "Norvik, Solara, Brightway, Oakline, Zephyr, Halden",
 }
-WORDINGS = """
-Extract {fields} from the {topic}. | Read this {topic} and give {fields}. | From the {topic}, fill in {fields}. |
-You are given a {topic}. What does it say about {fields}? | Find {fields} in the {topic} and nothing else."""
-FILLERS = """
-Thank you for reading. | This text was sent on the usual form. | Further details will follow in a later note. |
-Copies have been sent to the people who asked for them. | Nothing else has changed since the last time. |
-The office can be reached by telephone during the week. | Please keep this text for your own files."""
-SPACINGS = {  # opening, between fields, between key and value, closing
-    "tight": ("{", ",", ":", "}"),
-    "spaced": ("{", ", ", ": ", "}"),
-    "indented": ("{\n  ", ",\n  ", ": ", "\n}"),
-}
-# What the prompt shows: nothing; the shape, a choice as `string`; the shape, a choice as its members; the shape and one
-# answered text as an earlier turn.
+WORDINGS = """Extract {fields} from the {topic}. | Read this {topic} and give {fields}. | From the {topic}, fill in
+ {fields}. | You are given a {topic}. What does it say about {fields}? | Find {fields} in the {topic}, nothing else."""
+FILLERS = """Thank you for reading. | This text was sent on the usual form. | Please keep it for your own files. | Copies
+ have been sent to the people who asked for them. | Nothing else has changed since the last time. | Further details will
+ follow in a later note. | The office can be reached by telephone during the week."""
+# Opening, between fields, between key and value, closing.
+SPACINGS = {"tight": "{|,|:|}", "spaced": "{|, |: |}", "indented": "{\n  |,\n  |: |\n}"}
+# The prompt shows: nothing; the shape, choices as `string`; choices as members; the shape and one text with its answer.
 MODES = ("plain", "shape", "members", "example")
 RULES = r"""
 string ::= "\"" ([^"\\\x00-\x1f] | "\\" ["\\/bfnrt])* "\""
@@ -118,8 +94,6 @@ boolean ::= "true" | "false"
 
 @dataclass(frozen=True)
 class Field:
-    """What is asked for, and how the text says it."""
-
     name: str
     kind: str
     value: str  # the right one, as JSON
@@ -137,9 +111,7 @@ class Row:
 
 
 @dataclass
-class Walk:
-    """The way through one right answer."""
-
+class Walk:  # the way through one right answer
     row: Row
     mode: str
     spacing: str
@@ -161,18 +133,20 @@ def draw(spec: str, rng: random.Random) -> Field:
             sayings[member] = said or list(sayings.values())[-1]
         member = rng.choice(list(sayings))
         return Field(name, "choice", json.dumps(member), sayings[member].replace("_", member), tuple(sayings))
-    if ".." in domain:
-        number = str(rng.randrange(*map(int, domain.split(".."))))
-        return Field(name, "integer", number, number)
-    text = rng.choice(LISTS.get(domain, domain).split(", "))
-    return Field(name, "string", json.dumps(text), text)
+    integer = ".." in domain
+    text = (
+        str(rng.randrange(*map(int, domain.split(".."))))
+        if integer
+        else rng.choice(LISTS.get(domain, domain).split(", "))
+    )
+    return Field(name, "integer" if integer else "string", text if integer else json.dumps(text), text)
 
 
-def make_rows(count: int, seed: int) -> Iterator[Row]:
+def make_rows(count: int, seed: int = 0) -> Iterator[Row]:
     rng, tasks = random.Random(seed), [task.strip().split("\n") for task in TASKS.split("# ")[1:]]
     for index in range(count):
-        topic, *lines = tasks[index % len(tasks)]
-        specs = [spec for line in lines if line[0] != ">" for spec in line.split(" | ")]
+        lines = tasks[index % len(tasks)]
+        topic, *specs = [spec for line in lines if line[0] != ">" for spec in line.split(" | ")]
         wording = rng.choice([line[2:] for line in lines if line[0] == ">"])
         picked = [rng.choice([s for s in specs if " = " in s]), rng.choice([s for s in specs if " = " not in s])]
         picked += rng.sample([s for s in specs if s not in picked], rng.randint(0, min(5, len(specs) - 2)))
@@ -181,18 +155,18 @@ def make_rows(count: int, seed: int) -> Iterator[Row]:
         answers, listed = [[fields[spec] for spec in picked] for fields in drawn], rng.random() < 0.5
         named = [(f.name.replace("_", " "), f.members if listed else ()) for f in answers[0]]
         wanted = [f"the {name}" + (f" ({', '.join(members)})" if members else "") for name, members in named]
-        ask = rng.choice(WORDINGS.split(" |")).strip()
-        ask = ask.format(topic=topic, fields=f"{', '.join(wanted[:-1])} and {wanted[-1]}")
+        every = f"{', '.join(wanted[:-1])} and {wanted[-1]}"
+        ask = rng.choice(WORDINGS.replace("\n", "").split(" | ")).format(topic=topic, fields=every)
         question = rng.choice((f"{ask}\n\n<text>\n\n<form>", f"<text>\n\n{ask}\n\n<form>", f"{ask} <form>\n\n<text>"))
-        before, after = (rng.sample(FILLERS.split(" |"), rng.choice((0, 0, 1, 3))) for _ in range(2))
+        before, after = (rng.sample(FILLERS.replace("\n", "").split(" | "), rng.choice((0, 0, 1, 3))) for _ in range(2))
         said = [wording.format(**{f.name: f.said for f in fields.values()}) for fields in drawn]
-        texts = [" ".join(map(str.strip, [*before, text, *after])) for text in said]
+        texts = [" ".join([*before, text, *after]) for text in said]
         yield Row(index, topic, question, texts, answers)
 
 
 def layout(fields: Sequence[Field], values: Sequence[str], spacing: str) -> list[str]:
     """The parts of an object, structure and values by turns."""
-    opening, comma, colon, closing = SPACINGS[spacing]
+    opening, comma, colon, closing = SPACINGS[spacing].split("|")
     keys = [f'{comma if index else opening}"{f.name}"{colon}' for index, f in enumerate(fields)]
     return [part for pair in zip(keys, values, strict=True) for part in pair] + [closing]
 
@@ -212,8 +186,8 @@ class Bench:
     def __init__(self, model: str, device: str) -> None:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
         # float32, so that near ties do not turn on which rows share a batch
-        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-        self.model = loaded.to(device).eval()
+        self.model: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)  # in evaluation mode
+        self.model.to(device)
         info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=self.model.config.vocab_size)
         self.compiler, self.vocab, self.device = xgrammar.GrammarCompiler(info), info.decoded_vocab, device
         special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
@@ -234,9 +208,7 @@ class Bench:
     @torch.inference_mode()
     def step(self, walks: Sequence[Walk]) -> Iterator[Walk | dict[str, Any]]:
         """One forward pass: what a walk gave or, where the model would split the text otherwise, the walk mended."""
-        width = max(
-            len(w.prompt) + len(w.path) for w in walks
-        )  # padded on the right: causal attention never looks there
+        width = max(len(w.prompt) + len(w.path) for w in walks)  # padded on the right, unseen by causal attention
         ids = torch.tensor([(w.prompt + w.path + [0] * width)[:width] for w in walks], device=self.device)
         hidden = self.model.base_model(ids, use_cache=False).last_hidden_state
         for w, states in zip(walks, hidden, strict=True):
@@ -257,28 +229,26 @@ class Bench:
             best = stay.argmax(-1).tolist()
             moved = next((i for i, token in enumerate(w.path) if token != best[i]), None)
             if moved is not None:
-                kept = [*w.path[:moved], best[moved]]
-                w.path = kept + self.encode(answer[at[moved] + len(self.vocab[best[moved]]) :].decode())
-                yield w
+                rest = answer[at[moved] + len(self.vocab[best[moved]]) :].decode()
+                yield replace(w, path=[*w.path[:moved], best[moved], *self.encode(rest)])
                 continue
-            chosen = logits.gather(1, torch.tensor(w.path, device=self.device)[:, None])[:, 0]
-            text_nats = float((logits.logsumexp(-1) - chosen).sum())
+            text_nats = float(
+                torch.nn.functional.cross_entropy(logits, torch.tensor(w.path).to(logits.device), reduction="sum")
+            )
             right = (stay.amax(-1) >= free.amax(-1)).tolist()
             nats = (free.logsumexp(-1) - stay.logsumexp(-1)).tolist()
             # A position belongs to the first field that is not over; a number ends where the next character is known.
             owners = np.searchsorted(np.cumsum([len(part) for part in w.parts])[1::2] + 1, at[:-1], side="right")
-            fields: list[tuple[str, bool, float]] = []
-            for index, asked in enumerate(w.row.answers[1]):
-                own = np.flatnonzero(owners == index)
-                fields.append((asked.kind, all(right[i] for i in own), sum(nats[i] for i in own)))
-            about = {"row": w.row.index, "task": w.row.task, "mode": w.mode, "spacing": w.spacing}
-            yield {**about, "tokens": len(w.path), "text nats": text_nats, "fields": fields}
+            own = [(f.kind, np.flatnonzero(owners == k)) for k, f in enumerate(w.row.answers[1])]
+            fields = [(kind, all(right[i] for i in at), sum(nats[i] for i in at)) for kind, at in own]
+            yield {"row": w.row.index, "task": w.row.task, "mode": w.mode, "spacing": w.spacing, "tokens": len(w.path),
+                   "text nats": text_nats, "fields": fields}  # fmt: skip
 
 
 def totals(walk: dict[str, Any]) -> dict[str, tuple[float, int]]:
     """A sum and a count for each metric."""
-    of = {kind: [f for f in walk["fields"] if f[0] == kind] for kind in ("choice", "string", "integer", "boolean")}
-    of = {"choice": of["choice"], "value": of["string"] + of["integer"] + of["boolean"], **of}
+    of = {k: [f for f in walk["fields"] if f[0] == k] for k in ("choice", "value", "string", "integer", "boolean")}
+    of["value"] = of["string"] + of["integer"] + of["boolean"]
     sums: dict[str, tuple[float, int]] = {f"{kind} right": (sum(f[1] for f in x), len(x)) for kind, x in of.items()}
     sums["object right"] = (all(f[1] for f in walk["fields"]), 1)
     sums |= {f"{kind} nats": (sum(f[2] for f in of[kind]), len(of[kind])) for kind in ("choice", "value")}
@@ -292,9 +262,8 @@ def estimate(walks: Sequence[dict[str, Any]], draws: int = 2000) -> dict[str, di
     for walk in walks:
         sums[:, list(SPACINGS).index(walk["spacing"]), :, walk["row"]] = list(totals(walk).values())
     weights = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), draws)
-    drawn = sums @ np.vstack([np.ones(rows), weights]).T  # the first column is the sample itself
-    means = drawn[:, :, 0] / drawn[:, :, 1]
-    named = {name: means[:, i] for i, name in enumerate(SPACINGS)}
+    tops, counts = np.moveaxis(sums @ np.vstack([np.ones(rows), weights]).T, 2, 0)  # the sample itself comes first
+    named = {name: tops[:, i] / counts[:, i] for i, name in enumerate(SPACINGS)}
     named |= {f"{b} - {a}": named[b] - named[a] for a, b in combinations(SPACINGS, 2)}
     bounds = {name: np.percentile(x[:, 1:], (2.5, 97.5), axis=1) for name, x in named.items()}
     return {m: {n: [x[k, 0], *bounds[n][:, k]] for n, x in named.items()} for k, m in enumerate(metrics)}
@@ -302,15 +271,14 @@ def estimate(walks: Sequence[dict[str, Any]], draws: int = 2000) -> dict[str, di
 
 def show(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     try:
-        from rich.console import Console
-        from rich.table import Table
+        from rich import console, table
     except ImportError:
         print("\n".join([f"\n{title}", *("".join(f"{cell:<25}" for cell in line) for line in [head, *lines])]))
         return
-    table = Table(*head, title=title)
+    grid = table.Table(*head, title=title)
     for line in lines:
-        table.add_row(*line)
-    Console(width=180).print(table)
+        grid.add_row(*line)
+    console.Console(width=180).print(grid)
 
 
 def main() -> None:
@@ -319,25 +287,21 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1200)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("wires.json"))
     args = parser.parse_args()
-    began, bench, done = time.monotonic(), Bench(args.model, args.device), list[dict[str, Any]]()
-    rows = list(make_rows(args.rows, args.seed))
+    bench, rows, done = Bench(args.model, args.device), list(make_rows(args.rows)), list[dict[str, Any]]()
     todo = [bench.walk(row, mode, spacing) for row in rows for mode in MODES for spacing in SPACINGS]
     while todo:
         todo.sort(key=lambda walk: len(walk.prompt))
         results = [x for i in range(0, len(todo), args.batch) for x in bench.step(todo[i : i + args.batch])]
         done += [x for x in results if isinstance(x, dict)]
         todo = [x for x in results if isinstance(x, Walk)]
-        print(f"{len(done)} answers measured, {len(todo)} to go, {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{len(done)} answers measured, {len(todo)} to go", flush=True)
     estimates = {mode: estimate([walk for walk in done if walk["mode"] == mode]) for mode in MODES}
     args.out.write_text(json.dumps({"model": args.model, "rows": args.rows, "estimates": estimates, "walks": done}))
     sizes = [len(f.members) for row in rows for f in row.answers[1]]
-    choices = [1 / size for size in sizes if size]
-    print(
-        f"{len(choices)} choices (chance {np.mean(choices):.2f}), {len(sizes) - len(choices)} values in {len(rows)} rows"
-    )
+    chance = float(np.mean([1 / size for size in sizes if size]))
+    print(f"{len(rows)} rows, {sum(map(bool, sizes))} choices (chance {chance:.2f}), {sizes.count(0)} values")
     for mode, metrics in estimates.items():
         lines = [[m, *(f"{x:.3f} [{a:.3f}, {b:.3f}]" for x, a, b in named.values())] for m, named in metrics.items()]
         show(f"prompt: {mode}", ["metric", *metrics["tokens"]], lines)

@@ -125,7 +125,11 @@ def conclude(call: Call[T] | PromptError, outcome: Outcome, row: int | None) -> 
         "prompt": call.messages,
         "text": outcome.text,
     }
-    if outcome.finish_reason is not FinishReason.STOP and call.options.truncation == "error" and call.kind.shape is None:
+    if (
+        outcome.finish_reason is not FinishReason.STOP
+        and call.options.truncation == "error"
+        and call.kind.shape is None
+    ):
         if not call.kind.constraint.decides(outcome.text) or call.kind.constraint.kind == "text":
             raise Truncated(**facts, max_tokens=outcome.output_tokens)
     try:

@@ -7,7 +7,6 @@ from typing import Any
 
 from returns.result import Result
 
-
 __all__ = ["BatchError", "NoRuntime", "PromptUsageError"]
 
 

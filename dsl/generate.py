@@ -67,5 +67,7 @@ def _call(prompt: Any, hint: Any, options: Options) -> Call[Any]:
         return Call(_NAME, prompt, kind, options)
     messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)
     if not messages or not all(isinstance(message, Message) for message in messages):
-        raise PromptUsageError("generate() takes a text, a list of messages (system, user, assistant), or a list of these")
+        raise PromptUsageError(
+            "generate() takes a text, a list of messages (system, user, assistant), or a list of these"
+        )
     return Call(_NAME, with_shape(messages, kind, options), kind, options)

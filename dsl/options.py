@@ -95,7 +95,6 @@ def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
-
 _REFUSED = {
     "n": "one call gives one value; call the prompt several times, or .map over copies of the row",
     "structured_outputs": "the return type is the constraint; use output_type= or the annotation",

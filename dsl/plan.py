@@ -111,9 +111,7 @@ class Plan(Generic[R]):
         """A call, or an error, for each row of arguments."""
         return [self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows)]
 
-    def _after_examples(
-        self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[R]
-    ) -> tuple[Message, ...]:
+    def _after_examples(self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[R]) -> tuple[Message, ...]:
         if isinstance(messages, RawPrompt):
             raise PromptUsageError(f"{self.name}: examples can't be added to a raw(...) prompt")
         if kind not in self._turns:  # they are the same for every call

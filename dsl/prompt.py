@@ -12,10 +12,10 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import FrameType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from returns.result import Failure, Result, Success
-from typing_extensions import Self, TypeVarTuple, Unpack
+from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.calls import Call, answer, answers, conclude, submit, values, withdraw
 from typefold.compiler import Message
@@ -34,6 +34,10 @@ R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
+
+# mypy takes a name MYPY to be true. It solves `.map` only if self is seen as a callable; pyright then widens a `Literal`
+# result to `str`, and solves it as the class, which mypy leaves unsolved. So each reads the form that it gets right.
+MYPY = False
 
 
 class _Face(Generic[P, R]):
@@ -84,21 +88,35 @@ class Prompt(_Face[P, R]):
         self._plan.bind(args, kwargs)
         return answer(self._plan.attempt(args, kwargs, None))
 
-    def map(self: Prompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs) -> list[B]:
-        """Ask for every item, as one batch.
+    if MYPY:
 
-        Args:
-            items: Values of the first parameter.
-            *args: The other parameters, the same for every row.
-            **kwargs: The other parameters, by name.
+        def map(  # pyright: ignore[reportRedeclaration]
+            self: Callable[Concatenate[A, Q], B],  # pyright: ignore[reportGeneralTypeIssues]
+            items: Iterable[A],
+            /,
+            *args: Q.args,
+            **kwargs: Q.kwargs,
+        ) -> list[B]: ...
 
-        Returns:
-            The values, in the order of the items.
+    else:
 
-        Raises:
-            BatchError: Some rows failed; it holds every row's `Result`.
-        """
-        return values(self.safe.map(items, *args, **kwargs))
+        def map(
+            self: Prompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
+        ) -> list[B]:
+            """Ask for every item, as one batch.
+
+            Args:
+                items: Values of the first parameter.
+                *args: The other parameters, the same for every row.
+                **kwargs: The other parameters, by name.
+
+            Returns:
+                The values, in the order of the items.
+
+            Raises:
+                BatchError: Some rows failed; it holds every row's `Result`.
+            """
+            return values(answers(self._plan.rows(((item, *args), kwargs) for item in items)))
 
     def starmap(self: Callable[[Unpack[Ts]], B], rows: Iterable[tuple[Unpack[Ts]]], /) -> list[B]:  # pyright: ignore[reportGeneralTypeIssues]  # a self type that is no supertype: see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -117,9 +135,7 @@ class Prompt(_Face[P, R]):
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
     @overload
-    def __get__(
-        self: Prompt[Concatenate[A, Q], B], instance: A, owner: type[Any] | None = None, /
-    ) -> Prompt[Q, B]: ...
+    def __get__(self: Prompt[Concatenate[A, Q], B], instance: A, owner: type[Any] | None = None, /) -> Prompt[Q, B]: ...
     def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
         if instance is None:
             return self
@@ -139,11 +155,23 @@ class SafePrompt(Generic[P, R]):
         except PromptError as error:
             return Failure(error)
 
-    def map(
-        self: SafePrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
-    ) -> list[Result[B, PromptError]]:
-        """Ask for every item, as one batch; a `Result` for each, in order."""
-        return answers(self._plan.rows(((item, *args), kwargs) for item in items))
+    if MYPY:
+
+        def map(  # pyright: ignore[reportRedeclaration]
+            self: Callable[Concatenate[A, Q], Result[B, PromptError]],  # pyright: ignore[reportGeneralTypeIssues]
+            items: Iterable[A],
+            /,
+            *args: Q.args,
+            **kwargs: Q.kwargs,
+        ) -> list[Result[B, PromptError]]: ...
+
+    else:
+
+        def map(
+            self: SafePrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
+        ) -> list[Result[B, PromptError]]:
+            """Ask for every item, as one batch; a `Result` for each, in order."""
+            return answers(self._plan.rows(((item, *args), kwargs) for item in items))
 
     def starmap(
         self: Callable[[Unpack[Ts]], Result[B, PromptError]],  # pyright: ignore[reportGeneralTypeIssues]  # as in Prompt.starmap
@@ -170,11 +198,23 @@ class AsyncPrompt(_Face[P, R]):
         [future] = submit([call], numbered=False)
         return conclude(call, await asyncio.wrap_future(future), None)
 
-    async def map(
-        self: AsyncPrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
-    ) -> list[B]:
-        """Ask for every item, as one batch; see `Prompt.map`."""
-        return values(await _all_awaited(self._plan.rows(((item, *args), kwargs) for item in items)))
+    if MYPY:
+
+        async def map(  # pyright: ignore[reportRedeclaration]
+            self: Callable[Concatenate[A, Q], Coroutine[Any, Any, B]],  # pyright: ignore[reportGeneralTypeIssues]
+            items: Iterable[A],
+            /,
+            *args: Q.args,
+            **kwargs: Q.kwargs,
+        ) -> list[B]: ...
+
+    else:
+
+        async def map(
+            self: AsyncPrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
+        ) -> list[B]:
+            """Ask for every item, as one batch; see `Prompt.map`."""
+            return values(await _all_awaited(self._plan.rows(((item, *args), kwargs) for item in items)))
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...

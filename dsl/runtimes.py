@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import Any, Protocol, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
@@ -22,12 +22,15 @@ from typefold.errors import NoRuntime
 from typefold.options import GenerateOptions, Options
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
 
-if TYPE_CHECKING:
-    from vllm import LLM
-
 __all__ = ["Runtime", "configure", "current"]
 
 T = TypeVar("T")
+
+
+class LLM(Protocol):
+    """A `vllm.LLM`, by the one attribute that it is known by here: this room does not know vLLM."""
+
+    llm_engine: Any
 
 
 class Runtime:
@@ -181,7 +184,9 @@ class Runtime:
 
             if self._engine_options:
                 names = ", ".join(self._engine_options)
-                raise TypeError(f"Runtime(llm): the LLM is made already, so {names} can't be set; pass them to LLM(...)")
+                raise TypeError(
+                    f"Runtime(llm): the LLM is made already, so {names} can't be set; pass them to LLM(...)"
+                )
             return VllmEngine(self._model, owned=False)
         engine: Engine = self._model
         return engine
@@ -241,5 +246,3 @@ def current() -> Runtime:
 def _close_all() -> None:
     for runtime in list(_open_runtimes):
         runtime.close()
-
-

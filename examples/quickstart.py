@@ -1,7 +1,7 @@
 """Typed characters from a real model, then a composed program over them.
 
-    python examples/quickstart.py                      # SmolLM2-135M, made ready once, on the CPU
-    python examples/quickstart.py Qwen/Qwen3-4B        # any model that vLLM can load
+python examples/quickstart.py                      # SmolLM2-135M, made ready once, on the CPU
+python examples/quickstart.py Qwen/Qwen3-4B        # any model that vLLM can load
 """
 
 import sys

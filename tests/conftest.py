@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from typefold import Runtime, runtimes
 from typefold.runtime.engines.scripted import ScriptedEngine
 

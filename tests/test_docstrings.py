@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import typefold
 
 ROOT = Path(__file__).parent.parent
@@ -26,9 +27,7 @@ def test_the_examples_of_a_module_run(name: str) -> None:
 
 def test_there_are_examples_to_run() -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
-    found = sum(
-        bool(case.examples) for name in MODULES for case in finder.find(importlib.import_module(name), name)
-    )
+    found = sum(bool(case.examples) for name in MODULES for case in finder.find(importlib.import_module(name), name))
     assert found >= 20
 
 

@@ -54,7 +54,7 @@ def type_var_wire(hint: Any, context: Context) -> Wire[Any]:
     if hint.__bound__ is not None:
         return context.same(hint.__bound__)
     if hint.__constraints__:
-        return context.same(Union[hint.__constraints__])
+        return context.same(Union[hint.__constraints__])  # noqa: UP007  # made at run time
     raise context.refuse(hint, "is a type variable; give the generic type its argument")
 
 

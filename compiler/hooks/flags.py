@@ -11,14 +11,15 @@ from enum import Enum, Flag
 from functools import reduce
 from operator import or_
 
-
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import Wire
 from typefold.compiler.wire import Expr, Lit, choice, seq
 
 
-@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Enum) and issubclass(hint, Flag))
+@default_registry.hook_factory(
+    lambda hint: isinstance(hint, type) and issubclass(hint, Enum) and issubclass(hint, Flag)
+)
 def flag_wire(hint: type[Flag], context: Context) -> Wire[Flag]:
     """The names of the members that are set."""
     context.allow(hint)
@@ -52,5 +53,3 @@ def _subset(title: str, names: list[str], context: Context) -> Expr:
         alone = choice(seq(text, after), alone)
         after = context.fresh_rule(f"{title}_rest", choice(seq(context.spacing.comma, text, after), after))
     return seq("[", alone)
-
-

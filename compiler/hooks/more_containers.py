@@ -1,4 +1,4 @@
-"""Containers of the standard library beyond the built-in ones: a `deque` is an array, `Counter` and its kin are objects.
+"""Containers of the standard library beyond the built-in: a `deque` is an array, `Counter` and its kin are objects.
 
 They are read as the list, set or dictionary of the same items, with the same laws, and then made into their own type.
 `collections.abc.Set` is read as a `frozenset` and `MutableSet` as a `set`, as pydantic reads them.
@@ -22,7 +22,7 @@ _FACTORIES = (int, float, str, bool, list, tuple, set, frozenset, dict, Counter,
 @default_registry.hook(deque)
 def deque_wire(hint: Any, context: Context) -> Wire[deque[Any]]:
     """A JSON array, as a list is; its `maxlen` is no part of the value."""
-    wire = list_wire(list[get_args(hint) or Any], context)  # type: ignore[misc]
+    wire = list_wire(_of(list, *(get_args(hint) or (Any,))), context)
     return replace(
         wire,
         to_json=lambda value: wire.to_json(list(value)),
@@ -36,14 +36,14 @@ def deque_wire(hint: Any, context: Context) -> Wire[deque[Any]]:
 def counter_wire(hint: Any, context: Context) -> Wire[Counter[Any]]:
     """A JSON object from keys to whole numbers."""
     (key,) = get_args(hint) or (str,)
-    return _mapping(dict[key, int], Counter, Counter, context)
+    return _mapping(_of(dict, key, int), Counter, Counter, context)
 
 
 @default_registry.hook(OrderedDict)
 def ordered_dict_wire(hint: Any, context: Context) -> Wire[OrderedDict[Any, Any]]:
     """A JSON object; its order is that of the text."""
     key, value = get_args(hint) or (str, Any)
-    return _mapping(dict[key, value], OrderedDict, OrderedDict, context)
+    return _mapping(_of(dict, key, value), OrderedDict, OrderedDict, context)
 
 
 @default_registry.hook(defaultdict)
@@ -56,14 +56,18 @@ def defaultdict_wire(hint: Any, context: Context) -> Wire[defaultdict[Any, Any]]
     factory = get_origin(plain) or plain
     if factory not in _FACTORIES:
         raise context.refuse(hint, "does not say what a missing key gets; use dict, and make the defaultdict from it")
-    return _mapping(dict[key, value], defaultdict, lambda items: defaultdict(factory, items), context)
+    return _mapping(_of(dict, key, value), defaultdict, lambda items: defaultdict(factory, items), context)
 
 
 @default_registry.hook(Set, MutableSet)
 def abstract_set_wire(hint: Any, context: Context) -> Wire[Any]:
     """As the set that pydantic makes of it."""
     kind: Any = frozenset if (get_origin(hint) or hint) is Set else set
-    return context.same(kind[get_args(hint) or Any])
+    return context.same(_of(kind, *(get_args(hint) or (Any,))))
+
+
+def _of(kind: Any, *arguments: Any) -> Any:
+    return kind[arguments]
 
 
 def _mapping(hint: Any, kind: type, make: Callable[[Any], Any], context: Context) -> Wire[Any]:

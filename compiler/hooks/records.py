@@ -117,7 +117,9 @@ def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
         def from_json(data: Any) -> Any:
             known = {field.key: field for field in fields}
             by_key = hasattr(cls, "__pydantic_fields__")  # its `__init__` takes aliases, as pydantic's do
-            return cls(**{key if by_key else known[key].name: known[key].wire.from_json(item) for key, item in data.items()})
+            return cls(
+                **{key if by_key else known[key].name: known[key].wire.from_json(item) for key, item in data.items()}
+            )
 
         return Wire(
             object_expr(cls.__name__, fields, context),
@@ -189,7 +191,9 @@ def field_key(owner: Any, name: str, info: FieldInfo | None, config: Mapping[str
     if isinstance(alias, AliasChoices):
         alias = next((each for each in alias.choices if isinstance(each, str)), alias.choices[0])
     if isinstance(alias, AliasPath):
-        raise context.refuse(owner, f"reads {name!r} from a nested path (AliasPath), which has no wire form; use a str alias")
+        raise context.refuse(
+            owner, f"reads {name!r} from a nested path (AliasPath), which has no wire form; use a str alias"
+        )
     return alias or name
 
 

@@ -93,7 +93,8 @@ class _Printer:
             return self.chain(expr, end, lookahead=False)
         if most is not None and _is_text(item) and most <= _LONGEST_CHAIN:
             return self.chain(expr, end, lookahead=final and not end)
-        return self.expr(item, inner=True) + _count(expr.least, most) + (f" {_literal(end)}" if end else "")
+        body = f"({self.expr(item)})" if isinstance(item, Repeat) else self.expr(item, inner=True)
+        return body + _count(expr.least, most) + (f" {_literal(end)}" if end else "")
 
     def chain(self, expr: Repeat, end: str, *, lookahead: bool) -> str:
         """The rule for these many characters left, and through it the rules for fewer."""
@@ -191,4 +192,5 @@ def _range(low: int, high: int) -> str:
 def _code(point: int) -> str:
     if chr(point).isascii() and chr(point).isalnum():
         return chr(point)
-    return f"\\x{point:02x}" if point <= 0xFF else f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
+    # Never \\x: xgrammar reads on for as long as there are hexadecimal digits, so `\\x0aB` would be U+00AB.
+    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"

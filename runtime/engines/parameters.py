@@ -23,6 +23,7 @@ from typefold.runtime.request import Request
 
 __all__ = ["Parameters", "Template", "readable", "unknown_name"]
 
+_VLLM_DEFAULT = 16  # SamplingParams().max_tokens: a limit that was set to this can't be told from one that was not set
 _REMEMBERED = 256  # sets of equal parameters
 
 # Ours to set, or of no use to a caller who gets whole texts.
@@ -86,9 +87,14 @@ class Parameters:
         self._templates: OrderedDict[Hashable, Template] = OrderedDict()
 
     def limit(self, request: Request) -> int | None:
-        """The request's own `max_tokens`, or the model's; `None` where neither has one."""
+        """The request's own `max_tokens`, or the model's; `None` where neither has one.
+
+        A `SamplingParams` with vLLM's default of 16 has none; as a single parameter, 16 is 16.
+        """
         given = request.sampling_params
         default = self._default_max_tokens if given is None else getattr(given, "max_tokens", None)
+        if given is not None and default == _VLLM_DEFAULT:
+            default = None  # nobody who left max_tokens out wants an answer of 16 tokens
         limit = request.sampling.get("max_tokens", default)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
             raise EngineRefusal(f"max_tokens must be an int of at least 1, not {limit!r}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 from returns.result import Failure, Success
+
 from typefold import (
     BadInput,
     BatchError,
@@ -116,7 +117,9 @@ def test_starmap_spreads_rows(runtime: Runtime, engine: ScriptedEngine) -> None:
         return ask(f"{left}+{right}")
 
     assert len(add.starmap([(1, 2), (3, 4)])) == 2
-    assert [call.render(1, 2) for call in (add,)] == [(Message("user", "1+2\n\nAnswer with JSON in this form:\ninteger"),)]
+    assert [call.render(1, 2) for call in (add,)] == [
+        (Message("user", "1+2\n\nAnswer with JSON in this form:\ninteger"),)
+    ]
 
 
 def test_an_async_prompt_is_awaited_and_maps(runtime: Runtime, engine: ScriptedEngine) -> None:
@@ -241,10 +244,13 @@ def test_an_attribute_that_a_value_lacks_is_bad_input(runtime: Runtime) -> None:
 
 
 def test_a_return_type_without_wire_form_is_refused_at_decoration_with_its_path() -> None:
-    with pytest.raises(UnsupportedType, match=r"wrong: return\[\]\.when: .* has no wire form"):
+    with pytest.raises(UnsupportedType, match=r"wrong: return\[\]\.when: Stranger has no wire form"):
+
+        class Stranger:
+            pass
 
         class Meeting(BaseModel, arbitrary_types_allowed=True):
-            when: Exception
+            when: Stranger
 
         @prompt
         def wrong() -> list[Meeting]:
@@ -255,7 +261,7 @@ def test_a_missing_return_annotation_is_refused() -> None:
     with pytest.raises(PromptUsageError, match="needs a return annotation"):
 
         @prompt
-        def wrong(text: str):  # type: ignore[no-untyped-def]  # that is the mistake  # noqa: ANN202
+        def wrong(text: str):  # type: ignore[no-untyped-def]  # that is the mistake
             return ask(text)
 
 

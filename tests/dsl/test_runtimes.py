@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 from returns.result import Success
+
 from typefold import (
     BatchError,
     Cancelled,

@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+
 from typefold.compiler import Message
 from typefold.runtime import errors
 from typefold.runtime.errors import (
@@ -23,7 +24,10 @@ WHERE = {"function": "judge", "row": 17, "prompt": (Message("user", "x"),), "tex
 ALL: list[tuple[PromptError, str]] = [
     (BadInput(function="judge", row=17, reason="KeyError: 'a'"), "could not be made into a prompt: KeyError: 'a'"),
     (InputFailed(function="judge", row=17, cause=Cancelled(function="make")), "an input failed (make: cancelled"),
-    (PromptTooLong(function="judge", row=17, prompt_tokens=9, max_model_len=8), "shorten the prompt or raise max_model_len"),
+    (
+        PromptTooLong(function="judge", row=17, prompt_tokens=9, max_model_len=8),
+        "shorten the prompt or raise max_model_len",
+    ),
     (Truncated(function="judge", row=17, max_tokens=16, needed=96), "max_tokens=16; pass max_tokens=96 or more"),
     (Truncated(function="judge", row=17, max_tokens=16), "bound the type's strings"),
     (Refused(function="judge", row=17, reason="bad grammar"), "the engine refused the request: bad grammar"),

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import CancelledError, wait
 
 import pytest
+
 from typefold.compiler import Constraint
 from typefold.compiler.wire import Language, Ref, choice, seq
 from typefold.runtime import (

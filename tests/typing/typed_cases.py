@@ -9,6 +9,7 @@ from typing import Literal, assert_type
 
 from pydantic import BaseModel
 from returns.result import Result
+
 from typefold import (
     AsyncPrompt,
     Message,
