@@ -38,6 +38,9 @@ def classify(thing: str) -> Label:
     return ask(f"Is {thing} an animal, a plant, a mineral, a machine or an idea?")
 
 
+FUNCTIONS: dict[str, Any] = {"describe": describe, "classify": classify}
+
+
 def things(count: int) -> list[str]:
     kinds = ["a cat", "an oak", "granite", "a tractor", "justice", "a shark", "moss", "salt"]
     return [f"{kinds[index % len(kinds)]} number {index}" for index in range(count)]
@@ -49,8 +52,8 @@ def bare_requests(llm: Any, function: Any, rows: Sequence[str]) -> tuple[list[An
     from vllm.sampling_params import StructuredOutputsParams
 
     tokenizer = llm.get_tokenizer()
-    prompts = []
-    parameters = []
+    prompts: list[Any] = []
+    parameters: list[Any] = []
     for row in rows:
         messages = [{"role": m.role, "content": m.content} for m in function.render(row)]
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -70,11 +73,11 @@ def against_bare(model: str, requests: int, rounds: int) -> list[dict[str, Any]]
     options: dict[str, Any] = {"max_model_len": 1024, "structured_outputs_config": {"backend": "xgrammar"}}
     if not _has_gpu():
         options |= {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "enable_chunked_prefill": False}
-    llm = LLM(model, enable_prefix_caching=False, **options)  # without it, whoever comes second would gain
+    llm: Any = LLM(model, enable_prefix_caching=False, **options)  # without it, whoever comes second would gain
     runtime = Runtime(llm)
     rows = things(requests)
-    out = []
-    for function in (describe, classify):
+    out: list[dict[str, Any]] = []
+    for name_of, function in FUNCTIONS.items():
         ask_all = function.using(runtime=runtime)
         times: dict[str, list[float]] = {"typefold": [], "bare": []}
         tokens: dict[str, int] = {}
@@ -103,7 +106,7 @@ def against_bare(model: str, requests: int, rounds: int) -> list[dict[str, Any]]
         ratios = [bare / own for own, bare in zip(times["typefold"], times["bare"], strict=True)]
         out.append(
             {
-                "requests": f"{requests} {function.__name__}",
+                "requests": f"{requests} {name_of}",
                 "typefold tok/s": round(speed["typefold"], 1),
                 "bare tok/s": round(speed["bare"], 1),
                 "ratio (median of pairs)": round(statistics.median(ratios), 3),
@@ -123,8 +126,8 @@ def own_cost(calls: int) -> list[dict[str, Any]]:
         return "idea" if request.constraint.kind == "choice" else "fine"
 
     rows = things(calls)
-    out = []
-    for function in (describe, classify):
+    out: list[dict[str, Any]] = []
+    for name_of, function in FUNCTIONS.items():
         engine = ScriptedEngine(answers=answers, max_num_seqs=1024)
         with Runtime(engine):
             function.map(rows[:100])
@@ -143,7 +146,7 @@ def own_cost(calls: int) -> list[dict[str, Any]]:
         engine_share = time.perf_counter() - started
         out.append(
             {
-                "calls": f"{calls} {function.__name__}",
+                "calls": f"{calls} {name_of}",
                 "whole us/call": round(whole / calls * 1e6, 1),
                 "scripted engine us/call": round(engine_share / calls * 1e6, 1),
                 "typefold us/call": round((whole - engine_share) / calls * 1e6, 1),

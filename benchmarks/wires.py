@@ -16,6 +16,9 @@ it is split costs nothing. Text nats are those of the whole path, unmasked. Inte
 Needs torch, transformers, numpy and xgrammar; the tables are prettier with rich.
 """
 
+# transformers is typed in part:
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import argparse

@@ -36,16 +36,20 @@ class Compilation:
 
     registry: Registry
     spacing: Spacing
-    rules: dict[str, Expr] = field(default_factory=dict)
-    definitions: dict[str, Any] = field(default_factory=dict)
-    checks: dict[str, None] = field(default_factory=dict)
-    named: dict[Any, str] = field(default_factory=dict)
-    finished: dict[str, Wire[Any]] = field(default_factory=dict)
-    owners: list[Any] = field(default_factory=list)  # the classes being compiled, the innermost last
-    later: list[Callable[[], None]] = field(default_factory=list)  # to be done when every rule is known
+    rules: dict[str, Expr] = field(default_factory=dict[str, Expr])
+    definitions: dict[str, Any] = field(default_factory=dict[str, Any])
+    checks: dict[str, None] = field(default_factory=dict[str, None])
+    named: dict[Any, str] = field(default_factory=dict[Any, str])
+    finished: dict[str, Wire[Any]] = field(default_factory=dict[str, Wire[Any]])
+    owners: list[Any] = field(default_factory=list[Any])  # the classes being compiled, the innermost last
+    later: list[Callable[[], None]] = field(
+        default_factory=list[Callable[[], None]]
+    )  # to be done when every rule is known
     foreign: frozenset[str] = frozenset()  # names known not to be pydantic's own
-    trusted: set[str] = field(default_factory=set)  # names that were taken for pydantic's own before that was known
-    misjudged: set[str] = field(default_factory=set)  # names of these that are not; it takes another compilation
+    trusted: set[str] = field(
+        default_factory=set[str]
+    )  # names that were taken for pydantic's own before that was known
+    misjudged: set[str] = field(default_factory=set[str])  # names of these that are not; it takes another compilation
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ texts of values the check tries near misses of them and texts of the language ma
 but by the seed, and nothing knows an engine.
 """
 
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# (it compares values of any type)
 from __future__ import annotations
 
 import dataclasses
@@ -41,12 +43,28 @@ _CHECK_OF_KIND = {
     "greater_than_equal": ("ge",),
     "less_than": ("lt",),
     "less_than_equal": ("le",),
-    "value_error": ("validator",),
+    "value_error": ("validator", "valid email address", "base64 of UTF-8"),
     "assertion_error": ("validator",),
     "predicate_failed": ("validator",),
     "not_in_range": ("validator",),
     "set_item_not_hashable": ("hashable items",),
     "int_parsing_size": ("digits",),
+    "bytes_too_short": ("min_length",),
+    "bytes_too_long": ("max_length",),
+    "date_past": ("in the past",),
+    "date_future": ("in the future",),
+    "datetime_past": ("in the past",),
+    "datetime_future": ("in the future",),
+    "decimal_max_digits": ("max_digits",),
+    "decimal_max_places": ("decimal_places",),
+    "decimal_whole_digits": ("max_digits", "decimal_places"),
+    "ip_v6_network": ("IPv6 network",),
+    "ip_any_network": ("IPv6 network",),
+    "path_not_file": ("existing file",),
+    "path_not_directory": ("existing directory",),
+    "path_exists": ("no existing path",),
+    "url_parsing": ("valid URL",),
+    "url_too_long": ("valid URL",),
     "nesting": ("levels",),
 }
 """Words of a post-check's name by pydantic's kind of error; a kind that is not here stands for itself."""
@@ -242,7 +260,9 @@ def _check_sound(output_type: OutputType[Any], text: str) -> LawCounts:
     except DecodeError as error:
         if not failed_checks(output_type, error):
             checks = ", ".join(output_type.post_checks) or "none"
-            raise AssertionError(f"{name}: {text!r} is admitted, and fails no named post-check ({checks}): {error}") from error
+            raise AssertionError(
+                f"{name}: {text!r} is admitted, and fails no named post-check ({checks}): {error}"
+            ) from error
         return LawCounts(failed=1)
     if not output_type.wire.accepts(value):
         raise AssertionError(f"{name}: {text!r} is admitted, and decodes to {value!r}, which is no value of the type")

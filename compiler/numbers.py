@@ -154,11 +154,10 @@ def _positional(low: int, high: int | None, places: int) -> Expr:
     nothing, full = "0" * places, "9" * places
     lower = str(part_low).zfill(places)
     options: list[Expr] = []
-    if high is not None:
-        whole_high, part_high = divmod(high, unit)
-        upper = str(part_high).zfill(places)
-        if whole_low == whole_high:
-            return seq(str(whole_low), ".", _prefixes(lower, upper, places))
+    whole_high, part_high = divmod(high or 0, unit)
+    upper = str(part_high).zfill(places)
+    if high is not None and whole_low == whole_high:
+        return seq(str(whole_low), ".", _prefixes(lower, upper, places))
     if lower != nothing:
         options.append(seq(str(whole_low), ".", _prefixes(lower, full, places)))
         whole_low += 1

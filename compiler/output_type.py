@@ -17,7 +17,7 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 from pydantic_core import SchemaError
 from typing_extensions import TypeForm
 
-import typefold.compiler.hooks  # noqa: F401  # fills the default registry
+import typefold.compiler.hooks  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
 from typefold.compiler.bounds import TokenBounds, Vocabulary
 from typefold.compiler.constraint import TEXT, Constraint
 from typefold.compiler.context import Compilation, Context
@@ -89,8 +89,8 @@ class OutputType(Generic[T]):
         try:
             if self.wire.bare is ANY_TEXT and not self.post_checks:
                 return cast(T, text)
-            if self._adapter is not None:
-                return self._adapter.validate_json(json.dumps(text) if self.is_bare else text)
+            if self.adapter is not None:
+                return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
             return self.wire.from_json(text if self.is_bare else json.loads(text))
         except ValidationError as error:
             problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
@@ -110,7 +110,7 @@ class OutputType(Generic[T]):
         return None if self.is_bare else shape_of(self.json_schema, self.wire_format.value)
 
     @cached_property
-    def _adapter(self) -> TypeAdapter[T] | None:
+    def adapter(self) -> TypeAdapter[T] | None:
         return TypeAdapter(self.hint) if self.wire.native else None
 
 
@@ -180,7 +180,7 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
     made = OutputType(hint, wire_format, constraint, schema, tuple(state.checks), wire)
     if wire.native:
         try:
-            made._adapter  # noqa: B018  # pydantic refuses some limits only when it builds its validator
+            made.adapter  # noqa: B018  # pydantic refuses some limits only when it builds its validator
         except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, TypeError, ValueError) as error:
             raise UnsupportedType(path, hint, f"is refused by pydantic: {error}") from error
     return made
@@ -204,5 +204,3 @@ def _summary(problems: list[dict[str, Any]]) -> str:
         return f"{place}: {problem['msg']}" if place else str(problem["msg"])
 
     return "; ".join(map(line, problems))
-
-

@@ -65,5 +65,3 @@ def _steps(left: Matcher, right: Matcher) -> list[str]:
     for item in dict.fromkeys(classes):
         regions = [part for region in regions for part in (region & item, region - item) if len(part)]
     return sorted(mark for mark in marks if mark in both) + [region.nth(0) for region in regions if len(region)]
-
-

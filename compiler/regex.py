@@ -8,6 +8,8 @@ What is refused by name, since it is not regular, not exact here, or read in ano
 backreferences, word boundaries, anchors inside, flags, possessive and atomic groups, set operations in classes.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (the parser of the standard library has no types)
 from __future__ import annotations
 
 import re

@@ -15,6 +15,8 @@ from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, 
 __all__ = ["sample", "shortest_height"]
 
 _BUDGET = 24  # nested references before the shortest way out is taken
+_MORE, _LESS = 0.75, 0.25  # the odds of one repetition more; a tree whose nodes had many children would never end
+_SHALLOW = 4  # nested references from which on it is the lower odds
 _READABLE = CharClass(((0x20, 0x7E),))
 
 
@@ -102,7 +104,7 @@ class _Sampler:
             case Repeat(item, least, most):
                 count = least
                 if _height(item, self.heights) < float("inf") and depth <= _BUDGET:
-                    while (most is None or count < most) and self.rng.random() < 0.75:
+                    while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
                         count += 1
                 return "".join(self.text(item, depth) for _ in range(count))
             case Ref(name):

@@ -78,7 +78,7 @@ class _Shape:
         if "properties" not in schema:
             return f"{{string{colon}{self.of(schema.get('additionalProperties', {}))}{comma}...}}"
         required = schema.get("required", [])
-        pairs = []
+        pairs: list[str] = []
         for key, value in schema["properties"].items():
             note = "" if key in required else " (optional)"
             about = value.get("description")

@@ -74,7 +74,9 @@ class PromptTemplate:
             place = f", line {line}" if line else ""
             raise TemplateError(f"{name}: the docstring is no valid Jinja2 template{place}: {error}") from error
         if "self" in parameters and "self" in meta.find_undeclared_variables(tree):
-            raise TemplateError(f"{name}: 'self' has a meaning of its own in Jinja2; write the message with ask(f'...')")
+            raise TemplateError(
+                f"{name}: 'self' has a meaning of its own in Jinja2; write the message with ask(f'...')"
+            )
         if unknown:
             near = difflib.get_close_matches(unknown[0], list(parameters), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; the parameters are {', '.join(parameters) or 'none'}"

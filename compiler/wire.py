@@ -27,9 +27,9 @@ __all__ = [
     "Repeat",
     "Seq",
     "char_class",
-    "choice",
-    "children",
     "chars",
+    "children",
+    "choice",
     "is_recursive",
     "join",
     "optional",
@@ -121,7 +121,7 @@ class Language:
     """A root expression and the rules that it refers to, directly or through others."""
 
     root: Expr
-    rules: Mapping[str, Expr] = field(default_factory=dict)
+    rules: Mapping[str, Expr] = field(default_factory=dict[str, Expr])
 
     def __post_init__(self) -> None:
         """Keep exactly the rules in use, in order of first use: equal languages print alike."""

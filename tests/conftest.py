@@ -1,4 +1,6 @@
 """What all tests share: a runtime on the scripted engine, and a clean slate for the process-wide defaults."""
+# Tests look inside:
+# pyright: reportPrivateUsage=false
 
 import os
 from collections.abc import Iterator

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, LiteralString, NewType, NotRequired, Required, Self, TypeVar, Union, get_args
+import sys
+from dataclasses import replace
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    LiteralString,
+    NewType,
+    NotRequired,
+    Required,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_type_hints,
+)
 from typing import get_origin as origin_of
 
 from typing_extensions import NoDefault, ReadOnly, TypeAliasType
 
 from typefold.compiler.context import Context
+from typefold.compiler.hooks.generics import substituted
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import Wire
 
@@ -29,12 +45,21 @@ def new_type_wire(hint: Any, context: Context) -> Wire[Any]:
 def alias_wire(hint: Any, context: Context) -> Wire[Any]:
     """As the type that the alias stands for; a recursive alias becomes a rule."""
     alias = get_origin(hint) or hint
-    target = alias.__value__
-    if arguments := get_args(hint):
-        target = target[arguments if len(arguments) > 1 else arguments[0]]
+    target = substituted(_target(alias, context), dict(zip(alias.__type_params__, get_args(hint), strict=False)))
     if context.limits:
         return context.same(target)
     return context.named(hint, lambda: context.same(target))
+
+
+def _target(alias: Any, context: Context) -> Any:
+    """What the alias stands for, with names in quotes looked up where it was written."""
+    names = {each.__name__: each for each in (alias, *alias.__type_params__)}
+    holder = type("_", (), {"__annotations__": {"target": alias.__value__}})
+    try:
+        module = vars(sys.modules[alias.__module__]) if alias.__module__ in sys.modules else {}
+        return get_type_hints(holder, module, names, include_extras=True)["target"]
+    except NameError as error:
+        raise context.refuse(alias, f"refers to a name that is not defined ({error})") from error
 
 
 @default_registry.hook(*_MARKERS)
@@ -68,8 +93,8 @@ def self_wire(hint: Any, context: Context) -> Wire[Any]:
 
 @default_registry.hook(LiteralString)
 def literal_string_wire(hint: Any, context: Context) -> Wire[Any]:
-    """As `str`: where a text comes from is a matter for type checkers."""
-    return context.same(str)
+    """As `str`: where a text comes from is a matter for type checkers, and unknown to pydantic."""
+    return replace(context.same(str), native=False)
 
 
 @default_registry.hook_factory(lambda hint: get_origin(hint) is ClassVar)

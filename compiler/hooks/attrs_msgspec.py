@@ -36,7 +36,7 @@ def attrs_wire(hint: Any, context: Context) -> Wire[Any]:
     def build() -> Wire[Any]:
         hints, known = resolved_hints(cls, context), parameters_of(hint)
         nothing = sys.modules["attr"].NOTHING
-        fields = []
+        fields: list[Field] = []
         for attribute in cls.__attrs_attrs__:
             if not attribute.init:
                 continue
@@ -62,7 +62,7 @@ def struct_wire(hint: Any, context: Context) -> Wire[Any]:
         hints, known = resolved_hints(cls, context), parameters_of(hint)
         missing = sys.modules["msgspec"].NODEFAULT
         defaults = (missing,) * (len(cls.__struct_fields__) - len(cls.__struct_defaults__)) + cls.__struct_defaults__
-        fields = []
+        fields: list[Field] = []
         for name, key, default in zip(cls.__struct_fields__, cls.__struct_encode_fields__, defaults, strict=True):
             wire = context.wire(substituted(hints[name], known), at=f".{name}")
             fields.append(Field(name, key, wire, default is missing))

@@ -101,7 +101,7 @@ def _groups(least: int, most: int | None, symbols: str) -> Expr:
         seq(any_six, char_class(alphabet[::16]), "=="),  # one byte more: the bits that stand for nothing are zero
         seq(any_six, any_six, char_class(alphabet[::4]), "="),
     ]
-    options = []
+    options: list[Expr] = []
     for rest, tail in enumerate(tails):
         low = max(0, -(-(least - rest) // 3))
         high = None if most is None else (most - rest) // 3

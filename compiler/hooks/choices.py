@@ -18,8 +18,9 @@ _SCALARS = (str, int, float, bool, type(None))
 @default_registry.hook(Literal)
 def literal_wire(hint: Any, context: Context) -> Wire[Any]:
     """One of the members, each as JSON writes its value."""
-    members = list(dict.fromkeys((type(member), member) for member in get_args(hint)))
-    values = [member for _, member in members]
+    arguments: tuple[Any, ...] = get_args(hint)
+    distinct: dict[tuple[Any, Any], None] = dict.fromkeys((type(member), member) for member in arguments)
+    values = [member for _, member in distinct]
     has_enums = any(isinstance(value, Enum) for value in values)
     return _choice_wire(hint, values, context, native=not has_enums, plain=not has_enums)
 
@@ -37,14 +38,18 @@ def _choice_wire(hint: Any, members: Sequence[Any], context: Context, *, native:
     by_text: dict[str, Any] = {}
     for member, value in zip(members, values, strict=True):
         if type(value) not in _SCALARS and not isinstance(value, (str, int, float)):
-            raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write; use str, int, bool or None")
+            raise context.refuse(
+                hint, f"has the member {member!r}, which JSON cannot write; use str, int, bool or None"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write")
         text = context.spacing.dump(value)
         if not _is_text(value):
             raise context.refuse(hint, f"has the member {member!r}, which is no valid text")
         if text in by_text:
-            raise context.refuse(hint, f"has two members, {by_text[text]!r} and {member!r}, that are both written {text}")
+            raise context.refuse(
+                hint, f"has two members, {by_text[text]!r} and {member!r}, that are both written {text}"
+            )
         by_text[text] = member
     to_value = [(member, value) for member, value in zip(members, values, strict=True)]
     dump = context.spacing.dump

@@ -12,6 +12,7 @@ from typing_extensions import TypeAliasType, is_typeddict
 
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
+from typefold.compiler.guards import is_dict, is_tuple
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Choice, Expr, Lit, choice, join, repeat, seq
@@ -35,7 +36,9 @@ def set_wire(hint: Any, context: Context) -> Wire[Any]:
     (item,) = get_args(hint) or (Any,)
     wire = context.wire(item, at="[]")
     if (unhashable := _unhashable(item)) is not None:
-        raise context.refuse(hint, f"has items that cannot be in a set: {describe(unhashable)} is not hashable; use a list")
+        raise context.refuse(
+            hint, f"has items that cannot be in a set: {describe(unhashable)} is not hashable; use a list"
+        )
     if not _is_hashable(item):
         context.check("hashable items")
     made = _array(hint, wire, context, kind, lambda values: sorted(values, key=lambda value: repr(wire.to_json(value))))
@@ -65,7 +68,8 @@ def tuple_wire(hint: Any, context: Context) -> Wire[tuple[Any, ...]]:
 
     def accepts(value: Any) -> bool:
         return (
-            type(value) is tuple
+            is_tuple(value)
+            and type(value) is tuple
             and len(value) == len(wires)
             and all(wire.accepts(item) for wire, item in zip(wires, value, strict=True))
         )
@@ -107,7 +111,7 @@ def dict_wire(hint: Any, context: Context) -> Wire[dict[Any, Any]]:
         return {read(name): values.from_json(item) for name, item in data.items()}
 
     def accepts(mapping: Any) -> bool:
-        return isinstance(mapping, dict) and all(keys.accepts(k) and values.accepts(v) for k, v in mapping.items())
+        return is_dict(mapping) and all(keys.accepts(k) and values.accepts(v) for k, v in mapping.items())
 
     return Wire(
         _list_of("{", pair, "}", least, most, context),
@@ -214,7 +218,13 @@ def _is_hashable(hint: Any) -> bool:
         return all(map(_is_hashable, parts))
     if kind is Literal or kind is tuple or hint is None:
         return True
-    return isinstance(kind, type) and issubclass(kind, (str, int, float, Enum, type(None)))
+    if not isinstance(kind, type):
+        return False
+    return issubclass(kind, (str, int, float, bytes, Enum, type(None))) or kind.__module__ in _VALUES
+
+
+_VALUES = ("datetime", "decimal", "ipaddress", "pathlib", "uuid")
+"""Modules whose classes are values that do not change."""
 
 
 def _parts(hint: Any) -> Iterable[Any]:

@@ -154,7 +154,7 @@ def _finite(bounds: _Range, places: int, whole: int | None = None, *, fractions:
 
 def _of_digits(bounds: _Range, wholes: range, digits: int, places: int | None) -> Expr:
     """The numbers of a range with so many digits in all: the more before the point, the fewer after it."""
-    options = []
+    options: list[Expr] = []
     for whole in wholes:
         after = digits - whole if places is None else min(places, digits - whole)
         for sign in (1, -1):
@@ -193,7 +193,7 @@ def _longer(bounds: _Range, places: int) -> list[Expr]:
         unit = Decimal(10) ** places
         low = 0 if bounds.low is None or bounds.low < 0 else int(bounds.low * unit)
         high = None if bounds.high is None else int(bounds.high * unit) - 1
-    texts = []
+    texts: list[Expr] = []
     if bounds.low_open and bounds.low is not None and bounds.low >= 0:
         if high is None or low <= high:
             after = seq(repeat(char_class("0"), 0, None), _NONZERO, repeat(_DIGIT, 0, None))

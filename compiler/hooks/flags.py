@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import Enum, Flag
 from functools import reduce
-from operator import or_
+from typing import Any
 
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
@@ -29,8 +29,9 @@ def flag_wire(hint: type[Flag], context: Context) -> Wire[Flag]:
     known = set(names)
 
     def to_json(value: Flag) -> list[str]:
-        parts = [member.name for member in value]
-        if value.value != reduce(or_, (member.value for member in value), 0) or not known.issuperset(parts):
+        members: list[Any] = list(value)
+        parts = [member.name for member in members]
+        if value.value != reduce(_union, (member.value for member in members), 0) or not known.issuperset(parts):
             raise ValueError(f"{value!r} has bits without a name, which cannot be written")
         return [name for name in names if name in parts]
 
@@ -38,7 +39,7 @@ def flag_wire(hint: type[Flag], context: Context) -> Wire[Flag]:
         _subset(hint.__name__, names, context),
         {"type": "array", "items": {"enum": names, "type": "string"}, "uniqueItems": True},
         to_json,
-        lambda data: reduce(or_, (hint[name] for name in data), hint(0)),
+        lambda data: reduce(_union, [hint[name] for name in data], hint(0)),
         lambda value: type(value) is hint,
         native=False,
     )
@@ -53,3 +54,7 @@ def _subset(title: str, names: list[str], context: Context) -> Expr:
         alone = choice(seq(text, after), alone)
         after = context.fresh_rule(f"{title}_rest", choice(seq(context.spacing.comma, text, after), after))
     return seq("[", alone)
+
+
+def _union(one: Any, other: Any) -> Any:
+    return one | other

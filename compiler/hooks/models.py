@@ -44,7 +44,7 @@ def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootMo
 
 def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     _complete(hint, context)
-    fields = []
+    fields: list[Field] = []
     for name, info in hint.model_fields.items():
         place = f".{name}"
         wire = context.wire(info.annotation, at=place, metadata=tuple(info.metadata))
@@ -52,7 +52,9 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
         fields.append(Field(name, key, wire, info.is_required(), info.description))
     keys = [field.key for field in fields]
     if len(set(keys)) < len(keys):
-        raise context.refuse(hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})")
+        raise context.refuse(
+            hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})"
+        )
     _note_validators(hint, context)
     foreign = {field.key: field.wire for field in fields if not field.wire.native}
 
@@ -82,7 +84,9 @@ def _complete(hint: type[BaseModel], context: Context) -> None:
     try:
         hint.model_rebuild()
     except Exception as error:
-        if not isinstance(error, (NameError, TypeError, ValueError)) or isinstance(error, (UnsupportedType, ValidationError)):
+        if not isinstance(error, (NameError, TypeError, ValueError)) or isinstance(
+            error, (UnsupportedType, ValidationError)
+        ):
             raise
         raise context.refuse(hint, f"is not fully defined ({error})") from error
 

@@ -4,12 +4,14 @@ They are read as the list, set or dictionary of the same items, with the same la
 `collections.abc.Set` is read as a `frozenset` and `MutableSet` as a `set`, as pydantic reads them.
 """
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, MutableSet, Set
 from dataclasses import replace
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from typefold.compiler.context import Context
 from typefold.compiler.hooks.containers import dict_wire, list_wire
@@ -50,10 +52,7 @@ def ordered_dict_wire(hint: Any, context: Context) -> Wire[OrderedDict[Any, Any]
 def defaultdict_wire(hint: Any, context: Context) -> Wire[defaultdict[Any, Any]]:
     """A JSON object; missing keys get what the values' type makes when it is called, as pydantic has it."""
     key, value = get_args(hint) or (str, Any)
-    plain = value
-    while get_origin(plain) is Annotated:
-        plain = get_args(plain)[0]
-    factory = get_origin(plain) or plain
+    factory = get_origin(value) or value
     if factory not in _FACTORIES:
         raise context.refuse(hint, "does not say what a missing key gets; use dict, and make the defaultdict from it")
     return _mapping(_of(dict, key, value), defaultdict, lambda items: defaultdict(factory, items), context)

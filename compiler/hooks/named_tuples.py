@@ -20,7 +20,7 @@ from typefold.compiler.type_wire import Wire
 
 
 def _is_named_tuple(hint: Any) -> bool:
-    cls = get_origin(hint) or hint
+    cls: Any = get_origin(hint) or hint
     return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
 
 
@@ -32,7 +32,7 @@ def named_tuple_wire(hint: Any, context: Context) -> Wire[Any]:
 
     def build() -> Wire[Any]:
         hints, known = resolved_hints(cls, context), parameters_of(hint)
-        fields = []
+        fields: list[Field] = []
         for name in cls._fields:
             kind = substituted(hints.get(name, Any), known)
             wire = context.wire(kind, at=f".{name}")

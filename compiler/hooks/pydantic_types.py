@@ -12,6 +12,8 @@ has the last word, as a named post-check:
 pydantic's `PositiveInt`, `conint`, `StrictStr` and the like are plain annotations, and need nothing here.
 """
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
 import base64
@@ -31,7 +33,7 @@ from pydantic import (
     SecretStr,
     UrlConstraints,
 )
-from pydantic.networks import _BaseMultiHostUrl, _BaseUrl
+from pydantic.networks import _BaseMultiHostUrl, _BaseUrl  # pyright: ignore[reportPrivateUsage]  # no public base
 
 from typefold.compiler.context import Context
 from typefold.compiler.hooks.addresses import IPV6
@@ -173,3 +175,13 @@ def json_text_wire(hint: Any, context: Context) -> Wire[Any]:
 def import_string_wire(hint: Any, context: Context) -> Wire[Any]:
     """Never: a model's answer should import nothing."""
     raise context.refuse(hint, "would import what the model names; use a Literal of names and look the object up")
+
+
+@default_registry.hook_factory(lambda hint: type(hint).__name__ == "PydanticRecursiveRef")
+def recursive_model_wire(hint: Any, context: Context) -> Wire[Any]:
+    """What pydantic puts for a generic model inside itself, `b: "Box[T] | None"`: the model that is being compiled."""
+    for owner in reversed(context.compilation.owners):
+        origin = getattr(owner, "__pydantic_generic_metadata__", {}).get("origin")
+        if origin and hint.type_ref.startswith(f"{origin.__module__}.{origin.__qualname__}:{id(origin)}["):
+            return context.same(owner)
+    raise context.refuse(hint, "stands for a generic model inside itself that is not to be found; write Self")

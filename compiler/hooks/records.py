@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, get_type_hints
 
 import typing_extensions
 from pydantic import AliasChoices, AliasPath
 from pydantic.fields import FieldInfo
-from typing_extensions import NotRequired, ReadOnly, Required, get_args
+from typing_extensions import ReadOnly
 
 from typefold.compiler.context import Context
+from typefold.compiler.guards import is_dict
 from typefold.compiler.hooks.generics import inherits_arguments, parameters_of, substituted
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Expr, Lit, choice, seq
+
+
+def generic_of(hint: Any) -> Any:
+    """The class that a parametrised type was made from, or the class itself."""
+    return get_origin(hint) or hint
 
 
 @dataclass(frozen=True)
@@ -89,15 +94,15 @@ def object_data(fields: Sequence[Field], get: Callable[[str], Any]) -> dict[str,
     return data
 
 
-@default_registry.hook_factory(lambda hint: dataclasses.is_dataclass(get_origin(hint) or hint))
+@default_registry.hook_factory(lambda hint: dataclasses.is_dataclass(generic_of(hint)))
 def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
     """The fields of `__init__`, in order; those with a default may be left out."""
-    cls = get_origin(hint) or hint
+    cls = generic_of(hint)
 
     def build() -> Wire[Any]:
         hints = resolved_hints(cls, context)
         parameters = parameters_of(hint)
-        fields = []
+        fields: list[Field] = []
         for field in dataclasses.fields(cls):
             if not field.init:
                 continue
@@ -133,15 +138,15 @@ def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
     return context.named(hint, build)
 
 
-@default_registry.hook_factory(lambda hint: typing_extensions.is_typeddict(get_origin(hint) or hint))
+@default_registry.hook_factory(lambda hint: typing_extensions.is_typeddict(generic_of(hint)))
 def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
     """The keys in order; `NotRequired` ones may be left out."""
-    cls = get_origin(hint) or hint
+    cls = generic_of(hint)
 
     def build() -> Wire[dict[str, Any]]:
         hints = resolved_hints(cls, context)
         parameters = parameters_of(hint)
-        fields = []
+        fields: list[Field] = []
         for name, kind in hints.items():
             required = name in cls.__required_keys__
             while get_origin(kind) in (Required, NotRequired, ReadOnly):
@@ -154,14 +159,13 @@ def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
 
         def accepts(value: Any) -> bool:
             return (
-                isinstance(value, dict)
+                is_dict(value)
                 and all(field.name in value for field in fields if field.required)
                 and all(name in known and known[name].accepts(item) for name, item in value.items())
             )
 
         # On Python 3.11 pydantic takes only typing_extensions' TypedDict; we take both.
-        foreign = sys.version_info < (3, 12) and isinstance(cls, type(typing.TypedDict("_", {})))
-        foreign = foreign and type(cls).__module__ == "typing"
+        foreign = sys.version_info < (3, 12) and type(cls).__module__ == "typing"
         return Wire(
             object_expr(cls.__name__, fields, context),
             object_schema(fields, cls.__name__),
@@ -199,5 +203,5 @@ def field_key(owner: Any, name: str, info: FieldInfo | None, config: Mapping[str
 
 def field_info(hint: Any) -> FieldInfo | None:
     """What `Field` says in the annotation of a field, the last word first."""
-    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    metadata: tuple[Any, ...] = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return next((item for item in reversed(metadata) if isinstance(item, FieldInfo)), None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from typefold.compiler.context import Context
+from typefold.compiler.guards import is_dict, is_list
 from typefold.compiler.numbers import (
     DECIMAL_PLACES,
     any_float,
@@ -59,7 +61,11 @@ def float_wire(hint: type[float], context: Context) -> Wire[float]:
             raise context.refuse(hint, f"has the limit {name}, which no float is")
     low = _strictest(limits.take("ge"), limits.take("gt"), float, lambda bound: math.nextafter(bound, math.inf), max)
     high = _strictest(limits.take("le"), limits.take("lt"), float, lambda bound: math.nextafter(bound, -math.inf), min)
-    if (-math.inf if low is None else low) > (math.inf if high is None else high) or low == math.inf or high == -math.inf:
+    if (
+        (-math.inf if low is None else low) > (math.inf if high is None else high)
+        or low == math.inf
+        or high == -math.inf
+    ):
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
     schema: JsonSchema = {"type": "number"}
     if low is not None:
@@ -138,9 +144,9 @@ def any_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 def _is_json(value: Any) -> bool:
-    if isinstance(value, list):
+    if is_list(value):
         return all(map(_is_json, value))
-    if isinstance(value, dict):
+    if is_dict(value):
         return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
     return value is None or type(value) in (str, int, float, bool)
 
@@ -163,7 +169,13 @@ def _is_float(bound: Any) -> bool:
         return False
 
 
-def _strictest(inclusive: Any, exclusive: Any, closed: Any, opened: Any, pick: Any) -> Any:
+def _strictest(
+    inclusive: Any,
+    exclusive: Any,
+    closed: Callable[[Any], Any],
+    opened: Callable[[Any], Any],
+    pick: Callable[[list[Any]], Any],
+) -> Any:
     """One inclusive bound out of an inclusive and an exclusive one."""
     bounds = [closed(inclusive)] if inclusive is not None else []
     bounds += [opened(exclusive)] if exclusive is not None else []

@@ -97,7 +97,7 @@ def datetime_wire(hint: Any, context: Context) -> Wire[datetime]:
 def timedelta_wire(hint: type[timedelta], context: Context) -> Wire[timedelta]:
     """An ISO 8601 duration without years and months; bounds other than the sign are checked after."""
     context.allow(hint, *BOUNDS)
-    options = []
+    options: list[Expr] = []
     for sign in ("", "-"):
         lowest = context.limits.peek("ge") or context.limits.peek("gt")
         if sign and isinstance(lowest, timedelta) and lowest >= timedelta(0):

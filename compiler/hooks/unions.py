@@ -90,19 +90,23 @@ def _same_to_pydantic(wires: list[Wire[Any]], context: Context) -> bool:
 
 
 def _pair_is_same(one: Wire[Any], other: Wire[Any], definitions: dict[str, JsonSchema]) -> bool:
-    """pydantic reads an Enum or a Literal of 1 from `1.0` and from `true`, and an object of which it ignores keys."""
+    """Pydantic reads an Enum or a Literal of 1 from `1.0` and from `true`, and an object of which it ignores keys."""
     first, second = _resolved(one.schema, definitions), _resolved(other.schema, definitions)
     if first is None or second is None:
         return True  # a type inside itself: asked again when it is known
     kinds, other_kinds = _kinds(first, definitions), _kinds(second, definitions)
     shared = kinds & other_kinds
-    if kinds == {"null"} or other_kinds == {"null"}:
+    if frozenset({"null"}) in (kinds, other_kinds):
         return not shared
     if _is_exact(one, first) and _is_exact(other, second) and kinds | other_kinds <= _SCALARS:
         return True
-    if shared == {"object"} == kinds == other_kinds:
+    if kinds == other_kinds == frozenset({"object"}):
         return _have_tags(first, second)
-    return not shared and (kinds <= _SCALARS) != (other_kinds <= _SCALARS) and not {"array", "object"} <= kinds | other_kinds
+    return (
+        not shared
+        and (kinds <= _SCALARS) != (other_kinds <= _SCALARS)
+        and not {"array", "object"} <= kinds | other_kinds
+    )
 
 
 def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSchema | None:
@@ -117,16 +121,19 @@ def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSch
 def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:
     """The kinds of JSON values that a schema speaks of."""
     if "enum" in schema:
-        return frozenset().union(*(_kind(value) for value in schema["enum"]))
+        return frozenset[str]().union(*(_kind(value) for value in schema["enum"]))
     if "anyOf" in schema:
         options = [_resolved(option, definitions) for option in schema["anyOf"]]
-        return frozenset().union(*(_KINDS if option is None else _kinds(option, definitions) for option in options))
+        return frozenset[str]().union(
+            *(_KINDS if option is None else _kinds(option, definitions) for option in options)
+        )
     return frozenset({schema["type"]}) if "type" in schema else _KINDS
 
 
 def _kind(value: Any) -> frozenset[str]:
-    names = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    return frozenset({names.get(type(value), "string")})
+    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    kind: type = type(value)
+    return frozenset({names.get(kind, "string")})
 
 
 def _is_exact(wire: Wire[Any], schema: JsonSchema) -> bool:

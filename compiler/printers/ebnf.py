@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from typefold.compiler.wire import EMPTY, NEVER, CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
+from typefold.compiler.wire import EMPTY, CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
 
 __all__ = ["print_ebnf"]
 
@@ -177,7 +177,7 @@ def _char(char: str) -> str:
 
 def _class(expr: CharClass) -> str:
     """The class, as what it leaves out where that is shorter; surrogates are no characters and always left out."""
-    if expr == NEVER or not expr.ranges:
+    if not expr.ranges:
         return "[]"
     outside = (~expr).ranges
     if len(outside) + 1 < len(expr.ranges) or (len(expr.ranges) > 1 and expr.ranges[-1][1] == 0x10FFFF):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from typefold.compiler import Constraint, Dialect
 from typefold.runtime.engine import EngineRefusal
@@ -81,7 +81,7 @@ class Parameters:
         self._default_max_tokens = default_max_tokens
         self._final_only = final_only
         self._structured_outputs = structured_outputs
-        self._dialect = dialect
+        self._dialect: Dialect = dialect
         self._check = check
         self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
         self._templates: OrderedDict[Hashable, Template] = OrderedDict()
@@ -201,8 +201,8 @@ def _seed(seed: Any) -> int | None:
 
 def _frozen(sampling: Mapping[str, Any]) -> Hashable:
     """The parameters that a template depends on, to be compared by; `None` where they can't be."""
-    items = [
-        (name, tuple(value) if isinstance(value, list) else value)
+    items: list[tuple[str, Any]] = [
+        (name, tuple(cast("list[Any]", value)) if isinstance(value, list) else value)
         for name, value in sorted(sampling.items())
         if name not in ("seed", "max_tokens")
     ]

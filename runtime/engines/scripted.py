@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from typefold.compiler import Vocabulary
 from typefold.compiler.sample import sample
@@ -203,7 +204,8 @@ def _script(answers: Answers) -> Callable[[Request], Answer]:
     if callable(answers):
         return answers
     if isinstance(answers, Mapping):
-        return lambda request: _look_up(answers, request)
+        by_prompt = cast("Mapping[str, Answer]", answers)
+        return lambda request: _look_up(by_prompt, request)
     if isinstance(answers, str):
         raise TypeError(f"answers must be a function, a mapping or an iterable, not the text {answers!r:.60}")
     return _UsedUp(iter(answers))

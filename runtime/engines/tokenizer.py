@@ -32,7 +32,7 @@ class PromptTokenizer:
     def __init__(self, tokenizer: Any, render: Render | None) -> None:
         self._tokenizer = tokenizer
         self._render = render
-        added = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
+        added: dict[str, int] = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
         self._control = _any_of(added)
 
     def encode(self, prompt: Sequence[Message] | str, template_kwargs: Mapping[str, Any]) -> list[int]:
@@ -81,7 +81,8 @@ class PromptTokenizer:
         """The content with a mark inside of each added token: where it is cut, none can be recognised."""
         if self._control is None:
             return content
-        parts, start = [], 0
+        parts: list[str] = []
+        start = 0
         while (match := self._control.search(content, start)) is not None:
             parts.append(content[start : match.start() + 1])
             start = match.start() + 1
@@ -103,7 +104,7 @@ def longest_token(tokenizer: Any) -> int:
     """
     special = set(getattr(tokenizer, "all_special_ids", ()))
     special |= {index for index, token in getattr(tokenizer, "added_tokens_decoder", {}).items() if token.special}
-    added = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
+    added: dict[str, int] = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
     pieces = [piece for piece, index in tokenizer.get_vocab().items() if index not in special]
     learned = [piece for piece in pieces if piece not in added]
     # Byte-level it is if nothing else is written, and a space and a line break have their names (and so are no pieces).

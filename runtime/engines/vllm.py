@@ -12,12 +12,12 @@ import inspect
 import multiprocessing
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from typing import Any
 
 from typefold.compiler import Dialect, Vocabulary
+from typefold.compiler.guards import is_dict
 from typefold.runtime.engine import Completion, EngineRefusal
 from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
 from typefold.runtime.engines.tokenizer import PromptTokenizer, Render, longest_token
@@ -56,6 +56,7 @@ class VllmEngine:
         self._llm: Any = llm
         self._engine: Any = llm.llm_engine
         self._owned = owned
+        self._vocabulary: Vocabulary | None = None
         self._keys: set[str] = set()
         self._tokens_input = tokens_input
         config = self._engine.vllm_config
@@ -73,9 +74,10 @@ class VllmEngine:
             self._refuse_other_latch()
         defaults = llm.get_default_sampling_params()
         assert isinstance(defaults, SamplingParams)
+        own_defaults: dict[str, Any] = llm.default_sampling_params or {}
         self._parameters = Parameters(
             defaults=defaults,
-            default_max_tokens=(llm.default_sampling_params or {}).get("max_tokens"),
+            default_max_tokens=own_defaults.get("max_tokens"),
             final_only=RequestOutputKind.FINAL_ONLY,
             structured_outputs=StructuredOutputsParams,
             dialect=_DIALECTS[self._backend],
@@ -105,10 +107,12 @@ class VllmEngine:
         """Where the model runs: `cpu`, `cuda`, ..."""
         return self._device
 
-    @cached_property
+    @property
     def vocabulary(self) -> Vocabulary:
         """Facts about the tokens, special ones excluded."""
-        return Vocabulary(longest_token(self._tokenizer))
+        if self._vocabulary is None:
+            self._vocabulary = Vocabulary(longest_token(self._tokenizer))
+        return self._vocabulary
 
     @property
     def has_unfinished(self) -> bool:
@@ -144,7 +148,7 @@ class VllmEngine:
 
     def step(self) -> Sequence[Completion]:
         """One step; requests that the caller of an own `LLM` left in it are let run and not reported."""
-        done = []
+        done: list[Completion] = []
         for output in self._engine.step():
             if output.finished and output.request_id in self._keys:
                 self._keys.remove(output.request_id)
@@ -216,8 +220,8 @@ def load(model: str, **engine_options: Any) -> VllmEngine:
             if "gpu_memory_utilization" not in engine_options:
                 options["kv_cache_memory_bytes"] = 1 << 30
         options |= engine_options
-        given = options.get("structured_outputs_config") or {}
-        if isinstance(given, dict):
+        given: object = options.get("structured_outputs_config") or {}
+        if is_dict(given):
             backend = given.get("backend", "xgrammar")
             tight = {"disable_any_whitespace": True} if backend in ("xgrammar", "guidance") else {}
             options["structured_outputs_config"] = {"backend": backend, **tight, **given}
@@ -242,7 +246,7 @@ def _check_version() -> None:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def _environment(variables: dict[str, str]) -> Generator[None]:
     """These environment variables, for as long as vLLM and its processes start."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

@@ -1,5 +1,9 @@
 """The Lark that is printed admits exactly the language: llguidance and `recognise` agree on texts, masks and ends."""
 
+# Hypothesis does not tell lambdas what they are given:
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import random

@@ -1,4 +1,6 @@
 """One real engine for all tests of this folder: loading a model takes longer than all of them."""
+# Tests look inside:
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 

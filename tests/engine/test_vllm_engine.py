@@ -1,4 +1,6 @@
 """The vLLM driver against real vLLM: requests added and stepped by hand, without a scheduler."""
+# Tests look inside:
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 

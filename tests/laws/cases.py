@@ -46,7 +46,7 @@ class Case:
 
 # --- scalars ----------------------------------------------------------------------------------------------------------
 
-_STRANGE = '"\\/\b\t\n\f\r\x00\x01\x1f\x7f\x80\x85\u00a0\u00e9\u0130\u2028\u2029\ud7ff\ue000\ufeff\ufffd\uffff\U00010000\U0001f600\U0010ffff\'`{}[],:'
+_STRANGE = "\"\\/\b\t\n\f\r\x00\x01\x1f\x7f\x80\x85\u00a0\u00e9\u0130\u2028\u2029\ud7ff\ue000\ufeff\ufffd\uffff\U00010000\U0001f600\U0010ffff'`{}[],:"
 
 
 def exotic_text(least: int = 0, most: int | None = None) -> st.SearchStrategy[str]:
@@ -65,7 +65,19 @@ def integers(low: int | None = None, high: int | None = None) -> st.SearchStrate
 
 def floats(low: float | None = None, high: float | None = None) -> st.SearchStrategy[float]:
     """Finite floats: subnormal, signed zero, at both edges of positional writing, the largest."""
-    edges = [0.0, -0.0, 5e-324, 2.2250738585072014e-308, 1e-5, 9.999999999999999e-05, 0.0001, 0.1, 1.0, 1e15, 123456789.123]
+    edges = [
+        0.0,
+        -0.0,
+        5e-324,
+        2.2250738585072014e-308,
+        1e-5,
+        9.999999999999999e-05,
+        0.0001,
+        0.1,
+        1.0,
+        1e15,
+        123456789.123,
+    ]
     edges += [9999999999999998.0, 1e16, 1.2345678901234567e16, 1e22, sys.float_info.max]
     edges += [-edge for edge in edges]
     inside = [x for x in edges if (low is None or x >= low) and (high is None or x <= high)]
@@ -89,7 +101,9 @@ def _bounded_int(draw: st.DrawFn) -> Case:
         step = draw(st.sampled_from([2, 5, 7]))
         if low is None or high is None or high // step * step >= low:
             limits["multiple_of"] = step
-            values = st.integers(None if low is None else -(-low // step), None if high is None else high // step).map(step.__mul__)
+            values = st.integers(None if low is None else -(-low // step), None if high is None else high // step).map(
+                step.__mul__
+            )
     return Case(Annotated[int, Field(**limits)], values, hashable=True, key=True)
 
 
@@ -151,7 +165,12 @@ def _patterned_str(draw: st.DrawFn) -> Case:
         limits["max_length"] = 6
     values = st.from_regex(pattern, fullmatch=False).filter(_is_text)
     # Python's `$` lets a line feed follow, and some of its classes are other than pydantic's: T's own reading decides.
-    return Case(Annotated[str, Field(**limits)], values.filter(_accepts(Annotated[str, Field(**limits)])), hashable=True, key=True)
+    return Case(
+        Annotated[str, Field(**limits)],
+        values.filter(_accepts(Annotated[str, Field(**limits)])),
+        hashable=True,
+        key=True,
+    )
 
 
 def _is_text(text: str) -> bool:
@@ -173,7 +192,9 @@ def _accepts(hint: Any) -> Callable[[Any], bool]:
     return accepts
 
 
-_labels = st.sampled_from(["a", "b", "hero", "", "a b", 'say "no"', "back\\slash", "/", "null", "1", "1.0", "é\u2028\U0001f600", "\n", "a, b"])
+_labels = st.sampled_from(
+    ["a", "b", "hero", "", "a b", 'say "no"', "back\\slash", "/", "null", "1", "1.0", "é\u2028\U0001f600", "\n", "a, b"]
+)
 
 
 @st.composite
@@ -192,7 +213,13 @@ def _literal(draw: st.DrawFn) -> Case:
 def _enum(draw: st.DrawFn) -> Case:
     kind = draw(st.sampled_from(["str", "int", "mixed", "IntEnum", "strmix"]))
     numbers = st.integers(-3, 12)
-    value = {"str": _labels, "strmix": _labels, "int": numbers, "IntEnum": numbers, "mixed": _labels | numbers | st.just(1.5)}[kind]
+    value = {
+        "str": _labels,
+        "strmix": _labels,
+        "int": numbers,
+        "IntEnum": numbers,
+        "mixed": _labels | numbers | st.just(1.5),
+    }[kind]
     members = draw(st.lists(value, min_size=1, max_size=4, unique_by=str))
     names = {f"M{index}": member for index, member in enumerate(members)}
     name = f"Enum{next(_serial)}"
@@ -203,7 +230,9 @@ def _enum(draw: st.DrawFn) -> Case:
         made = Enum(name, names, type=str)
     else:
         made = Enum(name, names)
-    return Case(made, st.sampled_from(list(made)), hashable=True, key=all(isinstance(member, (str, int)) for member in members))
+    return Case(
+        made, st.sampled_from(list(made)), hashable=True, key=all(isinstance(member, (str, int)) for member in members)
+    )
 
 
 def scalars() -> st.SearchStrategy[Case]:
@@ -305,7 +334,9 @@ def _model(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
     fields: dict[str, Any] = {
         part.name: (
             part.case.hint,
-            Field(default_factory=lambda value=part.default: value, alias=part.alias) if part.optional else Field(alias=part.alias),
+            Field(default_factory=lambda value=part.default: value, alias=part.alias)
+            if part.optional
+            else Field(alias=part.alias),
         )
         for part in parts
     }
@@ -340,7 +371,9 @@ def _typed_dict(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
         hints[part.name] = typing_extensions.NotRequired[hint] if part.optional else hint
     made = make(f"Dict{next(_serial)}", hints)
     needed = {part.name: part.case.values for part in parts if not part.optional}
-    return Case(made, st.fixed_dictionaries(needed, optional={part.name: part.case.values for part in parts if part.optional}))
+    return Case(
+        made, st.fixed_dictionaries(needed, optional={part.name: part.case.values for part in parts if part.optional})
+    )
 
 
 # --- unions and recursion ---------------------------------------------------------------------------------------------
@@ -431,7 +464,9 @@ _sums: st.SearchStrategy[Any] = st.recursive(
     _numbers, lambda inner: st.builds(Sum, kind=st.just("sum"), parts=st.lists(inner, max_size=3)), max_leaves=6
 )
 _nested: st.SearchStrategy[Any] = st.recursive(
-    st.none() | integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(exotic_text(), inner, max_size=3), max_leaves=6
+    st.none() | integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(exotic_text(), inner, max_size=3),
+    max_leaves=6,
 )
 _json: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | integers() | floats() | exotic_text(),

@@ -62,7 +62,9 @@ class Vocabulary:
         self.single = {token[0]: index for index, token in reversed(list(enumerate(self.tokens))) if len(token) == 1}
         self.lengths = np.array([len(token) for token in self.tokens])
         self.home = [self.single[token[0]] for token in _HOMEWARDS]
-        self.is_strange = np.array([any(byte < 0x20 or byte > 0x7E or byte in b'"\\' for byte in t) for t in self.tokens])
+        self.is_strange = np.array(
+            [any(byte < 0x20 or byte > 0x7E or byte in b'"\\' for byte in t) for t in self.tokens]
+        )
 
     @cached_property
     def is_known(self) -> np.ndarray[Any, Any]:
@@ -160,7 +162,9 @@ class Guidance:
     def matcher(self, constraint: Constraint) -> Walker:
         spec = constraint.for_dialect("lark")
         form, text = ("grammar", spec) if isinstance(spec, str) else ("choice", list(spec))
-        grammar = llguidance.grammar_from(form, text) if form == "grammar" else _guidance_choice(cast("list[str]", text))
+        grammar = (
+            llguidance.grammar_from(form, text) if form == "grammar" else _guidance_choice(cast("list[str]", text))
+        )
         matcher = llguidance.LLMatcher(self.tokenizer, grammar, log_level=0)
         assert not matcher.is_error(), matcher.get_error()
         return _GuidanceWalker(self.vocabulary, matcher)

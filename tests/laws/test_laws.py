@@ -25,7 +25,13 @@ _settings = settings(
     derandomize=True,
     database=None,
     print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+        HealthCheck.filter_too_much,
+        HealthCheck.function_scoped_fixture,
+    ],
 )
 
 
@@ -38,13 +44,17 @@ def compiled(case: Case, wire: WireFormat) -> Any:
         assume(False)
 
 
-def prove(case: Case, wire: WireFormat, data: st.DataObject, seed: int, engines: list[Any], walks: int, counts: Counter[str]) -> None:
+def prove(
+    case: Case, wire: WireFormat, data: st.DataObject, seed: int, engines: list[Any], walks: int, counts: Counter[str]
+) -> None:
     """One type: its values, near misses of them and walks, before every matcher; all matchers agree on all texts."""
     kind = compiled(case, wire)
     rng = random.Random(seed)
     values = data.draw(st.lists(case.values, min_size=1, max_size=4), label="values")
     own = Recogniser.of(kind.constraint)
-    matchers: list[Walker] = [] if kind.constraint.kind == "text" else [engine.matcher(kind.constraint) for engine in engines]
+    matchers: list[Walker] = (
+        [] if kind.constraint.kind == "text" else [engine.matcher(kind.constraint) for engine in engines]
+    )
     texts: list[str] = []
     for matcher in matchers:
         for _ in range(walks):
@@ -61,7 +71,9 @@ def prove(case: Case, wire: WireFormat, data: st.DataObject, seed: int, engines:
         texts += [sample(kind.constraint.language, rng, exotic=0.3) for _ in range(3)]
     for text in texts:
         for matcher in matchers:
-            assert matcher.admits(text) == own.admits(text), f"{kind.hint!r}: {type(matcher).__name__} and recogniser on {text!r}"
+            assert matcher.admits(text) == own.admits(text), (
+                f"{kind.hint!r}: {type(matcher).__name__} and recogniser on {text!r}"
+            )
     counts["types"] += 1
     counts["values"] += found.values
     counts["values that pydantic loses"] += found.lost
@@ -76,7 +88,13 @@ arguments = {"case": cases(), "wire": st.sampled_from(WireFormat), "data": st.da
 @given(**arguments)
 @settings(_settings, max_examples=QUICK)
 def test_both_laws_hold_for_generated_types(
-    xgrammar: XGrammar, guidance: Guidance, proved: Counter[str], case: Case, wire: WireFormat, data: st.DataObject, seed: int
+    xgrammar: XGrammar,
+    guidance: Guidance,
+    proved: Counter[str],
+    case: Case,
+    wire: WireFormat,
+    data: st.DataObject,
+    seed: int,
 ) -> None:
     prove(case, wire, data, seed, [xgrammar, guidance], WALKS_QUICK, proved)
 
@@ -85,6 +103,12 @@ def test_both_laws_hold_for_generated_types(
 @given(**arguments)
 @settings(_settings, max_examples=PROVE)
 def test_both_laws_hold_for_many_generated_types(
-    xgrammar: XGrammar, guidance: Guidance, proved: Counter[str], case: Case, wire: WireFormat, data: st.DataObject, seed: int
+    xgrammar: XGrammar,
+    guidance: Guidance,
+    proved: Counter[str],
+    case: Case,
+    wire: WireFormat,
+    data: st.DataObject,
+    seed: int,
 ) -> None:
     prove(case, wire, data, seed, [xgrammar, guidance], WALKS_PROVE, proved)

@@ -1,7 +1,9 @@
 """The step loop: continuous batching, cancellation, refusal, death, and that each future is settled once."""
 
 import threading
-from concurrent.futures import CancelledError, wait
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future, wait
+from typing import Any
 
 import pytest
 
@@ -10,8 +12,10 @@ from typefold.compiler.wire import Language, Ref, choice, seq
 from typefold.runtime import (
     BadInput,
     Cancelled,
+    Completion,
     EngineFailed,
     FinishReason,
+    Outcome,
     PromptTooLong,
     Refused,
     Request,
@@ -25,13 +29,13 @@ from typefold.runtime.engines.scripted import ScriptedEngine
 ENDLESS = Constraint.of(Language(Ref("x"), {"x": choice(seq("x", Ref("x")), ".")}))
 
 
-def request(text: str = "hello", **facts: object) -> Request:
-    return Request(prompt=text, **facts)  # type: ignore[arg-type]
+def request(text: str = "hello", **facts: Any) -> Request:
+    return Request(prompt=text, **facts)
 
 
 def test_requests_that_come_later_join_the_running_batch() -> None:
     joined = threading.Event()
-    more: list[object] = []
+    more: list[Future[Outcome]] = []
 
     def answer(asked: Request) -> str:
         if asked.prompt == "first" and not joined.is_set():
@@ -43,7 +47,7 @@ def test_requests_that_come_later_join_the_running_batch() -> None:
     scheduler = Scheduler(engine)
     [first] = scheduler.submit([request("first")])
     first.result(30)
-    more[0].result(30)  # type: ignore[attr-defined]
+    more[0].result(30)
     scheduler.close()
     assert engine.steps < 150
 
@@ -52,7 +56,7 @@ def test_no_more_than_twice_max_num_seqs_wait_in_the_engine() -> None:
     seen: list[int] = []
 
     class Watched(ScriptedEngine):
-        def step(self) -> object:  # type: ignore[override]
+        def step(self) -> Sequence[Completion]:
             seen.append(scheduler.statistics.running)
             return super().step()
 
@@ -67,7 +71,7 @@ def test_a_cancelled_future_withdraws_its_request() -> None:
     holding = threading.Event()
 
     class Slow(ScriptedEngine):
-        def step(self) -> object:  # type: ignore[override]
+        def step(self) -> Sequence[Completion]:
             holding.wait(30)
             return super().step()
 
@@ -84,10 +88,10 @@ def test_a_cancelled_future_withdraws_its_request() -> None:
 
 def test_a_refused_request_harms_no_other() -> None:
     class Picky(ScriptedEngine):
-        def add(self, key: str, asked: Request, token_ids: object, max_tokens: int) -> None:  # type: ignore[override]
-            if asked.prompt == "bad":
+        def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
+            if request.prompt == "bad":
                 raise EngineRefusal("no such adapter")
-            super().add(key, asked, token_ids, max_tokens)  # type: ignore[arg-type]
+            super().add(key, request, token_ids, max_tokens)
 
     scheduler = Scheduler(Picky(answers=lambda asked: "fine"))
     good, bad, other = scheduler.submit([request("a"), request("bad"), request("b")])

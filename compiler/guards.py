@@ -1,0 +1,24 @@
+"""`isinstance` for containers of which nothing is known, in a form that strict type checkers can follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypeIs
+
+__all__ = ["is_dict", "is_list", "is_tuple"]
+
+
+def is_dict(value: object) -> TypeIs[dict[Any, Any]]:
+    """Whether it is a dictionary."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeIs[list[Any]]:
+    """Whether it is a list."""
+    return isinstance(value, list)
+
+
+def is_tuple(value: object) -> TypeIs[tuple[Any, ...]]:
+    """Whether it is a tuple."""
+    return isinstance(value, tuple)
