@@ -140,7 +140,7 @@ def draw(spec: str, rng: random.Random) -> Field:
     text = (
         str(rng.randrange(*map(int, domain.split(".."))))
         if integer
-        else rng.choice(LISTS.get(domain, domain).split(", "))
+        else rng.choice(str(LISTS.get(domain, domain)).split(", "))
     )
     return Field(name, "integer" if integer else "string", text if integer else json.dumps(text), text)
 
@@ -189,7 +189,8 @@ class Bench:
     def __init__(self, model: str, device: str) -> None:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
         # float32, so that near ties do not turn on which rows share a batch
-        self.model: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)  # in evaluation mode
+        load: Any = AutoModelForCausalLM.from_pretrained
+        self.model: Any = load(model, dtype=torch.float32)  # in evaluation mode
         self.model.to(device)
         info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=self.model.config.vocab_size)
         self.compiler, self.vocab, self.device = xgrammar.GrammarCompiler(info), info.decoded_vocab, device

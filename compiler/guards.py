@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import TypeIs
 
-__all__ = ["is_dict", "is_list", "is_tuple"]
+__all__ = ["is_dict", "is_list", "is_tuple", "kind_of"]
 
 
 def is_dict(value: object) -> TypeIs[dict[Any, Any]]:
@@ -22,3 +22,8 @@ def is_list(value: object) -> TypeIs[list[Any]]:
 def is_tuple(value: object) -> TypeIs[tuple[Any, ...]]:
     """Whether it is a tuple."""
     return isinstance(value, tuple)
+
+
+def kind_of(value: object) -> type[Any]:
+    """Its class."""
+    return type(value)

@@ -125,7 +125,7 @@ class Limits:
         return bool(self._values or self.checks or self._marks)
 
     def _read(self, item: Any) -> None:
-        if isinstance(item, _VALIDATORS) or isinstance(item, annotated_types.Predicate):
+        if isinstance(item, (*_VALIDATORS, annotated_types.Predicate)):
             self.checks.append(f"validator {_name(item.func)}")
         else:
             if hasattr(item, "__get_pydantic_core_schema__") and not hasattr(item, "one_of"):

@@ -1,8 +1,8 @@
-"""Regular expressions as wire expressions.
+r"""Regular expressions as wire expressions.
 
 The pattern is read by the standard library's own parser; its tree is translated node by node. Patterns search, as
 pydantic's do: without `^` or `$` any text may stand before or after. `$` is the end of the text, `.` any character but
-a line feed, and `\\d`, `\\w` and `\\s` are the Unicode classes of pydantic's default engine, which is asked for them.
+a line feed, and `\d`, `\w` and `\s` are the Unicode classes of pydantic's default engine, which is asked for them.
 
 What is refused by name, since it is not regular, not exact here, or read in another way by pydantic: lookarounds,
 backreferences, word boundaries, anchors inside, flags, possessive and atomic groups, set operations in classes.

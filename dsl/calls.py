@@ -125,13 +125,9 @@ def conclude(call: Call[T] | PromptError, outcome: Outcome, row: int | None) -> 
         "prompt": call.messages,
         "text": outcome.text,
     }
-    if (
-        outcome.finish_reason is not FinishReason.STOP
-        and call.options.truncation == "error"
-        and call.kind.shape is None
-    ):
-        if not call.kind.constraint.decides(outcome.text) or call.kind.constraint.kind == "text":
-            raise Truncated(**facts, max_tokens=outcome.output_tokens)
+    cut = outcome.finish_reason is not FinishReason.STOP and call.kind.constraint.kind == "text"
+    if cut and call.options.truncation == "error":
+        raise Truncated(**facts, max_tokens=outcome.output_tokens)
     try:
         return call.kind.decode(outcome.text)
     except DecodeError as error:
@@ -165,7 +161,8 @@ def answer(call: Call[T] | PromptError) -> T:
         withdraw(futures)
         raise
     if isinstance(result, Success):
-        return result.unwrap()
+        value: T = result.unwrap()
+        return value
     raise result.failure()
 
 

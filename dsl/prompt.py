@@ -118,7 +118,7 @@ class Prompt(_Face[P, R]):
             """
             return values(answers(self._plan.rows(((item, *args), kwargs) for item in items)))
 
-    def starmap(self: Callable[[Unpack[Ts]], B], rows: Iterable[tuple[Unpack[Ts]]], /) -> list[B]:  # pyright: ignore[reportGeneralTypeIssues]  # a self type that is no supertype: see docs/design.md
+    def starmap(self: Callable[[Unpack[Ts]], B], rows: Iterable[tuple[*Ts]], /) -> list[B]:  # pyright: ignore[reportGeneralTypeIssues]  # a self type that is no supertype: see docs/design.md
         """Ask for every row of arguments, as one batch.
 
         Raises:
@@ -175,7 +175,7 @@ class SafePrompt(Generic[P, R]):
 
     def starmap(
         self: Callable[[Unpack[Ts]], Result[B, PromptError]],  # pyright: ignore[reportGeneralTypeIssues]  # as in Prompt.starmap
-        rows: Iterable[tuple[Unpack[Ts]]],
+        rows: Iterable[tuple[*Ts]],
         /,
     ) -> list[Result[B, PromptError]]:
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""

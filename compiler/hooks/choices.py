@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Literal, get_args
 
 from typefold.compiler.context import Context
+from typefold.compiler.guards import kind_of
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Lit, choice
@@ -19,10 +20,10 @@ _SCALARS = (str, int, float, bool, type(None))
 def literal_wire(hint: Any, context: Context) -> Wire[Any]:
     """One of the members, each as JSON writes its value."""
     arguments: tuple[Any, ...] = get_args(hint)
-    distinct: dict[tuple[Any, Any], None] = dict.fromkeys((type(member), member) for member in arguments)
+    distinct: dict[tuple[Any, Any], None] = dict.fromkeys((kind_of(member), member) for member in arguments)
     values = [member for _, member in distinct]
     has_enums = any(isinstance(value, Enum) for value in values)
-    return _choice_wire(hint, values, context, native=not has_enums, plain=not has_enums)
+    return _choice_wire(hint, values, context, native=not has_enums and _pydantic_reads(values), plain=not has_enums)
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Enum))
@@ -91,3 +92,8 @@ def _is_text(value: Any) -> bool:
         return not isinstance(value, str) or bool(value.encode() or True)
     except UnicodeEncodeError:
         return False
+
+
+def _pydantic_reads(values: Sequence[Any]) -> bool:
+    """Whether pydantic finds the values in JSON: in a choice it knows no whole number beyond 64 bits."""
+    return not any(type(value) is int and not -(2**63) <= value < 2**63 for value in values)

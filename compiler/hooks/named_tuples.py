@@ -21,7 +21,7 @@ from typefold.compiler.type_wire import Wire
 
 def _is_named_tuple(hint: Any) -> bool:
     cls: Any = get_origin(hint) or hint
-    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+    return hasattr(cls, "_fields") and isinstance(cls, type) and tuple in cls.__mro__
 
 
 @default_registry.hook_factory(_is_named_tuple)

@@ -29,7 +29,7 @@ _REMEDIES: dict[Any, str] = {
     re.Match: "is made by a search, not by an answer; use str, or a model with the groups",
     types.ModuleType: _CODE,
     types.FunctionType: _CODE,
-    collections.abc.Callable: _CODE,
+    collections.abc.Callable: _CODE,  # pyright: ignore[reportUnknownMemberType]  # no arguments: any of them
     type: _CODE,
     collections.abc.Iterable: _LAZY,
     collections.abc.Iterator: _LAZY,

@@ -14,6 +14,7 @@ from typing import Any, Union, get_args
 
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
+from typefold.compiler.guards import kind_of
 from typefold.compiler.overlap import Undecided, shared_text
 from typefold.compiler.recognise import recognises
 from typefold.compiler.registry import default_registry
@@ -132,7 +133,7 @@ def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[
 
 def _kind(value: Any) -> frozenset[str]:
     names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    kind: type = type(value)
+    kind = kind_of(value)
     return frozenset({names.get(kind, "string")})
 
 

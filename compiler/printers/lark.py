@@ -60,7 +60,7 @@ def print_lark(language: Language) -> str:
         >>> print(print_lark(Language(Ref("nest"), {"nest": choice("x", seq("(", Ref("nest"), ")"))})), end="")
         %llguidance {}
         start: nest
-        nest: T1 | T2 nest T3
+        nest: T1 | (T2 nest T3)
         T1: "x"
         T2: "("
         T3: ")"
@@ -286,12 +286,13 @@ def _follow(grammar: _Grammar) -> dict[str, frozenset[int]]:
                 return begin if least else begin | after
             case Ref(name):
                 follow[name] |= after
-                return starts[name] - {_END} | (after if _END in starts[name] else frozenset())
+                return starts[name] - {_END} | (after if _END in starts[name] else frozenset[int]())
             case _:
                 assert_never(expr)
 
-    before: object = None
-    while before != (before := ({**starts}, {**follow})):
+    before: list[dict[str, frozenset[int]]] = []
+    while before != (now := [{**starts}, {**follow}]):
+        before = now
         walk(grammar.root, frozenset({_END}))
         for name, expr in grammar.rules.items():
             starts[name] = walk(expr, frozenset({_END}))
@@ -355,7 +356,8 @@ def _print(expr: Expr, *, inner: bool = False) -> str:
             body = " | ".join(_print(option, inner=True) for option in options)
             return f"({body})" if inner else body
         case Repeat(item, least, most):
-            count = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((least, most))
+            counts: dict[tuple[int, int | None], str] = {(0, None): "*", (1, None): "+", (0, 1): "?"}
+            count = counts.get((least, most))
             body = _print(item, inner=True)
             body = f"({body})" if isinstance(item, Repeat) else body
             return body + (count or f"{{{least},{'' if most is None else most}}}")

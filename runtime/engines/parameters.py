@@ -15,9 +15,10 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any
 
 from typefold.compiler import Constraint, Dialect
+from typefold.compiler.guards import is_list
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.request import Request
 
@@ -202,7 +203,7 @@ def _seed(seed: Any) -> int | None:
 def _frozen(sampling: Mapping[str, Any]) -> Hashable:
     """The parameters that a template depends on, to be compared by; `None` where they can't be."""
     items: list[tuple[str, Any]] = [
-        (name, tuple(cast("list[Any]", value)) if isinstance(value, list) else value)
+        (name, tuple(value) if is_list(value) else value)
         for name, value in sorted(sampling.items())
         if name not in ("seed", "max_tokens")
     ]

@@ -282,7 +282,7 @@ def wider(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
             lambda item, least, more: Repeat(item, least, None if more is None else least + more),
             inner,
             st.integers(0, 2),
-            st.one_of(st.none(), st.integers(0, 2), st.just(20)),
+            st.one_of(st.none(), st.integers(0, 2), st.just(6)),  # nested counts multiply; see the limit in print_lark
         ),
     )
 
@@ -290,7 +290,7 @@ def wider(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 EXPRS = st.recursive(ATOMS, wider, max_leaves=7)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck.__members__.values()))
 @given(root=EXPRS, x=EXPRS, y=EXPRS, z=EXPRS, rng=st.randoms(use_true_random=False))
 def test_any_small_language_is_printed_exactly(
     guidance: Guidance, root: Expr, x: Expr, y: Expr, z: Expr, rng: random.Random

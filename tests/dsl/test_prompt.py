@@ -176,7 +176,7 @@ def test_an_exception_in_the_body_is_bad_input(runtime: Runtime) -> None:
     def fails(text: str) -> int:
         return ask(f"{1 // len(text)}")
 
-    with pytest.raises(BadInput, match="fails: .*ZeroDivisionError"):
+    with pytest.raises(BadInput, match=r"fails: .*ZeroDivisionError"):
         fails("")
     assert [type(result) for result in fails.safe.map(["", "a"])] == [Failure, Success]
 
@@ -301,12 +301,12 @@ def test_a_body_that_awaits_is_refused(runtime: Runtime) -> None:
         return ask(text)
 
     with pytest.raises(PromptUsageError, match="can't await"):
-        asyncio.run(wrong("x"))  # type: ignore[arg-type]
+        asyncio.run(wrong("x"))
 
 
 def test_prompt_under_staticmethod_says_the_order() -> None:
     with pytest.raises(PromptUsageError, match="write @staticmethod above @prompt"):
-        prompt(staticmethod(lambda: None))  # type: ignore[call-overload]  # pyright: ignore
+        prompt(staticmethod(lambda: None))
 
 
 def test_using_changes_options_and_leaves_the_original(runtime: Runtime, engine: ScriptedEngine) -> None:
@@ -413,3 +413,12 @@ def test_without_a_runtime_the_error_says_how_to_name_a_model(monkeypatch: pytes
     monkeypatch.delenv("TYPEFOLD_MODEL", raising=False)
     with pytest.raises(NoRuntime, match=r"typefold\.configure"):
         judge("x")
+
+
+def test_a_literal_beyond_64_bits_comes_back() -> None:
+    @prompt
+    def pick() -> Literal[0, 1180591620717411303424]:
+        return ask("Which?")
+
+    with Runtime(ScriptedEngine(answers=["1180591620717411303424"])):
+        assert pick() == 1180591620717411303424

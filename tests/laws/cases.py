@@ -4,6 +4,11 @@ Types are built at run time, as annotations would be written: bounds and lengths
 dataclasses and typed dictionaries by their functional forms. Recursive types cannot be, and are written by hand.
 """
 
+# Hypothesis builds types here that no type checker can follow:
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportGeneralTypeIssues=false
+# mypy: disable-error-code="operator, no-redef, misc, unused-ignore, arg-type"
+
 from __future__ import annotations
 
 import dataclasses
@@ -389,7 +394,7 @@ def _optional(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
 def _union(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
     """Members that may share texts: such a union is refused when it is compiled, and the test leaves it out."""
     parts = draw(st.lists(items, min_size=2, max_size=3))
-    hint = Union[tuple(part.hint for part in parts)]  # type: ignore[valid-type]
+    hint = Union[tuple(part.hint for part in parts)]  # type: ignore[valid-type]  # noqa: UP007  # made at run time
     return Case(hint, st.one_of([part.values for part in parts]), hashable=all(part.hashable for part in parts))
 
 
@@ -401,7 +406,7 @@ def _tagged_union(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
         model: Any = create_model(f"Tagged{next(_serial)}", tag=(Literal[tag], ...), value=(item.hint, ...))  # type: ignore[valid-type]
         members.append(model)
         values.append(st.builds(lambda value, m=model, t=tag: m(tag=t, value=value), item.values))
-    hint: Any = Union[tuple(members)]  # type: ignore[valid-type]
+    hint: Any = Union[tuple(members)]  # type: ignore[valid-type]  # noqa: UP007  # made at run time
     if draw(st.booleans()):
         hint = Annotated[hint, Field(discriminator="tag")]
     return Case(hint, st.one_of(values))

@@ -161,10 +161,7 @@ class Guidance:
 
     def matcher(self, constraint: Constraint) -> Walker:
         spec = constraint.for_dialect("lark")
-        form, text = ("grammar", spec) if isinstance(spec, str) else ("choice", list(spec))
-        grammar = (
-            llguidance.grammar_from(form, text) if form == "grammar" else _guidance_choice(cast("list[str]", text))
-        )
+        grammar = llguidance.grammar_from("grammar", spec) if isinstance(spec, str) else _guidance_choice(list(spec))
         matcher = llguidance.LLMatcher(self.tokenizer, grammar, log_level=0)
         assert not matcher.is_error(), matcher.get_error()
         return _GuidanceWalker(self.vocabulary, matcher)
@@ -173,7 +170,7 @@ class Guidance:
 def _guidance_choice(choices: list[str]) -> str:
     import re
 
-    return cast("str", llguidance.grammar_from("regex", "|".join(re.escape(choice) for choice in choices)))
+    return llguidance.grammar_from("regex", "|".join(re.escape(choice) for choice in choices))
 
 
 @dataclass

@@ -114,9 +114,14 @@ def test_what_was_added_is_recorded() -> None:
     assert engine.requests == requests
 
 
+def _shout(request: Request) -> str:
+    assert not isinstance(request.prompt, str)
+    return request.prompt[-1].content.upper()
+
+
 @pytest.mark.parametrize(
     "answers",
-    [lambda request: request.prompt[-1].content.upper(), {"a": "A", "b": "B"}, ["A", "B"], iter(["A", "B"])],
+    [_shout, {"a": "A", "b": "B"}, ["A", "B"], iter(["A", "B"])],
     ids=["function", "mapping", "list", "iterator"],
 )
 def test_answers_are_a_function_a_mapping_or_an_iterable(answers: Answers) -> None:
