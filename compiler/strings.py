@@ -38,7 +38,7 @@ ANY_TEXT = Repeat(ANY, 0, None)
 JSON_CHAR = choice(
     ~_SPECIAL,
     seq("\\", char_class('"\\bfnrt')),
-    seq("\\u000", char_class((0x30, 0x37), "be")),
+    seq("\\u000", char_class((0x30, 0x37), "bef")),
     seq("\\u001", char_class((0x30, 0x39), (0x61, 0x66))),
 )
 """Any one character in its JSON form."""

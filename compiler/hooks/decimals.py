@@ -28,6 +28,7 @@ LIMITS = ("ge", "gt", "le", "lt", "multiple_of", "max_digits", "decimal_places")
 _MOST_DIGITS = 60
 """A larger `max_digits` or `decimal_places` is left to a post-check: as a grammar it would be large."""
 
+_ANY_ZEROS = 10**6
 _ZEROS = 40  # from this power of ten on, up or down, a number is written with an exponent
 _DIGIT, _NONZERO = char_class((0x30, 0x39)), char_class((0x31, 0x39))
 
@@ -87,7 +88,7 @@ def decimal_wire(hint: type[Decimal], context: Context) -> Wire[Decimal]:
     if most is not None and limits.peek("decimal_places") is None:
         text, keep = _of_digits(bounds, range(most + 1), most, places), 0
     elif most is not None and most <= limits.peek("decimal_places"):  # pydantic takes 0.0 for zero, not 0
-        text, keep = _of_digits(bounds, range(1), most, places), 0
+        text, keep = _of_digits(bounds, range(1), most, None if places is None else max(places, 1)), 0
         fractions = True
     elif places is not None:
         whole = None if most is None else most - limits.peek("decimal_places")
@@ -99,7 +100,9 @@ def decimal_wire(hint: type[Decimal], context: Context) -> Wire[Decimal]:
     schema = {"type": "string", "format": _describe(bounds, limits.peek("max_digits"), limits.peek("decimal_places"))}
 
     def to_json(value: Decimal) -> str:
-        text = _write(value, keep, exponents=places is None and most is None, scale=_scale(bounds))
+        endless = places is None and most is None
+        zeros = _ANY_ZEROS if endless and value not in (bounds.low, bounds.high) else keep
+        text = _write(value, zeros, exponents=endless, scale=_scale(bounds))
         return text + ".0" if fractions and "." not in text else text
 
     return Wire(seq('"', text, '"'), schema, to_json, pydantic_reader(hint), lambda value: type(value) is Decimal)
@@ -176,7 +179,7 @@ def _of_digits(bounds: _Range, wholes: range, digits: int, places: int | None) -
 
 
 def _endless(bounds: _Range) -> tuple[Expr, int]:
-    """The numbers of a range, with any number of decimals; and the decimals up to which trailing zeros are admitted."""
+    """The numbers of a range, with any number of decimals; and the decimals up to which a bound may have zeros."""
     known = [bound for bound in (bounds.low, bounds.high) if bound is not None]
     places = max([1, *(-_exponent(bound) for bound in known)])
     options = [_finite(bounds, places)]

@@ -99,8 +99,8 @@ def timedelta_wire(hint: type[timedelta], context: Context) -> Wire[timedelta]:
     context.allow(hint, *BOUNDS)
     options: list[Expr] = []
     for sign in ("", "-"):
-        lowest = context.limits.peek("ge") or context.limits.peek("gt")
-        if sign and isinstance(lowest, timedelta) and lowest >= timedelta(0):
+        lowest = [bound for bound in map(context.limits.peek, ("ge", "gt")) if isinstance(bound, timedelta)]
+        if sign and lowest and max(lowest) >= timedelta(0):
             continue
         options.append(seq(sign, "P", _duration(negative=bool(sign))))
     schema = {"type": "string", "format": "duration"}

@@ -36,7 +36,7 @@ limits = st.fixed_dictionaries(
 
 
 @given(st.lists(short | wide, min_size=1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_finite_decimal_comes_back(prove: Any, numbers: list[Decimal]) -> None:
     prove(Decimal, numbers)
 

@@ -1,0 +1,228 @@
+"""Counterexamples that were found once, each under the name of what it broke."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from typing_extensions import NotRequired, TypeAliasType, TypedDict
+
+from typefold.compiler import DecodeError, UnsupportedType, output_type
+from typefold.compiler.laws import check_laws, failed_checks
+from typefold.compiler.recognise import recognises
+
+from .matchers import Guidance, XGrammar
+
+
+class Role(Enum):
+    HERO = "hero"
+    VILLAIN = "villain"
+
+
+class Digit(Enum):
+    ONE = "1"
+    X = "x"
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class OneOrZero(Enum):
+    ONE = 1
+    ZERO = 0
+
+
+class Half(Enum):
+    WHOLE = 1.0
+    HALF = 0.5
+
+
+class Point(TypedDict):
+    x: int
+
+
+class MayHaveA(TypedDict):
+    a: NotRequired[int]
+
+
+class MayHaveB(TypedDict):
+    b: NotRequired[int]
+
+
+class Holder(BaseModel):
+    model_config = ConfigDict(use_enum_values=True)
+    role: Role | None
+
+
+class Host(BaseModel):
+    guest: Guest | None = None
+    role: Literal[Role.HERO] = Role.HERO
+
+
+class Guest(BaseModel):
+    host: Host | None = None
+
+
+@pydantic_dataclass
+class ByAlias:
+    x: int = Field(alias="the x")
+
+
+@dataclasses.dataclass
+class ByAnnotatedAlias:
+    x: Annotated[int, Field(alias="the x")]
+
+
+class DictByAlias(TypedDict):
+    x: Annotated[int, Field(alias="the x")]
+
+
+class json_value(BaseModel):
+    """Named as a rule of ours is."""
+
+    anything: Any
+
+
+Name = TypeAliasType("Name", str)
+
+RETURNS: dict[str, tuple[Any, list[Any]]] = {
+    "a control character whose code ends in f": (list[str], [["\x0f", "\x1f", "\x0e", "\x00"]]),
+    "a dictionary beside a TypedDict with fewer keys": (Point | dict[str, int], [{"x": 1, "y": 2}, {"x": 1}]),
+    "a TypedDict beside a dictionary": (dict[str, int] | Point, [{"x": 1, "y": 2}]),
+    "two TypedDicts of optional keys": (MayHaveA | MayHaveB, [{"b": 1}, {"a": 1}, {}]),
+    "an Enum of digits beside a number": (int | Digit, [Digit.ONE, 1]),
+    "an Enum of digits beside a decimal": (float | Digit, [Digit.ONE, 1.0]),
+    "an Enum of numbers beside a truth value": (bool | OneOrZero, [OneOrZero.ONE, OneOrZero.ZERO, True, False]),
+    "an Enum of numbers beside a decimal": (float | OneOrZero, [OneOrZero.ONE, 1.0, 0.0]),
+    "an Enum of decimals beside a number": (int | Half, [Half.WHOLE, 1]),
+    "an Enum of decimals beside a truth value": (bool | Half, [Half.WHOLE, True]),
+    "a Literal number beside a decimal": (Literal[1] | float, [1, 1.0]),
+    "a Literal truth beside a number": (Literal[True] | int, [True, 1, 0]),
+    "an Enum's value held in place of its member": (Holder, [Holder(role=Role.HERO), Holder(role=None)]),
+    "a Literal of numbers as key": (dict[Literal[1, 2], int], [{1: 2}, {2: 0, 1: 1}]),
+    "an IntEnum as key": (dict[Level, int], [{Level.LOW: 2}]),
+    "a Literal of an Enum inside mutual recursion": (Host, [Host(guest=Guest(host=Host()))]),
+    "mutual recursion from the other side": (Guest, [Guest(host=Host(guest=Guest()))]),
+    "an alias of a pydantic dataclass": (ByAlias, [ByAlias(**{"the x": 1})]),
+    "an alias in a dataclass's annotation": (ByAnnotatedAlias, [ByAnnotatedAlias(1)]),
+    "an alias in a TypedDict's annotation": (DictByAlias, [{"x": 1}]),
+    "a class that is named as a rule": (json_value, [json_value(anything={"a": [1, None]})]),
+    "an alias as key": (dict[Name, int], [{"a": 1}]),
+    "a limit that one member of a union fails": (
+        Annotated[int, Field(multiple_of=3)] | Annotated[int, Field(ge=0)],
+        [3, 4],
+    ),
+    "a repeated group that may be absent": (Annotated[str, Field(pattern=r"^(yes|no)(!{1,3})?$")], ["yes", "no!!"]),
+    "letters that Python knows as symbols": (Annotated[str, Field(pattern=r"^\w$")], ["\u24b6", "\u0363", "a"]),
+    "a Literal beyond 64 bits": (Literal[2**70, 0], [2**70, 0]),
+}
+
+
+@pytest.mark.parametrize("name", RETURNS)
+def test_comes_back(name: str, xgrammar: XGrammar, guidance: Guidance) -> None:
+    hint, values = RETURNS[name]
+    kind = output_type(hint)
+    for engine in (xgrammar, guidance):
+        counts = check_laws(kind, values, matcher=engine.matcher(kind.constraint), every=True)
+        assert counts.values == len(values)
+
+
+class Stripped(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True)
+    s: Annotated[str, Field(min_length=2)]
+
+
+class Kids(BaseModel):
+    kids: list[Kids] = []
+
+
+FAILS_BY_NAME: dict[str, tuple[Any, str, str]] = {
+    "shorter once stripped": (
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)],
+        "  ",
+        "return: min_length=2",
+    ),
+    "shorter by a validator": (
+        Annotated[str, AfterValidator(str.strip), Field(min_length=2)],
+        "  ",
+        "return: min_length=2",
+    ),
+    "stripped by the model": (Stripped, '{"s": "  "}', "return: str_strip_whitespace=True of Stripped"),
+    "an unhashable item of any kind": (set[Any], "[[1]]", "return: hashable items"),
+    "more digits than Python reads": (int, "1" * 4301, "return: no more than 4300 digits"),
+    "nested too deeply": (Kids, '{"kids": [' * 120 + "]}" * 120, "return: no deeper than 200 levels"),
+    "any JSON nested too deeply": (Any, "[" * 250 + "]" * 250, "return: no deeper than 200 levels"),
+    "too few by a rule that a foreign part hides": (
+        Annotated[set[Literal[Role.HERO, Role.VILLAIN]], Field(min_length=2)],
+        '["hero", "hero"]',
+        "return: min_length=2",
+    ),
+    "rounded to a bound that is left out": (Annotated[float, Field(gt=0, le=1)], "1e-324", "return: gt=0"),
+}
+
+
+@pytest.mark.parametrize("name", FAILS_BY_NAME)
+def test_fails_a_named_check(name: str) -> None:
+    hint, text, check = FAILS_BY_NAME[name]
+    kind = output_type(hint)
+    assert kind.constraint.language is not None or kind.constraint.kind == "text"
+    assert kind.constraint.language is None or recognises(kind.constraint.language, text)
+    with pytest.raises(DecodeError) as caught:
+        kind.decode(text)
+    assert check in failed_checks(kind, caught.value)
+
+
+def test_alias_of_text_is_bare_at_the_root() -> None:
+    assert output_type(Name).encode('a "b"') == 'a "b"'
+
+
+def test_fields_that_no_declaration_names_are_not_dropped_in_silence() -> None:
+    class Open(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        x: int
+
+    kind = output_type(Open)
+    check_laws(kind, [Open(x=1)])
+    with pytest.raises(ValueError, match="of no declaration"):
+        kind.encode(Open.model_validate({"x": 1, "y": 2}))
+
+
+class Node(BaseModel):
+    kids: list[Node | Twin] = []
+
+
+class Twin(BaseModel):
+    kids: list[Node | Twin] = []
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "members of a recursive union that share a text": (Node, "can both be written as {}"),
+    "keys that are written alike": (dict[Literal[1, "1"], int], "written alike"),
+    "an infinite bound of a whole number": (Annotated[int, Field(ge=float("inf"))], "no whole number"),
+    "a broken bound of a whole number": (Annotated[int, Field(gt=0.5)], "no whole number"),
+    "a bound that is no number": (Annotated[float, Field(ge=float("nan"))], "no float"),
+    "a bound that no float reaches": (Annotated[float, Field(ge=10**400)], "no float"),
+    "an infinite member": (Enum("Inf", {"X": float("inf")}), "JSON cannot write"),
+    "items that a set cannot hold": (set[list[int]], "not hashable"),
+    "a pattern without a text": (Annotated[str, Field(pattern=r"[^\s\S]")], "no text meets its limits"),
+    "an intersection of classes": (Annotated[str, Field(pattern=r"[a&&b]")], "engines read differently"),
+    "a class in a class": (Annotated[str, Field(pattern=r"[[a]b]")], "engines read differently"),
+    "a start of a word": (Annotated[str, Field(pattern=r"\<a")], "engines read differently"),
+    "an end in Python's spelling": (Annotated[str, Field(pattern=r"a\Z")], "refused by pydantic"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_is_refused(name: str) -> None:
+    hint, reason = REFUSED[name]
+    with pytest.raises(UnsupportedType, match=reason.replace("{}", r"\{\}")) as caught:
+        output_type(hint)
+    assert caught.value.path.startswith("return")
+
+
