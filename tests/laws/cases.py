@@ -15,7 +15,6 @@ import dataclasses
 import itertools
 import math
 import sys
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, IntEnum

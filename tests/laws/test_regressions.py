@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from typing_extensions import NotRequired, TypeAliasType, TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from typefold.compiler import DecodeError, UnsupportedType, output_type
 from typefold.compiler.laws import check_laws, failed_checks
@@ -224,5 +224,3 @@ def test_is_refused(name: str) -> None:
     with pytest.raises(UnsupportedType, match=reason.replace("{}", r"\{\}")) as caught:
         output_type(hint)
     assert caught.value.path.startswith("return")
-
-
