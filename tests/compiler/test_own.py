@@ -1,5 +1,14 @@
 """Text by a regular expression, and out of a list."""
 
+# Types made at run time, and lambdas in Hypothesis, which pyright does not follow:
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportGeneralTypeIssues=false, reportInvalidTypeForm=false
+# pyright: reportArgumentType=false, reportInvalidTypeArguments=false, reportOperatorIssue=false
+# pyright: reportUntypedNamedTuple=false
+
+# Types made at run time, which mypy does not follow:
+# mypy: disable-error-code="misc, arg-type, unused-ignore"
+
 from __future__ import annotations
 
 import time

@@ -1,5 +1,11 @@
 """Email addresses, URLs, secrets, sizes, JSON values, and the annotations that pydantic names."""
 
+# Types made at run time, and lambdas in Hypothesis, which pyright does not follow:
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportGeneralTypeIssues=false, reportInvalidTypeForm=false
+# pyright: reportArgumentType=false, reportInvalidTypeArguments=false, reportOperatorIssue=false
+# pyright: reportUntypedNamedTuple=false
+
 from __future__ import annotations
 
 from datetime import date

@@ -413,12 +413,3 @@ def test_without_a_runtime_the_error_says_how_to_name_a_model(monkeypatch: pytes
     monkeypatch.delenv("TYPEFOLD_MODEL", raising=False)
     with pytest.raises(NoRuntime, match=r"typefold\.configure"):
         judge("x")
-
-
-def test_a_literal_beyond_64_bits_comes_back() -> None:
-    @prompt
-    def pick() -> Literal[0, 1180591620717411303424]:
-        return ask("Which?")
-
-    with Runtime(ScriptedEngine(answers=["1180591620717411303424"])):
-        assert pick() == 1180591620717411303424
