@@ -3,6 +3,7 @@
 from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
 from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Dialect
 from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
+from typefold.compiler.hooks.own import Grammar, Matching, OneOf
 from typefold.compiler.message import Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.registry import Hook, Registry, default_registry
@@ -15,9 +16,12 @@ __all__ = [
     "ConstraintKind",
     "DecodeError",
     "Dialect",
+    "Grammar",
     "Hook",
     "JsonSchema",
+    "Matching",
     "Message",
+    "OneOf",
     "OutputType",
     "Registry",
     "Role",

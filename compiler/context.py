@@ -73,6 +73,11 @@ class Context:
         """How JSON is spaced in this compilation."""
         return self.compilation.spacing
 
+    @property
+    def is_root(self) -> bool:
+        """Whether this is the whole type and no part of one."""
+        return self.depth == 1
+
     def wire(self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = ()) -> Wire[Any]:
         """The wire of a part.
 

@@ -176,6 +176,8 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
     if is_recursive(language):
         state.checks[f"{path}: no deeper than {_DEEPEST} levels"] = None
     constraint = TEXT if wire.bare == ANY_TEXT else Constraint.of(language)
+    if wire.raw is not None:
+        constraint = Constraint("grammar", raw=wire.raw)
     schema = dict(wire.schema) if not state.definitions else {**wire.schema, "$defs": dict(state.definitions)}
     made = OutputType(hint, wire_format, constraint, schema, tuple(state.checks), wire)
     if wire.native:

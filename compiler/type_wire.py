@@ -26,6 +26,7 @@ class Wire(Generic[T]):
         from_json: JSON data as a value; raises `ValueError` where a post-check fails.
         accepts: Whether an object is a value of the type, so that a union can find the member that writes it.
         bare: For string-like types the texts without quotation marks, for use at the root; else `None`.
+        raw: A grammar that only the engine can read, for use at the root in place of `bare`; else `None`.
         native: Whether pydantic, given the type, reads this very JSON into the same values.
         plain: Whether a value is its own JSON data, so that members of a union may share texts.
     """
@@ -36,5 +37,6 @@ class Wire(Generic[T]):
     from_json: Callable[[Any], T]
     accepts: Callable[[Any], bool]
     bare: Expr | None = None
+    raw: str | None = None
     native: bool = True
     plain: bool = False

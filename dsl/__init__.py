@@ -4,7 +4,17 @@ A prompt function's body is a message, its return annotation the form of the ans
 continuous batch and give parsed, typed values.
 """
 
-from typefold.compiler import DecodeError, OutputType, TemplateError, UnsupportedType, WireFormat, output_type
+from typefold.compiler import (
+    DecodeError,
+    Grammar,
+    Matching,
+    OneOf,
+    OutputType,
+    TemplateError,
+    UnsupportedType,
+    WireFormat,
+    output_type,
+)
 from typefold.definition import Example, example
 from typefold.demo_model import demo_model
 from typefold.errors import BatchError, NoRuntime, PromptUsageError
@@ -35,10 +45,13 @@ __all__ = [
     "DecodeError",
     "EngineFailed",
     "Example",
+    "Grammar",
     "InputFailed",
     "Invalid",
+    "Matching",
     "Message",
     "NoRuntime",
+    "OneOf",
     "OutputType",
     "Prompt",
     "PromptError",

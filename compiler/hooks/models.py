@@ -56,7 +56,8 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
             hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})"
         )
     _note_validators(hint, context)
-    foreign = {field.key: field.wire for field in fields if not field.wire.native}
+    native = all(field.wire.native for field in fields)
+    wires = {field.key: field.wire for field in fields}
 
     def to_json(value: BaseModel) -> dict[str, Any]:
         if value.model_extra:
@@ -64,11 +65,10 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
         return object_data(fields, lambda name: getattr(value, name))
 
     def from_json(data: Any) -> BaseModel:
-        """By pydantic: in Python mode once the fields that are not its own have been read."""
-        if not foreign:
+        """By pydantic, from JSON; where a field is not its own, in Python mode, in which a strict model wants values."""
+        if native:
             return hint.model_validate_json(context.spacing.dump(data))
-        read = {key: foreign[key].from_json(item) if key in foreign else item for key, item in data.items()}
-        return hint.model_validate(read)
+        return hint.model_validate({key: wires[key].from_json(item) for key, item in data.items()})
 
     return Wire(
         object_expr(hint.__name__, fields, context),
@@ -76,7 +76,7 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
         to_json,
         from_json,
         lambda value: type(value) is hint,
-        native=not foreign,
+        native=native,
     )
 
 

@@ -20,11 +20,11 @@ from pydantic import GetCoreSchemaHandler, StringConstraints
 from pydantic_core import core_schema
 
 from typefold.compiler.context import Context
-from typefold.compiler.strings import json_string
+from typefold.compiler.strings import ANY_TEXT, json_string
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Lit, choice
 
-__all__ = ["Matching", "OneOf"]
+__all__ = ["Grammar", "Matching", "OneOf"]
 
 _LONGEST_LIST = 100
 """A longer list of names is not repeated to the model in the shape of a JSON answer; it is enforced all the same."""
@@ -94,6 +94,45 @@ class OneOf:
         if value not in self._set:
             raise ValueError(f"{value!r} is none of the {len(self.one_of)} names")
         return value
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Text by a grammar of your own, for use in `Annotated` as a whole return type; the value is the text.
+
+    The grammar is sent to the engine as it stands, in the dialect of its backend: EBNF with `::=` for xgrammar, Lark for
+    guidance. Only the engine can read it, so a bad one fails as `Refused` in its row.
+
+    Args:
+        text: The grammar; its first rule is `root` (EBNF) or `start` (Lark).
+
+    Example:
+        >>> from typing import Annotated
+        >>> from typefold.compiler import output_type
+        >>> from typefold.compiler.hooks.own import Grammar
+        >>> output_type(Annotated[str, Grammar('root ::= "yes" | "no"')]).decode("yes")
+        'yes'
+    """
+
+    text: str
+
+
+def grammar_wire(hint: type[str], grammar: Grammar, context: Context) -> Wire[str]:
+    """Whatever the engine's backend makes of the grammar."""
+    if not context.is_root:
+        raise context.refuse(hint, "has a Grammar, which is for a whole return type and not for a part of one")
+    if not grammar.text.strip():
+        raise context.refuse(hint, "has an empty Grammar")
+    context.check("the engine alone reads the grammar")
+    return Wire(
+        json_string(ANY_TEXT),
+        {"type": "string"},
+        str,
+        str,
+        lambda value: type(value) is str,
+        bare=ANY_TEXT,
+        raw=grammar.text,
+    )
 
 
 def one_of_wire(hint: type[str], names: tuple[str, ...], context: Context) -> Wire[str]:

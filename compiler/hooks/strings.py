@@ -8,7 +8,7 @@ from pydantic import EncodedStr
 
 from typefold.compiler.context import Context
 from typefold.compiler.hooks.binary import encoded_str_wire
-from typefold.compiler.hooks.own import one_of_wire
+from typefold.compiler.hooks.own import Grammar, grammar_wire, one_of_wire
 from typefold.compiler.regex import UnsupportedPattern, pattern_language
 from typefold.compiler.registry import default_registry
 from typefold.compiler.strings import ANY_TEXT, json_string
@@ -27,6 +27,8 @@ def str_wire(hint: type[str], context: Context) -> Wire[str]:
     limits = context.limits
     if marks := limits.claim(EncodedStr):
         return encoded_str_wire(hint, marks[-1], context)
+    if grammars := limits.claim(Grammar):
+        return grammar_wire(hint, grammars[-1], context)
     if (names := limits.take("one_of")) is not None:
         return one_of_wire(hint, names, context)
     schema: JsonSchema = {"type": "string"}

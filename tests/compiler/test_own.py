@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
 from typefold.compiler import UnsupportedType, output_type
-from typefold.compiler.hooks.own import Matching, OneOf
+from typefold.compiler.hooks.own import Grammar, Matching, OneOf
 
 Plate = Annotated[str, Matching(r"[A-Z]{3}-[0-9]{2,4}")]
 
@@ -111,3 +111,17 @@ def test_a_list_that_is_none_is_refused() -> None:
 def test_other_limits_beside_a_list_are_checked_after() -> None:
     kind = output_type(Annotated[str, OneOf(["a", "bb"]), Field(max_length=1)])
     assert kind.post_checks == ("return: max_length=1",)
+
+
+def test_a_grammar_is_sent_as_it_stands_and_only_for_a_whole_type() -> None:
+    kind = output_type(Annotated[str, Grammar('root ::= "yes" | "no"')])
+    assert (kind.constraint.kind, kind.constraint.spec) == ("grammar", 'root ::= "yes" | "no"')
+    assert kind.post_checks == ("return: the engine alone reads the grammar",)
+    assert kind.decode("yes") == kind.encode("yes") == "yes"
+    for wrong in (
+        list[Annotated[str, Grammar("x")]],
+        Annotated[str, Grammar("x")] | None,
+        Annotated[str, Grammar(" ")],
+    ):
+        with pytest.raises(UnsupportedType, match="Grammar"):
+            output_type(wrong)

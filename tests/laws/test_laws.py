@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 from typefold.compiler import UnsupportedType, WireFormat, output_type
@@ -17,14 +18,17 @@ from typefold.compiler.sample import sample
 from .cases import Case, cases
 from .matchers import TEMPERS, Guidance, Walker, XGrammar
 
-QUICK, PROVE = 250, 5_000
-WALKS_QUICK, WALKS_PROVE = 2, 10
+QUICK, PROVE = 150, 5_000
+WALKS_QUICK, WALKS_PROVE = 4, 10
 
 _settings = settings(
     deadline=None,
     derandomize=True,
     database=None,
     print_blob=True,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink)
+    if os.environ.get("TYPEFOLD_SHRINK")
+    else (Phase.explicit, Phase.generate),
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.data_too_large,

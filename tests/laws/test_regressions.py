@@ -69,6 +69,16 @@ class Guest(BaseModel):
     host: Host | None = None
 
 
+@dataclasses.dataclass
+class Plain:
+    x: int
+
+
+class StrictHost(BaseModel, strict=True):
+    point: Plain
+    role: Literal[Role.HERO] | None
+
+
 @pydantic_dataclass
 class ByAlias:
     x: int = Field(alias="the x")
@@ -120,6 +130,10 @@ RETURNS: dict[str, tuple[Any, list[Any]]] = {
     ),
     "a repeated group that may be absent": (Annotated[str, Field(pattern=r"^(yes|no)(!{1,3})?$")], ["yes", "no!!"]),
     "letters that Python knows as symbols": (Annotated[str, Field(pattern=r"^\w$")], ["\u24b6", "\u0363", "a"]),
+    "a strict model with a part that is not pydantic's own": (
+        StrictHost,
+        [StrictHost(point=Plain(1), role=Role.HERO), StrictHost(point=Plain(2), role=None)],
+    ),
     "a Literal beyond 64 bits": (Literal[2**70, 0], [2**70, 0]),
 }
 
