@@ -116,6 +116,9 @@ class Grammar:
 
     text: str
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return handler(source)  # to pydantic it is any text
+
 
 def grammar_wire(hint: type[str], grammar: Grammar, context: Context) -> Wire[str]:
     """Whatever the engine's backend makes of the grammar."""
