@@ -43,6 +43,7 @@ class Mood(Enum):
     FUNNY = "funny"
 
 
+Percent = Annotated[int, Field(ge=0, le=99)] | None
 Short = Annotated[list[Annotated[str, Field(max_length=8)]], Field(max_length=3)]
 KINDS: list[tuple[Any, type | tuple[type, ...]]] = [
     (str, str),
@@ -50,7 +51,7 @@ KINDS: list[tuple[Any, type | tuple[type, ...]]] = [
     (Character, Character),
     (Point, Point),
     (Mood, Mood),
-    (Annotated[int, Field(ge=0, le=99)] | None, (int, type(None))),
+    (Percent, (int, type(None))),
     (Short, list),
     (tuple[bool, Annotated[float, Field(ge=0, le=9)]], tuple),
 ]
