@@ -19,6 +19,7 @@ from typefold.definition import Example, example
 from typefold.demo_model import demo_model
 from typefold.errors import BatchError, NoRuntime, PromptUsageError
 from typefold.messages import Message, ask, assistant, raw, system, user
+from typefold.program import run
 from typefold.prompt import AsyncPrompt, Prompt, prompt
 from typefold.runtime import (
     BadInput,
@@ -74,6 +75,7 @@ __all__ = [
     "output_type",
     "prompt",
     "raw",
+    "run",
     "system",
     "user",
 ]

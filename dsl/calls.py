@@ -1,23 +1,21 @@
-"""From a call to a value: requests are made, the runtime answers, answers are decoded; each row on its own.
+"""A call: what is asked, and how its answer becomes a value.
 
-A batch of N calls gives N results in order. What goes wrong with a row is that row's `PromptError`; what is wrong with the
-program (misuse, no runtime) is raised at once.
+A call is an exchange with the model: it says a request, hears an outcome, and ends in a value or a `PromptError`. It does
+not wait; `batch` and `eager` carry exchanges, many at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from returns.result import Failure, Result, Success
+from returns.result import Result, Success
 
 from typefold.compiler import DecodeError, Message, OutputType
 from typefold.errors import BatchError, PromptUsageError
 from typefold.messages import RawPrompt
 from typefold.options import Options
-from typefold.progress import Progress
 from typefold.runtime import (
     BadInput,
     Cancelled,
@@ -28,11 +26,13 @@ from typefold.runtime import (
     Request,
     Truncated,
 )
-from typefold.runtimes import Runtime, current
 
-__all__ = ["Call", "answer", "answers", "attempt", "conclude", "submit", "values", "with_shape", "withdraw"]
+__all__ = ["Call", "Exchange", "attempt", "values", "with_shape"]
 
 T = TypeVar("T")
+
+Exchange: TypeAlias = Generator[Request, Outcome, T]
+"""What a call says and hears until it has its value; a failed request is thrown into it as its `PromptError`."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,21 @@ class Call(Generic[T]):
     kind: OutputType[T]
     options: Options
 
+    def exchange(self, row: int | None) -> Exchange[T]:
+        """The way from the first request to the value.
+
+        Args:
+            row: The index of the row that asks, for messages.
+
+        Raises:
+            PromptError: The call gave no value.
+        """
+        try:
+            outcome = yield self.request(row)
+        except Cancelled as error:  # by whoever held the future: it knew nothing of the call
+            raise error.at(function=self.function, row=row) from error.__cause__
+        return self.conclude(outcome, row)
+
     def request(self, row: int | None) -> Request:
         """The call as the runtime takes it."""
         options = self.options
@@ -65,6 +80,28 @@ class Call(Generic[T]):
             function=self.function,
             row=row,
         )
+
+    def conclude(self, outcome: Outcome, row: int | None) -> T:
+        """The value of an answer.
+
+        Raises:
+            PromptError: `Invalid` if it fails a post-check, `Truncated` if plain text was cut and that is an error.
+        """
+        facts: dict[str, Any] = {
+            "function": self.function,
+            "row": row,
+            "prompt": self.messages,
+            "text": outcome.text,
+        }
+        cut = outcome.finish_reason is not FinishReason.STOP and self.kind.constraint.kind == "text"
+        if cut and self.options.truncation == "error":
+            raise Truncated(**facts, max_tokens=outcome.output_tokens)
+        try:
+            return self.kind.decode(outcome.text)
+        except DecodeError as error:
+            raise Invalid(
+                **facts, check=error.check, detail=error.detail, errors=tuple(error.errors)
+            ) from error.__cause__
 
 
 def with_shape(
@@ -93,79 +130,6 @@ def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call
         return failed
 
 
-def submit(calls: Sequence[Call[T] | PromptError], *, numbered: bool) -> list[Future[Outcome]]:
-    """Send calls to their runtimes, those of one runtime together; a call that is an error already stays one."""
-    futures: dict[int, Future[Outcome]] = {}
-    by_runtime: dict[int, tuple[Runtime, list[int]]] = {}
-    for index, call in enumerate(calls):
-        if isinstance(call, PromptError):
-            futures[index] = Future()
-            futures[index].set_exception(call)
-        else:
-            runtime = call.options.runtime or current()
-            by_runtime.setdefault(id(runtime), (runtime, []))[1].append(index)
-    for runtime, rows in by_runtime.values():
-        ready = [call for index in rows if isinstance(call := calls[index], Call)]
-        requests = [call.request(row if numbered else None) for row, call in zip(rows, ready, strict=True)]
-        futures.update(zip(rows, runtime.submit(requests), strict=True))
-    return [futures[index] for index in range(len(calls))]
-
-
-def conclude(call: Call[T] | PromptError, outcome: Outcome, row: int | None) -> T:
-    """The value of an answer.
-
-    Raises:
-        PromptError: `Invalid` if it fails a post-check, `Truncated` if plain text was cut and that is an error.
-    """
-    if isinstance(call, PromptError):
-        raise call
-    facts: dict[str, Any] = {
-        "function": call.function,
-        "row": row,
-        "prompt": call.messages,
-        "text": outcome.text,
-    }
-    cut = outcome.finish_reason is not FinishReason.STOP and call.kind.constraint.kind == "text"
-    if cut and call.options.truncation == "error":
-        raise Truncated(**facts, max_tokens=outcome.output_tokens)
-    try:
-        return call.kind.decode(outcome.text)
-    except DecodeError as error:
-        raise Invalid(**facts, check=error.check, detail=error.detail, errors=tuple(error.errors)) from error.__cause__
-
-
-def answers(calls: Sequence[Call[T] | PromptError]) -> list[Result[T, PromptError]]:
-    """Every call's result, in order, from one batch."""
-    futures = submit(calls, numbered=True)
-    results: list[Result[T, PromptError]] = []
-    try:
-        with Progress(futures):
-            for row, (call, future) in enumerate(zip(calls, futures, strict=True)):
-                results.append(_result(call, future, row))
-    except BaseException:  # Ctrl-C, mostly: nothing of this batch stays in the engine
-        withdraw(futures)
-        raise
-    return results
-
-
-def answer(call: Call[T] | PromptError) -> T:
-    """One call's value.
-
-    Raises:
-        PromptError: The call gave none.
-    """
-    futures = submit([call], numbered=False)
-    try:
-        result = _result(call, futures[0], None)
-    except BaseException:
-        withdraw(futures)
-        raise
-    if isinstance(result, Success):
-        value: T = result.unwrap()
-        return value
-    raise result.failure()
-
-
 def values(results: Sequence[Result[T, PromptError]]) -> list[T]:
     """The values of a batch.
 
@@ -179,19 +143,3 @@ def values(results: Sequence[Result[T, PromptError]]) -> list[T]:
     if len(good) < len(results):
         raise BatchError(results)
     return good
-
-
-def withdraw(futures: Iterable[Future[Outcome]]) -> None:
-    """Cancel what is still to be answered."""
-    for future in futures:
-        future.cancel()
-
-
-def _result(call: Call[T] | PromptError, future: Future[Outcome], row: int | None) -> Result[T, PromptError]:
-    try:
-        return Success(conclude(call, future.result(), row))
-    except PromptError as error:
-        return Failure(error)
-    except CancelledError:
-        function = call.function
-        return Failure(Cancelled(function=function, row=row))

@@ -7,6 +7,8 @@ from typing import Any
 
 from returns.result import Result
 
+from typefold.runtime import PromptError
+
 __all__ = ["BatchError", "NoRuntime", "PromptUsageError"]
 
 
@@ -41,13 +43,19 @@ class BatchError(Exception):
         self.failures = [result.failure() for result in self.results if not _succeeded(result)]
 
     def __str__(self) -> str:
-        shown = "\n".join(f"  {error}" for error in self.failures[:5])
+        failed = [(row, result.failure()) for row, result in enumerate(self.results) if not _succeeded(result)]
+        shown = "\n".join(f"  {_line(row, error)}" for row, error in failed[:5])
         more = len(self.failures) - 5
         rest = f"\n  and {more} more" if more > 0 else ""
         return (
             f"{len(self.failures)} of {len(self.results)} rows failed (every outcome is in .results; "
-            f"use .safe.map to get them without this error):\n{shown}{rest}"
+            f"use .safe.map, or run.safe, to get them without this error):\n{shown}{rest}"
         )
+
+
+def _line(row: int, error: Exception) -> str:
+    """An error of typefold's says where it happened; another does not."""
+    return str(error) if isinstance(error, PromptError) else f"row {row}: {type(error).__name__}: {error}"
 
 
 def _succeeded(result: Result[Any, Exception]) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypeIs
 
-from typefold.calls import Call, answer, answers, attempt, values, with_shape
+from typefold.batch import answer, answers
+from typefold.calls import Call, attempt, values, with_shape
 from typefold.compiler import Message, output_type
 from typefold.errors import PromptUsageError
 from typefold.messages import RawPrompt, user

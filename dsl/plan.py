@@ -5,7 +5,7 @@ A plan makes calls; it asks nothing. `Prompt`, `SafePrompt` and `AsyncPrompt` ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -107,9 +107,9 @@ class Plan(Generic[R]):
         """The call, or the error that its arguments gave."""
         return attempt(partial(self.call, args, kwargs), self.name, row)
 
-    def rows(self, rows: Iterable[Arguments]) -> list[Call[R] | PromptError]:
-        """A call, or an error, for each row of arguments."""
-        return [self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows)]
+    def rows(self, rows: Iterable[Arguments]) -> Iterator[Call[R] | PromptError]:
+        """A call, or an error, for each row of arguments, made as it is taken."""
+        return (self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows))
 
     def _after_examples(self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[R]) -> tuple[Message, ...]:
         if isinstance(messages, RawPrompt):

@@ -7,7 +7,6 @@ results in place of exceptions; `.using` changes options; `.render` shows the me
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -17,7 +16,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, ov
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeVarTuple, Unpack
 
-from typefold.calls import Call, answer, answers, conclude, submit, values, withdraw
+from typefold.batch import answer, answer_awaited, answers, answers_awaited
+from typefold.calls import values
 from typefold.compiler import Message
 from typefold.definition import Definition, Example
 from typefold.errors import PromptUsageError
@@ -194,9 +194,7 @@ class AsyncPrompt(_Face[P, R]):
             PromptError: The row gave no value.
         """
         self._plan.bind(args, kwargs)
-        call = self._plan.attempt(args, kwargs, None)
-        [future] = submit([call], numbered=False)
-        return conclude(call, await asyncio.wrap_future(future), None)
+        return await answer_awaited(self._plan.attempt(args, kwargs, None))
 
     if MYPY:
 
@@ -214,7 +212,7 @@ class AsyncPrompt(_Face[P, R]):
             self: AsyncPrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
         ) -> list[B]:
             """Ask for every item, as one batch; see `Prompt.map`."""
-            return values(await _all_awaited(self._plan.rows(((item, *args), kwargs) for item in items)))
+            return values(await answers_awaited(self._plan.rows(((item, *args), kwargs) for item in items)))
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
@@ -304,18 +302,3 @@ def _decorate(
     plan = Plan(definition, Options().with_(options, where=definition.name), examples)
     plan.check()
     return AsyncPrompt(plan) if definition.is_async else Prompt(plan)
-
-
-async def _all_awaited(calls: Sequence[Call[R] | PromptError]) -> list[Result[R, PromptError]]:
-    futures = submit(calls, numbered=True)
-    results: list[Result[R, PromptError]] = []
-    try:
-        for row, (call, future) in enumerate(zip(calls, futures, strict=True)):
-            try:
-                results.append(Success(conclude(call, await asyncio.wrap_future(future), row)))
-            except PromptError as error:
-                results.append(Failure(error))
-    except BaseException:
-        withdraw(futures)
-        raise
-    return results

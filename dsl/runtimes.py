@@ -79,6 +79,11 @@ class Runtime:
         """The engine, loaded now if it was not yet."""
         return self._ready().engine
 
+    @property
+    def max_num_seqs(self) -> int | None:
+        """How many requests the engine runs at once; `None` while it is not loaded."""
+        return self._scheduler.engine.max_num_seqs if self._scheduler else None
+
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
         return self._ready().submit(requests)

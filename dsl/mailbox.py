@@ -1,0 +1,104 @@
+"""Waiting, for a thread or for a row of `run`.
+
+A mailbox is where other threads leave things. Taking one out waits: a plain thread blocks, a row parks, and its thread
+goes on with the other rows. All waiting of this package goes through here, so whatever waits can be a row of a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+__all__ = ["Mailbox", "Parked", "RowCancelled", "current_row"]
+
+T = TypeVar("T")
+
+
+class RowCancelled(BaseException):
+    """The row is to end: its `run` was left. No `except Exception` should hold that up."""
+
+
+class Home(Protocol):
+    """What runs rows: it is told when one can go on."""
+
+    def wake(self, row: Parked, /) -> None:
+        """Let a row go on soon; from any thread."""
+        ...
+
+
+class Parked(greenlet):
+    """A greenlet that parks where a thread would block.
+
+    Args:
+        home: What runs it.
+        index: The row's number in its `run`.
+        work: What it does.
+
+    Attributes:
+        cancelled: Why the row is to end, once it is: each further wait raises it again.
+    """
+
+    def __init__(self, home: Home, index: int, work: Callable[[], None]) -> None:
+        super().__init__(work)
+        self.home = home
+        self.index = index
+        self.cancelled: BaseException | None = None
+
+    def park(self) -> None:
+        """Let other rows run until this one is woken.
+
+        Raises:
+            RowCancelled: The row was cancelled, now or before.
+        """
+        if self.cancelled is None:
+            parent = self.parent
+            assert parent is not None
+            parent.switch()
+        if self.cancelled is not None:
+            self.give_up(self.cancelled)
+
+    def give_up(self, why: BaseException) -> NoReturn:
+        """End this row: now, and again wherever it would go on."""
+        self.cancelled = why
+        raise why
+
+
+class Mailbox(Generic[T]):
+    """A queue from any thread to whoever waits at it, one at a time."""
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[T] = SimpleQueue()
+        self._waiting: Parked | None = None
+
+    def put(self, item: T) -> None:
+        """Leave something; from any thread."""
+        self._items.put(item)
+        row = self._waiting
+        if row is not None:
+            row.home.wake(row)
+
+    def get(self) -> T:
+        """The next thing, once there is one.
+
+        Raises:
+            RowCancelled: A row waited, and is to end.
+        """
+        row = current_row()
+        if row is None:
+            return self._items.get()
+        self._waiting = row  # set before the queue is looked at: what comes after that wakes the row
+        try:
+            while self._items.empty():
+                row.park()  # it may be woken for an earlier mailbox: look again
+            return self._items.get()
+        finally:
+            self._waiting = None
+
+
+def current_row() -> Parked | None:
+    """The row that runs now, if code of a row does."""
+    running: Any = getcurrent()
+    return running if isinstance(running, Parked) else None

@@ -1,0 +1,217 @@
+"""`run`: a plain program, written for one row, over many rows as one continuous batch.
+
+Each row's call runs in a greenlet of its own (an `async def` in a task). A prompt call inside parks the row, its request
+joins the engine at once, and the row goes on when *its* answer is there: no waves. Rows are taken from the input as
+others end, a few times as many at once as the engine runs.
+
+Rows take turns in the caller's thread, so state that they share needs no lock but is shared: module globals, a lock held
+over a prompt call, `redirect_stdout`. Context variables are a row's own. A row that blocks otherwise (`time.sleep`, a
+database call) holds the other rows up, though not the engine.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sized
+from typing import Any, Concatenate, TypeVar, overload
+
+from returns.result import Result, Success
+from typing_extensions import TypeVarTuple, Unpack
+
+from typefold.errors import BatchError, NoRuntime, PromptUsageError
+from typefold.progress import Progress
+from typefold.prompt import Prompt
+from typefold.rows import AsyncRows, Rows, Starter
+from typefold.runtimes import current
+
+__all__ = ["Run", "run"]
+
+A = TypeVar("A")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_AHEAD = 4  # how many times max_num_seqs rows are begun at once
+_UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
+
+
+class Run:
+    """What `typefold.run` is: call it, or one of its other forms."""
+
+    @overload
+    def __call__(
+        self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, *, window: int | None = None
+    ) -> list[T]: ...
+    @overload
+    def __call__(
+        self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, *, window: int | None = None
+    ) -> list[T]: ...
+    @overload
+    def __call__(self, function: Callable[[A], T], rows: Iterable[A], /, *, window: int | None = None) -> list[T]: ...
+    def __call__(self, function: Callable[[Any], Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+        """Run a function for every row.
+
+        Args:
+            function: A program for one row, of one argument; it may call prompts, itself, anything. `async def` too.
+            rows: Its arguments, one for each row; any iterable.
+            window: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
+
+        Returns:
+            What the function returned for each row, in order.
+
+        Raises:
+            BatchError: Some rows raised; it holds every row's `Result`. All rows have ended by then.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt, run
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def double(number: int) -> int:
+            ...     return ask(f"Twice {number}?")
+            >>> def twice(number: int) -> int:
+            ...     return double(double(number))
+            >>> with Runtime(ScriptedEngine(answers=lambda request: "4")):
+            ...     run(twice, [1, 2, 3])
+            [4, 4, 4]
+        """
+        return _values(_all(function, ((row,) for row in rows), window, _length(rows)))
+
+    @overload
+    def starmap(
+        self,
+        function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
+        rows: Iterable[tuple[*Ts]],
+        /,
+        *,
+        window: int | None = None,
+    ) -> list[T]: ...
+    @overload
+    def starmap(
+        self, function: Callable[[Unpack[Ts]], T], rows: Iterable[tuple[*Ts]], /, *, window: int | None = None
+    ) -> list[T]: ...
+    def starmap(self, function: Callable[..., Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+        """Run a function of several arguments for every row, which is a tuple of them; see `run`.
+
+        Raises:
+            BatchError: Some rows raised; it holds every row's `Result`.
+        """
+        return _values(_all(function, (tuple(row) for row in rows), window, _length(rows)))
+
+    @overload
+    def safe(
+        self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, *, window: int | None = None
+    ) -> list[Result[T, Exception]]: ...
+    @overload
+    def safe(
+        self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, *, window: int | None = None
+    ) -> list[Result[T, Exception]]: ...
+    @overload
+    def safe(
+        self, function: Callable[[A], T], rows: Iterable[A], /, *, window: int | None = None
+    ) -> list[Result[T, Exception]]: ...
+    def safe(self, function: Callable[[Any], Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+        """Run a function for every row; a `Result` for each, in order, and nothing raised for a row."""
+        return _all(function, ((row,) for row in rows), window, _length(rows))
+
+    @overload
+    def stream(
+        self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, *, window: int | None = None
+    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    @overload
+    def stream(
+        self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, *, window: int | None = None
+    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    @overload
+    def stream(
+        self, function: Callable[[A], T], rows: Iterable[A], /, *, window: int | None = None
+    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    def stream(self, function: Callable[[Any], Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+        """Run a function for every row and give each `(index, Result)` as its row ends.
+
+        Memory is bounded by the rows that are begun, not by the rows in the job: the input is taken from only as rows
+        end. Rows go on while the iterator is asked for the next one. Closing it ends the rows that are left.
+
+        Example:
+            >>> from typefold import run
+            >>> sorted((index, result.unwrap()) for index, result in run.stream(str.upper, iter("ab")))
+            [(0, 'A'), (1, 'B')]
+        """
+        return _stream(function, ((row,) for row in rows), window)
+
+
+run = Run()
+"""Run a plain program over many rows as one continuous batch; see `Run.__call__`."""
+
+
+def _stream(
+    function: Callable[..., Any], rows: Iterable[tuple[Any, ...]], window: int | None
+) -> Generator[tuple[int, Result[Any, Exception]]]:
+    if window is not None and window < 1:
+        raise PromptUsageError(f"run: window is a number of rows of at least 1, not {window!r}")
+    starter: Starter[Any] = AsyncRows(function) if _is_async(function) else Rows(_checked(function))
+    source = enumerate(rows)
+    exhausted = False
+    try:
+        while not exhausted or starter.active:
+            if exhausted or starter.active >= (window or _window()):
+                yield starter.next()
+                continue
+            try:
+                index, arguments = next(source)
+            except StopIteration:
+                exhausted = True
+                continue
+            starter.start(index, *arguments)
+    finally:
+        starter.close()
+
+
+def _all(
+    function: Callable[..., Any], rows: Iterable[tuple[Any, ...]], window: int | None, total: int | None
+) -> list[Result[Any, Exception]]:
+    results: dict[int, Result[Any, Exception]] = {}
+    stream = _stream(function, rows, window)
+    with Progress(total) as progress:
+        try:
+            for index, result in stream:
+                results[index] = result
+                progress.row(failed=not isinstance(result, Success))
+        finally:
+            stream.close()
+    return [results[index] for index in range(len(results))]
+
+
+def _values(results: list[Result[Any, Exception]]) -> list[Any]:
+    good = [result.unwrap() for result in results if isinstance(result, Success)]
+    if len(good) < len(results):
+        raise BatchError(results)
+    return good
+
+
+def _window() -> int:
+    """Enough rows that the engine never waits for one; no engine is loaded to find out."""
+    try:
+        most = current().max_num_seqs
+    except NoRuntime:
+        most = None
+    return _AHEAD * (most or _UNKNOWN)
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
+    )
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        value = function(*arguments)
+        if inspect.iscoroutine(value):
+            value.close()
+            raise PromptUsageError("run: the function returned a coroutine; give run the `async def` function itself")
+        return value
+
+    return call
+
+
+def _length(rows: object) -> int | None:
+    return len(rows) if isinstance(rows, Sized) else None

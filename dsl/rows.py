@@ -1,0 +1,217 @@
+"""Rows of a program, each in a greenlet or a task of its own, all in one batch.
+
+`Rows` starts functions and hands back results as they end. A row that waits for an answer parks and the next one runs,
+in the same thread; so nothing of the user's is run in two threads at once. `AsyncRows` does the same for coroutine
+functions, on an event loop in a thread of its own. Rows inside rows wait as rows do, so any nesting is one batch.
+
+Invariant: a row that was started is either active, ended and in the mailbox, or handed back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from greenlet import GreenletExit, getcurrent
+from returns.result import Failure, Result, Success
+
+from typefold.mailbox import Mailbox, Parked, RowCancelled
+from typefold.runtime import Cancelled, PromptError
+
+__all__ = ["AsyncRows", "Rows", "Starter"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Starter(Protocol[T_co]):
+    """Starts rows and hands back their results."""
+
+    active: int
+    """How many rows were started and not handed back."""
+
+    def start(self, index: int, *args: Any) -> None:
+        """Begin a row with these arguments."""
+        ...
+
+    def next(self) -> tuple[int, Result[T_co, Exception]]:
+        """The next row that has ended, and its result."""
+        ...
+
+    def close(self) -> None:
+        """End the rows that are active, and withdraw what they asked."""
+        ...
+
+
+class _Row(Parked, Generic[T]):
+    """A row of a plain function."""
+
+    def __init__(self, home: Rows[T], index: int, work: Callable[[], T]) -> None:
+        super().__init__(home, index, partial(self._run, work))
+        self.gr_context = copy_context()
+        self.result: Result[T, Exception] | None = None
+
+    def _run(self, work: Callable[[], T]) -> None:
+        try:
+            self.result = Success(work())
+        except (RowCancelled, GreenletExit) as cancelled:
+            cause = cancelled.__cause__
+            self.result = Failure(cause if isinstance(cause, PromptError) else Cancelled(row=self.index))
+        except Exception as error:
+            self.result = Failure(error)
+
+
+class Rows(Generic[T]):
+    """Rows of a plain function, in greenlets of the thread that made this.
+
+    Args:
+        function: What each row runs.
+    """
+
+    def __init__(self, function: Callable[..., T]) -> None:
+        self._function = function
+        self._ready: Mailbox[Parked] = Mailbox()
+        self._ended: deque[_Row[T]] = deque()
+        self._rows: dict[int, _Row[T]] = {}
+        self._thread = threading.get_ident()
+        self.active = 0
+
+    def wake(self, row: Parked) -> None:
+        """Let a row go on when its turn comes; from any thread."""
+        self._ready.put(row)
+
+    def start(self, index: int, *args: Any) -> None:
+        """Begin a row; it runs until it parks or ends.
+
+        Raises:
+            BaseException: What is no `Exception` goes through: Ctrl-C, `SystemExit`.
+        """
+        row = _Row(self, index, partial(self._function, *args))
+        self._rows[index] = row
+        self.active += 1
+        self._go_on(row)
+
+    def next(self) -> tuple[int, Result[T, Exception]]:
+        """The next row that has ended, and its result."""
+        while not self._ended:
+            row = self._rows.get(self._ready.get().index)
+            if row is not None:  # one that has ended may have been woken once more
+                self._go_on(row)
+        row = self._ended.popleft()
+        assert row.result is not None
+        self.active -= 1
+        return row.index, row.result
+
+    def close(self) -> None:
+        """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
+        if threading.get_ident() != self._thread:
+            return  # a greenlet can't be ended from another thread; the garbage collector of its own will do it
+        for row in list(self._rows.values()):
+            row.cancelled = RowCancelled()
+            while not row.dead:
+                row.throw(row.cancelled)
+        self._rows.clear()
+        self._ended.clear()
+        self.active = 0
+
+    def _go_on(self, row: _Row[T]) -> None:
+        row.parent = getcurrent()  # where it parks to: whoever lets it go on
+        try:
+            row.switch()
+        finally:
+            if row.dead:
+                del self._rows[row.index]
+                if row.result is not None:
+                    self._ended.append(row)
+
+
+class AsyncRows(Generic[T]):
+    """Rows of a coroutine function, as tasks of one event loop in a thread of its own.
+
+    Args:
+        function: What each row awaits.
+    """
+
+    def __init__(self, function: Callable[..., Coroutine[Any, Any, T]]) -> None:
+        self._function = function
+        self._ended: Mailbox[int] = Mailbox()
+        self._futures: dict[int, Future[T]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
+        self._thread.start()
+        self.active = 0
+
+    def start(self, index: int, *args: Any) -> None:
+        """Begin a row; it has a copy of the caller's context."""
+        future: Future[T] = Future()
+        self._futures[index] = future
+        self.active += 1
+        future.add_done_callback(lambda _: self._ended.put(index))
+        self._loop.call_soon_threadsafe(self._begin, future, args, copy_context())
+
+    def next(self) -> tuple[int, Result[T, Exception]]:
+        """The next row that has ended, and its result.
+
+        Raises:
+            BaseException: What is no `Exception` goes through.
+        """
+        index = self._ended.get()
+        future = self._futures.pop(index)
+        self.active -= 1
+        try:
+            return index, Success(future.result())
+        except CancelledError:
+            return index, Failure(Cancelled(function=_name(self._function), row=index))
+        except Exception as error:
+            return index, Failure(error)
+
+    def close(self) -> None:
+        """Cancel the tasks that are left, wait for their `finally` blocks, and end the loop."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.active = 0
+
+    def _run(self) -> None:
+        loop = self._loop
+        try:
+            loop.run_forever()
+        except BaseException as error:  # Ctrl-C or SystemExit raised in a row ends the loop, and so the whole run
+            for future in self._futures.values():
+                if not future.done():
+                    future.set_exception(error)
+        loop.run_until_complete(_cancel_all())
+
+    def _begin(self, future: Future[T], args: tuple[Any, ...], context: Context) -> None:
+        task = self._loop.create_task(self._function(*args), context=context)
+        task.add_done_callback(partial(_settle, future))
+
+
+def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
+    if future.done():
+        return
+    if task.cancelled():
+        future.cancel()
+        future.set_running_or_notify_cancel()
+    elif (error := task.exception()) is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())
+
+
+async def _cancel_all() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)

@@ -1,0 +1,315 @@
+"""`run`: plain programs over many rows, as one batch. Each promise of its docstrings is a test here."""
+
+import asyncio
+import contextvars
+import itertools
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import pytest
+from returns.result import Failure, Result, Success
+
+from typefold import BatchError, Cancelled, Invalid, PromptError, PromptUsageError, Runtime, ask, prompt, run
+from typefold.mailbox import RowCancelled
+from typefold.runtime import Request
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+
+def echo(request: Request) -> str:
+    """The number that the prompt ends with, plus one."""
+    text = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
+    return str(int(text.split("\n")[0].split()[-1]) + 1)
+
+
+@prompt(shape=False)
+def plus_one(number: int) -> int:
+    return ask(f"One more than {number}")
+
+
+@prompt(shape=False)
+async def plus_one_async(number: int) -> int:
+    return ask(f"One more than {number}")
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine(answers=echo)
+
+
+@pytest.fixture
+def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
+    with Runtime(engine) as runtime:
+        yield runtime
+
+
+def steps(engine: ScriptedEngine, work: object) -> int:
+    """How many engine steps a piece of work takes."""
+    before = engine.steps
+    assert callable(work)
+    work()
+    return engine.steps - before
+
+
+def thrice(number: int) -> int:
+    for _ in range(3):
+        number = plus_one(number)
+    return number
+
+
+@pytest.mark.usefixtures("runtime")
+def test_rows_of_three_calls_each_come_back_in_order() -> None:
+    assert run(thrice, range(100)) == [number + 3 for number in range(100)]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_many_rows_take_about_the_engine_steps_of_one(engine: ScriptedEngine) -> None:
+    one = steps(engine, lambda: run(thrice, [10]))
+    many = steps(engine, lambda: run(thrice, [10] * 50))
+    assert many < 3 * one
+
+
+@pytest.mark.usefixtures("runtime")
+def test_loops_conditions_recursion_and_comprehensions_behave_as_in_a_plain_call() -> None:
+    def climb(number: int) -> list[int]:
+        if number >= 5:
+            return [number]
+        return [number, *climb(plus_one(number))]
+
+    def program(number: int) -> tuple[list[int], int]:
+        return climb(number), sum(plus_one(each) for each in range(number) if each % 2)
+
+    assert run(program, [3, 4]) == [([3, 4, 5], 2), ([4, 5], 6)] == [program(3), program(4)]
+
+
+def test_a_row_catches_its_own_prompt_error_and_no_other_row_sees_it() -> None:
+    def answer(request: Request) -> str:
+        return "nonsense" if "7" in str(request.prompt) else echo(request)
+
+    def program(number: int) -> int:
+        try:
+            return plus_one(number)
+        except Invalid as error:
+            assert error.row == number
+            return -1
+
+    with Runtime(ScriptedEngine(answers=answer)):
+        assert run(program, range(10)) == [1, 2, 3, 4, 5, 6, 7, -1, 9, 10]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_all_rows_end_before_the_batch_error_and_it_holds_every_result() -> None:
+    def program(number: int) -> int:
+        if number == 1:
+            raise KeyError("lost")
+        return plus_one(number)
+
+    with pytest.raises(BatchError, match=r"1 of 3 rows failed(.|\n)*row 1: KeyError: 'lost'") as caught:
+        run(program, range(3))
+    first, second, third = caught.value.results
+    assert (first, third) == (Success(1), Success(3))
+    assert isinstance(second.failure(), KeyError)
+    results = run.safe(program, range(3))
+    assert [type(result) for result in results] == [Success, Failure, Success]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_context_variables_are_a_rows_own() -> None:
+    place: contextvars.ContextVar[int] = contextvars.ContextVar("place", default=-1)
+    place.set(99)
+
+    def program(number: int) -> tuple[int, int]:
+        before = place.get()
+        place.set(number)
+        plus_one(number)
+        return before, place.get()
+
+    assert run(program, range(5)) == [(99, number) for number in range(5)]
+    assert place.get() == 99
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_runs_rows_are_taken_from_the_input_only_as_others_end() -> None:
+    taken: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    stream = run.stream(thrice, numbers(), window=8)
+    done = [next(stream) for _ in range(40)]
+    assert len(taken) <= 40 + 8
+    assert all(result == Success(index + 3) for index, result in done)
+    stream.close()
+
+
+@pytest.mark.usefixtures("runtime")
+def test_closing_a_stream_ends_its_rows_and_withdraws_what_they_asked(runtime: Runtime) -> None:
+    ended: list[int] = []
+
+    def program(number: int) -> int:
+        try:
+            return thrice(number)
+        finally:
+            ended.append(number)
+
+    stream = run.stream(program, range(100), window=10)
+    next(stream)
+    stream.close()
+    assert len(ended) in (10, 11)
+    assert run(thrice, [1]) == [4]
+    assert runtime.stats.running == 0
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_cancelled_row_can_neither_swallow_it_nor_ask_again() -> None:
+    heard: list[type[BaseException]] = []
+
+    def stubborn(number: int) -> int:
+        try:
+            return thrice(number)
+        except PromptError:
+            heard.append(PromptError)
+            return 0
+        finally:
+            try:
+                plus_one(1)
+            except BaseException as error:
+                heard.append(type(error))
+
+    stream = run.stream(stubborn, [1, 2], window=2)
+    stream_rows = iter(stream)
+    next(stream_rows)
+    stream.close()
+    assert PromptError not in heard
+    assert heard in ([RowCancelled], [])
+
+
+@pytest.mark.usefixtures("runtime")
+def test_maps_and_runs_inside_rows_join_the_same_batch(engine: ScriptedEngine) -> None:
+    def inner(number: int) -> list[int]:
+        return plus_one.map([number, number + 1]) + run(thrice, [number])
+
+    one = steps(engine, lambda: inner(10))
+    assert run(inner, range(10, 40)) == [[n + 1, n + 2, n + 3] for n in range(10, 40)]
+    assert steps(engine, lambda: run(inner, range(10, 40))) < 4 * one
+
+
+@pytest.mark.usefixtures("runtime")
+def test_async_programs_run_on_a_loop_of_their_own_in_one_batch(engine: ScriptedEngine) -> None:
+    async def program(number: int) -> list[int]:
+        first, second = await asyncio.gather(plus_one_async(number), plus_one_async(number + 1))
+        return [first, second, *await plus_one_async.map([second])]
+
+    expected = [[n + 1, n + 2, n + 3] for n in range(10, 40)]
+    assert run(program, range(10, 40)) == expected
+    one = steps(engine, lambda: run(program, [10]))
+    assert steps(engine, lambda: run(program, range(10, 40))) < 4 * one
+
+    async def outside() -> list[list[int]]:
+        return run(program, range(10, 40))  # a loop is running in this thread already, as in a notebook
+
+    assert asyncio.run(outside()) == expected
+    assert run(lambda numbers: run(program, numbers), [[10], [11]]) == [[expected[0]], [expected[1]]]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_async_row_that_fails_fails_alone_and_closing_ends_the_others() -> None:
+    ended: list[int] = []
+
+    async def program(number: int) -> int:
+        try:
+            if number == 1:
+                raise ValueError("no")
+            return await plus_one_async(number)
+        finally:
+            ended.append(number)
+
+    good, bad = run.safe(program, [0, 1])
+    assert good == Success(1)
+    assert isinstance(bad.failure(), ValueError)
+    stream = run.stream(program, range(50), window=5)
+    next(stream)
+    stream.close()
+    assert "typefold-rows" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.usefixtures("runtime")
+def test_rows_without_a_prompt_and_no_rows_at_all_need_no_engine() -> None:
+    assert run(lambda text: text.upper(), ["a", "b"]) == ["A", "B"]
+    assert run(thrice, []) == []
+
+
+@pytest.mark.usefixtures("runtime")
+def test_prompts_in_a_rows_thread_pool_work_too() -> None:
+    def program(number: int) -> list[int]:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(plus_one, [number, number + 1]))
+
+    assert run(program, range(5)) == [[n + 1, n + 2] for n in range(5)]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_ctrl_c_in_a_row_ends_the_run_and_leaves_the_runtime_usable(runtime: Runtime) -> None:
+    def program(number: int) -> int:
+        value = plus_one(number)
+        if number == 3:
+            raise KeyboardInterrupt
+        return value
+
+    with pytest.raises(KeyboardInterrupt):
+        run(program, range(50))
+    assert plus_one(1) == 2
+    assert runtime.stats.running == 0
+
+
+def test_a_runtime_closed_under_a_run_cancels_its_rows() -> None:
+    started = threading.Event()
+
+    def answer(request: Request) -> str:
+        started.set()
+        return "1" * 10_000
+
+    def program(number: int) -> int:
+        try:
+            return plus_one(number)
+        except PromptError:
+            return -1
+
+    runtime = Runtime(ScriptedEngine(answers=answer, max_model_len=100_000))
+    with runtime, ThreadPoolExecutor(1) as pool:
+        outcome = pool.submit(run.safe, program, [1, 2])
+        started.wait()
+        runtime.close()
+        results: list[Result[int, Exception]] = outcome.result()
+    assert [type(result.failure()) for result in results] == [Cancelled, Cancelled]
+
+
+def test_a_function_that_hands_out_a_coroutine_is_refused() -> None:
+    async def program(number: int) -> int:
+        return number
+
+    [result] = run.safe(lambda number: program(number), [1])
+    with pytest.raises(PromptUsageError, match="give run the `async def` function itself"):
+        raise result.failure()
+    with pytest.raises(PromptUsageError, match="window is a number of rows"):
+        run(program, [1], window=0)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_starmap_spreads_tuples() -> None:
+    def program(left: int, right: str) -> str:
+        return right * plus_one(left)
+
+    assert run.starmap(program, [(1, "a"), (2, "b")]) == ["aa", "bbb"]
+
+
+def test_a_prompt_itself_is_a_program() -> None:
+    @prompt
+    def judge(text: str) -> Literal["keep", "drop"]:
+        return ask(text)
+
+    with Runtime(ScriptedEngine(answers=lambda request: "keep")):
+        assert run(judge, ["a", "b"]) == ["keep", "keep"]
