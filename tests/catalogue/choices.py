@@ -1,0 +1,46 @@
+"""Choices.
+
+Where all members are strings, an answer is the bare member, without quotation marks; else each member is written as JSON
+writes its value.
+"""
+
+from enum import Enum, Flag, IntEnum, IntFlag, StrEnum, auto
+from typing import Literal
+
+
+class Mood(Enum):
+    GRIM = "grim"
+    FUNNY = "funny"
+
+
+class Role(StrEnum):
+    HERO = auto()
+    VILLAIN = auto()
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Access(Flag):
+    READ = auto()
+    WRITE = auto()
+    SHARE = auto()
+
+
+class Bits(IntFlag):
+    A = 1
+    B = 2
+
+
+verdict: Literal["keep", "drop"] = "keep"
+mixed: Literal["auto", 1, None] = 1
+stars: Literal[1, 2, 3, 4, 5] = 4
+one_mood: Literal[Mood.GRIM] = Mood.GRIM
+mood: Mood = Mood.FUNNY
+role: Role = Role.HERO
+level: Level = Level.HIGH
+access: Access = Access.READ | Access.SHARE
+bits: Bits = Bits.B
+yes_or_no: bool = True

@@ -1,0 +1,278 @@
+"""`docs/types.md`, made from the catalogue: every word about a single type comes from its output type or its hook."""
+
+# It reads the bounds of the compiler:
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from typefold.compiler import OutputType, UnsupportedType, Vocabulary, WireFormat, default_registry, output_type
+from typefold.compiler.context import MAX_DEPTH
+from typefold.compiler.hooks import binary, containers, decimals, scalars, strings
+from typefold.compiler.output_type import _DEEPEST, DEFAULT_WIRE
+from typefold.compiler.shape import shape_of
+
+from . import ENTRIES, REFUSED, SECTIONS, Entry, Section
+
+__all__ = ["enforced", "page"]
+
+_ROOT_RULE = (
+    "str",
+    "Annotated[str, Field(max_length=40)]",
+    r'Annotated[str, Matching(r"[A-Z]{3}-\d{4}")]',
+    'Literal["keep", "drop"]',
+    "Mood",
+    "Annotated[str, OneOf(cities)]",
+    """Annotated[str, Grammar('root ::= "yes" | "no"')]""",
+    "str | None",
+    'Literal["auto", 1, None]',
+    "bool",
+    "date",
+    "EmailStr",
+    "list[str]",
+    "Character",
+)
+
+_COLUMNS = ["annotation", "an answer", "form", "in the grammar", "checked after", "tokens"]
+_LIMITS = {"minimum", "maximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "pattern"}
+
+_HEAD = """\
+# Types
+
+What may stand behind the `->` of a prompt function, and what becomes of it. The tables are made from the compiler itself:
+`tests/catalogue/` holds the types, and a test renders this page.
+
+Each type has an encoder, a decoder and a constraint. The constraint is what the engine enforces token by token, so what
+stands under *in the grammar* cannot be broken by any answer; `string (date)` names the form of a string, and what no
+grammar can say of it stands under *checked after*. An answer that fails there is `Invalid`, in its own row
+([errors](errors.md)). *Tokens* is the most that an answer can take, its end included, whatever the tokenizer; a bounded
+type can't be truncated where that many tokens are left. Limits and checks of a part name its place: `.age` is a field
+(`['age']` a key of a typed dictionary), `[]` an item, `[...]` a value and `.keys()` a key of a dictionary, `|int` a member
+of a union.
+
+All of it can be asked for in Python:
+
+```python
+from typefold import output_type
+
+kind = output_type(list[bool])
+kind.encode([True])  # the text of a value
+kind.decode("[true]")  # the value of a text
+kind.enforced, kind.post_checks, kind.constraint, kind.json_schema, kind.shape
+```
+"""
+
+_ROOT = """\
+## The root rule
+
+A whole answer is bare text where its type is `str`, whatever limits it has, or a choice of which every member is a string.
+Every other answer is JSON: strings of other types too, and the same string inside a list or a model.
+"""
+
+_SPACING = """\
+## Spacing
+
+JSON has one spacing throughout an answer, and strings only the escapes that JSON demands. `WireFormat` names the two
+spacings that there are, and `output_type(T, wire=...)` takes one; the default is `{default}`.
+"""
+
+_UNIONS = """\
+Two members may share a text only where it means the same value. Any other overlap is refused, with a text that shows it:
+the answer would come back as the wrong member. A tag, a `Literal` of its own in each model, tells models apart. Overlaps
+are searched for exactly; only between types that hold themselves may the search give up, and then refuses.
+"""
+
+_LENGTHS = """\
+## Long limits
+
+A length is counted by the grammar up to a bound, beyond which the grammar would be slow to compile. A greater limit is
+not dropped: it is checked after. Nothing then ends an answer in time but `max_tokens`, so give that too.
+"""
+
+_DEEP = """\
+Readers have limits too: no more than {digits} digits of an `int`, no more than {levels} levels of a type that holds itself.
+Both are checked after. A type that is itself nested deeper than {depth} levels is refused.
+"""
+
+_OWN = """\
+## A type of your own
+
+A hook gives a type its wire form, in a `Registry` of your own or, in `default_registry`, everywhere; the docstring of
+`typefold.compiler.Registry` shows one. What a hook cannot put into the grammar it names with `context.check(...)`, and
+`typefold.compiler.laws.check_laws` then searches for a value or an answer that does not come back.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    said: set[str] = set()
+    sections = [_section(section, said) for section in SECTIONS]
+    return "\n".join([_HEAD, _ROOT, _root_rule(), _spacing(), *sections, _LENGTHS, _lengths(), *_refused(), _OWN])
+
+
+def enforced(kind: OutputType[Any]) -> str:
+    """What the grammar holds an answer to: its form, and the limits that are in the language."""
+    if kind.constraint.kind == "text":
+        return "any text"
+    if kind.constraint.raw is not None:
+        return "what the engine makes of the grammar"
+    schema = _without_limits(kind.json_schema)
+    if kind.is_bare:
+        form = _choices(schema) if kind.constraint.kind == "choice" else "text"
+    else:
+        form = _code(" ".join(shape_of(schema, kind.wire_format.value).split("\n")))
+    return "; ".join([form, *_by_place(kind.enforced)])
+
+
+def _choices(schema: dict[str, Any]) -> str:
+    return ", ".join(_code(text) for text in schema["enum"])
+
+
+def _without_limits(schema: Any) -> Any:
+    """A schema of the form alone: it also names limits that are only checked after."""
+    made: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs"):
+            made[key] = {name: _without_limits(part) for name, part in value.items()}
+        elif key in ("anyOf", "prefixItems"):
+            made[key] = [_without_limits(part) for part in value]
+        elif key == "format":
+            made[key] = value.partition(",")[0]  # that of a Decimal goes on with its limits
+        elif key not in _LIMITS:
+            made[key] = _without_limits(value) if isinstance(value, dict) else value
+    return made
+
+
+def _by_place(checks: Iterable[str]) -> Iterator[str]:
+    """Limits or checks, those of one place together."""
+    places: dict[str, list[str]] = {}
+    for check in checks:
+        place, _, name = check.partition(": ")
+        places.setdefault(place.removeprefix("return"), []).append(name)
+    for place, names in places.items():
+        texts = ", ".join(_code(name) if "=" in name else name for name in names)
+        yield f"{_code(place)} {texts}" if place else texts
+
+
+def _section(section: Section, said: set[str]) -> str:
+    parts = [f"## {section.title}\n", section.words + "\n"]
+    if section.title == "Unions":
+        parts.append(_UNIONS)
+    if section.definitions:
+        parts.append(f"```python\n{section.definitions}\n```\n")
+    if words := "".join(_written(section, said)):
+        parts.append(words)
+    return "\n".join([*parts, _table(_COLUMNS, _rows(section))])
+
+
+def _written(section: Section, said: set[str]) -> Iterator[str]:
+    """How the types of a section are written, in the words of their hooks; each hook is heard once."""
+    words: dict[str, list[str]] = {}
+    for entry in section.entries:
+        hook = default_registry.find(_inner(entry.hint))
+        assert hook is not None and hook.__doc__, entry.source
+        words.setdefault(" ".join(hook.__doc__.split()), []).append(_name(_inner(entry.hint), entry))
+    for text, names in words.items():
+        if text not in said:
+            yield f"- {', '.join(map(_code, dict.fromkeys(names)))}: {text}\n"
+    said.update(words)
+
+
+def _inner(hint: Any) -> Any:
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    return hint
+
+
+def _name(hint: Any, entry: Entry) -> str:
+    kind = get_origin(hint) or hint
+    return "X | Y" if kind in (Union, UnionType) else str(getattr(kind, "__name__", None) or entry.source)
+
+
+def _rows(section: Section) -> Iterator[list[str]]:
+    """A row a type, and one for those that differ in nothing but the annotation."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for entry in section.entries:
+        rows.setdefault(tuple(_facts(entry)), []).append(_code(entry.source))
+    for facts, names in rows.items():
+        yield [", ".join(names), *facts]
+
+
+def _facts(entry: Entry) -> Iterator[str]:
+    kind: OutputType[Any] = output_type(entry.hint)
+    yield _code(kind.encode(entry.sample))
+    yield "text" if kind.is_bare else "JSON"
+    yield enforced(kind)
+    yield "; ".join(_by_place(kind.post_checks))
+    most = kind.token_bounds(Vocabulary(longest=1)).most
+    yield "unbounded" if most is None else str(most)
+
+
+def _root_rule() -> str:
+    by_source = {entry.source: entry for entry in ENTRIES}
+
+    def row(source: str) -> list[str]:
+        entry = by_source[source]
+        kind: OutputType[Any] = output_type(entry.hint)
+        try:
+            inside = _code(output_type(list[entry.hint]).encode([entry.sample]))  # type: ignore[name-defined]
+        except UnsupportedType:
+            inside = "refused"
+        form = "bare text" if kind.is_bare else "JSON"
+        return [_code(entry.source), form, _code(kind.encode(entry.sample)), inside]
+
+    return _table(
+        ["annotation", "a whole answer is", "as a whole answer", "as the item of a list"], map(row, _ROOT_RULE)
+    )
+
+
+def _spacing() -> str:
+    sample = next(entry for entry in ENTRIES if entry.source == "Character")
+    rows = (
+        [_code(f"WireFormat.{form.name}"), _code(output_type(sample.hint, wire=form).encode(sample.sample))]
+        for form in WireFormat
+    )
+    return _SPACING.format(default=f"WireFormat.{DEFAULT_WIRE.name}") + "\n" + _table(["format", "a text"], rows)
+
+
+def _lengths() -> str:
+    rows = [
+        ["characters of a `str`", strings.LONGEST_EXACT],
+        ["items of a list or a set, keys of a dictionary", containers.LONGEST_EXACT],
+        ["`bytes`", binary.LONGEST_EXACT],
+        ["`max_digits` and `decimal_places` of a `Decimal`", decimals._MOST_DIGITS],
+    ]
+    table = _table(["limit on", "counted up to"], ([str(cell) for cell in row] for row in rows))
+    return table + "\n" + _DEEP.format(digits=scalars._INT_DIGITS, levels=_DEEPEST, depth=MAX_DEPTH)
+
+
+def _refused() -> Iterator[str]:
+    yield f"## {REFUSED.title}\n"
+    yield REFUSED.words + "\n"
+    reasons: dict[str, list[str]] = {}
+    for source, hint in REFUSED.always:
+        reasons.setdefault(_refusal(hint).reason, []).append(_code(source))
+    yield _table(["type", "refused: it ..."], ([", ".join(names), reason] for reason, names in reasons.items()))
+    yield "A type may also be refused for its limits, its parts or its place.\n"
+    yield f"```python\n{REFUSED.definitions}\n```\n"
+    yield _table(["annotation", "the error"], ([_code(source), str(_refusal(hint))] for source, hint in REFUSED.here))
+
+
+def _refusal(hint: Any) -> UnsupportedType:
+    try:
+        output_type(hint)
+    except UnsupportedType as error:
+        return error
+    raise AssertionError(f"{hint!r} is not refused")
+
+
+def _code(text: str) -> str:
+    ticks = "``" if "`" in text else "`"
+    return f"{ticks}{text}{ticks}"
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
