@@ -33,7 +33,7 @@ SHELL := bash
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format pytest prove wheel-test clean FORCE
+.PHONY: help venv demo test check format docs pytest prove wheel-test clean FORCE
 FORCE:
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo 'make test        everything: checks, tests (real engine too), the wheel in a clean environment'
 	@echo 'make check       ruff, mypy, pyright'
 	@echo 'make format      ruff, rewriting'
+	@echo 'make docs        docs/types.md, from the catalogue of types'
 	@echo 'make prove       longer property tests'
 	@echo 'make wheel-test  the wheel in a clean environment'
 	@echo 'make venv        only the environment'
@@ -114,6 +115,9 @@ $(CHECKS_PASSED): $(READY) $(KEYS)/sources
 format: $(READY)
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
+
+docs: $(READY)
+	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py
 
 # The tests always run: properties search elsewhere each time.
 pytest: $(READY)

@@ -86,8 +86,9 @@ FILLERS = """Thank you for reading. | This text was sent on the usual form. | Pl
  follow in a later note. | The office can be reached by telephone during the week."""
 # Opening, between fields, between key and value, closing.
 SPACINGS = {"tight": "{|,|:|}", "spaced": "{|, |: |}", "indented": "{\n  |,\n  |: |\n}"}
-# The prompt shows: nothing; the shape, choices as `string`; choices as members; the shape and one text with its answer.
-MODES = ("plain", "shape", "members", "example")
+# The prompt shows: nothing; the shape, choices as `string`; choices as members in place; as `string` with the members
+# behind it; as `string` with the members below the shape; the shape and one text with its answer.
+MODES = ("plain", "shape", "members", "behind", "below", "example")
 RULES = r"""
 string ::= "\"" ([^"\\\x00-\x1f] | "\\" ["\\/bfnrt])* "\""
 integer ::= "-"? ("0" | [1-9] [0-9]*)
@@ -176,9 +177,16 @@ def layout(fields: Sequence[Field], values: Sequence[str], spacing: str) -> list
 
 def messages(row: Row, mode: str, spacing: str) -> list[dict[str, str]]:
     example, fields = row.answers
-    members = {f.name: " | ".join(map(json.dumps, f.members)) if mode == "members" else "string" for f in fields}
-    kinds = [members[f.name] if f.members else f.kind for f in fields]
+    choices = [f for f in fields if f.members]
+    said = {f.name: "string" for f in choices}
+    if mode == "members":
+        said = {f.name: " | ".join(map(json.dumps, f.members)) for f in choices}
+    elif mode == "behind":
+        said = {f.name: f"string (one of: {', '.join(f.members)})" for f in choices}
+    kinds = [said[f.name] if f.members else f.kind for f in fields]
     form = "." if mode == "plain" else " of this shape:\n" + "".join(layout(fields, kinds, spacing))
+    if mode == "below":
+        form += "".join(f"\n{f.name}: one of {', '.join(f.members)}" for f in choices)
     asked = [row.question.replace("<form>", f"Answer with JSON{form}").replace("<text>", text) for text in row.texts]
     first, own = ({"role": "user", "content": text} for text in asked)
     answer = {"role": "assistant", "content": "".join(layout(example, [f.value for f in example], spacing))}
@@ -291,17 +299,19 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1200)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--modes", nargs="+", default=MODES, choices=MODES, help="what the prompt shows")
+    parser.add_argument("--spacings", nargs="+", default=list(SPACINGS), choices=SPACINGS)
     parser.add_argument("--out", type=Path, default=Path("wires.json"))
     args = parser.parse_args()
     bench, rows, done = Bench(args.model, args.device), list(make_rows(args.rows)), list[dict[str, Any]]()
-    todo = [bench.walk(row, mode, spacing) for row in rows for mode in MODES for spacing in SPACINGS]
+    todo = [bench.walk(row, mode, spacing) for row in rows for mode in args.modes for spacing in args.spacings]
     while todo:
         todo.sort(key=lambda walk: len(walk.prompt))
         results = [x for i in range(0, len(todo), args.batch) for x in bench.step(todo[i : i + args.batch])]
         done += [x for x in results if isinstance(x, dict)]
         todo = [x for x in results if isinstance(x, Walk)]
         print(f"{len(done)} answers measured, {len(todo)} to go", flush=True)
-    estimates = {mode: estimate([walk for walk in done if walk["mode"] == mode]) for mode in MODES}
+    estimates = {mode: estimate([walk for walk in done if walk["mode"] == mode]) for mode in args.modes}
     args.out.write_text(json.dumps({"model": args.model, "rows": args.rows, "estimates": estimates, "walks": done}))
     sizes = [len(f.members) for row in rows for f in row.answers[1]]
     chance = float(np.mean([1 / size for size in sizes if size]))

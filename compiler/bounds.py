@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import assert_never
 
-from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
+from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules
 
 __all__ = ["TokenBounds", "Vocabulary", "byte_bounds", "token_bounds"]
 
@@ -60,8 +60,12 @@ def token_bounds(language: Language, vocabulary: Vocabulary) -> TokenBounds:
 def byte_bounds(language: Language) -> tuple[float, float]:
     """The least and the most UTF-8 bytes of a text of the language (`inf`: no bound)."""
     shortest: dict[str, float] = dict.fromkeys(language.rules, inf)
-    for _ in language.rules:  # a shortest text visits no rule twice on one path, so this many rounds settle it
-        shortest = {name: _least(expr, shortest) for name, expr in language.rules.items()}
+    flat = flat_rules(language)
+    for name in flat:
+        shortest[name] = _least(language.rules[name], shortest)
+    looped = {name: language.rules[name] for name in language.rules.keys() - flat}
+    for _ in looped:  # a shortest text visits no rule twice on one path, so this many rounds settle it
+        shortest |= {name: _least(expr, shortest) for name, expr in looped.items()}
     return _least(language.root, shortest), _Longest(language.rules).of(language.root)
 
 

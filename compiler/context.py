@@ -39,6 +39,7 @@ class Compilation:
     rules: dict[str, Expr] = field(default_factory=dict[str, Expr])
     definitions: dict[str, Any] = field(default_factory=dict[str, Any])
     checks: dict[str, None] = field(default_factory=dict[str, None])
+    enforced: dict[str, None] = field(default_factory=dict[str, None])
     named: dict[Any, str] = field(default_factory=dict[Any, str])
     finished: dict[str, Wire[Any]] = field(default_factory=dict[str, Wire[Any]])
     owners: list[Any] = field(default_factory=list[Any])  # the classes being compiled, the innermost last
@@ -105,6 +106,8 @@ class Context:
         wire = hook(hint, place)
         if reason := place.limits.refusal():
             raise place.refuse(hint, reason)
+        for limit in place.limits.held():
+            self.compilation.enforced[f"{place.path}: {limit}"] = None
         left = tuple(place.limits.left())
         for check in left:
             place.check(check)

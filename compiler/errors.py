@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
+
+from typefold.compiler.guards import is_list
+from typefold.compiler.limits import Limits
 
 __all__ = ["DecodeError", "TemplateError", "UnsupportedType"]
 
@@ -54,7 +59,39 @@ class DecodeError(ValueError):
 
 
 def describe(hint: object) -> str:
-    """A type's name as its author would write it."""
-    if isinstance(hint, type) and not hasattr(hint, "__args__"):
+    """A type's name as its author would write it.
+
+    Example:
+        >>> from typing import Annotated, Literal
+        >>> from pydantic import Field
+        >>> describe(list[Annotated[int, Field(ge=0)]] | Literal["none"] | None)
+        "list[Annotated[int, ge=0]] | Literal['none'] | None"
+    """
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        marks = (_mark(mark) for mark in parts[1:] if mark is not None)
+        return f"Annotated[{', '.join([describe(parts[0]), *marks])}]"
+    if kind is Union or kind is UnionType:
+        return " | ".join(map(describe, parts))
+    if kind is Literal:
+        return f"Literal[{', '.join(str(part) if isinstance(part, Enum) else repr(part) for part in parts)}]"
+    if isinstance(kind, type) and parts:
+        return f"{kind.__qualname__}[{', '.join(map(describe, parts))}]"
+    if hint is None or hint is type(None):
+        return "None"
+    if hint is ...:
+        return "..."
+    if is_list(hint):  # the parameters of a Callable
+        return f"[{', '.join(map(describe, hint))}]"
+    if isinstance(hint, (NewType, TypeVar)):
+        return hint.__name__
+    if kind is None and isinstance(hint, type):
         return hint.__qualname__
     return repr(hint).replace("typing.", "")
+
+
+def _mark(mark: object) -> str:
+    """What stands beside a type in `Annotated`: its limits by name, where it is made of limits."""
+    limits = Limits([mark])
+    named = [f"{name}={value!r}" for name in limits.names() for value in limits.all(name)]
+    return repr(mark) if hasattr(mark, "one_of") else ", ".join([*named, *limits.checks]) or repr(mark)

@@ -112,6 +112,12 @@ class Limits:
         yield from self.checks
         yield from (f"validator {_class_of(mark).__name__}" for mark in self._marks)
 
+    def held(self) -> Iterator[str]:
+        """The limits that the grammar enforces: those that a hook took, where no validator makes another value."""
+        for name, values in self._values.items():
+            if name in self._taken and not self.changing and name != "one_of":  # a list is the type itself
+                yield from (f"{name}={value!r}" for value in values)
+
     def refusal(self) -> str | None:
         """Why no type can be compiled under these annotations, if so."""
         return next((_REFUSED[_class_of(mark)] for mark in self._marks if _class_of(mark) in _REFUSED), None)

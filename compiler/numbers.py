@@ -10,6 +10,7 @@ Invariant: the bounds that these functions take are exact; a text is admitted if
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from functools import cache
 
 from typefold.compiler.wire import NEVER, CharClass, Expr, char_class, choice, optional, repeat, seq
 
@@ -195,17 +196,20 @@ def decimals(low: Decimal | None, high: Decimal | None, *, places: int, whole_di
     return choice(*(option for option in options if option != NEVER))
 
 
+@cache
 def scientific_small() -> Expr:
     """Doubles of less than 0.0001, without sign, as `repr` writes them."""
     return seq(_MANTISSA, "e-", choice(seq("0", char_class((0x35, 0x39))), _naturals(10, 324)))
 
 
+@cache
 def scientific_large() -> Expr:
     """Finite doubles from 1e16 up, without sign, as `repr` writes them; none that would overflow."""
     largest = seq("1", optional(seq(".", _prefixes("0" * 16, _LARGEST[1:], 16))))
     return choice(seq(_MANTISSA, "e+", _naturals(16, 307)), seq(largest, "e+308"))
 
 
+@cache
 def any_float() -> Expr:
     """Every finite double: positional from 0.0001 up to 1e16 (as `repr` has it), else with an exponent."""
     positional = _positional(0, 10 ** (17 + DECIMAL_PLACES) - 1, DECIMAL_PLACES)

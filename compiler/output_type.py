@@ -47,6 +47,7 @@ class OutputType(Generic[T]):
         wire_format: How its JSON is spaced.
         constraint: What the engine enforces.
         json_schema: The shape that a model is told; it enforces nothing.
+        enforced: The limits that the constraint enforces, each with its path.
         post_checks: What decoding cannot enforce, each with its path. An answer that fails one is `Invalid`.
 
     Example:
@@ -63,6 +64,7 @@ class OutputType(Generic[T]):
     wire_format: WireFormat
     constraint: Constraint
     json_schema: JsonSchema
+    enforced: tuple[str, ...]
     post_checks: tuple[str, ...]
     wire: Wire[T] = field(repr=False)
 
@@ -138,7 +140,7 @@ def output_type(
         {'a': 1.5}
     """
     fmt = wire or DEFAULT_WIRE
-    key = (_identity(hint), fmt, id(registry), registry.version, path)
+    key = (_identity(hint), fmt, registry, registry.version, path)  # held: its id may come again
     try:
         known = _compiled.get(key)
     except TypeError:
@@ -170,16 +172,17 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
     except RecursionError as error:
         raise UnsupportedType(path, hint, "is nested too deeply, or contains itself without a name") from error
     language = Language(wire.expr if wire.bare is None else wire.bare, state.rules)
+    recursive = is_recursive(language)
     if shortest_height(language) == inf:
-        reason = "it contains itself with no way to end" if is_recursive(language) else "no text meets its limits"
+        reason = "it contains itself with no way to end" if recursive else "no text meets its limits"
         raise UnsupportedType(path, hint, f"has no finite value: {reason}")
-    if is_recursive(language):
+    if recursive:
         state.checks[f"{path}: no deeper than {_DEEPEST} levels"] = None
     constraint = TEXT if wire.bare == ANY_TEXT else Constraint.of(language)
     if wire.raw is not None:
         constraint = Constraint("grammar", raw=wire.raw)
     schema = dict(wire.schema) if not state.definitions else {**wire.schema, "$defs": dict(state.definitions)}
-    made = OutputType(hint, wire_format, constraint, schema, tuple(state.checks), wire)
+    made = OutputType(hint, wire_format, constraint, schema, tuple(state.enforced), tuple(state.checks), wire)
     if wire.native:
         try:
             made.adapter  # noqa: B018  # pydantic refuses some limits only when it builds its validator

@@ -64,4 +64,5 @@ def _steps(left: Matcher, right: Matcher) -> list[str]:
     regions = [both - CharClass(tuple((ord(mark), ord(mark)) for mark in sorted(marks)))] if len(both) else []
     for item in dict.fromkeys(classes):
         regions = [part for region in regions for part in (region & item, region - item) if len(part)]
-    return sorted(mark for mark in marks if mark in both) + [region.nth(0) for region in regions if len(region)]
+    chars = [mark for mark in marks if mark in both] + [region.nth(0) for region in regions if len(region)]
+    return sorted(chars)  # by no order of a set, so that the text that is found is always the same

@@ -11,13 +11,28 @@ Left recursion would never end and cannot be written by the compiler's hooks; `a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
 
 __all__ = ["Matcher", "recognises"]
 
-Stack = tuple[Expr, "Stack"] | None
+
+class Pair(tuple[Expr, "Stack"]):
+    """A node and the stack below it. The hash is worked out once: that of a deep stack is asked for over and over."""
+
+    _hash: int
+
+    def __new__(cls, node: Expr, rest: Stack) -> Pair:
+        made = super().__new__(cls, (node, rest))
+        made._hash = hash((node, rest))
+        return made
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+Stack: TypeAlias = Pair | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +40,13 @@ class Matcher:
     """What has been read so far of one text, as the set of ways to go on."""
 
     language: Language
-    stacks: frozenset[tuple[Expr, Stack]]
+    stacks: frozenset[Pair]
     complete: bool
 
     @classmethod
     def start(cls, language: Language) -> Matcher:
         """The state before the first character."""
-        return _state(language, [(language.root, None)])
+        return _state(language, [Pair(language.root, None)])
 
     @property
     def dead(self) -> bool:
@@ -60,7 +75,7 @@ class Matcher:
             for node, rest in state.stacks:
                 match node:
                     case Lit(literal) if literal[0] == char:
-                        after.append((Lit(literal[1:]), rest) if len(literal) > 1 else rest)
+                        after.append(Pair(Lit(literal[1:]), rest) if len(literal) > 1 else rest)
                     case CharClass() if char in node:
                         after.append(rest)
                     case _:
@@ -84,7 +99,7 @@ def recognises(language: Language, text: str) -> bool:
 
 def _state(language: Language, stacks: list[Stack]) -> Matcher:
     """Expand every stack until it starts with a character; a stack met twice is expanded once."""
-    ready: set[tuple[Expr, Stack]] = set()
+    ready: set[Pair] = set()
     seen: set[Stack] = set()
     complete = False
     pending = list(stacks)
@@ -100,25 +115,25 @@ def _state(language: Language, stacks: list[Stack]) -> Matcher:
         match node:
             case Lit(text):
                 if text:
-                    ready.add((node, rest))
+                    ready.add(stack)
                 else:
                     pending.append(rest)
             case CharClass():
-                ready.add((node, rest))
+                ready.add(stack)
             case Seq(parts):
                 for part in reversed(parts):
-                    rest = (part, rest)
+                    rest = Pair(part, rest)
                 pending.append(rest)
             case Choice(options):
-                pending += [(option, rest) for option in options]
+                pending += [Pair(option, rest) for option in options]
             case Repeat(item, least, most):
                 if least == 0:
                     pending.append(rest)
                 if most != 0:
                     again = Repeat(item, max(least - 1, 0), None if most is None else most - 1)
-                    pending.append((item, (again, rest) if again.most != 0 else rest))
+                    pending.append(Pair(item, Pair(again, rest) if again.most != 0 else rest))
             case Ref(name):
-                pending.append((language.rules[name], rest))
+                pending.append(Pair(language.rules[name], rest))
             case _:
                 assert_never(node)
         if len(seen) > 100_000:

@@ -1,7 +1,8 @@
 """Texts of a language, made up at random: for the scripted engine, property tests and examples in documentation.
 
 Every text that `sample` gives is in the language. Lengths are drawn small (a repetition without end stops with even
-odds), and recursion deeper than a budget takes the option that ends soonest, so that sampling always ends.
+odds), and recursion deeper than a budget, or wider than another, takes the option that ends soonest, so that sampling
+always ends.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import random
 from collections.abc import Mapping
 from typing import assert_never
 
-from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
+from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules
 
 __all__ = ["sample", "shortest_height"]
 
-_BUDGET = 24  # nested references before the shortest way out is taken
-_MORE, _LESS = 0.75, 0.25  # the odds of one repetition more; a tree whose nodes had many children would never end
+_DEEPEST = 24  # nested references before the shortest way out is taken
+_MOST = 200  # references in all before it is taken too: a tree whose nodes had many children would never end
+_MORE, _LESS = 0.75, 0.25  # the odds of one repetition more
 _SHALLOW = 4  # nested references from which on it is the lower odds
 _READABLE = CharClass(((0x20, 0x7E),))
 
@@ -42,17 +44,22 @@ def sample(language: Language, rng: random.Random, *, exotic: float = 0.05) -> s
 
 def shortest_height(language: Language) -> float:
     """The least number of nested rules that a text of the language needs; infinite for a language without a text."""
-    return _height(language.root, heights(language.rules))
+    return _height(language.root, _heights(language))
 
 
-def heights(rules: Mapping[str, Expr]) -> dict[str, float]:
+def _heights(language: Language) -> dict[str, float]:
     """For every rule the least number of nested references that a text of it needs (infinite if it has none)."""
+    rules = language.rules
     known: dict[str, float] = dict.fromkeys(rules, float("inf"))
-    changed = True
+    flat = flat_rules(language)
+    for name in flat:
+        known[name] = 1 + _height(rules[name], known)
+    looped = rules.keys() - flat
+    changed = bool(looped)
     while changed:
         changed = False
-        for name, expr in rules.items():
-            height = 1 + _height(expr, known)
+        for name in looped:
+            height = 1 + _height(rules[name], known)
             if height < known[name]:
                 known[name], changed = height, True
     return known
@@ -81,7 +88,8 @@ class _Sampler:
         self.rules = language.rules
         self.rng = rng
         self.exotic = exotic
-        self.heights = heights(language.rules)
+        self.references = 0
+        self.heights = _heights(language)
         if _height(language.root, self.heights) == float("inf"):
             raise ValueError("the language is empty: there is no text to sample")
 
@@ -100,14 +108,19 @@ class _Sampler:
                 least = min(height for height, _ in finite)
                 pool_of = [option for height, option in finite if height < float("inf")]
                 shortest = [option for height, option in finite if height == least]
-                return self.text(self.rng.choice(shortest if depth > _BUDGET else pool_of), depth)
+                return self.text(self.rng.choice(shortest if self.is_spent(depth) else pool_of), depth)
             case Repeat(item, least, most):
                 count = least
-                if _height(item, self.heights) < float("inf") and depth <= _BUDGET:
+                if _height(item, self.heights) < float("inf") and not self.is_spent(depth):
                     while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
                         count += 1
                 return "".join(self.text(item, depth) for _ in range(count))
             case Ref(name):
+                self.references += 1
                 return self.text(self.rules[name], depth + 1)
             case _:
                 assert_never(expr)
+
+    def is_spent(self, depth: int) -> bool:
+        """Whether it is time to come to an end."""
+        return depth > _DEEPEST or self.references > _MOST

@@ -30,6 +30,7 @@ __all__ = [
     "chars",
     "children",
     "choice",
+    "flat_rules",
     "is_recursive",
     "join",
     "optional",
@@ -118,21 +119,32 @@ Expr = Lit | CharClass | Seq | Choice | Repeat | Ref
 
 @dataclass(frozen=True)
 class Language:
-    """A root expression and the rules that it refers to, directly or through others."""
+    """A root expression and the rules that it refers to, directly or through others.
+
+    Attributes:
+        root: The whole text.
+        rules: The rules by name.
+        uses: For each rule the names in it.
+    """
 
     root: Expr
     rules: Mapping[str, Expr] = field(default_factory=dict[str, Expr])
+    uses: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Keep exactly the rules in use, in order of first use: equal languages print alike."""
         used: dict[str, Expr] = {}
+        uses: dict[str, frozenset[str]] = {}
         pending = list(references(self.root))[::-1]
         while pending:
             name = pending.pop()
             if name not in used:
                 used[name] = self.rules[name]
-                pending += list(references(used[name]))[::-1]
+                names = list(references(used[name]))
+                uses[name] = frozenset(names)
+                pending += names[::-1]
         object.__setattr__(self, "rules", used)
+        object.__setattr__(self, "uses", uses)
 
 
 def char_class(*ranges: tuple[int, int] | str) -> CharClass:
@@ -140,6 +152,8 @@ def char_class(*ranges: tuple[int, int] | str) -> CharClass:
     pairs: list[tuple[int, int]] = []
     for item in ranges:
         pairs += [(ord(char), ord(char)) for char in item] if isinstance(item, str) else [item]
+    if all(high < SURROGATES[0] for _, high in pairs):
+        return CharClass(tuple(_normal(pairs)))
     return ~CharClass(tuple(_gaps(_normal([*pairs, SURROGATES]))))
 
 
@@ -179,12 +193,15 @@ def seq(*parts: Expr | str) -> Expr:
     for part in parts:
         expr = Lit(part) if isinstance(part, str) else part
         for item in expr.parts if isinstance(expr, Seq) else (expr,):
-            if item == NEVER:
+            if isinstance(item, Choice) and not item.options:
                 return NEVER
-            if isinstance(item, Lit) and flat and isinstance(flat[-1], Lit):
-                flat[-1] = Lit(flat[-1].text + item.text)
-            elif item != EMPTY:
-                flat.append(item)
+            if isinstance(item, Lit):
+                if not item.text:
+                    continue
+                if flat and isinstance(last := flat[-1], Lit):
+                    flat[-1] = Lit(last.text + item.text)
+                    continue
+            flat.append(item)
     if not flat:
         return EMPTY
     return flat[0] if len(flat) == 1 else Seq(tuple(flat))
@@ -192,12 +209,23 @@ def seq(*parts: Expr | str) -> Expr:
 
 def choice(*options: Expr | str) -> Expr:
     """One of the options: flattened, without doubles, classes kept apart; strings taken as literals."""
-    flat: dict[Expr, None] = {}
+    items: list[Expr] = []
     for option in options:
         expr = Lit(option) if isinstance(option, str) else option
-        for item in expr.options if isinstance(expr, Choice) else (expr,):
-            flat[item] = None
-    return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
+        items += expr.options if isinstance(expr, Choice) else (expr,)
+    flat = _distinct(items)
+    return flat[0] if len(flat) == 1 else Choice(tuple(flat))
+
+
+def _distinct(items: list[Expr]) -> list[Expr]:
+    """Each item once. A few large ones are sooner compared, which ends at the first difference, than hashed."""
+    if len(items) > 16:
+        return list(dict.fromkeys(items))
+    flat: list[Expr] = []
+    for item in items:
+        if item not in flat:
+            flat.append(item)
+    return flat
 
 
 def repeat(item: Expr, least: int, most: int | None) -> Expr:
@@ -227,29 +255,40 @@ def join(separator: str, parts: Iterable[Expr | str]) -> Expr:
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct sub-expressions of a node."""
     match expr:
-        case Lit() | CharClass() | Ref():
-            return ()
         case Seq(parts):
             return parts
         case Choice(options):
             return options
         case Repeat(item):
             return (item,)
+        case Lit() | CharClass() | Ref():
+            return ()
         case _:
             assert_never(expr)
 
 
 def references(expr: Expr) -> Iterator[str]:
     """The names of the rules that an expression refers to, in the order in which they are written."""
-    if isinstance(expr, Ref):
-        yield expr.name
-    for child in children(expr):
-        yield from references(child)
+    pending: list[Expr] = [expr]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Ref):
+            yield node.name
+        elif not isinstance(node, (Lit, CharClass)):
+            pending += children(node)[::-1]
+
+
+def flat_rules(language: Language) -> list[str]:
+    """The rules that lead to no recursion, each behind all that it refers to."""
+    left = dict(language.uses)
+    flat: list[str] = []
+    while more := [name for name, names in left.items() if names.isdisjoint(left)]:
+        flat += more
+        for name in more:
+            del left[name]
+    return flat
 
 
 def is_recursive(language: Language) -> bool:
     """Whether a rule leads back to itself, so that texts may nest without end."""
-    flat: set[str] = set()
-    while more := {n for n, expr in language.rules.items() if n not in flat and flat.issuperset(references(expr))}:
-        flat |= more
-    return len(flat) < len(language.rules)
+    return len(flat_rules(language)) < len(language.rules)

@@ -15,9 +15,11 @@ from typefold.compiler import (
     WireFormat,
     output_type,
 )
+from typefold.deferred import Deferred
 from typefold.definition import Example, example
 from typefold.demo_model import demo_model
 from typefold.errors import BatchError, NoRuntime, PromptUsageError
+from typefold.gather import gather
 from typefold.messages import Message, ask, assistant, raw, system, user
 from typefold.program import run
 from typefold.prompt import AsyncPrompt, Prompt, prompt
@@ -25,6 +27,7 @@ from typefold.runtime import (
     BadInput,
     Cancelled,
     EngineFailed,
+    FinishReason,
     InputFailed,
     Invalid,
     PromptError,
@@ -32,23 +35,30 @@ from typefold.runtime import (
     Refused,
     Statistics,
     TimedOut,
+    TokenLogprob,
     Truncated,
 )
 from typefold.runtimes import Runtime, configure, current
+from typefold.special import Logged, Reasoned, Scored
+from typefold.streams import AsyncStream, Stream
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncPrompt",
+    "AsyncStream",
     "BadInput",
     "BatchError",
     "Cancelled",
     "DecodeError",
+    "Deferred",
     "EngineFailed",
     "Example",
+    "FinishReason",
     "Grammar",
     "InputFailed",
     "Invalid",
+    "Logged",
     "Matching",
     "Message",
     "NoRuntime",
@@ -58,11 +68,15 @@ __all__ = [
     "PromptError",
     "PromptTooLong",
     "PromptUsageError",
+    "Reasoned",
     "Refused",
     "Runtime",
+    "Scored",
     "Statistics",
+    "Stream",
     "TemplateError",
     "TimedOut",
+    "TokenLogprob",
     "Truncated",
     "UnsupportedType",
     "WireFormat",
@@ -72,6 +86,7 @@ __all__ = [
     "current",
     "demo_model",
     "example",
+    "gather",
     "output_type",
     "prompt",
     "raw",

@@ -23,7 +23,7 @@ from typefold.progress import Progress
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtimes import Runtime, current
 
-__all__ = ["advance", "answer", "answer_awaited", "answers", "answers_awaited", "runtime_of"]
+__all__ = ["advance", "answer", "answer_awaited", "answers", "answers_awaited", "begin", "runtime_of", "told"]
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def answer(call: Call[T] | PromptError) -> T:
     row = current_row()
     exchange, runtime = call.exchange(None if row is None else row.index), runtime_of(call)
     mailbox: Mailbox[Future[Outcome]] = Mailbox()
-    said: Request | Result[T, PromptError] = next(exchange)
+    said = begin(exchange)
     while isinstance(said, Request):
         [future] = runtime.submit([said])
         future.add_done_callback(mailbox.put)
@@ -60,10 +60,20 @@ def answer(call: Call[T] | PromptError) -> T:
             future.cancel()
             raise
         said = advance(exchange, future)
-    if isinstance(said, Success):
-        value: T = said.unwrap()
+    return told(said)
+
+
+def told(result: Result[T, Exception]) -> T:
+    """The value of a call, told to whoever waited for it.
+
+    Raises:
+        PromptError: The call gave none.
+        RowCancelled: It was cancelled, and this is a row, which is to end.
+    """
+    if isinstance(result, Success):
+        value: T = result.unwrap()
         return value
-    error = said.failure()
+    error, row = result.failure(), current_row()
     if row is not None and isinstance(error, Cancelled):  # no `except PromptError` may keep the row going
         cancelled = RowCancelled()
         cancelled.__cause__ = error
@@ -114,8 +124,12 @@ def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Iterator[tuple[int, 
                         continue
                     exchange, runtime = call.exchange(row), runtime_of(call)
                     share = share or runtime.engine.max_num_seqs
+                    first = begin(exchange)
+                    if not isinstance(first, Request):
+                        yield row, first
+                        continue
                     under_way[row] = _Open(exchange, runtime)
-                    said.append((row, next(exchange)))
+                    said.append((row, first))
                     if len(said) >= share:
                         break
                 else:
@@ -148,7 +162,7 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None) ->
     if isinstance(call, PromptError):
         raise call
     exchange, runtime = call.exchange(row), runtime_of(call)
-    said: Request | Result[T, PromptError] = next(exchange)
+    said = begin(exchange)
     while isinstance(said, Request):
         [future] = runtime.submit([said])
         with suppress(PromptError):  # the exchange hears of it
@@ -163,6 +177,17 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None) ->
 async def answers_awaited(calls: Iterable[Call[T] | PromptError]) -> list[Result[T, PromptError]]:
     """Every call's result, in order, awaited together."""
     return await asyncio.gather(*(_result_awaited(call, row) for row, call in enumerate(list(calls))))
+
+
+def begin(exchange: Exchange[T]) -> Request | Result[T, PromptError]:
+    """What an exchange says first, or how it ends where it has nothing to ask."""
+    try:
+        return next(exchange)
+    except StopIteration as end:
+        value: T = end.value
+        return Success(value)
+    except PromptError as error:
+        return Failure(error)
 
 
 def advance(exchange: Exchange[T], future: Future[Outcome]) -> Request | Result[T, PromptError]:

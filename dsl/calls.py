@@ -7,7 +7,8 @@ not wait; `batch` and `eager` carry exchanges, many at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from returns.result import Result, Success
@@ -16,18 +17,10 @@ from typefold.compiler import DecodeError, Message, OutputType
 from typefold.errors import BatchError, PromptUsageError
 from typefold.messages import RawPrompt
 from typefold.options import Options
-from typefold.runtime import (
-    BadInput,
-    Cancelled,
-    FinishReason,
-    Invalid,
-    Outcome,
-    PromptError,
-    Request,
-    Truncated,
-)
+from typefold.retries import Attempt, retried, within
+from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request
 
-__all__ = ["Call", "Exchange", "attempt", "values", "with_shape"]
+__all__ = ["Call", "Exchange", "Form", "attempt", "values", "with_shape"]
 
 T = TypeVar("T")
 
@@ -44,12 +37,22 @@ class Call(Generic[T]):
         messages: What is asked, complete: with examples and shape.
         kind: The type of the answer.
         options: The options in force.
+        form: How the answer is asked for.
     """
 
     function: str
     messages: tuple[Message, ...] | RawPrompt
-    kind: OutputType[T]
+    kind: OutputType[Any]
     options: Options
+    form: Form = field(default_factory=lambda: Form(None))
+
+    def __post_init__(self) -> None:
+        self.form.check_call(self)
+        if self.options.retries and isinstance(self.messages, RawPrompt):
+            raise PromptUsageError(
+                f"{self.function}: retries={self.options.retries} tells the model in a further turn what is wrong with "
+                f"its answer, and a raw(...) prompt has no turns; leave retries out, or ask with messages"
+            )
 
     def exchange(self, row: int | None) -> Exchange[T]:
         """The way from the first request to the value.
@@ -61,47 +64,76 @@ class Call(Generic[T]):
             PromptError: The call gave no value.
         """
         try:
-            outcome = yield self.request(row)
+            value: T = yield from within(self.options.timeout, self.form.exchange(self, row))
         except Cancelled as error:  # by whoever held the future: it knew nothing of the call
             raise error.at(function=self.function, row=row) from error.__cause__
-        return self.conclude(outcome, row)
+        return value
 
-    def request(self, row: int | None) -> Request:
-        """The call as the runtime takes it."""
-        options = self.options
+    def request(self, row: int | None, attempt: Attempt | None = None) -> Request:
+        """The call as the runtime takes it, the first time unless an attempt is given."""
+        options, attempt = self.options, attempt or Attempt(self.messages)
+        messages = attempt.messages
         return Request(
-            prompt=str(self.messages) if isinstance(self.messages, RawPrompt) else self.messages,
+            prompt=str(messages) if isinstance(messages, RawPrompt) else messages,
             constraint=self.kind.constraint,
             sampling_params=options.sampling_params,
-            sampling=options.sampling,
+            sampling=attempt.sampling(options),
             options=options.engine,
             chat_template_kwargs=options.chat_template_kwargs,
             timeout=options.timeout,
             function=self.function,
             row=row,
+            attempt=attempt.number,
+            whole=options.truncation == "error",
         )
 
-    def conclude(self, outcome: Outcome, row: int | None) -> T:
+    def conclude(self, outcome: Outcome, row: int | None, attempt: Attempt | None = None) -> Any:
         """The value of an answer.
 
         Raises:
-            PromptError: `Invalid` if it fails a post-check, `Truncated` if plain text was cut and that is an error.
+            Invalid: It fails a post-check.
         """
-        facts: dict[str, Any] = {
-            "function": self.function,
-            "row": row,
-            "prompt": self.messages,
-            "text": outcome.text,
-        }
-        cut = outcome.finish_reason is not FinishReason.STOP and self.kind.constraint.kind == "text"
-        if cut and self.options.truncation == "error":
-            raise Truncated(**facts, max_tokens=outcome.output_tokens)
         try:
             return self.kind.decode(outcome.text)
         except DecodeError as error:
             raise Invalid(
-                **facts, check=error.check, detail=error.detail, errors=tuple(error.errors)
+                function=self.function,
+                row=row,
+                prompt=self.messages if attempt is None else attempt.messages,
+                text=outcome.text,
+                check=error.check,
+                detail=error.detail,
+                errors=tuple(error.errors),
             ) from error.__cause__
+
+    def ask(self, row: int | None, attempt: Attempt) -> Exchange[tuple[Any, Outcome]]:
+        """One attempt: the value, and the answer that it was read from."""
+        outcome = yield self.request(row, attempt)
+        return self.conclude(outcome, row, attempt), outcome
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an answer is asked for; this is the plain way, and `forms` has others.
+
+    Attributes:
+        hint: The type of the answer itself.
+        path: What errors call it.
+    """
+
+    hint: Any
+    path: str = "return"
+
+    def exchange(self, call: Call[Any], row: int | None) -> Exchange[Any]:
+        """The way to the value of a call."""
+        answered = yield from retried(call.messages, call.options, partial(call.ask, row))
+        return answered.value[0]
+
+    def check(self, kind: OutputType[Any], options: Options, *, where: str) -> None:
+        """Refuse, when a function is decorated, what can't be asked for in this way."""
+
+    def check_call(self, call: Call[Any]) -> None:
+        """Refuse a call that can't be asked in this way."""
 
 
 def with_shape(
@@ -130,7 +162,7 @@ def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call
         return failed
 
 
-def values(results: Sequence[Result[T, PromptError]]) -> list[T]:
+def values(results: Sequence[Result[T, Exception]]) -> list[T]:
     """The values of a batch.
 
     Raises:

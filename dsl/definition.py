@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
 from typefold.compiler.templates import PromptTemplate
 from typefold.errors import PromptUsageError
+from typefold.forms import form_of
 from typefold.messages import Asked, Frame, RawPrompt, ask, current_frame
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from typefold.calls import Form
     from typefold.compiler import WireFormat
 
 __all__ = ["Definition", "Example", "example"]
@@ -98,14 +100,24 @@ class Definition(Generic[R]):
         )
         return hints["return"]
 
-    def output_type(self, wire: WireFormat | None = None) -> OutputType[R]:
-        """The compiled return type.
+    @cached_property
+    def form(self) -> Form:
+        """How answers are asked for, by the return type.
+
+        Raises:
+            PromptUsageError: There is none.
+            NameError: It names something that is not defined yet.
+        """
+        return form_of(self.hint)
+
+    def output_type(self, wire: WireFormat | None = None) -> OutputType[Any]:
+        """The type of the answer, compiled: the return type, or what stands inside of `Logged` and the like.
 
         Raises:
             UnsupportedType: The type has no wire form.
         """
         try:
-            made: OutputType[R] = output_type(self.hint, wire=wire)
+            made: OutputType[Any] = output_type(self.form.hint, wire=wire, path=self.form.path)
             return made
         except UnsupportedType as error:
             raise UnsupportedType(error.path, error.hint, error.reason, function=self.name) from error.__cause__
@@ -160,7 +172,7 @@ class Definition(Generic[R]):
             )
         return returned.messages
 
-    def worked(self, examples: Sequence[Example[Any]], kind: OutputType[R]) -> tuple[Message, ...]:
+    def worked(self, examples: Sequence[Example[Any]], kind: OutputType[Any]) -> tuple[Message, ...]:
         """Examples as turns of a conversation.
 
         Raises:

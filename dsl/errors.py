@@ -49,7 +49,7 @@ class BatchError(Exception):
         rest = f"\n  and {more} more" if more > 0 else ""
         return (
             f"{len(self.failures)} of {len(self.results)} rows failed (every outcome is in .results; "
-            f"use .safe.map, or run.safe, to get them without this error):\n{shown}{rest}"
+            f"use .safe.map, run.safe or gather.safe to get them without this error):\n{shown}{rest}"
         )
 
 

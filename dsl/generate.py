@@ -12,6 +12,7 @@ from typefold.batch import answer, answers
 from typefold.calls import Call, attempt, values, with_shape
 from typefold.compiler import Message, output_type
 from typefold.errors import PromptUsageError
+from typefold.forms import form_of
 from typefold.messages import RawPrompt, user
 from typefold.options import PER_PROMPT, Options
 from typefold.runtime import PromptError
@@ -62,13 +63,15 @@ def _is_one(prompt: object) -> bool:
 
 
 def _call(prompt: Any, hint: Any, options: Options) -> Call[Any]:
-    kind = output_type(hint, wire=options.wire, path="output_type")
+    form = form_of(hint, "output_type")
+    kind = output_type(form.hint, wire=options.wire, path=form.path)
     options.check(kind, where=_NAME)
+    form.check(kind, options, where=_NAME)
     if isinstance(prompt, RawPrompt):
-        return Call(_NAME, prompt, kind, options)
+        return Call(_NAME, prompt, kind, options, form)
     messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)
     if not messages or not all(isinstance(message, Message) for message in messages):
         raise PromptUsageError(
             "generate() takes a text, a list of messages (system, user, assistant), or a list of these"
         )
-    return Call(_NAME, with_shape(messages, kind, options), kind, options)
+    return Call(_NAME, with_shape(messages, kind, options), kind, options, form)

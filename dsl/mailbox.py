@@ -1,18 +1,23 @@
-"""Waiting, for a thread or for a row of `run`.
+"""Waiting, for a thread, for a row of `run` or for a task.
 
 A mailbox is where other threads leave things. Taking one out waits: a plain thread blocks, a row parks, and its thread
 goes on with the other rows. All waiting of this package goes through here, so whatever waits can be a row of a program.
+An `AsyncMailbox` is awaited instead, by a task of any event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from weakref import WeakSet
 
 from greenlet import getcurrent, greenlet
 
-__all__ = ["Mailbox", "Parked", "RowCancelled", "current_row"]
+__all__ = ["AsyncMailbox", "Mailbox", "Parked", "RowCancelled", "current_row"]
 
 T = TypeVar("T")
 
@@ -34,18 +39,21 @@ class Parked(greenlet):
 
     Args:
         home: What runs it.
-        index: The row's number in its `run`.
+        key: The row's number for its home.
+        index: The row as messages name it, if they do.
         work: What it does.
 
     Attributes:
         cancelled: Why the row is to end, once it is: each further wait raises it again.
     """
 
-    def __init__(self, home: Home, index: int, work: Callable[[], None]) -> None:
+    def __init__(self, home: Home, key: int, index: int | None, work: Callable[[], None]) -> None:
         super().__init__(work)
         self.home = home
+        self.key = key
         self.index = index
         self.cancelled: BaseException | None = None
+        self._submitted: WeakSet[Future[Any]] | None = None
 
     def park(self) -> None:
         """Let other rows run until this one is woken.
@@ -59,6 +67,17 @@ class Parked(greenlet):
             parent.switch()
         if self.cancelled is not None:
             self.give_up(self.cancelled)
+
+    def owns(self, future: Future[Any]) -> None:
+        """Have a future cancelled if this row is."""
+        if self._submitted is None:
+            self._submitted = WeakSet()
+        self._submitted.add(future)
+
+    def withdraw(self) -> None:
+        """Cancel what this row submitted and has no answer to."""
+        for future in list(self._submitted or ()):
+            future.cancel()
 
     def give_up(self, why: BaseException) -> NoReturn:
         """End this row: now, and again wherever it would go on."""
@@ -96,6 +115,38 @@ class Mailbox(Generic[T]):
             return self._items.get()
         finally:
             self._waiting = None
+
+
+class AsyncMailbox(Generic[T]):
+    """A queue from any thread to whoever awaits it, one at a time."""
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[T] = SimpleQueue()
+        self._waiting: asyncio.Future[None] | None = None
+
+    def put(self, item: T) -> None:
+        """Leave something; from any thread."""
+        self._items.put(item)
+        waiting = self._waiting
+        if waiting is not None:
+            with suppress(RuntimeError):  # its loop was closed: nobody waits any more
+                waiting.get_loop().call_soon_threadsafe(_end, waiting)
+
+    async def get(self) -> T:
+        """The next thing, once there is one."""
+        while True:
+            self._waiting = waiting = asyncio.get_running_loop().create_future()
+            try:
+                if not self._items.empty():  # looked at after it is known who waits, so that nothing is missed
+                    return self._items.get()
+                await waiting
+            finally:
+                self._waiting = None
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def current_row() -> Parked | None:

@@ -49,6 +49,9 @@ class _SharedOptions(SamplingOptions, total=False):
     shape: bool
     truncation: Literal["value", "error"]
     wire: WireFormat
+    retries: int
+    grow: bool
+    max_reasoning_tokens: int
     chat_template_kwargs: Mapping[str, object]
 
 
@@ -63,6 +66,11 @@ class CallOptions(_SharedOptions, total=False):
         shape: Whether a JSON answer's shape is told to the model; true unless switched off.
         truncation: What becomes of plain text that met its token limit: a `"value"` (the default) or an `"error"`.
         wire: How JSON is spaced.
+        retries: How often a row whose answer failed a check asks again: with its answer, and what is wrong with it, as
+            further turns. None unless set.
+        grow: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
+            context leaves; false unless set.
+        max_reasoning_tokens: How long a `Reasoned` answer may be thought about; 512 unless set.
         priority: The request's priority, where the engine schedules by priority (lower goes first).
         lora_request: A `vllm.lora.request.LoRARequest`.
         chat_template_kwargs: Extra variables for the model's chat template.
@@ -115,6 +123,9 @@ class Options:
     shape: bool = True
     truncation: Literal["value", "error"] = "value"
     wire: WireFormat | None = None
+    retries: int = 0
+    grow: bool = False
+    max_reasoning_tokens: int = 512
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)
 
     def with_(self, changes: Mapping[str, Any], *, where: str) -> Options:
@@ -145,6 +156,12 @@ class Options:
             raise PromptUsageError(f"{where}: timeout is a number of seconds above 0, not {kept['timeout']!r}")
         if "wire" in kept and not isinstance(kept["wire"], WireFormat):
             raise PromptUsageError(f"{where}: wire is a typefold.WireFormat, not {kept['wire']!r}")
+        if not is_count(kept.get("retries", 0)):
+            raise PromptUsageError(f"{where}: retries is a number of further attempts, not {kept['retries']!r}")
+        if not isinstance(kept.get("grow", False), bool):
+            raise PromptUsageError(f"{where}: grow is True or False, not {kept['grow']!r}")
+        if not is_count(most := kept.get("max_reasoning_tokens", 1)) or most < 1:
+            raise PromptUsageError(f"{where}: max_reasoning_tokens is a number of tokens, not {most!r}")
         return replace(self, sampling=sampling, engine=engine, **kept)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
@@ -159,6 +176,11 @@ class Options:
                     raise PromptUsageError(
                         f"{where}: {name} would end an answer inside a value; the return type already says where it ends"
                     )
+
+
+def is_count(value: object) -> bool:
+    """Whether it is a whole number of at least 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from typefold.calls import Call, attempt, with_shape
 from typefold.compiler import Message, OutputType
+from typefold.deferred import is_deferred
 from typefold.definition import Definition, Example
 from typefold.errors import PromptUsageError
 from typefold.messages import RawPrompt, current_frame
@@ -41,8 +42,8 @@ class Plan(Generic[R]):
     options: Options
     examples: tuple[Example[Any], ...] = ()
     bound: tuple[Any, ...] = ()
-    _turns: dict[OutputType[R], tuple[Message, ...]] = field(
-        default_factory=dict[OutputType[R], tuple[Message, ...]], repr=False
+    _turns: dict[OutputType[Any], tuple[Message, ...]] = field(
+        default_factory=dict[OutputType[Any], tuple[Message, ...]], repr=False
     )
 
     @property
@@ -72,6 +73,7 @@ class Plan(Generic[R]):
         except NameError:
             return  # a forward reference: the first use will check
         self.options.check(kind, where=self.name)
+        self.definition.form.check(kind, self.options, where=self.name)
         self.definition.worked(self.examples, kind)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -94,6 +96,11 @@ class Plan(Generic[R]):
                 f"{outer.name}: its body calls the prompt {self.name}; a prompt's body makes its message and nothing "
                 f"else. Call {self.name} first, in a plain function, and pass its value as an argument."
             )
+        if any(map(is_deferred, args)) or any(map(is_deferred, kwargs.values())):
+            raise PromptUsageError(
+                f"{self.name}: an argument is a Deferred, which is not worked out yet; call {self.name}.defer(...), or "
+                f"pass its .result()"
+            )
         options = self.options
         if options.wire is None and options.runtime is not None and options.runtime.wire is not None:
             options = replace(options, wire=options.runtime.wire)
@@ -101,7 +108,7 @@ class Plan(Generic[R]):
         messages = with_shape(self.definition.messages((*self.bound, *args), kwargs), kind, options)
         if self.examples:
             messages = self._after_examples(messages, kind)
-        return Call(self.name, messages, kind, options)
+        return Call(self.name, messages, kind, options, self.definition.form)
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[R] | PromptError:
         """The call, or the error that its arguments gave."""
@@ -111,7 +118,7 @@ class Plan(Generic[R]):
         """A call, or an error, for each row of arguments, made as it is taken."""
         return (self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows))
 
-    def _after_examples(self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[R]) -> tuple[Message, ...]:
+    def _after_examples(self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any]) -> tuple[Message, ...]:
         if isinstance(messages, RawPrompt):
             raise PromptUsageError(f"{self.name}: examples can't be added to a raw(...) prompt")
         if kind not in self._turns:  # they are the same for every call

@@ -18,20 +18,17 @@ from typing import Any, Concatenate, TypeVar, overload
 from returns.result import Result, Success
 from typing_extensions import TypeVarTuple, Unpack
 
-from typefold.errors import BatchError, NoRuntime, PromptUsageError
+from typefold.calls import values
+from typefold.errors import PromptUsageError
 from typefold.progress import Progress
 from typefold.prompt import Prompt
-from typefold.rows import AsyncRows, Rows, Starter
-from typefold.runtimes import current
+from typefold.rows import AsyncRows, Rows, Starter, usual_window
 
 __all__ = ["Run", "run"]
 
 A = TypeVar("A")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-_AHEAD = 4  # how many times max_num_seqs rows are begun at once
-_UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
 
 
 class Run:
@@ -73,7 +70,7 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return _values(_all(function, ((row,) for row in rows), window, _length(rows)))
+        return values(_all(function, ((row,) for row in rows), window, _length(rows)))
 
     @overload
     def starmap(
@@ -94,7 +91,7 @@ class Run:
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
         """
-        return _values(_all(function, (tuple(row) for row in rows), window, _length(rows)))
+        return values(_all(function, (tuple(row) for row in rows), window, _length(rows)))
 
     @overload
     def safe(
@@ -152,7 +149,7 @@ def _stream(
     exhausted = False
     try:
         while not exhausted or starter.active:
-            if exhausted or starter.active >= (window or _window()):
+            if exhausted or starter.active >= (window or usual_window()):
                 yield starter.next()
                 continue
             try:
@@ -178,22 +175,6 @@ def _all(
         finally:
             stream.close()
     return [results[index] for index in range(len(results))]
-
-
-def _values(results: list[Result[Any, Exception]]) -> list[Any]:
-    good = [result.unwrap() for result in results if isinstance(result, Success)]
-    if len(good) < len(results):
-        raise BatchError(results)
-    return good
-
-
-def _window() -> int:
-    """Enough rows that the engine never waits for one; no engine is loaded to find out."""
-    try:
-        most = current().max_num_seqs
-    except NoRuntime:
-        most = None
-    return _AHEAD * (most or _UNKNOWN)
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

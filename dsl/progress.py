@@ -1,4 +1,4 @@
-"""A progress bar for batches: on a terminal, for more than one row, and nowhere else.
+"""A progress bar for batches: on a terminal, for more than one row, not for a batch inside a row, and nowhere else.
 
 Logs and tests see nothing of it. The environment variable `TYPEFOLD_PROGRESS=0` switches it off.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Self
+
+from typefold.mailbox import current_row
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -61,4 +63,4 @@ class Progress:
 
 
 def _wanted() -> bool:
-    return os.environ.get("TYPEFOLD_PROGRESS", "1") != "0" and sys.stderr.isatty()
+    return os.environ.get("TYPEFOLD_PROGRESS", "1") != "0" and sys.stderr.isatty() and current_row() is None

@@ -1,13 +1,12 @@
 """`@prompt`: a function whose body is a message and whose return annotation is the form of the answer.
 
 `Prompt` is what users hold: called, it asks once; `.map` and `.starmap` ask for many rows as one batch; `.safe` gives
-results in place of exceptions; `.using` changes options; `.render` shows the messages. `AsyncPrompt` is the same for
-`async def`. Both are immutable: a changed prompt is a new one.
+results in place of exceptions. What it asks without waiting is in `later`; `.using` and `.render` are in `face`.
+`AsyncPrompt` is for `async def`. Both are immutable: a changed prompt is a new one.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import FrameType
@@ -18,13 +17,14 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.batch import answer, answer_awaited, answers, answers_awaited
 from typefold.calls import values
-from typefold.compiler import Message
 from typefold.definition import Definition, Example
 from typefold.errors import PromptUsageError
-from typefold.messages import RawPrompt
+from typefold.face import Face
+from typefold.later import Later
 from typefold.options import CallOptions, Options
 from typefold.plan import Plan
 from typefold.runtime import PromptError
+from typefold.streams import AsyncStream, Stream
 
 __all__ = ["AsyncPrompt", "Prompt", "PromptDecorator", "SafePrompt", "prompt"]
 
@@ -35,46 +35,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
-# mypy takes a name MYPY to be true. It solves `.map` only if self is seen as a callable; pyright then widens a `Literal`
-# result to `str`, and solves it as the class, which mypy leaves unsolved. So each reads the form that it gets right.
-MYPY = False
 
-
-class _Face(Generic[P, R]):
-    """What prompts of both colours share."""
-
-    def __init__(self, plan: Plan[R]) -> None:
-        self._plan = plan
-        function = plan.definition.function
-        for attribute in functools.WRAPPER_ASSIGNMENTS:
-            if hasattr(function, attribute):
-                setattr(self, attribute, getattr(function, attribute))
-        self.__wrapped__ = function
-
-    def __repr__(self) -> str:
-        return f"<prompt {self._plan.name}{self._plan.definition.signature}>"
-
-    def render(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Message, ...] | RawPrompt:
-        """The messages exactly as they are sent, examples and shape included. Needs no engine.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
-        """
-        return self._plan.call(args, kwargs).messages
-
-    def using(self, **options: Unpack[CallOptions]) -> Self:
-        """The same prompt function with other options.
-
-        Args:
-            **options: Sampling parameters by name, `sampling_params=`, `runtime=`, `timeout=`, ...
-
-        Raises:
-            PromptUsageError: An option that does not exist or does not go with the return type.
-        """
-        return type(self)(self._plan.with_options(options))
-
-
-class Prompt(_Face[P, R]):
+class Prompt(Later[P, R]):
     """A prompt function: arguments in, a value of the return type out. Made by `@prompt`."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -88,44 +50,47 @@ class Prompt(_Face[P, R]):
         self._plan.bind(args, kwargs)
         return answer(self._plan.attempt(args, kwargs, None))
 
-    if MYPY:
+    def map(
+        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        items: Iterable[A],
+        /,
+        *args: Q.args,
+        **kwargs: Q.kwargs,
+    ) -> list[R]:
+        """Ask for every item, as one batch.
 
-        def map(  # pyright: ignore[reportRedeclaration]
-            self: Callable[Concatenate[A, Q], B],  # pyright: ignore[reportGeneralTypeIssues]
-            items: Iterable[A],
-            /,
-            *args: Q.args,
-            **kwargs: Q.kwargs,
-        ) -> list[B]: ...
+        Args:
+            items: Values of the first parameter.
+            *args: The other parameters, the same for every row.
+            **kwargs: The other parameters, by name.
 
-    else:
+        Returns:
+            The values, in the order of the items.
 
-        def map(
-            self: Prompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
-        ) -> list[B]:
-            """Ask for every item, as one batch.
+        Raises:
+            BatchError: Some rows failed; it holds every row's `Result`.
+        """
+        plan = cast("Prompt[..., R]", self)._plan
+        return values(answers(plan.rows(((item, *args), kwargs) for item in items)))
 
-            Args:
-                items: Values of the first parameter.
-                *args: The other parameters, the same for every row.
-                **kwargs: The other parameters, by name.
-
-            Returns:
-                The values, in the order of the items.
-
-            Raises:
-                BatchError: Some rows failed; it holds every row's `Result`.
-            """
-            return values(answers(self._plan.rows(((item, *args), kwargs) for item in items)))
-
-    def starmap(self: Callable[[Unpack[Ts]], B], rows: Iterable[tuple[*Ts]], /) -> list[B]:  # pyright: ignore[reportGeneralTypeIssues]  # a self type that is no supertype: see docs/design.md
+    def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
 
         Raises:
             BatchError: Some rows failed; it holds every row's `Result`.
         """
-        plan = cast("Prompt[..., B]", self)._plan
+        plan = cast("Prompt[..., R]", self)._plan
         return values(answers(plan.rows((tuple(row), {}) for row in rows)))
+
+    def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
+        """Ask once and get the answer while it is written; the request is sent at once.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+            NoRuntime: No model has been named.
+        """
+        self._plan.bind(args, kwargs)
+        return Stream(self._plan.attempt(args, kwargs, None))
 
     @property
     def safe(self) -> SafePrompt[P, R]:
@@ -155,35 +120,28 @@ class SafePrompt(Generic[P, R]):
         except PromptError as error:
             return Failure(error)
 
-    if MYPY:
-
-        def map(  # pyright: ignore[reportRedeclaration]
-            self: Callable[Concatenate[A, Q], Result[B, PromptError]],  # pyright: ignore[reportGeneralTypeIssues]
-            items: Iterable[A],
-            /,
-            *args: Q.args,
-            **kwargs: Q.kwargs,
-        ) -> list[Result[B, PromptError]]: ...
-
-    else:
-
-        def map(
-            self: SafePrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
-        ) -> list[Result[B, PromptError]]:
-            """Ask for every item, as one batch; a `Result` for each, in order."""
-            return answers(self._plan.rows(((item, *args), kwargs) for item in items))
+    def map(
+        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        items: Iterable[A],
+        /,
+        *args: Q.args,
+        **kwargs: Q.kwargs,
+    ) -> list[Result[R, PromptError]]:
+        """Ask for every item, as one batch; a `Result` for each, in order."""
+        plan = cast("SafePrompt[..., R]", self)._plan
+        return answers(plan.rows(((item, *args), kwargs) for item in items))
 
     def starmap(
-        self: Callable[[Unpack[Ts]], Result[B, PromptError]],  # pyright: ignore[reportGeneralTypeIssues]  # as in Prompt.starmap
+        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         rows: Iterable[tuple[*Ts]],
         /,
-    ) -> list[Result[B, PromptError]]:
+    ) -> list[Result[R, PromptError]]:
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
-        plan = cast("SafePrompt[..., B]", self)._plan
+        plan = cast("SafePrompt[..., R]", self)._plan
         return answers(plan.rows((tuple(row), {}) for row in rows))
 
 
-class AsyncPrompt(_Face[P, R]):
+class AsyncPrompt(Face[P, R]):
     """A prompt function written with `async def`; calls that are awaited together share a batch."""
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -196,23 +154,21 @@ class AsyncPrompt(_Face[P, R]):
         self._plan.bind(args, kwargs)
         return await answer_awaited(self._plan.attempt(args, kwargs, None))
 
-    if MYPY:
+    def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
+        """Ask once and get the answer while it is written; see `Prompt.stream`."""
+        self._plan.bind(args, kwargs)
+        return AsyncStream(self._plan.attempt(args, kwargs, None))
 
-        async def map(  # pyright: ignore[reportRedeclaration]
-            self: Callable[Concatenate[A, Q], Coroutine[Any, Any, B]],  # pyright: ignore[reportGeneralTypeIssues]
-            items: Iterable[A],
-            /,
-            *args: Q.args,
-            **kwargs: Q.kwargs,
-        ) -> list[B]: ...
-
-    else:
-
-        async def map(
-            self: AsyncPrompt[Concatenate[A, Q], B], items: Iterable[A], /, *args: Q.args, **kwargs: Q.kwargs
-        ) -> list[B]:
-            """Ask for every item, as one batch; see `Prompt.map`."""
-            return values(await answers_awaited(self._plan.rows(((item, *args), kwargs) for item in items)))
+    async def map(
+        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        items: Iterable[A],
+        /,
+        *args: Q.args,
+        **kwargs: Q.kwargs,
+    ) -> list[R]:
+        """Ask for every item, as one batch; see `Prompt.map`."""
+        plan = cast("AsyncPrompt[..., R]", self)._plan
+        return values(await answers_awaited(plan.rows(((item, *args), kwargs) for item in items)))
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...

@@ -21,13 +21,27 @@ from typing import Any, Generic, Protocol, TypeVar
 from greenlet import GreenletExit, getcurrent
 from returns.result import Failure, Result, Success
 
-from typefold.mailbox import Mailbox, Parked, RowCancelled
+from typefold.errors import NoRuntime
+from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
 from typefold.runtime import Cancelled, PromptError
+from typefold.runtimes import current
 
-__all__ = ["AsyncRows", "Rows", "Starter"]
+__all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_AHEAD = 4  # how many times max_num_seqs rows are begun at once
+_UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
+
+
+def usual_window() -> int:
+    """How many rows are begun at once: so many that the engine never waits for one. It is not loaded to find out."""
+    try:
+        most = current().max_num_seqs
+    except NoRuntime:
+        most = None
+    return _AHEAD * (most or _UNKNOWN)
 
 
 class Starter(Protocol[T_co]):
@@ -52,8 +66,8 @@ class Starter(Protocol[T_co]):
 class _Row(Parked, Generic[T]):
     """A row of a plain function."""
 
-    def __init__(self, home: Rows[T], index: int, work: Callable[[], T]) -> None:
-        super().__init__(home, index, partial(self._run, work))
+    def __init__(self, home: Rows[T], key: int, index: int | None, work: Callable[[], T]) -> None:
+        super().__init__(home, key, index, partial(self._run, work))
         self.gr_context = copy_context()
         self.result: Result[T, Exception] | None = None
 
@@ -61,6 +75,7 @@ class _Row(Parked, Generic[T]):
         try:
             self.result = Success(work())
         except (RowCancelled, GreenletExit) as cancelled:
+            self.withdraw()
             cause = cancelled.__cause__
             self.result = Failure(cause if isinstance(cause, PromptError) else Cancelled(row=self.index))
         except Exception as error:
@@ -72,10 +87,13 @@ class Rows(Generic[T]):
 
     Args:
         function: What each row runs.
+        named: Whether messages name rows by their index; else by the index of the row around, if there is one.
     """
 
-    def __init__(self, function: Callable[..., T]) -> None:
+    def __init__(self, function: Callable[..., T], *, named: bool = True) -> None:
         self._function = function
+        self._named = named
+        self._around = current_row()
         self._ready: Mailbox[Parked] = Mailbox()
         self._ended: deque[_Row[T]] = deque()
         self._rows: dict[int, _Row[T]] = {}
@@ -92,7 +110,8 @@ class Rows(Generic[T]):
         Raises:
             BaseException: What is no `Exception` goes through: Ctrl-C, `SystemExit`.
         """
-        row = _Row(self, index, partial(self._function, *args))
+        named = index if self._named else self._around.index if self._around is not None else None
+        row = _Row(self, index, named, partial(self._function, *args))
         self._rows[index] = row
         self.active += 1
         self._go_on(row)
@@ -100,13 +119,13 @@ class Rows(Generic[T]):
     def next(self) -> tuple[int, Result[T, Exception]]:
         """The next row that has ended, and its result."""
         while not self._ended:
-            row = self._rows.get(self._ready.get().index)
+            row = self._rows.get(self._ready.get().key)
             if row is not None:  # one that has ended may have been woken once more
                 self._go_on(row)
         row = self._ended.popleft()
         assert row.result is not None
         self.active -= 1
-        return row.index, row.result
+        return row.key, row.result
 
     def close(self) -> None:
         """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
@@ -126,7 +145,7 @@ class Rows(Generic[T]):
             row.switch()
         finally:
             if row.dead:
-                del self._rows[row.index]
+                del self._rows[row.key]
                 if row.result is not None:
                     self._ended.append(row)
 

@@ -39,6 +39,8 @@ class Runtime:
     Args:
         model: A model's name or path, or a `vllm.LLM` of your own (which closing leaves alone), or an engine.
         wire: How JSON is spaced for calls that don't say.
+        single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
+            flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
         **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
 
     Example:
@@ -50,7 +52,12 @@ class Runtime:
     """
 
     def __init__(
-        self, model: str | LLM | Engine | None = None, *, wire: WireFormat | None = None, **engine_options: Any
+        self,
+        model: str | LLM | Engine | None = None,
+        *,
+        wire: WireFormat | None = None,
+        single_flight: bool = True,
+        **engine_options: Any,
     ) -> None:
         named = model if model is not None else os.environ.get("TYPEFOLD_MODEL")
         if not named:
@@ -61,6 +68,8 @@ class Runtime:
         self._loading = threading.Lock()
         self._closed = False
         self._tokens: list[Any] = []
+        self._last = Statistics()
+        self._single_flight = single_flight
         self.wire = wire
         _open_runtimes.append(self)
 
@@ -71,8 +80,9 @@ class Runtime:
 
     @property
     def stats(self) -> Statistics:
-        """What the runtime has done so far: requests, tokens, engine steps."""
-        return self._scheduler.statistics if self._scheduler else Statistics()
+        """What the runtime has done so far: requests, tokens, engine steps; once it is closed, what it had done."""
+        scheduler = self._scheduler
+        return scheduler.statistics if scheduler is not None else self._last
 
     @property
     def engine(self) -> Engine:
@@ -158,6 +168,7 @@ class Runtime:
             scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.close()
+            self._last = scheduler.statistics
         if self in _open_runtimes:
             _open_runtimes.remove(self)
 
@@ -176,7 +187,7 @@ class Runtime:
             if self._closed:
                 raise RuntimeError("this runtime was closed; make a new one")
             if self._scheduler is None:
-                self._scheduler = Scheduler(self._load())
+                self._scheduler = Scheduler(self._load(), single_flight=self._single_flight)
             return self._scheduler
 
     def _load(self) -> Engine:
@@ -209,7 +220,7 @@ def configure(model: str | LLM | Engine | Runtime | None = None, /, **engine_opt
 
     Args:
         model: What `Runtime` takes, or a runtime.
-        **engine_options: What `vllm.LLM` takes.
+        **engine_options: What `vllm.LLM` takes, and the options of `Runtime`.
 
     Returns:
         The runtime.

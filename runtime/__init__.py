@@ -3,7 +3,7 @@
 It knows requests and constraints, no prompt functions and no Python types.
 """
 
-from typefold.runtime.engine import Completion, Engine, EngineRefusal
+from typefold.runtime.engine import Completion, Delta, Engine, EngineRefusal, Thinking
 from typefold.runtime.errors import (
     BadInput,
     Cancelled,
@@ -16,7 +16,7 @@ from typefold.runtime.errors import (
     TimedOut,
     Truncated,
 )
-from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
 
@@ -24,6 +24,7 @@ __all__ = [
     "BadInput",
     "Cancelled",
     "Completion",
+    "Delta",
     "Engine",
     "EngineFailed",
     "EngineRefusal",
@@ -37,6 +38,8 @@ __all__ = [
     "Request",
     "Scheduler",
     "Statistics",
+    "Thinking",
     "TimedOut",
+    "TokenLogprob",
     "Truncated",
 ]

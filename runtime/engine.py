@@ -1,7 +1,8 @@
-"""What the scheduler asks of an engine: five verbs and three facts.
+"""What the scheduler asks of an engine: its verbs, and three facts.
 
 An engine is driven by one thread, the scheduler's, and by no other. It is handed token ids, so that what was counted is
-what is sent, and gives back completions in the order in which they finish.
+what is sent, and gives back completions in the order in which they finish; of streamed answers also the pieces, as they
+are written.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol
 from typefold.compiler import Vocabulary
 from typefold.runtime.request import Outcome, Request
 
-__all__ = ["Completion", "Engine", "EngineRefusal"]
+__all__ = ["Completion", "Delta", "Engine", "EngineRefusal", "Thinking"]
 
 
 class EngineRefusal(ValueError):
@@ -33,6 +34,34 @@ class Completion:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed answer.
+
+    Attributes:
+        key: The key under which the request was added.
+        text: What the answer has grown by; never empty, and never half a character.
+    """
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How a model thinks before it answers: between two marks.
+
+    Attributes:
+        opening: Tokens to begin with, so that it thinks; none where its chat template ends in them.
+        end: The token that it writes when it has thought enough.
+        closing: Tokens between its thoughts and the answer, `end` included.
+    """
+
+    opening: tuple[int, ...]
+    end: int
+    closing: tuple[int, ...]
+
+
 class Engine(Protocol):
     """A batch engine. Implementations: `engines.vllm.VllmEngine`, `engines.scripted.ScriptedEngine`.
 
@@ -40,6 +69,8 @@ class Engine(Protocol):
         max_model_len: The most tokens of a prompt and its answer together.
         max_num_seqs: How many requests run at once.
         vocabulary: Facts about the tokens, for token bounds.
+        max_logprobs: The most log probabilities that it gives for a token.
+        thinking: How its model thinks before it answers; `None` for one that has no form for that.
     """
 
     @property
@@ -51,6 +82,12 @@ class Engine(Protocol):
     @property
     def vocabulary(self) -> Vocabulary: ...
 
+    @property
+    def max_logprobs(self) -> int: ...
+
+    @property
+    def thinking(self) -> Thinking | None: ...
+
     def tokenize(self, request: Request) -> Sequence[int]:
         """The request's prompt as token ids, the chat template applied.
 
@@ -61,6 +98,17 @@ class Engine(Protocol):
 
     def max_tokens(self, request: Request) -> int | None:
         """The caller's own token limit, from its sampling parameters; `None` where it set none."""
+        ...
+
+    def identity(self, request: Request) -> str | None:
+        """Parameters and constraint as they will really be, if with them the prompt settles the answer; else `None`.
+
+        They settle it where decoding is greedy, or drawn with a seed. Requests whose prompts, options and identities
+        are equal may share one answer.
+
+        Raises:
+            EngineRefusal: The engine will not take the request's parameters.
+        """
         ...
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
@@ -76,6 +124,14 @@ class Engine(Protocol):
 
         Raises:
             Exception: The engine is broken and will not be used again.
+        """
+        ...
+
+    def deltas(self) -> Sequence[Delta]:
+        """What the answers of streamed requests (`Request.on_delta`) have grown by since this was last asked.
+
+        The deltas of an answer, joined, are the text of its outcome; the last are there when its completion is. It is
+        asked after each step, so that requests which are not streamed cost nothing here.
         """
         ...
 

@@ -93,14 +93,20 @@ class BadInput(PromptError):
 class InputFailed(PromptError):
     """A deferred input of this call failed, so the call was never made.
 
+    Where failures follow from one another, the first is named by all of them.
+
     Attributes:
-        cause: The error of that input.
+        input: The name of the input that failed.
+        cause: Its error.
     """
 
+    input: str
     cause: Exception
 
     def __str__(self) -> str:
-        return f"{self.where}: not run, since an input failed ({self.cause})"
+        cause = self.cause
+        detail = str(cause) if isinstance(cause, PromptError) else f"{type(cause).__name__}: {cause}"
+        return f"{self.where}: not run, since its input {self.input} failed: {detail}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -132,10 +138,12 @@ class Truncated(PromptError):
         max_tokens: The limit in force.
         needed: A number of tokens that is always enough for the type, the least number where the limit was lower than
             that, or `None` for a type without a bound.
+        room: The tokens that the context leaves for an answer; `None` where that is not known.
     """
 
     max_tokens: int
     needed: int | None = None
+    room: int | None = None
 
     def __str__(self) -> str:
         todo = (
@@ -168,14 +176,20 @@ class Invalid(PromptError):
         check: The post-check that failed, as `explain()` names it.
         detail: Why.
         errors: pydantic's list of errors where pydantic made the check, else empty.
+        attempts: How many answers the model gave before this row was given up; more than one with `retries=`.
     """
 
     check: str
     detail: str
     errors: tuple[dict[str, Any], ...] = ()
+    attempts: int = 1
 
     def __str__(self) -> str:
-        return f"{self.where}: the answer failed a check ({self.check}): {self.detail}; the text was {self.text!r:.200}"
+        tried = f", the last of {self.attempts}," if self.attempts > 1 else ""
+        return (
+            f"{self.where}: the answer{tried} failed a check ({self.check}): {self.detail}; "
+            f"the text was {self.text!r:.200}"
+        )
 
 
 @dataclass(eq=False, kw_only=True)

@@ -6,14 +6,14 @@ outcome is a finished answer. What can go wrong instead is in `errors`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from typefold.compiler import TEXT, Constraint, Message
 
-__all__ = ["FinishReason", "Outcome", "Request"]
+__all__ = ["FinishReason", "Outcome", "Request", "TokenLogprob"]
 
 
 class FinishReason(StrEnum):
@@ -40,6 +40,14 @@ class Request:
         timeout: Seconds from submission until the request fails with `TimedOut`; `None` for no limit.
         function: The name of the prompt function, for messages and statistics.
         row: The index of the row that asks, or `None`.
+        attempt: Which of the row's requests for its answer this is; beyond 1 it is a retry.
+        whole: Whether free text that is cut off at its limit is `Truncated`, and not a value.
+        begun: Tokens of the answer that are there already: the engine goes on behind them, and gives what is new. The
+            constraint says how the new part must read.
+        thinking: Whether the model is to think before it answers, where its chat template has a switch for that.
+        probe: Whether only the log probabilities of the first tokens are wanted, so that a cut answer is none too short.
+        on_delta: Streams the answer: called with each piece of its text as it is written, by the engine's thread, so it
+            must be quick. `None` for an answer that comes whole, which is cheaper.
     """
 
     prompt: tuple[Message, ...] | str
@@ -51,6 +59,32 @@ class Request:
     timeout: float | None = None
     function: str = "generate"
     row: int | None = None
+    attempt: int = 1
+    whole: bool = False
+    begun: tuple[int, ...] = ()
+    thinking: bool = False
+    probe: bool = False
+    on_delta: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token that the model took, or could have taken.
+
+    Attributes:
+        token_id: Its number in the model's vocabulary.
+        logprob: The natural logarithm of its probability.
+        written: What it adds to the text: part of a character perhaps; nothing for a token that ends the text.
+    """
+
+    token_id: int
+    logprob: float
+    written: bytes
+
+    @property
+    def text(self) -> str:
+        """What it adds to the text, to be read."""
+        return self.written.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +97,8 @@ class Outcome:
         prompt_tokens: Tokens of the prompt.
         output_tokens: Tokens of the answer, the end-of-text token included.
         cached_tokens: Prompt tokens that the prefix cache held.
-        logprobs: The engine's log probabilities where they were asked for, one entry a token.
+        token_ids: The tokens of the answer, the end-of-text token included.
+        logprobs: Where they were asked for: for each token of the answer itself and the likeliest others, in that order.
     """
 
     text: str
@@ -71,4 +106,5 @@ class Outcome:
     prompt_tokens: int
     output_tokens: int
     cached_tokens: int = 0
-    logprobs: Any = None
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[tuple[TokenLogprob, ...], ...] | None = None

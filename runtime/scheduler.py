@@ -10,7 +10,6 @@ request settles its own future and touches no other; a failing engine settles al
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import logging
 import threading
@@ -18,24 +17,14 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TypedDict
 
-from typefold.compiler import Message
+from typefold.runtime.deadlines import Deadlines
 from typefold.runtime.engine import Engine, EngineRefusal
-from typefold.runtime.errors import (
-    BadInput,
-    Cancelled,
-    EngineFailed,
-    PromptError,
-    PromptTooLong,
-    Refused,
-    TimedOut,
-    Truncated,
-)
+from typefold.runtime.entry import Entry, Flight, Limits, cannot_run, facts_of, verdict
+from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, TimedOut, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.statistics import Statistics
+from typefold.runtime.single_flight import SingleFlight
+from typefold.runtime.statistics import Counts, Statistics
 
 __all__ = ["Scheduler"]
 
@@ -44,21 +33,12 @@ logger = logging.getLogger(__name__)
 _FEED = 2  # the engine's queue is kept at this many times max_num_seqs
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    key: str
-    request: Request
-    future: Future[Outcome]
-    deadline: float | None
-    max_tokens: int = 0
-    needed: int | None = field(default=None)  # a number of tokens that always suffices, once it is known
-
-
 class Scheduler:
     """Owns an engine and its step loop.
 
     Args:
         engine: The engine; from now on only this scheduler may touch it.
+        single_flight: Whether equal requests, greedy or seeded, share one generation.
 
     Example:
         >>> from typefold.runtime import Request, Scheduler
@@ -70,19 +50,19 @@ class Scheduler:
         >>> scheduler.close()
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, single_flight: bool = True) -> None:
         self._engine = engine
         self._keys = itertools.count()
-        self._inbox: deque[_Entry] = deque()  # deque's append and popleft are atomic: the inbox needs no lock
-        self._withdrawn: deque[str] = deque()
-        self._deadlines: list[tuple[float, int, _Entry]] = []  # a heap; entries that are done by then are passed over
-        self._running: dict[str, _Entry] = {}
-        self._statistics = Statistics()
+        self._inbox: deque[Entry] = deque()  # deque's append and popleft are atomic: the inbox needs no lock
+        self._withdrawn: deque[Entry] = deque()
+        self._deadlines = Deadlines()
+        self._running: dict[str, Flight] = {}
+        self._single_flight = SingleFlight(engine) if single_flight else None
+        self._counts = Counts()
         self._work = threading.Event()
         self._closing = False
         self._broken: str | None = None
         self._lock = threading.Lock()
-        self._counting = threading.Lock()
         self._thread = threading.Thread(target=self._drive, name="typefold-engine", daemon=True)
         self._thread.start()
 
@@ -94,7 +74,7 @@ class Scheduler:
     @property
     def statistics(self) -> Statistics:
         """What has been done so far."""
-        return replace(self._statistics, waiting=len(self._inbox), running=len(self._running))
+        return self._counts.snapshot(waiting=len(self._inbox), running=len(self._running))
 
     @property
     def broken(self) -> str | None:
@@ -104,7 +84,7 @@ class Scheduler:
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Queue requests; from any thread.
 
-        Cancelling a future withdraws its request from the engine.
+        Cancelling a future withdraws its request from the engine, unless others wait for the same answer.
 
         Args:
             requests: What to ask. They join whatever the engine is working on.
@@ -114,28 +94,21 @@ class Scheduler:
         """
         now = time.monotonic()
         entries = [
-            _Entry(
-                key=f"typefold-{next(self._keys)}",
-                request=request,
-                future=Future(),
-                deadline=None if request.timeout is None else now + request.timeout,
-            )
+            Entry(request, None if request.timeout is None else now + request.timeout, self._withdraw)
             for request in requests
         ]
         with self._lock:  # a request is either in the inbox before the loop ends, or fails here
             ended = self._broken or ("the runtime was closed" if self._closing else None)
             if ended is None:
+                self._deadlines.add(entries)
                 self._inbox.extend(entries)
-                self._count(submitted=len(entries))
-                for entry in entries:
-                    if entry.deadline is not None:
-                        heapq.heappush(self._deadlines, (entry.deadline, id(entry), entry))
-        for entry in entries:
-            entry.future.add_done_callback(partial(self._withdraw, entry.key))
-            if ended is not None:
-                self._fail(entry, _cannot_run(entry, ended, broken=self._broken is not None))
+                self._counts.submitted += len(entries)
+                self._counts.retried += sum(request.attempt > 1 for request in requests)
+        if ended is not None:
+            for entry in entries:
+                self._fail(entry, cannot_run(entry.request, ended, broken=self._broken is not None))
         self._work.set()
-        return [entry.future for entry in entries]
+        return [*entries]
 
     def close(self) -> None:
         """Abort what is in flight, end the loop and free the engine. May be called twice."""
@@ -145,10 +118,11 @@ class Scheduler:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _withdraw(self, key: str, future: Future[Outcome]) -> None:
-        if future.cancelled():
-            self._withdrawn.append(key)
-            self._work.set()
+    def _withdraw(self, entry: Entry) -> None:
+        # A destructor may get here from anywhere, so no lock is taken that its thread may be holding. The loop need not
+        # be woken: as long as a request can be withdrawn, it turns.
+        self._counts.cancellation()
+        self._withdrawn.append(entry)
 
     def _drive(self) -> None:
         """Run the loop, waiting where it has nothing to do."""
@@ -177,7 +151,8 @@ class Scheduler:
         with self._lock:
             self._closing = True
             reason = self._broken or "the runtime was closed"
-            left = [*self._running.values(), *self._inbox]
+            left = [entry for flight in self._running.values() for entry in flight.waiters]
+            left += self._inbox
             self._inbox.clear()
         try:
             if self._broken is None:
@@ -188,126 +163,116 @@ class Scheduler:
         self._running.clear()
         self._deadlines.clear()
         for entry in left:
-            self._fail(entry, _cannot_run(entry, reason, broken=self._broken is not None))
+            self._fail(entry, cannot_run(entry.request, reason, broken=self._broken is not None))
 
     def _drop_withdrawn(self) -> None:
-        keys = {self._withdrawn.popleft() for _ in range(len(self._withdrawn))}
-        gone = [key for key in keys if self._running.pop(key, None) is not None]
-        if gone:
-            self._engine.abort(gone)
+        if self._withdrawn:
+            self._leave([self._withdrawn.popleft() for _ in range(len(self._withdrawn))])
+
+    def _leave(self, entries: Sequence[Entry]) -> None:
+        """Let entries wait no more, and drop what nobody waits for any more."""
+        dropped: list[str] = []
+        for entry in entries:
+            flight, entry.flight = entry.flight, None
+            if flight is not None and flight.leave(entry) and self._running.pop(flight.key, None) is not None:
+                dropped.append(flight.key)
+                if self._single_flight is not None:
+                    self._single_flight.gone(flight)
+        if dropped:
+            self._engine.abort(dropped)
 
     def _admit(self) -> None:
         while self._inbox and len(self._running) < _FEED * self._engine.max_num_seqs:
             entry = self._inbox.popleft()
-            if entry.future.done():  # cancelled, or late
+            if entry.done():  # cancelled, or late
                 continue
             try:
                 self._add(entry)
             except PromptError as error:
                 self._fail(entry, error)
 
-    def _add(self, entry: _Entry) -> None:
-        request, engine = entry.request, self._engine
-        facts = _facts(entry)
+    def _add(self, entry: Entry) -> None:
+        """Hand a request to the engine, unless an equal one is there or was."""
+        request = entry.request
+        try:
+            identity = None if self._single_flight is None else self._single_flight.identity(request)
+            if self._single_flight is None or identity is None:
+                self._start(request).join(entry)
+                return
+            before = self._single_flight.find(identity)
+            if before is None:
+                before = self._start(request, identity)
+                self._single_flight.started(identity, before)
+            else:
+                self._counts.shared += 1
+            if isinstance(before, Flight):
+                before.join(entry)
+            else:
+                self._settle(entry, before.limits, before.outcome)
+        except EngineRefusal as error:
+            raise Refused(**facts_of(request), reason=str(error)) from error
+
+    def _start(self, request: Request, identity: bytes | None = None) -> Flight:
+        engine = self._engine
         try:
             token_ids = engine.tokenize(request)
         except Exception as error:
-            raise BadInput(**facts, reason=f"{type(error).__name__}: {error}") from error
-        try:
-            own_limit = engine.max_tokens(request)
-        except EngineRefusal as error:
-            raise Refused(**facts, reason=str(error)) from error
+            raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
+        own_limit = engine.max_tokens(request)
         bounds = request.constraint.token_bounds(engine.vocabulary)
+        least = 1 if request.probe else bounds.least
         room = engine.max_model_len - len(token_ids)
-        if room < bounds.least:
+        if room < least:
             raise PromptTooLong(
-                **facts, prompt_tokens=len(token_ids), max_model_len=engine.max_model_len, needed=bounds.least
+                **facts_of(request),
+                prompt_tokens=len(token_ids),
+                max_model_len=engine.max_model_len,
+                needed=least,
             )
         limit = room if bounds.most is None else min(room, bounds.most)
-        entry.max_tokens = limit if own_limit is None else min(own_limit, room)
-        entry.needed = bounds.most
-        if entry.max_tokens < bounds.least:
-            raise Truncated(**facts, max_tokens=entry.max_tokens, needed=bounds.most or bounds.least)
-        try:
-            engine.add(entry.key, request, token_ids, entry.max_tokens)
-        except EngineRefusal as error:
-            raise Refused(**facts, reason=str(error)) from error
-        self._running[entry.key] = entry
+        max_tokens = limit if own_limit is None else min(own_limit, room)
+        if max_tokens < least:
+            needed = bounds.most or bounds.least
+            raise Truncated(**facts_of(request), max_tokens=max_tokens, needed=needed, room=room)
+        flight = Flight(f"typefold-{next(self._keys)}", Limits(max_tokens, bounds.most, room), identity)
+        engine.add(flight.key, request, token_ids, max_tokens)
+        self._running[flight.key] = flight
+        return flight
 
     def _expire(self) -> None:
-        late: list[_Entry] = []
-        with self._lock:
-            while self._deadlines and self._deadlines[0][0] <= time.monotonic():
-                late.append(heapq.heappop(self._deadlines)[2])
+        late = [entry for entry in self._deadlines.late() if not entry.done()]
         for entry in late:
-            if self._running.pop(entry.key, None) is not None:
-                self._engine.abort([entry.key])
-            self._fail(entry, TimedOut(**_facts(entry), timeout=entry.request.timeout or 0.0))
+            self._fail(entry, TimedOut(**facts_of(entry.request), timeout=entry.request.timeout or 0.0))
+        self._leave(late)
 
     def _step(self) -> None:
         completions = self._engine.step()
-        self._count(steps=1)
+        self._counts.steps += 1
+        for delta in self._engine.deltas():
+            flight = self._running.get(delta.key)
+            if flight is not None:
+                flight.tell(delta.text)
         for completion in completions:
-            entry = self._running.pop(completion.key, None)
-            if entry is None:
+            flight = self._running.pop(completion.key, None)
+            if flight is None:
                 continue
-            outcome = completion.outcome
-            error = _verdict(entry, outcome)
-            if error is not None:
-                self._fail(entry, error)
-            elif entry.future.set_running_or_notify_cancel():
-                self._count(
-                    succeeded=1,
-                    cut=outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text",
-                    prompt_tokens=outcome.prompt_tokens,
-                    cached_tokens=outcome.cached_tokens,
-                    output_tokens=outcome.output_tokens,
-                )
-                entry.future.set_result(outcome)
+            if self._single_flight is not None:
+                self._single_flight.landed(flight, completion.outcome)
+            self._counts.generated(completion.outcome)
+            for entry in flight.waiters:
+                self._settle(entry, flight.limits, completion.outcome)
 
-    def _fail(self, entry: _Entry, error: PromptError) -> None:
-        if not entry.future.done() and entry.future.set_running_or_notify_cancel():
-            self._count(failed=1)
-            entry.future.set_exception(error)
+    def _settle(self, entry: Entry, limits: Limits, outcome: Outcome) -> None:
+        entry.flight = None
+        error = verdict(entry.request, limits, outcome)
+        if error is not None:
+            self._fail(entry, error)
+        elif entry.set_running_or_notify_cancel():
+            self._counts.succeeded += 1
+            self._counts.cut += outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text"
+            entry.set_result(outcome)
 
-    def _count(self, **more: int) -> None:
-        with self._counting:
-            now = self._statistics
-            self._statistics = replace(now, **{name: getattr(now, name) + count for name, count in more.items()})
-
-
-class _Facts(TypedDict):
-    """The fields that every error of a row has."""
-
-    function: str
-    row: int | None
-    prompt: tuple[Message, ...] | str
-    text: str
-
-
-def _facts(entry: _Entry, text: str = "") -> _Facts:
-    request = entry.request
-    return {"function": request.function, "row": request.row, "prompt": request.prompt, "text": text}
-
-
-def _cannot_run(entry: _Entry, reason: str, *, broken: bool) -> PromptError:
-    return EngineFailed(**_facts(entry), reason=reason) if broken else Cancelled(**_facts(entry))
-
-
-def _verdict(entry: _Entry, outcome: Outcome) -> PromptError | None:
-    """What is wrong with an answer, by its finish reason alone."""
-    facts = _facts(entry, outcome.text)
-    match outcome.finish_reason:
-        case FinishReason.STOP:
-            return None
-        case FinishReason.LENGTH | FinishReason.REPETITION:
-            if entry.request.constraint.decides(outcome.text):
-                return None
-            return Truncated(**facts, max_tokens=entry.max_tokens, needed=entry.needed)
-        case FinishReason.ABORT:
-            return Cancelled(**facts)
-        case FinishReason.ERROR:
-            reason = "it ended the request with finish reason 'error'; its log says more"
-            if outcome.text or entry.request.constraint.kind == "text":
-                return EngineFailed(**facts, reason=reason)
-            return Refused(**facts, reason=f"{reason} (mostly: a grammar that its backend could not compile)")
+    def _fail(self, entry: Entry, error: PromptError) -> None:
+        if not entry.done() and entry.set_running_or_notify_cancel():
+            self._counts.failure()
+            entry.set_exception(error)

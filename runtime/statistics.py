@@ -1,32 +1,47 @@
-"""What a scheduler has done, as data."""
+"""What a scheduler has done, as data.
+
+Invariant: all but `failed` and `cancelled` are counted by the scheduler's thread alone, or under its lock, so counting
+an answer takes no lock of its own.
+"""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
-__all__ = ["Statistics"]
+from typefold.runtime.request import Outcome
+
+__all__ = ["Counts", "Statistics"]
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """What a scheduler has done so far; a snapshot.
 
+    `submitted` is the sum of `succeeded`, `failed`, `cancelled` and of what is under way.
+
     Attributes:
         submitted: Requests taken in.
         succeeded: Requests that gave an outcome.
         failed: Requests that gave an error.
+        cancelled: Requests that their callers withdrew.
+        shared: Requests, among those that ended by themselves, that were answered by the generation of an equal one.
+        retried: Requests, among the submitted, that asked again for the answer of a row that had given no value.
         cut: Free texts among the succeeded that were cut off at their token limit.
         waiting: Requests not yet handed to the engine.
-        running: Requests in the engine's hands.
+        running: Requests in the engine's hands, in its own queue too; those that share one generation count once.
         steps: Engine steps taken.
-        prompt_tokens: Prompt tokens of the succeeded requests.
+        prompt_tokens: Prompt tokens of what the engine has finished; a shared generation counts once.
         cached_tokens: How many of those the prefix cache held.
-        output_tokens: Tokens that the succeeded requests were answered with.
+        output_tokens: Tokens that the engine has finished answers with, failed ones too.
     """
 
     submitted: int = 0
     succeeded: int = 0
     failed: int = 0
+    cancelled: int = 0
+    shared: int = 0
+    retried: int = 0
     cut: int = 0
     waiting: int = 0
     running: int = 0
@@ -34,3 +49,55 @@ class Statistics:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+
+
+class Counts:
+    """The counters behind `Statistics`."""
+
+    def __init__(self) -> None:
+        self.submitted = 0  # under the scheduler's lock
+        self.retried = 0  # as well
+        self.succeeded = 0
+        self.shared = 0
+        self.cut = 0
+        self.steps = 0
+        self.prompt_tokens = 0
+        self.cached_tokens = 0
+        self.output_tokens = 0
+        self._failed = 0
+        self._cancelled = 0
+        self._lock = threading.RLock()  # a destructor may withdraw a request while its thread counts another
+
+    def generated(self, outcome: Outcome) -> None:
+        """The engine has finished an answer."""
+        self.prompt_tokens += outcome.prompt_tokens
+        self.cached_tokens += outcome.cached_tokens
+        self.output_tokens += outcome.output_tokens
+
+    def failure(self) -> None:
+        """A request gave an error; from any thread."""
+        with self._lock:
+            self._failed += 1
+
+    def cancellation(self) -> None:
+        """A caller withdrew a request; from any thread."""
+        with self._lock:
+            self._cancelled += 1
+
+    def snapshot(self, *, waiting: int, running: int) -> Statistics:
+        """The counters as they are now; from any thread."""
+        return Statistics(
+            submitted=self.submitted,
+            succeeded=self.succeeded,
+            failed=self._failed,
+            cancelled=self._cancelled,
+            shared=self.shared,
+            retried=self.retried,
+            cut=self.cut,
+            waiting=waiting,
+            running=running,
+            steps=self.steps,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            output_tokens=self.output_tokens,
+        )

@@ -101,13 +101,17 @@ def _groups(least: int, most: int | None, symbols: str) -> Expr:
         seq(any_six, char_class(alphabet[::16]), "=="),  # one byte more: the bits that stand for nothing are zero
         seq(any_six, any_six, char_class(alphabet[::4]), "="),
     ]
-    options: list[Expr] = []
-    for rest, tail in enumerate(tails):
-        low = max(0, -(-(least - rest) // 3))
-        high = None if most is None else (most - rest) // 3
-        if high is None or low <= high:
-            options.append(seq(repeat(repeat(any_six, 4, 4), low, high), tail))
-    return choice(*options)
+    group = repeat(any_six, 4, 4)
+    lows = [max(0, -(-(least - rest) // 3)) for rest in range(3)]
+    highs = [None if most is None else (most - rest) // 3 for rest in range(3)]
+    low, high = max(lows), None if most is None else (most - 2) // 3
+    if high is not None and high < low:
+        spans = zip(lows, highs, tails, strict=True)
+        return choice(*(seq(repeat(group, *span), tail) for *span, tail in spans if span[1] is None or span[0] <= span[1]))
+    # What all tails may follow comes once, and beside it the one group more or less that some of them may have.
+    longer = [seq(group, tail) for tail, most_groups in zip(tails, highs, strict=True) if most_groups != high]
+    shorter = [seq(repeat(group, few, few), tail) for tail, few in zip(tails, lows, strict=True) if few < low]
+    return choice(seq(repeat(group, low, high), choice(*tails, *longer)), *shorter)
 
 
 @default_registry.hook(UUID)

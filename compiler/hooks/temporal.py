@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import AwareDatetime, FutureDate, FutureDatetime, NaiveDatetime, PastDate, PastDatetime
@@ -155,6 +156,7 @@ def _two_digits(numbers: Iterable[int]) -> Expr:
     return choice(*(seq(char_class(first), char_class(second)) for second, first in by_second.items()))
 
 
+@lru_cache(maxsize=256)
 def _dates(low: date, high: date) -> Expr:
     """The days from `low` to `high`, inclusive."""
     if low.year == high.year:

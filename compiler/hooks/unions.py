@@ -75,13 +75,21 @@ def _tell_apart(
     hint: Any, members: tuple[Any, ...], wires: list[Wire[Any]], one: int, other: int, context: Context
 ) -> None:
     names = f"{describe(members[one])} and {describe(members[other])}"
-    remedy = "give each a field with a Literal of its own (a tag), or keep one of them"
+    remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
+    if not all(_is_object(wire.schema, context) for wire in (wires[one], wires[other])):
+        remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
     try:
         text = shared_text(wires[one].expr, wires[other].expr, context.compilation.rules)
     except Undecided:
         raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
     if text is not None:
         raise context.refuse(hint, f"has two members that can both be written as {text}: {names}; {remedy}")
+
+
+def _is_object(schema: JsonSchema, context: Context) -> bool:
+    definitions = context.compilation.definitions
+    found = _resolved(schema, definitions)
+    return found is not None and "properties" in found
 
 
 def _same_to_pydantic(wires: list[Wire[Any]], context: Context) -> bool:

@@ -4,8 +4,10 @@ Forms of one language differ in cost a thousandfold (`benchmarks/grammar.py`), s
 
 - Text with a length bound is a chain of rules, one for each number of characters left, and what ends it (a quotation mark
   mostly) stands inside the chain. Chains of one kind of character share their rules, whatever their bound: a backend
-  that caches by rule compiles the longest and has them all.
-- Text without a bound is right-recursive, its end inside too; a plain class repeats in place.
+  that caches by rule compiles the longest and has them all. What ends it may be more than a mark, as the rest of a
+  pattern is: all up to the next literal then stands in a rule of its own.
+- Text without a bound is right-recursive, its end inside too; a plain class repeats in place, and so does a class a few
+  times exactly.
 - Anything rarer than text, such as the items of an array, is counted by `{m,n}`.
 - A bounded text at the very end of an answer is followed by a lookahead that never matches, `(=[])`: it tells the
   backend that no token can reach beyond the text.
@@ -13,15 +15,17 @@ Forms of one language differ in cost a thousandfold (`benchmarks/grammar.py`), s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import assert_never
 
-from typefold.compiler.wire import EMPTY, CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
+from typefold.compiler.wire import EMPTY, CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, seq
 
 __all__ = ["print_ebnf"]
 
 _WIDE = 16  # a class of more characters than this is text: counting it in place makes masks slow
 _LONGEST_CHAIN = 1000  # a longer bound is counted in place: slow masks, but it compiles
 _LONG_CHOICE = 32  # a choice of more literals than this gets a rule of its own
+_FEW = 8  # a class exactly this often is written that often
 _LONG_CLASS = 200  # a class with a longer text than this gets a rule of its own
 
 
@@ -39,97 +43,125 @@ class _Printer:
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
         self.made: dict[str, str] = {}
-        self.names: dict[tuple[Expr, str, bool], str] = {}
+        self.names: dict[tuple[Expr, bool], str] = {}
+        self.chains: dict[tuple[Expr, Expr, bool], _Chain] = {}
+        self.printed: dict[int, tuple[Expr, str]] = {}  # by identity: the item of an array is one node in two places
 
-    def expr(self, expr: Expr, *, final: bool = False, inner: bool = False) -> str:
-        """An expression; `final`: nothing can follow it; `inner`: it stands among others and needs parentheses."""
+    def expr(self, expr: Expr, end: Expr = EMPTY, *, final: bool = False, inner: bool = False) -> str:
+        """An expression and its `end`; `final`: nothing can follow; `inner`: it stands among others, in parentheses."""
+        if end is not EMPTY and not _ends_in_chain(expr):
+            body = f"{self.expr(expr, inner=True)} {self.end(end, final=final)}"
+            return f"({body})" if inner else body
         match expr:
             case Lit(text):
                 return _literal(text)
             case CharClass():
                 return self.char_class(expr)
             case Seq(parts):
-                body = " ".join(self.sequence(list(parts), final=final))
-                return f"({body})" if inner else body
-            case Choice(options):
-                return self.choice(options, final=final, inner=inner)
+                body = " ".join(self.sequence(parts, end, final=final))
+            case Choice():
+                return self.choice(expr, end, final=final, inner=inner)
             case Repeat():
-                return self.repetition(expr, "", final=final)
+                return self.chain(expr, end, final=final) if _is_chain(expr, final=final) else self.repetition(expr)
             case Ref(name):
                 return name
             case _:
                 assert_never(expr)
+        return f"({body})" if inner else body
 
-    def sequence(self, parts: list[Expr], *, final: bool) -> list[str]:
-        """The parts; a text that a literal follows takes the literal's first character into its rules."""
+    def sequence(self, parts: tuple[Expr, ...], end: Expr, *, final: bool) -> list[str]:
+        """The parts; a text takes what follows it into its rules, up to a literal's first character."""
         words: list[str] = []
-        for index, part in enumerate(parts):
-            after = parts[index + 1] if index + 1 < len(parts) else EMPTY
-            if isinstance(part, Repeat) and isinstance(after, Lit) and after.text and _wants_end(part):
-                words.append(self.repetition(part, after.text[0], final=False))
-                parts[index + 1] = Lit(after.text[1:])
-            elif part != EMPTY:
-                words.append(self.expr(part, inner=True, final=final and index + 1 == len(parts)))
+        rest = [part for part in reversed(parts) if not isinstance(part, Lit) or part.text]
+        while rest:
+            part = rest.pop()
+            if not _ends_in_chain(part):
+                words.append(self.expr(part, inner=True, final=final and not rest and end is EMPTY))
+                continue
+            behind: list[Expr] = []
+            while rest and not isinstance(rest[-1], Lit):
+                behind.append(rest.pop())
+            if not rest:
+                return [*words, self.expr(part, seq(*behind, end), inner=True, final=final)]
+            if isinstance(literal := rest.pop(), Lit):
+                words.append(self.expr(part, seq(*behind, literal.text[0]), inner=True))
+                rest += [Lit(literal.text[1:])] if literal.text[1:] else []
+        if end is not EMPTY:
+            words.append(self.end(end, final=final))
         return words or ['""']
 
-    def choice(self, options: tuple[Expr, ...], *, final: bool, inner: bool) -> str:
+    def end(self, end: Expr, *, final: bool) -> str:
+        """What ends a text: a literal as it is, else a rule, since it may stand in many places."""
+        if isinstance(end, (Lit, Ref)):
+            return self.expr(end)
+        if (end, final) not in self.names:
+            name = self.names[end, final] = self.fresh("end")
+            self.made[name] = ""  # keeps the order in which rules are named
+            body = self.expr(end, final=final)
+            self.made[name] = f"({body}) (=[])" if final else body
+        return self.names[end, final]
+
+    def choice(self, expr: Choice, end: Expr, *, final: bool, inner: bool) -> str:
+        options = expr.options
         if not options:
             return "[]"
         if len(options) > _LONG_CHOICE and all(isinstance(option, Lit) for option in options):
-            return self.rule(Choice(options), "", "choice", " | ".join(map(self.expr, options)))
-        body = " | ".join(self.expr(option, inner=True, final=final) for option in options)
+            return self.rule(expr, "choice", " | ".join(map(self.expr, options)))
+        if final or end is not EMPTY:
+            body = " | ".join(self.expr(option, end, inner=True, final=final) for option in options)
+        elif id(expr) in self.printed:
+            body = self.printed[id(expr)][1]
+        else:
+            body = " | ".join([self.expr(option, inner=True) for option in options])
+            self.printed[id(expr)] = expr, body
         return f"({body})" if inner else body
 
     def char_class(self, expr: CharClass) -> str:
         text = _class(expr)
-        return text if len(text) <= _LONG_CLASS else self.rule(expr, "", "class", text)
+        return text if len(text) <= _LONG_CLASS else self.rule(expr, "class", text)
 
-    def repetition(self, expr: Repeat, end: str, *, final: bool) -> str:
-        """A repetition, with the literal `end` (one character or none) behind it."""
-        item, most = expr.item, expr.most
-        if isinstance(item, CharClass) and len(_class(item)) <= _LONG_CLASS and (most is None or not _is_text(item)):
-            return _class(item) + _count(expr.least, most) + (f" {_literal(end)}" if end else "")
-        if most is None and expr.least <= _LONGEST_CHAIN:
-            return self.chain(expr, end, lookahead=False)
-        if most is not None and _is_text(item) and most <= _LONGEST_CHAIN:
-            return self.chain(expr, end, lookahead=final and not end)
+    def repetition(self, expr: Repeat) -> str:
+        item, least, most = expr.item, expr.least, expr.most
+        if isinstance(item, CharClass) and _is_text(item) and least == most <= _FEW:
+            return " ".join([self.char_class(item)] * least) or '""'
         body = f"({self.expr(item)})" if isinstance(item, Repeat) else self.expr(item, inner=True)
-        return body + _count(expr.least, most) + (f" {_literal(end)}" if end else "")
+        return body + _count(least, most)
 
-    def chain(self, expr: Repeat, end: str, *, lookahead: bool) -> str:
+    def chain(self, expr: Repeat, end: Expr, *, final: bool) -> str:
         """The rule for these many characters left, and through it the rules for fewer."""
-        key = (expr, end, lookahead)
-        if key in self.names:
-            return self.names[key]
+        final = final and expr.most is not None
+        known = self.chains.setdefault((expr.item, end, final), _Chain())
         # From the shortest up, so that long chains need no deep recursion here.
-        pending = [expr]
-        while (rest := _less(pending[-1])) != pending[-1] and (rest, end, lookahead) not in self.names:
-            pending.append(rest)
-        for state in reversed(pending):
-            self.state(state, end, lookahead=lookahead)
-        return self.names[key]
+        left = (expr.least, expr.most)
+        pending: list[_Left] = []
+        while left not in known.names and left not in pending[-1:]:
+            pending.append(left)
+            left = _less(*left)
+        for left in reversed(pending):
+            self.state(left, expr.item, end, known, final=final)
+        return known.names[expr.least, expr.most]
 
-    def state(self, expr: Repeat, end: str, *, lookahead: bool) -> None:
-        key = (expr, end, lookahead)
-        name = self.names[key] = self.fresh("text")
+    def state(self, left: _Left, item: Expr, end: Expr, known: _Chain, *, final: bool) -> None:
+        least, most = left
+        name = known.names[left] = self.fresh("text")
         self.made[name] = ""  # keeps the order in which rules are named
-        rest = _less(expr)
         words: list[str] = []
-        if expr.most != 0:
-            item = expr.item
-            options = item.options if isinstance(item, Choice) else (item,)
-            words += [f"{self.expr(option, inner=True)} {self.names[rest, end, lookahead]}" for option in options]
-        if expr.least == 0:
-            words.append(_literal(end))
+        if most != 0:
+            if not known.items:
+                options = item.options if isinstance(item, Choice) else (item,)
+                known.items = [self.expr(option, inner=True) for option in options]
+            rest = known.names[_less(*left)]
+            words += [f"{text} {rest}" for text in known.items]
+        if least == 0:
+            words.append(self.end(end, final=final))
         body = " | ".join(words)
-        self.made[name] = f"({body}) (=[])" if lookahead and expr.most != 0 else body
+        self.made[name] = f"({body}) (=[])" if final and most != 0 else body
 
-    def rule(self, expr: Expr, end: str, base: str, body: str) -> str:
-        key = (expr, end, False)
-        if key not in self.names:
-            self.names[key] = self.fresh(base)
-            self.made[self.names[key]] = body
-        return self.names[key]
+    def rule(self, expr: Expr, base: str, body: str) -> str:
+        if (expr, False) not in self.names:
+            self.names[expr, False] = self.fresh(base)
+            self.made[self.names[expr, False]] = body
+        return self.names[expr, False]
 
     def fresh(self, base: str) -> str:
         number = len(self.taken)
@@ -139,13 +171,49 @@ class _Printer:
         return f"{base}{number}"
 
 
-def _less(expr: Repeat) -> Repeat:
-    """What is left to repeat after one item."""
-    return Repeat(expr.item, max(expr.least - 1, 0), None if expr.most is None else max(expr.most - 1, 0))
+_Left = tuple[int, int | None]  # how many items must come yet, and how many may
 
 
-def _wants_end(expr: Repeat) -> bool:
-    return expr.most is None or _is_text(expr.item)
+class _Chain:
+    """The rules for one kind of text and of end, by what is left; and what stands for one item in each of them."""
+
+    def __init__(self) -> None:
+        self.names: dict[_Left, str] = {}
+        self.items: list[str] = []
+
+
+def _less(least: int, most: int | None) -> _Left:
+    """What is left after one item."""
+    return max(least - 1, 0), None if most is None else max(most - 1, 0)
+
+
+def _is_chain(expr: Repeat, *, final: bool) -> bool:
+    """Whether a repetition becomes a chain of rules, and is not counted or starred in place."""
+    item, least, most = expr.item, expr.least, expr.most
+    if most is None:
+        return least <= _LONGEST_CHAIN and not (isinstance(item, CharClass) and len(_class(item)) <= _LONG_CLASS)
+    few = isinstance(item, CharClass) and least == most <= _FEW and not final
+    return _is_text(item) and most <= _LONGEST_CHAIN and not few
+
+
+def _ends_in_chain(expr: Expr) -> bool:
+    """Whether the text of a chain may stand at the end, so that what follows should stand in its rules."""
+    match expr:
+        case Lit() | CharClass() | Ref():
+            return False
+        case Seq(parts):
+            for part in reversed(parts):
+                if isinstance(part, Lit):
+                    return False
+                if _ends_in_chain(part):
+                    return True
+            return False
+        case Choice(options):
+            return any(_ends_in_chain(option) for option in options if not isinstance(option, Lit))
+        case Repeat():
+            return _is_chain(expr, final=False)
+        case _:
+            assert_never(expr)
 
 
 def _is_text(item: Expr) -> bool:
@@ -155,7 +223,9 @@ def _is_text(item: Expr) -> bool:
             return len(item) > _WIDE
         case Choice(options):
             return any(_is_text(option) for option in options)
-        case Lit() | Seq() | Repeat() | Ref():
+        case Repeat(part, least, most):
+            return _is_text(part) and least == most <= _FEW
+        case Lit() | Seq() | Ref():
             return False
         case _:
             assert_never(item)
@@ -168,13 +238,15 @@ def _count(least: int, most: int | None) -> str:
 
 
 def _literal(text: str) -> str:
-    return '"' + "".join("\\" + char if char in '"\\' else _char(char) for char in text) + '"'
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text if text.isprintable() else "".join(map(_char, text))}"'
 
 
 def _char(char: str) -> str:
     return char if char.isprintable() else _code(ord(char))
 
 
+@lru_cache(maxsize=1024)
 def _class(expr: CharClass) -> str:
     """The class, as what it leaves out where that is shorter; surrogates are no characters and always left out."""
     if not expr.ranges:

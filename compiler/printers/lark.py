@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from typefold.compiler.recognise import Matcher, Stack
+from typefold.compiler.recognise import Matcher, Pair
 from typefold.compiler.wire import (
     EMPTY,
     MAX_CODE_POINT,
@@ -322,13 +322,13 @@ def _chars(node: Expr) -> CharClass:
     return char_class(node.text[0])
 
 
-def _tail(stack: tuple[Expr, Stack]) -> tuple[Expr, ...]:
+def _tail(stack: Pair) -> tuple[Expr, ...]:
     """What a stack has still to read of its terminal."""
     node, rest = stack
     return () if rest is None else (node, *_tail(rest))
 
 
-def _terminal(stack: tuple[Expr, Stack]) -> str:
+def _terminal(stack: Pair) -> str:
     """The name of the terminal that a stack belongs to, which stands at its bottom."""
     node, rest = stack
     if rest is not None:

@@ -3,13 +3,14 @@
 What the caller may not set is refused by name, and so is what vLLM would find out too late: in the worker, where one
 bad request takes the whole batch with it. vLLM is not imported: its classes are handed in.
 
-Invariant: parameters that were verified once are shared by all requests that are equal but for `seed` and `max_tokens`.
-Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
+Invariant: parameters that were verified once are shared by all requests that are equal but for `seed`, `max_tokens` and
+whether they are streamed. Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
@@ -46,13 +47,15 @@ class Template:
     """Parameters that equal requests share.
 
     Attributes:
-        params: A `SamplingParams` without the request's own `seed` and `max_tokens`.
+        params: A `SamplingParams` without the request's own `seed` and `max_tokens`, of an answer that comes whole.
         start: What the caller's `SamplingParams` held when this was made; they may change them later.
+        content: A digest of all that is in `params` but the seed; `None` where something in it can't be told by its text.
         verified: Whether the engine has taken a request with these: then it need not parse the grammar again.
     """
 
     params: Any
     start: Any
+    content: str | None
     verified: bool = False
 
 
@@ -62,7 +65,7 @@ class Parameters:
     Args:
         defaults: The model's own `SamplingParams`, from its generation config.
         default_max_tokens: The limit in that generation config, if it has one.
-        final_only: vLLM's `RequestOutputKind.FINAL_ONLY`.
+        output_kinds: vLLM's `RequestOutputKind`, of which `FINAL_ONLY` and `DELTA` are used.
         structured_outputs: vLLM's `StructuredOutputsParams`.
         dialect: The dialect of grammars that the backend reads.
         check: Called with each new set of parameters; a `ValueError` refuses it.
@@ -73,14 +76,14 @@ class Parameters:
         *,
         defaults: Any,
         default_max_tokens: int | None,
-        final_only: Any,
+        output_kinds: Any,
         structured_outputs: Callable[..., Any],
         dialect: Dialect,
         check: Callable[[Any], None] | None = None,
     ) -> None:
         self._defaults = defaults
         self._default_max_tokens = default_max_tokens
-        self._final_only = final_only
+        self._output_kinds = output_kinds
         self._structured_outputs = structured_outputs
         self._dialect: Dialect = dialect
         self._check = check
@@ -110,6 +113,8 @@ class Parameters:
         template = self._template(request)
         params = copy.copy(template.params)
         params.max_tokens = max_tokens
+        if request.on_delta is not None:
+            params.output_kind = self._output_kinds.DELTA
         params.seed = _seed(request.sampling.get("seed", params.seed))
         if params.min_tokens > max_tokens:
             raise EngineRefusal(
@@ -122,6 +127,22 @@ class Parameters:
                 params.verify = _already_verified
         return params, template
 
+    def identity(self, request: Request) -> str | None:
+        """What the answer depends on beside its prompt, for a greedy or seeded request; else `None`.
+
+        Raises:
+            EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
+        """
+        base = self._defaults if request.sampling_params is None else request.sampling_params
+        seed = request.sampling.get("seed", getattr(base, "seed", None))
+        if seed is None and request.sampling.get("temperature", getattr(base, "temperature", None)) != 0:
+            return None  # said by two look-ups, since most requests are such
+        template = self._template(request)
+        seed, greedy = _seed(seed), template.params.temperature == 0
+        if template.content is None or not (greedy or seed is not None):
+            return None
+        return f"{None if greedy else seed} {self.limit(request)} {template.content}"
+
     def _template(self, request: Request) -> Template:
         start, constraint = request.sampling_params, request.constraint
         spec = constraint.for_dialect(self._dialect)
@@ -129,7 +150,7 @@ class Parameters:
         template = self._templates.get(key) if key[-1] is not None else None
         if template is None or template.start != start:  # the caller's object was changed, or its id is used again
             params = self._make(start, {**request.sampling}, constraint, spec)
-            template = Template(params, copy.deepcopy(start))
+            template = Template(params, copy.deepcopy(start), self._content(params))
             if key[-1] is not None:
                 self._templates[key] = template
                 if len(self._templates) > _REMEMBERED:
@@ -137,6 +158,13 @@ class Parameters:
         elif len(self._templates) > _REMEMBERED // 2:
             self._templates.move_to_end(key)
         return template
+
+    def _content(self, params: Any) -> str | None:
+        held = [getattr(params, name) for name in self._names if name not in ("seed", "max_tokens")]
+        text = repr([int(value) if isinstance(value, float) and value.is_integer() else value for value in held])
+        if " at 0x" in text:  # an object that says no more than where it lies, where another may lie later
+            return None
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def _make(self, start: Any, sampling: dict[str, Any], constraint: Constraint, spec: str | tuple[str, ...]) -> Any:
         if start is not None and not isinstance(start, type(self._defaults)):
@@ -163,7 +191,7 @@ class Parameters:
         if not fields.get("skip_reading_prefix_cache"):
             fields.pop("skip_reading_prefix_cache", None)  # computed from prompt_logprobs, which may be new here
         least = fields.pop("min_tokens") or 0  # compared with max_tokens for each request
-        fields |= {"seed": _seed(fields["seed"]), "max_tokens": None, "output_kind": self._final_only}
+        fields |= {"seed": _seed(fields["seed"]), "max_tokens": None, "output_kind": self._output_kinds.FINAL_ONLY}
         try:
             params = type(self._defaults)(**fields, min_tokens=least, skip_clone=True)
             if self._check is not None:

@@ -1,15 +1,17 @@
 """A deterministic engine without a model: for tests of programs that call prompt functions.
 
 It batches as vLLM does (a fixed number of requests run, each step gives each of them its next token, whoever has
-finished makes room) and ends answers as vLLM does, but what it says is scripted, or drawn from the request's language.
+finished makes room), ends answers and streams them as vLLM does, but what it says is scripted, or drawn from the
+request's language.
 
 Invariants: a byte is a token, so every count is exact; what a request is answered depends on its content and the seed
-alone, never on what shares its batch. Left out: sampling parameters other than `max_tokens`, log probabilities, a
-prefix cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
+alone, never on what shares its batch. Left out: sampling parameters other than `max_tokens` and `logprobs`, a prefix
+cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import random
 import time
@@ -20,8 +22,9 @@ from typing import cast
 
 from typefold.compiler import Vocabulary
 from typefold.compiler.sample import sample
-from typefold.runtime.engine import Completion, EngineRefusal
-from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
+from typefold.runtime.engines.made_up import END, known_answers, made_up_logprobs
+from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 
 __all__ = ["Answer", "Answers", "ScriptedEngine"]
 
@@ -37,7 +40,9 @@ class _Sequence:
     prompt_tokens: int
     answer: Answer
     max_tokens: int
+    request: Request
     given: int = 0
+    decoder: codecs.IncrementalDecoder | None = None  # for one that is streamed
 
     @property
     def due(self) -> int:
@@ -45,6 +50,12 @@ class _Sequence:
         if isinstance(self.answer, FinishReason | Exception):  # a finish reason is a str too
             return 1
         return min(len(self.answer.encode()) + 1, self.max_tokens)
+
+    def delta(self, before: int) -> str:
+        """The text of its tokens since `before`; a character comes with its last byte."""
+        if self.decoder is None or not isinstance(self.answer, str) or isinstance(self.answer, FinishReason):
+            return ""
+        return self.decoder.decode(self.answer.encode()[before : min(self.given, self.max_tokens)])
 
 
 class ScriptedEngine:
@@ -63,6 +74,7 @@ class ScriptedEngine:
         step_seconds: How long a step takes, for programs that watch the clock.
         fail_at_step: The step (the first is 1) in which the engine breaks.
         refuse: Asked about every request; a text that it gives is the reason for which that request is refused.
+        thinking: The marks around the thoughts of a model that was made to think.
 
     Attributes:
         requests: The requests that were added, in order: what a test asserts prompts on.
@@ -91,6 +103,7 @@ class ScriptedEngine:
         step_seconds: float = 0.0,
         fail_at_step: int | None = None,
         refuse: Callable[[Request], str | None] | None = None,
+        thinking: Thinking | None = None,
     ) -> None:
         if max_model_len < 2 or max_num_seqs < 1 or tokens_per_step < 1:
             raise ValueError("max_model_len must be at least 2, max_num_seqs and tokens_per_step at least 1")
@@ -106,8 +119,10 @@ class ScriptedEngine:
         self._step_seconds = step_seconds
         self._fail_at_step = fail_at_step
         self._refuse = refuse
+        self._thinking = thinking
         self._waiting: deque[_Sequence] = deque()
         self._running: list[_Sequence] = []
+        self._deltas: list[Delta] = []
 
     @property
     def max_model_len(self) -> int:
@@ -125,13 +140,23 @@ class ScriptedEngine:
         return Vocabulary(longest=1)
 
     @property
+    def max_logprobs(self) -> int:
+        """All there are."""
+        return END + 1
+
+    @property
+    def thinking(self) -> Thinking | None:
+        """What it was given."""
+        return self._thinking
+
+    @property
     def has_unfinished(self) -> bool:
         """Whether any request is waiting or running."""
         return bool(self._waiting or self._running)
 
     def tokenize(self, request: Request) -> Sequence[int]:
         """The bytes of the prompt, each message under a line that names its role."""
-        return list(_render(request).encode())
+        return [*_render(request).encode(), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
         """The limit that the request names itself."""
@@ -140,6 +165,16 @@ class ScriptedEngine:
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise EngineRefusal(f"max_tokens must be an int of at least 1, not {limit!r}")
         return limit
+
+    def identity(self, request: Request) -> str | None:
+        """As with vLLM, a temperature of 0 or a seed settles an answer; but not one from a script that is used up."""
+        if isinstance(self._answer, _UsedUp):
+            return None
+        start, sampling = request.sampling_params, request.sampling
+        temperature = sampling.get("temperature", getattr(start, "temperature", None))
+        if temperature != 0 and sampling.get("seed", getattr(start, "seed", None)) is None:
+            return None
+        return repr((request.constraint.kind, request.constraint.spec, sorted(sampling.items()), start))
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request; its answer is settled here, so scripts are used up in this order."""
@@ -152,9 +187,12 @@ class ScriptedEngine:
         answer = self._answer(request)
         if isinstance(answer, EngineRefusal):
             raise answer
+        if request.probe and isinstance(answer, str) and not isinstance(answer, FinishReason):
+            answer = _possible(answer, request)
         limit = min(max_tokens, self._max_model_len - len(token_ids))
         self.requests.append(request)
-        self._waiting.append(_Sequence(key, len(token_ids), answer, limit))
+        decoder = None if request.on_delta is None else codecs.getincrementaldecoder("utf-8")()
+        self._waiting.append(_Sequence(key, len(token_ids), answer, limit, request, decoder=decoder))
 
     def step(self) -> Sequence[Completion]:
         """Let waiting requests in, give each running one its next tokens, and hand out those that ended."""
@@ -169,11 +207,18 @@ class ScriptedEngine:
         for sequence in self._running:
             if isinstance(sequence.answer, Exception):
                 raise sequence.answer
-            sequence.given += self._tokens_per_step
+            before, sequence.given = sequence.given, sequence.given + self._tokens_per_step
+            if text := sequence.delta(before):
+                self._deltas.append(Delta(sequence.key, text))
             if sequence.given >= sequence.due:
                 done.append(Completion(sequence.key, _outcome(sequence)))
         self._running = [sequence for sequence in self._running if sequence.given < sequence.due]
         return done
+
+    def deltas(self) -> Sequence[Delta]:
+        """What streamed answers have grown by, each by the tokens of a step."""
+        deltas, self._deltas = self._deltas, []
+        return deltas
 
     def abort(self, keys: Iterable[str]) -> None:
         """Drop requests, waiting or running."""
@@ -224,6 +269,18 @@ class _UsedUp:
         return next(self.answers, EngineRefusal("answers= is used up: more requests were added than it has answers"))
 
 
+def _possible(answer: str, request: Request) -> str:
+    """The rest of a scripted answer behind the tokens that are there; any that is admitted, if it is not that one."""
+    begun = bytes(token_id for token_id in request.begun if token_id != END)
+    rest = answer.encode().removeprefix(begun)
+    admitted = known_answers(request.constraint)
+    if rest in admitted or not admitted:
+        return rest.decode()
+    if not request.begun and "logit_bias" not in request.sampling:
+        raise EngineRefusal(f"answers= gives {answer!r:.200}, which is none of the choices")
+    return admitted[0].decode()
+
+
 def _render(request: Request) -> str:
     if isinstance(request.prompt, str):
         return request.prompt
@@ -248,10 +305,27 @@ def _fingerprint(request: Request) -> str:
 
 def _outcome(sequence: _Sequence) -> Outcome:
     assert not isinstance(sequence.answer, Exception)
+    token_ids: tuple[int, ...] = ()
     if isinstance(sequence.answer, FinishReason):
         text, reason = "", sequence.answer
     else:
         data = sequence.answer.encode()
         reason = FinishReason.STOP if len(data) < sequence.max_tokens else FinishReason.LENGTH
         text = data[: sequence.max_tokens].decode(errors="ignore")  # a character that was cut in two is dropped
-    return Outcome(text=text, finish_reason=reason, prompt_tokens=sequence.prompt_tokens, output_tokens=sequence.due)
+        token_ids = (*data, END)[: sequence.due]
+    return Outcome(
+        text=text,
+        finish_reason=reason,
+        prompt_tokens=sequence.prompt_tokens,
+        output_tokens=sequence.due,
+        token_ids=token_ids,
+        logprobs=_logprobs(sequence.request, token_ids),
+    )
+
+
+def _logprobs(request: Request, token_ids: Sequence[int]) -> tuple[tuple[TokenLogprob, ...], ...] | None:
+    count = request.sampling.get("logprobs", getattr(request.sampling_params, "logprobs", None))
+    if count is None:
+        return None
+    answers = known_answers(request.constraint)
+    return made_up_logprobs(token_ids, answers, count)

@@ -13,7 +13,7 @@ from typing import Any
 
 from typefold.compiler import Message
 
-__all__ = ["PromptTokenizer", "Render", "longest_token"]
+__all__ = ["PromptTokenizer", "Render", "longest_token", "special_ids"]
 
 Render = Callable[[list[dict[str, str]], dict[str, Any]], "str | list[int]"]
 
@@ -102,8 +102,7 @@ def longest_token(tokenizer: Any) -> int:
     A piece of a vocabulary takes at least as many bytes in UTF-8 as the text that it stands for. In byte-level
     vocabularies, where each character of a piece stands for one byte, its characters are the exact number.
     """
-    special = set(getattr(tokenizer, "all_special_ids", ()))
-    special |= {index for index, token in getattr(tokenizer, "added_tokens_decoder", {}).items() if token.special}
+    special = special_ids(tokenizer)
     added: dict[str, int] = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
     pieces = [piece for piece, index in tokenizer.get_vocab().items() if index not in special]
     learned = [piece for piece in pieces if piece not in added]
@@ -111,6 +110,12 @@ def longest_token(tokenizer: Any) -> int:
     byte_level = {"\u0120", "\u010a"}.issubset(learned) and all(map(_BYTE_LEVEL.issuperset, learned))
     sizes = map(len, learned) if byte_level else map(_utf8_bytes, learned)
     return max([1, *sizes, *(_utf8_bytes(piece) for piece in pieces if piece in added)])
+
+
+def special_ids(tokenizer: Any) -> set[int]:
+    """The tokens that write nothing."""
+    special = set(getattr(tokenizer, "all_special_ids", ()))
+    return special | {index for index, token in getattr(tokenizer, "added_tokens_decoder", {}).items() if token.special}
 
 
 def _utf8_bytes(piece: str) -> int:

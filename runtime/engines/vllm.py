@@ -1,8 +1,8 @@
 """vLLM's offline engine, in this process or in one of its own: the only module that imports vLLM, once it must.
 
-It keeps to what vLLM 0.25 to 0.33 share. Requests go in as token ids and come out whole; a request that vLLM refuses
-leaves nothing behind. Invariant: only keys that were added here are ever answered or aborted, so that a caller's own
-`LLM` may have other work. Left out: deltas of an answer while it grows, images, and more than one answer a request.
+It keeps to what vLLM 0.25 to 0.33 share. Requests go in as token ids and come out whole, and in pieces before that where
+they are streamed; a request that vLLM refuses leaves nothing behind. Invariant: only keys that were added here are ever
+answered or aborted, so that a caller's own `LLM` may have other work. Left out: images, and more than one answer a request.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from typing import Any
 
 from typefold.compiler import Dialect, Vocabulary
 from typefold.compiler.guards import is_dict
-from typefold.runtime.engine import Completion, EngineRefusal
+from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
+from typefold.runtime.engines.outputs import outcome_of, written_by
 from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
+from typefold.runtime.engines.thoughts import switches_of, thinking_of
 from typefold.runtime.engines.tokenizer import PromptTokenizer, Render, longest_token
-from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
 
 _OLDEST, _NEWEST = (0, 25), (0, 33)
+_MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM's 20
 _DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
 
@@ -57,7 +60,10 @@ class VllmEngine:
         self._engine: Any = llm.llm_engine
         self._owned = owned
         self._vocabulary: Vocabulary | None = None
+        self._written: list[bytes] | None = None
         self._keys: set[str] = set()
+        self._streamed: dict[str, Any] = {}  # what has come of a streamed request; nothing yet is None
+        self._deltas: list[Delta] = []
         self._tokens_input = tokens_input
         config = self._engine.vllm_config
         self._max_model_len = int(config.model_config.max_model_len)
@@ -78,14 +84,19 @@ class VllmEngine:
         self._parameters = Parameters(
             defaults=defaults,
             default_max_tokens=own_defaults.get("max_tokens"),
-            final_only=RequestOutputKind.FINAL_ONLY,
+            output_kinds=RequestOutputKind,
             structured_outputs=StructuredOutputsParams,
             dialect=_DIALECTS[self._backend],
             check=_xgrammar_takes if self._backend == "auto" else None,
         )
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
         self._tokenizer: Any = self._engine.get_tokenizer()
-        self._prompts = PromptTokenizer(self._tokenizer, _chat_renderer(llm, self._tokenizer))
+        render = _chat_renderer(llm, self._tokenizer)
+        self._prompts = PromptTokenizer(self._tokenizer, render)
+        self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
+        self._thinking = thinking_of(self._tokenizer, render, self._switches)
+        most = int(config.model_config.max_logprobs)
+        self._max_logprobs = int(config.model_config.get_vocab_size()) if most == -1 else most
 
     @property
     def max_model_len(self) -> int:
@@ -115,17 +126,32 @@ class VllmEngine:
         return self._vocabulary
 
     @property
+    def max_logprobs(self) -> int:
+        """The most log probabilities that it gives for a token: `LLM(max_logprobs=)`."""
+        return self._max_logprobs
+
+    @property
+    def thinking(self) -> Thinking | None:
+        """The model's own way of thinking."""
+        return self._thinking
+
+    @property
     def has_unfinished(self) -> bool:
         """Whether vLLM has work left: ours, or a caller's own."""
         return self._engine is not None and bool(self._engine.has_unfinished_requests())
 
     def tokenize(self, request: Request) -> Sequence[int]:
-        """The prompt's token ids, as `LLM.chat` and `LLM.generate` would make them."""
-        return self._prompts.encode(request.prompt, request.chat_template_kwargs)
+        """The prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for."""
+        variables = {**dict.fromkeys(self._switches, request.thinking), **request.chat_template_kwargs}
+        return [*self._prompts.encode(request.prompt, variables), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
         """The request's own limit, or that of the model's generation config."""
         return self._parameters.limit(request)
+
+    def identity(self, request: Request) -> str | None:
+        """The parameters of a greedy or seeded request, the model's own where it names none, and its constraint."""
+        return self._parameters.identity(request)
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request under `key`."""
@@ -145,21 +171,34 @@ class VllmEngine:
             raise EngineRefusal(readable(error)) from error
         template.verified = True
         self._keys.add(key)
+        if request.on_delta is not None:
+            self._streamed[key] = None
 
     def step(self) -> Sequence[Completion]:
         """One step; requests that the caller of an own `LLM` left in it are let run and not reported."""
         done: list[Completion] = []
         for output in self._engine.step():
-            if output.finished and output.request_id in self._keys:
-                self._keys.remove(output.request_id)
-                done.append(Completion(output.request_id, _outcome(output)))
+            key = output.request_id
+            if key in self._streamed:
+                output = self._grown(key, output)
+            if output.finished and key in self._keys:
+                self._keys.remove(key)
+                self._streamed.pop(key, None)
+                done.append(Completion(key, outcome_of(output, self._write)))
         return done
+
+    def deltas(self) -> Sequence[Delta]:
+        """What streamed answers have grown by; vLLM holds back what may become a stop string."""
+        deltas, self._deltas = self._deltas, []
+        return deltas
 
     def abort(self, keys: Iterable[str]) -> None:
         """Drop requests of ours."""
         ours = self._keys.intersection(keys)
         if ours:
             self._keys -= ours
+            for key in ours:
+                self._streamed.pop(key, None)
             self._engine.abort_request(list(ours))
 
     def close(self) -> None:
@@ -181,6 +220,23 @@ class VllmEngine:
                 import torch
 
                 torch.cuda.empty_cache()
+
+    def _grown(self, key: str, output: Any) -> Any:
+        """All of a streamed answer so far, of which `output` is what is new."""
+        if text := output.outputs[0].text:
+            self._deltas.append(Delta(key, text))
+        whole = self._streamed[key]
+        if whole is None:
+            output.outputs[0].token_ids = list(output.outputs[0].token_ids)  # it will be added to
+            self._streamed[key] = whole = output
+        else:
+            whole.add(output, aggregate=True)
+        return whole
+
+    def _write(self) -> Sequence[bytes]:
+        if self._written is None:
+            self._written = written_by(self._tokenizer)
+        return self._written
 
     def _refuse_other_latch(self) -> None:
         """With `auto`, an engine keeps the backend of its first request. In another process it can't be asked."""
@@ -214,7 +270,7 @@ def load(model: str, **engine_options: Any) -> VllmEngine:
         from vllm import LLM
         from vllm.platforms import current_platform
 
-        options: dict[str, Any] = {"use_tqdm_on_load": not quiet}
+        options: dict[str, Any] = {"use_tqdm_on_load": not quiet, "max_logprobs": _MAX_LOGPROBS}
         if current_platform.is_cpu():
             options |= {"enforce_eager": True, "enable_chunked_prefill": False}
             if "gpu_memory_utilization" not in engine_options:
@@ -282,19 +338,3 @@ def _xgrammar_takes(params: Any) -> None:
     from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
 
     validate_xgrammar_grammar(params)
-
-
-def _outcome(output: Any) -> Outcome:
-    answer = output.outputs[0]
-    try:
-        reason = FinishReason(answer.finish_reason)
-    except ValueError:  # one that a newer vLLM made up, or none at all: the answer can't be trusted to be whole
-        reason = FinishReason.ERROR
-    return Outcome(
-        text=answer.text,
-        finish_reason=reason,
-        prompt_tokens=len(output.prompt_token_ids or ()),
-        output_tokens=len(answer.token_ids),
-        cached_tokens=output.num_cached_tokens or 0,
-        logprobs=answer.logprobs,
-    )

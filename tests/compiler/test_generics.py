@@ -121,7 +121,7 @@ def test_without_arguments_a_default_a_bound_or_constraints_are_taken(prove: Any
     prove(WithBound, [WithBound(DAY)])
     prove(WithConstraints, [WithConstraints(1), WithConstraints("a")])
     with pytest.raises(
-        UnsupportedType, match=r"^return\.item: ~T is a type variable; give the generic type its argument"
+        UnsupportedType, match=r"^return\.item: T is a type variable; give the generic type its argument"
     ):
         output_type(Box)
 

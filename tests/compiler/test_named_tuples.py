@@ -58,7 +58,7 @@ def test_parts_that_are_read_by_us_make_it_ours(prove: Any) -> None:
 def test_type_arguments_reach_the_fields(prove: Any) -> None:
     prove(Stamped[int], [Stamped(1, [2], date(2024, 2, 29))])
     prove(Stamped[bytes], [Stamped(b"\xff", [], date(2024, 2, 29))])
-    with pytest.raises(UnsupportedType, match=r"^return\.value: ~T is a type variable"):
+    with pytest.raises(UnsupportedType, match=r"^return\.value: T is a type variable"):
         output_type(Stamped)
 
 

@@ -67,9 +67,9 @@ BadGrammar = Annotated[str, Grammar("root ::= undefined_rule")]
 
 @pytest.fixture
 def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """A runtime on the session's engine, which it leaves open."""
+    """A runtime on the session's engine, which it leaves open and asks afresh each time."""
     monkeypatch.setattr(engine, "close", lambda: None)
-    with Runtime(engine) as runtime:
+    with Runtime(engine, single_flight=False) as runtime:
         yield runtime
 
 

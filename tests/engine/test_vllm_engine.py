@@ -19,6 +19,7 @@ from typefold.compiler.recognise import recognises
 from typefold.compiler.wire import Language, char_class, choice, repeat, seq
 from typefold.runtime import EngineRefusal, FinishReason, Outcome, Request
 from typefold.runtime.engines import vllm as driver
+from typefold.runtime.engines.outputs import outcome_of
 from typefold.runtime.engines.vllm import UnsupportedEngine, VllmEngine
 
 pytestmark = pytest.mark.engine
@@ -301,7 +302,7 @@ def test_the_longest_token_is_never_too_short(engine: VllmEngine) -> None:
 def test_an_unknown_finish_reason_is_an_error() -> None:
     completion = SimpleNamespace(text="x", finish_reason="novelty", token_ids=[1], logprobs=None)
     output = SimpleNamespace(outputs=[completion], prompt_token_ids=[1, 2], num_cached_tokens=None)
-    outcome = driver._outcome(output)
+    outcome = outcome_of(output, lambda: [])
     assert (outcome.finish_reason, outcome.cached_tokens) == (FinishReason.ERROR, 0)
 
 

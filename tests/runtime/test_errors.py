@@ -23,7 +23,14 @@ WHERE = {"function": "judge", "row": 17, "prompt": (Message("user", "x"),), "tex
 
 ALL: list[tuple[PromptError, str]] = [
     (BadInput(function="judge", row=17, reason="KeyError: 'a'"), "could not be made into a prompt: KeyError: 'a'"),
-    (InputFailed(function="judge", row=17, cause=Cancelled(function="make")), "an input failed (make: cancelled"),
+    (
+        InputFailed(function="judge", row=17, input="make", cause=Cancelled(function="make")),
+        "not run, since its input make failed: make: cancelled",
+    ),
+    (
+        InputFailed(function="judge", row=17, input="shorten", cause=KeyError("x")),
+        "not run, since its input shorten failed: KeyError: 'x'",
+    ),
     (
         PromptTooLong(function="judge", row=17, prompt_tokens=9, max_model_len=8),
         "shorten the prompt or raise max_model_len",

@@ -74,6 +74,7 @@ def test_tokens_are_bytes_and_the_end_of_text_is_one() -> None:
         finish_reason=FinishReason.STOP,
         prompt_tokens=len("<user>\nü\n<assistant>\n".encode()),
         output_tokens=3,
+        token_ids=(*"é".encode(), 256),
     )
 
 

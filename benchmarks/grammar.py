@@ -1,0 +1,165 @@
+"""What grammars cost: forms of one language in xgrammar, typefold's own compiler, and every documented type.
+
+    python -m benchmarks.grammar [--model PATH] [--tables own,forms,objects,types] [--json FILE]
+
+Four tables. `own`: typefold's time to compile a model of 20 fields that it has not seen, vLLM not imported, and the size
+of what it sends. `forms`: what each form of a construct costs in xgrammar; the first of each construct is the one that
+the printer takes. `objects`: objects and arrays by typefold's grammar and by xgrammar's own converter of JSON schemas.
+`types`: over all types of the catalogue behind `docs/types.md`, with the dearest by name. The costs in xgrammar are those
+of one thread over the vocabulary of the demo model; how they are taken is told in `benchmarks/grammar_forms.py`.
+"""
+
+import argparse
+import functools
+import gc
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.grammar_forms import Bench, Cost, forms
+from benchmarks.grammar_models import MODELS, Model, bounded_order, order
+from typefold import demo_model
+from typefold.compiler import Constraint, output_type
+
+
+Row = dict[str, Any]
+WORST = 5
+
+
+def own_cost(rounds: int = 60) -> list[Row]:
+    """Fresh classes, the caches of the compiler emptied before each; the first is the first in this process."""
+    assert "vllm" not in sys.modules
+    rows: list[Row] = []
+    for name, make in {"object of 20 fields": order, "with one string of at most 40": bounded_order}.items():
+        hints = [make().hint for _ in range(rounds)]
+        times: list[float] = []
+        spec = lark = ""
+        gc.collect()
+        for hint in hints:
+            forget()
+            started = time.thread_time()
+            spec = str(output_type(hint).constraint.spec)
+            times.append((time.thread_time() - started) * 1e3)
+            lark = str(output_type(hint).constraint.for_dialect("lark"))
+        rows.append(
+            {
+                "type": name,
+                "first ms": round(times[0], 1),
+                "mean ms": round(statistics.mean(times[1:]), 1),
+                "median ms": round(statistics.median(times[1:]), 1),
+                "EBNF bytes": len(spec.encode()),
+                "EBNF rules": spec.count("::="),
+                "Lark bytes": len(lark.encode()),
+            }
+        )
+    return rows
+
+
+def forget() -> None:
+    """Empty every cache of the compiler."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("typefold.compiler"):
+            for value in list(vars(module).values()):
+                if isinstance(value, functools._lru_cache_wrapper):
+                    value.cache_clear()
+    vars(sys.modules["typefold.compiler.output_type"])["_compiled"].clear()
+
+
+def form_costs(bench: Bench) -> list[Row]:
+    """The first table of forms."""
+    return [row({"construct": form.construct, "form": form.name}, bench.cost(form.grammar, form.texts)) for form in forms()]
+
+
+def row(head: Row, cost: Cost) -> Row:
+    """A line of a table."""
+    return {**head, **cost.row()}
+
+
+def object_costs(bench: Bench) -> list[Row]:
+    """Each model by our grammar and by the JSON schema that pydantic gives it."""
+    rows: list[Row] = []
+    for make in MODELS:
+        model: Model = make()
+        constraint = output_type(model.hint).constraint
+        rows.append(row({"object": model.name, "by": "typefold"}, bench.cost(grammar_of(constraint), model.texts)))
+        schema = json.dumps(TypeAdapter(model.hint).json_schema())
+        rows.append(row({"object": model.name, "by": "JSON schema"}, bench.schema_cost(schema, model.texts)))
+    return rows
+
+
+def grammar_of(constraint: Constraint) -> str:
+    """The text that xgrammar gets; a list of choices as vLLM writes it."""
+    spec = constraint.spec
+    return spec if isinstance(spec, str) else f"root ::= {' | '.join(json.dumps(each) for each in spec)}"
+
+
+def type_costs(bench: Bench) -> list[Row]:
+    """All types of the catalogue, and the worst by each cost."""
+    from tests.catalogue import ENTRIES
+
+    costs: dict[str, Cost] = {}
+    for entry in ENTRIES:
+        kind = output_type(entry.hint)
+        if kind.constraint.kind != "text":
+            costs[entry.source] = bench.cost(grammar_of(kind.constraint), [kind.encode(entry.sample)])
+    orders: dict[str, Callable[[Cost], float]] = {
+        "compile ms": lambda cost: cost.compile_ms,
+        "mask mean us": lambda cost: cost.mask_mean_us,
+        "mask max us": lambda cost: cost.mask_max_us,
+    }
+    rows: list[Row] = []
+    for name, key in orders.items():
+        values = sorted(map(key, costs.values()))
+        worst = sorted(costs.items(), key=lambda item: key(item[1]), reverse=True)[:WORST]
+        rows.append(
+            {
+                "cost": name,
+                "types": len(values),
+                "mean": round(statistics.mean(values), 1),
+                "median": round(statistics.median(values), 1),
+                "worst": "\n".join(f"{key(cost):,.1f}  {source}" for source, cost in worst),
+            }
+        )
+    return rows
+
+
+def show(title: str, rows: list[Row]) -> None:
+    table = Table(*rows[0], title=title)
+    for each in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, (int, float)) else str(value) for value in each.values()))
+    Console(width=140).print(table)
+
+
+TABLES = ("own", "forms", "objects", "types")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=None, help="a path with a tokenizer; the demo model if left out")
+    parser.add_argument("--tables", default=",".join(TABLES), help="which tables, with commas between")
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    wanted = [name for name in TABLES if name in arguments.tables.split(",")]
+    tables: dict[str, list[Row]] = {}
+    bench: Bench | None = None
+    for name in wanted:
+        if name == "own":
+            tables[name] = own_cost()
+        else:
+            bench = bench or Bench(arguments.model or demo_model())
+            tables[name] = {"forms": form_costs, "objects": object_costs, "types": type_costs}[name](bench)
+        show(name, tables[name])
+    if arguments.json:
+        arguments.json.write_text(json.dumps(tables, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

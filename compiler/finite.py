@@ -1,0 +1,76 @@
+"""The texts of a small language, written out one by one.
+
+It gives all of them or, where there are too many or no end of them, none. Texts come in the order in which the language
+names them, each once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, is_recursive
+
+__all__ = ["finite_texts"]
+
+
+class _TooManyError(Exception):
+    """There are more texts than were asked for."""
+
+
+def finite_texts(language: Language, most: int) -> tuple[str, ...] | None:
+    """All texts of a language, or `None` if there are more than `most`.
+
+    Example:
+        >>> from typefold.compiler.wire import Language, chars, choice, optional, seq
+        >>> finite_texts(Language(seq(chars("12"), optional(choice("a", "b")))), most=10)
+        ('1a', '1b', '1', '2a', '2b', '2')
+        >>> finite_texts(Language(chars("123")), most=2) is None
+        True
+    """
+    if is_recursive(language):
+        return None
+    try:
+        return tuple(_texts(language.root, language, most))
+    except _TooManyError:
+        return None
+
+
+def _texts(expr: Expr, language: Language, most: int) -> list[str]:
+    match expr:
+        case Lit(text):
+            return [text]
+        case CharClass():
+            if len(expr) > most:
+                raise _TooManyError
+            return [expr.nth(index) for index in range(len(expr))]
+        case Seq(parts):
+            return _joined((_texts(part, language, most) for part in parts), most)
+        case Choice(options):
+            return _few((text for option in options for text in _texts(option, language, most)), most)
+        case Repeat(item, least, last):
+            if last is None or last > most:
+                raise _TooManyError
+            once = _texts(item, language, most)
+            rows = (_joined([once] * times, most) for times in range(least, last + 1))
+            return _few((text for row in rows for text in row), most)
+        case Ref(name):
+            return _texts(language.rules[name], language, most)
+        case _:
+            assert_never(expr)
+
+
+def _joined(parts: Iterable[list[str]], most: int) -> list[str]:
+    made = [""]
+    for part in parts:
+        made = _few((before + text for before in made for text in part), most)
+    return made
+
+
+def _few(texts: Iterator[str], most: int) -> list[str]:
+    kept: dict[str, None] = {}
+    for text in texts:
+        kept[text] = None
+        if len(kept) > most:
+            raise _TooManyError
+    return list(kept)

@@ -1,0 +1,135 @@
+"""Return types that say how an answer is given, and not what it is: `Logged`, `Reasoned`, `Scored`.
+
+Each stands around the whole return type of a prompt, whose constraint is that of the type inside. Inside of another type
+they mean nothing and are refused. How they are asked for is in `forms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from typefold.compiler import Wire, default_registry
+from typefold.compiler.context import Context
+from typefold.runtime import FinishReason, TokenLogprob
+
+__all__ = ["SPECIAL", "Logged", "Reasoned", "Scored"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged(Generic[T_co]):
+    """A value and how the model came to it: `-> Logged[T]` in place of `-> T`.
+
+    With `retries=` or `grow=`, it tells of the attempt that gave the value.
+
+    Attributes:
+        value: The value.
+        text: The answer as the model wrote it.
+        finish_reason: Why it stopped: `"stop"`, or `"length"` for plain text that met its limit.
+        token_ids: The tokens of the answer, the one that ends it included.
+        logprobs: With `logprobs=n` for each of these tokens itself and the n likeliest, else `None`. Under a constraint
+            these are probabilities among the tokens that it admits.
+        prompt_tokens: Tokens of the prompt.
+        cached_tokens: How many of those the prefix cache held.
+        attempts: How many answers were asked for.
+
+    Example:
+        >>> from typefold import Logged, Runtime, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt
+        ... def count(things: str) -> Logged[int]:
+        ...     return ask(f"How many {things} are there?")
+        >>> with Runtime(ScriptedEngine(answers=["12"])):
+        ...     answer = count("months")
+        >>> answer.value, answer.text, answer.finish_reason.value, answer.attempts
+        (12, '12', 'stop', 1)
+    """
+
+    value: T_co
+    text: str
+    finish_reason: FinishReason
+    token_ids: tuple[int, ...] = field(repr=False)
+    logprobs: tuple[tuple[TokenLogprob, ...], ...] | None = field(repr=False)
+    prompt_tokens: int
+    cached_tokens: int
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reasoned(Generic[T_co]):
+    """A value and the thoughts before it: `-> Reasoned[T]` in place of `-> T`.
+
+    The model thinks in free text first, for `max_reasoning_tokens` at most (512 unless set), and answers then, held to
+    the type. Both are one call. A model that was made to think does it in its own way, with the switch of its chat
+    template on; another is asked to think step by step, and in a second turn for the answer.
+
+    Attributes:
+        value: The value.
+        reasoning: What the model thought.
+
+    Example:
+        >>> from typefold import Reasoned, Runtime, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt
+        ... def add(first: int, second: int) -> Reasoned[int]:
+        ...     return ask(f"{first} + {second}?")
+        >>> with Runtime(ScriptedEngine(answers=["Two and two is four.", "4"])):
+        ...     add(2, 2)
+        Reasoned(value=4, reasoning='Two and two is four.')
+    """
+
+    value: T_co
+    reasoning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(Generic[T]):
+    """The likeliest choice, and how likely each is: `-> Scored[T]` for a `Literal`, an `Enum`, `bool` and the like.
+
+    `T` may be any type with at most 1,000 answers, such as `Annotated[int, Field(ge=1, le=5)]`.
+
+    The probability of a choice is that with which the model, held to the choices, would write it at temperature 1, in
+    whatever tokens. Nothing is sampled, so sampling parameters have no place here. Choices that begin differently take
+    one step of the engine; where several begin alike it takes some more, until all but a ten-thousandth is known.
+
+    Attributes:
+        value: The likeliest choice.
+        probabilities: The probability of each choice, in the order of the type; they add up to 1.
+
+    Example:
+        >>> from typing import Literal
+        >>> from typefold import Runtime, Scored, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt
+        ... def judge(text: str) -> Scored[Literal["keep", "drop"]]:
+        ...     return ask(f"Keep or drop? {text}")
+        >>> with Runtime(ScriptedEngine(answers=lambda request: "keep")):
+        ...     answer = judge("It was a dark and stormy night.")
+        >>> answer.value, round(answer.probability, 2), round(answer.probabilities["drop"], 2)
+        ('keep', 0.9, 0.1)
+    """
+
+    value: T
+    probabilities: Mapping[T, float]
+
+    @property
+    def probability(self) -> float:
+        """The probability of the value."""
+        return self.probabilities[self.value]
+
+
+SPECIAL = (Logged, Reasoned, Scored)
+
+
+@default_registry.hook(*SPECIAL)
+def special_wire(hint: Any, context: Context) -> Wire[Any]:
+    """None: whoever asks for one has it inside of a type, or nothing inside of it."""
+    raise context.refuse(
+        hint,
+        "says how an answer is given, not what it is; it goes around the whole return type of a prompt, "
+        "as in -> Logged[int], and into no other type",
+    )

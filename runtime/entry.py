@@ -1,0 +1,141 @@
+"""A request on its way through the scheduler: who waits for it, and what is wrong with how it ended.
+
+Everything here is the scheduler's own. An entry is one caller's request and their future. A flight is one request in the
+engine's hands with the entries that wait for it: one, or several where equal requests share it (`single_flight`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from typefold.compiler import Message
+from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
+from typefold.runtime.request import FinishReason, Outcome, Request
+
+__all__ = ["Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "verdict"]
+
+logger = logging.getLogger(__name__)
+
+
+class Entry(Future[Outcome]):
+    """One request of one caller, and the future that they hold.
+
+    It is both, so that nothing else need be made for a request, and none of it is a cycle for the garbage collector.
+
+    Args:
+        request: What is asked.
+        deadline: When it is late, by `time.monotonic()`; `None` for never.
+        withdraw: Called once if the caller cancels it.
+    """
+
+    def __init__(self, request: Request, deadline: float | None, withdraw: Callable[[Entry], None]) -> None:
+        super().__init__()
+        self.request = request
+        self.deadline = deadline
+        self.flight: Flight | None = None
+        """What it waits for, once it is in the engine's hands."""
+        self._withdraw = withdraw
+
+    def cancel(self) -> bool:
+        """Withdraw the request; `False` if it is answered already."""
+        before = self.cancelled()
+        cancelled = super().cancel()
+        if cancelled and not before:
+            self._withdraw(self)
+        return cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an answer may get.
+
+    Attributes:
+        max_tokens: The limit in force.
+        needed: A number of tokens that always suffices for the type, or `None`.
+        room: What the context leaves for an answer.
+    """
+
+    max_tokens: int
+    needed: int | None
+    room: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One request in the engine's hands.
+
+    Attributes:
+        key: Its name there.
+        limits: How long its answer may get.
+        identity: What makes requests equal to it; `None` where nobody may join.
+        waiters: Whose it is.
+    """
+
+    key: str
+    limits: Limits
+    identity: bytes | None = None
+    waiters: list[Entry] = field(default_factory=list[Entry])
+
+    def join(self, entry: Entry) -> None:
+        """Let an entry wait for this flight too."""
+        self.waiters.append(entry)
+        entry.flight = self
+
+    def tell(self, text: str) -> None:
+        """Hand a piece of the answer to those that have it streamed."""
+        for entry in self.waiters:
+            if entry.request.on_delta is not None:
+                try:
+                    entry.request.on_delta(text)
+                except Exception:  # it is the caller's: no other row may suffer from it
+                    logger.exception("%s: on_delta failed", entry.request.function)
+
+    def leave(self, entry: Entry) -> bool:
+        """Take an entry off; whether nobody is left."""
+        if entry in self.waiters:
+            self.waiters.remove(entry)
+        return not self.waiters
+
+
+class Facts(TypedDict):
+    """The fields that every error of a row has."""
+
+    function: str
+    row: int | None
+    prompt: tuple[Message, ...] | str
+    text: str
+
+
+def facts_of(request: Request, text: str = "") -> Facts:
+    """Where an error happened."""
+    return {"function": request.function, "row": request.row, "prompt": request.prompt, "text": text}
+
+
+def cannot_run(request: Request, reason: str, *, broken: bool) -> PromptError:
+    """The error of a request that an engine which has ended will not answer."""
+    return EngineFailed(**facts_of(request), reason=reason) if broken else Cancelled(**facts_of(request))
+
+
+def verdict(request: Request, limits: Limits, outcome: Outcome) -> PromptError | None:
+    """What is wrong with an answer, by its finish reason alone."""
+    match outcome.finish_reason:
+        case FinishReason.STOP:
+            return None
+        case FinishReason.LENGTH | FinishReason.REPETITION:
+            cut_text = request.whole and request.constraint.kind == "text"
+            if request.probe or (request.constraint.decides(outcome.text) and not cut_text):
+                return None
+            facts = facts_of(request, outcome.text)
+            return Truncated(**facts, max_tokens=limits.max_tokens, needed=limits.needed, room=limits.room)
+        case FinishReason.ABORT:
+            return Cancelled(**facts_of(request, outcome.text))
+        case FinishReason.ERROR:
+            facts = facts_of(request, outcome.text)
+            reason = "it ended the request with finish reason 'error'; its log says more"
+            if outcome.text or request.constraint.kind == "text":
+                return EngineFailed(**facts, reason=reason)
+            return Refused(**facts, reason=f"{reason} (mostly: a grammar that its backend could not compile)")

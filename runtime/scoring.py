@@ -1,0 +1,205 @@
+"""The probability with which constrained decoding writes each of some texts.
+
+Decoding takes one token after another, each with the model's probability renormalised over the tokens that the
+constraint admits; a text may be cut into tokens in several ways. So the probability of a text is a sum over paths in a
+tree of tokens. Where a token can only be the beginning of one text, the path ends: what follows has to be taken. Most
+choices differ in their beginnings, and then one step tells all.
+
+The probabilities of one step are the log probabilities that the engine gives beside a token. The constraint's mask is
+applied to the logits before they are made; they are renormalised here all the same, so that logits do as well. A place
+further down in the tree is one more request, whose prompt goes on with the tokens so far. A grammar can't begin inside a
+character: there the last tokens are forced by a bias, which vLLM adds after the log probabilities are taken.
+
+Exact but for two things: paths are followed until those left weigh less than `_NEGLIGIBLE` together, and are then shared
+among the texts that they may lead to; and numbers are as exact as the model's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from typefold.compiler import Constraint
+from typefold.compiler.wire import Language, choice
+from typefold.runtime.request import Outcome, Request, TokenLogprob
+
+__all__ = ["probabilities"]
+
+_NEGLIGIBLE = 1e-4
+_MOST_TOKENS = 256  # a step is asked for no more log probabilities than these at once
+_UNIFORM: Mapping[str, Any] = {  # nothing that bends the model's own distribution
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "repetition_penalty": 1.0,
+    "min_tokens": 0,
+}
+_BIAS = 100.0  # the most that vLLM takes
+
+_Step: TypeAlias = dict[int, tuple[bytes, float]]
+"""The tokens of a step: what each writes, and its weight."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A place in the tree of tokens.
+
+    Attributes:
+        mass: The probability of getting here.
+        members: The texts that are still possible, by number.
+        written: What the tokens so far write.
+        begun: Those of the tokens that end with a whole character.
+        base: What those write.
+        forced: The others.
+    """
+
+    mass: float
+    members: tuple[int, ...]
+    written: bytes = b""
+    begun: tuple[int, ...] = ()
+    base: bytes = b""
+    forced: tuple[int, ...] = ()
+
+    def after(self, token_id: int, written: bytes, mass: float, members: tuple[int, ...]) -> _Place:
+        """The place behind one more token."""
+        whole = self.written + written
+        if _is_text(whole):
+            return _Place(mass, members, whole, (*self.begun, *self.forced, token_id), whole)
+        return replace(self, mass=mass, members=members, written=whole, forced=(*self.forced, token_id))
+
+
+@dataclass
+class _Tree:
+    """The texts, and what is known of them.
+
+    Attributes:
+        request: What is asked; its prompt and all that is no sampling parameter hold for every step.
+        texts: The texts as bytes.
+        most: The most log probabilities that a step can give.
+        found: The probability of each text, as far as it is known.
+    """
+
+    request: Request
+    texts: Sequence[bytes]
+    most: int
+    found: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.found = [0.0] * len(self.texts)
+
+    def weigh(self) -> Generator[Request, Outcome, None]:
+        """Follow the paths, the likeliest first."""
+        places = [_Place(1.0, tuple(range(len(self.texts))))]
+        while places and sum(place.mass for place in places) > _NEGLIGIBLE:
+            place = places.pop(places.index(max(places, key=lambda each: each.mass)))
+            step = yield from self._step(place)
+            if step is None:
+                self._share(place)
+                continue
+            for token_id, (written, weight) in step.items():
+                mass, whole = place.mass * weight, place.written + written
+                members = tuple(each for each in place.members if self._leads(whole, each, ends=not written))
+                if len(members) > 1:
+                    places.append(place.after(token_id, written, mass, members))
+                elif members:
+                    self.found[members[0]] += mass
+        for place in places:
+            self._share(place)
+
+    def _share(self, place: _Place) -> None:
+        for member in place.members:
+            self.found[member] += place.mass / len(place.members)
+
+    def _leads(self, written: bytes, member: int, *, ends: bool) -> bool:
+        text = self.texts[member]
+        return text == written if ends else text.startswith(written)
+
+    def _step(self, place: _Place) -> Generator[Request, Outcome, _Step | None]:
+        """The tokens that may come next, with weights that add up to 1; `None` where they can't be told."""
+        tokens, complete = yield from self._ask(place, place.members)
+        if not tokens:
+            return None
+        weights = {each.token_id: (each.written, each.logprob) for each in tokens}
+        if not complete:
+            best = max(tokens, key=lambda each: each.logprob)
+            yield from self._choice_by_choice(place, best, weights)
+        top = max(logprob for _, logprob in weights.values())
+        raw = {token_id: (written, math.exp(logprob - top)) for token_id, (written, logprob) in weights.items()}
+        total = math.fsum(weight for _, weight in raw.values())
+        return {token_id: (written, weight / total) for token_id, (written, weight) in raw.items()}
+
+    def _choice_by_choice(
+        self, place: _Place, best: TokenLogprob, weights: dict[int, tuple[bytes, float]]
+    ) -> Generator[Request, Outcome, None]:
+        """The tokens that one step had no space for, from steps that admit fewer texts; `best` is in all of them."""
+        whole = place.written + best.written
+        owner = next(each for each in place.members if self._leads(whole, each, ends=not best.written))
+        groups = [tuple(each for each in place.members if each != owner)]
+        while groups:
+            group = groups.pop()
+            tokens, complete = yield from self._ask(place, (owner, *group))
+            known = next((each.logprob for each in tokens if each.token_id == best.token_id), None)
+            if known is not None and (complete or len(group) == 1):
+                for each in tokens:
+                    weights[each.token_id] = (each.written, each.logprob - known + best.logprob)
+            elif len(group) > 1:
+                groups += [group[: len(group) // 2], group[len(group) // 2 :]]
+
+    def _ask(
+        self, place: _Place, members: Sequence[int]
+    ) -> Generator[Request, Outcome, tuple[list[TokenLogprob], bool]]:
+        """The likeliest tokens of the next step where these texts are admitted, and whether they are all there are."""
+        rests = [self.texts[member][len(place.base) :].decode() for member in members]
+        ahead = len(place.written) - len(place.base)
+        beginnings = {rest.encode()[:end] for rest in rests for end in range(ahead, len(rest.encode()) + 1)}
+        count = min(len(beginnings) + 1, self.most, _MOST_TOKENS)
+        sampling = {**_UNIFORM, "logprobs": count, "max_tokens": len(place.forced) + 1}
+        if place.forced:
+            sampling["logit_bias"] = dict.fromkeys(place.forced, _BIAS)
+        outcome = yield replace(
+            self.request,
+            constraint=Constraint.of(Language(choice(*rests))),
+            sampling_params=None,
+            sampling=sampling,
+            begun=(*self.request.begun, *place.begun),
+            probe=True,
+        )
+        if outcome.logprobs is None or outcome.token_ids[: len(place.forced)] != place.forced:
+            return [], True  # what was to be forced was not taken: two places of one character want the same token
+        tokens = [each for each in outcome.logprobs[len(place.forced)] if each.logprob > -math.inf]
+        total = math.fsum(math.exp(min(each.logprob, 1.0)) for each in tokens)
+        return tokens, len(tokens) < count or abs(1.0 - total) < _NEGLIGIBLE / 10
+
+
+def probabilities(
+    request: Request, texts: Sequence[str], *, max_logprobs: int
+) -> Generator[Request, Outcome, list[float]]:
+    """The probability of each text; they add up to 1.
+
+    Args:
+        request: What is asked. Its constraint and sampling parameters do not matter.
+        texts: Different texts, one of which is the answer.
+        max_logprobs: The most log probabilities that the engine gives for a step.
+
+    Raises:
+        PromptError: A step gave none.
+    """
+    if len(texts) == 1:
+        return [1.0]
+    tree = _Tree(request, [text.encode() for text in texts], max_logprobs)
+    yield from tree.weigh()
+    total = math.fsum(tree.found)
+    return [each / total for each in tree.found]
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""Programs on a real engine: rows, graphs and futures share its batch, and what is given up leaves it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+from returns.result import Success
+
+from typefold import BatchError, InputFailed, Runtime, Truncated, ask, gather, prompt, run
+from typefold.runtime.engines.vllm import VllmEngine
+
+pytestmark = pytest.mark.engine
+
+Verdict = Literal["keep", "drop"]
+
+
+class Character(BaseModel):
+    name: Annotated[str, Field(max_length=12)]
+    age: Annotated[int, Field(ge=0, le=120)]
+
+
+@prompt(temperature=0)
+def make(setting: str) -> Character:
+    return ask(f"Invent a character from {setting}.")
+
+
+@prompt(temperature=0, max_tokens=12)
+def describe(character: Character) -> str:
+    return ask(f"Describe {character.name}, aged {character.age}.")
+
+
+@prompt(temperature=0)
+def judge(text: str) -> Verdict:
+    return ask(f"Keep or drop? {text}")
+
+
+@prompt(max_tokens=900, min_tokens=900, temperature=0)
+def drone(topic: str) -> str:
+    return ask(f"Go on about {topic}.")
+
+
+SETTINGS = ["Mars", "Paris", "a farm", "the sea", "a lighthouse", "a train", "1920", "a market"]
+
+
+@pytest.fixture
+def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """A runtime on the session's engine, which it leaves open."""
+    monkeypatch.setattr(engine, "close", lambda: None)
+    with Runtime(engine) as runtime:
+        yield runtime
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    """Whether something comes to be true."""
+    end = time.monotonic() + 60
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return holds()
+
+
+def scene(setting: str) -> tuple[Character, Verdict]:
+    someone = make(setting)
+    return someone, judge(describe(someone))
+
+
+def test_rows_of_a_program_are_one_batch_with_the_values_of_plain_calls(runtime: Runtime) -> None:
+    alone = scene(SETTINGS[0])
+    before = runtime.stats.steps
+    scenes = run(scene, SETTINGS)
+    together = runtime.stats.steps - before
+    assert scenes[0] == alone
+    assert [type(someone) for someone, _ in scenes] == [Character] * len(SETTINGS)
+    assert {verdict for _, verdict in scenes} <= {"keep", "drop"}
+    before = runtime.stats.steps
+    for setting in SETTINGS[1:3]:
+        scene(setting)
+    assert together < 2 * (runtime.stats.steps - before)  # eight rows, in less than the time of four
+
+
+def test_a_graph_is_one_batch_of_its_types(runtime: Runtime) -> None:
+    someone = [make.defer(setting) for setting in SETTINGS]
+    texts = [describe.defer(each) for each in someone]
+    verdicts = [judge.defer(text) for text in texts]
+    first, last, every = gather(someone[0], verdicts[-1], gather.defer(verdicts))
+    assert type(first) is Character and last in ("keep", "drop")
+    assert every == [verdict for _, verdict in run(scene, SETTINGS)]
+
+
+def test_a_failed_value_of_a_graph_fails_what_is_made_from_it_alone(runtime: Runtime) -> None:
+    cut = make.using(max_tokens=5).defer("Mars")
+    with pytest.raises(BatchError) as caught:
+        gather(cut, describe.defer(cut), make.defer("Mars"))
+    first, second, third = caught.value.results
+    assert isinstance(first.failure(), Truncated)
+    assert isinstance(second.failure(), InputFailed)
+    assert isinstance(third, Success)
+
+
+def test_futures_and_tasks_share_the_batch(runtime: Runtime) -> None:
+    expected = make.map(SETTINGS)
+    before = runtime.stats.steps
+    make(SETTINGS[0])
+    alone = runtime.stats.steps - before
+
+    async def main() -> list[Character]:
+        return await asyncio.gather(*(make.aio(setting) for setting in SETTINGS))
+
+    before = runtime.stats.steps
+    futures = [make.submit(setting) for setting in SETTINGS]
+    assert [future.result(timeout=120) for future in futures] == expected
+    assert asyncio.run(main()) == expected
+    assert runtime.stats.steps - before < 6 * alone  # sixteen calls
+
+
+def test_what_is_given_up_leaves_the_engine(runtime: Runtime, engine: VllmEngine) -> None:
+    future, other = drone.submit("tea"), make.submit("Mars")
+    assert soon(lambda: runtime.stats.running >= 1)
+    assert future.cancel()
+    assert type(other.result(timeout=60)) is Character
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(drone.aio("coffee"), timeout=0.5)
+
+    asyncio.run(main())
+    rows = run.stream(lambda topic: drone(topic) if topic else "", ["milk", "water", ""], window=3)
+    assert next(rows) == (2, Success(""))
+    rows.close()
+    assert soon(lambda: runtime.stats.running == 0 and not engine.has_unfinished)
+    assert type(make("Paris")) is Character
