@@ -7,6 +7,7 @@ description of a field follows it as a comment. Types that contain themselves ar
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from typefold.compiler.spacing import Spacing
@@ -15,6 +16,7 @@ from typefold.compiler.type_wire import JsonSchema
 __all__ = ["shape_of"]
 
 _ANY = "any JSON value"
+_PLAIN = re.compile(r"\w(?:[\w .'-]*\w)?")  # a member that can be listed without quotes and be read as meant
 
 
 def shape_of(schema: JsonSchema, spacing: Spacing) -> str:
@@ -44,7 +46,7 @@ class _Shape:
         if "anyOf" in schema:
             return " or ".join(dict.fromkeys(map(self.of, schema["anyOf"])))
         if "enum" in schema:
-            return " | ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+            return _choice(schema["enum"])
         match schema.get("type"):
             case "object":
                 return self.object(schema)
@@ -55,7 +57,7 @@ class _Shape:
             case "integer" | "number":
                 return str(schema["type"]) + _range(schema)
             case "boolean":
-                return "true | false"
+                return "boolean"
             case "null":
                 return "null"
             case _:
@@ -93,6 +95,18 @@ class _Shape:
         least, most = schema.get("minItems"), schema.get("maxItems")
         bound = _between(least, most, "items")
         return f"[{self.of(schema.get('items', {}))}{comma}...]{bound}"
+
+
+def _choice(members: list[Any]) -> str:
+    """The members of a choice, behind the type: standing in the place of the value, a small model copies the first."""
+    said = [json.dumps(member, ensure_ascii=False) for member in members]
+    if len(said) == 1:
+        return said[0]
+    words = [member for member in members if isinstance(member, str) and _PLAIN.fullmatch(member)]
+    if len(words) == len(members):
+        return f"string (one of: {', '.join(words)})"
+    kind = "string" if all(isinstance(member, str) for member in members) else "value"
+    return f"{kind} (one of: {', '.join(said)})"
 
 
 def _string(schema: JsonSchema) -> str:
