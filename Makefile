@@ -16,6 +16,7 @@ KEYS := $(VENV)/keys
 READY := $(VENV)/ready
 CHECKS_PASSED := $(VENV)/checks-passed
 WHEEL_PASSED := $(VENV)/wheel-passed
+FOREIGN := build/foreign
 ROOMS := dsl compiler runtime
 WHEEL_FILES := $(ROOMS) pyproject.toml README.md LICENSE
 SMOKE := $(wildcard tests/smoke_wheel.py)
@@ -42,7 +43,7 @@ help:
 	@echo 'make check       ruff, mypy, pyright'
 	@echo 'make format      ruff, rewriting'
 	@echo 'make docs        docs/types.md, from the catalogue of types'
-	@echo 'make prove       longer property tests'
+	@echo 'make prove       longer property tests, and the laws over types of other people'
 	@echo 'make wheel-test  the wheel in a clean environment'
 	@echo 'make venv        only the environment'
 	@echo 'make clean       what was built; the environment stays (rm -r $(VENV) removes it)'
@@ -62,6 +63,9 @@ $(KEYS)/files: FORCE
 
 $(KEYS)/sources: FORCE
 	@$(call sums,$(CHECKED) pyproject.toml) | { $(keep); }
+
+$(KEYS)/foreign: FORCE
+	@cksum tests/foreign/*.txt tests/foreign/collect.py | { $(keep); }
 
 $(KEYS)/wheel: FORCE
 	@$(call sums,$(WHEEL_FILES) $(SMOKE)) | { $(keep); }
@@ -123,8 +127,27 @@ docs: $(READY)
 pytest: $(READY)
 	$(PYTEST)
 
-prove: $(READY)
+prove: $(READY) $(FOREIGN)/models/index.json
 	$(PYTEST) -m prove
+
+# Types that nobody here wrote: models out of the JSON schemas of published packages, which are downloaded and read, never
+# installed. Those of npm are left out where there is no npm.
+$(FOREIGN)/models/index.json: $(KEYS)/foreign
+	rm -rf $(FOREIGN); mkdir -p $(FOREIGN)/archives $(FOREIGN)/packages
+	$(PYTHON) -m venv $(FOREIGN)/venv
+	$(FOREIGN)/venv/bin/python -m pip --disable-pip-version-check install --quiet -r tests/foreign/generator.txt
+	$(PIP) download --quiet --no-deps --only-binary :all: --dest $(FOREIGN)/archives -r tests/foreign/packages.txt
+	if command -v npm > /dev/null; then \
+	    cd $(FOREIGN)/archives; npm pack --silent --ignore-scripts $$(cat $(abspath tests/foreign/packages-npm.txt)) > npm.log; \
+	fi
+	shopt -s nullglob; cd $(FOREIGN)/packages; for archive in ../archives/*.whl ../archives/*.tgz; do \
+	    name=$$(basename "$$archive"); mkdir "$$name"; \
+	    case "$$name" in \
+	        *.whl) $(abspath $(BIN))/python -m zipfile -e "$$archive" "$$name" ;; \
+	        *) tar -xzf "$$archive" -C "$$name" ;; \
+	    esac; \
+	done
+	$(FOREIGN)/venv/bin/python tests/foreign/collect.py $(FOREIGN)/packages $(FOREIGN)/models
 
 wheel-test: $(WHEEL_PASSED)
 	@echo 'wheel: builds, installs and runs, for the files as they are'

@@ -10,7 +10,6 @@ of one thread over the vocabulary of the demo model; how they are taken is told 
 """
 
 import argparse
-import functools
 import gc
 import json
 import statistics
@@ -28,7 +27,6 @@ from benchmarks.grammar_forms import Bench, Cost, forms
 from benchmarks.grammar_models import MODELS, Model, bounded_order, order
 from typefold import demo_model
 from typefold.compiler import Constraint, output_type
-
 
 Row = dict[str, Any]
 WORST = 5
@@ -68,14 +66,16 @@ def forget() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("typefold.compiler"):
             for value in list(vars(module).values()):
-                if isinstance(value, functools._lru_cache_wrapper):
+                if hasattr(value, "cache_clear"):
                     value.cache_clear()
     vars(sys.modules["typefold.compiler.output_type"])["_compiled"].clear()
 
 
 def form_costs(bench: Bench) -> list[Row]:
     """The first table of forms."""
-    return [row({"construct": form.construct, "form": form.name}, bench.cost(form.grammar, form.texts)) for form in forms()]
+    return [
+        row({"construct": form.construct, "form": form.name}, bench.cost(form.grammar, form.texts)) for form in forms()
+    ]
 
 
 def row(head: Row, cost: Cost) -> Row:

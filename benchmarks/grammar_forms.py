@@ -16,7 +16,8 @@ from typefold.compiler.printers.ebnf import print_ebnf
 from typefold.compiler.strings import JSON_CHAR
 from typefold.compiler.wire import ANY, Expr, Language, repeat, seq
 
-PLAIN = r"[^\u0000-\u001f\u0022\u005c\ud800-\udfff]"
+ANY_CHAR = r"[\u0000-\ud7ff\ue000-\U0010ffff]"
+PLAIN = r"[\u0020-\u0021\u0023-\u005b\u005d-\ud7ff\ue000-\U0010ffff]"
 ESCAPES = (r'"\\" [\u0022\u005cbfnrt]', r'"\\u000" [0-7be-f]', r'"\\u001" [0-9a-f]')
 QUOTE = r'"\""'
 PARAGRAPH = (
@@ -71,8 +72,8 @@ class Bench:
         import xgrammar
         from transformers import AutoTokenizer
 
-        load: Any = AutoTokenizer.from_pretrained
-        self.tokenizer = load(self.model)
+        tokenizers: Any = AutoTokenizer
+        self.tokenizer = tokenizers.from_pretrained(self.model)
         self.info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer)
         self.compiler = xgrammar.GrammarCompiler(self.info, max_threads=1, cache_enabled=False)
         self.mask = xgrammar.allocate_token_bitmask(1, self.info.vocab_size)
@@ -143,8 +144,46 @@ def chain(most: int, end: str, *options: str, lookahead: bool = False) -> dict[s
 
 def labels(count: int) -> list[str]:
     """Distinct labels of two words, as an enumeration may have them."""
-    starts = "north south east west upper lower inner outer new old great little high long white black red green".split()
-    ends = "field water bridge land ville ton ford haven port wood gate hill mark stone brook dale side view".split()
+    starts = [
+        "north",
+        "south",
+        "east",
+        "west",
+        "upper",
+        "lower",
+        "inner",
+        "outer",
+        "new",
+        "old",
+        "great",
+        "little",
+        "high",
+        "long",
+        "white",
+        "black",
+        "red",
+        "green",
+    ]
+    ends = [
+        "field",
+        "water",
+        "bridge",
+        "land",
+        "ville",
+        "ton",
+        "ford",
+        "haven",
+        "port",
+        "wood",
+        "gate",
+        "hill",
+        "mark",
+        "stone",
+        "brook",
+        "dale",
+        "side",
+        "view",
+    ]
     made = [f"{one} {two}{three}" for three in ["", *ends, *starts] for one in starts for two in ends]
     return made[:count]
 
@@ -158,7 +197,10 @@ def string_forms() -> Iterator[Form]:
     yield Form("string", "right recursion, end outside", by_hand(f"{QUOTE} s {QUOTE}", s=f'{recursion} | ""'), texts)
     yield Form("string", "(class | escape)*", by_hand(f"{QUOTE} (CHAR)* {QUOTE}"), texts)
     for most in (40, 200, 256, 1000):
-        name, texts = f"string of at most {most:,}", [quoted(part[:most]) for part in (*PARAGRAPH.split(". "), PARAGRAPH)]
+        name, texts = (
+            f"string of at most {most:,}",
+            [quoted(part[:most]) for part in (*PARAGRAPH.split(". "), PARAGRAPH)],
+        )
         yield printed(name, "chain, end inside", seq('"', repeat(JSON_CHAR, 0, most), '"'), texts)
         if most == 40:
             rules = chain(most, '""', PLAIN, *ESCAPES)
@@ -170,7 +212,7 @@ def text_forms() -> Iterator[Form]:
     """Bare text with a bound."""
     for most in (40, 200):
         texts = [part[:most] for part in (*PARAGRAPH.split(". "), PARAGRAPH)]
-        name, rules = f"bare text of at most {most}", chain(most, '""', r"[^\ud800-\udfff]")
+        name, rules = f"bare text of at most {most}", chain(most, '""', ANY_CHAR)
         yield printed(name, "chain, lookahead", repeat(ANY, 0, most), texts)
         yield Form(name, "chain, no lookahead", by_hand(f"t{most}", **rules), texts)
 
@@ -179,7 +221,9 @@ def choice_forms() -> Iterator[Form]:
     """One of many labels."""
     for count in (100, 1_000, 3_000, 10_000):
         made = labels(count)
-        yield Form(f"choice of {count:,}", "flat", f"root ::= {' | '.join(map(json.dumps, made))}\n", made[:: count // 20])
+        yield Form(
+            f"choice of {count:,}", "flat", f"root ::= {' | '.join(map(json.dumps, made))}\n", made[:: count // 20]
+        )
 
 
 def number_forms() -> Iterator[Form]:

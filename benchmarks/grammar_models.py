@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from types import GenericAlias
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
@@ -99,20 +100,34 @@ def people() -> Model:
     """An array of these."""
     inner = person()
     one, other = inner.texts
-    return Model("array of objects of 7 fields", list[inner.hint], (f"[{one}, {other}, {one}]", "[]"))
+    hint: Any = GenericAlias(list, (inner.hint,))
+    return Model("array of objects of 7 fields", hint, (f"[{one}, {other}, {one}]", "[]"))
 
 
 def few_people() -> Model:
     """An array of these with a bound."""
     inner = person()
     one, other = inner.texts
-    hint = Annotated[list[inner.hint], Field(min_length=1, max_length=20)]
+    hint: Any = Annotated[GenericAlias(list, (inner.hint,)), Field(min_length=1, max_length=20)]
     return Model("the same, 1 to 20 of them", hint, (f"[{one}, {other}, {one}]", f"[{other}]"))
 
 
 def options() -> Model:
     """Twelve fields that may all be left out."""
-    names = "size colour weight shape brand grade price stock style cover paper spine".split()
+    names = [
+        "size",
+        "colour",
+        "weight",
+        "shape",
+        "brand",
+        "grade",
+        "price",
+        "stock",
+        "style",
+        "cover",
+        "paper",
+        "spine",
+    ]
     fields: dict[str, Any] = {name: (str, "") for name in names}
     some = ", ".join(f'"{name}": "as {name} goes"' for name in names[::3])
     every = ", ".join(f'"{name}": "some"' for name in names)

@@ -1,6 +1,6 @@
 """Whether the order of requests matters to vLLM's prefix cache.
 
-    python benchmarks/prefix.py [--model PATH] [--groups 4] [--rows 16] [--max-num-seqs 4] [--json FILE]
+    python -m benchmarks.prefix [--model PATH] [--groups 4] [--rows 16] [--max-num-seqs 4] [--json FILE]
 
 Rows of several groups, each with a long system prompt of its own, through one runtime: shuffled (what a scheduler
 that keeps the order of arrival does with a shuffled input), sorted by group (the best that any reordering could do), and
@@ -10,16 +10,13 @@ group's prefix in the cache, and once with room for a part of them only (`--tigh
 """
 
 import argparse
-import json
 import random
 import statistics
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.tables import Rows, show
 from typefold import Runtime, ask, demo_model, prompt, system, user
 
 Rating = Literal["poor", "fair", "good"]
@@ -48,7 +45,7 @@ def ordered(name: str, rows: list[tuple[str, str]], window: int) -> list[tuple[s
     return [row for start in range(0, len(rows), window) for row in sorted(shuffled[start : start + window])]
 
 
-def compare(arguments: argparse.Namespace, blocks: int) -> list[dict[str, Any]]:
+def compare(arguments: argparse.Namespace, blocks: int) -> Rows:
     """The orders on one engine with a cache of so many blocks; each round has handbooks that no cache holds yet."""
     runtime = Runtime(
         arguments.model or demo_model(),
@@ -87,13 +84,6 @@ def compare(arguments: argparse.Namespace, blocks: int) -> list[dict[str, Any]]:
     ]
 
 
-def show(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(*rows[0], title=title)
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console(width=140).print(table)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=None, help="a model name or path; the demo model if left out")
@@ -110,9 +100,7 @@ def main() -> None:
     rows = compare(arguments, arguments.blocks)
     if arguments.tight_blocks:
         rows += compare(arguments, arguments.tight_blocks)
-    show(title, rows)
-    if arguments.json:
-        arguments.json.write_text(json.dumps({title: rows}, indent=1))
+    show({title: rows}, arguments.json)
 
 
 if __name__ == "__main__":

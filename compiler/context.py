@@ -79,6 +79,16 @@ class Context:
         """Whether this is the whole type and no part of one."""
         return self.depth == 1
 
+    @property
+    def has_python_patterns(self) -> bool:
+        """Whether pydantic reads patterns here by Python's engine: the innermost class with a configuration says it."""
+        for owner in reversed(self.compilation.owners):
+            for name in ("model_config", "__pydantic_config__"):
+                config = getattr(get_origin(owner) or owner, name, None)
+                if config is not None:
+                    return bool(config.get("regex_engine") == "python-re")
+        return False
+
     def wire(self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = ()) -> Wire[Any]:
         """The wire of a part.
 
@@ -112,7 +122,8 @@ class Context:
         for check in left:
             place.check(check)
         if left:
-            wire = _checked(wire, hint, metadata, self.spacing)
+            by_python = place.has_python_patterns and "pattern" in place.limits.names()
+            wire = _checked(wire, hint, metadata, self.spacing, by_python=by_python)
         return replace(wire, plain=False) if place.limits.changing else wire
 
     def same(self, hint: Any) -> Wire[Any]:
@@ -182,14 +193,16 @@ class Context:
         return wire
 
 
-def _checked(wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing) -> Wire[Any]:
+def _checked(
+    wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing, *, by_python: bool
+) -> Wire[Any]:
     """The wire, with what decoding cannot enforce left to pydantic also where a hook reads the value, not pydantic."""
 
     @cache
     def adapter() -> TypeAdapter[Any]:
         annotated: Any = Annotated[hint, *map(_for_pydantic, metadata)]
         try:
-            return TypeAdapter(annotated)
+            return TypeAdapter(annotated, config=ConfigDict(regex_engine="python-re") if by_python else None)
         except PydanticSchemaGenerationError:  # a class that pydantic does not know, and tests by isinstance
             return TypeAdapter(annotated, config=ConfigDict(arbitrary_types_allowed=True))
 

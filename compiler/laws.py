@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -179,6 +180,7 @@ def failed_checks(output_type: OutputType[Any], error: DecodeError) -> tuple[str
         words.add("digits")
     if any("recursion limit" in str(problem["msg"]) for problem in error.errors):
         words.add("levels")
+    words |= set(re.findall(r"Unable to apply constraint '(\w+)'", error.detail))  # a length of a number, say
     return tuple(check for check in output_type.post_checks if any(word in check.partition(": ")[2] for word in words))
 
 

@@ -141,7 +141,7 @@ class Limits:
             for name in KEYWORDS:
                 value = getattr(item, name, None)
                 if value is not None and value is not False and not isinstance(item, type):
-                    self._values.setdefault(name, []).append(getattr(value, "pattern", value))
+                    self._values.setdefault(name, []).append(value)
 
 
 def _flatten(metadata: Iterable[Any]) -> Iterator[Any]:

@@ -6,6 +6,7 @@ a line feed, and `\d`, `\w` and `\s` are the Unicode classes of pydantic's defau
 
 What is refused by name, since it is not regular, not exact here, or read in another way by pydantic: lookarounds,
 backreferences, word boundaries, anchors inside, flags, possessive and atomic groups, set operations in classes.
+A model may ask pydantic for Python's own engine: then the classes are Python's, and `$` may stand before a last line feed.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -16,6 +17,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from re import _constants as op  # type: ignore[attr-defined]  # the parser has no public name since Python 3.11
 from re import _parser  # type: ignore[attr-defined]
@@ -23,7 +25,20 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
-from typefold.compiler.wire import ANY, NEVER, SURROGATES, CharClass, Expr, char_class, choice, repeat, seq
+from typefold.compiler.wire import (
+    ANY,
+    EMPTY,
+    NEVER,
+    SURROGATES,
+    CharClass,
+    Expr,
+    Lit,
+    char_class,
+    choice,
+    optional,
+    repeat,
+    seq,
+)
 
 __all__ = ["UnsupportedPattern", "pattern_language"]
 
@@ -34,8 +49,26 @@ class UnsupportedPattern(ValueError):
     """A pattern that has no exact translation; the message names the part."""
 
 
-def pattern_language(pattern: str, *, full_match: bool = False) -> Expr:
+@dataclass(frozen=True)
+class _Pattern:
+    """A pattern on its way through the translation, and how it is meant; it prints as its text."""
+
+    text: str
+    python: bool
+    relaxed: bool
+
+    def __repr__(self) -> str:
+        return repr(self.text)
+
+
+def pattern_language(pattern: str, *, full_match: bool = False, python: bool = False, relaxed: bool = False) -> Expr:
     """The texts in which `pattern` is found (or, with `full_match`, which it matches as a whole).
+
+    Args:
+        pattern: The regular expression.
+        full_match: Whether no text may stand around.
+        python: Whether Python's engine reads it, and not pydantic's default one.
+        relaxed: Whether to leave out what looks ahead or behind, which gives more texts than the pattern has.
 
     Raises:
         UnsupportedPattern: The pattern is no valid regex, or has a part that cannot be translated.
@@ -60,33 +93,31 @@ def pattern_language(pattern: str, *, full_match: bool = False) -> Expr:
         raise UnsupportedPattern(f"{pattern!r} sets flags, such as (?i); write the classes out instead")
     anything = repeat(ANY, 0, None)
     options: list[Expr] = []
-    for starts, body, ends in _branches(list(tree), pattern):
+    for starts, body, ends in _branches(list(tree), _Pattern(pattern, python, relaxed)):
         free_start = not starts and not full_match
         free_end = not ends and not full_match
         options.append(seq(*([anything] if free_start else []), body, *([anything] if free_end else [])))
     return choice(*options) if options else NEVER
 
 
-def _branches(items: list[Any], pattern: str) -> Iterable[tuple[bool, Expr, bool]]:
+def _branches(items: list[Any], pattern: _Pattern) -> Iterable[tuple[bool, Expr, bool]]:
     """The alternatives of a sequence at the edge of a pattern: anchored at the start, body, anchored at the end."""
     starts = ends = False
+    last_feed: Expr = EMPTY
     while items and items[0] in ((op.AT, op.AT_BEGINNING), (op.AT, op.AT_BEGINNING_STRING)):
         starts, items = True, items[1:]
     while items and items[-1] in ((op.AT, op.AT_END), (op.AT, op.AT_END_STRING)):
+        last_feed = optional(Lit("\n")) if pattern.python and items[-1][1] is op.AT_END and not ends else last_feed
         ends, items = True, items[:-1]
-    if len(items) == 1 and _has_anchor(items[0]):
-        code, argument = items[0]
-        if code is op.BRANCH:
-            inner = [list(branch) for branch in argument[1]]
-        elif code is op.SUBPATTERN:
-            inner = [list(argument[3])]
-        else:
-            raise UnsupportedPattern(f"{pattern!r} has an anchor inside a repetition")
-        for branch in inner:
-            for first, body, last in _branches(branch, pattern):
-                yield starts or first, body, ends or last
-        return
-    yield starts, _sequence(items, pattern), ends
+    # A group at an edge that has anchors in it is taken apart: `(^|,)a`, and `^a$|^b$`, of which Python puts the `^` first.
+    for at in (slice(0, 1), slice(max(len(items) - 1, 0), None)):
+        code, argument = items[at][0] if items else (None, None)
+        if code in (op.BRANCH, op.SUBPATTERN) and _has_anchor(items[at][0]):
+            for branch in map(list, argument[1] if code is op.BRANCH else [_ungrouped(argument, pattern)]):
+                for first, body, last in _branches([*items[: at.start], *branch, *items[at.start + 1 :]], pattern):
+                    yield starts or first, body if last else seq(body, last_feed), ends or last
+            return
+    yield starts, seq(_sequence(items, pattern), last_feed), ends
 
 
 def _has_anchor(item: Any) -> bool:
@@ -100,11 +131,11 @@ def _has_anchor(item: Any) -> bool:
     return False
 
 
-def _sequence(items: Iterable[Any], pattern: str) -> Expr:
+def _sequence(items: Iterable[Any], pattern: _Pattern) -> Expr:
     return seq(*(_node(code, argument, pattern) for code, argument in items))
 
 
-def _node(code: Any, argument: Any, pattern: str) -> Expr:
+def _node(code: Any, argument: Any, pattern: _Pattern) -> Expr:
     if code is op.LITERAL:
         return _literal(argument, pattern)
     if code is op.NOT_LITERAL:
@@ -119,10 +150,9 @@ def _node(code: Any, argument: Any, pattern: str) -> Expr:
         least, most, inner = argument
         return repeat(_sequence(inner, pattern), int(least), None if most is op.MAXREPEAT else int(most))
     if code is op.SUBPATTERN:
-        _, add_flags, del_flags, inner = argument
-        if add_flags or del_flags:
-            raise UnsupportedPattern(f"{pattern!r} sets flags inside; write the classes out instead")
-        return _sequence(inner, pattern)
+        return _sequence(_ungrouped(argument, pattern), pattern)
+    if code in (op.ASSERT, op.ASSERT_NOT) and pattern.relaxed:
+        return EMPTY
     names = {
         op.AT: "an anchor or a word boundary inside",
         op.ASSERT: "a lookahead or lookbehind",
@@ -135,13 +165,22 @@ def _node(code: Any, argument: Any, pattern: str) -> Expr:
     raise UnsupportedPattern(f"{pattern!r} has {names.get(code, str(code))}, which no grammar can enforce exactly")
 
 
-def _literal(point: int, pattern: str) -> Expr:
+def _ungrouped(group: Any, pattern: _Pattern) -> Iterable[Any]:
+    """What stands in a group."""
+    _, add_flags, del_flags, inner = group
+    if add_flags or del_flags:
+        raise UnsupportedPattern(f"{pattern!r} sets flags inside; write the classes out instead")
+    items: Iterable[Any] = inner
+    return items
+
+
+def _literal(point: int, pattern: _Pattern) -> Expr:
     if 0xD800 <= point <= 0xDFFF:
         raise UnsupportedPattern(f"{pattern!r} names a lone surrogate, which is no character")
     return seq(chr(point))
 
 
-def _class(items: list[Any], pattern: str) -> CharClass:
+def _class(items: list[Any], pattern: _Pattern) -> CharClass:
     members, negated = CharClass(()), False
     for code, argument in items:
         if code is op.NEGATE:
@@ -157,7 +196,7 @@ def _class(items: list[Any], pattern: str) -> CharClass:
     return ~members if negated else members
 
 
-def _category(code: Any, pattern: str) -> CharClass:
+def _category(code: Any, pattern: _Pattern) -> CharClass:
     known: dict[Any, tuple[str, bool]] = {
         op.CATEGORY_DIGIT: ("d", False),
         op.CATEGORY_NOT_DIGIT: ("d", True),
@@ -169,14 +208,16 @@ def _category(code: Any, pattern: str) -> CharClass:
     if code not in known:
         raise UnsupportedPattern(f"{pattern!r} has {code}")
     letter, negated = known[code]
-    members = _unicode_class(letter)
+    members = _unicode_class(letter, pattern.python)
     return ~members if negated else members
 
 
 @cache
-def _unicode_class(letter: str) -> CharClass:
-    """The members of a class, asked of pydantic by halving: it and Python know different versions of Unicode."""
-    all_in, all_out = _matches(rf"^\{letter}*$"), _matches(rf"^\{letter.upper()}*$")
+def _unicode_class(letter: str, python: bool) -> CharClass:
+    """The members of a class, asked of its engine by halving: pydantic and Python know different versions of Unicode."""
+    inside, outside = rf"^\{letter}*$", rf"^\{letter.upper()}*$"
+    all_in: Callable[[str], Any] = re.compile(inside).fullmatch if python else _matches(inside)
+    all_out: Callable[[str], Any] = re.compile(outside).fullmatch if python else _matches(outside)
     ranges: list[tuple[int, int]] = []
     starts = range(0, sys.maxunicode + 1, _BLOCK)
     pending = [(low, low + _BLOCK - 1) for low in starts if not SURROGATES[0] <= low <= SURROGATES[1]]

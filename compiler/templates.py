@@ -6,19 +6,15 @@ value, and anything with structure (models, dataclasses, lists, dictionaries) as
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from enum import Enum
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic_core import to_jsonable_python
 
 from typefold.compiler.errors import TemplateError
 from typefold.compiler.spacing import WireFormat
-
-if TYPE_CHECKING:
-    from jinja2.sandbox import SandboxedEnvironment
+from typefold.compiler.template_kinds import UNKNOWN
 
 __all__ = ["PromptTemplate", "text_of"]
 
@@ -61,26 +57,14 @@ class PromptTemplate:
     """
 
     def __init__(self, source: str, parameters: Collection[str], *, name: str = "template") -> None:
-        from jinja2 import TemplateError as JinjaError
-        from jinja2 import meta
+        # jinja2 takes 30 ms to import: only prompts with templates pay for it.
+        from typefold.compiler.template_check import check_template
+        from typefold.compiler.template_parse import environment
 
-        environment = _environment()
-        try:
-            tree = environment.parse(source)
-            unknown = sorted(meta.find_undeclared_variables(tree) - set(parameters) - set(environment.globals))
-            self._template = environment.from_string(tree)
-        except JinjaError as error:
-            line = getattr(error, "lineno", None)
-            place = f", line {line}" if line else ""
-            raise TemplateError(f"{name}: the docstring is no valid Jinja2 template{place}: {error}") from error
-        if "self" in parameters and "self" in meta.find_undeclared_variables(tree):
-            raise TemplateError(
-                f"{name}: 'self' has a meaning of its own in Jinja2; write the message with ask(f'...')"
-            )
-        if unknown:
-            near = difflib.get_close_matches(unknown[0], list(parameters), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; the parameters are {', '.join(parameters) or 'none'}"
-            raise TemplateError(f"{name}: the template uses {unknown[0]!r}, which is no parameter{hint}")
+        for problem in check_template(source, dict.fromkeys(parameters, UNKNOWN)).problems:
+            line = source.count("\n", 0, problem.offset) + 1
+            raise TemplateError(f"{name}: line {line} of the docstring: {problem.message}")
+        self._template = environment().from_string(source)
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text for these values.
@@ -89,22 +73,3 @@ class PromptTemplate:
             jinja2.TemplateError: A value lacks what the template asks of it, or the sandbox forbids it.
         """
         return self._template.render(values)
-
-
-@cache
-def _environment() -> SandboxedEnvironment:
-    # jinja2 takes 30 ms to import: only prompts with templates pay for it.
-    from jinja2 import StrictUndefined, Undefined
-    from jinja2.sandbox import SandboxedEnvironment
-
-    def finalize(value: object) -> object:
-        return value if isinstance(value, Undefined) else text_of(value)  # an undefined one raises when it is shown
-
-    return SandboxedEnvironment(
-        undefined=StrictUndefined,
-        finalize=finalize,
-        autoescape=False,  # prompts are no HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -19,11 +19,12 @@ from returns.result import Failure, Result, Success
 
 from typefold.calls import Call, Exchange
 from typefold.mailbox import Mailbox, RowCancelled, current_row
-from typefold.progress import Progress
+from typefold.places import Batch, seed_for
+from typefold.progress import Progress, length
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtimes import Runtime, current
 
-__all__ = ["advance", "answer", "answer_awaited", "answers", "answers_awaited", "begin", "runtime_of", "told"]
+__all__ = ["advance", "answer", "answer_awaited", "answers", "answers_awaited", "begin", "opened", "runtime_of", "told"]
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ def answer(call: Call[T] | PromptError) -> T:
     if isinstance(call, PromptError):
         raise call
     row = current_row()
-    exchange, runtime = call.exchange(None if row is None else row.index), runtime_of(call)
+    exchange, runtime = opened(call, None if row is None else row.index)
     mailbox: Mailbox[Future[Outcome]] = Mailbox()
     said = begin(exchange)
     while isinstance(said, Request):
@@ -86,8 +87,9 @@ def answers(calls: Iterable[Call[T] | PromptError], total: int | None = None) ->
 
     Args:
         calls: The calls, or the errors that their arguments gave. They are taken as there is room for them.
-        total: How many there are, for the progress bar, where that is known.
+        total: How many there are, for those who watch, where that is known.
     """
+    total = length(calls) if total is None else total
     results: dict[int, Result[T, PromptError]] = {}
     with Progress(total) as progress:
         for row, result in _as_answered(calls):
@@ -102,6 +104,7 @@ def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Iterator[tuple[int, 
     under_way: dict[int, _Open[T]] = {}
     source, exhausted = enumerate(calls), False
     share = 0  # max_num_seqs of the engine, once a call says which that is
+    batch: Batch | None = None
 
     def send(said: Sequence[tuple[int, Request]]) -> None:
         """Send what rows say, that of one runtime together."""
@@ -122,7 +125,8 @@ def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Iterator[tuple[int, 
                     if isinstance(call, PromptError):
                         yield row, Failure(call)
                         continue
-                    exchange, runtime = call.exchange(row), runtime_of(call)
+                    batch = batch or Batch(call.function)
+                    exchange, runtime = opened(call, row, batch)
                     share = share or runtime.engine.max_num_seqs
                     first = begin(exchange)
                     if not isinstance(first, Request):
@@ -153,7 +157,7 @@ def _deliver(mailbox: Mailbox[tuple[int, Future[Outcome]]], row: int, future: Fu
     mailbox.put((row, future))
 
 
-async def answer_awaited(call: Call[T] | PromptError, row: int | None = None) -> T:
+async def answer_awaited(call: Call[T] | PromptError, row: int | None = None, batch: Batch | None = None) -> T:
     """One call's value, awaited; cancelling the task withdraws the request.
 
     Raises:
@@ -161,7 +165,7 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None) ->
     """
     if isinstance(call, PromptError):
         raise call
-    exchange, runtime = call.exchange(row), runtime_of(call)
+    exchange, runtime = opened(call, row, batch)
     said = begin(exchange)
     while isinstance(said, Request):
         [future] = runtime.submit([said])
@@ -176,7 +180,10 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None) ->
 
 async def answers_awaited(calls: Iterable[Call[T] | PromptError]) -> list[Result[T, PromptError]]:
     """Every call's result, in order, awaited together."""
-    return await asyncio.gather(*(_result_awaited(call, row) for row, call in enumerate(list(calls))))
+    every = list(calls)
+    batch = Batch(every[0].function) if every else None
+    with Progress(len(every)) as progress:
+        return await asyncio.gather(*(_result_awaited(call, row, batch, progress) for row, call in enumerate(every)))
 
 
 def begin(exchange: Exchange[T]) -> Request | Result[T, PromptError]:
@@ -207,6 +214,22 @@ def advance(exchange: Exchange[T], future: Future[Outcome]) -> Request | Result[
         return Failure(error)
 
 
+def opened(call: Call[T], row: int | None, batch: Batch | None = None) -> tuple[Exchange[T], Runtime]:
+    """A call as an exchange, and the runtime that answers it.
+
+    Args:
+        call: The call.
+        row: The index of the row that asks, for messages.
+        batch: The batch whose row the call is; `None` for a call by itself.
+
+    Raises:
+        NoRuntime: No model has been named.
+    """
+    runtime = runtime_of(call)
+    seed = seed_for(runtime, call.function, batch, row)
+    return (call if seed is None else replace(call, seed=seed)).exchange(row), runtime
+
+
 def runtime_of(call: Call[T]) -> Runtime:
     """The runtime that answers a call.
 
@@ -216,8 +239,13 @@ def runtime_of(call: Call[T]) -> Runtime:
     return call.options.runtime or current()
 
 
-async def _result_awaited(call: Call[T] | PromptError, row: int) -> Result[T, PromptError]:
+async def _result_awaited(
+    call: Call[T] | PromptError, row: int, batch: Batch | None, progress: Progress
+) -> Result[T, PromptError]:
+    result: Result[T, PromptError]
     try:
-        return Success(await answer_awaited(call, row))
+        result = Success(await answer_awaited(call, row, batch))
     except PromptError as error:
-        return Failure(error)
+        result = Failure(error)
+    progress.row(failed=isinstance(result, Failure))
+    return result

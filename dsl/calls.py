@@ -38,6 +38,7 @@ class Call(Generic[T]):
         kind: The type of the answer.
         options: The options in force.
         form: How the answer is asked for.
+        seed: What is drawn with where the options have no seed.
     """
 
     function: str
@@ -45,6 +46,7 @@ class Call(Generic[T]):
     kind: OutputType[Any]
     options: Options
     form: Form = field(default_factory=lambda: Form(None))
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         self.form.check_call(self)
@@ -77,7 +79,7 @@ class Call(Generic[T]):
             prompt=str(messages) if isinstance(messages, RawPrompt) else messages,
             constraint=self.kind.constraint,
             sampling_params=options.sampling_params,
-            sampling=attempt.sampling(options),
+            sampling=attempt.sampling(options, self.seed),
             options=options.engine,
             chat_template_kwargs=options.chat_template_kwargs,
             timeout=options.timeout,
@@ -129,8 +131,11 @@ class Form:
         answered = yield from retried(call.messages, call.options, partial(call.ask, row))
         return answered.value[0]
 
-    def check(self, kind: OutputType[Any], options: Options, *, where: str) -> None:
-        """Refuse, when a function is decorated, what can't be asked for in this way."""
+    def check(self, kind: OutputType[Any], *, where: str) -> None:
+        """Refuse, when a function is decorated, a type that can't be asked for in this way."""
+
+    def check_options(self, options: Options, *, where: str) -> None:
+        """Refuse options that mean nothing here."""
 
     def check_call(self, call: Call[Any]) -> None:
         """Refuse a call that can't be asked in this way."""

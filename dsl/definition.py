@@ -10,7 +10,6 @@ from __future__ import annotations
 import dis
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
@@ -22,8 +21,6 @@ from typefold.forms import form_of
 from typefold.messages import Asked, Frame, RawPrompt, ask, current_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from typefold.calls import Form
     from typefold.compiler import WireFormat
 
@@ -74,6 +71,13 @@ class Definition(Generic[R]):
     def signature(self) -> inspect.Signature:
         """The function's parameters."""
         return inspect.signature(self.function)
+
+    @cached_property
+    def _by_place(self) -> tuple[str, ...] | None:
+        """The parameters, if arguments that are as many as they are can only be theirs, in order; else `None`."""
+        plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = self.signature.parameters.values()
+        return tuple(each.name for each in parameters) if all(each.kind in plain for each in parameters) else None
 
     @cached_property
     def is_async(self) -> bool:
@@ -146,6 +150,9 @@ class Definition(Generic[R]):
         Raises:
             TypeError: They don't fit the signature.
         """
+        names = self._by_place
+        if names is not None and len(args) == len(names) and not kwargs:  # the plain case, in a tenth of the time
+            return dict(zip(names, args, strict=True))
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -161,10 +168,13 @@ class Definition(Generic[R]):
             Exception: Whatever the body raises.
         """
         frame = Frame(self.name, self.bind(args, kwargs), self.template)
-        with _running(frame):
+        token = current_frame.set(frame)
+        try:
             returned = self.function(*args, **kwargs)
             if self.is_async:
                 returned = _finish(returned, self.name)
+        finally:
+            current_frame.reset(token)
         if not isinstance(returned, Asked) or returned.frame is not frame:
             raise PromptUsageError(
                 f"{self.name}: the body of a prompt function must `return ask(...)`, and it returned "
@@ -199,15 +209,6 @@ class Definition(Generic[R]):
 def _globals(function: Callable[..., Any]) -> dict[str, Any]:
     space: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
     return space
-
-
-@contextmanager
-def _running(frame: Frame) -> Generator[None]:
-    token = current_frame.set(frame)
-    try:
-        yield
-    finally:
-        current_frame.reset(token)
 
 
 def _finish(coroutine: Any, name: str) -> Any:

@@ -88,12 +88,15 @@ class ScoredForm(Form):
             by_value[value] += probability
         return Scored(value=max(by_value, key=by_value.__getitem__), probabilities=by_value)
 
-    def check(self, kind: OutputType[Any], options: Options, *, where: str) -> None:
-        """Refuse types of too many answers, and options that can have no effect."""
+    def check(self, kind: OutputType[Any], *, where: str) -> None:
+        """Refuse types of too many answers."""
         try:
             _choices(kind, self.path)
         except UnsupportedType as error:
             raise UnsupportedType(error.path, error.hint, error.reason, function=where) from error.__cause__
+
+    def check_options(self, options: Options, *, where: str) -> None:
+        """Refuse sampling parameters, which can have no effect."""
         given = [*options.sampling, *(["sampling_params"] if options.sampling_params is not None else [])]
         if given:
             raise PromptUsageError(
@@ -103,7 +106,7 @@ class ScoredForm(Form):
 
     def check_call(self, call: Call[Any]) -> None:
         """Say at the latest now what is wrong with the type."""
-        self.check(call.kind, call.options, where=call.function)
+        self.check(call.kind, where=call.function)
 
 
 _FORMS: dict[Any, type[Form]] = {Logged: LoggedForm, Reasoned: ReasonedForm, Scored: ScoredForm}

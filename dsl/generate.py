@@ -39,7 +39,7 @@ def generate(runtime: Runtime, prompt: Any, hint: Any, changes: Mapping[str, Any
     for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
         own = {name: entries[row] for name, entries in varied.items()}
         options = shared.with_(own, where=_NAME) if own else shared
-        calls.append(attempt(partial(_call, each, kind, options), _NAME, row))
+        calls.append(attempt(partial(_call, each, kind, options, mixed=_is_list(hint)), _NAME, row))
     return values(answers(calls))
 
 
@@ -62,11 +62,13 @@ def _is_one(prompt: object) -> bool:
     )
 
 
-def _call(prompt: Any, hint: Any, options: Options) -> Call[Any]:
+def _call(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
     form = form_of(hint, "output_type")
     kind = output_type(form.hint, wire=options.wire, path=form.path)
     options.check(kind, where=_NAME)
-    form.check(kind, options, where=_NAME)
+    form.check(kind, where=_NAME)
+    if not mixed:  # options that are set for rows of other types too need mean nothing to this one
+        form.check_options(options, where=_NAME)
     if isinstance(prompt, RawPrompt):
         return Call(_NAME, prompt, kind, options, form)
     messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)

@@ -11,7 +11,6 @@ before what it goes into, so there are no cycles but through functions that ask 
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -130,13 +129,14 @@ def work_out(wanted: Sequence[Node[Any]]) -> None:
             return
         ready = deque(node for node, count in missing.items() if not count)
         begun: dict[int, Node[Any]] = {}
-        keys = itertools.count()
+        keys = {node: key for key, node in enumerate(missing)}  # what a node draws does not depend on when it is begun
         rows: Rows[None] = Rows(Node[Any].do, named=False)
         try:
             with Progress(len(missing)) as progress:
                 while ready or rows.active:
                     while ready and rows.active < usual_window():
-                        node, key = ready.popleft(), next(keys)
+                        node = ready.popleft()
+                        key = keys.pop(node)
                         begun[key] = node
                         del missing[node]  # from here on a value is kept only by those who use it
                         rows.start(key, node)

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 from returns.result import Failure, Result, Success
 
-from typefold.batch import advance, begin, runtime_of
+from typefold.batch import advance, begin, opened
 from typefold.calls import Call
 from typefold.compiler.partial import json_so_far
 from typefold.mailbox import current_row
@@ -54,8 +54,7 @@ class Growth(Generic[R]):
             self.result = Failure(call)
             return
         self._kind = call.kind
-        self._runtime = runtime_of(call)
-        self._exchange = call.exchange(row)
+        self._exchange, self._runtime = opened(call, row)
         self._go_on(begin(self._exchange))
 
     @property

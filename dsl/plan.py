@@ -73,7 +73,8 @@ class Plan(Generic[R]):
         except NameError:
             return  # a forward reference: the first use will check
         self.options.check(kind, where=self.name)
-        self.definition.form.check(kind, self.options, where=self.name)
+        self.definition.form.check(kind, where=self.name)
+        self.definition.form.check_options(self.options, where=self.name)
         self.definition.worked(self.examples, kind)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

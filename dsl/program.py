@@ -12,7 +12,8 @@ database call) holds the other rows up, though not the engine.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sized
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import closing
 from typing import Any, Concatenate, TypeVar, overload
 
 from returns.result import Result, Success
@@ -20,7 +21,7 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.calls import values
 from typefold.errors import PromptUsageError
-from typefold.progress import Progress
+from typefold.progress import Progress, length
 from typefold.prompt import Prompt
 from typefold.rows import AsyncRows, Rows, Starter, usual_window
 
@@ -70,7 +71,7 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return values(_all(function, ((row,) for row in rows), window, _length(rows)))
+        return values(_all(function, ((row,) for row in rows), window, length(rows)))
 
     @overload
     def starmap(
@@ -91,7 +92,7 @@ class Run:
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
         """
-        return values(_all(function, (tuple(row) for row in rows), window, _length(rows)))
+        return values(_all(function, (tuple(row) for row in rows), window, length(rows)))
 
     @overload
     def safe(
@@ -107,7 +108,7 @@ class Run:
     ) -> list[Result[T, Exception]]: ...
     def safe(self, function: Callable[[Any], Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
         """Run a function for every row; a `Result` for each, in order, and nothing raised for a row."""
-        return _all(function, ((row,) for row in rows), window, _length(rows))
+        return _all(function, ((row,) for row in rows), window, length(rows))
 
     @overload
     def stream(
@@ -132,7 +133,7 @@ class Run:
             >>> sorted((index, result.unwrap()) for index, result in run.stream(str.upper, iter("ab")))
             [(0, 'A'), (1, 'B')]
         """
-        return _stream(function, ((row,) for row in rows), window)
+        return _watched(_stream(function, ((row,) for row in rows), window), length(rows))
 
 
 run = Run()
@@ -177,6 +178,16 @@ def _all(
     return [results[index] for index in range(len(results))]
 
 
+def _watched(
+    stream: Generator[tuple[int, Result[Any, Exception]]], total: int | None
+) -> Generator[tuple[int, Result[Any, Exception]]]:
+    """The rows of a stream, counted; nothing is drawn, since the program may print between them."""
+    with closing(stream), Progress(total, draw=False) as progress:
+        for index, result in stream:
+            progress.row(failed=not isinstance(result, Success))
+            yield index, result
+
+
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
@@ -192,7 +203,3 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         return value
 
     return call
-
-
-def _length(rows: object) -> int | None:
-    return len(rows) if isinstance(rows, Sized) else None

@@ -23,6 +23,7 @@ from typefold.face import Face
 from typefold.later import Later
 from typefold.options import CallOptions, Options
 from typefold.plan import Plan
+from typefold.progress import length
 from typefold.runtime import PromptError
 from typefold.streams import AsyncStream, Stream
 
@@ -71,7 +72,7 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.rows(((item, *args), kwargs) for item in items)))
+        return values(answers(plan.rows(((item, *args), kwargs) for item in items), length(items)))
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -80,14 +81,29 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.rows((tuple(row), {}) for row in rows)))
+        return values(answers(plan.rows((tuple(row), {}) for row in rows), length(rows)))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and get the answer while it is written; the request is sent at once.
 
+        Returns:
+            A `Stream`: iterate it for pieces of text, or read `.partials()` and `.result()`. Reading it raises what the
+            call gave in place of a value; closing or dropping it withdraws the request.
+
         Raises:
             TypeError: The arguments don't fit the function.
             NoRuntime: No model has been named.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def tell(topic: str) -> str:
+            ...     return ask(f"Tell me about {topic}.")
+            >>> with Runtime(ScriptedEngine(answers=["It rained."], tokens_per_step=4)):
+            ...     with tell.stream("the weather") as stream:
+            ...         print("|".join(stream))
+            It r|aine|d.
         """
         self._plan.bind(args, kwargs)
         return Stream(self._plan.attempt(args, kwargs, None))
@@ -129,7 +145,7 @@ class SafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every item, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.rows(((item, *args), kwargs) for item in items))
+        return answers(plan.rows(((item, *args), kwargs) for item in items), length(items))
 
     def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -138,7 +154,7 @@ class SafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.rows((tuple(row), {}) for row in rows))
+        return answers(plan.rows((tuple(row), {}) for row in rows), length(rows))
 
 
 class AsyncPrompt(Face[P, R]):

@@ -42,12 +42,19 @@ class Attempt:
     corrections: int = 0
     max_tokens: int | None = None
 
-    def sampling(self, options: Options) -> Mapping[str, Any]:
-        """The sampling parameters of this attempt."""
+    def sampling(self, options: Options, seed: int | None = None) -> Mapping[str, Any]:
+        """The sampling parameters of this attempt.
+
+        Args:
+            options: What the caller set.
+            seed: What is drawn with where they set no seed.
+        """
         changes: dict[str, Any] = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
-        seed = options.sampling.get("seed", getattr(options.sampling_params, "seed", None))
-        if self.corrections and seed not in (None, -1):  # -1 is vLLM's word for none
-            changes["seed"] = _another(seed, self.corrections)
+        given = options.sampling.get("seed", getattr(options.sampling_params, "seed", None))
+        ours = given in (None, -1)  # -1 is vLLM's word for none
+        drawn = seed if ours else given
+        if drawn is not None and (ours or self.corrections):
+            changes["seed"] = _another(drawn, self.corrections) if self.corrections else drawn
         return {**options.sampling, **changes} if changes else options.sampling
 
 

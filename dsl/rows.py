@@ -23,6 +23,7 @@ from returns.result import Failure, Result, Success
 
 from typefold.errors import NoRuntime
 from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
+from typefold.places import Batch, Place, here
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtimes import current
 
@@ -64,18 +65,55 @@ class Starter(Protocol[T_co]):
 
 
 class _Row(Parked, Generic[T]):
-    """A row of a plain function."""
+    """A greenlet in which rows of a plain function run, one after the other.
 
-    def __init__(self, home: Rows[T], key: int, index: int | None, work: Callable[[], T]) -> None:
-        super().__init__(home, key, index, partial(self._run, work))
-        self.gr_context = copy_context()
+    Beginning a greenlet costs more than all else about a row, so one that has run a row to its end takes another. One that
+    was cancelled does not.
+
+    Attributes:
+        result: How the row ended, once it has.
+        idle: Whether it is without a row.
+    """
+
+    def __init__(self, home: Rows[T]) -> None:
+        super().__init__(home, -1, None, self._serve)
         self.result: Result[T, Exception] | None = None
+        self.idle = True
+        self._work: Callable[[], T] | None = None
+        self._place = Place()
 
-    def _run(self, work: Callable[[], T]) -> None:
+    def take(self, key: int, index: int | None, place: Place, work: Callable[[], T]) -> None:
+        """Have a row to run when it is switched to, in a copy of the caller's context."""
+        self.key, self.index, self._place, self._work = key, index, place, work
+        self._submitted = None
+        self.idle = False
+        self.gr_context = copy_context()
+
+    def put_down(self) -> Result[T, Exception] | None:
+        """Let go of the row that has ended; how it did, unless by what is no `Exception`."""
+        result, self.result, self._work = self.result, None, None
+        if not self.dead:
+            self.gr_context = None
+        return result
+
+    def _serve(self) -> None:
+        while True:
+            self._run()
+            if self.cancelled is not None:
+                return
+            self.idle = True
+            parent = self.parent
+            assert parent is not None
+            parent.switch()
+
+    def _run(self) -> None:
+        assert self._work is not None
+        here.set(self._place)
         try:
-            self.result = Success(work())
+            self.result = Success(self._work())
         except (RowCancelled, GreenletExit) as cancelled:
             self.withdraw()
+            self.cancelled = cancelled
             cause = cancelled.__cause__
             self.result = Failure(cause if isinstance(cause, PromptError) else Cancelled(row=self.index))
         except Exception as error:
@@ -93,10 +131,12 @@ class Rows(Generic[T]):
     def __init__(self, function: Callable[..., T], *, named: bool = True) -> None:
         self._function = function
         self._named = named
+        self._batch = Batch(_name(function))
         self._around = current_row()
         self._ready: Mailbox[Parked] = Mailbox()
-        self._ended: deque[_Row[T]] = deque()
+        self._ended: deque[tuple[int, Result[T, Exception]]] = deque()
         self._rows: dict[int, _Row[T]] = {}
+        self._idle: list[_Row[T]] = []
         self._thread = threading.get_ident()
         self.active = 0
 
@@ -111,7 +151,8 @@ class Rows(Generic[T]):
             BaseException: What is no `Exception` goes through: Ctrl-C, `SystemExit`.
         """
         named = index if self._named else self._around.index if self._around is not None else None
-        row = _Row(self, index, named, partial(self._function, *args))
+        row = self._idle.pop() if self._idle else _Row(self)
+        row.take(index, named, Place(self._batch, index), partial(self._function, *args))
         self._rows[index] = row
         self.active += 1
         self._go_on(row)
@@ -122,20 +163,21 @@ class Rows(Generic[T]):
             row = self._rows.get(self._ready.get().key)
             if row is not None:  # one that has ended may have been woken once more
                 self._go_on(row)
-        row = self._ended.popleft()
-        assert row.result is not None
         self.active -= 1
-        return row.key, row.result
+        return self._ended.popleft()
 
     def close(self) -> None:
         """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
         if threading.get_ident() != self._thread:
-            return  # a greenlet can't be ended from another thread; the garbage collector of its own will do it
+            return  # a greenlet can't be ended from another thread
         for row in list(self._rows.values()):
             row.cancelled = RowCancelled()
             while not row.dead:
                 row.throw(row.cancelled)
+        for row in self._idle:
+            row.throw(GreenletExit)
         self._rows.clear()
+        self._idle.clear()
         self._ended.clear()
         self.active = 0
 
@@ -144,10 +186,12 @@ class Rows(Generic[T]):
         try:
             row.switch()
         finally:
-            if row.dead:
+            if row.dead or row.idle:
                 del self._rows[row.key]
-                if row.result is not None:
-                    self._ended.append(row)
+                if (result := row.put_down()) is not None:
+                    self._ended.append((row.key, result))
+                if not row.dead:
+                    self._idle.append(row)
 
 
 class AsyncRows(Generic[T]):
@@ -159,6 +203,7 @@ class AsyncRows(Generic[T]):
 
     def __init__(self, function: Callable[..., Coroutine[Any, Any, T]]) -> None:
         self._function = function
+        self._batch = Batch(_name(function))
         self._ended: Mailbox[int] = Mailbox()
         self._futures: dict[int, Future[T]] = {}
         self._loop = asyncio.new_event_loop()
@@ -172,7 +217,9 @@ class AsyncRows(Generic[T]):
         self._futures[index] = future
         self.active += 1
         future.add_done_callback(lambda _: self._ended.put(index))
-        self._loop.call_soon_threadsafe(self._begin, future, args, copy_context())
+        context = copy_context()
+        context.run(here.set, Place(self._batch, index))
+        self._loop.call_soon_threadsafe(self._begin, future, args, context)
 
     def next(self) -> tuple[int, Result[T, Exception]]:
         """The next row that has ended, and its result.

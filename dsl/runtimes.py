@@ -20,9 +20,11 @@ from typing_extensions import TypeForm, Unpack
 from typefold.compiler import Message, WireFormat
 from typefold.errors import NoRuntime
 from typefold.options import GenerateOptions, Options
+from typefold.places import Place
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
+from typefold.tracing import trace, tracer
 
-__all__ = ["Runtime", "configure", "current"]
+__all__ = ["Runtime", "configure", "current", "statistics"]
 
 T = TypeVar("T")
 
@@ -41,6 +43,10 @@ class Runtime:
         wire: How JSON is spaced for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
+        seed: Makes sampling repeat: each call is drawn with a seed of its own, made of this one and of where in the program
+            the call is made (the function, the row's index, how often it was called there), whatever shares its batch.
+            A call's own `seed=` goes first. The arithmetic of most engines depends a little on the size of a batch, so
+            a token can still come out otherwise now and then; vLLM has `VLLM_BATCH_INVARIANT` against that.
         **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
 
     Example:
@@ -57,11 +63,14 @@ class Runtime:
         *,
         wire: WireFormat | None = None,
         single_flight: bool = True,
+        seed: int | None = None,
         **engine_options: Any,
     ) -> None:
         named = model if model is not None else os.environ.get("TYPEFOLD_MODEL")
         if not named:
             raise NoRuntime
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
+            raise TypeError(f"Runtime: seed is an int, not {seed!r}")
         self._model: Any = named
         self._engine_options = engine_options
         self._scheduler: Scheduler | None = None
@@ -70,13 +79,23 @@ class Runtime:
         self._tokens: list[Any] = []
         self._last = Statistics()
         self._single_flight = single_flight
+        self.seed = seed
+        self.place = Place()
         self.wire = wire
         _open_runtimes.append(self)
 
     def __repr__(self) -> str:
-        name = self._model if isinstance(self._model, str) else type(self._model).__name__
+        name = self.name
         state = "closed" if self._closed else "loaded" if self._scheduler else "not loaded yet"
         return f"<Runtime {name}: {state}>"
+
+    @property
+    def name(self) -> str:
+        """The model's name or path where it is known, else what stands in for it."""
+        if isinstance(self._model, str):
+            return self._model
+        known = self._model if self._scheduler is None else self._scheduler.engine
+        return str(getattr(known, "model", type(self._model).__name__))
 
     @property
     def stats(self) -> Statistics:
@@ -96,7 +115,10 @@ class Runtime:
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
-        return self._ready().submit(requests)
+        futures, tracing = self._ready().submit(requests), tracer()
+        if tracing is not None:
+            trace(tracing, self.name, requests, futures)
+        return futures
 
     @overload
     def generate(self, prompt: str | Sequence[Message], /, **options: Unpack[GenerateOptions]) -> str: ...
@@ -166,6 +188,8 @@ class Runtime:
         with self._loading:
             self._closed = True
             scheduler, self._scheduler = self._scheduler, None
+            if scheduler is not None:
+                self._last = scheduler.statistics
         if scheduler is not None:
             scheduler.close()
             self._last = scheduler.statistics
@@ -183,6 +207,9 @@ class Runtime:
         self.close()
 
     def _ready(self) -> Scheduler:
+        scheduler = self._scheduler  # one attribute, read once: closing takes it away
+        if scheduler is not None:
+            return scheduler
         with self._loading:
             if self._closed:
                 raise RuntimeError("this runtime was closed; make a new one")
@@ -256,6 +283,13 @@ def current() -> Runtime:
         if _default is None:
             _default = Runtime()
         return _default
+
+
+def statistics() -> tuple[Statistics, int]:
+    """The statistics of all runtimes that are open, added up, and how many requests they can run at once."""
+    loaded = [runtime for runtime in list(_open_runtimes) if runtime.max_num_seqs is not None]
+    total = sum((runtime.stats for runtime in loaded), Statistics())
+    return total, sum(runtime.max_num_seqs or 0 for runtime in loaded)
 
 
 @atexit.register

@@ -94,7 +94,7 @@ class Scored(Generic[T]):
 
     The probability of a choice is that with which the model, held to the choices, would write it at temperature 1, in
     whatever tokens. Nothing is sampled, so sampling parameters have no place here. Choices that begin differently take
-    one step of the engine; where several begin alike it takes some more, until all but a ten-thousandth is known.
+    one step of the engine; where several begin alike it takes some more, until all but a thousandth is known.
 
     Attributes:
         value: The likeliest choice.

@@ -107,7 +107,8 @@ class Scheduler:
         if ended is not None:
             for entry in entries:
                 self._fail(entry, cannot_run(entry.request, ended, broken=self._broken is not None))
-        self._work.set()
+        if not self._work.is_set():  # it is cleared before the inbox is looked at
+            self._work.set()
         return [*entries]
 
     def close(self) -> None:

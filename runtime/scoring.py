@@ -10,8 +10,9 @@ applied to the logits before they are made; they are renormalised here all the s
 further down in the tree is one more request, whose prompt goes on with the tokens so far. A grammar can't begin inside a
 character: there the last tokens are forced by a bias, which vLLM adds after the log probabilities are taken.
 
-Exact but for two things: paths are followed until those left weigh less than `_NEGLIGIBLE` together, and are then shared
-among the texts that they may lead to; and numbers are as exact as the model's own.
+Exact but for two things: paths are followed, the likeliest first, until those left weigh less than `_NEGLIGIBLE`
+together, and what they weigh is then divided among the texts that they may lead to as what is known is; and numbers are as
+exact as the model's own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from typefold.runtime.request import Outcome, Request, TokenLogprob
 
 __all__ = ["probabilities"]
 
-_NEGLIGIBLE = 1e-4
+_NEGLIGIBLE = 1e-3
+_ROUNDING = 1e-5
 _MOST_TOKENS = 256  # a step is asked for no more log probabilities than these at once
 _UNIFORM: Mapping[str, Any] = {  # nothing that bends the model's own distribution
     "temperature": 0.0,
@@ -112,8 +114,11 @@ class _Tree:
             self._share(place)
 
     def _share(self, place: _Place) -> None:
-        for member in place.members:
-            self.found[member] += place.mass / len(place.members)
+        """Give the mass of a place to its texts, as the mass that is known of them is divided."""
+        weights = {member: self.found[member] + place.mass / len(place.members) for member in place.members}
+        total = math.fsum(weights.values())
+        for member, weight in weights.items():
+            self.found[member] += place.mass * weight / total
 
     def _leads(self, written: bytes, member: int, *, ends: bool) -> bool:
         text = self.texts[member]
@@ -173,7 +178,7 @@ class _Tree:
             return [], True  # what was to be forced was not taken: two places of one character want the same token
         tokens = [each for each in outcome.logprobs[len(place.forced)] if each.logprob > -math.inf]
         total = math.fsum(math.exp(min(each.logprob, 1.0)) for each in tokens)
-        return tokens, len(tokens) < count or abs(1.0 - total) < _NEGLIGIBLE / 10
+        return tokens, len(tokens) < count or abs(1.0 - total) < _ROUNDING
 
 
 def probabilities(

@@ -6,8 +6,9 @@ an answer takes no lock of its own.
 
 from __future__ import annotations
 
+import operator
 import threading
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from typefold.runtime.request import Outcome
 
@@ -49,6 +50,10 @@ class Statistics:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+
+    def __add__(self, other: Statistics) -> Statistics:
+        """What two schedulers have done together."""
+        return Statistics(*map(operator.add, astuple(self), astuple(other)))
 
 
 class Counts:

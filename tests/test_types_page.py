@@ -15,6 +15,7 @@ from typing import Any, NotRequired, Required, get_origin
 import pytest
 import typing_extensions
 
+from typefold import Logged, Reasoned, Scored
 from typefold.compiler import Hook, OutputType, Registry, UnsupportedType, WireFormat, default_registry, output_type
 from typefold.compiler.laws import same
 
@@ -27,6 +28,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*ReadOnly")  # pydantic's, whic
 PAGE = Path(__file__).parent.parent / "docs" / "types.md"
 FIELD_MARKS = {Required, NotRequired, typing_extensions.ReadOnly}
 """Registered for what they may stand around elsewhere; a typed dictionary, where they belong, reads them itself."""
+
+WHOLE_RETURN_TYPES = (Logged[int], Reasoned[int], Scored[bool])
+"""These stand around output types, and are refused in the place of one."""
 
 
 class Recorder(Registry):
@@ -68,7 +72,7 @@ def documented() -> Recorder:
 @pytest.fixture(scope="module")
 def refused() -> Recorder:
     recorder = Recorder()
-    for _, hint in REFUSED.always:
+    for hint in (*(hint for _, hint in REFUSED.always), *WHOLE_RETURN_TYPES):
         with pytest.raises(UnsupportedType):
             output_type(hint, registry=recorder)
     return recorder

@@ -106,10 +106,12 @@ def _groups(least: int, most: int | None, symbols: str) -> Expr:
     highs = [None if most is None else (most - rest) // 3 for rest in range(3)]
     low, high = max(lows), None if most is None else (most - 2) // 3
     if high is not None and high < low:
-        spans = zip(lows, highs, tails, strict=True)
-        return choice(*(seq(repeat(group, *span), tail) for *span, tail in spans if span[1] is None or span[0] <= span[1]))
+        spans = zip(tails, lows, highs, strict=True)
+        return choice(
+            *(seq(repeat(group, few, many), tail) for tail, few, many in spans if many is None or few <= many)
+        )
     # What all tails may follow comes once, and beside it the one group more or less that some of them may have.
-    longer = [seq(group, tail) for tail, most_groups in zip(tails, highs, strict=True) if most_groups != high]
+    longer = [seq(group, tail) for tail, many in zip(tails, highs, strict=True) if many != high]
     shorter = [seq(repeat(group, few, few), tail) for tail, few in zip(tails, lows, strict=True) if few < low]
     return choice(seq(repeat(group, low, high), choice(*tails, *longer)), *shorter)
 

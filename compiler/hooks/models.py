@@ -18,12 +18,14 @@ def model_wire(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     """The fields under their validation aliases; fields with a default may be left out."""
     if hint is BaseModel:
         raise context.refuse(hint, "has no fields of its own; use a model of yours")
+    context.allow(hint)
     return context.named(hint, lambda: _build(hint, context))
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
 def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootModel[Any]]:
-    """As the root's type, inside JSON."""
+    """As the root's type, inside JSON; limits stand on the root's own type."""
+    context.allow(hint)
 
     def build() -> Wire[RootModel[Any]]:
         _complete(hint, context)

@@ -98,6 +98,7 @@ def object_data(fields: Sequence[Field], get: Callable[[str], Any]) -> dict[str,
 def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
     """The fields of `__init__`, in order; those with a default may be left out."""
     cls = generic_of(hint)
+    context.allow(hint)
 
     def build() -> Wire[Any]:
         hints = resolved_hints(cls, context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import EncodedStr
@@ -38,7 +39,7 @@ def str_wire(hint: type[str], context: Context) -> Wire[str]:
         raise context.refuse(hint, f"has bounds that no text meets (min_length={least}, max_length={most})")
     text: Expr = ANY_TEXT
     if patterns:
-        schema["pattern"] = patterns[-1]
+        schema["pattern"] = getattr(patterns[-1], "pattern", patterns[-1])
         text = _pattern(hint, patterns, context)
     elif least is not None or most is not None:
         text = _bounded(context)
@@ -55,15 +56,25 @@ def str_wire(hint: type[str], context: Context) -> Wire[str]:
 _ASCII = char_class((0x00, 0x7F))
 
 
-def _pattern(hint: Any, patterns: list[str], context: Context) -> Expr:
-    """The first pattern's language; what else is asked is checked after."""
+def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context) -> Expr:
+    """The first pattern's language; what else is asked is checked after, and so is what looks ahead or behind."""
+    first = patterns[0]
+    text = first if isinstance(first, str) else first.pattern
+    python = context.has_python_patterns or not isinstance(first, str)
     try:
-        text = pattern_language(patterns[0])
+        if not isinstance(first, str) and first.flags & ~re.UNICODE:
+            raise UnsupportedPattern(f"{first!r} sets flags; write the classes out instead")
+        if _LOOKAROUND.search(text) and python:  # pydantic's default engine has none, and refuses it
+            return pattern_language(text, python=True, relaxed=True)
+        expr = pattern_language(text, python=python)
     except UnsupportedPattern as error:
         raise context.refuse(hint, f"has a pattern that cannot be enforced: {error}") from error
     if len(patterns) == 1:
         context.limits.take("pattern")
-    return text
+    return expr
+
+
+_LOOKAROUND = re.compile(r"\(\?<?[=!]")
 
 
 def _bounded(context: Context) -> Expr:

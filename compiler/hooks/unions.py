@@ -12,6 +12,8 @@ from itertools import combinations
 from types import UnionType
 from typing import Any, Union, get_args
 
+from pydantic import BaseModel
+
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import kind_of
@@ -29,6 +31,10 @@ _KINDS = _SCALARS | {"array", "object"}
 def union_wire(hint: Any, context: Context) -> Wire[Any]:
     """Any of the members."""
     members, state = get_args(hint), context.compilation
+    for member in members:
+        if context.limits.names() and isinstance(member, type) and issubclass(member, BaseModel):
+            limit, name = context.limits.names()[0], describe(member)
+            raise context.refuse(hint, f"has the limit {limit}, which no {name} meets; put it on the types that it is for")
     # A limit on a union holds for the value, whichever member wrote it: pydantic checks it.
     wires = [context.wire(member, at=f"|{describe(member)}") for member in members]
     judgement = f"{context.path}: {describe(hint)}"
@@ -78,12 +84,47 @@ def _tell_apart(
     remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
     if not all(_is_object(wire.schema, context) for wire in (wires[one], wires[other])):
         remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
+    if _differ(wires[one].schema, wires[other].schema, context.compilation.definitions):
+        return
     try:
         text = shared_text(wires[one].expr, wires[other].expr, context.compilation.rules)
     except Undecided:
         raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
     if text is not None:
         raise context.refuse(hint, f"has two members that can both be written as {text}: {names}; {remedy}")
+
+
+def _differ(one: JsonSchema, other: JsonSchema, definitions: dict[str, JsonSchema], depth: int = 8) -> bool:
+    """Whether two schemas say already that no text is shared: by the kind, by the choices, or by a key of an object.
+
+    The search through texts would find the same, but goes from left to right: a tag behind a field that may hold
+    anything lies beyond its limit.
+    """
+    first, second = _resolved(one, definitions), _resolved(other, definitions)
+    if first is None or second is None or not depth:
+        return False
+    for schema, rest in ((first, second), (second, first)):
+        if "anyOf" in schema:
+            return all(_differ(option, rest, definitions, depth - 1) for option in schema["anyOf"])
+    kinds, other_kinds = (_kinds(schema, definitions) for schema in (first, second))
+    if not kinds & other_kinds and not kinds | other_kinds >= {"integer", "number"}:  # a Decimal may look like an int
+        return True
+    if "enum" in first and "enum" in second:
+        return {json.dumps(value) for value in first["enum"]}.isdisjoint(map(json.dumps, second["enum"]))
+    if not (_is_closed(first) and _is_closed(second)):
+        return False
+    return any(
+        key not in there["properties"]
+        or _differ(here["properties"][key], there["properties"][key], definitions, depth - 1)
+        for here, there in ((first, second), (second, first))
+        for key in here["required"]
+        if key not in there["properties"] or key in there["required"]
+    )
+
+
+def _is_closed(schema: JsonSchema) -> bool:
+    """Whether it is an object with these keys and no others."""
+    return "properties" in schema and schema.get("additionalProperties") is False
 
 
 def _is_object(schema: JsonSchema, context: Context) -> bool:

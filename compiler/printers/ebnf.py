@@ -6,8 +6,8 @@ Forms of one language differ in cost a thousandfold (`benchmarks/grammar.py`), s
   mostly) stands inside the chain. Chains of one kind of character share their rules, whatever their bound: a backend
   that caches by rule compiles the longest and has them all. What ends it may be more than a mark, as the rest of a
   pattern is: all up to the next literal then stands in a rule of its own.
-- Text without a bound is right-recursive, its end inside too; a plain class repeats in place, and so does a class a few
-  times exactly.
+- Text without a bound is right-recursive, its end inside too; a class without characters beyond U+FFFF repeats in place,
+  and so does any class a few times exactly.
 - Anything rarer than text, such as the items of an array, is counted by `{m,n}`.
 - A bounded text at the very end of an answer is followed by a lookahead that never matches, `(=[])`: it tells the
   backend that no token can reach beyond the text.
@@ -25,6 +25,7 @@ __all__ = ["print_ebnf"]
 _WIDE = 16  # a class of more characters than this is text: counting it in place makes masks slow
 _LONGEST_CHAIN = 1000  # a longer bound is counted in place: slow masks, but it compiles
 _LONG_CHOICE = 32  # a choice of more literals than this gets a rule of its own
+_FAR = CharClass(((0x10000, 0x10FFFF),))  # what UTF-8 writes in four bytes
 _FEW = 8  # a class exactly this often is written that often
 _LONG_CLASS = 200  # a class with a longer text than this gets a rule of its own
 
@@ -117,12 +118,18 @@ class _Printer:
         return f"({body})" if inner else body
 
     def char_class(self, expr: CharClass) -> str:
+        """A class; one that is apt to be misread as a choice of two that are not."""
+        if _is_misread(expr):
+            return f"({self.plain_class(expr - _FAR)} | {self.plain_class(expr & _FAR)})"
+        return self.plain_class(expr)
+
+    def plain_class(self, expr: CharClass) -> str:
         text = _class(expr)
         return text if len(text) <= _LONG_CLASS else self.rule(expr, "class", text)
 
     def repetition(self, expr: Repeat) -> str:
         item, least, most = expr.item, expr.least, expr.most
-        if isinstance(item, CharClass) and _is_text(item) and least == most <= _FEW:
+        if isinstance(item, CharClass) and _is_text(item) and _is_few(expr):
             return " ".join([self.char_class(item)] * least) or '""'
         body = f"({self.expr(item)})" if isinstance(item, Repeat) else self.expr(item, inner=True)
         return body + _count(least, most)
@@ -149,7 +156,10 @@ class _Printer:
         if most != 0:
             if not known.items:
                 options = item.options if isinstance(item, Choice) else (item,)
-                known.items = [self.expr(option, inner=True) for option in options]
+                known.items = [
+                    self.plain_class(option) if isinstance(option, CharClass) else self.expr(option, inner=True)
+                    for option in options
+                ]
             rest = known.names[_less(*left)]
             words += [f"{text} {rest}" for text in known.items]
         if least == 0:
@@ -191,8 +201,9 @@ def _is_chain(expr: Repeat, *, final: bool) -> bool:
     """Whether a repetition becomes a chain of rules, and is not counted or starred in place."""
     item, least, most = expr.item, expr.least, expr.most
     if most is None:
-        return least <= _LONGEST_CHAIN and not (isinstance(item, CharClass) and len(_class(item)) <= _LONG_CLASS)
-    few = isinstance(item, CharClass) and least == most <= _FEW and not final
+        in_place = isinstance(item, CharClass) and len(_class(item)) <= _LONG_CLASS and not _is_misread(item)
+        return least <= _LONGEST_CHAIN and not in_place
+    few = isinstance(item, CharClass) and _is_few(expr) and not final
     return _is_text(item) and most <= _LONGEST_CHAIN and not few
 
 
@@ -216,6 +227,19 @@ def _ends_in_chain(expr: Expr) -> bool:
             assert_never(expr)
 
 
+def _is_few(expr: Repeat) -> bool:
+    return expr.most is not None and expr.least == expr.most <= _FEW
+
+
+def _is_misread(expr: CharClass) -> bool:
+    """Whether a class has characters of four bytes in UTF-8 beside others.
+
+    Where such a class follows a rule, xgrammar looks ahead to it, and its masks then have tokens that it refuses. At the
+    start of a rule it does no harm.
+    """
+    return bool(expr.ranges) and expr.ranges[-1][1] > 0xFFFF >= expr.ranges[0][0]
+
+
 def _is_text(item: Expr) -> bool:
     """Whether most tokens of a vocabulary could stand here."""
     match item:
@@ -223,8 +247,8 @@ def _is_text(item: Expr) -> bool:
             return len(item) > _WIDE
         case Choice(options):
             return any(_is_text(option) for option in options)
-        case Repeat(part, least, most):
-            return _is_text(part) and least == most <= _FEW
+        case Repeat(part):
+            return _is_text(part) and _is_few(item)
         case Lit() | Seq() | Ref():
             return False
         case _:
@@ -248,12 +272,11 @@ def _char(char: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _class(expr: CharClass) -> str:
-    """The class, as what it leaves out where that is shorter; surrogates are no characters and always left out."""
-    if not expr.ranges:
-        return "[]"
-    outside = (~expr).ranges
-    if len(outside) + 1 < len(expr.ranges) or (len(expr.ranges) > 1 and expr.ranges[-1][1] == 0x10FFFF):
-        return "[^" + "".join(_range(low, high) for low, high in (*outside, (0xD800, 0xDFFF))) + "]"
+    """The class by what it holds.
+
+    By what it leaves out (`[^...]`) it may be shorter, but surrogates are always left out, and xgrammar's masks lack
+    tokens where such a class follows a choice.
+    """
     return "[" + "".join(_range(low, high) for low, high in expr.ranges) + "]"
 
 

@@ -115,7 +115,8 @@ class Parameters:
         params.max_tokens = max_tokens
         if request.on_delta is not None:
             params.output_kind = self._output_kinds.DELTA
-        params.seed = _seed(request.sampling.get("seed", params.seed))
+        seed = _seed(request.sampling.get("seed", params.seed))
+        params.seed = None if params.temperature == 0 else seed  # greedy decoding draws nothing
         if params.min_tokens > max_tokens:
             raise EngineRefusal(
                 f"min_tokens={params.min_tokens} is more than the {max_tokens} tokens that this answer may take"

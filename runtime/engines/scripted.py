@@ -170,11 +170,10 @@ class ScriptedEngine:
         """As with vLLM, a temperature of 0 or a seed settles an answer; but not one from a script that is used up."""
         if isinstance(self._answer, _UsedUp):
             return None
-        start, sampling = request.sampling_params, request.sampling
-        temperature = sampling.get("temperature", getattr(start, "temperature", None))
-        if temperature != 0 and sampling.get("seed", getattr(start, "seed", None)) is None:
+        start = request.sampling_params
+        if not _is_greedy(request) and request.sampling.get("seed", getattr(start, "seed", None)) is None:
             return None
-        return repr((request.constraint.kind, request.constraint.spec, sorted(sampling.items()), start))
+        return repr((request.constraint.kind, request.constraint.spec, _sampling(request), start))
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request; its answer is settled here, so scripts are used up in this order."""
@@ -296,11 +295,22 @@ def _fingerprint(request: Request) -> str:
         _render(request),
         request.constraint.kind,
         request.constraint.spec,
-        sorted(request.sampling.items()),
+        _sampling(request),
         sorted(request.chat_template_kwargs.items()),
         repr(request.sampling_params),
     )
     return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _is_greedy(request: Request) -> bool:
+    default = getattr(request.sampling_params, "temperature", None)
+    return bool(request.sampling.get("temperature", default) == 0)
+
+
+def _sampling(request: Request) -> list[tuple[str, object]]:
+    """The single parameters; without a seed where nothing is drawn."""
+    left_out = "seed" if _is_greedy(request) else None
+    return sorted((name, value) for name, value in request.sampling.items() if name != left_out)
 
 
 def _outcome(sequence: _Sequence) -> Outcome:

@@ -66,6 +66,7 @@ class VllmEngine:
         self._deltas: list[Delta] = []
         self._tokens_input = tokens_input
         config = self._engine.vllm_config
+        self._model = str(config.model_config.model)
         self._max_model_len = int(config.model_config.max_model_len)
         self._max_num_seqs = int(config.scheduler_config.max_num_seqs)
         self._device = str(config.device_config.device_type)
@@ -112,6 +113,11 @@ class VllmEngine:
     def backend(self) -> str:
         """The structured-output backend, in vLLM's words; `auto` is held to xgrammar."""
         return self._backend
+
+    @property
+    def model(self) -> str:
+        """The model's name or path."""
+        return self._model
 
     @property
     def device(self) -> str:

@@ -20,7 +20,7 @@ from typing import Annotated, ClassVar, Literal, Never, TypeVar
 
 from pydantic import BaseModel, Field, ImportString, Json, NameEmail, Secret, SkipValidation
 
-from typefold import Grammar
+from typefold import Grammar, Logged, Reasoned, Scored
 
 T = TypeVar("T")
 
@@ -92,6 +92,9 @@ HERE = (
     Literal[b"raw"],
     list[T],
     list[Annotated[str, Grammar('root ::= "yes"')]],
+    list[Logged[int]],
+    list[Reasoned[int]],
+    list[Scored[bool]],
     Json[int],
     Annotated[int, SkipValidation],
     Secret,

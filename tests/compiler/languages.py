@@ -12,9 +12,22 @@ from typing import assert_never
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from typefold.compiler.wire import CharClass, Choice, Expr, Lit, Ref, Repeat, Seq, char_class, choice, repeat, seq
+from typefold.compiler.wire import (
+    CharClass,
+    Choice,
+    Expr,
+    Lit,
+    Ref,
+    Repeat,
+    Seq,
+    char_class,
+    children,
+    choice,
+    repeat,
+    seq,
+)
 
-__all__ = ["MOST", "WIDE", "any_text", "finite", "made", "texts"]
+__all__ = ["MOST", "WIDE", "all_alive", "any_text", "finite", "made", "texts"]
 
 MOST = 600  # languages of more texts are not drawn
 ALPHABET = "ab,\u00e9\u20ac\U0001f600"
@@ -70,6 +83,11 @@ def texts(expr: Expr) -> frozenset[str]:
             raise AssertionError(f"a reference to {name}")
         case _:
             assert_never(expr)
+
+
+def all_alive(expr: Expr) -> bool:
+    """Whether every part of an expression has a text."""
+    return bool(texts(expr)) and all(map(all_alive, children(expr)))
 
 
 def _joined(sets: list[frozenset[str]]) -> frozenset[str]:

@@ -17,14 +17,13 @@ from typefold.compiler.wire import (
     Ref,
     Repeat,
     char_class,
-    children,
     choice,
     optional,
     repeat,
     seq,
 )
 
-from .languages import ALPHABET, any_text, finite, texts
+from .languages import ALPHABET, all_alive, any_text, finite, texts
 
 BRACKETS = Language(Ref("B"), {"B": optional(seq("(", Ref("B"), ")", Ref("B")))})
 quick = settings(deadline=None)
@@ -51,10 +50,6 @@ def test_the_next_characters_are_those_that_lead_on(expr: Expr, text: str) -> No
     for char in ALPHABET:
         assert state.advance(char).dead == (char not in wanted)
     assert state.complete == (text in known)
-
-
-def all_alive(expr: Expr) -> bool:
-    return bool(texts(expr)) and all(map(all_alive, children(expr)))
 
 
 @given(finite, any_text, st.integers(0, 6))

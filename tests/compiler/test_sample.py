@@ -104,7 +104,15 @@ def test_an_empty_language_has_no_sample(language: Language) -> None:
         ({"A": Lit("x")}, 1),
         ({"A": Ref("B"), "B": Ref("C"), "C": Lit("x")}, 3),
         ({"A": choice(seq("x", Ref("A")), "y")}, 1),
-        ({"A": choice(seq("x", Ref("B")), seq("y", Ref("C"))), "B": seq("b", Ref("A")), "C": Ref("D"), "D": Lit("d")}, 3),
+        (
+            {
+                "A": choice(seq("x", Ref("B")), seq("y", Ref("C"))),
+                "B": seq("b", Ref("A")),
+                "C": Ref("D"),
+                "D": Lit("d"),
+            },
+            3,
+        ),
         ({"A": Repeat(Ref("A"), 0, None)}, 1),
         ({"A": Repeat(Ref("A"), 1, None)}, inf),
         ({"A": seq("x", Ref("B")), "B": seq("y", Ref("A"))}, inf),

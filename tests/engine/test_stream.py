@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from typefold import Prompt, Runtime, Truncated, ask, prompt
 from typefold.compiler import Message
-from typefold.runtime import Outcome, Request
+from typefold.runtime import Request
 from typefold.runtime.engines.vllm import VllmEngine
 
 pytestmark = pytest.mark.engine
@@ -98,45 +98,33 @@ def test_no_piece_holds_a_part_of_a_stop_string() -> None:
     assert "".join(shown) == shown.result() == text[: text.index(stop) + len(stop)]
 
 
-def outcomes_of(engine: VllmEngine, requests: list[Request]) -> tuple[list[Outcome], list[str]]:
-    """Each request's outcome, and the text of its deltas, from one batch."""
-    for index, request in enumerate(requests):
-        engine.add(str(index), request, engine.tokenize(request), 24)
-    outcomes: dict[str, Outcome] = {}
-    texts = dict.fromkeys(map(str, range(len(requests))), "")
-    while engine.has_unfinished:
-        done = engine.step()
-        for delta in engine.deltas():
-            assert delta.key not in outcomes
-            assert delta.text
-            texts[delta.key] += delta.text
-        outcomes |= {completion.key: completion.outcome for completion in done}
-    return [outcomes[key] for key in texts], list(texts.values())
-
-
 @pytest.mark.parametrize("logprobs", [None, 2])
 def test_streamed_and_unstreamed_requests_that_are_equal_otherwise_end_alike(
-    engine: VllmEngine, logprobs: int | None
+    runtime: Runtime, engine: VllmEngine, logprobs: int | None
 ) -> None:
-    def request(streamed: bool) -> Request:
-        return Request(
-            prompt=(Message("user", "Write a story."),),
-            sampling={"temperature": 0, "logprobs": logprobs, "stop": ["xyz"]},
-            on_delta=print if streamed else None,
-        )
-
     order = [False, True, False, True, True, False]
-    outcomes, texts = outcomes_of(engine, [request(streamed) for streamed in order])
-    templates = {id(engine._parameters.build(request(streamed), 24)[1]) for streamed in order}
-    assert len(templates) == 1  # they share their verified parameters
-    assert all(outcome.text == outcomes[0].text for outcome in outcomes)
-    assert all(outcome.output_tokens == 24 for outcome in outcomes)
-    assert all(outcome.token_ids == outcomes[0].token_ids for outcome in outcomes)
-    assert {outcome.prompt_tokens for outcome in outcomes} == {outcomes[0].prompt_tokens}
-    assert texts == [outcomes[0].text if streamed else "" for streamed in order]
-    if logprobs is not None:
-        for outcome in outcomes:
+    pieces: list[list[str]] = [[] for _ in order]
+    requests = [
+        Request(
+            prompt=(Message("user", "Write a story."),),
+            sampling={"temperature": 0, "logprobs": logprobs, "stop": ["xyz"], "max_tokens": 24},
+            on_delta=heard.append if streamed else None,
+        )
+        for heard, streamed in zip(pieces, order, strict=True)
+    ]
+    outcomes = [future.result(120) for future in runtime.submit(requests)]
+    assert len({id(engine._parameters.build(request, 24)[1]) for request in requests}) == 1  # they share the verified
+    first = outcomes[0]
+    assert (first.output_tokens, len(first.token_ids)) == (24, 24)
+    for outcome in outcomes:
+        assert (outcome.text, outcome.finish_reason) == (first.text, first.finish_reason)
+        assert (outcome.token_ids, outcome.prompt_tokens) == (first.token_ids, first.prompt_tokens)
+        if logprobs is None:
+            assert outcome.logprobs is None
+        else:
             assert outcome.token_ids == tuple(taken[0].token_id for taken in outcome.logprobs or ())
+    assert ["".join(heard) for heard in pieces] == [first.text if streamed else "" for streamed in order]
+    assert all(len(heard) > 5 for heard, streamed in zip(pieces, order, strict=True) if streamed)
     assert idle(engine)
 
 

@@ -30,7 +30,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-PER_PACKAGE = 30
+PER_PACKAGE = 15
 VALUES, SECONDS_FOR_VALUES = 3, 0.5
 SECONDS, MEMORY = 90, 4 << 30  # what one schema may take
 LARGEST = 400_000  # bytes of a schema

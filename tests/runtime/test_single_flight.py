@@ -97,7 +97,7 @@ def test_what_has_finished_is_remembered(engine: Held, scheduler: Scheduler) -> 
         greedy(constraint=COLOUR),
         greedy(options={"priority": 1}),
         greedy(chat_template_kwargs={"enable_thinking": True}),
-        greedy(on_delta=lambda text: None),
+        greedy(on_delta=print),
     ],
     ids=lambda request: "",
 )

@@ -1,0 +1,113 @@
+"""Jinja2 with places: a template as a tree in which every node knows at which character it stands.
+
+Jinja2's own nodes know their line alone. Its parser takes a token's line from the token and hands it on unread, so tokens
+that carry an offset in its stead give a tree of offsets, and errors with one. Importing this module imports jinja2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
+from jinja2.lexer import TokenStream
+from jinja2.parser import Parser
+from jinja2.sandbox import SandboxedEnvironment
+
+from typefold.compiler.templates import text_of
+
+__all__ = ["BadSyntax", "environment", "placed", "undeclared"]
+
+
+class BadSyntax(ValueError):
+    """A template that Jinja2 can't read.
+
+    Attributes:
+        reason: What is wrong, in Jinja2's words.
+        offset: The character where it was noticed.
+    """
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(reason, offset)
+        self.reason = reason
+        self.offset = offset
+
+
+@cache
+def environment() -> SandboxedEnvironment:
+    """How prompts' templates are read and rendered."""
+    return SandboxedEnvironment(
+        undefined=StrictUndefined,
+        finalize=_shown,
+        autoescape=False,  # prompts are no HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+
+
+def placed(source: str) -> nodes.Template:
+    """The template's tree; a node's `lineno` is the offset of its token.
+
+    Raises:
+        BadSyntax: Jinja2 can't read it.
+    """
+    reader = environment()
+    try:
+        parser = Parser(reader, "")
+        parser.stream = TokenStream(reader.lexer.wrap(_tokens(source)), None, None)
+        return parser.parse()
+    except TemplateSyntaxError as error:
+        raise BadSyntax((error.message or "it can't be read").rstrip("."), min(error.lineno, len(source))) from error
+
+
+def undeclared(tree: nodes.Template) -> set[str]:
+    """The names that rendering would look for outside the template.
+
+    Raises:
+        BadSyntax: The tree makes no template, as where a block is defined twice.
+    """
+    tree.set_environment(_lenient())
+    try:
+        return meta.find_undeclared_variables(tree) - set(environment().globals)
+    except TemplateSyntaxError as error:
+        raise BadSyntax((error.message or "it makes no template").rstrip("."), error.lineno) from error
+
+
+@cache
+def _lenient() -> Environment:
+    """An environment in which every filter and test exists, so that those that don't hide nothing else."""
+    every: Any = _Every()
+    reader = environment().overlay()
+    reader.filters = reader.tests = every
+    return reader
+
+
+class _Every:
+    """Filters, or tests, of every name."""
+
+    def get(self, name: str) -> Callable[..., object]:
+        return str
+
+
+def _tokens(source: str) -> Iterator[tuple[int, str, str]]:
+    """The lexer's tokens, each with its offset for a line.
+
+    Between two tokens the lexer drops whitespace and nothing else, so each is the next text that reads like it.
+    """
+    end = 0
+    try:
+        for _, kind, text in environment().lexer.tokeniter(source, None):
+            start = source.find(text, end)
+            end = start + len(text)
+            yield start, kind, text
+    except TemplateSyntaxError as error:
+        blank = len(source[end:]) - len(source[end:].lstrip())
+        said = re.sub(r" at \d+$", "", error.message or "it can't be read")  # of the line that it was read in
+        raise TemplateSyntaxError(said, end + blank) from error
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, Undefined) else text_of(value)  # an undefined one raises when it is shown

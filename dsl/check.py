@@ -1,0 +1,196 @@
+"""`typefold check`: prompts are checked from their sources, without a model, without mypy, and without running them.
+
+Every prompt function is found, also one inside a function or behind an error, and its return type is compiled: types are
+made again from their declarations (`typefold.static.rebuild`). What only the running program knows counts as right;
+`run_modules` imports the modules to have that compiled too.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typefold.compiler.template_kinds import Kind
+from typefold.static.bodies import misplaced_ask
+from typefold.static.disk import DiskNames
+from typefold.static.findings import CODES, Finding, Severity, at
+from typefold.static.kinds import kind_of_hint
+from typefold.static.options import option_findings
+from typefold.static.prompts import PromptCheck, parameters_in
+from typefold.static.rebuild import Evaluator, Where
+from typefold.static.silence import is_silenced
+from typefold.static.sources import Function, Source
+from typefold.static.words import Words
+
+__all__ = ["Checked", "Located", "check", "python_files", "run_modules"]
+
+_SKIPPED = {"node_modules", "__pycache__", "site-packages", "build", "dist"}
+
+
+@dataclass(frozen=True)
+class Located:
+    """A finding, in its file.
+
+    Attributes:
+        path: The file.
+        line: Counted from 1.
+        column: Counted from 1.
+        code: The name of the check.
+        severity: `error` or `warning`.
+        message: What is wrong and what to write instead.
+    """
+
+    path: str
+    line: int
+    column: int
+    code: str
+    severity: Severity
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}  [{self.code}]"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        findings: What is wrong, file by file, from top to bottom.
+        files: How many files were read.
+        prompts: How many prompt functions they hold.
+    """
+
+    findings: tuple[Located, ...]
+    files: int
+    prompts: int
+
+    def summary(self, findings: int) -> str:
+        """In one line."""
+        found = "nothing is wrong" if not findings else f"{findings} finding{'s' * (findings != 1)}"
+        return (
+            f"{found} ({self.prompts} prompt{'s' * (self.prompts != 1)} in {self.files} file{'s' * (self.files != 1)})"
+        )
+
+    def as_json(self) -> str:
+        """For machines."""
+        findings = [vars(finding) for finding in self.findings]
+        return json.dumps({"files": self.files, "prompts": self.prompts, "findings": findings}, indent=2)
+
+
+def check(paths: Iterable[Path]) -> Checked:
+    """Check the prompts in files, and in the files below folders."""
+    sources, findings = list[Source](), list[Located]()
+    for path in paths:
+        try:
+            sources.append(Source(path.read_text(encoding="utf-8-sig"), str(path)))
+        except (OSError, UnicodeDecodeError) as error:
+            findings.append(_unreadable(path, 1, 1, str(error)))
+        except (SyntaxError, ValueError, RecursionError) as error:
+            line, column = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
+            findings.append(_unreadable(path, line, column, getattr(error, "msg", str(error))))
+    evaluator, prompts = Evaluator(DiskNames(sources)), 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydantic's, of the types that are made again
+        for source in sources:
+            if not _may_hold_prompts(source):
+                continue
+            file = _File(source, evaluator)
+            prompts += len(file.prompts)
+            findings += file.located()
+    evaluator.synthetic.close()
+    return Checked(tuple(findings), len(sources), prompts)
+
+
+def python_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files that are named, and those below the folders that are; no hidden ones, and none of other projects."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for file in sorted(path.rglob("*.py")):
+            parts = file.relative_to(path).parts[:-1]
+            if not any(part.startswith(".") or part in _SKIPPED for part in parts):
+                yield file
+
+
+class _File:
+    """One file with its prompts."""
+
+    def __init__(self, source: Source, evaluator: Evaluator) -> None:
+        self._source = source
+        self._evaluator = evaluator
+        self._module = source.module
+        self._words = Words(evaluator, self._module)
+        self.prompts = [each for each in source.functions.values() if self._words.is_prompt_function(each) is True]
+
+    def located(self) -> Iterator[Located]:
+        """What is wrong, from top to bottom, without what is silenced."""
+        found = sorted(set(self._findings()), key=lambda pair: (pair[0].start, pair[0].code))
+        for finding, lines in found:
+            if not is_silenced(finding, self._source, lines):
+                line, column = finding.start
+                code = CODES[finding.code]
+                yield Located(self._source.path, line, column + 1, code.name, code.severity, finding.message)
+
+    def _findings(self) -> Iterator[tuple[Finding, range]]:
+        """Each with the lines, beside its own, on which it can be silenced."""
+        for function in self.prompts:
+            checked = PromptCheck(function, self._source, self._module, self._evaluator)
+            lines = range(function.node.lineno, checked.last_line + 1)
+            for finding in checked.findings(dict(self._kinds(function))):
+                yield finding, lines
+        for call in self._source.calls.values():
+            function = self._source.decorated_by(call)
+            where = Where(self._module, () if function is None else function.around)
+            if self._words.is_options(call, where):
+                lines = range(0) if function is None else range(function.node.lineno, function.node.lineno + 1)
+                for finding in option_findings(call, self._evaluator, where):
+                    yield finding, lines
+            inside = self._source.around(call.lineno, call.col_offset)
+            if self._words.is_ask(call.func, inside):
+                message = misplaced_ask(call, self._source, self._words)
+                if message is not None:
+                    yield at("prompt-ask", message, call), range(0)
+
+    def _kinds(self, function: Function) -> Iterator[tuple[str, Kind]]:
+        where = Where(self._module, function.around)
+        rest = {function.node.args.vararg: tuple[Any, ...], function.node.args.kwarg: dict[str, Any]}
+        for argument in parameters_in(function):
+            hint = Any if argument.annotation is None else self._evaluator.hint(argument.annotation, where)
+            yield argument.arg, kind_of_hint(rest.get(argument, hint))
+
+
+def _may_hold_prompts(source: Source) -> bool:
+    return any("typefold" in line or "prompt" in line or "ask" in line for line in source.lines)
+
+
+def _unreadable(path: Path, line: int, column: int, message: str) -> Located:
+    return Located(str(path), line, column, "syntax", "error", message)
+
+
+def run_modules(paths: Sequence[Path]) -> Iterator[Located]:
+    """Import files as modules, and give the error on which each import ends; no engine is needed for it."""
+    for path in paths:
+        source = Source.read(str(path))
+        if source is None or not _may_hold_prompts(source):
+            continue
+        root = Path(*path.resolve().parts[: -len(source.module.split("."))])
+        if str(root) not in sys.path:
+            sys.path.insert(0, str(root))
+        try:
+            importlib.import_module(source.module)
+        except (Exception, SystemExit) as error:
+            frames = [
+                frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.resolve()
+            ]
+            line = frames[-1].lineno or 1 if frames else 1
+            message = f"importing it raises {type(error).__name__}: {error}"
+            yield Located(str(path), line, 1, "import", "error", message)

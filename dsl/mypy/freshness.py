@@ -1,0 +1,98 @@
+"""What makes mypy look again: dependencies that it does not see, for its cache and for its daemon.
+
+mypy looks at a module again when the interface of one that it depends on changes. Two things escape it. A template or a
+return type reaches into classes some modules away, so such modules are named as dependencies. And limits
+(`Field(ge=0)`) are no part of an interface to mypy, so a module that may declare some gets one more name in its symbol
+table, whose type is a digest of its declarations; the daemon compares symbol tables too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mypy.nodes import GDEF, MypyFile, SymbolTableNode, TypeInfo, Var
+from mypy.server.trigger import make_trigger
+from mypy.types import Instance, LiteralType
+
+__all__ = ["Dependencies", "digest_of_package", "mark"]
+
+_MARK = "__typefold_declarations__"
+_DECLARES = re.compile(rb"Annotated|pydantic|dataclass|msgspec|attrs?\b|Enum|TypedDict|NamedTuple|hook")
+_FUNCTION = re.compile(r"(\s*)(?:async\s+)?def\s")
+
+
+def digest_of_package() -> str:
+    """A digest of all of typefold's code: the plugin is made of much of it."""
+    folder = Path(__file__).parent.parent
+    made = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.rglob("*.py")):
+        made.update(path.read_bytes())
+    return made.hexdigest()
+
+
+def mark(tree: MypyFile, modules: dict[str, MypyFile]) -> None:
+    """Put a digest of a module's declarations where mypy compares interfaces."""
+    digest = None if tree.is_stub else _digest(tree.path)
+    builtins = modules.get("builtins")
+    text = builtins.names.get("str") if builtins is not None else None
+    if digest is None or text is None or not isinstance(text.node, TypeInfo):
+        return
+    var = Var(_MARK, LiteralType(digest, Instance(text.node, [])))
+    var._fullname = f"{tree.fullname}.{_MARK}"  # pyright: ignore[reportPrivateUsage]  # as mypy's own plugins do
+    var.is_ready = True
+    tree.names[_MARK] = SymbolTableNode(GDEF, var, module_public=False)
+
+
+class Dependencies:
+    """What each module with prompts depends on."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, set[str]] = {}
+
+    def add(self, tree: MypyFile, modules: Iterable[str], triggers: Iterable[str] = ()) -> None:
+        """Note what a module's findings came from.
+
+        Args:
+            tree: The module.
+            modules: Those whose declarations were read.
+            triggers: Names whose change counts, for the daemon.
+        """
+        found = {module for module in modules if module != tree.fullname}
+        self._modules.setdefault(tree.fullname, set()).update(found)
+        marks = (make_trigger(f"{module}.{_MARK}") for module in found)
+        for trigger in (*triggers, *marks):
+            tree.plugin_deps.setdefault(trigger, set()).add(tree.fullname)
+
+    def of(self, tree: MypyFile) -> set[str]:
+        """The modules that a module depends on."""
+        return self._modules.get(tree.fullname, set())
+
+
+def _digest(path: str) -> str | None:
+    """A digest of a file without its functions' bodies, or `None` if it declares nothing that mypy does not see."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return None
+    if _DECLARES.search(content) is None:
+        return None
+    text = "\n".join(_declarations(content.decode(errors="replace")))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _declarations(text: str) -> Iterator[str]:
+    """The lines outside the bodies of functions, by their indentation."""
+    body: int | None = None
+    for line in text.splitlines():
+        content = line.lstrip()
+        if not content or content.startswith("#"):
+            continue
+        indent = len(line) - len(content)
+        if body is not None and (indent > body or content[0] in ")]}"):
+            continue
+        found = _FUNCTION.match(line)
+        body = len(found[1]) if found else None
+        yield line

@@ -1,0 +1,56 @@
+"""What the features share in one build: names, the evaluator of types, what depends on what."""
+
+from __future__ import annotations
+
+from mypy.nodes import MypyFile
+
+from typefold.mypy.freshness import Dependencies
+from typefold.mypy.names import MypyNames
+from typefold.static.rebuild import Evaluator
+from typefold.static.sources import Source
+from typefold.static.words import Words
+
+__all__ = ["Workspace"]
+
+
+class Workspace:
+    """The state of the plugin.
+
+    What was made of sources is made anew when one of them has changed, as happens under mypy's daemon.
+    """
+
+    def __init__(self) -> None:
+        self.modules: dict[str, MypyFile] = {}
+        self.dependencies = Dependencies()
+        self._names = MypyNames(self.modules)
+        self._evaluator = Evaluator(self._names)
+
+    def set_modules(self, modules: dict[str, MypyFile]) -> None:
+        """Take the modules of a build."""
+        self.modules = modules
+        self._renew()
+
+    def evaluator(self) -> Evaluator:
+        """The evaluator, up to date."""
+        if self._names.is_stale():
+            self._renew()
+        return self._evaluator
+
+    def source(self, module: str) -> Source | None:
+        """A module's source, up to date."""
+        self.evaluator()
+        return self._names.source(module)
+
+    def words(self, module: str) -> Words:
+        """What names mean in a module."""
+        return Words(self.evaluator(), module)
+
+    def depends(self, tree: MypyFile, modules: set[str], triggers: set[str]) -> None:
+        """Note what a module's findings came from: these, and what its declarations are made of."""
+        used = {module for each in (tree.fullname, *modules) for module in self._names.used_by(each)}
+        self.dependencies.add(tree, {module for module in modules | used if module in self.modules}, triggers)
+
+    def _renew(self) -> None:
+        self._evaluator.synthetic.close()
+        self._names = MypyNames(self.modules)
+        self._evaluator = Evaluator(self._names)

@@ -1,0 +1,170 @@
+"""What a prompt function's body does: it makes the message, returns what `ask` gave, and nothing else.
+
+Type checkers see `ask` as a value of the return type, so `ask("...") + 1` passes them, and so does a function that lacks
+its `@prompt`. Both fail when they run; they are found here.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Collection, Iterator
+from typing import Protocol
+
+from typefold.static.findings import Finding, at
+from typefold.static.sources import Function, FunctionNode, Source
+from typefold.static.words import Words, dotted
+
+__all__ = ["asks", "body_findings", "misplaced_ask", "returns_nothing", "unused_parameters"]
+
+_VALUES = (
+    ast.Constant,
+    ast.JoinedStr,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.List,
+    ast.Tuple,
+    ast.Set,
+    ast.Dict,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+    ast.Lambda,
+)
+"""Expressions that are certain to be something else than what `ask` gave."""
+
+
+class Placed(Protocol):
+    """A node's place, as `ast` has it."""
+
+    @property
+    def lineno(self) -> int: ...
+
+    @property
+    def col_offset(self) -> int: ...
+
+
+_ALL_NAMES = {"locals", "vars", "eval", "exec"}
+
+
+def body_findings(function: Function, words: Words) -> Iterator[Finding]:
+    """What is wrong with the body of a prompt function."""
+    name, inside = function.node.name, list(_inside(function.node))
+    for node in inside:
+        if isinstance(node, ast.Call) and words.is_ask(node.func, function):
+            if not _is_returned(node, function.node):
+                message = (
+                    f"what ask() gives stands for an answer that is not there yet, and the body of a prompt function "
+                    f"returns it as it is; work on the value where {name!r} is called"
+                )
+                yield at("prompt-ask", message, node)
+        elif isinstance(node, ast.Call) and words.is_prompt(node.func, function):
+            message = (
+                f"the body of {name!r} calls the prompt function {dotted(node.func)!r}, and a body makes its message and "
+                f"nothing else; call it first, in a plain function, and pass its value as an argument"
+            )
+            yield at("prompt-ask", message, node)
+        elif isinstance(node, ast.Return) and (value := _something_else(node, function, words)) is not None:
+            message = f"the body of a prompt function returns ask(...), and {name!r} returns something else"
+            yield at("prompt-ask", message, value)
+        elif isinstance(node, (ast.Yield, ast.YieldFrom)):
+            yield at("prompt-ask", "a prompt function returns ask(...); it does not yield", node)
+        elif isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)):
+            message = "the body of a prompt function makes its message and can't await anything"
+            yield at("prompt-ask", message, node)
+
+
+def misplaced_ask(call: Placed, source: Source, words: Words) -> str | None:
+    """What is wrong with a call of `ask` for standing where it does, apart from what `body_findings` says."""
+    function = source.around(call.lineno, call.col_offset)
+    if function is None:
+        return "ask() works only in the body of a prompt function: write @prompt above a function that returns it"
+    if words.is_prompt_function(function) is not False:
+        return None
+    return (
+        f"ask() works only in the body of a prompt function, and {function.node.name!r} is none; put @prompt above it"
+    )
+
+
+def asks(function: Function, words: Words, *, bare: bool = False) -> bool:
+    """Whether the body calls `ask`; `bare` without arguments, so that the docstring is the message."""
+    return any(
+        isinstance(node, ast.Call) and not (bare and (node.args or node.keywords)) and words.is_ask(node.func, function)
+        for node in _inside(function.node)
+    )
+
+
+def returns_nothing(function: Function) -> bool:
+    """Whether there is nothing in the body that could return what `ask` gave."""
+    return not any(isinstance(node, (ast.Return, ast.Raise)) for node in _inside(function.node))
+
+
+def unused_parameters(function: Function, used_by_template: Collection[str], words: Words) -> Iterator[Finding]:
+    """Parameters that neither the body nor the template uses; none that a misspelt name in the body may mean."""
+    arguments = function.node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    if function.is_bound:
+        every = every[1:]
+    every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+    nodes = [node for node in ast.walk(ast.Module(function.node.body, [])) if isinstance(node, ast.Name)]
+    used = {node.id for node in nodes} | set(used_by_template)
+    unused = [argument for argument in every if argument.arg not in used and not argument.arg.startswith("_")]
+    if not unused or used & _ALL_NAMES:
+        return
+    unknown = {node.id for node in nodes if not words.is_known(node, function)}
+    for argument in unused:
+        if not difflib.get_close_matches(argument.arg, unknown, n=1):
+            message = f"the prompt function {function.node.name!r} never uses its parameter {argument.arg!r}"
+            yield at("prompt-unused", message, argument)
+
+
+def _inside(function: FunctionNode) -> Iterator[ast.AST]:
+    """The nodes of a body, without those of functions and classes in it."""
+    waiting: list[ast.AST] = list(reversed(function.body))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting += reversed(list(ast.iter_child_nodes(node)))
+
+
+def _is_returned(call: ast.Call, function: FunctionNode) -> bool:
+    """Whether the value of a call is what the function returns, by way of a name or a condition at most."""
+    names: set[str] = set()
+    for node in _inside(function):
+        if isinstance(node, ast.Return) and node.value is not None:
+            for value in _ends(node.value):
+                if value is call:
+                    return True
+                if isinstance(value, ast.Name):
+                    names.add(value.id)
+    for node in _inside(function):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(value is call for value in _ends(node.value)):
+                return any(isinstance(target, ast.Name) and target.id in names for target in targets)
+    return False
+
+
+def _ends(value: ast.expr) -> Iterator[ast.expr]:
+    """What an expression may come down to."""
+    if isinstance(value, ast.IfExp):
+        yield from _ends(value.body)
+        yield from _ends(value.orelse)
+    elif isinstance(value, ast.Call) and dotted(value.func) in ("cast", "typing.cast") and len(value.args) == 2:
+        yield from _ends(value.args[1])
+    else:
+        yield value
+
+
+def _something_else(node: ast.Return, function: Function, words: Words) -> ast.expr | ast.Return | None:
+    """What is returned, if it is certain that `ask` did not give it; and no `ask` stands in it, which is said apart."""
+    if node.value is None:
+        return node
+    for value in _ends(node.value):
+        has_ask = any(isinstance(each, ast.Call) and words.is_ask(each.func, function) for each in ast.walk(value))
+        if isinstance(value, _VALUES) and not has_ask:
+            return value
+    return None

@@ -1,0 +1,70 @@
+"""Names looked up in the files of a program and of what is installed, without running or importing any of them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from typefold.static.rebuild.meanings import Declared
+from typefold.static.rebuild.registrations import ANY_CLASS, may_register, registered_in
+from typefold.static.rebuild.scopes import SourceNames
+from typefold.static.sources import Source
+
+__all__ = ["DiskNames"]
+
+
+class DiskNames(SourceNames):
+    """Looks names up as Python's import would, in folders.
+
+    Args:
+        sources: The files of the program.
+    """
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        super().__init__()
+        self._program = list(sources)
+        self._known: dict[str, Source | None] = {source.module: source for source in self._program}
+        roots = (str(_root(source)) for source in self._program)
+        self._roots = list(dict.fromkeys([*roots, os.getcwd(), *filter(os.path.isdir, sys.path)]))
+        self._registered: set[str] | None = None
+
+    def source(self, module: str) -> Source | None:
+        if module not in self._known:
+            path = self._path(module)
+            self._known[module] = None if path is None else Source.read(path)
+        return self._known[module]
+
+    def is_library(self, module: str) -> bool:
+        """A module of the program may have the name of one of the standard library."""
+        return super().is_library(module) and self._known.get(module) not in self._program
+
+    def has_hook(self, declared: Declared) -> bool:
+        """Whether the program registers a hook for a class of this name, or registers by predicate."""
+        if self._registered is None:
+            self._registered = set(self._registrations())
+        node = declared.node
+        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, ANY_CLASS))
+
+    def _registrations(self) -> Iterator[str]:
+        for source in [*self._program, *filter(None, self._known.values())]:
+            if may_register("".join(source.lines)):
+                yield from registered_in(source)
+
+    def _path(self, module: str) -> str | None:
+        relative = module.replace(".", os.sep)
+        for root in self._roots:
+            for ending in (".py", f"{os.sep}__init__.py", ".pyi", f"{os.sep}__init__.pyi"):
+                path = os.path.join(root, relative + ending)
+                if os.path.isfile(path):
+                    return path
+        return None
+
+
+def _root(source: Source) -> Path:
+    """The folder that holds the file's outermost package."""
+    path = Path(source.path).resolve()
+    depth = len(source.module.split(".")) - (0 if path.stem == "__init__" else 1)
+    return path.parents[depth]

@@ -1,0 +1,130 @@
+"""Source files as trees: which functions stand at which line, and what is around each.
+
+A file that can't be read or parsed has no source, and then nothing is said of it: Python or the type checker will.
+"""
+
+from __future__ import annotations
+
+import ast
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+__all__ = ["Function", "FunctionNode", "Scope", "Source"]
+
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function in its place.
+
+    Attributes:
+        node: The function.
+        around: The classes and functions around it, the outermost first.
+    """
+
+    node: FunctionNode
+    around: tuple[Scope, ...]
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether its first parameter is the instance or the class that it is called on."""
+        static = any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in self.node.decorator_list)
+        return bool(self.around) and isinstance(self.around[-1], ast.ClassDef) and not static
+
+
+class Source:
+    """A file of Python.
+
+    Args:
+        text: What is in it.
+        path: Where it is.
+    """
+
+    def __init__(self, text: str, path: str) -> None:
+        self.path = path
+        self.tree = ast.parse(text)
+        self.lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self.lines = [f"{line}\n" for line in self.lines]
+
+    @classmethod
+    def read(cls, path: str) -> Source | None:
+        """The file's source, or `None` where there is none that Python can read."""
+        try:
+            with tokenize.open(path) as file:
+                return cls(file.read(), path)
+        except (OSError, SyntaxError, ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def module(self) -> str:
+        """The name that the file's module would have when imported from the folder above its outermost package."""
+        path = Path(self.path).resolve()
+        parts = [] if path.stem == "__init__" else [path.stem]
+        folder = path.parent
+        while (folder / "__init__.py").exists():
+            parts.insert(0, folder.name)
+            folder = folder.parent
+        return ".".join(parts)
+
+    @cached_property
+    def functions(self) -> dict[int, Function]:
+        """Every function, by the line of its `def`."""
+        return {each.node.lineno: each for each in self._functions(self.tree, ())}
+
+    @cached_property
+    def calls(self) -> dict[tuple[int, int], ast.Call]:
+        """Every call, by the line and the column of its beginning; of a call of a call, the outer one."""
+        found: dict[tuple[int, int], ast.Call] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call):
+                found.setdefault((node.lineno, node.col_offset), node)
+        return found
+
+    def decorated_by(self, node: ast.expr) -> Function | None:
+        """The function that an expression decorates."""
+        return next((each for each in self.functions.values() if node in each.node.decorator_list), None)
+
+    def function_at(self, line: int, name: str) -> Function | None:
+        """The function of a name whose `def` or first decorator is on a line."""
+        found = self.functions.get(line) or self._by_decorator.get(line)
+        return found if found is not None and found.node.name == name else None
+
+    def around(self, line: int, column: int) -> Function | None:
+        """The innermost function whose body holds a place; the column is in bytes, as in `ast`."""
+        inside = [each for each in self.functions.values() if _holds(each.node, line, column)]
+        return max(inside, key=lambda each: (each.node.lineno, each.node.col_offset), default=None)
+
+    @cached_property
+    def _by_decorator(self) -> dict[int, Function]:
+        return {
+            min(decorator.lineno for decorator in each.node.decorator_list): each
+            for each in self.functions.values()
+            if each.node.decorator_list
+        }
+
+    def _functions(self, node: ast.AST, around: tuple[Scope, ...]) -> Iterator[Function]:
+        for scope, outside in _scopes(node, around):
+            if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield Function(scope, outside)
+
+
+def _scopes(node: ast.AST, around: tuple[Scope, ...]) -> Iterator[tuple[Scope, tuple[Scope, ...]]]:
+    """Every class and function below a node, with those around it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            yield child, around
+            yield from _scopes(child, (*around, child))
+        elif not isinstance(child, (ast.expr_context, ast.Constant, ast.Name)):
+            yield from _scopes(child, around)
+
+
+def _holds(function: FunctionNode, line: int, column: int) -> bool:
+    first, last = function.body[0], function.body[-1]
+    start, end = (first.lineno, first.col_offset), (last.end_lineno or last.lineno, last.end_col_offset or 0)
+    return start <= (line, column) < end

@@ -1,0 +1,112 @@
+"""What is sent to an engine, and when a text can only be a whole answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from typefold.compiler import TEXT, Constraint, TokenBounds, Vocabulary, output_type
+from typefold.compiler.printers import ebnf
+from typefold.compiler.wire import ANY, Language, Lit, Ref, Repeat, char_class, choice, optional, seq
+
+
+class Point(BaseModel):
+    x: int
+    y: int = 0
+
+
+@pytest.mark.parametrize(
+    ("hint", "whole", "open_"),
+    [
+        (Literal["keep", "drop"], ["keep", "drop"], ["", "kee"]),
+        (Literal["in", "inside"], ["inside"], ["in", "ins"]),
+        (Annotated[int, Field(ge=0, le=120)], ["120", "99", "13", "0"], ["1", "11", "9", "12"]),
+        (int, ["0"], ["1", "12", "-1"]),
+        (Point, ['{"x": 1}', '{"x": 1, "y": 2}'], ["", '{"x": 1', '{"x": 1, "y": 2']),
+        (list[int], ["[]", "[1, 2]"], ["[1", "["]),
+        (Annotated[str, Field(max_length=3)], ["abc"], ["", "ab"]),
+        (Annotated[str, Field(pattern="^[a-z]{2}$")], ["ab"], ["a"]),
+        (Annotated[str, Field(pattern="^a+$")], [], ["a", "aa"]),
+        (bool | None, ["true", "null"], ["t", "nul"]),
+    ],
+)
+def test_a_text_decides_where_nothing_may_follow_it(hint: Any, whole: list[str], open_: list[str]) -> None:
+    constraint = output_type(hint).constraint
+    for text in whole:
+        assert constraint.decides(text), text
+    for text in open_:
+        assert not constraint.decides(text), text
+
+
+@pytest.mark.parametrize("text", ["maybe", "keepx", "\ud800"])
+def test_a_text_outside_the_language_decides_nothing(text: str) -> None:
+    assert not output_type(Literal["keep", "drop"]).constraint.decides(text)
+
+
+def test_free_text_is_always_whole_and_of_what_only_the_engine_reads_nothing_is_known() -> None:
+    assert TEXT.decides("") and TEXT.decides("anything")
+    assert not Constraint("grammar", raw='root ::= "a"').decides("a")
+
+
+def test_a_list_of_printable_words_is_sent_as_choices() -> None:
+    constraint = Constraint.of(Language(choice("keep", "drop", "say \u00e9")))
+    assert constraint.kind == "choice"
+    assert constraint.spec == constraint.for_dialect("lark") == ("keep", "drop", "say \u00e9")
+    assert Constraint.of(Language(Lit("one"))).spec == ("one",)
+
+
+@pytest.mark.parametrize(
+    "language",
+    [
+        Language(choice("a", "b\n")),
+        Language(choice("a", "")),
+        Language(choice("a", seq("b", char_class("cd")))),
+        Language(Lit("")),
+        Language(choice()),
+        Language(Ref("r"), {"r": choice("a", "b")}),
+        Language(choice(*map(str, range(1001)))),
+    ],
+    ids=["not printable", "empty", "no word", "only the empty word", "nothing", "a rule", "many"],
+)
+def test_what_is_no_short_list_of_printable_words_is_sent_as_a_grammar(language: Language) -> None:
+    constraint = Constraint.of(language)
+    assert constraint.kind == "grammar"
+    assert str(constraint.spec).startswith("root ::= ")
+
+
+def test_a_thousand_words_are_still_choices() -> None:
+    assert Constraint.of(Language(choice(*map(str, range(1000))))).kind == "choice"
+
+
+def test_each_dialect_is_printed_once_and_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed: list[Language] = []
+    real = ebnf.print_ebnf
+
+    def print_ebnf(language: Language) -> str:
+        printed.append(language)
+        return real(language)
+
+    monkeypatch.setattr(ebnf, "print_ebnf", print_ebnf)
+    language = Language(seq("a", optional(Lit("b"))))
+    constraint = Constraint.of(language)
+    assert not printed
+    assert constraint.spec is constraint.spec is constraint.for_dialect("ebnf")
+    assert printed == [language]
+    assert str(constraint.for_dialect("lark")).count("start:") == 1
+    assert printed == [language]
+
+
+def test_a_raw_text_is_sent_as_it_is_in_every_dialect() -> None:
+    raw = Constraint("json", raw='{"type": "integer"}')
+    assert raw.spec == raw.for_dialect("lark") == '{"type": "integer"}'
+    assert TEXT.spec == ""
+
+
+def test_token_bounds_are_those_of_the_language_and_open_without_one() -> None:
+    vocabulary = Vocabulary(longest=4)
+    assert Constraint.of(Language(choice("keep", "dropped"))).token_bounds(vocabulary) == TokenBounds(1, 8)
+    assert Constraint.of(Language(Repeat(ANY, 9, None))).token_bounds(vocabulary) == TokenBounds(3, None)
+    assert TEXT.token_bounds(vocabulary) == TokenBounds(1, None)
+    assert Constraint("grammar", raw="root ::= []").token_bounds(vocabulary) == TokenBounds(1, None)

@@ -1,0 +1,106 @@
+"""Engines that the tests need beside the one of the session, each in a process of its own; facts come back as JSON.
+
+python other_models.py exact PATH: the demo model in float32, and what it scores.
+python other_models.py thinking PATH: a model with marks around its thoughts, and what it is asked.
+"""
+# transformers says little of its types:
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from typefold import Logged, Reasoned, Runtime, Scored, user
+from typefold.runtime import Request
+from typefold.runtime.engines.vllm import VllmEngine, load
+
+QUESTION = "Is the sky blue?"
+CHOICES = [
+    ["positive", "negative", "neutral"],
+    ["true", "false"],
+    ["no", "none", "not sure"],
+    ["да", "нет"],
+    ["👍", "👎"],
+    ["Anna Karenina", "Anna Frank", "Bob"],
+]
+
+
+def scored(runtime: Runtime, choices: list[str]) -> list[float]:
+    from typing import Literal
+
+    kind: Any = Scored
+    answer: Scored[str] = runtime.generate(QUESTION, output_type=kind[Literal[tuple(choices)]])
+    return list(answer.probabilities.values())
+
+
+def exact(engine: VllmEngine) -> dict[str, Any]:
+    """Probabilities of choices, and the prompt that they stand behind."""
+    with Runtime(engine) as runtime:
+        return {
+            "prompt": list(engine.tokenize(Request(prompt=(user(QUESTION),)))),
+            "probabilities": [scored(runtime, choices) for choices in CHOICES],
+        }
+
+
+def thinking(engine: VllmEngine) -> dict[str, Any]:
+    """What is sent with thinking on and off, and what comes of it."""
+    assert engine.thinking is not None
+    mark = engine.thinking.end
+    seen: list[Request] = []
+    add = engine.add
+
+    def watched(key: str, request: Request, token_ids: Any, max_tokens: int) -> None:
+        seen.append(request)
+        add(key, request, token_ids, max_tokens)
+
+    engine.add = watched  # type: ignore[method-assign]
+    facts: dict[str, Any] = {"end": mark}
+    off, on = Request(prompt=(user("?"),)), Request(prompt=(user("?"),), thinking=True)
+    own = Request(prompt=(user("?"),), chat_template_kwargs={"enable_thinking": True})
+    facts["prompts"] = [text(engine, list(engine.tokenize(request))) for request in (off, on, own)]
+    with Runtime(engine) as runtime:
+        on_and_on: dict[int, float] = {2: -100.0}  # this model would end at once
+        cut = runtime.generate(QUESTION, output_type=Reasoned[bool], max_reasoning_tokens=8, logit_bias=on_and_on)
+        facts["cut"] = [cut.value, cut.reasoning]
+        facts["begun"] = [text(engine, list(request.begun)) for request in seen]
+        seen.clear()
+        ended = runtime.generate(QUESTION, output_type=Reasoned[bool], logit_bias={mark: 100.0})
+        facts["ended"] = [ended.value, ended.reasoning, [text(engine, list(request.begun)) for request in seen]]
+        facts["plain"] = runtime.generate(QUESTION, output_type=Logged[bool]).text
+    return facts
+
+
+def text(engine: VllmEngine, token_ids: list[int]) -> str:
+    from transformers import AutoTokenizer
+
+    return str(AutoTokenizer.from_pretrained(sys.argv[2]).decode(token_ids))
+
+
+def thinking_model(demo: Path, at: Path) -> Path:
+    """The demo model with marks for thoughts in the place of two tokens that it does not use, and a switch."""
+    at.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (at / name).symlink_to(demo / name)
+    tokenizer = json.loads((demo / "tokenizer.json").read_text())
+    marks = {"<repo_name>": "<think>", "<reponame>": "</think>"}
+    for token in tokenizer["added_tokens"]:
+        if token["content"] in marks:
+            token |= {"content": marks[token["content"]], "special": False}
+    vocabulary = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {marks.get(piece, piece): index for piece, index in vocabulary.items()}
+    (at / "tokenizer.json").write_text(json.dumps(tokenizer))
+    settings = json.loads((demo / "tokenizer_config.json").read_text())
+    off = "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}"
+    settings["chat_template"] += "{% if add_generation_prompt %}" + off + "{% endif %}"
+    (at / "tokenizer_config.json").write_text(json.dumps(settings))
+    return at
+
+
+if __name__ == "__main__":
+    what, path = sys.argv[1:]
+    options: dict[str, Any] = {"dtype": "float32"} if what == "exact" else {}
+    facts = {"exact": exact, "thinking": thinking}[what](load(path, max_model_len=512, max_num_seqs=8, **options))
+    print("FACTS", json.dumps(facts))

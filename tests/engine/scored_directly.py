@@ -1,0 +1,63 @@
+"""`Scored` worked out by hand: the same probabilities from a model's own logits, with transformers and no engine."""
+# transformers and torch say little of their types:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from typefold.runtime.engines.outputs import written_by
+
+
+class Direct:
+    """A model in transformers.
+
+    Args:
+        path: Where it lies.
+        dtype: The numbers that it computes with: `float32`, `bfloat16`.
+    """
+
+    def __init__(self, path: str, dtype: str) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        self._torch: Any = torch
+        self._model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
+        tokenizer: Any = AutoTokenizer.from_pretrained(path)
+        self._end: int = tokenizer.eos_token_id
+        self._written = written_by(tokenizer)
+
+    def probabilities(self, prompt: Sequence[int], texts: Sequence[str], negligible: float = 1e-6) -> list[float]:
+        """The probability of each text behind the prompt: every path through every token that the texts admit."""
+        found = [0.0] * len(texts)
+        choices = [text.encode() for text in texts]
+
+        def walk(path: list[int], written: bytes, mass: float, members: list[int]) -> None:
+            if mass < negligible:
+                return
+            admitted = {
+                token_id: written + adds
+                for token_id, adds in enumerate(self._written)
+                if adds and any(choices[member].startswith(written + adds) for member in members)
+            }
+            ending = [member for member in members if choices[member] == written]
+            if ending:
+                admitted[self._end] = written
+            weights = self._softmax([*prompt, *path], list(admitted))
+            for (token_id, whole), weight in zip(admitted.items(), weights, strict=True):
+                ends = token_id == self._end
+                inside = ending if ends else [member for member in members if choices[member].startswith(whole)]
+                if len(inside) == 1:
+                    found[inside[0]] += mass * weight
+                else:
+                    walk([*path, token_id], whole, mass * weight, inside)
+
+        walk([], b"", 1.0, list(range(len(texts))))
+        return found
+
+    def _softmax(self, token_ids: list[int], among: list[int]) -> list[float]:
+        with self._torch.no_grad():
+            logits = self._model(self._torch.tensor([token_ids])).logits[0, -1].double()
+        weights: list[float] = self._torch.softmax(logits[among], 0).tolist()
+        return weights

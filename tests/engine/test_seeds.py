@@ -1,0 +1,35 @@
+"""`Runtime(seed=...)` on a real engine: a sampled run repeats.
+
+The seeds are the same whatever shares the batch (tests/dsl/test_seeds.py). The engine's own arithmetic in bfloat16 is not
+quite, so here the batches are the same.
+"""
+
+import pytest
+
+from typefold import Runtime, ask, prompt, run
+from typefold.runtime.engines.vllm import VllmEngine
+
+pytestmark = pytest.mark.engine
+
+
+@prompt(temperature=1.0, max_tokens=8)
+def name(thing: str) -> str:
+    return ask(f"Name {thing}.")
+
+
+def twice(thing: str) -> tuple[str, str]:
+    return name(thing), name(thing)
+
+
+def test_a_sampled_run_repeats_in_equal_batches(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "close", lambda: None)
+    things = ["a cat", "a cat", "an oak", "salt"]
+
+    def done(seed: int, window: int) -> list[tuple[str, str]]:
+        with Runtime(engine, seed=seed, single_flight=False):
+            return run(twice, things, window=window)
+
+    first = done(1, 1)
+    assert first == done(1, 1)
+    assert first != done(2, 1)
+    assert len({text for row in first for text in row}) > 4  # equal rows and calls are drawn apart

@@ -1,0 +1,120 @@
+"""What has changed is looked at again: with mypy's cache, and by its daemon, however far away it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mypy.dmypy_server import Server
+from mypy.main import process_options
+from mypy.nodes import MypyFile
+
+from typefold.mypy import hooks
+
+from .conftest import Error, Project, errors
+
+INNER = """
+    from typing import Annotated
+    from pydantic import BaseModel, Field
+
+    class Inner(BaseModel):
+        {field}
+
+        def helper(self) -> int:
+            return {number}
+    """
+MODELS = """
+    from pydantic import BaseModel
+    from inner import Inner
+
+    class Outer(BaseModel):
+        inner: Inner
+        items: list[Inner]
+    """
+APP = '''
+    from models import Outer
+    from typefold import ask, prompt
+
+    @prompt
+    def returns(text: str) -> Outer:
+        return ask(text)
+
+    @prompt
+    def shows(outer: Outer) -> str:
+        """{{ outer.inner.size }} {% for item in outer.items %}{{ item.size }}{% endfor %}"""
+        return ask()
+    '''
+
+GOOD = "size: Annotated[int, Field(ge=0, le=9)]"
+STEPS: list[tuple[str, list[str]]] = [
+    (GOOD, []),
+    (
+        "size: Annotated[int, Field(ge=9, le=0)]",
+        ["return.inner.size: int has bounds that no number meets (from 9 to 0)"],
+    ),
+    (GOOD, []),
+    (
+        "size: complex",
+        ["return.inner.size: complex has no form in JSON; use tuple[float, float] or a model with two fields"],
+    ),
+    ("size: int = Field(ge=3)", []),
+    ("size: int = Field(ge=3, le=1)", ["return.inner.size: int has bounds that no number meets (from 3 to 1)"]),
+    (
+        "length: int",
+        [
+            "the template reads outer.inner.size, but Inner has no 'size'",
+            "the template reads item.size, but Inner has no 'size'",
+        ],
+    ),
+    (GOOD, []),
+]
+
+
+def edit_and_rerun(project: Project, check: Callable[[], list[Error]], steps: int = len(STEPS)) -> None:
+    project.write("models.py", MODELS)
+    project.write("app.py", APP)
+    for number, (field, expected) in enumerate(STEPS[:steps]):
+        project.write("inner.py", INNER.format(field=field, number=number))
+        found = check()
+        assert [error.message for error in found if error.file == "app.py"] == expected, field
+        found = check()  # once more, with nothing to do
+        assert [error.message for error in found if error.file == "app.py"] == expected, field
+
+
+def test_an_edit_two_modules_away_makes_errors_appear_and_go(project: Project) -> None:
+    edit_and_rerun(project, lambda: project.check("app.py"))
+
+
+def test_the_daemon_sees_an_edit_two_modules_away(project: Project) -> None:
+    arguments = ["--config-file", "pyproject.toml", "--cache-dir", str(project.cache)]
+    _, options = process_options(arguments, require_targets=False, server_options=True)
+    server = Server(options, str(project.folder / "status"))
+
+    def check() -> list[Error]:
+        found: dict[str, Any] = server.cmd_check(["app.py"], export_types=False, is_tty=False, terminal_width=200)
+        return list(errors(found["out"]))
+
+    edit_and_rerun(project, check)
+
+
+def test_workers_find_the_same(project: Project) -> None:
+    edit_and_rerun(project, lambda: project.check("app.py", options=("-n", "2")), steps=3)
+
+
+def test_an_edit_of_a_body_makes_no_other_module_stale(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+    mark = hooks.TypefoldPlugin.get_additional_indirect_deps
+
+    def recorded(plugin: hooks.TypefoldPlugin, file: MypyFile) -> set[str]:
+        checked.append(file.fullname)
+        return mark(plugin, file)
+
+    monkeypatch.setattr(hooks.TypefoldPlugin, "get_additional_indirect_deps", recorded)
+    project.write("models.py", MODELS)
+    project.write("app.py", APP)
+    for field, number, again in ((GOOD, 1, True), (GOOD, 2, False), ("size: Annotated[int, Field(ge=1)]", 2, True)):
+        checked.clear()
+        project.write("inner.py", INNER.format(field=field, number=number))
+        project.check("app.py")
+        assert ("app" in checked) == again
