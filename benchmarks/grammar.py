@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.grammar_forms import Bench, Cost, forms
 from benchmarks.grammar_models import MODELS, Model, bounded_order, order
+from benchmarks.tables import Rows, show
 from typefold import demo_model
 from typefold.compiler import Constraint, output_type
 
@@ -32,10 +31,10 @@ Row = dict[str, Any]
 WORST = 5
 
 
-def own_cost(rounds: int = 60) -> list[Row]:
-    """Fresh classes, the caches of the compiler emptied before each; the first is the first in this process."""
+def own_cost(rounds: int = 60) -> Rows:
+    """Processor time for fresh classes, the compiler's caches emptied before each; the first is that of this process."""
     assert "vllm" not in sys.modules
-    rows: list[Row] = []
+    rows: Rows = []
     for name, make in {"object of 20 fields": order, "with one string of at most 40": bounded_order}.items():
         hints = [make().hint for _ in range(rounds)]
         times: list[float] = []
@@ -71,7 +70,7 @@ def forget() -> None:
     vars(sys.modules["typefold.compiler.output_type"])["_compiled"].clear()
 
 
-def form_costs(bench: Bench) -> list[Row]:
+def form_costs(bench: Bench) -> Rows:
     """The first table of forms."""
     return [
         row({"construct": form.construct, "form": form.name}, bench.cost(form.grammar, form.texts)) for form in forms()
@@ -83,9 +82,9 @@ def row(head: Row, cost: Cost) -> Row:
     return {**head, **cost.row()}
 
 
-def object_costs(bench: Bench) -> list[Row]:
+def object_costs(bench: Bench) -> Rows:
     """Each model by our grammar and by the JSON schema that pydantic gives it."""
-    rows: list[Row] = []
+    rows: Rows = []
     for make in MODELS:
         model: Model = make()
         constraint = output_type(model.hint).constraint
@@ -101,7 +100,7 @@ def grammar_of(constraint: Constraint) -> str:
     return spec if isinstance(spec, str) else f"root ::= {' | '.join(json.dumps(each) for each in spec)}"
 
 
-def type_costs(bench: Bench) -> list[Row]:
+def type_costs(bench: Bench) -> Rows:
     """All types of the catalogue, and the worst by each cost."""
     from tests.catalogue import ENTRIES
 
@@ -115,7 +114,7 @@ def type_costs(bench: Bench) -> list[Row]:
         "mask mean us": lambda cost: cost.mask_mean_us,
         "mask max us": lambda cost: cost.mask_max_us,
     }
-    rows: list[Row] = []
+    rows: Rows = []
     for name, key in orders.items():
         values = sorted(map(key, costs.values()))
         worst = sorted(costs.items(), key=lambda item: key(item[1]), reverse=True)[:WORST]
@@ -131,13 +130,6 @@ def type_costs(bench: Bench) -> list[Row]:
     return rows
 
 
-def show(title: str, rows: list[Row]) -> None:
-    table = Table(*rows[0], title=title)
-    for each in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, (int, float)) else str(value) for value in each.values()))
-    Console(width=140).print(table)
-
-
 TABLES = ("own", "forms", "objects", "types")
 
 
@@ -148,7 +140,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     wanted = [name for name in TABLES if name in arguments.tables.split(",")]
-    tables: dict[str, list[Row]] = {}
+    tables: dict[str, Rows] = {}
     bench: Bench | None = None
     for name in wanted:
         if name == "own":
@@ -156,9 +148,7 @@ def main() -> None:
         else:
             bench = bench or Bench(arguments.model or demo_model())
             tables[name] = {"forms": form_costs, "objects": object_costs, "types": type_costs}[name](bench)
-        show(name, tables[name])
-    if arguments.json:
-        arguments.json.write_text(json.dumps(tables, indent=1, ensure_ascii=False))
+    show(tables, arguments.json)
 
 
 if __name__ == "__main__":

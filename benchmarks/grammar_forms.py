@@ -1,8 +1,8 @@
 """Grammars of one language in several forms, and what each costs in xgrammar.
 
 Costs are those of one thread: parsing the text, compiling it, and filling the mask before each token of real texts (and
-once more at their end). A mask's time is the least of several walks at each position, so that what else the machine does
-stays out of it; mean and maximum are over positions.
+once more at their end). So that what else the machine does stays out of it, parsing and compiling are processor time,
+and a mask's time is the least of several walks at each position; mean and maximum are over positions.
 """
 
 import json
@@ -120,9 +120,9 @@ def _timed(run: Callable[[], Any]) -> tuple[float, Any]:
     """The median time of several runs (one, where it is long), and what the last one gave."""
     times: list[float] = []
     while True:
-        started = time.perf_counter()
+        started = time.process_time()
         made = run()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
         if len(times) == 9 or sum(times) > 1:
             return statistics.median(times), made
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-MODELS = '''
+MODELS = """
 from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
@@ -30,7 +30,7 @@ class Scene{n}(BaseModel):
     lead: Character{n}
     others: list[Character{n}] = []
     mood: Literal["grim", "funny"] | None = None
-'''
+"""
 PLAIN = '''
 @prompt(max_tokens=200, temperature=0.8)
 def backstory{n}(character: Character{m}, mood: Literal["grim", "funny"]) -> str:
@@ -51,12 +51,12 @@ def scene{n}(lead: Character{m}, others: list[Character{m}], place: str) -> Scen
     """
     return ask()
 '''
-USE = '''
+USE = """
 def program{n}(setting: str) -> tuple[Scene{m}, str]:
     hero = Character{m}(name="Ada", age=36, role="hero")
     shown = scene{a}(hero, [hero], setting)
     return shown, backstory{b}(shown.lead, mood="grim")
-'''
+"""
 
 
 def write(folder: Path, functions: int) -> None:
@@ -80,6 +80,7 @@ def cpu(folder: Path, config: str, cache: Path) -> float:
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", str(cache), "."],
         cwd=folder,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")},
         capture_output=True,
         text=True,
     )

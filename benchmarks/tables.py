@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 Rows = list[dict[str, Any]]
@@ -15,7 +16,7 @@ def show(tables: dict[str, Rows], path: Path | None) -> None:
     for title, rows in tables.items():
         table = Table(*rows[0], title=title)
         for row in rows:
-            table.add_row(*map(str, row.values()))
+            table.add_row(*(escape(str(value)) for value in row.values()))  # a type has brackets, as markup has
         Console(width=160).print(table)
     if path is not None:
         path.write_text(json.dumps(tables, indent=1))

@@ -110,8 +110,8 @@ def _branches(items: list[Any], pattern: _Pattern) -> Iterable[tuple[bool, Expr,
         last_feed = optional(Lit("\n")) if pattern.python and items[-1][1] is op.AT_END and not ends else last_feed
         ends, items = True, items[:-1]
     # A group at an edge that has anchors in it is taken apart: `(^|,)a`, and `^a$|^b$`, of which Python puts the `^` first.
-    for at in (slice(0, 1), slice(max(len(items) - 1, 0), None)):
-        code, argument = items[at][0] if items else (None, None)
+    for at in (slice(0, 1), slice(len(items) - 1, None)) if items else ():
+        code, argument = items[at][0]
         if code in (op.BRANCH, op.SUBPATTERN) and _has_anchor(items[at][0]):
             for branch in map(list, argument[1] if code is op.BRANCH else [_ungrouped(argument, pattern)]):
                 for first, body, last in _branches([*items[: at.start], *branch, *items[at.start + 1 :]], pattern):

@@ -8,14 +8,21 @@ what is asked of a value of unknown kind may be there. Importing this module imp
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from jinja2 import nodes
 
-from typefold.compiler.template_kinds import UNKNOWN, Elements, Fields, Kind
-from typefold.compiler.template_parse import BadSyntax, environment, placed, undeclared
+from typefold.compiler.template_expressions import (
+    attribute_argument,
+    beginning,
+    imported_names,
+    loop_kind,
+    text_of_expression,
+)
+from typefold.compiler.template_kinds import UNKNOWN, Elements, Kind
+from typefold.compiler.template_parse import BadSyntax, environment, placed
 
 __all__ = ["Problem", "Report", "check_template"]
 
@@ -66,42 +73,34 @@ def check_template(source: str, parameters: Mapping[str, Kind]) -> Report:
     """
     try:
         tree = placed(source)
-        walk = _Walk(parameters, undeclared(tree) - set(parameters))
     except BadSyntax as error:
         message = f"the docstring is no valid Jinja2 template: {error.reason}"
         return Report([Problem("syntax", message, error.offset)])
+    set_anywhere = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+    walk = _Walk(parameters, set_anywhere)
     walk.all(tree.body, {})
-    walk.early(tree)
     walk.report.problems.sort(key=lambda problem: problem.offset)
     return walk.report
 
 
-_INDEXES = ("index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0")
 _SAME_ELEMENTS = {"list", "sort", "reverse", "unique", "select", "reject", "selectattr", "rejectattr"}
 _ONE_ELEMENT = {"first", "last", "random", "min", "max"}
-_ATTRIBUTE_FIRST = {"selectattr", "rejectattr", "groupby"}
-_ATTRIBUTE_NAMED = {"map", "sort", "unique", "min", "max", "sum", "join"}
 _OF_MACROS = ("caller", "varargs", "kwargs")
+_OF_BLOCKS = ("self", "super")
 
 
 class _Walk:
     """One way through a tree; scopes hold what templates set themselves."""
 
-    def __init__(self, parameters: Mapping[str, Kind], unknown: Collection[str]) -> None:
+    def __init__(self, parameters: Mapping[str, Kind], set_anywhere: Iterable[str]) -> None:
         self.parameters = parameters
-        self.unknown = frozenset(unknown)
-        self.reported: set[str] = set()
+        self.for_macros: Scope = dict.fromkeys(set_anywhere, UNKNOWN)
+        self.blocks: set[str] = set()
         self.report = Report()
 
     def all(self, body: Iterable[nodes.Node], scope: Scope) -> None:
         for node in body:
             self.statement(node, scope)
-
-    def early(self, tree: nodes.Template) -> None:
-        """Report the names that are set in the template, but only after they are used."""
-        for node in tree.find_all(nodes.Name):
-            if node.ctx == "load" and node.name in self.unknown - self.reported:
-                self._unknown(node)
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -125,13 +124,20 @@ class _Walk:
                     scope[node.name] = UNKNOWN
                 else:
                     self.kind(node.call, scope)
-                for default in node.defaults:
-                    self.kind(default, scope)
-                inner = scope | dict.fromkeys((*_OF_MACROS, *(argument.name for argument in node.args)), UNKNOWN)
-                self.all(node.body, inner)
+                # A macro runs later than it stands: what is set by then is not followed.
+                inner = self.for_macros | scope
+                inner |= dict.fromkeys((*_OF_MACROS, *(argument.name for argument in node.args)), UNKNOWN)
+                self.all([*node.defaults, *node.body], inner)
             case nodes.Include() | nodes.Extends() | nodes.Import() | nodes.FromImport():
                 message = "the template takes in another one, and prompts have none to take; put its text here"
                 self._problem("syntax", message, node.lineno)
+                scope.update(dict.fromkeys(imported_names(node), UNKNOWN))
+            case nodes.Block():
+                if node.name in self.blocks:
+                    message = f"the docstring is no valid Jinja2 template: block {node.name!r} defined twice"
+                    self._problem("syntax", message, node.lineno)
+                self.blocks.add(node.name)
+                self._children(node, scope)
             case nodes.Expr():
                 self.kind(node, scope)
             case _:
@@ -143,11 +149,11 @@ class _Walk:
         if element is None:
             self._problem(
                 "attribute",
-                f"the template loops over {_text(node.iter)}, but {of} can't be looped over",
-                _at(node.iter),
+                f"the template loops over {text_of_expression(node.iter)}, but {of} can't be looped over",
+                beginning(node.iter),
             )
         element = element or UNKNOWN
-        inner = scope | {"loop": _loop(element)}
+        inner = scope | {"loop": loop_kind(element)}
         self._bind(node.target, element, inner)
         if node.test is not None:
             self.kind(node.test, inner)
@@ -170,12 +176,12 @@ class _Walk:
                 return self._name(node, scope)
             case nodes.Getattr():
                 of = self.kind(node.node, scope, may_lack=may_lack)
-                return self._attribute(of, node.attr, _text(node), node.lineno + 1, may_lack)
+                return self._attribute(of, node.attr, text_of_expression(node), node.lineno + 1, may_lack)
             case nodes.Getitem(arg=nodes.Const() as key):
                 of = self.kind(node.node, scope, may_lack=may_lack)
                 found = of.item(key.value)
                 if found is None and isinstance(key.value, str):
-                    return self._attribute(of, key.value, _text(node), key.lineno + 1, may_lack)
+                    return self._attribute(of, key.value, text_of_expression(node), key.lineno + 1, may_lack)
                 return found or UNKNOWN
             case nodes.Call():
                 of = self.kind(node.node, scope)
@@ -205,12 +211,11 @@ class _Walk:
                 message = "'self' has a meaning of its own in Jinja2; write the message with ask(f'...')"
                 self._problem("name", message, node.lineno, len(node.name))
             return self.parameters[node.name]
-        if node.name in self.unknown:
+        if node.name not in environment().globals and node.name not in _OF_BLOCKS:
             self._unknown(node)
         return UNKNOWN
 
     def _unknown(self, node: nodes.Name) -> None:
-        self.reported.add(node.name)
         otherwise = f"; the parameters are {', '.join(self.parameters) or 'none'}"
         message = f"the template uses {node.name!r}, which is no parameter"
         self._problem("name", message + _nearest(node.name, self.parameters, otherwise), node.lineno, len(node.name))
@@ -232,10 +237,10 @@ class _Walk:
         of = UNKNOWN if node.node is None else self.kind(node.node, scope, may_lack=name in ("default", "d"))
         self._children(node, scope, leave=(node.node,))
         element = of.element() or UNKNOWN
-        attribute = _attribute_argument(node)
+        attribute = attribute_argument(node)
         if attribute is not None:
             for part in attribute.value.split("."):
-                text = f"{attribute.value!r} of each of {_text(node.node)}"
+                text = f"{attribute.value!r} of each of {text_of_expression(node.node)}"
                 element = self._attribute(element, part, text, attribute.lineno + 1, may_lack=False)
         if name == "map" and attribute is not None:
             return Elements(element)
@@ -258,48 +263,6 @@ class _Walk:
         self.report.problems.append(Problem(code, message, offset, length))
 
 
-def _loop(element: Kind) -> Kind:
-    known: dict[str, Kind] = dict.fromkeys((*_INDEXES, "cycle", "changed"), UNKNOWN)
-    return Fields("loop", known | {"previtem": element, "nextitem": element})
-
-
-def _attribute_argument(node: nodes.Filter) -> nodes.Const | None:
-    """The name of an attribute that a filter asks of each element."""
-    given: list[Any] = [keyword.value for keyword in node.kwargs if keyword.key == "attribute"]
-    if node.name in _ATTRIBUTE_FIRST:
-        given += node.args[:1]
-    elif node.name not in _ATTRIBUTE_NAMED:
-        return None
-    found = given[0] if given else None
-    return found if isinstance(found, nodes.Const) and isinstance(found.value, str) else None
-
-
 def _nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else otherwise
-
-
-def _at(node: nodes.Node) -> int:
-    """Where an expression begins: an attribute knows its dot alone."""
-    while isinstance(node, (nodes.Getattr, nodes.Getitem, nodes.Call, nodes.Filter, nodes.Test)):
-        if node.node is None:
-            break
-        node = node.node
-    return node.lineno
-
-
-def _text(node: nodes.Node | None) -> str:
-    """An expression as it was written, about."""
-    match node:
-        case nodes.Name():
-            return node.name
-        case nodes.Getattr():
-            return f"{_text(node.node)}.{node.attr}"
-        case nodes.Getitem(arg=nodes.Const() as key):
-            return f"{_text(node.node)}[{key.value!r}]"
-        case nodes.Call():
-            return f"{_text(node.node)}(...)"
-        case nodes.Filter():
-            return f"{_text(node.node)}|{node.name}"
-        case _:
-            return "..."

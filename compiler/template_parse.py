@@ -7,18 +7,17 @@ that carry an offset in its stead give a tree of offsets, and errors with one. I
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
 from typefold.compiler.templates import text_of
 
-__all__ = ["BadSyntax", "environment", "placed", "undeclared"]
+__all__ = ["BadSyntax", "environment", "placed"]
 
 
 class BadSyntax(ValueError):
@@ -61,35 +60,6 @@ def placed(source: str) -> nodes.Template:
         return parser.parse()
     except TemplateSyntaxError as error:
         raise BadSyntax((error.message or "it can't be read").rstrip("."), min(error.lineno, len(source))) from error
-
-
-def undeclared(tree: nodes.Template) -> set[str]:
-    """The names that rendering would look for outside the template.
-
-    Raises:
-        BadSyntax: The tree makes no template, as where a block is defined twice.
-    """
-    tree.set_environment(_lenient())
-    try:
-        return meta.find_undeclared_variables(tree) - set(environment().globals)
-    except TemplateSyntaxError as error:
-        raise BadSyntax((error.message or "it makes no template").rstrip("."), error.lineno) from error
-
-
-@cache
-def _lenient() -> Environment:
-    """An environment in which every filter and test exists, so that those that don't hide nothing else."""
-    every: Any = _Every()
-    reader = environment().overlay()
-    reader.filters = reader.tests = every
-    return reader
-
-
-class _Every:
-    """Filters, or tests, of every name."""
-
-    def get(self, name: str) -> Callable[..., object]:
-        return str
 
 
 def _tokens(source: str) -> Iterator[tuple[int, str, str]]:

@@ -58,13 +58,18 @@ class PromptTemplate:
 
     def __init__(self, source: str, parameters: Collection[str], *, name: str = "template") -> None:
         # jinja2 takes 30 ms to import: only prompts with templates pay for it.
+        from jinja2 import TemplateError as JinjaError
+
         from typefold.compiler.template_check import check_template
         from typefold.compiler.template_parse import environment
 
         for problem in check_template(source, dict.fromkeys(parameters, UNKNOWN)).problems:
             line = source.count("\n", 0, problem.offset) + 1
             raise TemplateError(f"{name}: line {line} of the docstring: {problem.message}")
-        self._template = environment().from_string(source)
+        try:
+            self._template = environment().from_string(source)
+        except JinjaError as error:
+            raise TemplateError(f"{name}: the docstring is no valid Jinja2 template: {error}") from error
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text for these values.

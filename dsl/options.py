@@ -156,11 +156,11 @@ class Options:
             raise PromptUsageError(f"{where}: timeout is a number of seconds above 0, not {kept['timeout']!r}")
         if "wire" in kept and not isinstance(kept["wire"], WireFormat):
             raise PromptUsageError(f"{where}: wire is a typefold.WireFormat, not {kept['wire']!r}")
-        if not is_count(kept.get("retries", 0)):
+        if not _is_count(kept.get("retries", 0)):
             raise PromptUsageError(f"{where}: retries is a number of further attempts, not {kept['retries']!r}")
         if not isinstance(kept.get("grow", False), bool):
             raise PromptUsageError(f"{where}: grow is True or False, not {kept['grow']!r}")
-        if not is_count(most := kept.get("max_reasoning_tokens", 1)) or most < 1:
+        if not _is_count(most := kept.get("max_reasoning_tokens", 1)) or most < 1:
             raise PromptUsageError(f"{where}: max_reasoning_tokens is a number of tokens, not {most!r}")
         return replace(self, sampling=sampling, engine=engine, **kept)
 
@@ -178,7 +178,7 @@ class Options:
                     )
 
 
-def is_count(value: object) -> bool:
+def _is_count(value: object) -> bool:
     """Whether it is a whole number of at least 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 

@@ -230,8 +230,8 @@ def prompt(
         function: The function; its body is `return ask(...)`, its return annotation the form of the answer.
         examples: Worked calls, shown to the model as earlier turns; see `example`.
         **options: Sampling parameters by vLLM's names (`max_tokens`, `temperature`, ...), and `sampling_params`,
-            `runtime`, `timeout` (seconds), `shape`, `truncation`, `wire`, `priority`, `lora_request`,
-            `chat_template_kwargs`; see `typefold.options.CallOptions`.
+            `runtime`, `timeout` (seconds), `shape`, `truncation`, `wire`, `retries`, `grow`, `max_reasoning_tokens`,
+            `priority`, `lora_request`, `chat_template_kwargs`; see `typefold.options.CallOptions`.
 
     Returns:
         A `Prompt` (an `AsyncPrompt` for `async def`) with the function's parameters and return type.

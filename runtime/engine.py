@@ -1,4 +1,4 @@
-"""What the scheduler asks of an engine: its verbs, and three facts.
+"""What the scheduler asks of an engine: its verbs, and some facts.
 
 An engine is driven by one thread, the scheduler's, and by no other. It is handed token ids, so that what was counted is
 what is sent, and gives back completions in the order in which they finish; of streamed answers also the pieces, as they

@@ -131,29 +131,32 @@ class _Tree:
             return None
         weights = {each.token_id: (each.written, each.logprob) for each in tokens}
         if not complete:
-            best = max(tokens, key=lambda each: each.logprob)
-            yield from self._choice_by_choice(place, best, weights)
+            yield from self._choice_by_choice(place, weights)
         top = max(logprob for _, logprob in weights.values())
         raw = {token_id: (written, math.exp(logprob - top)) for token_id, (written, logprob) in weights.items()}
         total = math.fsum(weight for _, weight in raw.values())
         return {token_id: (written, weight / total) for token_id, (written, weight) in raw.items()}
 
     def _choice_by_choice(
-        self, place: _Place, best: TokenLogprob, weights: dict[int, tuple[bytes, float]]
+        self, place: _Place, weights: dict[int, tuple[bytes, float]]
     ) -> Generator[Request, Outcome, None]:
-        """The tokens that one step had no space for, from steps that admit fewer texts; `best` is in all of them."""
-        whole = place.written + best.written
-        owner = next(each for each in place.members if self._leads(whole, each, ends=not best.written))
-        groups = [tuple(each for each in place.members if each != owner)]
+        """The tokens that one step had no space for, from steps that admit fewer texts.
+
+        Steps are put together by a token that is in both. Where there is none, the likeliest text is admitted as well.
+        """
+        best = max(weights, key=lambda each: weights[each][1])
+        whole, ends = place.written + weights[best][0], not weights[best][0]
+        owner = next(each for each in place.members if self._leads(whole, each, ends=ends))
+        groups = _halves(place.members)
         while groups:
             group = groups.pop()
-            tokens, complete = yield from self._ask(place, (owner, *group))
-            known = next((each.logprob for each in tokens if each.token_id == best.token_id), None)
-            if known is not None and (complete or len(group) == 1):
-                for each in tokens:
-                    weights[each.token_id] = (each.written, each.logprob - known + best.logprob)
-            elif len(group) > 1:
-                groups += [group[: len(group) // 2], group[len(group) // 2 :]]
+            tokens, complete = yield from self._ask(place, group)
+            if not complete and len(group) > 1:
+                groups += _halves(group)
+            elif not _linked(tokens, weights):
+                both, _ = yield from self._ask(place, (owner, *(each for each in group if each != owner)))
+                _linked(both, weights)
+                _linked(tokens, weights)
 
     def _ask(
         self, place: _Place, members: Sequence[int]
@@ -200,6 +203,23 @@ def probabilities(
     yield from tree.weigh()
     total = math.fsum(tree.found)
     return [each / total for each in tree.found]
+
+
+def _linked(tokens: Sequence[TokenLogprob], weights: dict[int, tuple[bytes, float]]) -> bool:
+    """Add the tokens of another step; `False` if none of them is known, so that theirs can't be compared."""
+    known = [each for each in tokens if each.token_id in weights]
+    if not known:
+        return False
+    link = max(known, key=lambda each: each.logprob)
+    shift = weights[link.token_id][1] - link.logprob
+    for each in tokens:
+        weights.setdefault(each.token_id, (each.written, each.logprob + shift))
+    return True
+
+
+def _halves(members: tuple[int, ...]) -> list[tuple[int, ...]]:
+    middle = len(members) // 2
+    return [members[:middle], members[middle:]]
 
 
 def _is_text(data: bytes) -> bool:

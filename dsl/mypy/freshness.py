@@ -17,7 +17,10 @@ from mypy.nodes import GDEF, MypyFile, SymbolTableNode, TypeInfo, Var
 from mypy.server.trigger import make_trigger
 from mypy.types import Instance, LiteralType
 
-__all__ = ["Dependencies", "digest_of_package", "mark"]
+__all__ = ["OF_OTHERS", "Dependencies", "digest_of_package", "mark"]
+
+OF_OTHERS = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
+"""Paths of what is installed: it changes with its version, and all is checked anew then."""
 
 _MARK = "__typefold_declarations__"
 _DECLARES = re.compile(rb"Annotated|pydantic|dataclass|msgspec|attrs?\b|Enum|TypedDict|NamedTuple|hook")
@@ -35,7 +38,7 @@ def digest_of_package() -> str:
 
 def mark(tree: MypyFile, modules: dict[str, MypyFile]) -> None:
     """Put a digest of a module's declarations where mypy compares interfaces."""
-    digest = None if tree.is_stub else _digest(tree.path)
+    digest = None if tree.is_stub or OF_OTHERS.search(tree.path) else _digest(tree.path)
     builtins = modules.get("builtins")
     text = builtins.names.get("str") if builtins is not None else None
     if digest is None or text is None or not isinstance(text.node, TypeInfo):

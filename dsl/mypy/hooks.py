@@ -62,11 +62,13 @@ class TypefoldPlugin(Plugin):
 
     def report_config_data(self, ctx: ReportConfigContext) -> None:
         """Nothing to report; but before a module's interface is written down, its declarations are put into it."""
+        self._workspace.forget()
         tree = None if ctx.is_check else self._workspace.modules.get(ctx.id)
         if tree is not None:
             _safely(lambda: mark(tree, self._workspace.modules))
 
     def get_additional_indirect_deps(self, file: MypyFile) -> set[str]:
+        self._workspace.forget()
         _safely(lambda: mark(file, self._workspace.modules))
         return self._workspace.dependencies.of(file)
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 from collections.abc import Iterator
 
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo
 
+from typefold.mypy.freshness import OF_OTHERS
 from typefold.static.rebuild.meanings import Declared, Meaning, ModuleName, Where, is_library, library_object
 from typefold.static.rebuild.registrations import ANY_CLASS, may_register, registered_in
 from typefold.static.rebuild.scopes import SourceNames, library_module
 from typefold.static.sources import Source
 
 __all__ = ["MypyNames"]
-
-_OF_OTHERS = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
 
 
 class MypyNames(SourceNames):
@@ -37,7 +35,7 @@ class MypyNames(SourceNames):
         if module not in self._sources:
             tree = self._modules.get(module)
             path = tree.path if tree is not None else ""
-            if path and not _OF_OTHERS.search(path):
+            if path and not OF_OTHERS.search(path):
                 self._stamps[path] = _stamp(path)
             self._sources[module] = Source.read(path) if path.endswith((".py", ".pyi")) else None
         return self._sources[module]
@@ -52,7 +50,7 @@ class MypyNames(SourceNames):
             return False
         tree = self._modules.get(module)
         return (
-            tree is None or tree.is_stub or module.partition(".")[0] == "typefold" or bool(_OF_OTHERS.search(tree.path))
+            tree is None or tree.is_stub or module.partition(".")[0] == "typefold" or bool(OF_OTHERS.search(tree.path))
         )
 
     def otherwise(self, module: str, name: str) -> Meaning | None:
@@ -109,7 +107,7 @@ class MypyNames(SourceNames):
         for module, tree in list(self._modules.items()):
             if tree.is_stub or not tree.path.endswith(".py") or module.partition(".")[0] == "typefold":
                 continue
-            if not _OF_OTHERS.search(tree.path) and may_register(_text(tree.path)):
+            if not OF_OTHERS.search(tree.path) and may_register(_text(tree.path)):
                 source = self.source(module)
                 yield from registered_in(source) if source is not None else ()
 

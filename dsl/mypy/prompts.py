@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mypy.nodes import ARG_STAR, ARG_STAR2, Decorator
+from mypy.nodes import ARG_STAR, ARG_STAR2, Decorator, MypyFile
 from mypy.plugin import FunctionContext, MethodContext
 from mypy.types import (
     AnyType,
@@ -37,16 +37,22 @@ def check_prompt(ctx: FunctionContext | MethodContext, workspace: Workspace) -> 
     tree = getattr(api, "tree", None)
     if not isinstance(decorator, Decorator) or tree is None:
         return  # prompt(f) as a call: what f is may not be known
+    with unfiltered(api):
+        for finding, last_line in workspace.once(decorator, lambda: _found(decorator, tree, api, workspace)):
+            report(api, finding, decorator.func, last_line)
+
+
+def _found(decorator: Decorator, tree: MypyFile, api: Any, workspace: Workspace) -> list[tuple[Finding, int]]:
+    """What is wrong, each with the last line on which it can be silenced."""
     source = workspace.source(tree.fullname)
     function = source.function_at(decorator.func.line, decorator.func.name) if source is not None else None
     if source is None or function is None:
-        return
+        return []
     check = PromptCheck(function, source, tree.fullname, workspace.evaluator())
     look = Look(api.options)
-    with unfiltered(api):
-        for finding in _findings(check, decorator, look, api):
-            report(api, finding, decorator.func, check.last_line)
+    found = [(finding, check.last_line) for finding in _findings(check, decorator, look, api)]
     workspace.depends(tree, look.modules, look.triggers)
+    return found
 
 
 def _findings(check: PromptCheck, decorator: Decorator, look: Look, api: Any) -> Iterator[Finding]:

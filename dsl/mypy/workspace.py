@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from mypy.nodes import MypyFile
+from collections.abc import Callable
+from typing import TypeAlias
+
+from mypy.nodes import Decorator, MypyFile
 
 from typefold.mypy.freshness import Dependencies
 from typefold.mypy.names import MypyNames
+from typefold.static.findings import Finding
 from typefold.static.rebuild import Evaluator
 from typefold.static.sources import Source
 from typefold.static.words import Words
 
 __all__ = ["Workspace"]
+
+Findings: TypeAlias = list[tuple[Finding, int]]
 
 
 class Workspace:
@@ -21,6 +27,8 @@ class Workspace:
 
     def __init__(self) -> None:
         self.modules: dict[str, MypyFile] = {}
+        self._looked = False
+        self._last: tuple[Decorator, Findings] | None = None
         self.dependencies = Dependencies()
         self._names = MypyNames(self.modules)
         self._evaluator = Evaluator(self._names)
@@ -32,8 +40,10 @@ class Workspace:
 
     def evaluator(self) -> Evaluator:
         """The evaluator, up to date."""
-        if self._names.is_stale():
-            self._renew()
+        if not self._looked:
+            self._looked = True
+            if self._names.is_stale():
+                self._renew()
         return self._evaluator
 
     def source(self, module: str) -> Source | None:
@@ -44,6 +54,20 @@ class Workspace:
     def words(self, module: str) -> Words:
         """What names mean in a module."""
         return Words(self.evaluator(), module)
+
+    def once(self, decorator: Decorator, find: Callable[[], Findings]) -> Findings:
+        """What was found of a function, if it was the last to be looked at and nothing was checked since.
+
+        mypy asks once for each overload of the decorator that it tries.
+        """
+        if self._last is None or self._last[0] is not decorator:
+            self._last = (decorator, find())
+        return self._last[1]
+
+    def forget(self) -> None:
+        """Look at the next function anew, whichever it is, and at the sources: a module has been checked."""
+        self._last = None
+        self._looked = False
 
     def depends(self, tree: MypyFile, modules: set[str], triggers: set[str]) -> None:
         """Note what a module's findings came from: these, and what its declarations are made of."""

@@ -26,12 +26,10 @@ class Docstring:
     Attributes:
         text: Without indentation, as `inspect.getdoc` gives it.
         places: Where each of its characters stands, and its end.
-        last_line: The line of the closing quotation marks.
     """
 
     text: str
     places: Sequence[Place]
-    last_line: int
 
     def place(self, offset: int) -> Place:
         """Where a character of the text stands in the file."""
@@ -48,7 +46,7 @@ def docstring_of(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequen
         return None
     text, origins = cleaned(node.value)
     where = places(node, lines)
-    return Docstring(text, [where[origin] for origin in origins], node.end_lineno or node.lineno)
+    return Docstring(text, [where[origin] for origin in origins])
 
 
 def cleaned(document: str) -> tuple[str, list[int]]:

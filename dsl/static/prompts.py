@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from typefold.compiler import OutputType
 from typefold.compiler.template_kinds import Kind
 from typefold.static.bodies import asks, body_findings, returns_nothing, unused_parameters
-from typefold.static.docstrings import docstring_of
+from typefold.static.docstrings import Docstring, docstring_of
 from typefold.static.examples import example_findings
 from typefold.static.findings import Finding, at
 from typefold.static.literals import Place
@@ -36,10 +37,19 @@ class PromptCheck:
         self.evaluator = evaluator
         self.where = Where(module, function.around)
         self.words = Words(evaluator, module)
-        self.docstring = docstring_of(function.node, source.lines)
-        first = function.node.body[0]
-        self.last_line = self.docstring.last_line if self.docstring else max(function.node.lineno, first.lineno - 1)
+        self._source = source
+
+    @cached_property
+    def docstring(self) -> Docstring | None:
+        """The function's docstring."""
+        return docstring_of(self.function.node, self._source.lines)
+
+    @cached_property
+    def last_line(self) -> int:
         """The last line of the signature and the docstring."""
+        first = self.function.node.body[0]
+        is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        return first.end_lineno or first.lineno if is_docstring else max(self.function.node.lineno, first.lineno - 1)
 
     def findings(
         self, kinds: Mapping[str, Kind], *, says_annotations: bool = False, says_returns: bool = False
@@ -82,7 +92,7 @@ class PromptCheck:
 
     def _of_template(self, kinds: Mapping[str, Kind]) -> Generator[Finding, None, set[str] | None]:
         """What is wrong with the template; and the parameters that it uses, if they can be known."""
-        if self.docstring is None or not asks(self.function, self.words, bare=True):
+        if not asks(self.function, self.words, bare=True) or self.docstring is None:
             return set()
         from typefold.compiler.template_check import check_template  # it imports jinja2
 

@@ -88,7 +88,7 @@ class Source:
 
     def decorated_by(self, node: ast.expr) -> Function | None:
         """The function that an expression decorates."""
-        return next((each for each in self.functions.values() if node in each.node.decorator_list), None)
+        return self._decorated.get(node)
 
     def function_at(self, line: int, name: str) -> Function | None:
         """The function of a name whose `def` or first decorator is on a line."""
@@ -99,6 +99,10 @@ class Source:
         """The innermost function whose body holds a place; the column is in bytes, as in `ast`."""
         inside = [each for each in self.functions.values() if _holds(each.node, line, column)]
         return max(inside, key=lambda each: (each.node.lineno, each.node.col_offset), default=None)
+
+    @cached_property
+    def _decorated(self) -> dict[ast.expr, Function]:
+        return {decorator: each for each in self.functions.values() for decorator in each.node.decorator_list}
 
     @cached_property
     def _by_decorator(self) -> dict[int, Function]:

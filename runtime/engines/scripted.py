@@ -23,8 +23,8 @@ from typing import cast
 from typefold.compiler import Vocabulary
 from typefold.compiler.sample import sample
 from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
-from typefold.runtime.engines.made_up import END, known_answers, made_up_logprobs
-from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
+from typefold.runtime.engines.made_up import END, made_up_logprobs, possible_answer
+from typefold.runtime.request import FinishReason, Outcome, Request
 
 __all__ = ["Answer", "Answers", "ScriptedEngine"]
 
@@ -187,7 +187,7 @@ class ScriptedEngine:
         if isinstance(answer, EngineRefusal):
             raise answer
         if request.probe and isinstance(answer, str) and not isinstance(answer, FinishReason):
-            answer = _possible(answer, request)
+            answer = possible_answer(answer, request)
         limit = min(max_tokens, self._max_model_len - len(token_ids))
         self.requests.append(request)
         decoder = None if request.on_delta is None else codecs.getincrementaldecoder("utf-8")()
@@ -268,18 +268,6 @@ class _UsedUp:
         return next(self.answers, EngineRefusal("answers= is used up: more requests were added than it has answers"))
 
 
-def _possible(answer: str, request: Request) -> str:
-    """The rest of a scripted answer behind the tokens that are there; any that is admitted, if it is not that one."""
-    begun = bytes(token_id for token_id in request.begun if token_id != END)
-    rest = answer.encode().removeprefix(begun)
-    admitted = known_answers(request.constraint)
-    if rest in admitted or not admitted:
-        return rest.decode()
-    if not request.begun and "logit_bias" not in request.sampling:
-        raise EngineRefusal(f"answers= gives {answer!r:.200}, which is none of the choices")
-    return admitted[0].decode()
-
-
 def _render(request: Request) -> str:
     if isinstance(request.prompt, str):
         return request.prompt
@@ -329,13 +317,5 @@ def _outcome(sequence: _Sequence) -> Outcome:
         prompt_tokens=sequence.prompt_tokens,
         output_tokens=sequence.due,
         token_ids=token_ids,
-        logprobs=_logprobs(sequence.request, token_ids),
+        logprobs=made_up_logprobs(sequence.request, token_ids),
     )
-
-
-def _logprobs(request: Request, token_ids: Sequence[int]) -> tuple[tuple[TokenLogprob, ...], ...] | None:
-    count = request.sampling.get("logprobs", getattr(request.sampling_params, "logprobs", None))
-    if count is None:
-        return None
-    answers = known_answers(request.constraint)
-    return made_up_logprobs(token_ids, answers, count)

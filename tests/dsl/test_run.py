@@ -2,8 +2,11 @@
 
 import asyncio
 import contextvars
+import gc
 import itertools
+import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
@@ -12,7 +15,7 @@ import pytest
 from returns.result import Failure, Result, Success
 
 from typefold import BatchError, Cancelled, Invalid, PromptError, PromptUsageError, Runtime, ask, prompt, run
-from typefold.mailbox import RowCancelled
+from typefold.mailbox import Parked, RowCancelled
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -126,7 +129,44 @@ def test_context_variables_are_a_rows_own() -> None:
         return before, place.get()
 
     assert run(program, range(5)) == [(99, number) for number in range(5)]
+    assert run(program, range(5), window=1) == [(99, number) for number in range(5)]
     assert place.get() == 99
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_row_leaves_nothing_to_the_next_in_its_greenlet_and_nothing_in_memory() -> None:
+    class Thing:
+        pass
+
+    seen: list[weakref.ref[Thing]] = []
+
+    def program(number: int) -> int:
+        thing = Thing()
+        seen.append(weakref.ref(thing))
+        assert sys.exc_info() == (None, None, None)
+        plus_one(number)
+        if number % 2:
+            raise ValueError(number)
+        return number
+
+    stream = run.stream(program, range(100), window=2)
+    for index, result in stream:
+        assert isinstance(result, Failure) == bool(index % 2)
+        del result
+        assert len([ref for ref in seen if ref() is not None]) <= 4
+    gc.collect()
+    assert all(ref() is None for ref in seen)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_run_leaves_no_greenlet_behind() -> None:
+    run(thrice, range(20), window=4)
+    stream = run.stream(thrice, range(20), window=4)
+    next(stream)
+    stream.close()
+    del stream
+    gc.collect()
+    assert [each for each in gc.get_objects() if isinstance(each, Parked) and not each.dead] == []
 
 
 @pytest.mark.usefixtures("runtime")

@@ -85,7 +85,6 @@ def test_a_name_in_a_docstring_is_found_in_the_file() -> None:
     assert docstring.text == "Say\n\n{{ Aname }} \U0001f600 {{ other }}"
     assert docstring.place(docstring.text.index("other")) == (4, lines[3].index("other"))
     assert docstring.place(docstring.text.index("name")) == (4, lines[3].index("name"))
-    assert docstring.last_line == 5
 
 
 def test_no_docstring_is_none() -> None:

@@ -1,0 +1,170 @@
+"""Scoring against a model that is a table: whatever the vocabulary, the sum over all paths is what comes out."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from typefold.compiler.finite import finite_texts
+from typefold.runtime import FinishReason, Outcome, Request, TokenLogprob
+from typefold.runtime.scoring import probabilities
+
+END = 0
+
+
+class Table:
+    """A model with a vocabulary of its own: the logit of a token depends on all tokens before it, and on chance.
+
+    Args:
+        texts: The texts that its tokens are cut from.
+        seed: Makes another model.
+        mode: What its log probabilities are: of the admitted tokens (vLLM's), or bare logits.
+        sharpness: How far its logits lie apart.
+    """
+
+    def __init__(self, texts: Sequence[str], seed: int, *, mode: str = "logprobs", sharpness: float = 3.0) -> None:
+        rng = random.Random(seed)
+        pieces = {bytes([byte]) for text in texts for byte in text.encode()}
+        for text in texts:
+            data = text.encode()
+            cuts = [rng.randrange(len(data)) for _ in range(4)]
+            pieces |= {data[cut : cut + rng.randint(2, 6)] for cut in cuts}
+        self.written = [b"", *sorted(pieces), *[b"\xff"] * 3]  # and some that are never admitted
+        self.seed, self.mode, self.sharpness = seed, mode, sharpness
+        self.requests: list[Request] = []
+
+    def logit(self, path: tuple[int, ...], token_id: int) -> float:
+        return random.Random(f"{self.seed} {path} {token_id}").gauss(0, self.sharpness)
+
+    def admitted(self, written: bytes, choices: Sequence[bytes]) -> list[int]:
+        tokens = [
+            token_id
+            for token_id, adds in enumerate(self.written)
+            if adds and any(choice.startswith(written + adds) for choice in choices)
+        ]
+        return [*tokens, *([END] if written in choices else [])]
+
+    def answer(self, request: Request) -> Outcome:
+        """As vLLM answers: the constraint's mask, then log probabilities, then the bias."""
+        self.requests.append(request)
+        spec = request.constraint.language
+        assert spec is not None
+        choices = [text.encode() for text in finite_texts(spec, 1000) or ()]
+        bias: dict[int, float] = request.sampling.get("logit_bias", {})
+        rows: list[tuple[TokenLogprob, ...]] = []
+        taken: list[int] = []
+        written = b""
+        for _ in range(request.sampling["max_tokens"]):
+            logits = {each: self.logit((*request.begun, *taken), each) for each in self.admitted(written, choices)}
+            top = max(logits.values())
+            total = top + math.log(math.fsum(math.exp(logit - top) for logit in logits.values()))
+            shift = total if self.mode == "logprobs" else 0.0
+            best = max(logits, key=lambda each: logits[each] + bias.get(each, 0.0))
+            ranked = sorted(logits, key=lambda each: -logits[each])[: request.sampling["logprobs"]]
+            row = [best, *(each for each in ranked if each != best)]
+            rows.append(tuple(TokenLogprob(each, logits[each] - shift, self.written[each]) for each in row))
+            taken.append(best)
+            written += self.written[best]
+            if best == END:
+                break
+        return Outcome(
+            text="",
+            finish_reason=FinishReason.LENGTH,
+            prompt_tokens=1,
+            output_tokens=1,
+            token_ids=tuple(taken),
+            logprobs=tuple(rows),
+        )
+
+    def directly(self, texts: Sequence[str]) -> list[float]:
+        """Every path through every admitted token, to its end."""
+        found = [0.0] * len(texts)
+        choices = [text.encode() for text in texts]
+
+        def walk(path: tuple[int, ...], written: bytes, mass: float) -> None:
+            if mass < 1e-9:
+                return
+            logits = {each: self.logit(path, each) for each in self.admitted(written, choices)}
+            total = math.fsum(map(math.exp, logits.values()))
+            for token_id, logit in logits.items():
+                share = mass * math.exp(logit) / total
+                if token_id == END:
+                    found[choices.index(written)] += share
+                else:
+                    walk((*path, token_id), written + self.written[token_id], share)
+
+        walk((), b"", 1.0)
+        return found
+
+
+def scored(model: Table, texts: Sequence[str], max_logprobs: int = 256) -> list[float]:
+    exchange = probabilities(Request(prompt="?"), texts, max_logprobs=max_logprobs)
+    try:
+        request = next(exchange)
+        while True:
+            request = exchange.send(model.answer(request))
+    except StopIteration as end:
+        found: list[float] = end.value
+        return found
+
+
+CHOICES = [
+    ["keep", "drop"],
+    ["positive", "negative", "neutral"],
+    ["no", "none", "not sure", "n"],
+    ["true", "false"],
+    ["да", "нет", "не"],
+    ["👍", "👎", "👌👍"],
+    ["一", "丁", "七", "no"],
+    ["", "a", "aa", "aaa"],
+    ["aab", "aac", "ab"],
+    ["strongly agree", "agree", "disagree", "strongly disagree"],
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("texts", CHOICES, ids=lambda texts: ",".join(texts))
+def test_the_sum_over_all_paths_is_found(texts: list[str], seed: int) -> None:
+    model = Table([text for text in texts if text], seed)
+    assert scored(model, texts) == pytest.approx(model.directly(texts), abs=1.1e-3)
+
+
+@pytest.mark.parametrize("mode", ["logprobs", "logits"])
+@pytest.mark.parametrize("most", [3, 5, 20])
+def test_steps_that_tell_little_are_put_together(most: int, mode: str) -> None:
+    texts = ["red", "green", "blue", "yellow", "pink", "orange", "cyan", "white", "black", "brown"]
+    model = Table(texts, seed=1, mode=mode, sharpness=1.0)
+    found = scored(model, texts, max_logprobs=most)
+    assert found == pytest.approx(model.directly(texts), abs=0.03 if most == 3 else 1.1e-3)
+    assert all(request.sampling["logprobs"] <= most for request in model.requests)
+
+
+def test_probabilities_add_up_to_one() -> None:
+    for texts in CHOICES:
+        found = scored(Table([text for text in texts if text], 3), texts)
+        assert math.fsum(found) == pytest.approx(1)
+        assert all(0 <= each <= 1 for each in found)
+
+
+def test_choices_that_part_at_once_take_one_request() -> None:
+    model = Table(["keep", "drop", "ask"], 1)
+    scored(model, ["keep", "drop", "ask"])
+    assert len(model.requests) == 1
+
+
+def test_one_choice_takes_none() -> None:
+    model = Table(["keep"], 1)
+    assert scored(model, ["keep"]) == [1.0]
+    assert model.requests == []
+
+
+def test_nothing_of_the_callers_sampling_gets_in() -> None:
+    request = Request(prompt="?", sampling_params=object(), sampling={"temperature": 2.0, "seed": 1})
+    first = next(probabilities(request, ["a", "b"], max_logprobs=20))
+    assert first.sampling_params is None
+    assert first.sampling["temperature"] == 0.0
+    assert "seed" not in first.sampling
+    assert first.probe
