@@ -193,9 +193,7 @@ class Context:
         return wire
 
 
-def _checked(
-    wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing, *, by_python: bool
-) -> Wire[Any]:
+def _checked(wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing, *, by_python: bool) -> Wire[Any]:
     """The wire, with what decoding cannot enforce left to pydantic also where a hook reads the value, not pydantic."""
 
     @cache

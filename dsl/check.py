@@ -7,7 +7,7 @@ made again from their declarations (`typefold.static.rebuild`). What only the ru
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 import traceback
@@ -20,7 +20,7 @@ from typing import Any
 from typefold.compiler.template_kinds import Kind
 from typefold.static.bodies import misplaced_ask
 from typefold.static.disk import DiskNames
-from typefold.static.findings import CODES, Finding, Severity, at
+from typefold.static.findings import Finding, Severity, at
 from typefold.static.kinds import kind_of_hint
 from typefold.static.options import option_findings
 from typefold.static.prompts import PromptCheck, parameters_in
@@ -137,28 +137,32 @@ class _File:
         for finding, lines in found:
             if not is_silenced(finding, self._source, lines):
                 line, column = finding.start
-                code = CODES[finding.code]
-                yield Located(self._source.path, line, column + 1, code.name, code.severity, finding.message)
+                yield Located(self._source.path, line, column + 1, finding.code, finding.severity, finding.message)
 
     def _findings(self) -> Iterator[tuple[Finding, range]]:
         """Each with the lines, beside its own, on which it can be silenced."""
         for function in self.prompts:
             checked = PromptCheck(function, self._source, self._module, self._evaluator)
             lines = range(function.node.lineno, checked.last_line + 1)
-            for finding in checked.findings(dict(self._kinds(function))):
-                yield finding, lines
+            try:
+                for finding in list(checked.findings(dict(self._kinds(function)))):
+                    yield finding, lines
+            except Exception as error:  # a mistake of typefold's own: the rest is checked all the same
+                reason = f"{type(error).__name__}: {error}"
+                message = f"{function.node.name!r} could not be checked ({reason}); this is a mistake in typefold, please report it"
+                yield at("internal", message, function.node), range(0)
         for call in self._source.calls.values():
-            function = self._source.decorated_by(call)
-            where = Where(self._module, () if function is None else function.around)
+            decorated = self._source.decorated_by(call)
+            where = Where(self._module, () if decorated is None else decorated.around)
             if self._words.is_options(call, where):
-                lines = range(0) if function is None else range(function.node.lineno, function.node.lineno + 1)
+                lines = range(0) if decorated is None else range(decorated.node.lineno, decorated.node.lineno + 1)
                 for finding in option_findings(call, self._evaluator, where):
                     yield finding, lines
             inside = self._source.around(call.lineno, call.col_offset)
             if self._words.is_ask(call.func, inside):
-                message = misplaced_ask(call, self._source, self._words)
-                if message is not None:
-                    yield at("prompt-ask", message, call), range(0)
+                misplaced = misplaced_ask(call, self._source, self._words)
+                if misplaced is not None:
+                    yield at("prompt-ask", misplaced, call), range(0)
 
     def _kinds(self, function: Function) -> Iterator[tuple[str, Kind]]:
         where = Where(self._module, function.around)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -182,6 +183,13 @@ class Definition(Generic[R]):
             )
         return returned.messages
 
+    def _spread(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Arguments by name as a call takes them: in place, where a parameter takes none by name."""
+        if not arguments.keys() <= self.signature.parameters.keys():
+            return (), arguments
+        bound = inspect.BoundArguments(self.signature, OrderedDict(arguments))
+        return bound.args, bound.kwargs
+
     def worked(self, examples: Sequence[Example[Any]], kind: OutputType[Any]) -> tuple[Message, ...]:
         """Examples as turns of a conversation.
 
@@ -191,7 +199,7 @@ class Definition(Generic[R]):
         turns: list[Message] = []
         for item in examples:
             try:
-                asked = self.messages((), item.arguments)
+                asked = self.messages(*self._spread(item.arguments))
                 answer = kind.encode(item.value)
                 if kind.decode(answer) != item.value:
                     raise ValueError("the value would not come back as it is")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
-from typing import Generic, ParamSpec, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from typefold.compiler import Message
+from typefold.definition import Example
 from typefold.messages import RawPrompt
 from typefold.options import CallOptions
 from typefold.plan import Plan
+from typefold.special import Logged, Reasoned, Scored
 
 __all__ = ["Face"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Face(Generic[P, R]):
@@ -50,3 +53,50 @@ class Face(Generic[P, R]):
             PromptUsageError: An option that does not exist or does not go with the return type.
         """
         return type(self)(self._plan.with_options(options))
+
+    @overload
+    def example(self: Face[P, Logged[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
+    @overload
+    def example(self: Face[P, Reasoned[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
+    @overload
+    def example(self: Face[P, Scored[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
+    @overload
+    def example(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> Example[R]: ...
+    def example(self, value: Any, /, *args: Any, **kwargs: Any) -> Example[Any]:
+        """A worked call of this function, for `with_examples`; type checkers see whether it fits.
+
+        Args:
+            value: What the model should answer: a value of the return type, or of the type inside of `Logged` and the like.
+            *args: The function's arguments.
+            **kwargs: The same by name.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+
+        Example:
+            >>> from typefold import ask, prompt
+            >>> @prompt
+            ... def capital(country: str) -> str:
+            ...     return ask(f"What is the capital of {country}?")
+            >>> capital.example("Paris", "France")
+            example('Paris', country='France')
+        """
+        plan = self._plan
+        return Example(value, plan.definition.bind((*plan.bound, *args), kwargs))
+
+    def with_examples(self, *examples: Example[Any]) -> Self:
+        """The same prompt function with further examples, shown to the model as earlier turns.
+
+        Raises:
+            PromptUsageError: An example whose arguments or value don't fit the function.
+
+        Example:
+            >>> from typefold import ask, prompt
+            >>> @prompt
+            ... def capital(country: str) -> str:
+            ...     return ask(f"What is the capital of {country}?")
+            >>> shown = capital.with_examples(capital.example("Paris", "France"))
+            >>> [message.content for message in shown.render("Peru")][1:]
+            ['Paris', 'What is the capital of Peru?']
+        """
+        return type(self)(self._plan.with_examples(examples))

@@ -111,8 +111,13 @@ class Meter:
             running=running,
             waiting=stats.waiting + stats.running - running,
             cached=(stats.cached_tokens - start.cached_tokens) / read if read > 0 else None,
-            left=None if not done or self._total is None else (now - self._started) * (self._total - done) / done,
+            left=self._left(now - self._started, done),
         )
+
+    def _left(self, seconds: float, done: int) -> float | None:
+        if self._total is None or not 0 < done < self._total:
+            return None
+        return seconds * (self._total - done) / done
 
 
 def clock(seconds: float) -> str:

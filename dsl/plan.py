@@ -61,6 +61,16 @@ class Plan(Generic[R]):
         changed.check()
         return changed
 
+    def with_examples(self, examples: Iterable[Example[Any]]) -> Plan[R]:
+        """The plan with further examples, checked.
+
+        Raises:
+            PromptUsageError: An example whose arguments or value don't fit the function.
+        """
+        changed = replace(self, examples=(*self.examples, *examples), _turns={})
+        changed.check()
+        return changed
+
     def bind_instance(self, instance: Any) -> Plan[R]:
         """The plan of a method, for one instance."""
         return replace(self, bound=(*self.bound, instance))

@@ -65,7 +65,7 @@ def a_prompt_answers() -> None:
     engine = ScriptedEngine(seed=1)
     with Runtime(engine):
         character = make_character("Mars")
-        assert isinstance(character, Character) and len(character.name) <= 20, character
+        assert len(character.name) <= 20, character
         assert judge("A text.") in ("keep", "drop")
         settings = [f"place {number}" for number in range(20)]
         characters = make_character.map(settings)

@@ -47,11 +47,13 @@ def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootMo
 def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     _complete(hint, context)
     fields: list[Field] = []
+    bad_defaults = _bad_defaults(hint)
     for name, info in hint.model_fields.items():
         place = f".{name}"
         wire = context.wire(info.annotation, at=place, metadata=tuple(info.metadata))
         key = field_key(hint, name, info, hint.model_config, context)
-        fields.append(Field(name, key, wire, info.is_required(), info.description))
+        required = info.is_required() or key in bad_defaults or name in bad_defaults
+        fields.append(Field(name, key, wire, required, info.description))
     keys = [field.key for field in fields]
     if len(set(keys)) < len(keys):
         raise context.refuse(
@@ -80,6 +82,22 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
         lambda value: type(value) is hint,
         native=native,
     )
+
+
+def _bad_defaults(hint: type[BaseModel]) -> set[Any]:
+    """The fields that cannot be left out after all: pydantic was told to check their defaults, and these fail."""
+    checks_all = hint.model_config.get("validate_default")
+    if not any(
+        checks_all if info.validate_default is None else info.validate_default for info in hint.model_fields.values()
+    ):
+        return set()
+    try:
+        hint.model_validate({})
+    except ValidationError as error:
+        return {problem["loc"][0] for problem in error.errors() if problem["loc"] and problem["type"] != "missing"}
+    except Exception:  # a validator of the whole that needs the fields which are missing here
+        pass
+    return set()
 
 
 def _complete(hint: type[BaseModel], context: Context) -> None:

@@ -34,7 +34,9 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
     for member in members:
         if context.limits.names() and isinstance(member, type) and issubclass(member, BaseModel):
             limit, name = context.limits.names()[0], describe(member)
-            raise context.refuse(hint, f"has the limit {limit}, which no {name} meets; put it on the types that it is for")
+            raise context.refuse(
+                hint, f"has the limit {limit}, which no {name} meets; put it on the types that it is for"
+            )
     # A limit on a union holds for the value, whichever member wrote it: pydantic checks it.
     wires = [context.wire(member, at=f"|{describe(member)}") for member in members]
     judgement = f"{context.path}: {describe(hint)}"

@@ -17,7 +17,8 @@ def widened(ctx: MethodSigContext, deferred: TypeInfo | None) -> FunctionLike:
     signature = ctx.default_signature
     if deferred is None or _is_widened(signature, deferred):
         return signature
-    return signature.copy_modified(arg_types=[_or_deferred(kind, deferred) for kind in signature.arg_types])
+    types = [_or_deferred(kind, deferred) for kind in signature.arg_types]
+    return signature.copy_modified(arg_types=types)  # pyright: ignore[reportUnknownMemberType]  # mypy's own annotations
 
 
 def _or_deferred(kind: Type, deferred: TypeInfo) -> Type:

@@ -16,6 +16,7 @@ from typefold.static.literals import Place
 __all__ = ["example_types"]
 
 _EXAMPLE = "typefold.definition.example"
+_SPECIAL = {f"typefold.special.{name}" for name in ("Logged", "Reasoned", "Scored")}
 
 
 def example_types(decorator: Decorator, signature: object, api: Any) -> Iterator[Finding]:
@@ -56,11 +57,12 @@ def _of_example(call: CallExpr, signature: CallableType, decorator: Decorator, a
 
 
 def _returned(signature: CallableType, *, is_async: bool) -> Type:
-    """What the function's answer is: of a coroutine, what it gives."""
+    """What the function's answer is: of a coroutine, what it gives; of `Logged` and the like, what is inside."""
     returned = get_proper_type(signature.ret_type)
     if is_async and isinstance(returned, Instance) and len(returned.args) == 3:
-        return returned.args[2]
-    return signature.ret_type
+        returned = get_proper_type(returned.args[2])
+    special = isinstance(returned, Instance) and returned.type.fullname in _SPECIAL
+    return returned.args[0] if isinstance(returned, Instance) and special and returned.args else returned
 
 
 def _mismatch(argument: Expression, wanted: Type, api: Any) -> str | None:

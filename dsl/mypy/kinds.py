@@ -64,6 +64,8 @@ def kind_of(kind: Type | None, look: Look) -> Kind:
         return Either.of(
             [kind_of(item, look) for item in proper.items if not isinstance(get_proper_type(item), NoneType)]
         )
+    if isinstance(proper, Instance) and proper.type.fullname == "builtins.object":
+        return UNKNOWN
     if isinstance(proper, (Instance, TupleType, TypedDictType, CallableType)):
         return MypyKind(proper, look)
     return UNKNOWN

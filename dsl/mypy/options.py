@@ -88,7 +88,9 @@ def _definition(call: CallExpr, api: Any, workspace: Workspace) -> Context | Non
 
 
 def _with(signature: CallableType, names: list[str | None], kinds: list[ArgKind], types: list[Type]) -> CallableType:
-    return signature.copy_modified(arg_names=names, arg_kinds=kinds, arg_types=types)
+    return signature.copy_modified(  # pyright: ignore[reportUnknownMemberType]  # mypy's own annotations
+        arg_names=names, arg_kinds=kinds, arg_types=types
+    )
 
 
 def _any() -> AnyType:

@@ -13,10 +13,7 @@ from typefold.static.findings import CODES, Finding
 
 __all__ = ["ERROR_CODES", "report", "unfiltered"]
 
-_ALL = ErrorCode("prompt", "Any of the checks of prompts", "Prompts")
-ERROR_CODES = {
-    code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts", sub_code_of=_ALL) for code in CODES.values()
-}
+ERROR_CODES = {code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts") for code in CODES.values()}
 
 
 def report(api: Any, finding: Finding, definition: Context | None, last_line: int = 0) -> None:

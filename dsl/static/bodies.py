@@ -98,7 +98,8 @@ def asks(function: Function, words: Words, *, bare: bool = False) -> bool:
 
 def returns_nothing(function: Function) -> bool:
     """Whether there is nothing in the body that could return what `ask` gave."""
-    return not any(isinstance(node, (ast.Return, ast.Raise)) for node in _inside(function.node))
+    ways_out = (ast.Return, ast.Raise, ast.Yield, ast.YieldFrom)
+    return not any(isinstance(node, ways_out) for node in _inside(function.node))
 
 
 def unused_parameters(function: Function, used_by_template: Collection[str], words: Words) -> Iterator[Finding]:

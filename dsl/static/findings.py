@@ -63,7 +63,7 @@ class Finding:
     @property
     def severity(self) -> Severity:
         """That of its code."""
-        return CODES[self.code].severity
+        return CODES[self.code].severity if self.code in CODES else "error"
 
 
 def at(code: str, message: str, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> Finding:

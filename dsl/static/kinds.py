@@ -17,6 +17,7 @@ import pydantic
 from typing_extensions import TypeAliasType, is_typeddict
 
 from typefold.compiler.errors import describe
+from typefold.compiler.guards import is_dict, kind_of
 from typefold.compiler.template_kinds import UNKNOWN, Either, Kind
 from typefold.static.rebuild.opaque import is_opaque
 
@@ -32,10 +33,10 @@ def kind_of_hint(hint: Any) -> Kind:
     if origin is Union or origin is UnionType:
         return Either.of(kind_of_hint(part) for part in get_args(hint) if part is not type(None))
     if origin is Literal:
-        classes = {type(value) for value in get_args(hint)}
+        classes = {kind_of(value) for value in get_args(hint)}
         return kind_of_hint(classes.pop()) if len(classes) == 1 else UNKNOWN
     cls = origin or hint
-    if not isinstance(cls, type) or cls is object or any(map(is_opaque, cls.__mro__)):
+    if not isinstance(cls, type) or cls in (object, type) or any(map(is_opaque, cls.__mro__)):
         return UNKNOWN
     return HintKind(hint, cls)
 
@@ -56,7 +57,7 @@ class HintKind:
             return kind_of_hint(fields[name])
         if hasattr(self.cls, name) or name in getattr(self.cls, "__typefold_names__", ()):
             return UNKNOWN
-        if issubclass(self.cls, Mapping) and not is_typeddict(self.cls):
+        if _is(self.cls, Mapping) and not is_typeddict(self.cls):
             return self.item(name)
         return None if _is_closed(self.cls) else UNKNOWN
 
@@ -69,9 +70,9 @@ class HintKind:
         if self.cls is tuple and arguments and arguments[-1] is not ...:
             inside = isinstance(key, int) and -len(arguments) <= key < len(arguments)
             return kind_of_hint(arguments[key]) if isinstance(key, int) and inside else None
-        if issubclass(self.cls, Mapping):
+        if _is(self.cls, Mapping):
             return kind_of_hint(arguments[1]) if len(arguments) == 2 else UNKNOWN
-        if issubclass(self.cls, Sequence) and isinstance(key, int):
+        if _is(self.cls, Sequence) and isinstance(key, int):
             return kind_of_hint(arguments[0]) if arguments else UNKNOWN
         return UNKNOWN if hasattr(self.cls, "__getitem__") or not _is_closed(self.cls) else None
 
@@ -80,9 +81,9 @@ class HintKind:
         arguments = get_args(self.hint)
         if self.cls is tuple and arguments:
             return Either.of(map(kind_of_hint, (part for part in arguments if part is not ...)))
-        if issubclass(self.cls, (Sequence, Set, Mapping)) and arguments:
+        if _is(self.cls, Sequence, Set, Mapping) and arguments:
             return kind_of_hint(arguments[0])
-        if issubclass(self.cls, str):
+        if _is(self.cls, str):
             return kind_of_hint(str)
         return UNKNOWN if hasattr(self.cls, "__iter__") or not _is_closed(self.cls) else None
 
@@ -113,6 +114,11 @@ def _settled(hint: Any) -> Any:
             return hint
 
 
+def _is(cls: type[Any], *kinds: type[Any]) -> bool:
+    """`issubclass`, after which a type checker knows no less of the class."""
+    return issubclass(cls, kinds)
+
+
 def _fields(cls: type[Any]) -> Mapping[str, Any]:
     """The fields of a record, with their types."""
     if issubclass(cls, pydantic.BaseModel):
@@ -121,7 +127,8 @@ def _fields(cls: type[Any]) -> Mapping[str, Any]:
         return {field.name: field.type for field in dataclasses.fields(cls)}
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        found |= vars(base).get("__annotations__", {})
+        annotations = vars(base).get("__annotations__")
+        found |= annotations if is_dict(annotations) else {}
     return found
 
 

@@ -1,7 +1,7 @@
 """Comments that silence a finding: those of mypy, so that one comment serves both.
 
-`# type: ignore` silences all on its line, `# type: ignore[prompt-unused]` one check, `[prompt]` all checks of prompts.
-On the line of the `def` it holds for the whole function's signature and docstring.
+`# type: ignore` silences all on its line, `# type: ignore[prompt-unused]` one check. On the line of the `def` it holds for
+what is said of the function as a whole, its signature and its docstring.
 """
 
 from __future__ import annotations
@@ -26,4 +26,4 @@ def _silences(line: str, code: str) -> bool:
     found = _IGNORE.search(line)
     if found is None:
         return False
-    return found["codes"] is None or not {"prompt", code}.isdisjoint(re.split(r"[\s,]+", found["codes"].strip()))
+    return found["codes"] is None or code in re.split(r"[\s,]+", found["codes"].strip())

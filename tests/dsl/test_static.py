@@ -51,6 +51,7 @@ def test_a_docstring_is_cleaned_as_python_does_it(document: str) -> None:
     assert all(char in (document[origin], " ") for char, origin in zip(text, origins, strict=False) if char != "\n")
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
 @given(st.lists(_PIECES, max_size=8).map("".join), st.sampled_from(["", "r", "u"]))
 def test_a_character_of_a_string_stands_where_the_source_has_it(body: str, prefix: str) -> None:
     source = f"{prefix}'''{body} '''\n"

@@ -11,6 +11,10 @@ generator's styles (constrained types, `Annotated`, sets and literals) take turn
 and Python cannot import, is noted and left out: that is between the schema and the generator.
 """
 
+# Runs in an environment of its own, with packages that this one does not have:
+# pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnusedImport=false
+
 from __future__ import annotations
 
 import hashlib
@@ -107,7 +111,7 @@ def write(path: Path, style: dict[str, bool], into: Path, module: str) -> None:
         formatters=[Formatter.BUILTIN],
         allow_remote_refs=True,  # also said of files beside the schema's folder; there is no client to fetch others
         disable_timestamp=True,
-        **style,  # type: ignore[arg-type]
+        **style,
     )
     if isinstance(made, str):
         (into / f"{module}.py").write_text(made, encoding="utf-8")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NotRequired
 
 import pytest
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, StringConstraints
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 
@@ -101,6 +102,32 @@ class json_value(BaseModel):
 
 Name = TypeAliasType("Name", str)
 
+
+class Point2(BaseModel):
+    about: dict[str, Any] | None = None
+    kind: Literal["point"]
+
+
+class Line2(BaseModel):
+    about: dict[str, Any] | None = None
+    kind: Literal["line"]
+
+
+class ByPython(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+    word: Annotated[str, Field(pattern=r"^\w+$")]
+    other: Annotated[str, Field(pattern=r"^(?!ab)[a-c]+$")] = "c"
+
+
+class BadDefault(BaseModel):
+    size: Annotated[int, Field(ge=1, validate_default=True)] = 0
+    other: int = 0
+
+
+class Items(RootModel[list[int]]):
+    pass
+
+
 RETURNS: dict[str, tuple[Any, list[Any]]] = {
     "a control character whose code ends in f": (list[str], [["\x0f", "\x1f", "\x0e", "\x00"]]),
     "a dictionary beside a TypedDict with fewer keys": (Point | dict[str, int], [{"x": 1, "y": 2}, {"x": 1}]),
@@ -135,6 +162,17 @@ RETURNS: dict[str, tuple[Any, list[Any]]] = {
         [StrictHost(point=Plain(1), role=Role.HERO), StrictHost(point=Plain(2), role=None)],
     ),
     "a Literal beyond 64 bits": (Literal[2**70, 0], [2**70, 0]),
+    "a tag behind a field that may hold anything": (
+        Point2 | Line2,
+        [Point2(kind="point", about={"kind": "line"}), Line2(kind="line")],
+    ),
+    "alternatives that begin alike, each with its anchors": (
+        Annotated[str, Field(pattern=r"^SHA-224$|^SHA3-224$")],
+        ["SHA-224", "SHA3-224"],
+    ),
+    "a line feed behind the end, as Python has it": (ByPython, [ByPython(word="a\n"), ByPython(word="a", other="ba")]),
+    "a compiled pattern, which Python reads": (Annotated[str, Field(pattern=re.compile("^a$"))], ["a", "a\n"]),
+    "a default that fails its own check": (BadDefault, [BadDefault(size=1), BadDefault(size=2, other=3)]),
 }
 
 
@@ -177,6 +215,8 @@ FAILS_BY_NAME: dict[str, tuple[Any, str, str]] = {
         '["hero", "hero"]',
         "return: min_length=2",
     ),
+    "what only looks ahead": (ByPython, '{"word": "a", "other": "ab"}', "return.other: pattern='^(?!ab)[a-c]+$'"),
+    "a length of a number": (Annotated[int | str, Field(min_length=1)], "3", "return: min_length=1"),
     "rounded to a bound that is left out": (Annotated[float, Field(gt=0, le=1)], "1e-324", "return: gt=0"),
 }
 
@@ -215,6 +255,13 @@ class Twin(BaseModel):
     kids: list[Node | Twin] = []
 
 
+def test_a_field_whose_default_fails_is_not_left_out() -> None:
+    language = output_type(BadDefault).constraint.language
+    assert language is not None
+    assert not recognises(language, "{}")
+    assert recognises(language, '{"size": 1}')
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "members of a recursive union that share a text": (Node, "can both be written as {}"),
     "keys that are written alike": (dict[Literal[1, "1"], int], "written alike"),
@@ -228,6 +275,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an intersection of classes": (Annotated[str, Field(pattern=r"[a&&b]")], "engines read differently"),
     "a class in a class": (Annotated[str, Field(pattern=r"[[a]b]")], "engines read differently"),
     "a start of a word": (Annotated[str, Field(pattern=r"\<a")], "engines read differently"),
+    "flags of a compiled pattern": (Annotated[str, Field(pattern=re.compile("a", re.IGNORECASE))], "sets flags"),
+    "a length of a model": (Annotated[Items, Field(min_length=1)], "min_length, which does not apply to it"),
+    "a length of a union with a model": (
+        Annotated[Items | None, Field(min_length=1)],
+        "min_length, which no Items meets",
+    ),
     "an end in Python's spelling": (Annotated[str, Field(pattern=r"a\Z")], "refused by pydantic"),
 }
 

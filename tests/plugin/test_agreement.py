@@ -29,6 +29,8 @@ from typefold.static.sources import Source
 from ..catalogue import _MODULES, REFUSED, SECTIONS, refused  # pyright: ignore[reportPrivateUsage]
 from .conftest import Project
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*ReadOnly")  # pydantic's, which does not hinder a change
+
 ROOT = Path(__file__).parent.parent.parent
 TESTS = sorted((ROOT / "tests" / "compiler").glob("test_*.py"))
 

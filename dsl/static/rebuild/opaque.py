@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, get_args
+from typing import Any, ForwardRef, get_args
 
 from pydantic_core import core_schema
 
@@ -36,8 +36,8 @@ def is_opaque(hint: object) -> bool:
 
 
 def has_opaque(hint: object) -> bool:
-    """Whether a stand-in is the type, or part of its annotation."""
-    return is_opaque(hint) or any(has_opaque(part) for part in get_args(hint))
+    """Whether a stand-in is the type, or part of its annotation, or a reference that came to nothing."""
+    return is_opaque(hint) or isinstance(hint, ForwardRef) or any(has_opaque(part) for part in get_args(hint))
 
 
 @REGISTRY.hook_factory(is_opaque)

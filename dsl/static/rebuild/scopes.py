@@ -110,7 +110,8 @@ class SourceNames:
 
     def _one(self, found: Sequence[Binding], where: Where) -> Meaning | None:
         if len(found) > 1 and all(alias is not None for _, alias in found):  # as in `try: import ... except`
-            return next(filter(None, (self._one([each], where) for each in found)), None)
+            meanings = (self._one([each], where) for each in found)
+            return next((meaning for meaning in meanings if meaning is not None), None)
         if len(found) != 1:
             return None
         statement, alias = found[0]

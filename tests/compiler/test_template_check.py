@@ -1,0 +1,131 @@
+"""What a template is found to be before it has values; docs/typing.md shows the messages."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import TemplateError as JinjaError
+from jinja2 import meta, nodes
+
+from typefold.compiler import TemplateError
+from typefold.compiler.template_check import check_template
+from typefold.compiler.template_kinds import UNKNOWN, Either, Elements, Fields, Kind
+from typefold.compiler.template_parse import BadSyntax, environment, placed
+from typefold.compiler.templates import PromptTemplate
+
+WHO = Fields("Character", {"name": UNKNOWN, "age": UNKNOWN})
+PARAMETERS: dict[str, Kind] = {
+    "name": UNKNOWN,
+    "who": WHO,
+    "cast": Elements(WHO),
+    "maybe": Either((WHO, Fields("Ghost", {"fear": UNKNOWN}))),
+}
+
+
+def problems(source: str) -> list[tuple[str, str]]:
+    """Each problem as its code and the text that it stands on."""
+    found = check_template(source, PARAMETERS).problems
+    return [(each.code, source[each.offset : each.offset + each.length]) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ nmae | uper }}", [("name", "nmae"), ("filter", "uper")]),
+        ("{{ x }}{% set x = 1 %}{{ x }}", [("name", "x")]),
+        (
+            "{% for c in cast %}{{ c.age }}{% else %}{{ c }}{% endfor %}{{ loop.index }}",
+            [("name", "c"), ("name", "loop")],
+        ),
+        (
+            "{% for c in cast %}{{ loop.previtem.nmae }}{{ loop.idx }}{% endfor %}",
+            [("attribute", "nmae"), ("attribute", "idx")],
+        ),
+        ("{{ who['agee'] }}{{ who['age'] }}", [("attribute", "agee")]),
+        ("{{ who.x is defined and who.y | default(1) }}", []),
+        ("{{ who.x.y is defined }}", []),
+        ("{{ maybe.fear }}{{ maybe.age }}{{ maybe.hope }}", [("attribute", "hope")]),
+        ("{{ cast | map(attribute='nam') | join }}", [("attribute", "nam")]),
+        ("{{ cast | selectattr('age') | sort(attribute='agee') | first }}", [("attribute", "agee")]),
+        ("{{ (cast | last).nme }}{{ cast[0].nme }}", [("attribute", "nme"), ("attribute", "nme")]),
+        ("{% with w = who %}{{ w.nme }}{% endwith %}{{ w }}", [("attribute", "nme"), ("name", "w")]),
+        ("{% set ns = namespace(a=1) %}{% set ns.a = name %}{{ ns.a }}", []),
+        ("{% set t %}{{ name }}{% endset %}{{ t }}", []),
+        ("{% macro m(a, b=a) %}{{ a }}{{ later }}{{ caller() }}{% endmacro %}{% set later = 1 %}{{ m(1) }}", []),
+        ("{% call(x) name() %}{{ x }}{{ y }}{% endcall %}", [("name", "y")]),
+        ("{% filter upper %}{{ nme }}{% endfilter %}", [("name", "nme")]),
+        (
+            "{% import 'a' as b %}{{ b.c }}{% from 'a' import d as e, f %}{{ e }}{{ f }}",
+            [("syntax", "i"), ("syntax", "f")],
+        ),
+        ("{% block a %}{% endblock %}{% block a %}{{ self.a() }}{% endblock %}", [("syntax", "b")]),
+        ("{# {{ nothing }} #}{% raw %}{{ nothing }}{% endraw %}{{- range(3) -}}", []),
+        ("{{ who._secret }}", [("attribute", "_secret")]),
+        ("{{ who is foo }}", [("filter", "is")]),
+        ("é {{ '\\n' ~ nmae }}", [("name", "nmae")]),
+    ],
+)
+def test_problems_stand_where_they_are(source: str, expected: list[tuple[str, str]]) -> None:
+    assert problems(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "rest"),
+    [
+        ("Say {{ text.", "."),
+        ("{% if x %} foo", " foo"),
+        ("{{ a b }}", "b }}"),
+        ("one\n{% foo %}", "foo %}"),
+        ("{{ a ! }}", "! }}"),
+        ("line\n\n  {% endif %}", "endif %}"),
+        ("{{ 'abc }}", "'abc }}"),
+    ],
+)
+def test_a_syntax_error_is_found_at_its_character(source: str, rest: str) -> None:
+    with pytest.raises(BadSyntax) as caught:
+        placed(source)
+    assert source[caught.value.offset :] == rest
+
+
+def test_parameters_that_are_asked_about_are_used() -> None:
+    source = "{% if maybe is none %}{{ cast | length }}{% endif %}{% for name in cast %}{{ name }}{% endfor %}"
+    assert check_template(source, PARAMETERS).used == {"maybe", "cast"}
+
+
+def test_decoration_says_the_first_problem_with_its_line() -> None:
+    with pytest.raises(
+        TemplateError, match=r"^judge: line 2 of the docstring: there is no filter 'uper'; did you mean 'upper'\?$"
+    ):
+        PromptTemplate("Text:\n{{ text | uper }}", ["text"], name="judge")
+
+
+_NAMES = st.sampled_from(["a", "b", "c", "loop"])
+_TEMPLATES = st.recursive(
+    _NAMES.map("{{{{ {} }}}}".format)
+    | st.sampled_from([" ", "x\n", "{# c #}", "{% set a = b %}", "{% set c %}x{% endset %}"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map("".join),
+        st.tuples(_NAMES, inner).map(lambda pair: "{{% if {} %}}{}{{% endif %}}".format(*pair)),
+        st.tuples(_NAMES, _NAMES, inner).map(lambda parts: "{{% for {} in {} -%}}{}{{%- endfor %}}".format(*parts)),
+        st.tuples(_NAMES, _NAMES, inner).map(lambda parts: "{{% with {} = {} %}}{}{{% endwith %}}".format(*parts)),
+    ),
+    max_leaves=8,
+)
+
+
+@given(_TEMPLATES)
+def test_the_names_that_are_reported_are_those_that_rendering_would_look_for(source: str) -> None:
+    try:
+        looked_for = meta.find_undeclared_variables(environment().parse(source))
+    except JinjaError:
+        return
+    reported = {text for code, text in problems(source) if code == "name"}
+    set_anywhere = {node.name for node in placed(source).find_all(nodes.Name) if node.ctx == "store"}
+    assert looked_for - set(PARAMETERS) - set_anywhere <= reported <= looked_for - set(PARAMETERS)
+
+
+@given(_TEMPLATES)
+def test_every_node_stands_at_its_own_text(source: str) -> None:
+    for node in placed(source).find_all(nodes.Name):
+        assert source.startswith(node.name, node.lineno)

@@ -1,0 +1,256 @@
+"""`typefold check`: what it finds without mypy and without running the program, and how it says so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from typefold.check import Checked, check, python_files
+from typefold.cli import app
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    monkeypatch.chdir(tmp_path)
+
+    def made(text: str, name: str = "app.py") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+        return Path(name)
+
+    return made
+
+
+def command(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["check", *arguments])
+
+
+def found(checked: Checked) -> list[tuple[int, int, str]]:
+    return [(each.line, each.column, each.code) for each in checked.findings]
+
+
+GOOD = """
+    from typefold import ask, prompt
+
+    @prompt
+    def judge(text: str) -> bool:
+        return ask(f"Is this any good? {text}")
+    """
+WRONG = '''
+    from dataclasses import dataclass
+    from typefold import ask, example, prompt
+
+    raise SystemExit("nothing of this runs")
+
+    @dataclass
+    class Character:
+        name: str
+
+        def title(self) -> str:
+            return self.name
+
+    @prompt(tempurature=1, examples=[example("x", txet="y")])
+    def shows(text: Character, more: int) -> complex:
+        """{{ text.nmae }} {{ text.title() }}
+        {{ txt | uper }}"""
+        return ask()
+
+    def outer() -> None:
+        @prompt
+        def inner(text: str):
+            return ask(text).strip()
+
+        @prompt
+        def silent(text: str) -> str:
+            """Say it."""
+
+    @prompt
+    def unused(text: str) -> str:
+        return ask("x")
+
+    def forgotten(text: str) -> str:
+        return ask(text)
+    '''
+
+
+def test_every_check_is_made_without_running_the_program(write: Write) -> None:
+    checked = check([write(WRONG)])
+    assert (checked.files, checked.prompts) == (1, 4)
+    assert found(checked) == [
+        (13, 9, "prompt-option"),
+        (13, 52, "prompt-example"),
+        (14, 42, "prompt-return"),
+        (15, 16, "prompt-attribute"),
+        (16, 8, "prompt-name"),
+        (16, 14, "prompt-filter"),
+        (21, 5, "prompt-return"),
+        (22, 16, "prompt-ask"),
+        (25, 5, "prompt-ask"),
+        (29, 12, "prompt-unused"),
+        (33, 12, "prompt-ask"),
+    ]
+
+
+def test_types_are_found_in_other_files_and_packages(write: Write) -> None:
+    write("", "package/__init__.py")
+    write(
+        "from typing import Annotated\nfrom pydantic import Field\nAge = Annotated[int, Field(ge=9, le=3)]\n",
+        "package/ages.py",
+    )
+    write(
+        "from pydantic import BaseModel\nfrom .ages import Age\nclass Person(BaseModel):\n    age: Age\n",
+        "package/models.py",
+    )
+    text = "from package.models import Person\nfrom typefold import ask, prompt\n@prompt\ndef make(text: str) -> Person:\n    return ask(text)\n"
+    path = write(text, "app.py")
+    [finding] = check([path]).findings
+    assert finding.message == "return.age: int has bounds that no number meets (from 9 to 3)"
+
+
+def test_a_comment_silences_a_check(write: Write) -> None:
+    path = write(
+        '''
+        from typefold import ask, prompt
+
+        @prompt
+        def one(text: str) -> complex:  # type: ignore[prompt-return, prompt-name]
+            """{{ txt }}"""
+            return ask()
+
+        @prompt
+        def other(text: str) -> complex:  # type: ignore[prompt-name]
+            return ask(text)
+
+        @prompt
+        def third(text: str) -> complex:  # type: ignore
+            return ask(text)
+        '''
+    )
+    assert found(check([path])) == [(9, 25, "prompt-return")]
+
+
+def test_a_class_with_a_hook_of_the_programs_own_is_right(write: Write) -> None:
+    path = write(
+        """
+        from typefold import ask, prompt
+        from typefold.compiler import default_registry
+
+        class Colour: ...
+
+        class Shade: ...
+
+        @default_registry.hook(Colour)
+        def colour_wire(hint, context): ...
+
+        @prompt
+        def paint(text: str) -> list[Colour]:
+            return ask(text)
+
+        @prompt
+        def shade(text: str) -> Shade:
+            return ask(text)
+        """
+    )
+    assert found(check([path])) == [(16, 25, "prompt-return")]
+
+
+def test_only_python_files_of_the_project_are_read(write: Write, tmp_path: Path) -> None:
+    kept = [write(GOOD, "a.py"), write(GOOD, "package/b.py")]
+    for name in (".venv/lib/c.py", "node_modules/d.py", "notes.txt"):
+        write(GOOD, name)
+    assert list(python_files([Path()])) == kept
+
+
+def test_the_exit_status_says_whether_anything_is_wrong(write: Write) -> None:
+    write(GOOD)
+    done = command()
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "nothing is wrong (1 prompt in 1 file)\n")
+    write(WRONG)
+    assert command("app.py").exit_code == 1
+    done = command("nowhere")
+    assert (done.exit_code, done.stderr) == (2, "typefold: there is no nowhere\n")
+
+
+def test_warnings_count_with_strict_only(write: Write) -> None:
+    write(GOOD.replace("{text}", "this"))
+    done = command()
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "app.py:4:11: warning: the prompt function 'judge' never uses its parameter 'text'  [prompt-unused]\n",
+    )
+    assert command("--strict").exit_code == 1
+
+
+def test_findings_are_printed_for_machines(write: Write) -> None:
+    write(GOOD.replace("bool", "complex"))
+    done = command("--format", "json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == {
+        "files": 1,
+        "prompts": 1,
+        "findings": [
+            {
+                "path": "app.py",
+                "line": 4,
+                "column": 25,
+                "code": "prompt-return",
+                "severity": "error",
+                "message": "return: complex has no form in JSON; use tuple[float, float] or a model with two fields",
+            }
+        ],
+    }
+
+
+def test_a_file_that_python_cant_read_is_a_finding(write: Write) -> None:
+    write("from typefold import prompt\ndef f(:\n")
+    done = command()
+    assert (done.exit_code, done.stdout) == (1, "app.py:2:7: error: invalid syntax  [syntax]\n")
+
+
+def test_importing_compiles_what_only_the_running_program_knows(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    write(
+        """
+        from typefold import ask, prompt
+
+        def make():
+            return complex
+
+        Answer = make()
+
+        @prompt
+        def count(text: str) -> Answer:
+            return ask(text)
+        """,
+        "imported_only.py",
+    )
+    assert command().exit_code == 0
+    done = command("--import")
+    assert done.exit_code == 1
+    assert done.stdout.startswith(
+        "imported_only.py:8:1: error: importing it raises UnsupportedType: count: return: complex"
+    )
+    sys.modules.pop("imported_only", None)
+
+
+def test_it_needs_neither_mypy_nor_vllm(write: Write) -> None:
+    write(WRONG)
+    program = """if True:
+        import sys
+        from pathlib import Path
+        from typefold.check import check
+        assert check([Path("app.py")]).findings
+        print(sorted({"mypy", "vllm", "torch", "transformers"} & set(sys.modules)))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,202 @@
+"""The plugin beside other plugins, over code that does not use typefold, and over code that nobody should write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from mypy import api
+
+from .conftest import Project
+
+
+def test_it_works_beside_the_plugins_of_pydantic_and_returns(project_with: Callable[..., Project]) -> None:
+    project = project_with("typefold.mypy", "pydantic.mypy", "returns.contrib.mypy.returns_plugin")
+    project.write(
+        "app.py",
+        '''
+        from typing import assert_type
+        from pydantic import BaseModel, Field
+        from returns.pipeline import flow
+        from returns.pointfree import bind
+        from returns.future import FutureResult
+        from typefold import PromptError, ask, prompt
+
+        class Character(BaseModel):
+            name: str
+            age: int = Field(ge=3, le=1)
+
+        @prompt
+        def make(setting: str) -> Character:
+            return ask(setting)
+
+        @prompt
+        def retell(character: Character) -> str:
+            """{{ character.nmae }}"""
+            return ask()
+
+        chain = flow("Mars", make.future, bind(retell.future))
+        assert_type(chain, FutureResult[str, PromptError])
+        Character(name=3)
+        ''',
+    )
+    assert [(error.line, error.code) for error in project.check("app.py")] == [
+        (13, "prompt-return"),
+        (18, "prompt-attribute"),
+        (23, "call-arg"),
+    ]
+
+
+@pytest.mark.parametrize("package", ["jinja2", "starlette"])
+def test_code_that_does_not_use_typefold_has_no_new_errors(project_with: Callable[..., Project], package: str) -> None:
+    outputs: list[str] = []
+    for plugins in ((), ("typefold.mypy",)):
+        project = project_with(*plugins)
+        options = ("-p", package, "--no-silence-site-packages", "--follow-imports=silent", "--no-warn-unused-ignores")
+        out, err, _ = api.run(project.arguments(options=options))
+        assert not err
+        outputs.append(out)
+    assert outputs[0] == outputs[1]
+
+
+STRANGE = '''
+import typing as t
+from dataclasses import make_dataclass
+from enum import Enum
+from typing import *
+import typefold
+from missing import Missing, decorate  # type: ignore
+from typefold import *
+from typefold import prompt as p, ask as a
+
+def make(n: int) -> Any: ...
+class Meta(type): ...
+class WithMeta(metaclass=Meta): ...
+class Base(make(3)): ...
+@decorate
+class Decorated: ...
+class Cycle(t.Generic[t.TypeVar("X")]): ...
+class E(Enum):
+    A = make(1)
+    B = len("x")
+class Self1:
+    me: "Self1"
+    you: "Self2"
+class Self2(Self1): ...
+D = make_dataclass("D", ["x"])
+N = N2 = NewType("N", "N2")
+A1: TypeAlias = "A2"
+A2: TypeAlias = "list[A1]"
+if make(1):
+    class Twice: ...
+else:
+    class Twice: x: int
+for i in []:
+    class Looped: ...
+LIMIT = make(3)
+
+@p
+def f1(x) -> "Missing": return a(x)
+@p
+def f2(x: WithMeta) -> Base: return a(f"{x}")
+@p()
+def f3() -> Decorated: return a("")
+@p(**{})
+def f4() -> Cycle[int]: return a("")
+@p(examples=make(3), temperature=make(4))
+def f5(*args: E, **kwargs: Missing) -> E:
+    """{{ args[0].name }} {{ kwargs.x.y }} {{ kwargs["z"] }}"""
+    return a()
+@p
+def f6() -> Self2: return a("")
+@p
+def f7() -> D: return a("")
+@p
+def f8() -> N: return a("")
+@p
+def f9() -> A1: return a("")
+@p
+def f10() -> Twice: return a("")
+@p
+def f11() -> Looped: return a("")
+@p
+def f12() -> "list[": return a("")
+@p
+def f13() -> Annotated[int, LIMIT, make(3), lambda: 3]: return a("")
+@p
+def f14() -> Literal[LIMIT]: return a("")
+@p
+def f15() -> Annotated[str, "]" * 3, f"{LIMIT}"]: return a("")
+@p
+def f16() -> "1 +": return a("")
+@p
+def f17(): pass
+@p
+def f18() -> int: ...
+@p
+def f19(self, /, *, loop: int = 3) -> int:
+    """{{ self }} {{ loop }} \\N{BULLET} \\
+    {{ "\\x41" ~ loop }}" """
+    return a()
+@p
+def f20() -> int:
+    "a" "b {{ x"
+    return a()
+@p
+def f21() -> int:
+    f"{LIMIT}"
+    return a()
+@p
+async def f22() -> AsyncIterator[int]:
+    yield a("")
+@overload
+@p
+def f23(x: int) -> int: ...
+@overload
+@p
+def f23(x: str) -> str: ...
+def f23(x): return p(lambda: a(""))()
+class C:
+    @p
+    def m() -> int: return a()
+    @property
+    @p
+    def n(self) -> "C": return a("")
+    @p
+    @staticmethod
+    def o() -> int: return a("")
+    x = p(lambda self: a(""))
+    class C:
+        @p
+        def m(self) -> "C": return a(self.x)
+g = p(f1)
+h = p(temperature=0)(f1.__wrapped__)
+p(3)
+p(nothing=3)
+[a(x) for x in "abc"]
+lambda: a()
+a(a(a()))
+T = TypeVar("T")
+@p
+def f24(x: T) -> T:
+    """{{ x.foo }} {% for y in x %}{% endfor %} {{ x.y.z() }}"""
+    return a()
+@p
+def f25(x: Callable[..., T], y: type[T], z: tuple[()], w: None, v: t.Never) -> tuple[int, ...]:
+    """{{ x() }} {{ y.z }} {{ z[0] }} {{ w.x }} {{ v.v }} {% for i in w %}{% endfor %} {{ x.__call__ }}"""
+    return a()
+del f1
+'''
+
+
+def test_it_does_not_stumble_over_strange_code(project: Project) -> None:
+    project.write("strange.py", STRANGE)
+    project.check("strange.py")  # an exception in the plugin would be an internal error of mypy's
+
+
+def test_it_imports_neither_vllm_nor_torch() -> None:
+    program = "import sys, typefold.mypy; print(sorted({'vllm', 'torch', 'transformers', 'jinja2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,38 @@
+"""`docs/typing.md` says what mypy says.
+
+`TYPEFOLD_WRITE_DOCS=1 pytest tests/plugin/test_typing_page.py` (`make docs`) writes the page.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from typefold.static.findings import CODES
+
+from .conftest import Project
+from .typing_page import BY_THEMSELVES, CASES, page
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "typing.md"
+
+
+def test_the_page_shows_what_mypy_says(project: Project, project_with: Callable[..., Project]) -> None:
+    names = [f"case_{number}.py" for number in range(len(CASES))]
+    for name, case in zip(names, CASES, strict=True):
+        project.write(name, case.program)
+    errors = project.check(*names)
+    said = [
+        (case, case.said(each for each in errors if each.file == name)) for name, case in zip(names, CASES, strict=True)
+    ]
+    assert {error.code for error in errors} == {case.code for case in CASES}
+    alone = project_with()
+    alone.write("alone.py", BY_THEMSELVES.program)
+    made = page(said, BY_THEMSELVES.said(alone.check("alone.py")))
+    if os.environ.get("TYPEFOLD_WRITE_DOCS"):
+        PAGE.write_text(made, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == made, "docs/typing.md is out of date; `make docs` writes it"
+
+
+def test_every_check_is_on_the_page() -> None:
+    assert {case.code for case in CASES} == CODES.keys()

@@ -1,0 +1,422 @@
+"""`docs/typing.md`: every check with wrong code and what mypy says of it, word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from textwrap import dedent, fill
+
+from typefold.static.findings import CODES
+
+from .conftest import Error
+
+__all__ = ["BY_THEMSELVES", "CASES", "Case", "page"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A check, or one side of it.
+
+    Attributes:
+        code: Its code.
+        words: What it finds.
+        wrong: Code with which something is wrong.
+    """
+
+    code: str
+    words: str
+    wrong: str
+
+    @property
+    def program(self) -> str:
+        """The code, with what it needs."""
+        return HEAD + self.wrong
+
+    def said(self, errors: Iterable[Error]) -> list[str]:
+        """The errors, with the lines as they are shown."""
+        head = HEAD.count("\n")
+        return [f"{error.line - head}:{error.column}: {error.message}  [{error.code}]" for error in errors]
+
+
+HEAD = dedent("""\
+    from collections.abc import Callable
+    from enum import Enum
+    from typing import Annotated, Literal
+    from pydantic import BaseModel, Field
+    from typefold import Scored, ask, example, prompt
+
+
+    class Character(BaseModel):
+        name: Annotated[str, Field(max_length=40)]
+        age: Annotated[int, Field(ge=0, le=120)]
+
+
+    @prompt
+    def make_character(setting: str) -> Character:
+        return ask(f"Invent a character who lives in {setting}.")
+
+
+    """)
+
+
+def case(code: str, words: str, wrong: str) -> Case:
+    return Case(code, words, dedent(wrong).strip("\n") + "\n")
+
+
+CASES = (
+    case(
+        "prompt-template",
+        "The docstring of a prompt whose body says `ask()` is a Jinja2 template, and is read as one. Templates can't take in others.",
+        '''
+        @prompt
+        def title(text: str) -> str:
+            """Give this a title:
+
+            {% if text %}{{ text }}
+            """
+            return ask()
+
+
+        @prompt
+        def shorten(text: str) -> str:
+            """{% include "style.txt" %} {{ text }}"""
+            return ask()
+        ''',
+    ),
+    case(
+        "prompt-name",
+        "A template may use the function's parameters, what it sets itself, and Jinja2's globals.",
+        '''
+        @prompt
+        def judge(text: str) -> Literal["keep", "drop"]:
+            """Is this text any good?
+
+            {{ txt }}"""
+            return ask()
+        ''',
+    ),
+    case(
+        "prompt-attribute",
+        "What a template reads of a parameter must be there: attributes, keys of typed dictionaries, elements of loops, and "
+        "what filters such as `map` ask for by name. Where the type is open (`Any`, a class with `__getattr__`), it may be. "
+        "So it may where the template asks: `is defined`, `default`. Of a union, one member must have it.",
+        '''
+        @prompt
+        def introduce(lead: Character, cast: list[Character]) -> str:
+            """Introduce {{ lead.nmae }}, who is {{ lead.age.years }}, to:
+
+            {% for one in cast -%}
+            - {{ loop.idx }}. {{ one.name | upper }}, {{ one.role }}
+            {% endfor %}
+            {{ cast | map(attribute="aeg") | join(", ") }} {% for year in lead.age %}{% endfor %}
+            """
+            return ask()
+        ''',
+    ),
+    case(
+        "prompt-filter",
+        "Filters and tests are Jinja2's own.",
+        '''
+        @prompt
+        def shout(text: str) -> str:
+            """{{ text | uper }} {{ text is strng }}"""
+            return ask()
+        ''',
+    ),
+    case(
+        "prompt-unused",
+        "A parameter that neither the body nor the template uses changes nothing. A name that begins with `_` is left alone. "
+        "This is a warning: it can be switched off, and `typefold check` does not fail for it.",
+        """
+        @prompt
+        def retell(text: str, tone: str = "calm") -> str:
+            return ask(f"Retell: {text}")
+        """,
+    ),
+    case(
+        "prompt-return",
+        "The compiler makes a constraint from the return type, wherever its parts are declared; what it refuses when the "
+        "function is decorated is reported on the annotation, with the path to the part. The words are the compiler's. "
+        "[types.md](types.md) lists every type.",
+        """
+        class Meeting(BaseModel, arbitrary_types_allowed=True):
+            when: Callable[[], int]
+
+
+        class Plan(BaseModel):
+            meetings: list[Meeting]
+
+
+        @prompt
+        def plan(text: str) -> Plan:
+            return ask(text)
+
+
+        @prompt
+        def answer(text: str) -> Character | dict[str, int | str]:
+            return ask(text)
+
+
+        @prompt
+        def nothing(text: str) -> None:
+            return ask(text)
+        """,
+    ),
+    case(
+        "prompt-return",
+        "So are limits that no value can meet, patterns that can't be enforced, and choices without members.",
+        """
+        class Rating(BaseModel):
+            stars: Annotated[int, Field(ge=10, le=3)]
+
+
+        class Mood(Enum):
+            pass
+
+
+        @prompt
+        def rate(text: str) -> list[Rating]:
+            return ask(text)
+
+
+        @prompt
+        def name(text: str) -> Annotated[str, Field(min_length=5, max_length=2)]:
+            return ask(text)
+
+
+        @prompt
+        def plate(text: str) -> Annotated[str, Field(pattern="[A-Z")]:
+            return ask(text)
+
+
+        @prompt
+        def mood(text: str) -> Mood:
+            return ask(text)
+
+
+        @prompt
+        def score(text: str) -> Scored[int]:
+            return ask(text)
+        """,
+    ),
+    case(
+        "prompt-option",
+        "Options of `@prompt(...)`: names that do not exist, values of another type or out of range, and what does not go "
+        "with the return type.",
+        """
+        @prompt(tempurature=0.5, max_tokens="80", retries=-1, n=3)
+        def tell(text: str) -> str:
+            return ask(text)
+
+
+        @prompt(stop=".")
+        def count(text: str) -> int:
+            return ask(text)
+        """,
+    ),
+    case(
+        "prompt-ask",
+        "`ask` gives what the body has to return, and works nowhere else. To type checkers it is a value of the return type, so "
+        "they see nothing wrong here.",
+        """
+        @prompt
+        def shorten(text: str) -> str:
+            return ask(f"Shorten: {text}")[:80]
+
+
+        @prompt
+        def describe(setting: str) -> str:
+            hero = make_character(setting)
+            return ask(f"Describe {hero.name}.")
+
+
+        @prompt
+        def greet(name: str) -> str:
+            return f"Hello {name}!"
+
+
+        def forgotten(text: str) -> int:
+            return ask(f"How many words? {text}")
+        """,
+    ),
+    case(
+        "prompt-example",
+        "Examples are held against the function: the value against the return type, its limits too where it is written out, and "
+        "the arguments against the parameters.",
+        """
+        @prompt(
+            examples=[
+                example("greta", text="It was good."),
+                example("great", txt="It was good."),
+                example("great", text=3),
+                example("great"),
+            ]
+        )
+        def praise(text: str) -> Literal["great", "awful"]:
+            return ask(text)
+
+
+        @prompt(examples=[example(11, text="It was good.")])
+        def stars(text: str) -> Annotated[int, Field(ge=1, le=5)]:
+            return ask(text)
+        """,
+    ),
+)
+
+BY_THEMSELVES = case(
+    "",
+    "",
+    '''
+    @prompt
+    def ask_for(setting: str) -> Character:
+        return ask(f"Invent a character who lives in {seting}.")
+
+
+    def program(setting: str) -> str:
+        hero = make_character(setting)
+        crowd = make_character.map([setting, 1920])
+        make_character()
+        make_character.using(tempurature=1)
+        make_character(setting).nmae
+        return crowd
+
+
+    @prompt
+    def empty(text: str) -> Literal[()]:
+        return ask(text)
+
+
+    @prompt
+    def silent(text: str) -> str:
+        """Say it."""
+    ''',
+)
+"""What mypy says without the plugin."""
+
+_HEAD = """\
+# Types and checks
+
+<!-- Made by a test from what mypy says: TYPEFOLD_WRITE_DOCS=1 pytest tests/plugin/test_typing_page.py (make docs). -->
+
+typefold is typed throughout (`py.typed`): mypy and pyright see the parameters and the return type of every prompt function
+through every way of asking it. What they can't see, the mypy plugin and `typefold check` find: both read prompts, and both
+let the compiler judge the types.
+
+```toml
+[tool.mypy]
+plugins = ["typefold.mypy"]  # beside others, in any order
+```
+
+```
+typefold check src  # without mypy, and without running the program
+```
+"""
+
+_BY_THEMSELVES = """\
+## What type checkers find by themselves
+
+A body is an f-string, so its names are checked; calls, `.map`, `.using` and the like have the function's own types. In
+this code, mypy finds, without the plugin:
+"""
+
+_CHECKS = """\
+## The checks
+
+The examples on this page begin with
+
+```python
+{head}
+```
+
+What stands below each is what mypy says of it, as `line:column`. Columns point into docstrings.
+"""
+
+_REST = """\
+## Silencing
+
+A comment `# type: ignore[prompt-unused]` silences a check on its line. On the line of the `def` it silences what is said of
+the signature and of the docstring, in which there is no room for a comment; the line on which the docstring ends will do
+too. `typefold check` heeds the same comments.
+
+A whole check is switched off for mypy as any other is:
+
+```toml
+[tool.mypy]
+disable_error_code = ["prompt-unused"]
+```
+
+## `.defer` by name
+
+The plugin widens every parameter of `.defer(...)`, so that a `Deferred[T]` may be given where a `T` is due, by name too.
+Without it, type checkers see deferred values in the first six positional places.
+
+## `typefold check`
+
+`typefold check [paths]` finds the prompt functions in files and folders, those inside functions too, and says of them what
+the plugin says, but for what needs a type checker (what a call in a template gives, the types of options and examples).
+Nothing of the program runs, no model is loaded, and neither mypy nor vLLM is needed, so it suits a pre-commit hook.
+
+- The exit status is 0 where all is right, 1 where something is wrong, 2 where a path does not exist. Warnings count with
+  `--strict` only.
+- `--format json` prints one object: `files` and `prompts` (how many there are) and `findings`, each with `path`, `line`,
+  `column`, `code`, `severity` and `message`. In text, a finding is `path:line:column: severity: message  [code]`.
+- `--import` also imports the files, so that what only the running program knows is compiled too; the error on which an
+  import ends is a finding with the code `import`. A file that Python can't parse is one with the code `syntax`.
+
+```yaml
+# .pre-commit-config.yaml
+- repo: local
+  hooks:
+    - id: typefold
+      name: typefold check
+      entry: typefold check
+      language: system
+      types: [python]
+```
+
+## How types are judged
+
+Neither tool runs the program. Types are made again from their declarations (classes, aliases, limits, wherever they are
+imported from) with pydantic, dataclasses and the like, and given to the compiler, so both say what decoration says, in the
+same words. What a declaration does not say counts as right: a class made by a function, a decorator or a metaclass of your
+own, a limit that is computed. A class for which some module registers a hook is right too.
+
+mypy's cache and its daemon (`dmypy`) know what the findings came from: a limit that is changed two modules away brings the
+prompts that return it up again. Two things do not: installing another version of a library, and registering a hook in a
+module that the class's own module has nothing to do with; mypy then needs `--no-incremental` once, or a new cache.
+
+On 200 prompt functions with half as many models, the plugin adds an eighth to the CPU time of a run of mypy without any
+cache, half a second, and a seventh of a second to a run that finds nothing changed (`benchmarks/plugin.py`).
+"""
+
+
+def page(said: Sequence[tuple[Case, list[str]]], by_themselves: list[str]) -> str:
+    """The whole page.
+
+    Args:
+        said: The cases, each with what mypy says.
+        by_themselves: What mypy says without the plugin.
+    """
+    parts = [_HEAD, _BY_THEMSELVES, _code(BY_THEMSELVES.wrong), _text(by_themselves)]
+    parts.append(_CHECKS.format(head=HEAD.strip()))
+    parts.append(_table())
+    last = ""
+    for each, lines in said:
+        if each.code != last:
+            parts.append(f"### {each.code}\n")
+            last = each.code
+        parts += [fill(each.words, 120) + "\n", _code(each.wrong), _text(lines)]
+    return "\n".join([*parts, _REST])
+
+
+def _table() -> str:
+    rows = "".join(f"| [`{code.name}`](#{code.name}) | {code.title} |\n" for code in CODES.values())
+    return f"| code | finds |\n| --- | --- |\n{rows}"
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text.strip()}\n```\n"
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "```\n" + "".join(f"{line}\n" for line in lines) + "```\n"
