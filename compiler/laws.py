@@ -227,7 +227,7 @@ def same(one: Any, other: Any) -> bool:
 
 def _fields(value: Any) -> dict[str, Any]:
     if isinstance(value, BaseModel):
-        return dict(value)
+        return dict(iter(value))  # not dict(value): a field may be named `keys`
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
 
 

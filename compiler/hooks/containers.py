@@ -42,7 +42,7 @@ def set_wire(hint: Any, context: Context) -> Wire[Any]:
     if not _is_hashable(item):
         context.check("hashable items")
     made = _array(hint, wire, context, kind, lambda values: sorted(values, key=lambda value: repr(wire.to_json(value))))
-    if context.limits.peek("min_length"):
+    if (context.limits.peek("min_length") or 0) > 1:
         context.limits.leave("min_length")
     made.schema["uniqueItems"] = True
     return made
@@ -91,7 +91,7 @@ def dict_wire(hint: Any, context: Context) -> Wire[dict[Any, Any]]:
     if len(set(map(str, keys.schema.get("enum", ())))) < len(keys.schema.get("enum", ())):
         raise context.refuse(hint, "has two keys that are written alike, since JSON has only strings there")
     least, most = _lengths(hint, context)
-    if context.limits.peek("min_length"):
+    if (context.limits.peek("min_length") or 0) > 1:
         context.limits.leave("min_length")  # a key may come twice, and counts once
     pair = seq(text, context.spacing.colon, values.expr)
     schema: JsonSchema = {"type": "object", "additionalProperties": values.schema}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, RootModel, ValidationError
+from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.hooks.records import Field, field_key, object_data, object_expr, object_schema
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import Wire
+from typefold.compiler.wire import Expr, Language, is_recursive
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, BaseModel))
@@ -30,6 +33,10 @@ def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootMo
     def build() -> Wire[RootModel[Any]]:
         _complete(hint, context)
         field = hint.model_fields["root"]
+        if field.deprecated:
+            raise context.refuse(
+                hint, "has a deprecated root, of which pydantic makes no value; leave `deprecated` out"
+            )
         wire = context.wire(field.annotation, metadata=tuple(field.metadata))
         _note_validators(hint, context)
         return Wire(
@@ -47,13 +54,11 @@ def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootMo
 def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     _complete(hint, context)
     fields: list[Field] = []
-    bad_defaults = _bad_defaults(hint)
     for name, info in hint.model_fields.items():
         place = f".{name}"
         wire = context.wire(info.annotation, at=place, metadata=tuple(info.metadata))
         key = field_key(hint, name, info, hint.model_config, context)
-        required = info.is_required() or key in bad_defaults or name in bad_defaults
-        fields.append(Field(name, key, wire, required, info.description))
+        fields.append(Field(name, key, wire, _must_be_written(hint, info, wire, context), info.description))
     keys = [field.key for field in fields]
     if len(set(keys)) < len(keys):
         raise context.refuse(
@@ -84,20 +89,30 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     )
 
 
-def _bad_defaults(hint: type[BaseModel]) -> set[Any]:
-    """The fields that cannot be left out after all: pydantic was told to check their defaults, and these fail."""
-    checks_all = hint.model_config.get("validate_default")
-    if not any(
-        checks_all if info.validate_default is None else info.validate_default for info in hint.model_fields.values()
-    ):
-        return set()
+def _must_be_written(hint: type[BaseModel], info: FieldInfo, wire: Wire[Any], context: Context) -> bool:
+    """Whether a field has no default, or one that pydantic was told to check, and that fails or holds itself for ever."""
+    checked = hint.model_config.get("validate_default") if info.validate_default is None else info.validate_default
+    if info.is_required() or not checked or info.default_factory is not None:
+        return info.is_required()
+    default: object = info.default
+    if isinstance(default, (dict, list, BaseModel)) and _is_endless(wire.expr, context.compilation.rules):
+        return True  # as `Field({}, validate_default=True)` of a model inside itself
+    annotated: Any = Annotated[info.annotation, None, *info.metadata]
     try:
-        hint.model_validate({})
-    except ValidationError as error:
-        return {problem["loc"][0] for problem in error.errors() if problem["loc"] and problem["type"] != "missing"}
-    except Exception:  # a validator of the whole that needs the fields which are missing here
-        pass
-    return set()
+        TypeAdapter[Any](annotated).validate_python(default)
+    except ValidationError:
+        return True
+    except Exception:  # a validator that needs more than the value: whether it fails is seen when there is an answer
+        return False
+    return False
+
+
+def _is_endless(expr: Expr, rules: Mapping[str, Expr]) -> bool:
+    """Whether a type may contain itself, or one that is being compiled around it."""
+    try:
+        return is_recursive(Language(expr, rules))
+    except KeyError:  # a rule that is not finished
+        return True
 
 
 def _complete(hint: type[BaseModel], context: Context) -> None:

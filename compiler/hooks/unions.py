@@ -37,8 +37,14 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
             raise context.refuse(
                 hint, f"has the limit {limit}, which no {name} meets; put it on the types that it is for"
             )
-    # A limit on a union holds for the value, whichever member wrote it: pydantic checks it.
-    wires = [context.wire(member, at=f"|{describe(member)}") for member in members]
+    # A limit on a union holds for the value, whichever member wrote it: pydantic checks it. Beside None it is the member's.
+    optional = len(members) == 2 and type(None) in members and context.limits.names() and not context.limits.changing
+    wires = [
+        context.same(member)
+        if optional and member is not type(None)
+        else context.wire(member, at=f"|{describe(member)}")
+        for member in members
+    ]
     judgement = f"{context.path}: {describe(hint)}"
     native = all(wire.native for wire in wires) and judgement not in state.foreign and _same_to_pydantic(wires, context)
 

@@ -37,8 +37,9 @@ def check_prompt(ctx: FunctionContext | MethodContext, workspace: Workspace) -> 
     tree = getattr(api, "tree", None)
     if not isinstance(decorator, Decorator) or tree is None:
         return  # prompt(f) as a call: what f is may not be known
+    found = workspace.once(decorator, lambda: _found(decorator, tree, api, workspace))
     with unfiltered(api):
-        for finding, last_line in workspace.once(decorator, lambda: _found(decorator, tree, api, workspace)):
+        for finding, last_line in found:
             report(api, finding, decorator.func, last_line)
 
 

@@ -79,9 +79,9 @@ def test_a_place_in_a_union_is_named_by_its_limits() -> None:
 
 
 def test_each_limit_is_enforced_or_checked_after() -> None:
-    kind = output_type(Annotated[set[Annotated[int, Field(ge=0, lt=10, multiple_of=2)]], Field(min_length=1)])
+    kind = output_type(Annotated[set[Annotated[int, Field(ge=0, lt=10, multiple_of=2)]], Field(min_length=2)])
     assert kind.enforced == ("return[]: ge=0", "return[]: lt=10")
-    assert kind.post_checks == ("return[]: multiple_of=2", "return: min_length=1")
+    assert kind.post_checks == ("return[]: multiple_of=2", "return: min_length=2")
     assert output_type(Annotated[str, Field(max_length=40)]).enforced == ("return: max_length=40",)
     assert output_type(Annotated[str, Field(max_length=4000)]).enforced == ()
     assert output_type(Place).enforced == ("return.people: max_length=3",)

@@ -122,6 +122,19 @@ class ByPython(BaseModel):
 class BadDefault(BaseModel):
     size: Annotated[int, Field(ge=1, validate_default=True)] = 0
     other: int = 0
+    role: Literal["hero"] | None = Field("none", validate_default=True)
+
+
+class SelfByDefault(BaseModel):
+    inner: SelfByDefault | None = Field({}, validate_default=True)
+
+
+class OldName(RootModel[str]):
+    root: Annotated[str, Field(deprecated=True)]
+
+
+class Named(BaseModel):
+    keys: list[int]
 
 
 class Items(RootModel[list[int]]):
@@ -172,7 +185,12 @@ RETURNS: dict[str, tuple[Any, list[Any]]] = {
     ),
     "a line feed behind the end, as Python has it": (ByPython, [ByPython(word="a\n"), ByPython(word="a", other="ba")]),
     "a compiled pattern, which Python reads": (Annotated[str, Field(pattern=re.compile("^a$"))], ["a", "a\n"]),
-    "a default that fails its own check": (BadDefault, [BadDefault(size=1), BadDefault(size=2, other=3)]),
+    "a field that is named as a method of dictionaries": (Named, [Named(keys=[1])]),
+    "a default that holds itself for ever": (SelfByDefault, [SelfByDefault(inner=None)]),
+    "a default that fails its own check": (
+        BadDefault,
+        [BadDefault(size=1, role=None), BadDefault(size=2, other=3, role="hero")],
+    ),
 }
 
 
@@ -216,6 +234,11 @@ FAILS_BY_NAME: dict[str, tuple[Any, str, str]] = {
         "return: min_length=2",
     ),
     "what only looks ahead": (ByPython, '{"word": "a", "other": "ab"}', "return.other: pattern='^(?!ab)[a-c]+$'"),
+    "a second item that falls together with the first": (
+        Annotated[set[int] | None, Field(min_length=2)],
+        "[1, 1]",
+        "return: min_length=2",
+    ),
     "a length of a number": (Annotated[int | str, Field(min_length=1)], "3", "return: min_length=1"),
     "rounded to a bound that is left out": (Annotated[float, Field(gt=0, le=1)], "1e-324", "return: gt=0"),
 }
@@ -255,11 +278,27 @@ class Twin(BaseModel):
     kids: list[Node | Twin] = []
 
 
+@pytest.mark.parametrize(
+    "hint",
+    [
+        Annotated[list[int] | None, Field(min_length=1, max_length=2)],
+        Annotated[int | None, Field(ge=1, le=3)],
+        Annotated[set[bool], Field(min_length=1)],
+        Annotated[dict[str, bool] | None, Field(min_length=1)],
+    ],
+)
+def test_a_limit_that_the_grammar_can_hold_is_no_post_check(hint: Any) -> None:
+    kind = output_type(hint)
+    assert not [check for check in kind.post_checks if "digits" not in check]
+    assert check_laws(kind, samples=100).failed == 0
+
+
 def test_a_field_whose_default_fails_is_not_left_out() -> None:
     language = output_type(BadDefault).constraint.language
     assert language is not None
-    assert not recognises(language, "{}")
-    assert recognises(language, '{"size": 1}')
+    assert recognises(language, '{"size": 1, "role": null}')
+    for text in ("{}", '{"size": 1}', '{"role": null}'):
+        assert not recognises(language, text)
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
@@ -275,6 +314,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an intersection of classes": (Annotated[str, Field(pattern=r"[a&&b]")], "engines read differently"),
     "a class in a class": (Annotated[str, Field(pattern=r"[[a]b]")], "engines read differently"),
     "a start of a word": (Annotated[str, Field(pattern=r"\<a")], "engines read differently"),
+    "a deprecated root": (list[OldName], "has a deprecated root"),
     "flags of a compiled pattern": (Annotated[str, Field(pattern=re.compile("a", re.IGNORECASE))], "sets flags"),
     "a length of a model": (Annotated[Items, Field(min_length=1)], "min_length, which does not apply to it"),
     "a length of a union with a model": (

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from typefold.check import check
 from typefold.static.findings import CODES
 
 from .conftest import Project
@@ -32,6 +33,18 @@ def test_the_page_shows_what_mypy_says(project: Project, project_with: Callable[
     if os.environ.get("TYPEFOLD_WRITE_DOCS"):
         PAGE.write_text(made, encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == made, "docs/typing.md is out of date; `make docs` writes it"
+
+
+def test_typefold_check_finds_the_same_but_for_what_takes_a_type_checker(project: Project) -> None:
+    names = [f"case_{number}.py" for number in range(len(CASES))]
+    for name, case in zip(names, CASES, strict=True):
+        project.write(name, case.program)
+    by_mypy = {(each.file, each.line, each.column, each.message, each.code) for each in project.check(*names)}
+    checked = check([Path(name) for name in names])
+    found = {(each.path, each.line, each.column, each.message, each.code) for each in checked.findings}
+    assert {each[-1] for each in by_mypy - found} == {"prompt-option", "prompt-example"}  # the types of their values
+    assert {each[-1] for each in found - by_mypy} <= {"prompt-example"}  # another reason, at the same place
+    assert {each[:3] for each in found} <= {each[:3] for each in by_mypy}
 
 
 def test_every_check_is_on_the_page() -> None:
