@@ -280,12 +280,17 @@ def references(expr: Expr) -> Iterator[str]:
 
 def flat_rules(language: Language) -> list[str]:
     """The rules that lead to no recursion, each behind all that it refers to."""
-    left = dict(language.uses)
-    flat: list[str] = []
-    while more := [name for name, names in left.items() if names.isdisjoint(left)]:
-        flat += more
-        for name in more:
-            del left[name]
+    waits_for = {name: len(names) for name, names in language.uses.items()}
+    users: dict[str, list[str]] = {name: [] for name in language.uses}
+    for name, names in language.uses.items():
+        for used in names:
+            users[used].append(name)
+    flat = [name for name, count in waits_for.items() if not count]
+    for name in flat:  # it grows on the way
+        for user in users[name]:
+            waits_for[user] -= 1
+            if not waits_for[user]:
+                flat.append(user)
     return flat
 
 
