@@ -94,32 +94,42 @@ class _Sampler:
             raise ValueError("the language is empty: there is no text to sample")
 
     def text(self, expr: Expr, depth: int) -> str:
-        match expr:
-            case Lit(text):
-                return text
-            case CharClass():
-                readable = expr & _READABLE
-                pool = readable if len(readable) and self.rng.random() >= self.exotic else expr
-                return pool.nth(self.rng.randrange(len(pool)))
-            case Seq(parts):
-                return "".join(self.text(part, depth) for part in parts)
-            case Choice(options):
-                finite = [(_height(option, self.heights), option) for option in options]
-                least = min(height for height, _ in finite)
-                pool_of = [option for height, option in finite if height < float("inf")]
-                shortest = [option for height, option in finite if height == least]
-                return self.text(self.rng.choice(shortest if self.is_spent(depth) else pool_of), depth)
-            case Repeat(item, least, most):
-                count = least
-                if _height(item, self.heights) < float("inf") and not self.is_spent(depth):
-                    while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
-                        count += 1
-                return "".join(self.text(item, depth) for _ in range(count))
-            case Ref(name):
-                self.references += 1
-                return self.text(self.rules[name], depth + 1)
-            case _:
-                assert_never(expr)
+        """From left to right, with a list of what is still to come: objects of many fields nest deeper than Python may."""
+        written: list[str] = []
+        pending = [(expr, depth)]
+        while pending:
+            node, depth = pending.pop()
+            match node:
+                case Lit(text):
+                    written.append(text)
+                case CharClass():
+                    readable = node & _READABLE
+                    pool = readable if len(readable) and self.rng.random() >= self.exotic else node
+                    written.append(pool.nth(self.rng.randrange(len(pool))))
+                case Seq(parts):
+                    pending += [(part, depth) for part in reversed(parts)]
+                case Choice(options):
+                    finite = [(_height(option, self.heights), option) for option in options]
+                    least = min(height for height, _ in finite)
+                    pool_of = [option for height, option in finite if height < float("inf")]
+                    shortest = [option for height, option in finite if height == least]
+                    pending.append((self.rng.choice(shortest if self.is_spent(depth) else pool_of), depth))
+                case Repeat(item):
+                    pending += [(item, depth)] * self.count(node, depth)
+                case Ref(name):
+                    self.references += 1
+                    pending.append((self.rules[name], depth + 1))
+                case _:
+                    assert_never(node)
+        return "".join(written)
+
+    def count(self, expr: Repeat, depth: int) -> int:
+        """How often to repeat."""
+        count, most = expr.least, expr.most
+        if _height(expr.item, self.heights) < float("inf") and not self.is_spent(depth):
+            while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
+                count += 1
+        return count
 
     def is_spent(self, depth: int) -> bool:
         """Whether it is time to come to an end."""

@@ -8,7 +8,7 @@ from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NotRequired
 
 import pytest
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, StringConstraints, create_model
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 
@@ -276,6 +276,11 @@ class Node(BaseModel):
 
 class Twin(BaseModel):
     kids: list[Node | Twin] = []
+
+
+def test_an_object_of_many_optional_fields_is_sampled() -> None:
+    fields: dict[str, Any] = {f"field_{number}": (int | None, None) for number in range(400)}
+    assert check_laws(output_type(create_model("ManyOptional", **fields)), samples=3).texts == 3
 
 
 @pytest.mark.parametrize(
