@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import TemplateError as JinjaError
 from jinja2 import meta, nodes
@@ -114,6 +114,7 @@ _TEMPLATES = st.recursive(
 )
 
 
+@settings(derandomize=True)
 @given(_TEMPLATES)
 def test_the_names_that_are_reported_are_those_that_rendering_would_look_for(source: str) -> None:
     try:
@@ -123,9 +124,11 @@ def test_the_names_that_are_reported_are_those_that_rendering_would_look_for(sou
     reported = {text for code, text in problems(source) if code == "name"}
     # By `set` or `with`: Jinja loses the `loop` of `{% with loop = loop %}`, which is not for us to report.
     set_anywhere = {node.name for node in placed(source).find_all(nodes.Name) if node.ctx != "load"}
-    assert looked_for - set(PARAMETERS) - set_anywhere <= reported <= looked_for - set(PARAMETERS)
+    # What is read in a loop and set behind it is reported, though Jinja's list leaves it out: rendering fails on it.
+    assert looked_for - set(PARAMETERS) - set_anywhere <= reported <= (looked_for | set_anywhere) - set(PARAMETERS)
 
 
+@settings(derandomize=True)
 @given(_TEMPLATES)
 def test_every_node_stands_at_its_own_text(source: str) -> None:
     for node in placed(source).find_all(nodes.Name):
