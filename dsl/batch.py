@@ -8,27 +8,37 @@ at once, so that rendering and decoding go on while it works and the rows that w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from returns.result import Failure, Result, Success
 
 from typefold.calls import Call, Exchange
-from typefold.mailbox import Mailbox, RowCancelled, current_row
+from typefold.mailbox import Mailbox, RowCancelled, current_row, row_index
 from typefold.places import Batch, seed_for
 from typefold.progress import Progress, length
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
-from typefold.runtimes import Runtime, current
+from typefold.runtimes import AHEAD, Runtime
 
-__all__ = ["advance", "answer", "answer_awaited", "answers", "answers_awaited", "begin", "opened", "runtime_of", "told"]
+__all__ = [
+    "advance",
+    "answer",
+    "answer_awaited",
+    "answers",
+    "answers_awaited",
+    "begin",
+    "in_order",
+    "opened",
+    "told",
+    "value_in",
+]
 
 T = TypeVar("T")
-
-_AHEAD = 4  # how many times max_num_seqs may be under way: what runs, what the engine has queued, and what is made
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(slots=True)
@@ -48,8 +58,7 @@ def answer(call: Call[T] | PromptError) -> T:
     """
     if isinstance(call, PromptError):
         raise call
-    row = current_row()
-    exchange, runtime = opened(call, None if row is None else row.index)
+    exchange, runtime = opened(call, row_index())
     mailbox: Mailbox[Future[Outcome]] = Mailbox()
     said = begin(exchange)
     while isinstance(said, Request):
@@ -71,15 +80,24 @@ def told(result: Result[T, Exception]) -> T:
         PromptError: The call gave none.
         RowCancelled: It was cancelled, and this is a row, which is to end.
     """
+    row = current_row()
+    if row is not None and isinstance(result, Failure) and isinstance(error := result.failure(), Cancelled):
+        cancelled = RowCancelled()  # no `except PromptError` may keep the row going
+        cancelled.__cause__ = error
+        row.give_up(cancelled)
+    return value_in(result)
+
+
+def value_in(result: Result[T, Exception]) -> T:
+    """The value of a call.
+
+    Raises:
+        PromptError: The call gave none.
+    """
     if isinstance(result, Success):
         value: T = result.unwrap()
         return value
-    error, row = result.failure(), current_row()
-    if row is not None and isinstance(error, Cancelled):  # no `except PromptError` may keep the row going
-        cancelled = RowCancelled()
-        cancelled.__cause__ = error
-        row.give_up(cancelled)
-    raise error
+    raise result.failure()
 
 
 def answers(calls: Iterable[Call[T] | PromptError], total: int | None = None) -> list[Result[T, PromptError]]:
@@ -89,16 +107,25 @@ def answers(calls: Iterable[Call[T] | PromptError], total: int | None = None) ->
         calls: The calls, or the errors that their arguments gave. They are taken as there is room for them.
         total: How many there are, for those who watch, where that is known.
     """
-    total = length(calls) if total is None else total
-    results: dict[int, Result[T, PromptError]] = {}
-    with Progress(total) as progress:
-        for row, result in _as_answered(calls):
+    return in_order(_as_answered(calls), length(calls) if total is None else total)
+
+
+def in_order(rows: Generator[tuple[int, Result[T, E]]], total: int | None) -> list[Result[T, E]]:
+    """The results of rows that come as they end, each with its index; watched, and closed at the end.
+
+    Args:
+        rows: The rows.
+        total: How many there are, where that is known.
+    """
+    results: dict[int, Result[T, E]] = {}
+    with Progress(total) as progress, closing(rows):
+        for row, result in rows:
             results[row] = result
             progress.row(failed=not isinstance(result, Success))
     return [results[row] for row in range(len(results))]
 
 
-def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Iterator[tuple[int, Result[T, PromptError]]]:
+def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Generator[tuple[int, Result[T, PromptError]]]:
     """The results as they come, each with its row."""
     mailbox: Mailbox[tuple[int, Future[Outcome]]] = Mailbox()
     under_way: dict[int, _Open[T]] = {}
@@ -119,7 +146,7 @@ def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Iterator[tuple[int, 
 
     try:
         while not exhausted or under_way:
-            if not exhausted and len(under_way) <= (_AHEAD - 1) * share:
+            if not exhausted and len(under_way) <= (AHEAD - 1) * share:
                 said: list[tuple[int, Request]] = []
                 for row, call in source:
                     if isinstance(call, PromptError):
@@ -172,10 +199,7 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None, ba
         with suppress(PromptError):  # the exchange hears of it
             await asyncio.wrap_future(future)
         said = advance(exchange, future)
-    if isinstance(said, Success):
-        value: T = said.unwrap()
-        return value
-    raise said.failure()
+    return value_in(said)
 
 
 async def answers_awaited(calls: Iterable[Call[T] | PromptError]) -> list[Result[T, PromptError]]:
@@ -188,28 +212,25 @@ async def answers_awaited(calls: Iterable[Call[T] | PromptError]) -> list[Result
 
 def begin(exchange: Exchange[T]) -> Request | Result[T, PromptError]:
     """What an exchange says first, or how it ends where it has nothing to ask."""
-    try:
-        return next(exchange)
-    except StopIteration as end:
-        value: T = end.value
-        return Success(value)
-    except PromptError as error:
-        return Failure(error)
+    return _said(partial(next, exchange))
 
 
 def advance(exchange: Exchange[T], future: Future[Outcome]) -> Request | Result[T, PromptError]:
     """Tell an exchange how its request ended: what it says next, or how it ends itself."""
     try:
-        try:
-            outcome = future.result()
-        except CancelledError:
-            return exchange.throw(Cancelled())
-        except PromptError as error:
-            return exchange.throw(error)
-        return exchange.send(outcome)
+        outcome = future.result()
+    except CancelledError:
+        return _said(partial(exchange.throw, Cancelled()))
+    except PromptError as error:
+        return _said(partial(exchange.throw, error))
+    return _said(partial(exchange.send, outcome))
+
+
+def _said(step: Callable[[], Request]) -> Request | Result[Any, PromptError]:
+    try:
+        return step()
     except StopIteration as end:
-        value: T = end.value
-        return Success(value)
+        return Success(end.value)
     except PromptError as error:
         return Failure(error)
 
@@ -225,18 +246,9 @@ def opened(call: Call[T], row: int | None, batch: Batch | None = None) -> tuple[
     Raises:
         NoRuntime: No model has been named.
     """
-    runtime = runtime_of(call)
+    runtime = call.runtime
     seed = seed_for(runtime, call.function, batch, row)
     return (call if seed is None else replace(call, seed=seed)).exchange(row), runtime
-
-
-def runtime_of(call: Call[T]) -> Runtime:
-    """The runtime that answers a call.
-
-    Raises:
-        NoRuntime: No model has been named.
-    """
-    return call.options.runtime or current()
 
 
 async def _result_awaited(

@@ -19,6 +19,7 @@ from typefold.messages import RawPrompt
 from typefold.options import Options
 from typefold.retries import Attempt, retried, within
 from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request
+from typefold.runtimes import Runtime, current
 
 __all__ = ["Call", "Exchange", "Form", "attempt", "values", "with_shape"]
 
@@ -55,6 +56,15 @@ class Call(Generic[T]):
                 f"{self.function}: retries={self.options.retries} tells the model in a further turn what is wrong with "
                 f"its answer, and a raw(...) prompt has no turns; leave retries out, or ask with messages"
             )
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime that answers it.
+
+        Raises:
+            NoRuntime: No model has been named.
+        """
+        return self.options.runtime or current()
 
     def exchange(self, row: int | None) -> Exchange[T]:
         """The way from the first request to the value.

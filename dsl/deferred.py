@@ -19,6 +19,7 @@ from typefold.batch import told
 from typefold.errors import PromptUsageError
 from typefold.graph import Node, work_out
 from typefold.messages import current_frame
+from typefold.places import name_of
 
 __all__ = ["Deferred", "arguments", "deferred_in", "is_deferred", "refuse_in_body", "settle", "value_of"]
 
@@ -103,7 +104,7 @@ class Deferred(Generic[T_co]):
             3
         """
         refuse_in_body("Deferred.then")
-        name = getattr(function, "__name__", type(function).__name__)
+        name = name_of(function)
         return Deferred(name, partial(_applied, function, name, self), [self])
 
     def result(self) -> T_co:

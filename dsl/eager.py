@@ -24,7 +24,7 @@ from returns.result import Failure, Result, Success
 
 from typefold.batch import advance, begin, opened, told
 from typefold.calls import Call, Exchange
-from typefold.mailbox import Mailbox, current_row
+from typefold.mailbox import Mailbox, current_row, row_index
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtimes import Runtime
 
@@ -165,7 +165,7 @@ def submit(call: Call[T] | PromptError) -> CallFuture[T]:
         _settle(future, Failure(call))
         return future
     row = current_row()
-    under_way = _UnderWay(future, *opened(call, None if row is None else row.index))
+    under_way = _UnderWay(future, *opened(call, row_index()))
     said = begin(under_way.exchange)
     if isinstance(said, Request):
         future.add_done_callback(under_way.withdraw)

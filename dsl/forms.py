@@ -22,7 +22,6 @@ from typefold.reasoning import thought_through
 from typefold.retries import Answered, retried
 from typefold.runtime import Outcome
 from typefold.runtime.scoring import probabilities
-from typefold.runtimes import current
 from typefold.special import Logged, Reasoned, Scored
 
 __all__ = ["form_of"]
@@ -56,7 +55,7 @@ class ReasonedForm(Form):
 
     def exchange(self, call: Call[Any], row: int | None) -> Exchange[Reasoned[Any]]:
         """Two requests for each attempt."""
-        thinking = (call.options.runtime or current()).engine.thinking
+        thinking = call.runtime.engine.thinking
         answered = yield from retried(call.messages, call.options, partial(thought_through, call, row, thinking))
         value, reasoning = answered.value
         return Reasoned(value=value, reasoning=reasoning)
@@ -80,7 +79,7 @@ class ScoredForm(Form):
     def exchange(self, call: Call[Any], row: int | None) -> Exchange[Scored[Any]]:
         """As many steps as it takes."""
         choices = _choices(call.kind, self.path)
-        engine = (call.options.runtime or current()).engine
+        engine = call.runtime.engine
         request = replace(call.request(row), sampling_params=None, sampling={})
         found = yield from probabilities(request, list(choices), max_logprobs=engine.max_logprobs)
         by_value: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)

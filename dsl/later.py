@@ -61,8 +61,7 @@ class Later(Face[P, R]):
             ...     [future.result() for future in futures]
             [5, 7]
         """
-        self._plan.bind(args, kwargs)
-        return submit(self._plan.attempt(args, kwargs, None))
+        return submit(self._plan.once(args, kwargs))
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask once, in a running event loop; cancelling the task withdraws the request.
@@ -87,8 +86,7 @@ class Later(Face[P, R]):
             ...     asyncio.run(main())
             [5, 7]
         """
-        self._plan.bind(args, kwargs)
-        return await answer_awaited(self._plan.attempt(args, kwargs, None))
+        return await answer_awaited(self._plan.once(args, kwargs))
 
     def future(self, *args: P.args, **kwargs: P.kwargs) -> FutureResult[R, PromptError]:
         """Ask once, now, and get a `FutureResult` (returns) to compose and await; nothing is raised for a row.
@@ -127,8 +125,7 @@ class Later(Face[P, R]):
             <IOResult: <Success: (20, 40, 60)>>
             <IOResult: <Success: (10, 20, 30)>>
         """
-        self._plan.bind(args, kwargs)
-        return future_result(self._plan.attempt(args, kwargs, None))
+        return future_result(self._plan.once(args, kwargs))
 
     # Positional arguments may be deferred. The result's type is that of the class: as a callable's it would lose `Literal`.
     # fmt: off

@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from greenlet import getcurrent, greenlet
 
-__all__ = ["AsyncMailbox", "Mailbox", "Parked", "RowCancelled", "current_row"]
+__all__ = ["AsyncMailbox", "Mailbox", "Parked", "RowCancelled", "current_row", "row_index"]
 
 T = TypeVar("T")
 
@@ -153,3 +153,9 @@ def current_row() -> Parked | None:
     """The row that runs now, if code of a row does."""
     running: Any = getcurrent()
     return running if isinstance(running, Parked) else None
+
+
+def row_index() -> int | None:
+    """The index, for messages, of the row that runs now; `None` outside of rows and where they have none."""
+    row = current_row()
+    return None if row is None else row.index

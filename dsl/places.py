@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
 
-__all__ = ["Batch", "Place", "here", "seed_for"]
+__all__ = ["Batch", "Place", "here", "name_of", "seed_for"]
 
 
 class Place:
@@ -88,3 +89,8 @@ def seed_for(runtime: Runtime, function: str, batch: Batch | None, row: int | No
         path = (*batch.path(runtime), row)
     digest = hashlib.blake2b(repr((runtime.seed, function, path)).encode(), digest_size=8).digest()
     return int.from_bytes(digest) >> 1  # a generator takes 64 bits with a sign
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What a function is called, here and in messages; one without a name, by its class."""
+    return getattr(function, "__name__", type(function).__name__)

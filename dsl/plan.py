@@ -125,6 +125,15 @@ class Plan(Generic[R]):
         """The call, or the error that its arguments gave."""
         return attempt(partial(self.call, args, kwargs), self.name, row)
 
+    def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[R] | PromptError:
+        """The call of a function that is called by itself: what does not fit its parameters is the program's mistake.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+        """
+        self.bind(args, kwargs)
+        return self.attempt(args, kwargs, None)
+
     def rows(self, rows: Iterable[Arguments]) -> Iterator[Call[R] | PromptError]:
         """A call, or an error, for each row of arguments, made as it is taken."""
         return (self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows))

@@ -19,6 +19,7 @@ from typing import Any, Concatenate, TypeVar, overload
 from returns.result import Result, Success
 from typing_extensions import TypeVarTuple, Unpack
 
+from typefold.batch import in_order
 from typefold.calls import values
 from typefold.errors import PromptUsageError
 from typefold.progress import Progress, length
@@ -166,16 +167,7 @@ def _stream(
 def _all(
     function: Callable[..., Any], rows: Iterable[tuple[Any, ...]], window: int | None, total: int | None
 ) -> list[Result[Any, Exception]]:
-    results: dict[int, Result[Any, Exception]] = {}
-    stream = _stream(function, rows, window)
-    with Progress(total) as progress:
-        try:
-            for index, result in stream:
-                results[index] = result
-                progress.row(failed=not isinstance(result, Success))
-        finally:
-            stream.close()
-    return [results[index] for index in range(len(results))]
+    return in_order(_stream(function, rows, window), total)
 
 
 def _watched(

@@ -48,8 +48,7 @@ class Prompt(Later[P, R]):
             PromptError: The row gave no value; see `typefold.PromptError` for the kinds.
             NoRuntime: No model has been named.
         """
-        self._plan.bind(args, kwargs)
-        return answer(self._plan.attempt(args, kwargs, None))
+        return answer(self._plan.once(args, kwargs))
 
     def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -105,8 +104,7 @@ class Prompt(Later[P, R]):
             ...         print("|".join(stream))
             It r|aine|d.
         """
-        self._plan.bind(args, kwargs)
-        return Stream(self._plan.attempt(args, kwargs, None))
+        return Stream(self._plan.once(args, kwargs))
 
     @property
     def safe(self) -> SafePrompt[P, R]:
@@ -167,13 +165,11 @@ class AsyncPrompt(Face[P, R]):
             TypeError: The arguments don't fit the function.
             PromptError: The row gave no value.
         """
-        self._plan.bind(args, kwargs)
-        return await answer_awaited(self._plan.attempt(args, kwargs, None))
+        return await answer_awaited(self._plan.once(args, kwargs))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
         """Ask once and get the answer while it is written; see `Prompt.stream`."""
-        self._plan.bind(args, kwargs)
-        return AsyncStream(self._plan.attempt(args, kwargs, None))
+        return AsyncStream(self._plan.once(args, kwargs))
 
     async def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md

@@ -23,16 +23,15 @@ from returns.result import Failure, Result, Success
 
 from typefold.errors import NoRuntime
 from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
-from typefold.places import Batch, Place, here
+from typefold.places import Batch, Place, here, name_of
 from typefold.runtime import Cancelled, PromptError
-from typefold.runtimes import current
+from typefold.runtimes import AHEAD, current
 
 __all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_AHEAD = 4  # how many times max_num_seqs rows are begun at once
 _UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
 
 
@@ -42,7 +41,7 @@ def usual_window() -> int:
         most = current().max_num_seqs
     except NoRuntime:
         most = None
-    return _AHEAD * (most or _UNKNOWN)
+    return AHEAD * (most or _UNKNOWN)
 
 
 class Starter(Protocol[T_co]):
@@ -131,7 +130,7 @@ class Rows(Generic[T]):
     def __init__(self, function: Callable[..., T], *, named: bool = True) -> None:
         self._function = function
         self._named = named
-        self._batch = Batch(_name(function))
+        self._batch = Batch(name_of(function))
         self._around = current_row()
         self._ready: Mailbox[Parked] = Mailbox()
         self._ended: deque[tuple[int, Result[T, Exception]]] = deque()
@@ -203,7 +202,7 @@ class AsyncRows(Generic[T]):
 
     def __init__(self, function: Callable[..., Coroutine[Any, Any, T]]) -> None:
         self._function = function
-        self._batch = Batch(_name(function))
+        self._batch = Batch(name_of(function))
         self._ended: Mailbox[int] = Mailbox()
         self._futures: dict[int, Future[T]] = {}
         self._loop = asyncio.new_event_loop()
@@ -233,7 +232,7 @@ class AsyncRows(Generic[T]):
         try:
             return index, Success(future.result())
         except CancelledError:
-            return index, Failure(Cancelled(function=_name(self._function), row=index))
+            return index, Failure(Cancelled(function=name_of(self._function), row=index))
         except Exception as error:
             return index, Failure(error)
 
@@ -277,7 +276,3 @@ async def _cancel_all() -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.get_running_loop().shutdown_asyncgens()
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", type(function).__name__)

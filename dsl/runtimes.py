@@ -235,6 +235,9 @@ class Runtime:
         return engine
 
 
+AHEAD = 4
+"""How many times `max_num_seqs` may be under way: what runs, what the engine has queued, and what is being made."""
+
 _current: ContextVar[Runtime | None] = ContextVar("typefold_runtime", default=None)
 _entered: list[Runtime] = []
 _open_runtimes: list[Runtime] = []

@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Generic, Self, TypeVar
 
 from pydantic import JsonValue
-from returns.result import Success
 
-from typefold.batch import told
+from typefold.batch import told, value_in
 from typefold.calls import Call
 from typefold.growth import Growth, Heard
-from typefold.mailbox import AsyncMailbox, Mailbox, current_row
+from typefold.mailbox import AsyncMailbox, Mailbox, row_index
 from typefold.runtime import PromptError
 
 __all__ = ["AsyncStream", "Stream"]
@@ -26,7 +25,32 @@ __all__ = ["AsyncStream", "Stream"]
 R = TypeVar("R")
 
 
-class Stream(Iterator[str], Generic[R]):
+class _Written(Generic[R]):
+    """What streams of both colours share."""
+
+    _growth: Growth[R]
+
+    def __repr__(self) -> str:
+        growth = self._growth
+        state = "closed" if growth.closed else "running" if growth.result is None else "ended"
+        return f"<stream of {growth.function}: {state}, {len(growth.text)} characters>"
+
+    @property
+    def text(self) -> str:
+        """What was read so far of the part at hand."""
+        return self._growth.text
+
+    @property
+    def part(self) -> int:
+        """Which of the call's requests is being read, counted from 1; for most calls it is the only one."""
+        return self._growth.part
+
+    def close(self) -> None:
+        """Withdraw the request, unless it is answered. May be called twice."""
+        self._growth.close()
+
+
+class Stream(_Written[R], Iterator[str]):
     """An answer while it is written, from `prompt.stream(...)`. One thread at a time may read it.
 
     Iterating gives the text in pieces, as the engine writes them; `partials` gives the JSON value that they have come to,
@@ -55,22 +79,8 @@ class Stream(Iterator[str], Generic[R]):
     """
 
     def __init__(self, call: Call[R] | PromptError) -> None:
-        row = current_row()
         self._mailbox: Mailbox[Heard] = Mailbox()
-        self._growth = Growth(call, None if row is None else row.index, self._mailbox.put)
-
-    def __repr__(self) -> str:
-        return _shown(self._growth)
-
-    @property
-    def text(self) -> str:
-        """What was read so far of the part at hand."""
-        return self._growth.text
-
-    @property
-    def part(self) -> int:
-        """Which of the call's requests is being read, counted from 1; for most calls it is the only one."""
-        return self._growth.part
+        self._growth = Growth(call, row_index(), self._mailbox.put)
 
     def __iter__(self) -> Self:
         return self
@@ -114,10 +124,6 @@ class Stream(Iterator[str], Generic[R]):
             pass
         return _value(self._growth)
 
-    def close(self) -> None:
-        """Withdraw the request, unless it is answered. May be called twice."""
-        self._growth.close()
-
     def __enter__(self) -> Self:
         return self
 
@@ -125,7 +131,7 @@ class Stream(Iterator[str], Generic[R]):
         self.close()
 
 
-class AsyncStream(AsyncIterator[str], Generic[R]):
+class AsyncStream(_Written[R], AsyncIterator[str]):
     """An answer while it is written, from `stream(...)` of an `async def` prompt. One task at a time may read it.
 
     What `Stream` is for plain code, this is for `async` code: `async for`, `async with`, `await stream.result()`.
@@ -148,19 +154,6 @@ class AsyncStream(AsyncIterator[str], Generic[R]):
     def __init__(self, call: Call[R] | PromptError) -> None:
         self._mailbox: AsyncMailbox[Heard] = AsyncMailbox()
         self._growth = Growth(call, None, self._mailbox.put)
-
-    def __repr__(self) -> str:
-        return _shown(self._growth)
-
-    @property
-    def text(self) -> str:
-        """What was read so far of the part at hand."""
-        return self._growth.text
-
-    @property
-    def part(self) -> int:
-        """Which of the call's requests is being read, counted from 1; for most calls it is the only one."""
-        return self._growth.part
 
     def __aiter__(self) -> Self:
         return self
@@ -193,10 +186,6 @@ class AsyncStream(AsyncIterator[str], Generic[R]):
             pass
         return _value(self._growth)
 
-    def close(self) -> None:
-        """Withdraw the request, unless it is answered. May be called twice."""
-        self._growth.close()
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -210,14 +199,5 @@ def _value(growth: Growth[R]) -> R:
     Raises:
         PromptError: There is none.
     """
-    result = growth.result
-    assert result is not None
-    if isinstance(result, Success):
-        value: R = result.unwrap()
-        return value
-    raise result.failure()
-
-
-def _shown(growth: Growth[R]) -> str:
-    state = "closed" if growth.closed else "running" if growth.result is None else "ended"
-    return f"<stream of {growth.function}: {state}, {len(growth.text)} characters>"
+    assert growth.result is not None
+    return value_in(growth.result)

@@ -10,7 +10,7 @@ from mypy.nodes import MypyFile, SymbolNode, TypeInfo
 
 from typefold.mypy.freshness import OF_OTHERS
 from typefold.static.rebuild.meanings import Declared, Meaning, ModuleName, Where, is_library, library_object
-from typefold.static.rebuild.registrations import ANY_CLASS, may_register, registered_in
+from typefold.static.rebuild.registrations import may_register, registered_in
 from typefold.static.rebuild.scopes import SourceNames, library_module
 from typefold.static.sources import Source
 
@@ -29,7 +29,6 @@ class MypyNames(SourceNames):
         self._modules = modules
         self._sources: dict[str, Source | None] = {}
         self._stamps: dict[str, tuple[int, int] | None] = {}
-        self._registered: set[str] | None = None
 
     def source(self, module: str) -> Source | None:
         if module not in self._sources:
@@ -96,14 +95,7 @@ class MypyNames(SourceNames):
                 return module, ".".join(parts[length:])
         return None, ""
 
-    def has_hook(self, declared: Declared) -> bool:
-        """Whether a module of the program registers a hook for a class of this name, or registers by predicate."""
-        if self._registered is None:
-            self._registered = set(self._registrations())
-        node = declared.node
-        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, ANY_CLASS))
-
-    def _registrations(self) -> Iterator[str]:
+    def registrations(self) -> Iterator[str]:
         for module, tree in list(self._modules.items()):
             if tree.is_stub or not tree.path.endswith(".py") or module.partition(".")[0] == "typefold":
                 continue

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from typefold.static.rebuild.meanings import Declared
-from typefold.static.rebuild.registrations import ANY_CLASS, may_register, registered_in
+from typefold.static.rebuild.registrations import may_register, registered_in
 from typefold.static.rebuild.scopes import SourceNames
 from typefold.static.sources import Source
 
@@ -29,7 +27,6 @@ class DiskNames(SourceNames):
         self._known: dict[str, Source | None] = {source.module: source for source in self._program}
         roots = (str(_root(source)) for source in self._program)
         self._roots = list(dict.fromkeys([*roots, os.getcwd(), *filter(os.path.isdir, sys.path)]))
-        self._registered: set[str] | None = None
 
     def source(self, module: str) -> Source | None:
         if module not in self._known:
@@ -41,14 +38,7 @@ class DiskNames(SourceNames):
         """A module of the program may have the name of one of the standard library."""
         return super().is_library(module) and self._known.get(module) not in self._program
 
-    def has_hook(self, declared: Declared) -> bool:
-        """Whether the program registers a hook for a class of this name, or registers by predicate."""
-        if self._registered is None:
-            self._registered = set(self._registrations())
-        node = declared.node
-        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, ANY_CLASS))
-
-    def _registrations(self) -> Iterator[str]:
+    def registrations(self) -> Iterator[str]:
         for source in [*self._program, *filter(None, self._known.values())]:
             if may_register("".join(source.lines)):
                 yield from registered_in(source)

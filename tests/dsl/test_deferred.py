@@ -5,7 +5,7 @@ import pickle
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -74,12 +74,6 @@ def write(length: int) -> str:
 @pytest.fixture
 def engine() -> ScriptedEngine:
     return ScriptedEngine(answers=answer)
-
-
-@pytest.fixture
-def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
-    with Runtime(engine) as runtime:
-        yield runtime
 
 
 def asked(engine: ScriptedEngine) -> list[str]:

@@ -71,12 +71,6 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
-    with Runtime(engine) as runtime:
-        yield runtime
-
-
-@pytest.fixture
 def endless() -> Iterator[Runtime]:
     """A runtime that is never done with an answer."""
     engine = ScriptedEngine(answers=lambda request: "x" * 10**5, max_model_len=10**6, step_seconds=0.001)

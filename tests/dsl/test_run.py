@@ -41,12 +41,6 @@ def engine() -> ScriptedEngine:
     return ScriptedEngine(answers=echo)
 
 
-@pytest.fixture
-def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
-    with Runtime(engine) as runtime:
-        yield runtime
-
-
 def steps(engine: ScriptedEngine, work: object) -> int:
     """How many engine steps a piece of work takes."""
     before = engine.steps

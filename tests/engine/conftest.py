@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from typefold import Runtime
 from typefold.runtime.engines.vllm import VllmEngine, load
 
 MAX_MODEL_LEN = 1024
@@ -40,3 +41,11 @@ def engine(session_engine: VllmEngine) -> Iterator[VllmEngine]:
     yield session_engine
     session_engine.abort(list(session_engine._keys))
     assert not session_engine.has_unfinished
+
+
+@pytest.fixture
+def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """A runtime on the session's engine, which it leaves open; equal calls are answered each for itself."""
+    monkeypatch.setattr(engine, "close", lambda: None)
+    with Runtime(engine, single_flight=False) as runtime:
+        yield runtime

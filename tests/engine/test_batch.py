@@ -1,6 +1,5 @@
 """The promise of a batch on a real engine: one row in, one outcome out, in order, whatever the types and the faults."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal
@@ -22,7 +21,6 @@ from typefold import (
     ask,
     prompt,
 )
-from typefold.runtime.engines.vllm import VllmEngine
 
 pytestmark = pytest.mark.engine
 
@@ -63,14 +61,6 @@ def _never(value: Character) -> Character:
 
 Impossible = Annotated[Character, AfterValidator(_never)]
 BadGrammar = Annotated[str, Grammar("root ::= undefined_rule")]
-
-
-@pytest.fixture
-def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """A runtime on the session's engine, which it leaves open and asks afresh each time."""
-    monkeypatch.setattr(engine, "close", lambda: None)
-    with Runtime(engine, single_flight=False) as runtime:
-        yield runtime
 
 
 def prompts(count: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import pytest
@@ -43,14 +43,6 @@ def drone(topic: str) -> str:
 
 
 SETTINGS = ["Mars", "Paris", "a farm", "the sea", "a lighthouse", "a train", "1920", "a market"]
-
-
-@pytest.fixture
-def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """A runtime on the session's engine, which it leaves open."""
-    monkeypatch.setattr(engine, "close", lambda: None)
-    with Runtime(engine, single_flight=False) as runtime:  # every call is to take its steps
-        yield runtime
 
 
 def steps(runtime: Runtime, work: Callable[[], object]) -> int:

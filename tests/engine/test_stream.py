@@ -3,7 +3,6 @@
 # pyright: reportPrivateUsage=false
 
 import json
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -42,14 +41,6 @@ def pick(topic: str) -> UNICODE:
 @prompt(temperature=0)
 def mixed(topic: str) -> tuple[UNICODE, int | None, Annotated[list[Literal["é", "€", "😀"]], Field(max_length=3)]]:
     return ask(f"Anything about {topic}.")
-
-
-@pytest.fixture
-def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """A runtime on the session's engine, which it leaves open; equal calls are answered each for itself."""
-    monkeypatch.setattr(engine, "close", lambda: None)
-    with Runtime(engine, single_flight=False) as runtime:
-        yield runtime
 
 
 def idle(engine: VllmEngine) -> bool:

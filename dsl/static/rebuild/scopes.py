@@ -19,6 +19,7 @@ from typefold.static.rebuild.meanings import (
     is_library,
     library_object,
 )
+from typefold.static.rebuild.registrations import ANY_CLASS
 from typefold.static.sources import Source
 
 __all__ = ["SourceNames", "bindings"]
@@ -34,6 +35,7 @@ class SourceNames:
         self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
         self._following: set[tuple[str, str]] = set()
         self._uses: dict[str, set[str]] = {}
+        self._registered: set[str] | None = None
 
     def source(self, module: str) -> Source | None:
         """The source of a module of the program, or `None`."""
@@ -44,8 +46,15 @@ class SourceNames:
         return is_library(module)
 
     def has_hook(self, declared: Declared) -> bool:
-        """Whether the program registers a wire form of its own for a class, or may do so."""
-        return False
+        """Whether the program registers a hook for a class of this name, or registers by predicate."""
+        if self._registered is None:
+            self._registered = set(self.registrations())
+        node = declared.node
+        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, ANY_CLASS))
+
+    def registrations(self) -> Iterator[str]:
+        """The names of the classes that the program registers hooks for; `ANY_CLASS` where that can't be told."""
+        return iter(())
 
     def use(self, module: str, other: str) -> None:
         """Note that what a module declares is made of what another declares."""
