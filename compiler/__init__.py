@@ -3,6 +3,7 @@
 from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
 from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Dialect
 from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
+from typefold.compiler.explain import Explanation
 from typefold.compiler.hooks.own import Grammar, Matching, OneOf
 from typefold.compiler.message import Message, Role
 from typefold.compiler.output_type import OutputType, output_type
@@ -16,6 +17,7 @@ __all__ = [
     "ConstraintKind",
     "DecodeError",
     "Dialect",
+    "Explanation",
     "Grammar",
     "Hook",
     "JsonSchema",

@@ -19,7 +19,7 @@ from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.limits import KEYWORDS, Limits
 from typefold.compiler.spacing import Spacing
 from typefold.compiler.type_wire import Wire
-from typefold.compiler.wire import Expr, Ref
+from typefold.compiler.wire import EMPTY, Expr, Ref
 
 if TYPE_CHECKING:
     from typefold.compiler.registry import Registry
@@ -40,6 +40,7 @@ class Compilation:
     definitions: dict[str, Any] = field(default_factory=dict[str, Any])
     checks: dict[str, None] = field(default_factory=dict[str, None])
     enforced: dict[str, None] = field(default_factory=dict[str, None])
+    places: dict[str, Expr] = field(default_factory=dict[str, Expr])  # the outer ones first
     named: dict[Any, str] = field(default_factory=dict[Any, str])
     finished: dict[str, Wire[Any]] = field(default_factory=dict[str, Wire[Any]])
     owners: list[Any] = field(default_factory=list[Any])  # the classes being compiled, the innermost last
@@ -113,7 +114,9 @@ class Context:
                 "has no wire form; use a pydantic model, a dataclass or a built-in type, "
                 "or register a hook (typefold.compiler.default_registry.hook)",
             )
+        self.compilation.places.setdefault(place.path, EMPTY)
         wire = hook(hint, place)
+        self.compilation.places[place.path] = wire.expr
         if reason := place.limits.refusal():
             raise place.refuse(hint, reason)
         for limit in place.limits.held():

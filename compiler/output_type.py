@@ -8,6 +8,7 @@ hold; types of other kinds are read by their hooks.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -22,6 +23,7 @@ from typefold.compiler.bounds import TokenBounds, Vocabulary
 from typefold.compiler.constraint import TEXT, Constraint
 from typefold.compiler.context import Compilation, Context
 from typefold.compiler.errors import DecodeError, UnsupportedType
+from typefold.compiler.explain import Explanation, explain
 from typefold.compiler.limits import Limits
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.sample import shortest_height
@@ -29,7 +31,7 @@ from typefold.compiler.shape import shape_of
 from typefold.compiler.spacing import WireFormat
 from typefold.compiler.strings import ANY_TEXT
 from typefold.compiler.type_wire import JsonSchema, Wire
-from typefold.compiler.wire import Language, is_recursive
+from typefold.compiler.wire import Expr, Language, is_recursive
 
 __all__ = ["OutputType", "output_type"]
 
@@ -49,6 +51,8 @@ class OutputType(Generic[T]):
         json_schema: The shape that a model is told; it enforces nothing.
         enforced: The limits that the constraint enforces, each with its path.
         post_checks: What decoding cannot enforce, each with its path. An answer that fails one is `Invalid`.
+        wire: The type's form inside JSON.
+        places: The parts by their paths, each with its JSON texts; for `explain`.
 
     Example:
         >>> from typing import Literal
@@ -67,6 +71,7 @@ class OutputType(Generic[T]):
     enforced: tuple[str, ...]
     post_checks: tuple[str, ...]
     wire: Wire[T] = field(repr=False)
+    places: Mapping[str, Expr] = field(default_factory=dict[str, Expr], repr=False)
 
     @property
     def is_bare(self) -> bool:
@@ -105,6 +110,25 @@ class OutputType(Generic[T]):
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
         """How few and how many tokens an answer can take."""
         return self.constraint.token_bounds(vocabulary)
+
+    def explain(self, vocabulary: Vocabulary | None = None) -> Explanation:
+        """What becomes of the type: shape, constraint, what decoding enforces, what is checked after, how long it gets.
+
+        Args:
+            vocabulary: Facts about a tokenizer (an engine's `vocabulary`), for bounds in tokens.
+
+        Returns:
+            An `Explanation`: print it, show it in a notebook, or read its fields.
+
+        Example:
+            >>> from typing import Annotated
+            >>> from pydantic import Field
+            >>> from typefold.compiler import output_type
+            >>> kind = output_type(list[Annotated[int, Field(ge=0, le=9)]])
+            >>> kind.explain().enforced, kind.explain().unbounded
+            (('return[]: ge=0', 'return[]: le=9'), ('return: any number of items',))
+        """
+        return explain(self, vocabulary=vocabulary)
 
     @cached_property
     def shape(self) -> str | None:
@@ -182,7 +206,9 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
     if wire.raw is not None:
         constraint = Constraint("grammar", raw=wire.raw)
     schema = dict(wire.schema) if not state.definitions else {**wire.schema, "$defs": dict(state.definitions)}
-    made = OutputType(hint, wire_format, constraint, schema, tuple(state.enforced), tuple(state.checks), wire)
+    made = OutputType(
+        hint, wire_format, constraint, schema, tuple(state.enforced), tuple(state.checks), wire, state.places
+    )
     if wire.native:
         try:
             made.adapter  # noqa: B018  # pydantic refuses some limits only when it builds its validator

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
+from typefold.compiler.errors import describe
 from typefold.compiler.templates import PromptTemplate
 from typefold.errors import PromptUsageError
 from typefold.forms import form_of
@@ -72,6 +73,16 @@ class Definition(Generic[R]):
     def signature(self) -> inspect.Signature:
         """The function's parameters."""
         return inspect.signature(self.function)
+
+    @property
+    def signature_as_written(self) -> str:
+        """The signature in the author's words, with no quotation marks around annotations that are kept as text."""
+        parameters = [
+            each.replace(annotation=_AsWritten(each.annotation)) if isinstance(each.annotation, str) else each
+            for each in self.signature.parameters.values()
+        ]
+        without = self.signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+        return f"{without} -> {describe(self.hint)}"
 
     @cached_property
     def _by_place(self) -> tuple[str, ...] | None:
@@ -212,6 +223,13 @@ class Definition(Generic[R]):
             turns += [message for message in asked if message.role != "system"]
             turns.append(Message("assistant", answer))
         return tuple(turns)
+
+
+class _AsWritten(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _globals(function: Callable[..., Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from typefold.compiler import Message
+from typefold.compiler import Explanation, Message
 from typefold.definition import Example
 from typefold.messages import RawPrompt
 from typefold.options import CallOptions
@@ -42,6 +42,31 @@ class Face(Generic[P, R]):
             TypeError: The arguments don't fit the function.
         """
         return self._plan.call(args, kwargs).messages
+
+    def explain(self) -> Explanation:
+        """What becomes of the return type: shape, constraint, what decoding enforces, what is checked after, length.
+
+        It needs no engine and loads none. Bounds are in bytes, and in tokens too once the runtime that would answer is
+        loaded. In a notebook and by rich it is shown as a table; its fields are data.
+
+        Example:
+            >>> from typing import Literal
+            >>> from typefold import ask, prompt
+            >>> @prompt
+            ... def judge(text: str) -> Literal["keep", "drop"]:
+            ...     return ask(f"Keep or drop? {text}")
+            >>> print(judge.explain())
+            judge(text: str) -> Literal['keep', 'drop']
+              answer         bare text
+              constraint     choice of 2
+              enforced       the form
+              checked after  nothing
+              length         4 bytes
+              unbounded      nothing
+            <BLANKLINE>
+            keep | drop
+        """
+        return self._plan.explain()
 
     def using(self, **options: Unpack[CallOptions]) -> Self:
         """The same prompt function with other options.

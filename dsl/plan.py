@@ -11,13 +11,15 @@ from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from typefold.calls import Call, attempt, with_shape
-from typefold.compiler import Message, OutputType
+from typefold.compiler import Explanation, Message, OutputType, WireFormat
+from typefold.compiler.explain import explain
 from typefold.deferred import is_deferred
 from typefold.definition import Definition, Example
 from typefold.errors import PromptUsageError
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options
 from typefold.runtime import PromptError
+from typefold.runtimes import named
 
 __all__ = ["Arguments", "Plan"]
 
@@ -112,14 +114,27 @@ class Plan(Generic[R]):
                 f"{self.name}: an argument is a Deferred, which is not worked out yet; call {self.name}.defer(...), or "
                 f"pass its .result()"
             )
-        options = self.options
-        if options.wire is None and options.runtime is not None and options.runtime.wire is not None:
-            options = replace(options, wire=options.runtime.wire)
+        options = self.options if self._wire is self.options.wire else replace(self.options, wire=self._wire)
         kind = self.definition.output_type(options.wire)
         messages = with_shape(self.definition.messages((*self.bound, *args), kwargs), kind, options)
         if self.examples:
             messages = self._after_examples(messages, kind)
         return Call(self.name, messages, kind, options, self.definition.form)
+
+    def explain(self) -> Explanation:
+        """What becomes of the return type under the options in force."""
+        runtime = self.options.runtime or named()
+        return explain(
+            self.definition.output_type(self._wire),
+            vocabulary=None if runtime is None else runtime.vocabulary,
+            name=f"{self.name}{self.definition.signature_as_written}",
+        )
+
+    @property
+    def _wire(self) -> WireFormat | None:
+        """How JSON is spaced: as the call says, else as its own runtime does."""
+        options = self.options
+        return options.wire if options.wire is not None or options.runtime is None else options.runtime.wire
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[R] | PromptError:
         """The call, or the error that its arguments gave."""

@@ -17,14 +17,14 @@ from typing import Any, Protocol, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
-from typefold.compiler import Message, WireFormat
+from typefold.compiler import Message, Vocabulary, WireFormat
 from typefold.errors import NoRuntime
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
 from typefold.tracing import trace, tracer
 
-__all__ = ["Runtime", "configure", "current", "statistics"]
+__all__ = ["Runtime", "configure", "current", "named", "statistics"]
 
 T = TypeVar("T")
 
@@ -112,6 +112,11 @@ class Runtime:
     def max_num_seqs(self) -> int | None:
         """How many requests the engine runs at once; `None` while it is not loaded."""
         return self._scheduler.engine.max_num_seqs if self._scheduler else None
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """Facts about the model's tokens, for token bounds; `None` while it is not loaded."""
+        return self._scheduler.engine.vocabulary if self._scheduler else None
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
@@ -286,6 +291,11 @@ def current() -> Runtime:
         if _default is None:
             _default = Runtime()
         return _default
+
+
+def named() -> Runtime | None:
+    """The runtime that `current` would give, if there is one already; none is made."""
+    return _current.get() or (_entered[-1] if _entered else _default)
 
 
 def statistics() -> tuple[Statistics, int]:

@@ -61,6 +61,7 @@ kind = output_type(list[bool])
 kind.encode([True])  # the text of a value
 kind.decode("[true]")  # the value of a text
 kind.enforced, kind.post_checks, kind.constraint, kind.json_schema, kind.shape
+print(kind.explain())  # all of it to read, in a notebook too; a prompt function has `explain()` as well
 ```
 """
 

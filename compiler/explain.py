@@ -1,0 +1,267 @@
+"""What becomes of a type, laid open: its shape and constraint, what decoding enforces, what is checked after, how long it gets.
+
+An `Explanation` is plain data; its `__str__`, and what rich and notebooks show, are the same sections in three dresses.
+Nothing here needs an engine: bounds are given in bytes, and in tokens where a vocabulary is at hand. Left out: how a prompt
+is sent, which `render()` shows.
+
+Invariant: whatever can make an answer grow without end is named in `unbounded`; where nothing is, `most_bytes` is a number.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from typefold.compiler.bounds import TokenBounds, Vocabulary, byte_bounds
+from typefold.compiler.constraint import ConstraintKind
+from typefold.compiler.errors import describe
+from typefold.compiler.recognise import Matcher
+from typefold.compiler.type_wire import JsonSchema
+from typefold.compiler.wire import Expr, Language, Lit, Ref, Repeat, char_class, children, flat_rules
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from typefold.compiler.output_type import OutputType
+
+__all__ = ["Explanation", "by_place", "explain"]
+
+_LINES = 12  # of a grammar, and characters in each line, that are shown; the whole is in `grammar`
+_CHARACTERS = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """A type, explained.
+
+    Attributes:
+        name: The prompt function with its signature, or the type.
+        answer: The type whose values answers are; that inside of `Logged` and the like.
+        is_bare: Whether an answer is bare text and not JSON.
+        shape: What the model is told of the form of its answer; `None` for bare text.
+        json_schema: The same as a JSON schema; neither enforces anything.
+        kind: What the engine is sent: nothing (`text`), a list of choices (`choice`), or a `grammar`.
+        grammar: The grammar for the default backend, or the choices; empty for `text`.
+        enforced: The limits that decoding enforces besides the form, each with its path.
+        post_checks: What is checked after decoding, each with its path. An answer that fails one is `Invalid`.
+        unbounded: The parts that may grow without end in decoding, each with its path.
+        least_bytes: The bytes of the shortest answer.
+        most_bytes: The bytes of the longest; `None` where there is none.
+        tokens: How few and how many tokens an answer takes, the one that ends it included; `None` without a vocabulary.
+
+    Example:
+        >>> from typefold.compiler import output_type
+        >>> print(output_type(list[bool]).explain())
+        list[bool]
+          answer         JSON: [boolean, ...]
+          constraint     grammar
+          enforced       the form
+          checked after  nothing
+          length         2 bytes or more
+          unbounded      any number of items
+        <BLANKLINE>
+        root ::= "[]" | ("[" ("true" | "false") text0)
+        text0 ::= (", " ("true" | "false")) text0 | "]"
+    """
+
+    name: str
+    answer: str
+    is_bare: bool
+    shape: str | None
+    json_schema: JsonSchema
+    kind: ConstraintKind
+    grammar: str | tuple[str, ...]
+    enforced: tuple[str, ...]
+    post_checks: tuple[str, ...]
+    unbounded: tuple[str, ...]
+    least_bytes: int
+    most_bytes: int | None
+    tokens: TokenBounds | None
+
+    def __str__(self) -> str:
+        sections = list(self._sections())
+        width = max(len(title) for title, _ in sections)
+        lines = [self.name]
+        for title, words in sections:
+            lines += [f"  {label:<{width}}  {line}" for label, line in zip(_labels(title), words, strict=False)]
+        return "\n".join([*lines, *(["", self._excerpt] if self._excerpt else [])])
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for title, words in self._sections():
+            table.add_row(Text(title, style="bold"), Text("\n".join(words)))
+        parts: list[RenderableType] = [Text(self.name, style="bold cyan"), table]
+        return Group(*parts, *([Text(f"\n{self._excerpt}", style="dim")] if self._excerpt else []))
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th style="text-align: left; vertical-align: top">{title}</th>'
+            f'<td style="text-align: left">{"<br>".join(map(html.escape, words))}</td></tr>'
+            for title, words in self._sections()
+        )
+        folded = {
+            "grammar": self._excerpt,
+            "JSON schema": "" if self.is_bare else json.dumps(self.json_schema, indent=2, ensure_ascii=False),
+        }
+        details = "".join(
+            f"<details><summary>{title}</summary><pre>{html.escape(text)}</pre></details>"
+            for title, text in folded.items()
+            if text
+        )
+        return f"<div><code>{html.escape(self.name)}</code><table>{rows}</table>{details}</div>"
+
+    def _sections(self) -> Iterator[tuple[str, list[str]]]:
+        """A title, and the lines below it."""
+        yield "answer", ["bare text"] if self.shape is None else f"JSON: {self.shape}".split("\n")
+        yield "constraint", [self._constraint]
+        form = "nothing: any text" if self.kind == "text" else "the form"
+        yield "enforced", [form, *by_place(self.enforced)]
+        yield "checked after", list(by_place(self.post_checks)) or ["nothing"]
+        yield "length", [self._length]
+        yield "unbounded", list(by_place(self.unbounded)) or ["nothing"]
+
+    @property
+    def _constraint(self) -> str:
+        if self.kind == "text":
+            return "none"
+        if isinstance(self.grammar, str):
+            return str(self.kind)
+        return f"choice of {len(self.grammar):,}" if len(self.grammar) > 1 else "choice of one"
+
+    @property
+    def _length(self) -> str:
+        length = _span(self.least_bytes, self.most_bytes, "bytes")
+        return f"{length}; {_span(self.tokens.least, self.tokens.most, 'tokens')}" if self.tokens else length
+
+    @property
+    def _excerpt(self) -> str:
+        text = self.grammar if isinstance(self.grammar, str) else " | ".join(self.grammar)
+        lines = text.rstrip("\n").split("\n")
+        shown = [line if len(line) <= _CHARACTERS else f"{line[:_CHARACTERS]} ..." for line in lines[:_LINES]]
+        return "\n".join([*shown, *([f"... and {len(lines) - _LINES} lines more"] if len(lines) > _LINES else [])])
+
+
+def explain(
+    output_type: OutputType[Any], *, vocabulary: Vocabulary | None = None, name: str | None = None
+) -> Explanation:
+    """Explain a compiled type.
+
+    Args:
+        output_type: The type.
+        vocabulary: Facts about a tokenizer, for bounds in tokens.
+        name: What to call it; else the type says it.
+    """
+    constraint = output_type.constraint
+    least, most = (0, inf) if constraint.language is None else byte_bounds(constraint.language)
+    answer = describe(output_type.hint)
+    return Explanation(
+        name=name or answer,
+        answer=answer,
+        is_bare=output_type.is_bare,
+        shape=output_type.shape,
+        json_schema=output_type.json_schema,
+        kind=constraint.kind,
+        grammar=constraint.spec,
+        enforced=output_type.enforced,
+        post_checks=output_type.post_checks,
+        unbounded=() if most < inf else tuple(_unbounded(output_type)),
+        least_bytes=int(least),
+        most_bytes=None if most == inf else int(most),
+        tokens=None if vocabulary is None else output_type.token_bounds(vocabulary),
+    )
+
+
+def by_place(notes: Iterable[str]) -> Iterator[str]:
+    """Limits or checks by the place that they name, those of one place together.
+
+    Example:
+        >>> list(by_place(["return.age: ge=0", "return.age: le=9", "return: validator check"]))
+        ['.age: ge=0, le=9', 'validator check']
+    """
+    places: dict[str, list[str]] = {}
+    for note in notes:
+        place, _, words = note.partition(": ")
+        places.setdefault(place.removeprefix("return"), []).append(words)
+    for place, listed in places.items():
+        yield f"{place}: {', '.join(listed)}" if place else ", ".join(listed)
+
+
+def _unbounded(output_type: OutputType[Any]) -> Iterator[str]:
+    """The places whose own part of the text, apart from what belongs to places inside, may be of any length."""
+    places, language = output_type.places, output_type.constraint.language
+    root = next(iter(places))
+    if language is None or output_type.is_bare:
+        what = "any number of characters" if output_type.wire.raw is None else "what the engine makes of the grammar"
+        yield f"{root}: {what}"
+        return
+    looped = language.rules.keys() - set(flat_rules(language))
+    named: set[str] = set()
+    own: dict[str, frozenset[Expr]] = {}
+    for place, expr in places.items():  # a type that has a name is told of where it stands first
+        is_known = isinstance(expr, Ref) and expr.name in named
+        own[place] = frozenset() if is_known else _endless(expr, language.rules, _names(places.values()))
+        named |= _names([expr])
+    told: set[str] = set()
+    for place, expr in places.items():
+        inside = [nodes for other, nodes in own.items() if _is_inside(other, place)]
+        if isinstance(expr, Ref) and expr.name in looped and expr.name not in told:
+            told.add(expr.name)
+            yield f"{place}: may hold itself without end"
+        elif own[place].difference(*inside):
+            yield f"{place}: {_any_number(Language(expr, language.rules))}"
+
+
+def _names(exprs: Iterable[Expr]) -> set[str]:
+    return {expr.name for expr in exprs if isinstance(expr, Ref)}
+
+
+def _is_inside(place: str, outer: str) -> bool:
+    return place.startswith(outer) and place[len(outer) : len(outer) + 1] in (".", "[", "|")
+
+
+def _endless(expr: Expr, rules: Mapping[str, Expr], named: set[str]) -> frozenset[Expr]:
+    """The repetitions without end in an expression and in the rules that it leads to, but for those of named types."""
+    found: set[Expr] = set()
+    seen = set(named)
+    pending: list[Expr] = [rules[expr.name] if isinstance(expr, Ref) else expr]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Ref):
+            if node.name not in seen:
+                seen.add(node.name)
+                pending.append(rules[node.name])
+            continue
+        if isinstance(node, Repeat) and node.most is None and node.item != Lit(""):
+            found.add(node)
+        pending += children(node)
+    return frozenset(found)
+
+
+def _any_number(language: Language) -> str:
+    """Of what a part may hold any number, by how it may begin."""
+    first = Matcher.start(language).next_chars
+    kinds = {'"': "characters", "[": "items", "{": "keys"}
+    named = [name for mark, name in kinds.items() if mark in first]
+    if not named and len(first & char_class((0x30, 0x39))):
+        named = ["digits"]
+    return f"any number of {' or '.join(named) or 'characters'}"
+
+
+def _span(least: int, most: int | None, unit: str) -> str:
+    if most is None:
+        return f"{least:,} {unit} or more"
+    return f"{most:,} {unit}" if least == most else f"{least:,} to {most:,} {unit}"
+
+
+def _labels(title: str) -> Iterator[str]:
+    yield title
+    while True:
+        yield ""
