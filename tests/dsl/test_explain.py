@@ -24,7 +24,7 @@ async def judge_later(text: str) -> bool:
 def test_it_is_headed_by_the_signature_as_written() -> None:
     said = judge.explain()
     assert str(said).splitlines()[0] == (
-        'judge(text: str, *, mood: Literal["grim", "funny"] = \'grim\') -> Logged[list[bool]]'
+        "judge(text: str, *, mood: Literal['grim', 'funny'] = 'grim') -> Logged[list[bool]]"
     )
     assert said.answer == "list[bool]" and said.unbounded == ("return.value: any number of items",)
     assert judge_later.explain().name == "judge_later(text: str) -> bool"
