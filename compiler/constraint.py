@@ -6,6 +6,7 @@ or a JSON schema from a user's hook). It prints the language on demand in the di
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -54,6 +55,11 @@ class Constraint:
     def spec(self) -> str | tuple[str, ...]:
         """What is sent to the default backend: the choices, or one text; empty for `text`."""
         return self.for_dialect("ebnf")
+
+    @cached_property
+    def digest(self) -> bytes:
+        """16 bytes by which equal constraints are known, in any process."""
+        return hashlib.blake2b(repr((self.kind, self.spec)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def for_dialect(self, dialect: Dialect) -> str | tuple[str, ...]:
         """What is sent to a backend that reads `dialect` (xgrammar: `ebnf`; guidance: `lark`)."""

@@ -38,6 +38,7 @@ from typefold.runtime import (
     TokenLogprob,
     Truncated,
 )
+from typefold.runtime.journal import Journal, JournalError
 from typefold.runtimes import Runtime, configure, current
 from typefold.special import Logged, Reasoned, Scored
 from typefold.streams import AsyncStream, Stream
@@ -58,6 +59,8 @@ __all__ = [
     "Grammar",
     "InputFailed",
     "Invalid",
+    "Journal",
+    "JournalError",
     "Logged",
     "Matching",
     "Message",

@@ -19,7 +19,7 @@ from returns.result import Failure, Result, Success
 
 from typefold.calls import Call, Exchange
 from typefold.mailbox import Mailbox, RowCancelled, current_row, row_index
-from typefold.places import Batch, seed_for
+from typefold.places import Batch, identity_here, seed_for
 from typefold.progress import Progress, length
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtimes import AHEAD, Runtime
@@ -154,7 +154,7 @@ def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Generator[tuple[int,
                         continue
                     batch = batch or Batch(call.function)
                     exchange, runtime = opened(call, row, batch)
-                    share = share or runtime.engine.max_num_seqs
+                    share = share or runtime.facts.max_num_seqs
                     first = begin(exchange)
                     if not isinstance(first, Request):
                         yield row, first
@@ -248,7 +248,9 @@ def opened(call: Call[T], row: int | None, batch: Batch | None = None) -> tuple[
     """
     runtime = call.runtime
     seed = seed_for(runtime, call.function, batch, row)
-    return (call if seed is None else replace(call, seed=seed)).exchange(row), runtime
+    if seed is not None or runtime.journaled:
+        call = replace(call, seed=seed, place=identity_here(batch) if runtime.journaled else b"")
+    return call.exchange(row), runtime
 
 
 async def _result_awaited(

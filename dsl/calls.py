@@ -40,6 +40,7 @@ class Call(Generic[T]):
         options: The options in force.
         form: How the answer is asked for.
         seed: What is drawn with where the options have no seed.
+        place: What a journal knows the row by that asks.
     """
 
     function: str
@@ -48,6 +49,7 @@ class Call(Generic[T]):
     options: Options
     form: Form = field(default_factory=lambda: Form(None))
     seed: int | None = None
+    place: bytes = b""
 
     def __post_init__(self) -> None:
         self.form.check_call(self)
@@ -97,6 +99,7 @@ class Call(Generic[T]):
             row=row,
             attempt=attempt.number,
             whole=options.truncation == "error",
+            place=self.place,
         )
 
     def conclude(self, outcome: Outcome, row: int | None, attempt: Attempt | None = None) -> Any:

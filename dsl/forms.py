@@ -55,7 +55,7 @@ class ReasonedForm(Form):
 
     def exchange(self, call: Call[Any], row: int | None) -> Exchange[Reasoned[Any]]:
         """Two requests for each attempt."""
-        thinking = call.runtime.engine.thinking
+        thinking = call.runtime.facts.thinking
         answered = yield from retried(call.messages, call.options, partial(thought_through, call, row, thinking))
         value, reasoning = answered.value
         return Reasoned(value=value, reasoning=reasoning)
@@ -79,9 +79,9 @@ class ScoredForm(Form):
     def exchange(self, call: Call[Any], row: int | None) -> Exchange[Scored[Any]]:
         """As many steps as it takes."""
         choices = _choices(call.kind, self.path)
-        engine = call.runtime.engine
+        facts = call.runtime.facts
         request = replace(call.request(row), sampling_params=None, sampling={})
-        found = yield from probabilities(request, list(choices), max_logprobs=engine.max_logprobs)
+        found = yield from probabilities(request, list(choices), max_logprobs=facts.max_logprobs)
         by_value: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)
         for value, probability in zip(choices.values(), found, strict=True):
             by_value[value] += probability

@@ -4,6 +4,9 @@ A place is a row of a batch, or the program itself. It numbers what is asked in 
 one number, and its rows are told apart by their indices. So a call's path says nothing of what shared the engine with it,
 nor of the order in which rows ended.
 
+A journal needs to know the same row again although others were added or left out. So a row also has an identity: a digest
+of its input, or of the key that the program gives it, and of how many equal ones came before.
+
 Left out: calls from threads that the program itself starts are numbered as they come, which may differ each time.
 """
 
@@ -15,10 +18,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from typefold.runtime.journal import digest
+
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
 
-__all__ = ["Batch", "Place", "here", "name_of", "seed_for"]
+__all__ = ["Batch", "Place", "here", "identity_here", "name_of", "seed_for"]
 
 
 class Place:
@@ -27,13 +32,15 @@ class Place:
     Args:
         batch: The batch that it is a row of; none for the program itself.
         index: The row's index.
+        identity: What a journal knows the row by; nothing for the program itself, and where no journal is kept.
     """
 
-    __slots__ = ("_batch", "_counts", "_index")
+    __slots__ = ("_batch", "_counts", "_index", "identity")
 
-    def __init__(self, batch: Batch | None = None, index: int | None = None) -> None:
+    def __init__(self, batch: Batch | None = None, index: int | None = None, identity: bytes = b"") -> None:
         self._batch = batch
         self._index = index
+        self.identity = identity
         self._counts: dict[str, itertools.count[int]] = {}
 
     def number(self, name: str) -> int:
@@ -66,6 +73,29 @@ class Batch:
             self._numbers[runtime] = around.number(self._name)
         return (*around.path(runtime), self._name, self._numbers[runtime])
 
+    @property
+    def identity(self) -> bytes:
+        """What a journal knows the row around by."""
+        return b"" if self._around is None else self._around.identity
+
+    def place(self, index: int, key: object, runtime: Runtime | None) -> Place:
+        """The place of a row.
+
+        Args:
+            index: Its index.
+            key: Its input, or what the program knows it by.
+            runtime: What will mostly answer it, if that is known by now.
+        """
+        if runtime is None or not runtime.journaled:
+            return Place(self, index)
+        content = digest(key)
+        if content is None:  # it can't be told by its content, so by where it stands
+            content, number = b"index", index
+        else:
+            number = runtime.number(content, self.identity)
+        identity = hashlib.blake2b(b"%b%b%d" % (self.identity, content, number), digest_size=16).digest()
+        return Place(self, index, identity)
+
 
 here: ContextVar[Place | None] = ContextVar("typefold_place", default=None)
 """The row that runs, or `None` in the program itself."""
@@ -89,6 +119,14 @@ def seed_for(runtime: Runtime, function: str, batch: Batch | None, row: int | No
         path = (*batch.path(runtime), row)
     digest = hashlib.blake2b(repr((runtime.seed, function, path)).encode(), digest_size=8).digest()
     return int.from_bytes(digest) >> 1  # a generator takes 64 bits with a sign
+
+
+def identity_here(batch: Batch | None) -> bytes:
+    """What a journal knows the row by that makes a call, or a batch of calls."""
+    if batch is not None:
+        return batch.identity
+    place = here.get()
+    return b"" if place is None else place.identity
 
 
 def name_of(function: Callable[..., Any]) -> str:

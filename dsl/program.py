@@ -38,21 +38,51 @@ class Run:
 
     @overload
     def __call__(
-        self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Callable[[A], Coroutine[Any, Any, T]],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> list[T]: ...
     @overload
     def __call__(
-        self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Prompt[Concatenate[A, ...], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> list[T]: ...
     @overload
-    def __call__(self, function: Callable[[A], T], rows: Iterable[A], /, *, window: int | None = None) -> list[T]: ...
-    def __call__(self, function: Callable[[Any], Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+    def __call__(
+        self,
+        function: Callable[[A], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+    ) -> list[T]: ...
+    def __call__(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Any], object] | None = None,
+    ) -> Any:
         """Run a function for every row.
 
         Args:
             function: A program for one row, of one argument; it may call prompts, itself, anything. `async def` too.
             rows: Its arguments, one for each row; any iterable.
             window: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
+            key: Names a row, for a journal: its answers are found again under this name, whatever else its input says. By
+                default a row is known by its whole input.
 
         Returns:
             What the function returned for each row, in order.
@@ -72,7 +102,7 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return values(_all(function, ((row,) for row in rows), window, length(rows)))
+        return values(_all(function, ((row,) for row in rows), window, key, length(rows)))
 
     @overload
     def starmap(
@@ -82,48 +112,115 @@ class Run:
         /,
         *,
         window: int | None = None,
+        key: Callable[[Unpack[Ts]], object] | None = None,
     ) -> list[T]: ...
     @overload
     def starmap(
-        self, function: Callable[[Unpack[Ts]], T], rows: Iterable[tuple[*Ts]], /, *, window: int | None = None
+        self,
+        function: Callable[[Unpack[Ts]], T],
+        rows: Iterable[tuple[*Ts]],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Unpack[Ts]], object] | None = None,
     ) -> list[T]: ...
-    def starmap(self, function: Callable[..., Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+    def starmap(
+        self,
+        function: Callable[..., Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[..., object] | None = None,
+    ) -> Any:
         """Run a function of several arguments for every row, which is a tuple of them; see `run`.
 
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
         """
-        return values(_all(function, (tuple(row) for row in rows), window, length(rows)))
+        return values(_all(function, (tuple(row) for row in rows), window, key, length(rows)))
 
     @overload
     def safe(
-        self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Callable[[A], Coroutine[Any, Any, T]],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> list[Result[T, Exception]]: ...
     @overload
     def safe(
-        self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Prompt[Concatenate[A, ...], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> list[Result[T, Exception]]: ...
     @overload
     def safe(
-        self, function: Callable[[A], T], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Callable[[A], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> list[Result[T, Exception]]: ...
-    def safe(self, function: Callable[[Any], Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+    def safe(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Any], object] | None = None,
+    ) -> Any:
         """Run a function for every row; a `Result` for each, in order, and nothing raised for a row."""
-        return _all(function, ((row,) for row in rows), window, length(rows))
+        return _all(function, ((row,) for row in rows), window, key, length(rows))
 
     @overload
     def stream(
-        self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Callable[[A], Coroutine[Any, Any, T]],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
     def stream(
-        self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Prompt[Concatenate[A, ...], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
     def stream(
-        self, function: Callable[[A], T], rows: Iterable[A], /, *, window: int | None = None
+        self,
+        function: Callable[[A], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
-    def stream(self, function: Callable[[Any], Any], rows: Iterable[Any], /, *, window: int | None = None) -> Any:
+    def stream(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Any], object] | None = None,
+    ) -> Any:
         """Run a function for every row and give each `(index, Result)` as its row ends.
 
         Memory is bounded by the rows that are begun, not by the rows in the job: the input is taken from only as rows
@@ -134,7 +231,7 @@ class Run:
             >>> sorted((index, result.unwrap()) for index, result in run.stream(str.upper, iter("ab")))
             [(0, 'A'), (1, 'B')]
         """
-        return _watched(_stream(function, ((row,) for row in rows), window), length(rows))
+        return _watched(_stream(function, ((row,) for row in rows), window, key), length(rows))
 
 
 run = Run()
@@ -142,11 +239,14 @@ run = Run()
 
 
 def _stream(
-    function: Callable[..., Any], rows: Iterable[tuple[Any, ...]], window: int | None
+    function: Callable[..., Any],
+    rows: Iterable[tuple[Any, ...]],
+    window: int | None,
+    key: Callable[..., object] | None,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
     if window is not None and window < 1:
         raise PromptUsageError(f"run: window is a number of rows of at least 1, not {window!r}")
-    starter: Starter[Any] = AsyncRows(function) if _is_async(function) else Rows(_checked(function))
+    starter: Starter[Any] = AsyncRows(function, key=key) if _is_async(function) else Rows(_checked(function), key=key)
     source = enumerate(rows)
     exhausted = False
     try:
@@ -165,9 +265,13 @@ def _stream(
 
 
 def _all(
-    function: Callable[..., Any], rows: Iterable[tuple[Any, ...]], window: int | None, total: int | None
+    function: Callable[..., Any],
+    rows: Iterable[tuple[Any, ...]],
+    window: int | None,
+    key: Callable[..., object] | None,
+    total: int | None,
 ) -> list[Result[Any, Exception]]:
-    return in_order(_stream(function, rows, window), total)
+    return in_order(_stream(function, rows, window, key), total)
 
 
 def _watched(

@@ -25,7 +25,7 @@ from typefold.errors import NoRuntime
 from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
 from typefold.places import Batch, Place, here, name_of
 from typefold.runtime import Cancelled, PromptError
-from typefold.runtimes import AHEAD, current
+from typefold.runtimes import AHEAD, current, named
 
 __all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
 
@@ -125,10 +125,14 @@ class Rows(Generic[T]):
     Args:
         function: What each row runs.
         named: Whether messages name rows by their index; else by the index of the row around, if there is one.
+        key: What a row is known by, of its arguments; the arguments themselves unless given.
     """
 
-    def __init__(self, function: Callable[..., T], *, named: bool = True) -> None:
+    def __init__(
+        self, function: Callable[..., T], *, named: bool = True, key: Callable[..., object] | None = None
+    ) -> None:
         self._function = function
+        self._key = key
         self._named = named
         self._batch = Batch(name_of(function))
         self._around = current_row()
@@ -151,7 +155,7 @@ class Rows(Generic[T]):
         """
         named = index if self._named else self._around.index if self._around is not None else None
         row = self._idle.pop() if self._idle else _Row(self)
-        row.take(index, named, Place(self._batch, index), partial(self._function, *args))
+        row.take(index, named, _place(self._batch, index, args, self._key), partial(self._function, *args))
         self._rows[index] = row
         self.active += 1
         self._go_on(row)
@@ -198,10 +202,14 @@ class AsyncRows(Generic[T]):
 
     Args:
         function: What each row awaits.
+        key: What a row is known by, of its arguments; the arguments themselves unless given.
     """
 
-    def __init__(self, function: Callable[..., Coroutine[Any, Any, T]]) -> None:
+    def __init__(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *, key: Callable[..., object] | None = None
+    ) -> None:
         self._function = function
+        self._key = key
         self._batch = Batch(name_of(function))
         self._ended: Mailbox[int] = Mailbox()
         self._futures: dict[int, Future[T]] = {}
@@ -217,7 +225,7 @@ class AsyncRows(Generic[T]):
         self.active += 1
         future.add_done_callback(lambda _: self._ended.put(index))
         context = copy_context()
-        context.run(here.set, Place(self._batch, index))
+        context.run(here.set, _place(self._batch, index, args, self._key))
         self._loop.call_soon_threadsafe(self._begin, future, args, context)
 
     def next(self) -> tuple[int, Result[T, Exception]]:
@@ -256,6 +264,10 @@ class AsyncRows(Generic[T]):
     def _begin(self, future: Future[T], args: tuple[Any, ...], context: Context) -> None:
         task = self._loop.create_task(self._function(*args), context=context)
         task.add_done_callback(partial(_settle, future))
+
+
+def _place(batch: Batch, index: int, arguments: tuple[Any, ...], key: Callable[..., object] | None) -> Place:
+    return batch.place(index, arguments if key is None else key(*arguments), named())
 
 
 def _settle(future: Future[T], task: asyncio.Task[T]) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
@@ -21,7 +22,10 @@ from typefold.compiler import Message, Vocabulary, WireFormat
 from typefold.errors import NoRuntime
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place
+from typefold.recording import Recording
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
+from typefold.runtime.facts import EngineFacts
+from typefold.runtime.journal import Journal
 from typefold.tracing import trace, tracer
 
 __all__ = ["Runtime", "configure", "current", "named", "statistics"]
@@ -47,6 +51,9 @@ class Runtime:
             the call is made (the function, the row's index, how often it was called there), whatever shares its batch.
             A call's own `seed=` goes first. The arithmetic of most engines depends a little on the size of a batch, so
             a token can still come out otherwise now and then; vLLM has `VLLM_BATCH_INVARIANT` against that.
+        journal: A file in which every finished request is kept, or a `Journal`. A program that runs again with it is
+            answered from it, and only what is new or was not finished goes to the model.
+        fresh: Whether to answer nothing from the journal: everything is asked anew, and replaces what is in it.
         **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
 
     Example:
@@ -64,6 +71,8 @@ class Runtime:
         wire: WireFormat | None = None,
         single_flight: bool = True,
         seed: int | None = None,
+        journal: Journal | Path | str | None = None,
+        fresh: bool = False,
         **engine_options: Any,
     ) -> None:
         named = model if model is not None else os.environ.get("TYPEFOLD_MODEL")
@@ -79,6 +88,14 @@ class Runtime:
         self._tokens: list[Any] = []
         self._last = Statistics()
         self._single_flight = single_flight
+        self._recording = journal and Recording(
+            journal,
+            model=named if isinstance(named, str) else None,
+            options=engine_options,
+            engine=lambda: self.engine,
+            forward=lambda requests: self._ready().submit(requests),
+            fresh=fresh,
+        )
         self.seed = seed
         self.place = Place()
         self.wire = wire
@@ -101,7 +118,8 @@ class Runtime:
     def stats(self) -> Statistics:
         """What the runtime has done so far: requests, tokens, engine steps; once it is closed, what it had done."""
         scheduler = self._scheduler
-        return scheduler.statistics if scheduler is not None else self._last
+        own = scheduler.statistics if scheduler is not None else self._last
+        return own + self._recording.statistics if self._recording else own
 
     @property
     def engine(self) -> Engine:
@@ -109,9 +127,32 @@ class Runtime:
         return self._ready().engine
 
     @property
+    def loaded(self) -> bool:
+        """Whether the engine is there."""
+        return self._scheduler is not None
+
+    @property
     def max_num_seqs(self) -> int | None:
-        """How many requests the engine runs at once; `None` while it is not loaded."""
-        return self._scheduler.engine.max_num_seqs if self._scheduler else None
+        """How many requests the engine runs at once; `None` while that is not known."""
+        if self._scheduler is not None:
+            return self._scheduler.engine.max_num_seqs
+        known = self._recording.facts if self._recording and not self._closed else None
+        return None if known is None else known.max_num_seqs
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What programs must know of the engine: from its journal, or from the engine, loaded now if it was not yet."""
+        known = self._recording.facts if self._scheduler is None and self._recording else None
+        return known or EngineFacts.of(self.engine)
+
+    @property
+    def journaled(self) -> bool:
+        """Whether a journal is kept."""
+        return self._recording is not None
+
+    def number(self, content: bytes, place: bytes) -> int:
+        """How many equal things a place has had so far, as the journal counts."""
+        return self._recording.journal.number(content, place) if self._recording else 0
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -120,7 +161,8 @@ class Runtime:
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
-        futures, tracing = self._ready().submit(requests), tracer()
+        send = self._recording.submit if self._recording else self._ready().submit
+        futures, tracing = send(requests), tracer()
         if tracing is not None:
             trace(tracing, self.name, requests, futures)
         return futures
@@ -198,6 +240,8 @@ class Runtime:
         if scheduler is not None:
             scheduler.close()
             self._last = scheduler.statistics
+        if self._recording:
+            self._recording.close()
         if self in _open_runtimes:
             _open_runtimes.remove(self)
 
@@ -220,6 +264,8 @@ class Runtime:
                 raise RuntimeError("this runtime was closed; make a new one")
             if self._scheduler is None:
                 self._scheduler = Scheduler(self._load(), single_flight=self._single_flight)
+                if self._recording:
+                    self._recording.loaded(self._scheduler.engine)
             return self._scheduler
 
     def _load(self) -> Engine:
@@ -300,9 +346,9 @@ def named() -> Runtime | None:
 
 def statistics() -> tuple[Statistics, int]:
     """The statistics of all runtimes that are open, added up, and how many requests they can run at once."""
-    loaded = [runtime for runtime in list(_open_runtimes) if runtime.max_num_seqs is not None]
-    total = sum((runtime.stats for runtime in loaded), Statistics())
-    return total, sum(runtime.max_num_seqs or 0 for runtime in loaded)
+    runtimes = list(_open_runtimes)
+    total = sum((runtime.stats for runtime in runtimes), Statistics())
+    return total, sum(runtime.max_num_seqs or 0 for runtime in runtimes if runtime.loaded)
 
 
 @atexit.register

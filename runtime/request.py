@@ -46,6 +46,8 @@ class Request:
             constraint says how the new part must read.
         thinking: Whether the model is to think before it answers, where its chat template has a switch for that.
         probe: Whether only the log probabilities of the first tokens are wanted, so that a cut answer is none too short.
+        place: Which row of the program asks, in a few bytes that are the same each time the program runs: tells equal
+            sampled requests apart in a journal.
         on_delta: Streams the answer: called with each piece of its text as it is written, by the engine's thread, so it
             must be quick. `None` for an answer that comes whole, which is cheaper.
     """
@@ -64,6 +66,7 @@ class Request:
     begun: tuple[int, ...] = ()
     thinking: bool = False
     probe: bool = False
+    place: bytes = b""
     on_delta: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 

@@ -28,6 +28,7 @@ class Statistics:
         cancelled: Requests that their callers withdrew.
         shared: Requests, among those that ended by themselves, that were answered by the generation of an equal one.
         retried: Requests, among the submitted, that asked again for the answer of a row that had given no value.
+        restarts: How often the engine was built again after it had crashed.
         cut: Free texts among the succeeded that were cut off at their token limit.
         waiting: Requests not yet handed to the engine.
         running: Requests in the engine's hands, in its own queue too; those that share one generation count once.
@@ -35,6 +36,7 @@ class Statistics:
         prompt_tokens: Prompt tokens of what the engine has finished; a shared generation counts once.
         cached_tokens: How many of those the prefix cache held.
         output_tokens: Tokens that the engine has finished answers with, failed ones too.
+        replayed: Requests, among the submitted, that a journal answered; no engine saw them.
     """
 
     submitted: int = 0
@@ -43,6 +45,7 @@ class Statistics:
     cancelled: int = 0
     shared: int = 0
     retried: int = 0
+    restarts: int = 0
     cut: int = 0
     waiting: int = 0
     running: int = 0
@@ -50,6 +53,7 @@ class Statistics:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    replayed: int = 0
 
     def __add__(self, other: Statistics) -> Statistics:
         """What two schedulers have done together."""
@@ -64,6 +68,7 @@ class Counts:
         self.retried = 0  # as well
         self.succeeded = 0
         self.shared = 0
+        self.restarts = 0
         self.cut = 0
         self.steps = 0
         self.prompt_tokens = 0
@@ -98,6 +103,7 @@ class Counts:
             cancelled=self._cancelled,
             shared=self.shared,
             retried=self.retried,
+            restarts=self.restarts,
             cut=self.cut,
             waiting=waiting,
             running=running,

@@ -1,0 +1,123 @@
+"""A runtime's journal: opened when it is first needed, before any engine is.
+
+A program that a journal answers wholly loads no model. So what tells the model apart, and the few facts about its engine
+that programs ask for, are had without one: from its name or folder, and from what an earlier run wrote down.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from typefold.runtime import Engine, Outcome, Request, Statistics
+from typefold.runtime.facts import EngineFacts
+from typefold.runtime.journal import Journal, ModelIdentity, Recorder, identity_of
+
+__all__ = ["Recording"]
+
+
+class Recording:
+    """What a runtime does with its journal.
+
+    Args:
+        journal: The journal, which stays open when this is closed, or its file.
+        model: The model's name or path; `None` where only the engine can tell.
+        options: The options that the engine is built with.
+        engine: Gives the engine, loaded if need be.
+        forward: Sends requests to the engine, loaded if need be.
+        fresh: Whether to answer nothing from the journal, and to replace what is in it.
+    """
+
+    def __init__(
+        self,
+        journal: Journal | Path | str,
+        *,
+        model: str | None,
+        options: Mapping[str, Any],
+        engine: Callable[[], Engine],
+        forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
+        fresh: bool = False,
+    ) -> None:
+        self._given = journal
+        self._model = model
+        self._options = options
+        self._engine = engine
+        self._forward = forward
+        self._fresh = fresh
+        self._opening = threading.RLock()
+        self._journal: Journal | None = None
+        self._recorder: Recorder | None = None
+        self._last = Statistics()
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._given.path if isinstance(self._given, Journal) else Path(self._given)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, open.
+
+        Raises:
+            JournalError: It can't be opened.
+        """
+        with self._opening:
+            if self._journal is None:
+                self._journal = self._given if isinstance(self._given, Journal) else Journal(self._given)
+            return self._journal
+
+    @property
+    def facts(self) -> EngineFacts | None:
+        """What an earlier run wrote down of the engine."""
+        return self._open().facts
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was answered from the journal so far."""
+        recorder = self._recorder
+        return self._last if recorder is None else recorder.statistics
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Answer requests, from the journal or by the engine."""
+        return self._open().submit(requests)
+
+    def loaded(self, engine: Engine) -> None:
+        """The engine is there."""
+        self._open().loaded(engine)
+
+    def close(self) -> None:
+        """Write what has finished, and close a journal that was opened here. The engine must have ended."""
+        with self._opening:
+            recorder, self._recorder = self._recorder, None
+            if recorder is not None:
+                recorder.close()
+                self._last = recorder.statistics
+            journal, self._journal = self._journal, None
+            if journal is not None and journal is not self._given:
+                journal.close()
+
+    def _open(self) -> Recorder:
+        recorder = self._recorder
+        if recorder is not None:
+            return recorder
+        model = self._identity()  # may load the engine, and come back here, so no lock is held
+        with self._opening:
+            if self._recorder is None:
+                self._recorder = Recorder(
+                    self.journal,
+                    model,
+                    self._forward,
+                    max_model_len=self._options.get("max_model_len"),
+                    fresh=self._fresh,
+                )
+            return self._recorder
+
+    def _identity(self) -> ModelIdentity:
+        if self._model is not None:
+            return identity_of(self._model, self._options)
+        engine = self._engine()
+        name = str(getattr(engine, "model", type(engine).__name__))
+        return identity_of(name, getattr(engine, "model_options", {}))

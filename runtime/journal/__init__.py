@@ -1,0 +1,21 @@
+"""The journal: every finished request on disk, so that a program which runs again begins where it ended.
+
+    canonical   a digest of a value that is the same in every process
+    model       what tells models apart
+    keys        what a request is known by
+    records     a finished request as a row of a table
+    store       the file: opening and checking it, reading, writing
+    lock        one process at a time, and no network filesystem
+    recorder    between whoever submits requests and the scheduler that runs them
+
+Nothing here knows prompt functions or Python types: it keeps texts, and decoding runs again when they are read.
+"""
+
+from typefold.runtime.journal.canonical import digest
+from typefold.runtime.journal.errors import JournalError
+from typefold.runtime.journal.model import ModelIdentity, identity_of
+from typefold.runtime.journal.recorder import Recorder
+from typefold.runtime.journal.records import Record
+from typefold.runtime.journal.store import Journal, Summary
+
+__all__ = ["Journal", "JournalError", "ModelIdentity", "Record", "Recorder", "Summary", "digest", "identity_of"]

@@ -1,0 +1,118 @@
+"""A digest of a value that is the same in every process, so that what it names is found again.
+
+It goes by what a value is: its type's name and its parts. Sets go by their members in any order, mappings by their items
+in any order, records (dataclasses, models, structs) by their fields. A value that only says where in memory it lies has
+none, and neither has one that contains itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+__all__ = ["digest"]
+
+_DEEPEST = 200
+_PLAIN = (str, bytes, int, float, complex, bool, type(None))
+
+
+class _Unknown(Exception):
+    """There is no telling what the value is."""
+
+
+def digest(value: object, size: int = 16) -> bytes | None:
+    """A digest of a value, or `None` where it can't be told by its content.
+
+    Args:
+        value: Anything.
+        size: Bytes of the digest.
+
+    Example:
+        >>> digest({"b": 1, "a": {2, 3}}) == digest({"a": {3, 2}, "b": 1})
+        True
+        >>> digest(1) == digest(1.0), digest(object())
+        (False, None)
+    """
+    try:
+        return _digest(value, 0, size)
+    except _Unknown:
+        return None
+
+
+def _digest(value: Any, depth: int, size: int = 16) -> bytes:
+    if depth > _DEEPEST:
+        raise _Unknown
+    kind = type(value)
+    state = hashlib.blake2b(
+        f"{kind.__module__}.{kind.__qualname__}:".encode("utf-8", "surrogatepass"), digest_size=size
+    )
+    if kind in _PLAIN:
+        state.update(_plain(value))
+    elif isinstance(value, Enum):
+        state.update(value.name.encode("utf-8", "surrogatepass"))
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        state.update(bytes(value))
+    elif (parts := _fields(value)) is not None:
+        for name, part in parts:
+            state.update(_digest(name, depth + 1) + _digest(part, depth + 1))
+    elif isinstance(value, Mapping):
+        for pair in sorted(_digest(key, depth + 1) + _digest(part, depth + 1) for key, part in value.items()):
+            state.update(pair)
+    elif isinstance(value, Set):
+        for part in sorted(_digest(part, depth + 1) for part in value):
+            state.update(part)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for part in value:
+            state.update(_digest(part, depth + 1))
+    else:  # dates, decimals, paths, and whatever says in its repr what it is
+        state.update(_said(value))
+    return state.digest()
+
+
+def _plain(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):  # str() of a large int is refused
+        return hex(value).encode()
+    return (value if isinstance(value, str) else repr(value)).encode("utf-8", "surrogatepass")
+
+
+def _said(value: object) -> bytes:
+    try:
+        text = repr(value)
+    except Exception as error:
+        raise _Unknown from error
+    if " at 0x" in text:
+        raise _Unknown
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
+    """The fields of a record; `None` for what is none. Those that hold their defaults are left out of structs.
+
+    A library's own record (vLLM's `SamplingParams`) gets new fields with its versions; what they default to says nothing.
+    """
+    kind = type(value)
+    if is_dataclass(kind):
+        return [(each.name, getattr(value, each.name, None)) for each in fields(kind)]
+    if hasattr(kind, "model_fields"):  # pydantic
+        return [*vars(value).items(), *(getattr(value, "__pydantic_extra__", None) or {}).items()]
+    if hasattr(kind, "__attrs_attrs__"):
+        return [(each.name, getattr(value, each.name, None)) for each in kind.__attrs_attrs__]
+    names = getattr(kind, "__struct_fields__", None)
+    if names is None:
+        return None
+    defaults: Sequence[Any] = getattr(kind, "__struct_defaults__", ())
+    by_name = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+    held = [(name, getattr(value, name, None)) for name in names if not name.startswith("_")]
+    return [(name, part) for name, part in held if not _is_default(part, by_name.get(name, _Unknown))]
+
+
+def _is_default(part: object, default: object) -> bool:
+    try:
+        return type(part) is type(default) and bool(part == default)
+    except Exception:
+        return False

@@ -1,0 +1,67 @@
+"""What a request is known by: its content, and for one that is sampled freely also who asks.
+
+Content is all that the answer depends on: model, prompt, constraint, sampling parameters, adapter, template variables. A
+greedy or seeded request is settled by it. Of requests that are sampled, equal ones are told apart by the row that asks
+and by their number in it, so that a program which runs again finds for each what it got then, whatever the order in which
+rows ended. The function's name, priorities and time limits say nothing about an answer and are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from typefold.runtime.journal.canonical import digest
+from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.request import Request
+
+__all__ = ["content_key", "is_settled", "placed_key"]
+
+_NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"}
+
+
+def is_settled(request: Request) -> bool:
+    """Whether its content settles the answer: it is greedy, or drawn with a seed of its own.
+
+    What a model's own generation config says is not known here, so a request that leaves the temperature to it is taken
+    for one that is sampled.
+    """
+    given, sampling = request.sampling_params, request.sampling
+    if sampling.get("seed", getattr(given, "seed", None)) is not None:
+        return True
+    temperature: Any = sampling.get("temperature", getattr(given, "temperature", None))
+    return bool(temperature == 0)
+
+
+def content_key(request: Request, model: ModelIdentity) -> bytes | None:
+    """What equal requests have in common; `None` where an option of it can't be told by its content."""
+    varied = digest(
+        [
+            request.sampling_params,
+            {name: value for name, value in request.sampling.items() if value is not None},
+            {name: value for name, value in request.options.items() if value is not None and name not in _NO_BEARING},
+            dict(request.chat_template_kwargs),
+            request.begun,
+            request.thinking,
+        ]
+    )
+    if varied is None:
+        return None
+    prompt = request.prompt
+    text = repr(prompt if isinstance(prompt, str) else [(message.role, message.content) for message in prompt])
+    state = hashlib.blake2b(model.digest, digest_size=16)
+    state.update(request.constraint.digest)
+    state.update(varied)
+    state.update(text.encode("utf-8", "surrogatepass"))
+    return state.digest()
+
+
+def placed_key(content: bytes, place: bytes, number: int) -> bytes:
+    """What one of several equal requests is known by.
+
+    Args:
+        content: What they have in common.
+        place: The row that asks.
+        number: How many of them came before in that row.
+    """
+    return hashlib.blake2b(b"%b%b%d" % (content, place, number), digest_size=16).digest()

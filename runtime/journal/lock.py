@@ -1,0 +1,103 @@
+"""One process at a time: a lock beside the journal's file, and no network filesystem.
+
+The lock is a file of its own, since closing any descriptor of a sqlite file would let go of sqlite's locks. The system
+lets go of it when the process ends, however it ends. A lock's file is removed by whoever holds it; one that was removed
+under a process which waited for it is no lock, and is looked for again.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from typefold.runtime.journal.errors import JournalError
+
+__all__ = ["Lock", "check_filesystem"]
+
+_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "beegfs"}
+_ALLOWED = "TYPEFOLD_JOURNAL_ANYWHERE"
+
+
+class Lock:
+    """Holds a journal for this process.
+
+    Args:
+        path: The journal's file.
+
+    Raises:
+        JournalError: Another process, or another part of this one, has it; or its folder can't be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._file: int | None = None
+        while self._file is None:
+            self._file = self._try(path)
+
+    def release(self) -> None:
+        """Let go of it. May be called twice."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._path.unlink()
+            os.close(self._file)
+            self._file = None
+
+    def _try(self, path: Path) -> int | None:
+        import fcntl
+
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalError(
+                path, f"its folder can't be used ({error.strerror}). Name a file in a folder that you may write to"
+            ) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file).st_ino != os.stat(self._path).st_ino:
+                raise FileNotFoundError
+        except FileNotFoundError:  # removed between opening and locking it
+            os.close(file)
+            return None
+        except OSError as error:
+            holder = os.pread(file, 32, 0).decode(errors="replace").strip()
+            os.close(file)
+            who = "another part of this program" if holder == str(os.getpid()) else f"another process ({holder or '?'})"
+            raise JournalError(
+                path,
+                f"{who} is using it. Wait until that has ended, or name a file for each process; within a program, make "
+                f"one Journal and hand it to each Runtime",
+            ) from error
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
+        return file
+
+
+def check_filesystem(path: Path) -> None:
+    """Refuse a network filesystem, on which sqlite's write-ahead log is not safe (https://www.sqlite.org/wal.html).
+
+    Raises:
+        JournalError: The file lies on one.
+    """
+    kind = _filesystem(path.parent.resolve())
+    if kind in _REMOTE and not os.environ.get(_ALLOWED):
+        raise JournalError(
+            path,
+            f"it would lie on a network filesystem ({kind}), where a journal can be damaged. Name a file on a local disk, "
+            f"or set {_ALLOWED}=1 if only one machine will ever use it",
+        )
+
+
+def _filesystem(folder: Path) -> str | None:
+    """The kind of the filesystem that holds a folder, on Linux."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    best, kind = -1, None
+    for line in lines:
+        words, _, rest = line.partition(" - ")
+        mount = Path(words.split()[4].replace("\\040", " "))
+        if len(mount.parts) >= best and (folder == mount or mount in folder.parents):
+            best, kind = len(mount.parts), rest.split()[0]
+    return kind

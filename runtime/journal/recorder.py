@@ -1,0 +1,256 @@
+"""Between whoever submits requests and the scheduler that runs them: answers what is in the journal, writes what is not.
+
+A request that the journal knows is answered at once, as it ended then; an engine need not be there for it. Any other goes
+on, and its outcome is written before its future is settled: by a thread that takes what has finished since its last
+write as one transaction. So whoever has an answer can rely on it, and the engine never waits for the disk.
+
+Invariant: a future that this gives ends once, after its outcome is on the disk. What an engine finished is written also
+where its caller has gone. Not written: what was cancelled, timed out or refused, and failures of the engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from typefold.runtime.engine import Engine
+from typefold.runtime.entry import Entry, Limits, verdict
+from typefold.runtime.errors import Cancelled, PromptError, Truncated
+from typefold.runtime.facts import EngineFacts
+from typefold.runtime.journal.errors import JournalError, explained
+from typefold.runtime.journal.keys import content_key, is_settled, placed_key
+from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.journal.records import row_of
+from typefold.runtime.journal.store import Journal
+from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.statistics import Statistics
+
+__all__ = ["Recorder"]
+
+logger = logging.getLogger(__name__)
+
+_GROUP = 1000  # the most requests in one transaction
+_KEPT = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})
+
+
+class _Recorded(Future[Outcome]):
+    """What a caller holds: it ends when the outcome is on the disk."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self._entry = entry
+
+    def cancel(self) -> bool:
+        """Withdraw the request; `False` if it is answered already."""
+        cancelled = super().cancel()
+        if cancelled:
+            self._entry.cancel()
+        return cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """An outcome on its way to the disk."""
+
+    key: bytes
+    limits: Limits
+    outcome: Outcome
+    future: _Recorded
+    entry: Entry
+
+
+class Recorder:
+    """Keeps the journal of a runtime.
+
+    Args:
+        journal: The journal.
+        model: Whose answers they are.
+        forward: Sends requests to the engine, which may have to be loaded for it.
+        max_model_len: The room for a prompt and its answer, where it is known without the engine.
+        fresh: Whether to answer nothing from the journal, and to replace what is in it.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        model: ModelIdentity,
+        forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
+        *,
+        max_model_len: int | None = None,
+        fresh: bool = False,
+    ) -> None:
+        self._journal = journal
+        self._model = model
+        self._forward = forward
+        self._max_model_len = max_model_len
+        self._fresh = fresh
+        self._facts: EngineFacts | None = None
+        self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
+        self._unwritten: list[tuple[Any, ...]] = []  # what a write failed on: it goes with the next
+        self._failed: JournalError | None = None
+        self._lock = threading.Lock()
+        self._replayed = self._replayed_failed = 0
+        self._warned = False
+        self._thread = threading.Thread(target=self._write_all, name="typefold-journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was answered from the journal."""
+        good, bad = self._replayed, self._replayed_failed
+        return Statistics(submitted=good + bad, succeeded=good, failed=bad, replayed=good + bad)
+
+    @property
+    def facts(self) -> EngineFacts | None:
+        """What an earlier run wrote down of the model's engine."""
+        if self._facts is None and (text := self._journal.facts(self._model)) is not None:
+            self._facts = EngineFacts.from_json(text)
+        return self._facts
+
+    def loaded(self, engine: Engine) -> None:
+        """The engine is there: write its facts down for later runs."""
+        self._max_model_len = engine.max_model_len
+        self._facts = EngineFacts.of(engine)
+        self._journal.write_facts(self._model, self._facts.as_json())
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Answer requests, from the journal or by the engine.
+
+        Returns:
+            A future each, in order.
+
+        Raises:
+            JournalError: The journal can't be read, or could not be written and still can't.
+        """
+        if self._failed is not None:
+            self._write(())  # what is lost if this fails was not generated yet
+        keys = [self._key(request) for request in requests]
+        futures = [self._replay(key, request) for key, request in zip(keys, requests, strict=True)]
+        missing = [row for row, future in enumerate(futures) if future is None]
+        if missing:
+            sent = self._forward([requests[row] for row in missing])
+            for row, entry in zip(missing, sent, strict=True):
+                futures[row] = self._record(keys[row], requests[row], entry)
+        return [future for future in futures if future is not None]
+
+    def close(self) -> None:
+        """Write what has finished. The scheduler must have ended, so that nothing comes after."""
+        self._finished.put(None)
+        self._thread.join()
+        if self._failed is not None:
+            logger.error("%s; %d finished requests were not written", self._failed, len(self._unwritten))
+
+    def _key(self, request: Request) -> bytes | None:
+        content = content_key(request, self._model)
+        if content is None:
+            if not self._warned:
+                self._warned = True
+                logger.warning(
+                    "%s has an option that can't be told by its content, so its calls are not in the journal: %s",
+                    request.function,
+                    {**request.options, **request.chat_template_kwargs},
+                )
+            return None
+        if is_settled(request):
+            return content
+        return placed_key(content, request.place, self._journal.number(content, request.place))
+
+    def _replay(self, key: bytes | None, request: Request) -> Future[Outcome] | None:
+        if key is None or self._fresh or (found := self._journal.find(key)) is None:
+            return None
+        limits, outcome = found
+        error = verdict(request, limits, outcome)
+        if isinstance(error, Truncated) and self._has_more_room(limits, outcome):
+            return None
+        future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()
+        if error is not None:
+            self._replayed_failed += 1
+            future.set_exception(error)
+            return future
+        self._replayed += 1
+        if request.on_delta is not None and outcome.text:
+            request.on_delta(outcome.text)
+        future.set_result(outcome)
+        return future
+
+    def _has_more_room(self, limits: Limits, outcome: Outcome) -> bool:
+        """Whether an answer that met the end of its context would get further now."""
+        now = self._max_model_len
+        return now is not None and limits.room == limits.max_tokens and now > outcome.prompt_tokens + limits.room
+
+    def _record(self, key: bytes | None, request: Request, entry: Future[Outcome]) -> Future[Outcome]:
+        if key is None or not isinstance(entry, Entry):
+            return entry
+        future = _Recorded(entry)
+        entry.add_done_callback(partial(self._ended, key, future))
+        return future
+
+    def _ended(self, key: bytes, future: _Recorded, entry: Future[Outcome]) -> None:
+        """A request has ended; on the thread that ended it, so it is quick."""
+        assert isinstance(entry, Entry)
+        if entry.landed is not None and entry.landed[1].finish_reason in _KEPT:
+            self._finished.put(_Finished(key, *entry.landed, future, entry))
+        else:
+            _settle(future, entry, None)
+
+    def _write_all(self) -> None:
+        """The thread."""
+        ending = False
+        while not ending:
+            group = [self._finished.get()]
+            while group[-1] is not None and len(group) < _GROUP:
+                try:
+                    group.append(self._finished.get_nowait())
+                except queue.Empty:
+                    break
+            ending = group[-1] is None
+            finished = [each for each in group if each is not None]
+            error = self._try_to_write(finished) if finished or self._unwritten else None
+            for each in finished:
+                _settle(each.future, each.entry, error)
+
+    def _try_to_write(self, finished: Sequence[_Finished]) -> JournalError | None:
+        try:
+            self._write(
+                [row_of(each.key, each.entry.request, each.limits, each.outcome, self._model.name) for each in finished]
+            )
+        except JournalError as error:
+            return error
+        except Exception as error:  # whatever it is, nobody may wait for ever
+            logger.exception("writing to the journal failed")
+            return explained(self._journal.path, error)
+        return None
+
+    def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write rows, with those that an earlier write failed on."""
+        with self._lock:
+            self._unwritten += rows
+            try:
+                self._journal.write(self._unwritten, replace=self._fresh)
+            except JournalError as error:
+                self._failed = error
+                raise
+            self._unwritten.clear()
+            self._failed = None
+
+
+def _settle(future: _Recorded, entry: Entry, error: JournalError | None) -> None:
+    """End a caller's future as its request ended, unless the caller has gone or nothing could be written."""
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        future.set_exception(error)
+        return
+    try:
+        future.set_result(entry.result())
+    except CancelledError:
+        future.set_exception(Cancelled(function=entry.request.function, row=entry.request.row))
+    except PromptError as failed:
+        future.set_exception(failed)
