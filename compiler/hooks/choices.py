@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Literal, get_args
 
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
+
 from typefold.compiler.context import Context
 from typefold.compiler.guards import kind_of
 from typefold.compiler.registry import default_registry
@@ -23,13 +26,18 @@ def literal_wire(hint: Any, context: Context) -> Wire[Any]:
     distinct: dict[tuple[Any, Any], None] = dict.fromkeys((kind_of(member), member) for member in arguments)
     values = [member for _, member in distinct]
     has_enums = any(isinstance(value, Enum) for value in values)
+    if not _pydantic_reads(values) and (lost := _lost_to_pydantic(hint, values, context)):
+        raise context.refuse(
+            hint,
+            f"has the member {lost[0]!r}, which pydantic does not find beside smaller ones; use an Enum, or an int with bounds",
+        )
     return _choice_wire(hint, values, context, native=not has_enums and _pydantic_reads(values), plain=not has_enums)
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Enum))
 def enum_wire(hint: type[Enum], context: Context) -> Wire[Enum]:
     """One of the members, as JSON writes its value."""
-    return _choice_wire(hint, list(hint), context, native=True, plain=False)
+    return _choice_wire(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
 
 
 def _choice_wire(hint: Any, members: Sequence[Any], context: Context, *, native: bool, plain: bool) -> Wire[Any]:
@@ -97,3 +105,26 @@ def _is_text(value: Any) -> bool:
 def _pydantic_reads(values: Sequence[Any]) -> bool:
     """Whether pydantic finds the values in JSON: in a choice it knows no whole number beyond 64 bits."""
     return not any(type(value) is int and not -(2**63) <= value < 2**63 for value in values)
+
+
+def _lost_to_pydantic(hint: Any, values: Sequence[Any], context: Context) -> list[Any]:
+    """The members that pydantic refuses even as values, where it will see them: in a class of its own, or under limits."""
+    around = (
+        owner for owner in reversed(context.compilation.owners) if not is_typeddict(owner) and not _is_tuple(owner)
+    )
+    if not context.limits and not hasattr(next(around, None), "__pydantic_validator__"):
+        return []
+    adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    return [value for value in values if not _accepts(adapter, value)]
+
+
+def _is_tuple(owner: Any) -> bool:
+    return isinstance(owner, type) and issubclass(owner, tuple)
+
+
+def _accepts(adapter: TypeAdapter[Any], value: Any) -> bool:
+    try:
+        adapter.validate_python(value)
+    except ValidationError:
+        return False
+    return True

@@ -44,6 +44,29 @@ class Half(Enum):
     HALF = 0.5
 
 
+class Far(Enum):
+    FAR = 2**70
+    NEAR = 1
+
+
+class HoldsFar(BaseModel):
+    far: Far
+    all: list[Far]
+
+
+@dataclasses.dataclass
+class PlainFar:
+    far: Literal[1, 2**70]
+
+
+class AroundPlainFar(BaseModel):
+    far: PlainFar
+
+
+class LiteralFar(BaseModel):
+    far: list[Literal[1, 2**70]]
+
+
 class Point(TypedDict):
     x: int
 
@@ -175,6 +198,12 @@ RETURNS: dict[str, tuple[Any, list[Any]]] = {
         [StrictHost(point=Plain(1), role=Role.HERO), StrictHost(point=Plain(2), role=None)],
     ),
     "a Literal beyond 64 bits": (Literal[2**70, 0], [2**70, 0]),
+    "an Enum beyond 64 bits beside a smaller number": (Far, [Far.FAR, Far.NEAR]),
+    "such an Enum in a model": (HoldsFar, [HoldsFar(far=Far.FAR, all=[Far.NEAR, Far.FAR])]),
+    "a Literal beyond 64 bits in a class that pydantic takes as it is": (
+        AroundPlainFar,
+        [AroundPlainFar(far=PlainFar(2**70))],
+    ),
     "a tag behind a field that may hold anything": (
         Point2 | Line2,
         [Point2(kind="point", about={"kind": "line"}), Line2(kind="line")],
@@ -336,3 +365,10 @@ def test_is_refused(name: str) -> None:
     with pytest.raises(UnsupportedType, match=reason.replace("{}", r"\{\}")) as caught:
         output_type(hint)
     assert caught.value.path.startswith("return")
+
+
+def test_a_literal_that_pydantic_itself_cannot_read_is_refused_where_pydantic_would_read_it() -> None:
+    with pytest.raises(UnsupportedType, match=r"return\.far\[\]: .* which pydantic does not find beside smaller ones"):
+        output_type(LiteralFar)
+    with pytest.raises(UnsupportedType, match="which pydantic does not find beside smaller ones"):
+        output_type(Annotated[Literal[1, 2**70], AfterValidator(abs)])
