@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.tables import Rows, show
 from benchmarks.workload import STAGES, Program, Row, floor, rows
 from typefold import Runtime, run
-from typefold.runtime import Completion, Request, scheduler
+from typefold.runtime import Completion, Request, loop
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 Rank = Callable[[Request], int]
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     if arguments.feed != 2:
-        scheduler._FEED = arguments.feed or 10**6
+        loop._FEED = arguments.feed or 10**6
     tables: dict[str, Rows] = {}
     for window in (4 * arguments.max_num_seqs, arguments.rows):
         table: Rows = []

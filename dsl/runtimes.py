@@ -13,13 +13,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
 from typefold.compiler import Message, Vocabulary, WireFormat
 from typefold.errors import NoRuntime
+from typefold.loading import Model, check_faults, engine_of, title
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place
 from typefold.recording import Recording
@@ -33,17 +35,12 @@ __all__ = ["Runtime", "configure", "current", "named", "statistics"]
 T = TypeVar("T")
 
 
-class LLM(Protocol):
-    """A `vllm.LLM`, by the one attribute that it is known by here: this room does not know vLLM."""
-
-    llm_engine: Any
-
-
 class Runtime:
     """A model, loaded when it is first needed, that answers prompts in one continuous batch.
 
     Args:
-        model: A model's name or path, or a `vllm.LLM` of your own (which closing leaves alone), or an engine.
+        model: A model's name or path, or a `vllm.LLM` of your own (which closing leaves alone), or an engine; or a function
+            of no arguments that makes one of the last two.
         wire: How JSON is spaced for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
@@ -54,6 +51,10 @@ class Runtime:
         journal: A file in which every finished request is kept, or a `Journal`. A program that runs again with it is
             answered from it, and only what is new or was not finished goes to the model.
         fresh: Whether to answer nothing from the journal: everything is asked anew, and replaces what is in it.
+        restarts: How often the engine may be built again after a crash; the rows that were in flight are then asked again.
+            A row that makes the engine crash costs three, and fails alone. Needs a model's name or a function.
+        watchdog: For how many seconds a call into the engine may last before the engine is taken for dead and, where it
+            has a process of its own, killed. `None` switches that off.
         **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
 
     Example:
@@ -66,11 +67,13 @@ class Runtime:
 
     def __init__(
         self,
-        model: str | LLM | Engine | None = None,
+        model: Model | None = None,
         *,
         wire: WireFormat | None = None,
         single_flight: bool = True,
         seed: int | None = None,
+        restarts: int = 0,
+        watchdog: float | None = 1800.0,
         journal: Journal | Path | str | None = None,
         fresh: bool = False,
         **engine_options: Any,
@@ -80,6 +83,7 @@ class Runtime:
             raise NoRuntime
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
             raise TypeError(f"Runtime: seed is an int, not {seed!r}")
+        check_faults(named, restarts, watchdog)
         self._model: Any = named
         self._engine_options = engine_options
         self._scheduler: Scheduler | None = None
@@ -88,6 +92,8 @@ class Runtime:
         self._tokens: list[Any] = []
         self._last = Statistics()
         self._single_flight = single_flight
+        self._restarts = restarts
+        self._watchdog = watchdog
         self._recording = journal and Recording(
             journal,
             model=named if isinstance(named, str) else None,
@@ -112,7 +118,7 @@ class Runtime:
         if isinstance(self._model, str):
             return self._model
         known = self._model if self._scheduler is None else self._scheduler.engine
-        return str(getattr(known, "model", type(self._model).__name__))
+        return str(getattr(known, "model", title(self._model)))
 
     @property
     def stats(self) -> Statistics:
@@ -263,27 +269,17 @@ class Runtime:
             if self._closed:
                 raise RuntimeError("this runtime was closed; make a new one")
             if self._scheduler is None:
-                self._scheduler = Scheduler(self._load(), single_flight=self._single_flight)
+                build = partial(engine_of, self._model, self._engine_options)
+                self._scheduler = Scheduler(
+                    build(),
+                    single_flight=self._single_flight,
+                    rebuild=build,
+                    restarts=self._restarts,
+                    watchdog=self._watchdog,
+                )
                 if self._recording:
                     self._recording.loaded(self._scheduler.engine)
             return self._scheduler
-
-    def _load(self) -> Engine:
-        if isinstance(self._model, str):
-            from typefold.runtime.engines.vllm import load
-
-            return load(self._model, **self._engine_options)
-        if hasattr(self._model, "llm_engine"):
-            from typefold.runtime.engines.vllm import VllmEngine
-
-            if self._engine_options:
-                names = ", ".join(self._engine_options)
-                raise TypeError(
-                    f"Runtime(llm): the LLM is made already, so {names} can't be set; pass them to LLM(...)"
-                )
-            return VllmEngine(self._model, owned=False)
-        engine: Engine = self._model
-        return engine
 
 
 AHEAD = 4
@@ -296,7 +292,7 @@ _default: Runtime | None = None
 _default_lock = threading.Lock()
 
 
-def configure(model: str | LLM | Engine | Runtime | None = None, /, **engine_options: Any) -> Runtime:
+def configure(model: Model | Runtime | None = None, /, **engine_options: Any) -> Runtime:
     """Set the runtime for calls that name none; an earlier one is closed.
 
     Args:

@@ -3,7 +3,7 @@
 It knows requests and constraints, no prompt functions and no Python types.
 """
 
-from typefold.runtime.engine import Completion, Delta, Engine, EngineRefusal, Thinking
+from typefold.runtime.engine import Completion, Delta, Engine, EngineGone, EngineRefusal, Thinking
 from typefold.runtime.errors import (
     BadInput,
     Cancelled,
@@ -27,6 +27,7 @@ __all__ = [
     "Delta",
     "Engine",
     "EngineFailed",
+    "EngineGone",
     "EngineRefusal",
     "FinishReason",
     "InputFailed",

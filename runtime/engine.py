@@ -14,11 +14,30 @@ from typing import Protocol
 from typefold.compiler import Vocabulary
 from typefold.runtime.request import Outcome, Request
 
-__all__ = ["Completion", "Delta", "Engine", "EngineRefusal", "Thinking"]
+__all__ = ["Completion", "Delta", "Engine", "EngineGone", "EngineRefusal", "PromptTooLarge", "Thinking"]
 
 
 class EngineRefusal(ValueError):
     """The engine will not take this request (a bad constraint or parameter); other requests are unharmed."""
+
+
+class PromptTooLarge(ValueError):
+    """A prompt has far more tokens than there is room for, and was not tokenised to its end.
+
+    Attributes:
+        tokens: How many its beginning has.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__(tokens)
+        self.tokens = tokens
+
+    def __str__(self) -> str:
+        return f"the beginning of the prompt alone has {self.tokens} tokens, more than there is room for"
+
+
+class EngineGone(RuntimeError):
+    """The engine is no more: its process died, or was ended. The message says how, for users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +156,14 @@ class Engine(Protocol):
 
     def abort(self, keys: Iterable[str]) -> None:
         """Drop requests; they give no completion. Unknown keys are ignored."""
+        ...
+
+    def kill(self) -> bool:
+        """End the engine at once, though a call into it hangs: that call then raises. From any thread.
+
+        Returns:
+            Whether it can. Most can't where the engine runs in this process.
+        """
         ...
 
     def close(self) -> None:

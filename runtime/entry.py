@@ -16,7 +16,7 @@ from typefold.compiler import Message
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
 
-__all__ = ["Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "verdict"]
+__all__ = ["Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "verdict"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,12 @@ class Entry(Future[Outcome]):
         self.deadline = deadline
         self.flight: Flight | None = None
         """What it waits for, once it is in the engine's hands."""
+        self.crashes = 0
+        """In how many crashes of the engine it was in flight."""
+        self.heard = False
+        """Whether its caller has read a piece of the answer."""
+        self.landed: tuple[Limits, Outcome] | None = None
+        """How the engine ended it, if it did."""
         self._withdraw = withdraw
 
     def cancel(self) -> bool:
@@ -47,6 +53,10 @@ class Entry(Future[Outcome]):
         if cancelled and not before:
             self._withdraw(self)
         return cancelled
+
+    def claim(self) -> bool:
+        """Whether it is still to be settled; from then on it can't be cancelled, and must be."""
+        return not self.done() and self.set_running_or_notify_cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class Flight:
         """Hand a piece of the answer to those that have it streamed."""
         for entry in self.waiters:
             if entry.request.on_delta is not None:
+                entry.heard = True
                 try:
                     entry.request.on_delta(text)
                 except Exception:  # it is the caller's: no other row may suffer from it
@@ -115,9 +126,24 @@ def facts_of(request: Request, text: str = "") -> Facts:
     return {"function": request.function, "row": request.row, "prompt": request.prompt, "text": text}
 
 
-def cannot_run(request: Request, reason: str, *, broken: bool) -> PromptError:
-    """The error of a request that an engine which has ended will not answer."""
-    return EngineFailed(**facts_of(request), reason=reason) if broken else Cancelled(**facts_of(request))
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Why an engine can't be used any more.
+
+    Attributes:
+        reason: What happened.
+        todo: What to do about it.
+    """
+
+    reason: str
+    todo: str
+
+
+def cannot_run(request: Request, broken: Broken | None) -> PromptError:
+    """The error of a request that an engine which broke, or was closed, will not answer."""
+    if broken is None:
+        return Cancelled(**facts_of(request))
+    return EngineFailed(**facts_of(request), reason=broken.reason, todo=broken.todo)
 
 
 def verdict(request: Request, limits: Limits, outcome: Outcome) -> PromptError | None:

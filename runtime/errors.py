@@ -114,7 +114,7 @@ class PromptTooLong(PromptError):
     """The prompt fills the model's context, or leaves less room than the type needs.
 
     Attributes:
-        prompt_tokens: Tokens of the prompt.
+        prompt_tokens: Tokens of the prompt; of its beginning, where it is so long that it was not read to its end.
         max_model_len: The context length of the engine, prompt and answer together.
         needed: The least number of tokens that an answer takes.
     """
@@ -194,16 +194,19 @@ class Invalid(PromptError):
 
 @dataclass(eq=False, kw_only=True)
 class EngineFailed(PromptError):
-    """The engine died, or raised, while this row was in its hands.
+    """The engine died, hung or raised, while this row was in its hands or waited for it.
 
     Attributes:
-        reason: The engine's own words.
+        reason: What happened, in the engine's own words mostly.
+        todo: What to do about it, where that is known.
     """
 
     reason: str
+    todo: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: the engine failed: {self.reason}; rows that had finished are kept."
+        todo = f"; {self.todo}" if self.todo else ""
+        return f"{self.where}: the engine failed: {self.reason}{todo}; rows that had finished are kept."
 
 
 @dataclass(eq=False, kw_only=True)

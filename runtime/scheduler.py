@@ -1,36 +1,37 @@
-"""The step loop: requests in, outcomes out, in the order in which the engine finishes them.
+"""The scheduler: requests in from any thread, outcomes out, and an engine that is built again when it crashes.
 
-One thread owns the engine; others leave requests in the inbox and hold futures. The loop is a generator that never
-sleeps: it yields when nothing is unfinished, and its driver waits for work. The engine's queue is kept fed to twice the
-number of requests that it runs at once, and no further, so that what waits costs no engine memory.
+One thread owns the engine and turns its loop (`loop`); others leave requests and hold futures. When the engine crashes,
+`recovery` decides who of those in flight goes again; who waits just waits. Without restarts left, or without a way to
+build the engine, everything that is there fails, and all that comes later.
 
-Invariant: an entry is waiting, running or done, never two, and a done entry's future is settled exactly once. A failing
-request settles its own future and touches no other; a failing engine settles all of them.
+Invariant: a future is settled exactly once. A request is either taken in before the thread ends, or fails as it comes.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
 from typefold.runtime.deadlines import Deadlines
-from typefold.runtime.engine import Engine, EngineRefusal
-from typefold.runtime.entry import Entry, Flight, Limits, cannot_run, facts_of, verdict
-from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, TimedOut, Truncated
-from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.single_flight import SingleFlight
+from typefold.runtime.engine import Engine
+from typefold.runtime.entry import Broken, Entry, cannot_run
+from typefold.runtime.errors import PromptError
+from typefold.runtime.loop import Loop
+from typefold.runtime.recovery import LEFT_BEHIND, explained, gave_up, sorted_out
+from typefold.runtime.request import Outcome, Request
 from typefold.runtime.statistics import Counts, Statistics
+from typefold.runtime.waiting import Waiting
+from typefold.runtime.watchdog import EngineHung, LeftBehind, Watchdog
 
 __all__ = ["Scheduler"]
 
 logger = logging.getLogger(__name__)
 
-_FEED = 2  # the engine's queue is kept at this many times max_num_seqs
+_PATIENCE = 30.0  # seconds that closing waits for a call into the engine before it breaks it off
 
 
 class Scheduler:
@@ -39,6 +40,9 @@ class Scheduler:
     Args:
         engine: The engine; from now on only this scheduler may touch it.
         single_flight: Whether equal requests, greedy or seeded, share one generation.
+        rebuild: Builds the engine again after a crash.
+        restarts: How often that may be done.
+        watchdog: For how many seconds a call into the engine may last before it is taken for dead; `None` for ever.
 
     Example:
         >>> from typefold.runtime import Request, Scheduler
@@ -50,19 +54,31 @@ class Scheduler:
         >>> scheduler.close()
     """
 
-    def __init__(self, engine: Engine, *, single_flight: bool = True) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        single_flight: bool = True,
+        rebuild: Callable[[], Engine] | None = None,
+        restarts: int = 0,
+        watchdog: float | None = None,
+    ) -> None:
+        if restarts and rebuild is None:
+            raise TypeError(f"restarts={restarts} needs a way to build the engine again: rebuild=")
         self._engine = engine
-        self._keys = itertools.count()
-        self._inbox: deque[Entry] = deque()  # deque's append and popleft are atomic: the inbox needs no lock
+        self._single_flight = single_flight
+        self._rebuild = rebuild
+        self._restarts = restarts
+        self._limit = watchdog
+        self._waiting = Waiting()
         self._withdrawn: deque[Entry] = deque()
         self._deadlines = Deadlines()
-        self._running: dict[str, Flight] = {}
-        self._single_flight = SingleFlight(engine) if single_flight else None
         self._counts = Counts()
         self._work = threading.Event()
         self._closing = False
-        self._broken: str | None = None
+        self._broken: Broken | None = None
         self._lock = threading.Lock()
+        self._watchdog, self._loop = self._begin()
         self._thread = threading.Thread(target=self._drive, name="typefold-engine", daemon=True)
         self._thread.start()
 
@@ -74,12 +90,12 @@ class Scheduler:
     @property
     def statistics(self) -> Statistics:
         """What has been done so far."""
-        return self._counts.snapshot(waiting=len(self._inbox), running=len(self._running))
+        return self._counts.snapshot(waiting=len(self._waiting), running=self._loop.running)
 
     @property
     def broken(self) -> str | None:
         """Why the engine can't be used any more, or `None` while it can."""
-        return self._broken
+        return None if self._broken is None else self._broken.reason
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Queue requests; from any thread.
@@ -97,27 +113,35 @@ class Scheduler:
             Entry(request, None if request.timeout is None else now + request.timeout, self._withdraw)
             for request in requests
         ]
-        with self._lock:  # a request is either in the inbox before the loop ends, or fails here
-            ended = self._broken or ("the runtime was closed" if self._closing else None)
-            if ended is None:
+        with self._lock:  # a request is either waiting before the loop ends, or fails here
+            ended = self._closing or self._broken is not None
+            if not ended:
                 self._deadlines.add(entries)
-                self._inbox.extend(entries)
+                self._waiting.add(entries)
                 self._counts.submitted += len(entries)
                 self._counts.retried += sum(request.attempt > 1 for request in requests)
-        if ended is not None:
-            for entry in entries:
-                self._fail(entry, cannot_run(entry.request, ended, broken=self._broken is not None))
-        if not self._work.is_set():  # it is cleared before the inbox is looked at
+        if ended:
+            self._fail_all(entries)
+        if not self._work.is_set():  # it is cleared before it is looked at who waits
             self._work.set()
         return [*entries]
 
     def close(self) -> None:
-        """Abort what is in flight, end the loop and free the engine. May be called twice."""
+        """Abort what is in flight, end the loop and free the engine. May be called twice.
+
+        A call into the engine that does not come back is broken off; where that can't be, its thread is left behind.
+        """
         with self._lock:
             self._closing = True
         self._work.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        if threading.current_thread() is self._thread:
+            return
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive():
+            killed = self._engine.kill()
+            self._thread.join(_PATIENCE if killed else 0)
+            if self._thread.is_alive() and self._watchdog.leave_behind():
+                self._give_up(EngineHung(f"a call into it did not end within {_PATIENCE:g} s of closing it"))
 
     def _withdraw(self, entry: Entry) -> None:
         # A destructor may get here from anywhere, so no lock is taken that its thread may be holding. The loop need not
@@ -125,155 +149,104 @@ class Scheduler:
         self._counts.cancellation()
         self._withdrawn.append(entry)
 
-    def _drive(self) -> None:
-        """Run the loop, waiting where it has nothing to do."""
-        try:
-            for _ in self._loop():
-                self._work.wait()
-                self._work.clear()
-        except Exception as error:  # the engine broke: say so to every row, and to all that come later
-            logger.exception("the engine failed")
-            with self._lock:
-                self._broken = f"{type(error).__name__}: {error}"
-        finally:
-            self._end()
+    def _begin(self) -> tuple[Watchdog, Loop]:
+        """The watchdog and the loop of the engine as it is now."""
+        watchdog = Watchdog(self._limit, self._engine.kill, self._give_up)
+        loop = Loop(
+            self._engine,
+            self._waiting,
+            self._withdrawn,
+            self._deadlines,
+            self._counts,
+            single_flight=self._single_flight,
+            beat=watchdog.beat,
+        )
+        return watchdog, loop
 
-    def _loop(self) -> Iterator[None]:
-        while not self._closing:
-            self._drop_withdrawn()
-            self._admit()
-            self._expire()
-            if self._running:
-                self._step()
-            elif not self._inbox:
-                yield
+    def _drive(self) -> None:
+        """The engine's thread: turn the loop until it is closed, and after a crash the next engine's."""
+        try:
+            while not self._turn():
+                self._watchdog, self._loop = self._begin()
+            self._end()
+        except LeftBehind:  # it hung, and another thread has done the rest
+            logger.warning("a call into the engine that had been given up came back")
+
+    def _turn(self) -> bool:
+        """Turn the loop, waiting where it has nothing to do; whether that was the last engine."""
+        watchdog = self._watchdog
+        try:
+            for busy in self._loop.turns():
+                if self._closing:
+                    self._loop.abort()
+                    return True
+                if not busy:
+                    watchdog.rest()
+                    self._work.wait()
+                    self._work.clear()
+                watchdog.beat()
+        except LeftBehind:
+            raise
+        except BaseException as error:  # the engine broke; whatever vLLM raises, no row may be left waiting
+            cause = watchdog.came_back() or error
+            logger.error("the engine failed", exc_info=error)
+            return not self._recovered(cause)
+        finally:
+            watchdog.close()
+        return True
+
+    def _recovered(self, error: BaseException) -> bool:
+        """Whether there is an engine again; its rows are waiting then, or have failed for good."""
+        again, failed = sorted_out(self._loop.in_flight(), explained(error))
+        while self._rebuild is not None and self._counts.restarts < self._restarts and not self._closing:
+            self._counts.restarts += 1
+            logger.warning("building the engine again (%d of %d)", self._counts.restarts, self._restarts)
+            try:
+                self._close_engine()
+                self._engine = self._rebuild()
+            except Exception as unable:
+                logger.exception("the engine could not be built again")
+                error = unable
+                continue
+            self._waiting.put_back(again)
+            for entry, why in failed:
+                self._fail(entry, why)
+            return True
+        with self._lock:
+            if not self._closing:
+                todo = gave_up(error, self._restarts)
+                self._broken = Broken(explained(error), todo)
+        return False
+
+    def _give_up(self, error: EngineHung) -> None:
+        """Do for the engine's thread, which hangs, what it would do at its end; by the watchdog's thread or a closing one."""
+        with self._lock:
+            if not self._closing:
+                self._broken = Broken(explained(error), LEFT_BEHIND)
+            self._closing = True
+        logger.error("the engine hangs and can't be ended; its thread and its memory are left behind")
+        self._fail_all([entry for waiters in self._loop.in_flight() for entry in waiters] + self._waiting.drain())
+        self._deadlines.clear()
 
     def _end(self) -> None:
         with self._lock:
             self._closing = True
-            reason = self._broken or "the runtime was closed"
-            left = [entry for flight in self._running.values() for entry in flight.waiters]
-            left += self._inbox
-            self._inbox.clear()
+            left = [entry for waiters in self._loop.in_flight() for entry in waiters] + self._waiting.drain()
+        self._close_engine()
+        self._deadlines.clear()
+        self._fail_all(left)
+
+    def _close_engine(self) -> None:
         try:
-            if self._broken is None:
-                self._engine.abort(list(self._running))
             self._engine.close()
         except Exception:
             logger.exception("closing the engine failed")
-        self._running.clear()
-        self._deadlines.clear()
-        for entry in left:
-            self._fail(entry, cannot_run(entry.request, reason, broken=self._broken is not None))
 
-    def _drop_withdrawn(self) -> None:
-        if self._withdrawn:
-            self._leave([self._withdrawn.popleft() for _ in range(len(self._withdrawn))])
-
-    def _leave(self, entries: Sequence[Entry]) -> None:
-        """Let entries wait no more, and drop what nobody waits for any more."""
-        dropped: list[str] = []
+    def _fail_all(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            flight, entry.flight = entry.flight, None
-            if flight is not None and flight.leave(entry) and self._running.pop(flight.key, None) is not None:
-                dropped.append(flight.key)
-                if self._single_flight is not None:
-                    self._single_flight.gone(flight)
-        if dropped:
-            self._engine.abort(dropped)
-
-    def _admit(self) -> None:
-        while self._inbox and len(self._running) < _FEED * self._engine.max_num_seqs:
-            entry = self._inbox.popleft()
-            if entry.done():  # cancelled, or late
-                continue
-            try:
-                self._add(entry)
-            except PromptError as error:
-                self._fail(entry, error)
-
-    def _add(self, entry: Entry) -> None:
-        """Hand a request to the engine, unless an equal one is there or was."""
-        request = entry.request
-        try:
-            identity = None if self._single_flight is None else self._single_flight.identity(request)
-            if self._single_flight is None or identity is None:
-                self._start(request).join(entry)
-                return
-            before = self._single_flight.find(identity)
-            if before is None:
-                before = self._start(request, identity)
-                self._single_flight.started(identity, before)
-            else:
-                self._counts.shared += 1
-            if isinstance(before, Flight):
-                before.join(entry)
-            else:
-                self._settle(entry, before.limits, before.outcome)
-        except EngineRefusal as error:
-            raise Refused(**facts_of(request), reason=str(error)) from error
-
-    def _start(self, request: Request, identity: bytes | None = None) -> Flight:
-        engine = self._engine
-        try:
-            token_ids = engine.tokenize(request)
-        except Exception as error:
-            raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
-        own_limit = engine.max_tokens(request)
-        bounds = request.constraint.token_bounds(engine.vocabulary)
-        least = 1 if request.probe else bounds.least
-        room = engine.max_model_len - len(token_ids)
-        if room < least:
-            raise PromptTooLong(
-                **facts_of(request),
-                prompt_tokens=len(token_ids),
-                max_model_len=engine.max_model_len,
-                needed=least,
-            )
-        limit = room if bounds.most is None else min(room, bounds.most)
-        max_tokens = limit if own_limit is None else min(own_limit, room)
-        if max_tokens < least:
-            needed = bounds.most or bounds.least
-            raise Truncated(**facts_of(request), max_tokens=max_tokens, needed=needed, room=room)
-        flight = Flight(f"typefold-{next(self._keys)}", Limits(max_tokens, bounds.most, room), identity)
-        engine.add(flight.key, request, token_ids, max_tokens)
-        self._running[flight.key] = flight
-        return flight
-
-    def _expire(self) -> None:
-        late = [entry for entry in self._deadlines.late() if not entry.done()]
-        for entry in late:
-            self._fail(entry, TimedOut(**facts_of(entry.request), timeout=entry.request.timeout or 0.0))
-        self._leave(late)
-
-    def _step(self) -> None:
-        completions = self._engine.step()
-        self._counts.steps += 1
-        for delta in self._engine.deltas():
-            flight = self._running.get(delta.key)
-            if flight is not None:
-                flight.tell(delta.text)
-        for completion in completions:
-            flight = self._running.pop(completion.key, None)
-            if flight is None:
-                continue
-            if self._single_flight is not None:
-                self._single_flight.landed(flight, completion.outcome)
-            self._counts.generated(completion.outcome)
-            for entry in flight.waiters:
-                self._settle(entry, flight.limits, completion.outcome)
-
-    def _settle(self, entry: Entry, limits: Limits, outcome: Outcome) -> None:
-        entry.flight = None
-        error = verdict(entry.request, limits, outcome)
-        if error is not None:
-            self._fail(entry, error)
-        elif entry.set_running_or_notify_cancel():
-            self._counts.succeeded += 1
-            self._counts.cut += outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text"
-            entry.set_result(outcome)
+            self._fail(entry, cannot_run(entry.request, self._broken))
 
     def _fail(self, entry: Entry, error: PromptError) -> None:
-        if not entry.done() and entry.set_running_or_notify_cancel():
+        if entry.claim():
             self._counts.failure()
             entry.set_exception(error)

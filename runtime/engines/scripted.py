@@ -225,6 +225,10 @@ class ScriptedEngine:
         self._waiting = deque(sequence for sequence in self._waiting if sequence.key not in dropped)
         self._running = [sequence for sequence in self._running if sequence.key not in dropped]
 
+    def kill(self) -> bool:
+        """It can't be: it runs in this process."""
+        return False
+
     def close(self) -> None:
         """Drop everything; what was recorded stays."""
         self.closed = True

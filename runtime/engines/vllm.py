@@ -207,6 +207,10 @@ class VllmEngine:
                 self._streamed.pop(key, None)
             self._engine.abort_request(list(ours))
 
+    def kill(self) -> bool:
+        """It can't be, yet."""
+        return False
+
     def close(self) -> None:
         """Shut an owned engine down, with its processes and memory; of another's, drop only our requests."""
         if self._engine is None:

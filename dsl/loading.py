@@ -1,0 +1,76 @@
+"""What a runtime's model may be, and how its engine is made of it: the first time, and again after a crash.
+
+A name and a factory can be made into an engine any number of times; a `vllm.LLM` or an engine that was handed in can't,
+since they are the user's and were made elsewhere. What does not go together is refused when the runtime is made, not when
+the engine has crashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from typefold.runtime import Engine
+
+__all__ = ["LLM", "Model", "check_faults", "engine_of", "title"]
+
+
+class LLM(Protocol):
+    """A `vllm.LLM`, by the one attribute that it is known by here: this room does not know vLLM."""
+
+    llm_engine: Any
+
+
+Model: TypeAlias = str | LLM | Engine | Callable[[], LLM | Engine]
+"""A model's name or path, a `vllm.LLM`, an engine, or a function that makes one of the last two."""
+
+
+def engine_of(model: Any, options: Mapping[str, Any]) -> Engine:
+    """The engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
+
+    Args:
+        model: What the runtime was made with.
+        options: What `vllm.LLM` takes, for a model that is named.
+    """
+    if isinstance(model, str):
+        from typefold.runtime.engines.vllm import load
+
+        return load(model, **options)
+    if options:
+        made = "the function makes the LLM" if _is_factory(model) else "the LLM is made already"
+        raise TypeError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
+    built: Any = model() if _is_factory(model) else model
+    if hasattr(built, "llm_engine"):
+        from typefold.runtime.engines.vllm import VllmEngine
+
+        return VllmEngine(built, owned=built is not model)
+    engine: Engine = built
+    return engine
+
+
+def title(model: Any) -> str:
+    """What stands in for the name of a model that has none."""
+    return str(getattr(model, "__qualname__", None) or type(model).__name__)
+
+
+def check_faults(model: Any, restarts: object, watchdog: object) -> None:
+    """Refuse what can't be kept.
+
+    Raises:
+        TypeError: `restarts` or `watchdog` is not what it should be, or the engine can't be built again.
+    """
+    if isinstance(restarts, bool) or not isinstance(restarts, int) or restarts < 0:
+        raise TypeError(
+            f"Runtime: restarts is how often the engine may be built again, an int from 0, not {restarts!r}"
+        )
+    if watchdog is not None and (isinstance(watchdog, bool) or not isinstance(watchdog, int | float) or watchdog <= 0):
+        raise TypeError(f"Runtime: watchdog is a number of seconds above 0, or None, not {watchdog!r}")
+    if restarts and not isinstance(model, str) and not _is_factory(model):
+        raise TypeError(
+            f"Runtime: restarts={restarts} needs a way to build the engine again, and this {title(model)} was made "
+            "already; give a model's name, or a function that makes it: Runtime(lambda: LLM(...), restarts=...)"
+        )
+
+
+def _is_factory(model: Any) -> bool:
+    return callable(model) and not hasattr(model, "llm_engine") and not hasattr(model, "step")

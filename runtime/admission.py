@@ -1,0 +1,49 @@
+"""What a request needs before an engine can take it: its tokens, and how long its answer may get.
+
+Nothing is kept here and nothing is queued: a request that does not fit is an error of its own row, found before the
+engine sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from typefold.runtime.engine import Engine, PromptTooLarge
+from typefold.runtime.entry import Limits, facts_of
+from typefold.runtime.errors import BadInput, PromptTooLong, Truncated
+from typefold.runtime.request import Request
+
+__all__ = ["admitted"]
+
+
+def admitted(engine: Engine, request: Request) -> tuple[Sequence[int], Limits]:
+    """The tokens of a request's prompt, and how long its answer may get.
+
+    Raises:
+        BadInput: The prompt can't be rendered or tokenised.
+        PromptTooLong: It leaves no room for an answer.
+        Truncated: The answer would be cut off, however it reads.
+        EngineRefusal: The engine will not take the request's parameters.
+    """
+    try:
+        token_ids = engine.tokenize(request)
+    except PromptTooLarge as error:
+        raise PromptTooLong(
+            **facts_of(request), prompt_tokens=error.tokens, max_model_len=engine.max_model_len
+        ) from error
+    except Exception as error:
+        raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
+    own_limit = engine.max_tokens(request)
+    bounds = request.constraint.token_bounds(engine.vocabulary)
+    least = 1 if request.probe else bounds.least
+    room = engine.max_model_len - len(token_ids)
+    if room < least:
+        raise PromptTooLong(
+            **facts_of(request), prompt_tokens=len(token_ids), max_model_len=engine.max_model_len, needed=least
+        )
+    limit = room if bounds.most is None else min(room, bounds.most)
+    max_tokens = limit if own_limit is None else min(own_limit, room)
+    if max_tokens < least:
+        needed = bounds.most or bounds.least
+        raise Truncated(**facts_of(request), max_tokens=max_tokens, needed=needed, room=room)
+    return token_ids, Limits(max_tokens, bounds.most, room)

@@ -1,0 +1,201 @@
+"""The step loop of one engine: requests in, outcomes out, in the order in which the engine finishes them.
+
+The loop is a generator that never sleeps: it yields before each turn, and its driver waits where there is nothing to do.
+The engine's queue is kept fed to twice the number of requests that it runs at once, and no further, so that what waits
+costs no engine memory.
+
+Invariant: an entry waits, is in flight or is done, never two. A failing request settles its own future and touches no
+other. When the engine fails, the loop raises and settles nothing: `in_flight` tells who was in its hands, for the
+scheduler to decide about. Only the engine's thread comes here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from typefold.runtime.admission import admitted
+from typefold.runtime.deadlines import Deadlines
+from typefold.runtime.engine import Engine, EngineRefusal
+from typefold.runtime.entry import Entry, Flight, Limits, facts_of, verdict
+from typefold.runtime.errors import PromptError, Refused, TimedOut
+from typefold.runtime.recovery import at_once
+from typefold.runtime.request import FinishReason, Outcome
+from typefold.runtime.single_flight import SingleFlight
+from typefold.runtime.statistics import Counts
+from typefold.runtime.waiting import Waiting
+
+__all__ = ["Loop"]
+
+_FEED = 2  # the engine's queue is kept at this many times max_num_seqs
+
+_keys = itertools.count()
+
+
+class Loop:
+    """Feeds one engine, steps it and settles what it finishes.
+
+    Args:
+        engine: The engine.
+        waiting: Who waits for it.
+        withdrawn: Whose callers have cancelled.
+        deadlines: Who is late.
+        counts: What has been done.
+        single_flight: Whether equal requests, greedy or seeded, share one generation.
+        beat: Called when a call into the engine has come back. What it raises ends the loop.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        waiting: Waiting,
+        withdrawn: deque[Entry],
+        deadlines: Deadlines,
+        counts: Counts,
+        *,
+        single_flight: bool,
+        beat: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._waiting = waiting
+        self._withdrawn = withdrawn
+        self._deadlines = deadlines
+        self._counts = counts
+        self._single_flight = SingleFlight(engine) if single_flight else None
+        self._beat = beat
+        self._running: dict[str, Flight] = {}
+        self._suspects: dict[str, int] = {}  # of those in how many crashes they were, where they were in any
+        self._in_hand: Entry | None = None  # taken out, and not yet in a flight
+
+    @property
+    def running(self) -> int:
+        """How many requests are in the engine's hands."""
+        return len(self._running)
+
+    def in_flight(self) -> list[list[Entry]]:
+        """Who is in the engine's hands, those that wait for one answer together."""
+        flights = [[*flight.waiters] for flight in [*self._running.values()]]
+        in_hand = self._in_hand
+        if in_hand is not None and not any(in_hand in waiters for waiters in flights):
+            flights.append([in_hand])
+        return flights
+
+    def turns(self) -> Iterator[bool]:
+        """Turn for ever; before each turn, whether there is anything to do."""
+        while True:
+            yield bool(self._running or self._waiting)
+            self._drop_withdrawn()
+            self._admit()
+            self._expire()
+            if self._running:
+                self._step()
+
+    def abort(self) -> None:
+        """Take everything out of the engine."""
+        self._engine.abort(list(self._running))
+
+    def _drop_withdrawn(self) -> None:
+        if self._withdrawn:
+            self._leave([self._withdrawn.popleft() for _ in range(len(self._withdrawn))])
+
+    def _leave(self, entries: Sequence[Entry]) -> None:
+        """Let entries wait no more, and drop what nobody waits for any more."""
+        dropped: list[str] = []
+        for entry in entries:
+            flight, entry.flight = entry.flight, None
+            if flight is not None and flight.leave(entry) and self._landed(flight.key) is not None:
+                dropped.append(flight.key)
+                if self._single_flight is not None:
+                    self._single_flight.gone(flight)
+        if dropped:
+            self._engine.abort(dropped)
+            self._beat()
+
+    def _admit(self) -> None:
+        while (entry := self._waiting.first()) is not None and len(self._running) < self._most(entry):
+            self._in_hand = entry = self._waiting.take()
+            try:
+                self._add(entry)
+            except PromptError as error:
+                self._fail(entry, error)
+            self._in_hand = None
+
+    def _most(self, entry: Entry) -> int:
+        """How many may be in the engine's hands if this one is to come to them."""
+        crashes = max(entry.crashes, *self._suspects.values()) if self._suspects else entry.crashes
+        return at_once(crashes, _FEED * self._engine.max_num_seqs)
+
+    def _add(self, entry: Entry) -> None:
+        """Hand a request to the engine, unless an equal one is there or was."""
+        request = entry.request
+        try:
+            identity = None if self._single_flight is None else self._single_flight.identity(request)
+            if self._single_flight is None or identity is None:
+                self._start(entry, None)
+                return
+            before = self._single_flight.find(identity)
+            if before is None:
+                self._single_flight.started(identity, self._start(entry, identity))
+                return
+            self._counts.shared += 1
+            if isinstance(before, Flight):
+                before.join(entry)
+            else:
+                self._settle(entry, before.limits, before.outcome)
+        except EngineRefusal as error:
+            raise Refused(**facts_of(request), reason=str(error)) from error
+
+    def _start(self, entry: Entry, identity: bytes | None) -> Flight:
+        token_ids, limits = admitted(self._engine, entry.request)
+        flight = Flight(f"typefold-{next(_keys)}", limits, identity)
+        self._engine.add(flight.key, entry.request, token_ids, limits.max_tokens)
+        self._beat()
+        self._running[flight.key] = flight
+        if entry.crashes:
+            self._suspects[flight.key] = entry.crashes
+        flight.join(entry)
+        return flight
+
+    def _landed(self, key: str) -> Flight | None:
+        self._suspects.pop(key, None)
+        return self._running.pop(key, None)
+
+    def _expire(self) -> None:
+        late = [entry for entry in self._deadlines.late() if not entry.done()]
+        for entry in late:
+            self._fail(entry, TimedOut(**facts_of(entry.request), timeout=entry.request.timeout or 0.0))
+        self._leave(late)
+
+    def _step(self) -> None:
+        completions = self._engine.step()
+        self._beat()
+        self._counts.steps += 1
+        for delta in self._engine.deltas():
+            flight = self._running.get(delta.key)
+            if flight is not None:
+                flight.tell(delta.text)
+        for completion in completions:
+            flight = self._landed(completion.key)
+            if flight is None:
+                continue
+            if self._single_flight is not None:
+                self._single_flight.landed(flight, completion.outcome)
+            self._counts.generated(completion.outcome)
+            for entry in flight.waiters:
+                self._settle(entry, flight.limits, completion.outcome)
+
+    def _settle(self, entry: Entry, limits: Limits, outcome: Outcome) -> None:
+        entry.flight, entry.landed = None, (limits, outcome)
+        error = verdict(entry.request, limits, outcome)
+        if error is not None:
+            self._fail(entry, error)
+        elif entry.claim():
+            self._counts.succeeded += 1
+            self._counts.cut += outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text"
+            entry.set_result(outcome)
+
+    def _fail(self, entry: Entry, error: PromptError) -> None:
+        if entry.claim():
+            self._counts.failure()
+            entry.set_exception(error)
