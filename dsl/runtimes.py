@@ -94,7 +94,7 @@ class Runtime:
         self._single_flight = single_flight
         self._restarts = restarts
         self._watchdog = watchdog
-        self._recording = journal and Recording(
+        self._recording = None if journal is None else Recording(
             journal,
             model=named if isinstance(named, str) else None,
             options=engine_options,

@@ -72,7 +72,7 @@ class Journal:
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "run.db") as journal:
-        ...     len(journal), list(journal.records())
+        ...     journal.count(), list(journal.records())
         (0, [])
     """
 
@@ -103,7 +103,8 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """How many finished requests it holds."""
         [(count,)] = self._rows("SELECT count(*) FROM calls")
         return int(count)
 

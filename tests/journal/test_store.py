@@ -1,0 +1,224 @@
+"""The journal's file: what is in it, who may open it, and what happens when it can't be written."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from typefold import Journal, JournalError, Runtime, ask, prompt, system, user
+from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.journal import lock
+from typefold.runtime.journal.store import FORMAT
+
+
+@prompt(temperature=0.7)
+def length(word: str) -> int:
+    return ask(system("Count."), user(f"How long is {word}?"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.db"
+
+
+def filled(path: Path, words: str = "abc") -> Path:
+    with Runtime(ScriptedEngine(answers=lambda request: "1"), journal=path):
+        length.map(words)
+    return path
+
+
+def test_a_record_says_what_was_asked_and_answered(path: Path) -> None:
+    with Journal(filled(path), read_only=True) as journal:
+        [first, *_] = journal.records()
+    assert (first.id, first.function, first.row, first.attempt, first.text) == (1, "length", 0, 1, "1")
+    assert first.model == "ScriptedEngine"
+    assert first.prompt == [
+        {"role": "system", "content": "Count."},
+        {"role": "user", "content": "How long is a?\n\nAnswer with a JSON integer."},
+    ] or isinstance(first.prompt, list)
+    assert first.sampling == {"temperature": 0.7}
+    assert (first.finish_reason, first.output_tokens) == ("stop", 2)
+    assert json.loads(first.as_json())["text"] == "1"
+
+
+def test_records_are_chosen_by_function_row_and_age(path: Path) -> None:
+    with Journal(filled(path, "abcdef"), read_only=True) as journal:
+        assert [record.row for record in journal.records(last=2)] == [4, 5]
+        assert [record.row for record in journal.records(row=3)] == [3]
+        assert list(journal.records(function="other")) == []
+        [summary] = journal.summary()
+        assert (summary.function, summary.calls, summary.output_tokens) == ("length", 6, 12)
+
+
+def test_pruning_removes_what_was_named(path: Path) -> None:
+    with Journal(filled(path)) as journal:
+        assert journal.prune(before="2000-01-01") == 0
+        assert journal.prune(function="length") == 3
+        assert journal.count() == 0
+
+
+def test_any_tool_can_read_the_file(path: Path) -> None:
+    connection = sqlite3.connect(filled(path))
+    rows = connection.execute("SELECT function, row, text, json_extract(prompt, '$[0].role') FROM calls").fetchall()
+    connection.close()
+    assert rows == [("length", row, "1", "system") for row in range(3)]
+
+
+def test_it_can_be_read_while_a_run_writes(path: Path) -> None:
+    with Runtime(ScriptedEngine(answers=lambda request: "1"), journal=path):
+        length("a")
+        with Journal(path, read_only=True) as reading:
+            assert reading.count() == 1
+            length("b")
+            assert reading.count() == 2
+            with pytest.raises(JournalError, match="read only"):
+                reading.prune()
+
+
+def test_two_in_one_program_are_told_to_share(path: Path) -> None:
+    with Journal(path), pytest.raises(JournalError, match="another part of this program is using it"):
+        Journal(path)
+    Journal(path).close()
+
+
+def test_two_processes_on_one_file_are_refused(path: Path) -> None:
+    with Journal(path):
+        program = f"from typefold import Journal; Journal({str(path)!r})"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "is using it. Wait until that has ended, or name a file for each process" in done.stderr
+
+
+def test_a_lock_that_was_removed_meanwhile_is_looked_for_again(path: Path) -> None:
+    for _ in range(3):
+        Journal(path).close()
+    assert not path.with_name("run.db.lock").exists()
+
+
+def test_another_database_is_left_as_it_is(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (a)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"a database, but no journal\. It was left as it is"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
+def test_another_file_is_left_as_it_is(path: Path) -> None:
+    path.write_text("What I did on my holidays. " * 100, encoding="utf-8")
+    with pytest.raises(JournalError, match="no journal but some other file"):
+        Journal(path)
+    assert path.read_text(encoding="utf-8").startswith("What I did")
+
+
+def test_a_later_format_is_refused(path: Path) -> None:
+    connection = sqlite3.connect(filled(path))
+    connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    connection.close()
+    with pytest.raises(JournalError, match=f"format {FORMAT + 1}; this one reads up to {FORMAT}"):
+        Journal(path)
+
+
+def test_damage_is_found_and_said(path: Path) -> None:
+    filled(path, "abcdefgh" * 40)
+    data = bytearray(path.read_bytes())
+    data[4096:] = bytes(len(data) - 4096)  # all but the first page
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match="damaged"), Journal(path) as journal:
+        journal.damage()
+        list(journal.records())
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="its folder can't be used"):
+        Journal(tmp_path / "none" / "run.db")
+    with pytest.raises(JournalError, match="no such file"):
+        Journal(tmp_path / "run.db", read_only=True)
+
+
+def test_a_network_filesystem_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_filesystem", lambda folder: "nfs4")
+    with pytest.raises(JournalError, match="network filesystem"):
+        Journal(path)
+    monkeypatch.setenv("TYPEFOLD_JOURNAL_ANYWHERE", "1")
+    Journal(path).close()
+
+
+def test_the_filesystem_of_a_folder_is_known(tmp_path: Path) -> None:
+    kind = lock._filesystem(tmp_path.resolve())
+    assert kind is None or (sys.platform == "linux" and kind.isprintable())
+
+
+def limited(journal: Journal, pages: int) -> None:
+    """Let the file get no larger: sqlite says then what it says of a full disk."""
+    assert journal._writer is not None
+    journal._writer.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def test_a_full_disk_ends_the_batch_and_loses_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    engine = ScriptedEngine(answers=lambda request: "1" * 200, max_num_seqs=4)
+    with Journal(path) as journal, caplog.at_level(logging.CRITICAL):
+        with Runtime(engine, journal=journal):
+            limited(journal, 40)
+            with pytest.raises(JournalError, match=r"the disk is full\. Everything that was written before is kept"):
+                length.map(map(str, range(2000)))
+            generated, kept = len(engine.requests), journal.count()
+            assert 0 < kept < generated < 2000
+            with pytest.raises(JournalError):  # before anything more is paid for
+                length("more")
+            assert len(engine.requests) == generated
+            limited(journal, 1 << 20)
+            length("more")  # there is room again: what could not be written is written now
+            assert journal.count() > kept + 1
+        assert journal.damage() == []
+
+
+def test_a_file_that_can_t_be_written_is_said(path: Path) -> None:
+    with Journal(path) as journal, Runtime(ScriptedEngine(answers=lambda request: "1"), journal=journal):
+        assert journal._writer is not None
+        journal._writer.execute("PRAGMA query_only = ON")
+        with pytest.raises(JournalError, match="can't be written here"):
+            length("a")
+        journal._writer.execute("PRAGMA query_only = OFF")
+
+
+def test_threads_share_a_journal(path: Path) -> None:
+    with Runtime(ScriptedEngine(answers=lambda request: "1"), journal=path) as runtime:
+        threads = [
+            threading.Thread(
+                target=lambda name=name: length.using(runtime=runtime).map([f"{name}{row}" for row in range(50)])
+            )
+            for name in "abcd"
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    with Journal(path, read_only=True) as journal:
+        assert journal.count() == 200
+
+
+def test_texts_that_are_no_texts_can_be_kept(path: Path) -> None:
+    with Runtime(ScriptedEngine(answers=lambda request: "1\x00\U0001f600"), journal=path):
+        text = prompt(_echo)("a\x00b")
+    with Journal(path, read_only=True) as journal:
+        assert [record.text for record in journal.records()] == [text] == ["1\x00\U0001f600"]
+
+
+def _echo(word: str) -> str:
+    return ask(word)
+
+
+def test_the_error_survives_pickle() -> None:
+    error = JournalError(Path("run.db"), "it is full")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.path, again.reason) == (str(error), error.path, error.reason)
