@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from returns.result import Failure, Result, Success
 
 from typefold.calls import Call, Exchange
+from typefold.interrupts import interruptible
 from typefold.mailbox import Mailbox, RowCancelled, current_row, row_index
 from typefold.places import Batch, identity_here, seed_for
 from typefold.progress import Progress, length
@@ -65,7 +66,8 @@ def answer(call: Call[T] | PromptError) -> T:
         [future] = runtime.submit([said])
         future.add_done_callback(mailbox.put)
         try:
-            mailbox.get()
+            with interruptible():
+                mailbox.get()
         except BaseException:  # Ctrl-C, mostly: nothing of this call stays in the engine
             future.cancel()
             raise

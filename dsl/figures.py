@@ -31,6 +31,7 @@ class Figures:
         waiting: Requests that wait for their turn.
         cached: The share of prompt tokens that the prefix cache held, where any were read.
         left: Seconds until the end, where that can be told.
+        restarts: How often an engine was built again since the batch began.
     """
 
     done: int
@@ -42,6 +43,7 @@ class Figures:
     waiting: int
     cached: float | None
     left: float | None
+    restarts: int = 0
 
     def __str__(self) -> str:
         return " · ".join([f"rows {self.rows}", *self.details])
@@ -63,6 +65,8 @@ class Figures:
             words.append(f"prefix cache {self.cached:.0%}")
         if self.failed:
             words.append(f"{self.failed:,} failed")
+        if self.restarts:
+            words.append(f"engine restarted {self.restarts}x")
         if self.left is not None:
             words.append(f"{clock(self.left)} left")
         return words
@@ -112,6 +116,7 @@ class Meter:
             waiting=stats.waiting + stats.running - running,
             cached=(stats.cached_tokens - start.cached_tokens) / read if read > 0 else None,
             left=self._left(now - self._started, done),
+            restarts=stats.restarts - start.restarts,
         )
 
     def _left(self, seconds: float, done: int) -> float | None:

@@ -20,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TextIO
 
 from typefold.figures import Figures, Meter
+from typefold.interrupts import Interruptible
 from typefold.runtimes import statistics
 
 if TYPE_CHECKING:
@@ -135,8 +136,10 @@ class Progress:
         self._done = self._failed = 0
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._interruptible = Interruptible()
 
     def __enter__(self) -> Self:
+        self._interruptible.begin()
         if self._total != 1 and (wanted := _wanted(draw=self._draw)) is not None and _shown.acquire(blocking=False):
             try:
                 meter = Meter(statistics, time.monotonic, self._total)
@@ -144,17 +147,28 @@ class Progress:
                     target=self._keep_showing, args=(meter, *wanted), name="typefold-progress", daemon=True
                 )
                 self._thread.start()
-            except BaseException:
+            except BaseException as error:
                 _shown.release()
+                self._interruptible.end(error, self._told)
                 raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._thread is not None:
-            self._ended.set()
-            self._thread.join()
-            self._thread = None
-            _shown.release()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            if self._thread is not None:
+                self._ended.set()
+                self._thread.join()
+                self._thread = None
+                _shown.release()
+        finally:
+            self._interruptible.end(error, self._told)
+
+    @property
+    def _told(self) -> str:
+        """How far it has come, in words."""
+        total = "" if self._total is None else f" of {self._total:,}"
+        failed = f" ({self._failed:,} of them without a value)" if self._failed else ""
+        return f"{self._done:,}{total} rows done{failed}"
 
     def row(self, *, failed: bool) -> None:
         """One more row is done."""

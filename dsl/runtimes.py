@@ -30,7 +30,7 @@ from typefold.runtime.facts import EngineFacts
 from typefold.runtime.journal import Journal
 from typefold.tracing import trace, tracer
 
-__all__ = ["Runtime", "configure", "current", "named", "statistics"]
+__all__ = ["Runtime", "configure", "current", "named", "resume_hints", "statistics"]
 
 T = TypeVar("T")
 
@@ -133,6 +133,13 @@ class Runtime:
         return self._ready().engine
 
     @property
+    @property
+    def resume_hint(self) -> str | None:
+        """How to go on with a program that was interrupted; `None` where nothing was kept."""
+        if not self._recording:
+            return None
+        return f"What was done is in {self._recording.path}: run the same program again, and it goes on from there."
+
     def loaded(self) -> bool:
         """Whether the engine is there."""
         return self._scheduler is not None
@@ -351,3 +358,9 @@ def statistics() -> tuple[Statistics, int]:
 def _close_all() -> None:
     for runtime in list(_open_runtimes):
         runtime.close()
+def resume_hints() -> list[str]:
+    """How to go on with what was interrupted, for each runtime that is open and knows."""
+    hints = (runtime.resume_hint for runtime in list(_open_runtimes))
+    return list(dict.fromkeys(hint for hint in hints if hint))
+
+

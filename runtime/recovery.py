@@ -16,17 +16,17 @@ import math
 from collections.abc import Iterable, Sequence
 
 from typefold.runtime.engine import EngineGone
-from typefold.runtime.entry import Entry, facts_of
+from typefold.runtime.entry import Broken, Entry, facts_of
 from typefold.runtime.errors import EngineFailed
 from typefold.runtime.watchdog import EngineHung
 
-__all__ = ["LEFT_BEHIND", "at_once", "explained", "gave_up", "sorted_out"]
+__all__ = ["LEFT_BEHIND", "at_once", "diagnosed", "sorted_out"]
 
 _CRASHES = 3  # in as many a row may be in flight before it fails
 
 LEFT_BEHIND = (
-    "it runs in this process, where a call that hangs can't be ended, so its thread and memory are left behind; "
-    "VLLM_ENABLE_V1_MULTIPROCESSING=1 gives it a process of its own, which can be"
+    "a call that hangs in this process, or in an LLM of yours, can't be ended, so its thread and memory are left behind; "
+    "an engine that is loaded by name with VLLM_ENABLE_V1_MULTIPROCESSING=1 has a process of its own, which can be"
 )
 """What to do about an engine that hangs and can't be killed."""
 
@@ -71,20 +71,19 @@ def sorted_out(flights: Iterable[Sequence[Entry]], reason: str) -> tuple[list[En
     return again, failed
 
 
-def explained(error: BaseException) -> str:
-    """Why an engine crashed, in a few words."""
-    return str(error) if isinstance(error, EngineGone | EngineHung) else f"{type(error).__name__}: {error}"
-
-
-def gave_up(error: BaseException, restarts: int) -> str:
-    """What to do about an engine that will not be built again.
+def diagnosed(error: BaseException, restarts: int) -> Broken:
+    """What happened to an engine, and what to do about it where it is not built again.
 
     Args:
-        error: Why it crashed.
-        restarts: How often it might be built again.
+        error: What its call raised.
+        restarts: How often it may be built again.
     """
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "lower max_num_seqs, max_model_len or gpu_memory_utilization"
-    if restarts:
-        return f"restarts={restarts} are used up; the engine's log says why it keeps failing"
-    return "Runtime(..., restarts=2) builds the engine again and asks these rows again"
+    told = isinstance(error, EngineGone | EngineHung)  # in words for users
+    reason = str(error) if told else f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or "out of memory" in reason.lower():
+        todo = "lower max_num_seqs, max_model_len or gpu_memory_utilization"
+    elif restarts:
+        todo = f"restarts={restarts} are used up; the engine's log says why it keeps failing"
+    else:
+        todo = "Runtime(..., restarts=2) builds the engine again and asks these rows again"
+    return Broken(reason, todo)

@@ -21,7 +21,7 @@ from typefold.runtime.engine import Engine
 from typefold.runtime.entry import Broken, Entry, cannot_run
 from typefold.runtime.errors import PromptError
 from typefold.runtime.loop import Loop
-from typefold.runtime.recovery import LEFT_BEHIND, explained, gave_up, sorted_out
+from typefold.runtime.recovery import LEFT_BEHIND, diagnosed, sorted_out
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.statistics import Counts, Statistics
 from typefold.runtime.waiting import Waiting
@@ -188,16 +188,15 @@ class Scheduler:
         except LeftBehind:
             raise
         except BaseException as error:  # the engine broke; whatever vLLM raises, no row may be left waiting
-            cause = watchdog.came_back() or error
+            broken = diagnosed(watchdog.came_back() or error, self._restarts)
             logger.error("the engine failed", exc_info=error)
-            return not self._recovered(cause)
         finally:
             watchdog.close()
-        return True
+        return not self._recovered(broken)  # outside of the handler: the error's frames hold the engine's memory
 
-    def _recovered(self, error: BaseException) -> bool:
+    def _recovered(self, broken: Broken) -> bool:
         """Whether there is an engine again; its rows are waiting then, or have failed for good."""
-        again, failed = sorted_out(self._loop.in_flight(), explained(error))
+        again, failed = sorted_out(self._loop.in_flight(), broken.reason)
         while self._rebuild is not None and self._counts.restarts < self._restarts and not self._closing:
             self._counts.restarts += 1
             logger.warning("building the engine again (%d of %d)", self._counts.restarts, self._restarts)
@@ -206,7 +205,7 @@ class Scheduler:
                 self._engine = self._rebuild()
             except Exception as unable:
                 logger.exception("the engine could not be built again")
-                error = unable
+                broken = diagnosed(unable, self._restarts)
                 continue
             self._waiting.put_back(again)
             for entry, why in failed:
@@ -214,15 +213,14 @@ class Scheduler:
             return True
         with self._lock:
             if not self._closing:
-                todo = gave_up(error, self._restarts)
-                self._broken = Broken(explained(error), todo)
+                self._broken = broken
         return False
 
     def _give_up(self, error: EngineHung) -> None:
         """Do for the engine's thread, which hangs, what it would do at its end; by the watchdog's thread or a closing one."""
         with self._lock:
             if not self._closing:
-                self._broken = Broken(explained(error), LEFT_BEHIND)
+                self._broken = Broken(str(error), LEFT_BEHIND)
             self._closing = True
         logger.error("the engine hangs and can't be ended; its thread and its memory are left behind")
         self._fail_all([entry for waiters in self._loop.in_flight() for entry in waiters] + self._waiting.drain())

@@ -1,0 +1,100 @@
+"""Ctrl-C and SIGTERM while a batch runs: how it ends, and what is said about it.
+
+Ctrl-C is Python's own `KeyboardInterrupt`. SIGTERM would end the process on the spot: no `finally` block would run, and
+an engine's processes would stay behind. So while a batch runs in the main thread, and only then, it raises `Terminated`
+there, which ends the program as `sys.exit` does, with status 143. Both take the batch's rows out of the engine on their
+way, and the runtime can be used afterwards, should somebody have caught them.
+
+A program that has a handler for SIGTERM, or ignores it, keeps that: what its handler raises ends a batch just as well.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from typefold.mailbox import current_row
+from typefold.runtimes import resume_hints
+
+__all__ = ["Interruptible", "Terminated", "interruptible"]
+
+_STATUS = 128 + signal.SIGTERM
+
+
+class Terminated(SystemExit):
+    """The process was told to end (SIGTERM) while a batch ran. Like `KeyboardInterrupt` it is no `Exception`."""
+
+    def __init__(self) -> None:
+        super().__init__(_STATUS)
+
+
+class Interruptible:
+    """A batch that can be interrupted; the outermost of those that run says so.
+
+    It is begun and ended once. Batches may overlap in any order, as streams do.
+    """
+
+    def __init__(self) -> None:
+        self._outermost = False
+        self._counted = False
+
+    def begin(self) -> None:
+        """The batch runs from here on."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals are the main thread's
+        self._counted = True
+        self._outermost = not _State.running
+        _State.running += 1
+        if self._outermost and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _terminate)
+            _State.ours = True
+
+    def end(self, error: BaseException | None, told: str) -> None:
+        """The batch has ended.
+
+        Args:
+            error: With what, where it ended early.
+            told: How far it had come, for whoever interrupted it.
+        """
+        terminated = _State.terminated
+        if self._counted:
+            self._counted = False
+            _State.running -= 1
+            if not _State.running and _State.ours and threading.current_thread() is threading.main_thread():
+                _State.ours = _State.terminated = False
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if self._outermost and error is not None and (terminated or isinstance(error, KeyboardInterrupt | Terminated)):
+            by = "SIGTERM" if terminated else "Ctrl-C"
+            lines = [f"typefold: stopped by {by} with {told}; what was not done was taken out of the engine."]
+            print("\n".join(lines + resume_hints()), file=sys.stderr)
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """A single call is waited for here: SIGTERM ends it as it would a batch. A row is part of a batch already."""
+    if current_row() is not None:
+        yield
+        return
+    call = Interruptible()
+    call.begin()
+    try:
+        yield
+    finally:
+        call.end(None, "")
+
+
+class _State:
+    running = 0
+    ours = False  # whether the handler is
+    terminated = False
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off what the first began
+    _State.terminated = True
+    raise Terminated

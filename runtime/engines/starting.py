@@ -1,0 +1,97 @@
+"""Starting an engine that has a process of its own: what its process inherits, and that it does not stay behind.
+
+Ctrl-C in a terminal or a notebook is sent to the whole group of processes. vLLM's own would end at it, and with it the
+model that took minutes to load, so they are started with that signal blocked: what Ctrl-C means, this process says. A
+signal mask is a thread's, so the engine is built in a thread for it, and Ctrl-C reaches the caller meanwhile.
+
+When this process is killed nobody ends the engine's: vLLM's goes on, and keeps the memory of its GPU. So a guard waits
+beside it, a shell that reads a pipe and ends the engine once that is closed, however this process came to its end.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import TypeVar
+
+__all__ = ["Guard", "environment", "shielded"]
+
+T = TypeVar("T")
+
+_SHELL = "/bin/sh"
+
+
+def shielded(build: Callable[[], T]) -> T:
+    """Build something whose processes are not to hear of Ctrl-C.
+
+    Raises:
+        BaseException: What `build` raised; Ctrl-C itself, once what had been started is ended.
+    """
+    built: Future[T] = Future()
+    before = {process.pid for process in multiprocessing.active_children()}
+
+    def work() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            built.set_result(build())
+        except BaseException as error:
+            built.set_exception(error)
+
+    thread = Thread(target=work, name="typefold-load", daemon=True)
+    thread.start()
+    try:
+        return built.result()
+    except BaseException:  # Ctrl-C, or the build's own error
+        while thread.is_alive():
+            for process in multiprocessing.active_children():
+                if process.pid not in before:
+                    process.kill()
+            thread.join(0.5)
+        raise
+
+
+class Guard:
+    """Ends processes when this one has ended without doing so.
+
+    Args:
+        pids: Their numbers.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        numbers = " ".join(map(str, pids))
+        self._shell: subprocess.Popen[bytes] | None = None
+        with suppress(OSError):  # there is no shell: then there is no guard
+            self._shell = subprocess.Popen(
+                [_SHELL, "-c", f"read _; kill -9 {numbers}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # not in the group that Ctrl-C is sent to
+            )
+
+    def dismiss(self) -> None:
+        """Guard no more: the processes have ended, or will be ended."""
+        shell, self._shell = self._shell, None
+        if shell is not None:
+            shell.kill()  # before its pipe is closed
+            shell.wait()
+            assert shell.stdin is not None
+            shell.stdin.close()
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Generator[None]:
+    """These environment variables, for as long as vLLM and its processes start."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
