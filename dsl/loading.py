@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from typefold.runtime import Engine
+from typefold.runtime.engine import Markers
 
 __all__ = ["LLM", "Model", "check_faults", "engine_of", "title"]
 
@@ -25,17 +26,18 @@ Model: TypeAlias = str | LLM | Engine | Callable[[], LLM | Engine]
 """A model's name or path, a `vllm.LLM`, an engine, or a function that makes one of the last two."""
 
 
-def engine_of(model: Any, options: Mapping[str, Any]) -> Engine:
+def engine_of(model: Any, options: Mapping[str, Any], *, markers: Markers = "keep") -> Engine:
     """The engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
 
     Args:
         model: What the runtime was made with.
         options: What `vllm.LLM` takes, for a model that is named.
+        markers: What becomes of messages that hold a template's own markers.
     """
     if isinstance(model, str):
         from typefold.runtime.engines.vllm import load
 
-        return load(model, **options)
+        return load(model, markers=markers, **options)
     if options:
         made = "the function makes the LLM" if _is_factory(model) else "the LLM is made already"
         raise TypeError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
@@ -43,7 +45,9 @@ def engine_of(model: Any, options: Mapping[str, Any]) -> Engine:
     if hasattr(built, "llm_engine"):
         from typefold.runtime.engines.vllm import VllmEngine
 
-        return VllmEngine(built, owned=built is not model)
+        return VllmEngine(built, owned=built is not model, markers=markers)
+    if markers != "keep":
+        raise TypeError(f"Runtime: markers={markers!r} is for vLLM's chat templates, and {title(model)} has none")
     engine: Engine = built
     return engine
 

@@ -26,6 +26,7 @@ from typefold.options import GenerateOptions, Options
 from typefold.places import Place
 from typefold.recording import Recording
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
+from typefold.runtime.engine import Markers
 from typefold.runtime.facts import EngineFacts
 from typefold.runtime.journal import Journal
 from typefold.tracing import trace, tracer
@@ -55,6 +56,9 @@ class Runtime:
             A row that makes the engine crash costs three, and fails alone. Needs a model's name or a function.
         watchdog: For how many seconds a call into the engine may last before the engine is taken for dead and, where it
             has a process of its own, killed. `None` switches that off.
+        markers: What becomes of a message that holds what the model's chat template marks turns with as ordinary text,
+            such as Llama 2's `[INST]`: kept (and said once in the log), `"refuse"`d as `BadInput`, or `"escape"`d with a
+            character that shows nothing. Templates that mark turns with tokens of their own have no such markers.
         **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
 
     Example:
@@ -76,6 +80,7 @@ class Runtime:
         watchdog: float | None = 1800.0,
         journal: Journal | Path | str | None = None,
         fresh: bool = False,
+        markers: Markers = "keep",
         **engine_options: Any,
     ) -> None:
         named = model if model is not None else os.environ.get("TYPEFOLD_MODEL")
@@ -94,6 +99,7 @@ class Runtime:
         self._single_flight = single_flight
         self._restarts = restarts
         self._watchdog = watchdog
+        self._markers: Markers = markers
         self._recording = None if journal is None else Recording(
             journal,
             model=named if isinstance(named, str) else None,
@@ -128,18 +134,18 @@ class Runtime:
         return own + self._recording.statistics if self._recording else own
 
     @property
-    def engine(self) -> Engine:
-        """The engine, loaded now if it was not yet."""
-        return self._ready().engine
-
-    @property
-    @property
     def resume_hint(self) -> str | None:
         """How to go on with a program that was interrupted; `None` where nothing was kept."""
         if not self._recording:
             return None
         return f"What was done is in {self._recording.path}: run the same program again, and it goes on from there."
 
+    @property
+    def engine(self) -> Engine:
+        """The engine, loaded now if it was not yet."""
+        return self._ready().engine
+
+    @property
     def loaded(self) -> bool:
         """Whether the engine is there."""
         return self._scheduler is not None
@@ -276,7 +282,7 @@ class Runtime:
             if self._closed:
                 raise RuntimeError("this runtime was closed; make a new one")
             if self._scheduler is None:
-                build = partial(engine_of, self._model, self._engine_options)
+                build = partial(engine_of, self._model, self._engine_options, markers=self._markers)
                 self._scheduler = Scheduler(
                     build(),
                     single_flight=self._single_flight,
@@ -354,13 +360,13 @@ def statistics() -> tuple[Statistics, int]:
     return total, sum(runtime.max_num_seqs or 0 for runtime in runtimes if runtime.loaded)
 
 
-@atexit.register
-def _close_all() -> None:
-    for runtime in list(_open_runtimes):
-        runtime.close()
 def resume_hints() -> list[str]:
     """How to go on with what was interrupted, for each runtime that is open and knows."""
     hints = (runtime.resume_hint for runtime in list(_open_runtimes))
     return list(dict.fromkeys(hint for hint in hints if hint))
 
 
+@atexit.register
+def _close_all() -> None:
+    for runtime in list(_open_runtimes):
+        runtime.close()

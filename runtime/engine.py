@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from typefold.compiler import Vocabulary
 from typefold.runtime.request import Outcome, Request
 
-__all__ = ["Completion", "Delta", "Engine", "EngineGone", "EngineRefusal", "PromptTooLarge", "Thinking"]
+__all__ = ["Completion", "Delta", "Engine", "EngineGone", "EngineRefusal", "Markers", "PromptTooLarge", "Thinking"]
+
+Markers = Literal["keep", "refuse", "escape"]
+"""What becomes of a message that holds what a chat template marks turns with as ordinary text."""
 
 
 class EngineRefusal(ValueError):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from typefold.runtime.engines.tokenizer import special_ids
+from typefold.runtime.engines.control import special_ids
 from typefold.runtime.request import FinishReason, Outcome, TokenLogprob
 
 __all__ = ["outcome_of", "written_by"]

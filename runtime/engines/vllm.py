@@ -12,15 +12,18 @@ import inspect
 import multiprocessing
 import os
 import warnings
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from typefold.compiler import Dialect, Vocabulary
 from typefold.compiler.guards import is_dict
-from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
+from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, Thinking
+from typefold.runtime.engines.core_process import CoreProcess
 from typefold.runtime.engines.outputs import outcome_of, written_by
 from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
+from typefold.runtime.engines.starting import environment, shielded
 from typefold.runtime.engines.thoughts import switches_of, thinking_of
 from typefold.runtime.engines.tokenizer import PromptTokenizer, Render, longest_token
 from typefold.runtime.request import Request
@@ -43,12 +46,13 @@ class VllmEngine:
     Args:
         llm: The `LLM`. Its structured-output backend must be xgrammar, guidance or auto; auto is held to xgrammar.
         owned: Whether `close` shuts it down.
+        markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
 
     Raises:
         UnsupportedEngine: The version of vLLM or the backend of `llm` won't do.
     """
 
-    def __init__(self, llm: Any, *, owned: bool) -> None:
+    def __init__(self, llm: Any, *, owned: bool, markers: Markers = "keep") -> None:
         _check_version()
         if not hasattr(llm, "llm_engine"):
             raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
@@ -59,6 +63,7 @@ class VllmEngine:
         self._llm: Any = llm
         self._engine: Any = llm.llm_engine
         self._owned = owned
+        self._core = CoreProcess.of(self._engine.engine_core)
         self._vocabulary: Vocabulary | None = None
         self._written: list[bytes] | None = None
         self._keys: set[str] = set()
@@ -93,7 +98,7 @@ class VllmEngine:
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
         self._tokenizer: Any = self._engine.get_tokenizer()
         render = _chat_renderer(llm, self._tokenizer)
-        self._prompts = PromptTokenizer(self._tokenizer, render)
+        self._prompts = PromptTokenizer(self._tokenizer, render, most=self._max_model_len, markers=markers)
         self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
         self._thinking = thinking_of(self._tokenizer, render, self._switches)
         most = int(config.model_config.max_logprobs)
@@ -172,6 +177,7 @@ class VllmEngine:
         try:
             self._engine.add_request(key, self._tokens_input(list(token_ids)), params, **request.options)
         except Exception as error:
+            self._say_how_it_ended(error)
             # In-process, vLLM registers a request before its core has taken it: unless it is dropped, it never ends.
             self._engine.abort_request([key])
             raise EngineRefusal(readable(error)) from error
@@ -183,7 +189,12 @@ class VllmEngine:
     def step(self) -> Sequence[Completion]:
         """One step; requests that the caller of an own `LLM` left in it are let run and not reported."""
         done: list[Completion] = []
-        for output in self._engine.step():
+        try:
+            outputs = self._engine.step()
+        except Exception as error:
+            self._say_how_it_ended(error)
+            raise
+        for output in outputs:
             key = output.request_id
             if key in self._streamed:
                 output = self._grown(key, output)
@@ -208,13 +219,15 @@ class VllmEngine:
             self._engine.abort_request(list(ours))
 
     def kill(self) -> bool:
-        """It can't be, yet."""
-        return False
+        """End the process of an owned engine that has one."""
+        return self._owned and self._core is not None and self._core.kill()
 
     def close(self) -> None:
         """Shut an owned engine down, with its processes and memory; of another's, drop only our requests."""
         if self._engine is None:
             return
+        if self._core is not None:
+            self._core.close()
         with suppress(Exception):  # a dead engine can't abort, and has nothing to
             self.abort(list(self._keys))
         engine, self._engine = self._engine, None
@@ -243,6 +256,15 @@ class VllmEngine:
             whole.add(output, aggregate=True)
         return whole
 
+    def _say_how_it_ended(self, error: Exception) -> None:
+        """Raise what became of the engine's process, where an error comes of that."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        if self._core is not None and (end := self._core.end) is not None:
+            raise end from error
+        if isinstance(error, EngineDeadError | MemoryError):
+            raise error
+
     def _write(self) -> Sequence[bytes]:
         if self._written is None:
             self._written = written_by(self._tokenizer)
@@ -259,7 +281,7 @@ class VllmEngine:
             )
 
 
-def load(model: str, **engine_options: Any) -> VllmEngine:
+def load(model: str, *, markers: Markers = "keep", **engine_options: Any) -> VllmEngine:
     """Build an engine for a model, with defaults that suit typed prompts.
 
     Grammars go to xgrammar. On a CPU the engine runs in this process, without compilation, with 1 GiB of KV cache and
@@ -267,6 +289,7 @@ def load(model: str, **engine_options: Any) -> VllmEngine:
 
     Args:
         model: A model name or path.
+        markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
         engine_options: What `vllm.LLM` takes; it goes before any default.
 
     Raises:
@@ -274,7 +297,7 @@ def load(model: str, **engine_options: Any) -> VllmEngine:
         UnsupportedEngine: Its version is not one that typefold knows.
     """
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
-    with _environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
+    with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
         _check_version()
         from vllm import LLM
@@ -292,9 +315,9 @@ def load(model: str, **engine_options: Any) -> VllmEngine:
             tight = {"disable_any_whitespace": True} if backend in ("xgrammar", "guidance") else {}
             options["structured_outputs_config"] = {"backend": backend, **tight, **given}
         own_process = not current_platform.is_cpu() or "VLLM_ENABLE_V1_MULTIPROCESSING" in os.environ
-        with _environment({} if own_process else {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}):
-            llm = LLM(model, **options)
-    return VllmEngine(llm, owned=True)
+        with environment({} if own_process else {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}):
+            llm = shielded(partial(LLM, model, **options)) if own_process else LLM(model, **options)
+    return VllmEngine(llm, owned=True, markers=markers)
 
 
 def _check_version() -> None:
@@ -309,18 +332,6 @@ def _check_version() -> None:
         raise UnsupportedEngine(
             f"vLLM {vllm.__version__} is installed, but typefold works with vLLM 0.{_OLDEST[1]} to 0.{_NEWEST[1]}"
         )
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Generator[None]:
-    """These environment variables, for as long as vLLM and its processes start."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
