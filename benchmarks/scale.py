@@ -1,11 +1,12 @@
 """What a call costs, in time and memory, from a thousand rows to a million.
 
-    python -m benchmarks.scale [--most 1000000] [--stages 1] [--profile 20000] [--json FILE]
+    python -m benchmarks.scale [--most 1000000] [--stages 1] [--journal [--sampled]] [--profile 20000] [--json FILE]
 
 Rows from a generator through `run.stream` on the scripted engine, each decade in a fresh process. Time for each call,
 with the engine's own share measured apart and taken off, in CPU time (which other programs on the machine don't change
 much) and by the clock. The peak of resident memory over what the process had before its first row: law 8 says that it is
-bounded by the rows in flight, so it must not grow with the rows in the job.
+bounded by the rows in flight, so it must not grow with the rows in the job. With `--journal` each decade runs twice with a
+journal, which it first writes and then reads, and its size is shown.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import pstats
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -63,27 +65,34 @@ def engine_alone(calls: int) -> float:
     return time.process_time() - started
 
 
-def go(rows: int, stages: int) -> None:
+def go(rows: int, stages: int, *, sampled: bool = False) -> None:
+    asked = label.using(temperature=1.0) if sampled else label
+
     def program(thing: str) -> str:
         for _ in range(stages):
-            thing = f"{thing}, {label(thing)}"
+            thing = f"{thing}, {asked(thing)}"
         return thing
 
     done = sum(1 for _ in run.stream(program, things(rows)))
     assert done == rows
 
 
-def measure(rows: int, stages: int) -> dict[str, Any]:
+def measure(rows: int, stages: int, journal: Path | None, *, sampled: bool) -> dict[str, Any]:
     """One decade, in this process."""
     calls = rows * stages
-    with Runtime(Forgetful()):
-        go(300, stages)
+    with Runtime(Forgetful(), journal=journal) as runtime:
+        if journal is None:
+            go(300, stages)
+        else:
+            runtime.generate("the first call opens the file")
         base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started, cpu = time.perf_counter(), time.process_time()
-        go(rows, stages)
+        go(rows, stages, sampled=sampled)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    engine = engine_alone(min(calls, 20_000)) / min(calls, 20_000)
+        replayed = runtime.stats.replayed
+    engine = 0.0 if replayed else engine_alone(min(calls, 20_000)) / min(calls, 20_000)
+    kept = {} if journal is None else {"replayed": replayed, "journal, MiB": round(journal.stat().st_size / 2**20, 1)}
     return {
         "rows": rows,
         "calls": calls,
@@ -92,7 +101,17 @@ def measure(rows: int, stages: int) -> dict[str, Any]:
         "of these the engine": round(engine * 1e6, 1),
         "own us a call (CPU)": round((cpu / calls - engine) * 1e6, 1),
         "peak memory over the start, MiB": round((peak - base) / 1024, 1),
+        **kept,
     }
+
+
+def decade(rows: int, arguments: argparse.Namespace, journal: Path | None) -> dict[str, Any]:
+    """One decade, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.scale", "--worker", str(rows), "--stages", str(arguments.stages)]
+    command += [] if journal is None else ["--file", str(journal)]
+    command += ["--sampled"] if arguments.sampled else []
+    measured: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return measured
 
 
 def profile(rows: int, stages: int) -> None:
@@ -109,22 +128,29 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1_000_000)
     parser.add_argument("--stages", type=int, default=1, help="calls in each row, one after the other")
     parser.add_argument("--profile", type=int, default=0, metavar="ROWS", help="only show where the time goes")
+    parser.add_argument("--journal", action="store_true", help="with a journal, which is written and then read")
+    parser.add_argument("--sampled", action="store_true", help="calls that are sampled, not greedy")
     parser.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=Path, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     if arguments.worker:
-        print(json.dumps(measure(arguments.worker, arguments.stages)))
+        print(json.dumps(measure(arguments.worker, arguments.stages, arguments.file, sampled=arguments.sampled)))
         return
     if arguments.profile:
         profile(arguments.profile, arguments.stages)
         return
-    table: Rows = []
+    tables: dict[str, Rows] = {}
     rows = arguments.least
     while rows <= arguments.most:
-        command = [sys.executable, "-m", "benchmarks.scale", "--worker", str(rows), "--stages", str(arguments.stages)]
-        table.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        with tempfile.TemporaryDirectory() as folder:
+            journal = Path(folder, "run.db") if arguments.journal else None
+            for side in ("written", "read again") if arguments.journal else ("",):
+                title = f"run.stream from a generator, {arguments.stages} calls a row"
+                title += f", a journal {side}" if side else ""
+                tables.setdefault(title, []).append(decade(rows, arguments, journal))
         rows *= 10
-    show({f"run.stream from a generator, {arguments.stages} calls a row": table}, arguments.json)
+    show(tables, arguments.json)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typefold.runtime.request import Request
 
 __all__ = ["content_key", "is_settled", "placed_key"]
 
+_PLAIN = (str, int, float, bool)
 _NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"}
 
 
@@ -35,16 +36,7 @@ def is_settled(request: Request) -> bool:
 
 def content_key(request: Request, model: ModelIdentity) -> bytes | None:
     """What equal requests have in common; `None` where an option of it can't be told by its content."""
-    varied = digest(
-        [
-            request.sampling_params,
-            {name: value for name, value in request.sampling.items() if value is not None},
-            {name: value for name, value in request.options.items() if value is not None and name not in _NO_BEARING},
-            dict(request.chat_template_kwargs),
-            request.begun,
-            request.thinking,
-        ]
-    )
+    varied = _varied(request)
     if varied is None:
         return None
     prompt = request.prompt
@@ -65,3 +57,13 @@ def placed_key(content: bytes, place: bytes, number: int) -> bytes:
         number: How many of them came before in that row.
     """
     return hashlib.blake2b(b"%b%b%d" % (content, place, number), digest_size=16).digest()
+
+
+def _varied(request: Request) -> bytes | None:
+    """All that may be set of a request, beside its prompt and its constraint."""
+    sampling = {name: value for name, value in request.sampling.items() if value is not None}
+    options = {name: value for name, value in request.options.items() if value is not None and name not in _NO_BEARING}
+    rest = (request.sampling_params, options, dict(request.chat_template_kwargs))
+    if rest == (None, {}, {}) and all(type(value) in _PLAIN for value in sampling.values()):  # most requests, quickly
+        return repr((sorted(sampling.items()), request.begun, request.thinking)).encode("utf-8", "surrogatepass")
+    return digest([*rest, sampling, request.begun, request.thinking])
