@@ -32,6 +32,7 @@ class Figures:
         cached: The share of prompt tokens that the prefix cache held, where any were read.
         left: Seconds until the end, where that can be told.
         restarts: How often an engine was built again since the batch began.
+        replayed: Requests that a journal answered.
     """
 
     done: int
@@ -44,6 +45,7 @@ class Figures:
     cached: float | None
     left: float | None
     restarts: int = 0
+    replayed: int = 0
 
     def __str__(self) -> str:
         return " · ".join([f"rows {self.rows}", *self.details])
@@ -61,6 +63,8 @@ class Figures:
             f"{self.tokens_per_second:,.0f} tok/s",
             f"{self.running:,} running, {self.waiting:,} waiting",
         ]
+        if self.replayed:
+            words.append(f"{self.replayed:,} from the journal")
         if self.cached:
             words.append(f"prefix cache {self.cached:.0%}")
         if self.failed:
@@ -117,6 +121,7 @@ class Meter:
             cached=(stats.cached_tokens - start.cached_tokens) / read if read > 0 else None,
             left=self._left(now - self._started, done),
             restarts=stats.restarts - start.restarts,
+            replayed=stats.replayed - start.replayed,
         )
 
     def _left(self, seconds: float, done: int) -> float | None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,8 @@ def test_the_line_says_rows_calls_speed_the_queue_the_cache_failures_and_the_tim
         done=3, total=None, failed=0, calls=3, tokens_per_second=0, running=0, waiting=0, cached=None, left=None
     )
     assert str(bare) == "rows 3 · 3 calls · 0 tok/s · 0 running, 0 waiting"
+    resumed = replace(bare, replayed=1200)
+    assert str(resumed) == "rows 3 · 3 calls · 0 tok/s · 0 running, 0 waiting · 1,200 from the journal"
 
 
 @pytest.mark.parametrize(("seconds", "says"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (7325, "2:02:05")])
@@ -95,6 +98,7 @@ def test_figures_are_of_the_batch_and_speed_of_the_last_ten_seconds() -> None:
             cached_tokens=35,
             running=12,
             waiting=5,
+            replayed=7,
         ),
     )
     figures = meter.read(10, 2)
@@ -108,6 +112,7 @@ def test_figures_are_of_the_batch_and_speed_of_the_last_ten_seconds() -> None:
         waiting=9,
         cached=0.25,
         left=12.0,
+        replayed=7,
     )
     time = 113.0
     assert meter.read(20, 2).tokens_per_second == pytest.approx(400 / 13)
