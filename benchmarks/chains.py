@@ -5,7 +5,8 @@
 Rows of three calls, each call's prompt made of the answer before, with lengths of 4 to 96 tokens. Sides: one row after
 the other (few rows, and scaled up: it says so), one batch a stage as written by hand, a thread a row as other libraries
 do it, and typefold's `run`. On the scripted engine, or with `--model` or `--demo` on vLLM. Engine steps, which noise can't
-touch, against the least possible; seconds; ratios to the waves, the median of pairs. Sides take turns in one process.
+touch, against the least possible; seconds, and how many of them the engine's step and its taking of requests took; ratios
+to the waves, the median of pairs. Sides take turns in one process.
 """
 
 import argparse
@@ -14,12 +15,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from benchmarks.tables import Rows, show
 from benchmarks.workload import Program, Row, floor, rows, scripted, waves
 from typefold import Runtime, demo_model, run
 from typefold.compiler import Message
-from typefold.runtime import Request
+from typefold.runtime import Engine, Request
 
 
 def engine_of(arguments: argparse.Namespace) -> Runtime:
@@ -34,6 +36,25 @@ def engine_of(arguments: argparse.Namespace) -> Runtime:
         max_model_len=1024,
         enable_prefix_caching=False,  # with it, whoever comes second would gain
     )
+
+
+class Watched:
+    """How long the verbs of an engine take."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.seconds = {"step": 0.0, "add": 0.0}
+        for verb in self.seconds:
+            setattr(engine, verb, self._timed(verb, getattr(engine, verb)))
+
+    def _timed(self, verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*arguments)
+            finally:
+                self.seconds[verb] += time.perf_counter() - started
+
+        return timed
 
 
 def wave(runtime: Runtime, prompts: list[str], lengths: list[int]) -> list[str]:
@@ -61,13 +82,16 @@ def compare(runtime: Runtime, work: list[Row], sequential_rows: int, rounds: int
     if some:
         sides["sequential"] = (lambda: [program(row) for row in some], some)
     run(program, work[:2])  # warm
+    watched = Watched(runtime.engine)
+    spent: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     steps: dict[str, list[int]] = {name: [] for name in sides}
     for turn in range(rounds):
         for name in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
-            before, started = runtime.stats.steps, time.perf_counter()
+            before, started, watched.seconds = runtime.stats.steps, time.perf_counter(), {"step": 0.0, "add": 0.0}
             sides[name][0]()
             seconds[name].append(time.perf_counter() - started)
+            spent[name].append(watched.seconds)
             steps[name].append(runtime.stats.steps - before)
     least = floor(work, runtime.engine.max_num_seqs)
     out: Rows = []
@@ -82,6 +106,8 @@ def compare(runtime: Runtime, work: list[Row], sequential_rows: int, rounds: int
                 "steps": round(middle),
                 "of the least": round(middle / least, 3),
                 "seconds (median)": round(statistics.median(seconds[name]) * scale, 2),
+                "in the engine's step": round(statistics.median(each["step"] for each in spent[name]) * scale, 2),
+                "taking requests": round(statistics.median(each["add"] for each in spent[name]) * scale, 2),
                 "times as fast as waves (median of pairs)": round(statistics.median(pairs), 3),
                 "range": f"{min(pairs):.3f} to {max(pairs):.3f}",
             }
