@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from threading import Thread
 from typing import TypeVar
 
@@ -43,6 +44,7 @@ def shielded(build: Callable[[], T]) -> T:
         except BaseException as error:
             built.set_exception(error)
 
+    resource_tracker.ensure_running()  # it would begin with the first process, and unblock the signal
     thread = Thread(target=work, name="typefold-load", daemon=True)
     thread.start()
     try:
