@@ -31,6 +31,7 @@ FORMAT = 1
 """The version of the tables; raise it when they change, and read the older ones."""
 
 _APPLICATION = 0x54464C44  # "TFLD": says in the file's header whose it is
+_NAMED = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR model = ?2) AND (?3 IS NULL OR finished < ?3)"
 _WAIT = 30.0  # seconds for a reader that holds up a checkpoint, or another tool's write
 
 
@@ -80,6 +81,7 @@ class Journal:
         self.path = Path(path)
         self._lock: Lock | None = None
         self._reading = threading.RLock()
+        self._writing = threading.RLock()  # several runtimes may share it, and a connection has one transaction
         self._numbers = Numbers()
         if read_only and not self.path.is_file():
             raise JournalError(self.path, "there is no such file")
@@ -103,9 +105,9 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def count(self) -> int:
-        """How many finished requests it holds."""
-        [(count,)] = self._rows("SELECT count(*) FROM calls")
+    def count(self, *, function: str | None = None, model: str | None = None, before: str | None = None) -> int:
+        """How many finished requests it holds; of those that are named, as `prune` names them."""
+        [(count,)] = self._rows(f"SELECT count(*) FROM calls WHERE {_NAMED}", function, model, before)
         return int(count)
 
     def find(self, key: bytes) -> tuple[Limits, Outcome] | None:
@@ -129,6 +131,10 @@ class Journal:
         with self._transaction() as writer:
             writer.executemany(f"INSERT OR {verb} INTO calls ({COLUMNS}) VALUES ({marks})", rows)
 
+    def models(self) -> list[ModelIdentity]:
+        """The models whose answers it holds, or held."""
+        return [ModelIdentity(row["name"], row["digest"]) for row in self._rows("SELECT name, digest FROM models")]
+
     def facts(self, model: ModelIdentity) -> str | None:
         """What was written down of a model's engine."""
         for row in self._rows("SELECT facts FROM models WHERE digest = ?", model.digest):
@@ -142,7 +148,12 @@ class Journal:
                 writer.execute("REPLACE INTO models VALUES (?, ?, ?)", (model.digest, model.name, facts))
 
     def records(
-        self, *, function: str | None = None, row: int | None = None, last: int | None = None
+        self,
+        *,
+        function: str | None = None,
+        row: int | None = None,
+        last: int | None = None,
+        model: str | None = None,
     ) -> Iterator[Record]:
         """The finished requests in the order in which they ended.
 
@@ -150,15 +161,16 @@ class Journal:
             function: Only those of this prompt function.
             row: Only those of this row.
             last: Only so many, the last ones.
+            model: Only those of this model, by its name or path.
         """
-        wanted = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR row = ?2)"
+        wanted = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR row = ?2) AND (?3 IS NULL OR model = ?3)"
         after = 0
         if last is not None:
-            query = f"SELECT min(id) FROM (SELECT id FROM calls WHERE {wanted} ORDER BY id DESC LIMIT ?3)"
-            [(first,)] = self._rows(query, function, row, last)
+            query = f"SELECT min(id) FROM (SELECT id FROM calls WHERE {wanted} ORDER BY id DESC LIMIT ?4)"
+            [(first,)] = self._rows(query, function, row, model, last)
             after = (first or 1) - 1
-        page = f"SELECT * FROM calls WHERE {wanted} AND id > ?3 ORDER BY id LIMIT 1000"
-        while found := self._rows(page, function, row, after):
+        page = f"SELECT * FROM calls WHERE {wanted} AND id > ?4 ORDER BY id LIMIT 1000"
+        while found := self._rows(page, function, row, model, after):
             yield from map(Record.of, found)
             after = found[-1]["id"]
 
@@ -184,19 +196,15 @@ class Journal:
             before: Only those that ended before this time (UTC, ISO 8601: `2026-01-31` or with a time).
         """
         with self._transaction() as writer:
-            removed = writer.execute(
-                "DELETE FROM calls WHERE (?1 IS NULL OR function = ?1) AND (?2 IS NULL OR model = ?2) "
-                "AND (?3 IS NULL OR finished < ?3)",
-                (function, model, before),
-            ).rowcount
-        with self._explaining():
+            removed = writer.execute(f"DELETE FROM calls WHERE {_NAMED}", (function, model, before)).rowcount
+        with self._writing, self._explaining():
             assert self._writer is not None
             self._writer.execute("VACUUM")
         return removed
 
     def close(self) -> None:
         """Close the file. May be called twice."""
-        with self._reading:
+        with self._writing, self._reading:
             for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):
                 if connection is not None:
                     with suppress(sqlite3.Error):  # on a full disk the log stays as it is, and is read next time
@@ -220,7 +228,7 @@ class Journal:
         writer = self._writer
         if writer is None:
             raise JournalError(self.path, "it was opened to be read only")
-        with self._explaining():
+        with self._writing, self._explaining():
             writer.execute("BEGIN IMMEDIATE")
             try:
                 yield writer

@@ -207,6 +207,20 @@ def test_threads_share_a_journal(path: Path) -> None:
         assert journal.count() == 200
 
 
+def test_runtimes_that_share_a_journal_write_beside_each_other(path: Path) -> None:
+    def work(journal: Journal, name: str) -> None:
+        with Runtime(ScriptedEngine(answers=lambda request: "1", max_num_seqs=4), journal=journal) as runtime:
+            length.using(runtime=runtime).map([f"{name}{row}" for row in range(300)])
+
+    with Journal(path) as journal:
+        threads = [threading.Thread(target=work, args=(journal, name)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert journal.count() == 1200
+
+
 def test_texts_that_are_no_texts_can_be_kept(path: Path) -> None:
     with Runtime(ScriptedEngine(answers=lambda request: "1\x00\U0001f600"), journal=path):
         text = prompt(_echo)("a\x00b")
