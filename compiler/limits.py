@@ -37,7 +37,8 @@ KEYWORDS = (
 # What changes how a value is read, but not which texts are right: no limit, and no check worth naming.
 _NEUTRAL = ("strict", "allow_inf_nan", "union_mode", "coerce_numbers_to_str", "fail_fast")
 
-# What gives another value than was written; limits that the grammar holds to may fail on that one.
+# What gives another value than was written; limits that the grammar holds to may fail on that one. A hook that takes one
+# writes only what it leaves as it is.
 _CHANGING = ("strip_whitespace", "to_lower", "to_upper")
 
 _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
@@ -125,7 +126,9 @@ class Limits:
     @property
     def changing(self) -> bool:
         """Whether the value may be another than the one that was written."""
-        return bool(self.checks or self._marks or any(name in self._values for name in _CHANGING))
+        return bool(
+            self.checks or self._marks or any(name in self._values for name in _CHANGING if name not in self._taken)
+        )
 
     def __bool__(self) -> bool:
         return bool(self._values or self.checks or self._marks)

@@ -40,7 +40,7 @@ from typefold.compiler.wire import (
     seq,
 )
 
-__all__ = ["UnsupportedPattern", "pattern_language"]
+__all__ = ["UnsupportedPattern", "pattern_language", "white_space"]
 
 _BLOCK = 1024  # code points that are asked for at once
 
@@ -230,6 +230,11 @@ def _unicode_class(letter: str, python: bool) -> CharClass:
             middle = (low + high) // 2
             pending += [(low, middle), (middle + 1, high)]
     return char_class(*ranges)
+
+
+def white_space() -> CharClass:
+    """The characters that pydantic takes off the ends of a text with `strip_whitespace`."""
+    return _unicode_class("s", False)
 
 
 def _matches(pattern: str) -> Callable[[str], bool]:

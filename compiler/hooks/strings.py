@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import Any
 
 from pydantic import EncodedStr
@@ -10,11 +11,12 @@ from pydantic import EncodedStr
 from typefold.compiler.context import Context
 from typefold.compiler.hooks.binary import encoded_str_wire
 from typefold.compiler.hooks.own import Grammar, grammar_wire, one_of_wire
-from typefold.compiler.regex import UnsupportedPattern, pattern_language
+from typefold.compiler.lengths import char_bounds, of_length
+from typefold.compiler.regex import UnsupportedPattern, pattern_language, white_space
 from typefold.compiler.registry import default_registry
 from typefold.compiler.strings import ANY_TEXT, json_string
 from typefold.compiler.type_wire import JsonSchema, Wire
-from typefold.compiler.wire import ANY, EMPTY, Expr, Repeat, char_class
+from typefold.compiler.wire import ANY, EMPTY, NEVER, Expr, Repeat, char_class, choice, repeat, seq
 
 LENGTHS = ("min_length", "max_length")
 LONGEST_EXACT = 256
@@ -23,7 +25,7 @@ LONGEST_EXACT = 256
 
 @default_registry.hook(str)
 def str_wire(hint: type[str], context: Context) -> Wire[str]:
-    """Any characters; length and pattern are in the grammar, each where it stands alone."""
+    """Any characters; length and pattern are in the grammar, both together where that stays small."""
     context.allow(hint, *LENGTHS, "pattern", "strip_whitespace", "to_lower", "to_upper", "ascii_only", "one_of")
     limits = context.limits
     if marks := limits.claim(EncodedStr):
@@ -40,9 +42,14 @@ def str_wire(hint: type[str], context: Context) -> Wire[str]:
     text: Expr = ANY_TEXT
     if patterns:
         schema["pattern"] = getattr(patterns[-1], "pattern", patterns[-1])
-        text = _pattern(hint, patterns, context)
+        text = _of_length(_pattern(hint, patterns, context), context)
+        if text == NEVER:
+            raise context.refuse(hint, f"has a pattern that no text of {_said(least, most)} meets")
     elif least is not None or most is not None:
         text = _bounded(context)
+        if limits.peek("strip_whitespace"):
+            limits.take("strip_whitespace")
+            text = _trimmed(text)
     if least is not None:
         schema["minLength"] = least
     if most is not None:
@@ -74,6 +81,36 @@ def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context)
     return expr
 
 
+def _of_length(text: Expr, context: Context) -> Expr:
+    """A pattern's texts of the length that is asked for, as far as that stays small; the rest is checked after."""
+    limits = context.limits
+    least, most = limits.peek("min_length") or 0, limits.peek("max_length")
+    bound = inf if most is None else most
+    shortest, longest = char_bounds(text)
+    if longest > bound > LONGEST_EXACT:
+        bound = inf
+    if shortest < least > LONGEST_EXACT:
+        least = 0
+    for names, low, high in (
+        (LENGTHS, least, bound),
+        (("min_length",), least, inf),
+        (("max_length",), 0, bound),
+    ):
+        made = of_length(text, low, high)
+        if made is not None:
+            for name in names:
+                if low == (limits.peek(name) or 0) if name == "min_length" else high == limits.peek(name):
+                    limits.take(name)
+            return made
+    return text
+
+
+def _said(least: int | None, most: int | None) -> str:
+    if least is None or most is None:
+        return f"at most {most} characters" if least is None else f"at least {least} characters"
+    return f"{least} to {most} characters"
+
+
 _LOOKAROUND = re.compile(r"\(\?<?[=!]")
 
 
@@ -88,6 +125,21 @@ def _bounded(context: Context) -> Expr:
     else:
         most = None
     return Repeat(ANY, least, most) if most != 0 else EMPTY
+
+
+def _trimmed(text: Expr) -> Expr:
+    """The texts of these lengths without a space at either end: what pydantic leaves as it is, so no length changes."""
+    if not isinstance(text, Repeat):
+        return text  # the empty one alone
+    least, most = text.least, text.most
+    visible = ANY - white_space()
+    if most is None or most > 1:
+        between = repeat(ANY, max(least - 2, 0), None if most is None else most - 2)
+        longer: Expr = seq(visible, between, visible)
+    else:
+        longer = NEVER
+    options = [EMPTY, visible, longer]
+    return choice(*(option for option in options[least:] if option != NEVER)) if least < 2 else longer
 
 
 def _same(value: str) -> str:

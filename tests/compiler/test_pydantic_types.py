@@ -1,17 +1,20 @@
 """Email addresses, URLs, secrets, sizes, JSON values, and the annotations that pydantic names."""
 
-# Types made at run time, and lambdas in Hypothesis, which pyright does not follow:
+# Types made at run time, looks inside, and lambdas in Hypothesis, which pyright does not follow:
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportGeneralTypeIssues=false, reportInvalidTypeForm=false
 # pyright: reportArgumentType=false, reportInvalidTypeArguments=false, reportOperatorIssue=false
-# pyright: reportUntypedNamedTuple=false
+# pyright: reportUntypedNamedTuple=false, reportPrivateUsage=false
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from datetime import date
 from typing import Annotated, Any
 
 import pytest
+from idna import idnadata
 from pydantic import (
     AnyUrl,
     BaseModel,
@@ -55,6 +58,18 @@ def test_email_addresses_come_back_and_are_checked_after(prove: Any) -> None:
 )
 def test_what_is_no_email_address_is_not_admitted(admits: Any, text: str) -> None:
     assert not admits(EmailStr, f'"{text}"')
+
+
+def test_every_character_that_an_address_may_have_is_admitted(admits: Any) -> None:
+    local = pydantic_types._IN_LOCAL | pydantic_types._PLANES
+    domain = pydantic_types._IN_DOMAIN | pydantic_types._PLANES
+    beyond = [chr(point) for point in range(0x80, sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF]
+    assert not [char for char in beyond if unicodedata.category(char)[0] in "LNPSM" and char not in local]
+    for packed in idnadata.codepoint_classes["PVALID"]:
+        first, end = packed >> 32, packed & 0xFFFFFFFF
+        assert all(chr(point) in domain for point in range(max(first, 0x80), end))
+    for char in "\ue000\uf8ff\u00ad\u200b\u3000\ufeff\U000f0000\U0010fffd":
+        assert not admits(EmailStr, f'"{char}@b.co"') and not admits(EmailStr, f'"a@{char}.co"')
 
 
 def test_an_address_in_a_reserved_domain_fails_the_named_check() -> None:

@@ -243,7 +243,7 @@ class Kids(BaseModel):
 
 FAILS_BY_NAME: dict[str, tuple[Any, str, str]] = {
     "shorter once stripped": (
-        Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)],
+        Annotated[str, StringConstraints(strip_whitespace=True, pattern="^ *x*$", min_length=2)],
         "  ",
         "return: min_length=2",
     ),
