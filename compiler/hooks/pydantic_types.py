@@ -70,7 +70,8 @@ _IN_DOMAIN = char_class(
     (0x2460, 0x24EA),
     (0x2C00, 0x2FFF),
     (0x3001, 0xD7A3),
-    (0xF900, 0xFFDC),
+    (0xF900, 0xFEFE),
+    (0xFF00, 0xFFDC),
 )
 _BEYOND = ANY - char_class((0x00, 0xA0), (0x2000, 0x206F), (0x3000, 0x3000), "\ufeff")  # letters, and no spaces
 _SPECIAL = {"http", "https", "ws", "wss", "ftp"}  # schemes whose hosts are domains
