@@ -1,9 +1,10 @@
 """What the mypy plugin costs: mypy's time over 200 prompt functions, with and without it.
 
-    python benchmarks/plugin.py [functions]
+    python benchmarks/plugin.py [functions [rounds]]
 
-Each run is a process of its own, its CPU time is what is counted, and the best of three is shown. "cold" starts without a
-cache for the program, "libraries" without any, "warm" with nothing changed, "one edit" with one of ten modules changed.
+Each run is a process of its own, and its CPU time is what is counted; runs with and without take turns, so that what else
+a machine does falls on both. "no cache" checks the libraries too, as in CI; after that comes a run with all of the program
+edited, one with nothing edited, and one with one of ten modules edited.
 """
 
 from __future__ import annotations
@@ -89,39 +90,44 @@ def cpu(folder: Path, config: str, cache: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def measured(folder: Path, config: str) -> dict[str, float]:
-    """Each situation with one configuration."""
-    found: dict[str, float] = {}
+def measured(folder: Path, config: str, number: int) -> dict[str, float]:
+    """Each situation once with one configuration."""
     cache = folder / f"cache-{config}"
-    for _ in range(3):
-        shutil.rmtree(cache, ignore_errors=True)
-        times = {"libraries": cpu(folder, config, cache)}
-        for each in (*folder.glob("models*.py"), *folder.glob("prompts*.py")):
-            each.write_text(each.read_text() + f"\nNAME_{len(found)}_{os.getpid()} = 1\n")
-        times["cold"] = cpu(folder, config, cache)
-        times["warm"] = cpu(folder, config, cache)
-        edited = folder / "prompts3.py"
-        edited.write_text(edited.read_text() + "\nOTHER = 1\n")
-        times["one edit"] = cpu(folder, config, cache)
-        found = {name: min(time, found.get(name, time)) for name, time in times.items()}
-    return found
+    shutil.rmtree(cache, ignore_errors=True)
+    times = {"no cache": cpu(folder, config, cache)}
+    for each in (*folder.glob("models*.py"), *folder.glob("prompts*.py")):
+        each.write_text(each.read_text() + f"\nNAME_{number} = 1\n")
+    times["all edited"] = cpu(folder, config, cache)
+    times["nothing edited"] = cpu(folder, config, cache)
+    edited = folder / "prompts3.py"
+    edited.write_text(edited.read_text() + f"\nOTHER_{number} = 1\n")
+    times["one of ten edited"] = cpu(folder, config, cache)
+    return times
 
 
-def main(functions: int = 200) -> None:
+def main(functions: int = 200, rounds: int = 5) -> None:
     """Print the table."""
+    found: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write(folder, functions)
-        (folder / "without.ini").write_text("[mypy]\nstrict = True\nplugins = pydantic.mypy\nfollow_imports = silent\n")
-        (folder / "with.ini").write_text(
-            "[mypy]\nstrict = True\nplugins = pydantic.mypy, typefold.mypy\nfollow_imports = silent\n"
+        for config, plugins in (("without.ini", "pydantic.mypy"), ("with.ini", "pydantic.mypy, typefold.mypy")):
+            (folder / config).write_text(f"[mypy]\nstrict = True\nplugins = {plugins}\nfollow_imports = silent\n")
+            cpu(folder, config, folder / "first")  # for bytecode; what it costs to compile is not counted
+        for number in range(rounds):
+            for config in ("without.ini", "with.ini")[:: 1 if number % 2 else -1]:
+                for name, time in measured(folder, config, number * 2 + config.startswith("with.")).items():
+                    found.setdefault((name, config), []).append(time)
+    print(f"{functions} prompt functions, seconds of CPU, the least of {rounds} rounds (and the rounds' ratios)")
+    print(f"{'':<20}{'without':>10}{'with':>10}{'more':>10}")
+    for name in dict.fromkeys(name for name, _ in found):
+        without, with_it = found[name, "without.ini"], found[name, "with.ini"]
+        ratios = [more / less - 1 for less, more in zip(without, with_it, strict=True)]
+        least, more = min(without), min(with_it) - min(without)
+        print(
+            f"{name:<20}{least:>10.2f}{least + more:>10.2f}{more:>+9.2f}s {more / least:>+7.1%}"
+            f"  ({min(ratios):+.0%} to {max(ratios):+.0%})"
         )
-        without, with_it = measured(folder, "without.ini"), measured(folder, "with.ini")
-    print(f"{functions} prompt functions, seconds of CPU, best of three")
-    print(f"{'':<12}{'without':>10}{'with':>10}{'more':>10}")
-    for name in without:
-        more = with_it[name] - without[name]
-        print(f"{name:<12}{without[name]:>10.2f}{with_it[name]:>10.2f}{more:>+9.2f}s {more / without[name]:>+7.0%}")
 
 
 if __name__ == "__main__":

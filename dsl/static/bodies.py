@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from typefold.static.findings import Finding, at
-from typefold.static.sources import Function, FunctionNode, Source
+from typefold.static.sources import Function, Source
 from typefold.static.words import Words, dotted
 
 __all__ = ["asks", "body_findings", "misplaced_ask", "returns_nothing", "unused_parameters"]
@@ -51,10 +51,10 @@ _ALL_NAMES = {"locals", "vars", "eval", "exec"}
 
 def body_findings(function: Function, words: Words) -> Iterator[Finding]:
     """What is wrong with the body of a prompt function."""
-    name, inside = function.node.name, list(_inside(function.node))
-    for node in inside:
+    name = function.node.name
+    for node in function.inside:
         if isinstance(node, ast.Call) and words.is_ask(node.func, function):
-            if not _is_returned(node, function.node):
+            if not _is_returned(node, function):
                 message = (
                     f"what ask() gives stands for an answer that is not there yet, and the body of a prompt function "
                     f"returns it as it is; work on the value where {name!r} is called"
@@ -92,14 +92,14 @@ def asks(function: Function, words: Words, *, bare: bool = False) -> bool:
     """Whether the body calls `ask`; `bare` without arguments, so that the docstring is the message."""
     return any(
         isinstance(node, ast.Call) and not (bare and (node.args or node.keywords)) and words.is_ask(node.func, function)
-        for node in _inside(function.node)
+        for node in function.inside
     )
 
 
 def returns_nothing(function: Function) -> bool:
     """Whether there is nothing in the body that could return what `ask` gave."""
     ways_out = (ast.Return, ast.Raise, ast.Yield, ast.YieldFrom)
-    return not any(isinstance(node, ways_out) for node in _inside(function.node))
+    return not any(isinstance(node, ways_out) for node in function.inside)
 
 
 def unused_parameters(function: Function, used_by_template: Collection[str], words: Words) -> Iterator[Finding]:
@@ -121,27 +121,17 @@ def unused_parameters(function: Function, used_by_template: Collection[str], wor
             yield at("prompt-unused", message, argument)
 
 
-def _inside(function: FunctionNode) -> Iterator[ast.AST]:
-    """The nodes of a body, without those of functions and classes in it."""
-    waiting: list[ast.AST] = list(reversed(function.body))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            waiting += reversed(list(ast.iter_child_nodes(node)))
-
-
-def _is_returned(call: ast.Call, function: FunctionNode) -> bool:
+def _is_returned(call: ast.Call, function: Function) -> bool:
     """Whether the value of a call is what the function returns, by way of a name or a condition at most."""
     names: set[str] = set()
-    for node in _inside(function):
+    for node in function.inside:
         if isinstance(node, ast.Return) and node.value is not None:
             for value in _ends(node.value):
                 if value is call:
                     return True
                 if isinstance(value, ast.Name):
                     names.add(value.id)
-    for node in _inside(function):
+    for node in function.inside:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(value is call for value in _ends(node.value)):
@@ -165,7 +155,8 @@ def _something_else(node: ast.Return, function: Function, words: Words) -> ast.e
     if node.value is None:
         return node
     for value in _ends(node.value):
-        has_ask = any(isinstance(each, ast.Call) and words.is_ask(each.func, function) for each in ast.walk(value))
-        if isinstance(value, _VALUES) and not has_ask:
+        if isinstance(value, _VALUES) and not any(
+            isinstance(each, ast.Call) and words.is_ask(each.func, function) for each in ast.walk(value)
+        ):
             return value
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from typefold.static.literals import Place, places
@@ -25,11 +26,18 @@ class Docstring:
 
     Attributes:
         text: Without indentation, as `inspect.getdoc` gives it.
-        places: Where each of its characters stands, and its end.
+        places: Where each of its characters stands, and its end; found out when something is wrong there.
     """
 
     text: str
-    places: Sequence[Place]
+    _origins: Sequence[int]
+    _node: ast.Constant
+    _lines: Sequence[str]
+
+    @cached_property
+    def places(self) -> Sequence[Place]:
+        where = places(self._node, self._lines)
+        return [where[origin] for origin in self._origins]
 
     def place(self, offset: int) -> Place:
         """Where a character of the text stands in the file."""
@@ -45,8 +53,7 @@ def docstring_of(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequen
     if not isinstance(node.value, str):
         return None
     text, origins = cleaned(node.value)
-    where = places(node, lines)
-    return Docstring(text, [where[origin] for origin in origins])
+    return Docstring(text, origins, node, lines)
 
 
 def cleaned(document: str) -> tuple[str, list[int]]:

@@ -117,6 +117,36 @@ def test_types_are_found_in_other_files_and_packages(write: Write) -> None:
     assert finding.message == "return.age: int has bounds that no number meets (from 9 to 3)"
 
 
+def test_names_are_found_that_a_star_brought(write: Write) -> None:
+    write("""
+        from dataclasses import dataclass
+        from pydantic import *
+        from rules import *
+
+        class Item(BaseModel):
+            size: int = Field(ge=LOW, le=0)
+        """, "models.py")  # fmt: skip
+    write("LOW = 9\n_HIGH = 0\n", "rules.py")
+    path = write("""
+        from typefold import *
+        from models import *
+        from rules import *
+
+        @prompt
+        def make(text: str) -> Item:
+            return ask(f"Make {text}.")
+
+        @prompt
+        def hidden(text: str) -> list[_HIGH]:
+            return ask(f"Make {text}.")
+        """)  # fmt: skip
+    checked = check([path])
+    assert [finding.message for finding in checked.findings] == [
+        "return.size: int has bounds that no number meets (from 9 to 0)"
+    ]
+    assert checked.prompts == 2
+
+
 def test_a_comment_silences_a_check(write: Write) -> None:
     path = write(
         '''

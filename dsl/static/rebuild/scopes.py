@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from typefold.static.rebuild.meanings import (
@@ -34,6 +34,7 @@ class SourceNames:
     def __init__(self) -> None:
         self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
         self._following: set[tuple[str, str]] = set()
+        self._members: dict[tuple[str, str], Meaning | None] = {}
         self._uses: dict[str, set[str]] = {}
         self._registered: set[str] | None = None
 
@@ -94,16 +95,30 @@ class SourceNames:
         if self.is_library(module):
             found = library_object(module, name)
             return found if found is not None else library_module(f"{module}.{name}")
+        if (module, name) in self._members:
+            return self._members[module, name]
         if (module, name) in self._following:  # modules that import from one another
             return None
         self._following.add((module, name))
         try:
             source = self.source(module)
-            found_here = self.bound(source.tree).get(name, []) if source is not None else []
-            meaning = self._one(found_here, Where(module)) if found_here else None
-            return meaning or self.otherwise(module, name)
+            bound = self.bound(source.tree) if source is not None else {}
+            meaning = self._one(bound[name], Where(module)) if name in bound else self._of_stars(bound, module, name)
+            meaning = meaning or self.otherwise(module, name)
         finally:
             self._following.discard((module, name))
+        if not self._following:  # inside a circle, what is found depends on where one went in
+            self._members[module, name] = meaning
+        return meaning
+
+    def _of_stars(self, bound: Mapping[str, list[Binding]], module: str, name: str) -> Meaning | None:
+        """What a name means that `from ... import *` may have brought; the last such import stands."""
+        for statement, _ in reversed(bound.get("*", []) if not name.startswith("_") else []):
+            origin = self._absolute(statement, module) if isinstance(statement, ast.ImportFrom) else None
+            if origin is not None and (meaning := self.member(origin, name)) is not None:
+                self.use(module, origin)
+                return meaning
+        return None
 
     def otherwise(self, module: str, name: str) -> Meaning | None:
         """What a name of a module stands for where its source does not say so once."""
