@@ -17,7 +17,7 @@ READY := $(VENV)/ready
 CHECKS_PASSED := $(VENV)/checks-passed
 WHEEL_PASSED := $(VENV)/wheel-passed
 FOREIGN := build/foreign
-ROOMS := dsl compiler runtime
+ROOMS := dsl compiler runtime pytest_plugin
 WHEEL_FILES := $(ROOMS) pyproject.toml README.md LICENSE
 SMOKE := $(wildcard tests/smoke_wheel.py)
 comma := ,
@@ -27,7 +27,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A test that hangs (an engine can) ends with the stacks of all threads instead of never.
 PYTEST := $(BIN)/python -m pytest --timeout=900
 # The checkers name files as they read them, through build/types; this names them as they stand.
-PLAIN_NAMES := sed -E 's\#[^ ]*build/types/typefold/(compiler|runtime)/\#\1/\#g; s\#[^ ]*build/types/typefold/\#dsl/\#g'
+PLAIN_NAMES := sed -E 's\#[^ ]*build/types/typefold/(compiler|runtime)/\#\1/\#g; s\#[^ ]*build/types/typefold/\#dsl/\#g; s\#[^ ]*build/types/_typefold_pytest/\#pytest_plugin/\#g'
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c

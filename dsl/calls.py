@@ -6,10 +6,10 @@ not wait; `batch` and `eager` carry exchanges, many at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from returns.result import Result, Success
 
@@ -21,7 +21,10 @@ from typefold.retries import Attempt, retried, within
 from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request
 from typefold.runtimes import Runtime, current
 
-__all__ = ["Call", "Exchange", "Form", "attempt", "values", "with_shape"]
+if TYPE_CHECKING:
+    from typefold.definition import Definition
+
+__all__ = ["Call", "Exchange", "Form", "Thoughts", "attempt", "values", "with_shape"]
 
 T = TypeVar("T")
 
@@ -43,6 +46,8 @@ class Call(Generic[T]):
         place: What a journal knows the row by that asks.
     """
 
+        definition: The prompt function, if it is one that asks.
+        arguments: What that function was called with.
     function: str
     messages: tuple[Message, ...] | RawPrompt
     kind: OutputType[Any]
@@ -52,6 +57,8 @@ class Call(Generic[T]):
     place: bytes = b""
 
     def __post_init__(self) -> None:
+    definition: Definition[T] | None = None
+    arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
         self.form.check_call(self)
         if self.options.retries and isinstance(self.messages, RawPrompt):
             raise PromptUsageError(
@@ -102,6 +109,7 @@ class Call(Generic[T]):
             place=self.place,
         )
 
+            source=self,
     def conclude(self, outcome: Outcome, row: int | None, attempt: Attempt | None = None) -> Any:
         """The value of an answer.
 
@@ -129,6 +137,17 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class Form:
+@dataclass(frozen=True, slots=True)
+class Thoughts:
+    """The source of a request that asks for what goes before the answer of a call.
+
+    Attributes:
+        call: The call.
+    """
+
+    call: Call[Any]
+
+
     """How an answer is asked for; this is the plain way, and `forms` has others.
 
     Attributes:

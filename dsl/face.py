@@ -14,7 +14,7 @@ from typefold.options import CallOptions
 from typefold.plan import Plan
 from typefold.special import Logged, Reasoned, Scored
 
-__all__ = ["Face"]
+__all__ = ["Face", "plan_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -125,3 +125,8 @@ class Face(Generic[P, R]):
             ['Paris', 'What is the capital of Peru?']
         """
         return type(self)(self._plan.with_examples(examples))
+
+
+def plan_of(prompt: Face[..., R]) -> Plan[R]:
+    """What stands behind a prompt function; for the other parts of this package."""
+    return prompt._plan  # pyright: ignore[reportPrivateUsage]  # in its own module

@@ -116,10 +116,19 @@ class Plan(Generic[R]):
             )
         options = self.options if self._wire is self.options.wire else replace(self.options, wire=self._wire)
         kind = self.definition.output_type(options.wire)
-        messages = with_shape(self.definition.messages((*self.bound, *args), kwargs), kind, options)
+        arguments = (*self.bound, *args), kwargs
+        messages = with_shape(self.definition.messages(*arguments), kind, options)
         if self.examples:
             messages = self._after_examples(messages, kind)
-        return Call(self.name, messages, kind, options, self.definition.form)
+        return Call(
+            self.name,
+            messages,
+            kind,
+            options,
+            self.definition.form,
+            definition=self.definition,
+            arguments=arguments,
+        )
 
     def explain(self) -> Explanation:
         """What becomes of the return type under the options in force."""

@@ -11,6 +11,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from typefold.calls import Thoughts
 from typefold.compiler import TEXT, Message
 from typefold.messages import RawPrompt
 from typefold.retries import Attempt
@@ -70,7 +71,7 @@ def _free(request: Request, call: Call[Any], begun: tuple[int, ...] = (), **samp
         "logprobs": None,
         **sampling,
     }
-    return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False)
+    return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False, source=Thoughts(call))
 
 
 def _asked_to_think(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -29,6 +29,7 @@ class Recording:
         engine: Gives the engine, loaded if need be.
         forward: Sends requests to the engine, loaded if need be.
         fresh: Whether to answer nothing from the journal, and to replace what is in it.
+        identity: What tells the model apart, where that is known already: a replay needs no model's folder.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Recording:
         engine: Callable[[], Engine],
         forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
         fresh: bool = False,
+        identity: ModelIdentity | None = None,
     ) -> None:
         self._given = journal
+        self._known = identity
         self._model = model
         self._options = options
         self._engine = engine
@@ -116,6 +119,8 @@ class Recording:
             return self._recorder
 
     def _identity(self) -> ModelIdentity:
+        if self._known is not None:
+            return self._known
         if self._model is not None:
             return identity_of(self._model, self._options)
         engine = self._engine()

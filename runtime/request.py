@@ -48,6 +48,7 @@ class Request:
         probe: Whether only the log probabilities of the first tokens are wanted, so that a cut answer is none too short.
         place: Which row of the program asks, in a few bytes that are the same each time the program runs: tells equal
             sampled requests apart in a journal.
+        source: What asks, for whoever looks at requests later, such as tests; the runtime never does.
         on_delta: Streams the answer: called with each piece of its text as it is written, by the engine's thread, so it
             must be quick. `None` for an answer that comes whole, which is cheaper.
     """
@@ -67,6 +68,7 @@ class Request:
     thinking: bool = False
     probe: bool = False
     place: bytes = b""
+    source: object = field(default=None, compare=False, repr=False)
     on_delta: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 

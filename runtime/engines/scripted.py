@@ -26,7 +26,14 @@ from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
 from typefold.runtime.engines.made_up import END, made_up_logprobs, possible_answer
 from typefold.runtime.request import FinishReason, Outcome, Request
 
-__all__ = ["Answer", "Answers", "ScriptedEngine"]
+__all__ = ["Answer", "Answers", "Cut", "ScriptedEngine"]
+
+
+class Cut(str):
+    """A text behind which the engine stops for want of room, as at the token limit."""
+
+    __slots__ = ()
+
 
 Answer = str | FinishReason | Exception
 Answers = Callable[[Request], Answer] | Mapping[str, Answer] | Iterable[Answer]
@@ -49,7 +56,8 @@ class _Sequence:
         """The tokens until it ends: its bytes and one to end the text, or as many as it may have."""
         if isinstance(self.answer, FinishReason | Exception):  # a finish reason is a str too
             return 1
-        return min(len(self.answer.encode()) + 1, self.max_tokens)
+        whole = len(self.answer.encode()) + (not isinstance(self.answer, Cut))
+        return max(1, min(whole, self.max_tokens))
 
     def delta(self, before: int) -> str:
         """The text of its tokens since `before`; a character comes with its last byte."""
@@ -64,8 +72,8 @@ class ScriptedEngine:
     Args:
         answers: What to answer; without it texts are made up. A function of the request, a mapping from the content of
             the last message, or an iterable that is used up in the order in which requests are added. An answer is a
-            text, or a `FinishReason` to end with no text for that reason, an `EngineRefusal` to be refused with, or any
-            other exception for the engine to break with once the request runs.
+            text (a `Cut` to stop behind it), or a `FinishReason` to end with no text for that reason, an `EngineRefusal`
+            to be refused with, or any other exception for the engine to break with once the request runs.
         seed: Gives other made-up texts.
         max_model_len: The most tokens (bytes) of a prompt and its answer together.
         max_num_seqs: How many requests run at once.
@@ -312,7 +320,8 @@ def _outcome(sequence: _Sequence) -> Outcome:
         text, reason = "", sequence.answer
     else:
         data = sequence.answer.encode()
-        reason = FinishReason.STOP if len(data) < sequence.max_tokens else FinishReason.LENGTH
+        cut = isinstance(sequence.answer, Cut) or len(data) >= sequence.max_tokens
+        reason = FinishReason.LENGTH if cut else FinishReason.STOP
         text = data[: sequence.max_tokens].decode(errors="ignore")  # a character that was cut in two is dropped
         token_ids = (*data, END)[: sequence.due]
     return Outcome(

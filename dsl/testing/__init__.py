@@ -1,0 +1,19 @@
+"""For tests of programs that call prompts: a fake engine with typed answers, and recordings of a real model's.
+
+    answers     what a test says an answer is, as an engine gives it
+    script      who gets which of them
+    sent        what was sent, to be asserted on
+    fake        the fake engine, of the fixture `typefold_engine`
+    replay      a runtime that answers from a recording
+    recordings  the files that recordings are kept in
+
+The fixtures themselves are in a module of their own, `_typefold_pytest`, which pytest loads at its start. Nothing here
+needs pytest. docs/testing.md shows how all of it is used.
+"""
+
+from typefold.testing.answers import ScriptError, Text, truncated
+from typefold.testing.fake import FakeEngine
+from typefold.testing.replay import NotRecorded
+from typefold.testing.sent import SentPrompt
+
+__all__ = ["FakeEngine", "NotRecorded", "ScriptError", "SentPrompt", "Text", "truncated"]

@@ -1,0 +1,209 @@
+"""The fake engine: prompts get the answers of a script, and what was sent is there to be asserted on.
+
+Where the script says nothing, an answer is made up that is valid under the prompt's type, the same for the same prompt
+each time. Answers are settled in the order in which calls are made, before the engine sees them, so what shares a batch has
+no bearing on who gets which. No model is loaded and vLLM need not be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, ParamSpec, Self
+
+from typefold.face import Face, plan_of
+from typefold.plan import Plan
+from typefold.runtime import Outcome, PromptError, Request, Thinking
+from typefold.runtime.engines.scripted import Answer, ScriptedEngine
+from typefold.runtimes import Runtime
+from typefold.testing.script import Script
+from typefold.testing.sent import SentPrompt, asked_by, by_call, has_name, listed
+
+__all__ = ["FakeEngine"]
+
+P = ParamSpec("P")
+
+_ROOM = 1 << 20  # tokens are bytes here, so a prompt may be longer than a model's context
+
+
+class FakeEngine(Script):
+    """Answers prompts in place of a model, and keeps what was sent. `with FakeEngine() as fake:` makes it current.
+
+    Args:
+        seed: Gives other made-up answers.
+        made_up: Whether calls that the test says nothing of get made-up answers; else each of them is a `ScriptError`.
+        max_model_len: The most bytes of a prompt and its answer together.
+        max_num_seqs: How many requests run at once.
+        tokens_per_step: How many bytes of an answer come at once, for those that are streamed.
+        exotic: How often (0 to 1) a made-up character is any that the type admits, and not a printable ASCII one.
+        thinking: The marks of a model that was made to think, for `Reasoned`.
+
+    Attributes:
+        runtime: The runtime, for programs that take one.
+        requests: Every request, in the order in which they were made.
+        problems: What the script had wrong, which whoever called the prompt was told too.
+
+    Example:
+        >>> from typing import Literal
+        >>> from typefold import ask, prompt
+        >>> @prompt
+        ... def judge(text: str) -> Literal["keep", "drop"]:
+        ...     return ask(f"Keep or drop? {text}")
+        >>> with FakeEngine() as fake:
+        ...     fake.answer(judge, "keep", "drop")
+        ...     judge.map(["good", "bad"])
+        ['keep', 'drop']
+        >>> [sent.arguments["text"] for sent in fake.prompts_of(judge)]
+        ['good', 'bad']
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        made_up: bool = True,
+        max_model_len: int = _ROOM,
+        max_num_seqs: int = 256,
+        tokens_per_step: int = 16,
+        exotic: float = 0.0,
+        thinking: Thinking | None = None,
+    ) -> None:
+        super().__init__(made_up=made_up)
+        self.requests: list[Request] = []
+        self.problems: list[Exception] = []
+        self._engine = _Planned(
+            seed=seed,
+            max_model_len=max_model_len,
+            max_num_seqs=max_num_seqs,
+            tokens_per_step=tokens_per_step,
+            exotic=exotic,
+            thinking=thinking,
+        )
+        self.runtime: Runtime = _FakeRuntime(self._engine, self._plan)
+
+    def __repr__(self) -> str:
+        return f"<FakeEngine: {len(self.prompts)} prompts, {len(self.requests)} requests>"
+
+    def __enter__(self) -> Self:
+        self.runtime.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.runtime.__exit__(*error)
+
+    @property
+    def prompts(self) -> list[SentPrompt]:
+        """Every call, in the order in which they were made."""
+        return by_call(list(self.requests))
+
+    def prompts_of(self, prompt: Face[..., Any] | str, /) -> list[SentPrompt]:
+        """The calls of one prompt function, or of all that have a name."""
+        if isinstance(prompt, str):
+            return by_call(filter(has_name(prompt), list(self.requests)))
+        plan: Plan[Any] = plan_of(prompt)
+        return by_call(request for request in list(self.requests) if asked_by(request, plan))
+
+    def count(self, prompt: Face[..., Any] | str, /) -> int:
+        """How often a prompt function was called."""
+        return len(self.prompts_of(prompt))
+
+    def assert_called(
+        self, prompt: Face[..., Any] | str, /, *, times: int | None = None, containing: str = ""
+    ) -> list[SentPrompt]:
+        """Assert that a prompt function was called.
+
+        Args:
+            prompt: The prompt function, or its name.
+            times: How often; at least once unless given.
+            containing: Count only calls in which something says this.
+
+        Returns:
+            The calls.
+
+        Raises:
+            AssertionError: It was not; the message lists what was sent.
+        """
+        found = [each for each in self.prompts_of(prompt) if containing in each]
+        if (len(found) != times) if times is not None else not found:
+            about = f" with a prompt that contains {containing!r}" if containing else ""
+            wanted = "" if times is None else f", not {times}"
+            raise AssertionError(
+                f"{_name(prompt)} was called {_times(len(found))}{about}{wanted}. {listed(self.prompts)}"
+            )
+        return found
+
+    def assert_called_with(self, prompt: Face[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> SentPrompt:
+        """Assert that a prompt function was called with these arguments.
+
+        Returns:
+            The last such call.
+
+        Raises:
+            AssertionError: It was not; the message lists what was sent.
+        """
+        plan: Plan[Any] = plan_of(prompt)
+        arguments = plan.definition.bind((*plan.bound, *args), kwargs)
+        found = [each for each in self.prompts_of(prompt) if each.arguments == arguments]
+        if not found:
+            shown = ", ".join(f"{name}={value!r:.60}" for name, value in arguments.items())
+            raise AssertionError(f"{plan.name} was not called with ({shown}). {listed(self.prompts)}")
+        return found[-1]
+
+    def _plan(self, request: Request) -> PromptError | None:
+        """Settle a request's answer before the engine sees it; or the error that it gets in place of one.
+
+        Raises:
+            ScriptError: The script has it wrong.
+        """
+        with self._lock:
+            self.requests.append(request)
+            try:
+                answer = self.settled(request)
+            except Exception as error:
+                self.problems.append(error)
+                raise
+            if isinstance(answer, PromptError):
+                return answer
+            self._engine.planned[id(request)] = answer
+            return None
+
+
+class _Planned(ScriptedEngine):
+    """A scripted engine whose answers are settled before it gets a request: `None` for one that it is to make up."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.planned: dict[int, Answer | None] = {}
+        self._answer = self._planned
+
+    def _planned(self, request: Request) -> Answer:
+        answer = self.planned.pop(id(request))
+        return self._make_up(request) if answer is None else answer
+
+
+class _FakeRuntime(Runtime):
+    """Settles every answer where the call is made, so that what the script has wrong is raised there."""
+
+    def __init__(self, engine: _Planned, plan: Callable[[Request], PromptError | None]) -> None:
+        super().__init__(engine, single_flight=False)
+        self._plan = plan
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        errors = [self._plan(request) for request in requests]
+        sent = iter(super().submit([each for each, error in zip(requests, errors, strict=True) if error is None]))
+        return [next(sent) if error is None else _failed(error) for error in errors]
+
+
+def _failed(error: PromptError) -> Future[Outcome]:
+    future: Future[Outcome] = Future()
+    future.set_running_or_notify_cancel()
+    future.set_exception(error)
+    return future
+
+
+def _name(prompt: Face[..., Any] | str) -> str:
+    return prompt if isinstance(prompt, str) else plan_of(prompt).name
+
+
+def _times(count: int) -> str:
+    return "1 time" if count == 1 else f"{count} times"

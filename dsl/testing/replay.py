@@ -1,0 +1,122 @@
+"""A runtime that answers from a recording, by the model that this was made with and without that model.
+
+It stands before another runtime, which has the model, or before none: then a call that is not recorded is `NotRecorded`,
+which is no row's error but the test's, and says what was asked and how the nearest recorded prompt differs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from typefold.recording import Recording
+from typefold.runtime import Outcome, Request, Scheduler
+from typefold.runtime.journal import Journal, ModelIdentity, Record
+from typefold.runtimes import Runtime
+from typefold.testing.sent import by_call
+
+__all__ = ["NotRecorded", "ReplayRuntime"]
+
+_SEARCHED = 200
+
+
+class NotRecorded(AssertionError):
+    """A prompt was called that the recording has no answer to."""
+
+
+class ReplayRuntime(Runtime):
+    """Answers from a journal, and asks another runtime for what is not there.
+
+    Args:
+        journal: The journal. It stays open.
+        model: The model whose answers are meant.
+        behind: The runtime that has the model; `None` for none.
+        how: What to do about a call that is not there, for the error.
+        **options: Options of `Runtime`, but for those of the engine.
+
+    Attributes:
+        missing: The errors that were raised, since a program may have caught them.
+    """
+
+    def __init__(
+        self, journal: Journal, model: ModelIdentity, *, behind: Runtime | None, how: str, **options: Any
+    ) -> None:
+        super().__init__(model.name, **options)
+        self.missing: list[NotRecorded] = []
+        self._behind = behind
+        self._how = how
+        self._kept = journal
+        self._recorded = Recording(
+            journal,
+            model=None,
+            options={},
+            engine=lambda: self.engine,
+            forward=self._send,
+            identity=model,
+        )
+        self._recording = self._recorded
+
+    def _send(self, requests: Sequence[Request]) -> Sequence[Future[Outcome]]:
+        if self._behind is None:
+            error = NotRecorded(_said(self._kept, requests[0], self._how))
+            self.missing.append(error)
+            raise error
+        return self._ready().submit(requests)
+
+    def _ready(self) -> Scheduler:
+        if self._behind is None:
+            raise NotRecorded(f"{self._kept.path} says nothing of its model's engine. {self._how}")
+        scheduler = self._behind._ready()
+        self._recorded.loaded(scheduler.engine)
+        return scheduler
+
+
+def _said(journal: Journal, request: Request, how: str) -> str:
+    [sent] = by_call([request])
+    where = request.function if request.row is None else f"{request.function}, row {request.row}"
+    return (
+        f"{where}: this call is not in the recording {journal.path}.\n{_nearest(journal, request)}\n{how}\n"
+        f"What was asked:\n{sent}"
+    )
+
+
+def _nearest(journal: Journal, request: Request) -> str:
+    """How the call differs from the most similar one that is there."""
+    records = list(journal.records(function=request.function, last=_SEARCHED))
+    if not records:
+        names = ", ".join(sorted({summary.function for summary in journal.summary()}))
+        return f"It has no call of {request.function}, but of: {names or 'nothing'}."
+    asked = _lines(request)
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2("\n".join(asked))
+
+    def likeness(record: Record) -> float:
+        matcher.set_seq1("\n".join(_recorded(record)))
+        return matcher.quick_ratio()
+
+    nearest = max(records, key=likeness)
+    if _recorded(nearest) != asked:
+        changes = difflib.unified_diff(_recorded(nearest), asked, "recorded", "asked", lineterm="", n=1)
+        return "The nearest prompt that it has differs in this:\n" + "\n".join(f"  {line}" for line in changes)
+    sampling = {name: value for name, value in request.sampling.items() if value is not None}
+    if json.loads(json.dumps(sampling, default=repr)) != nearest.sampling:
+        return f"It has the same prompt with other sampling parameters: {nearest.sampling}, and now {sampling}."
+    return (
+        "It has the same prompt, but for another type of the answer, with other options, for another row, or asked less "
+        "often."
+    )
+
+
+def _lines(request: Request) -> list[str]:
+    if isinstance(request.prompt, str):
+        return request.prompt.splitlines()
+    return [line for turn in request.prompt for line in f"{turn.role}: {turn.content}".splitlines()]
+
+
+def _recorded(record: Record) -> list[str]:
+    if isinstance(record.prompt, str):
+        return record.prompt.splitlines()
+    return [line for turn in record.prompt for line in f"{turn['role']}: {turn['content']}".splitlines()]

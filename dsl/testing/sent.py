@@ -1,0 +1,125 @@
+"""What was sent, call by call, and how a test that expected something else is told.
+
+A call is one `SentPrompt`, however many requests it took: retries, thoughts and the steps of `Scored` belong to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from typefold.calls import Call, Thoughts
+from typefold.compiler import Message
+from typefold.plan import Plan
+from typefold.runtime import Request
+
+__all__ = ["SentPrompt", "asked_by", "by_call", "caller", "has_name", "listed"]
+
+_SHOWN = 10
+_WIDTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class SentPrompt:
+    """One call of a prompt function, as it was sent.
+
+    Attributes:
+        function: The function's name (`generate` for a runtime's own method).
+        row: The index of the row that asked, or `None`.
+        arguments: What the function was called with, by name, defaults filled in; empty for `generate`.
+        prompt: The messages of its first request, or the raw prompt.
+        requests: All requests that it took, as the engine had them.
+
+    Example:
+        >>> from typefold import ask, prompt
+        >>> from typefold.testing import FakeEngine
+        >>> @prompt
+        ... def capital(country: str) -> str:
+        ...     return ask(f"What is the capital of {country}?")
+        >>> with FakeEngine() as fake:
+        ...     _ = capital("Peru")
+        >>> [sent] = fake.prompts
+        >>> sent.arguments, "capital of Peru" in sent
+        ({'country': 'Peru'}, True)
+    """
+
+    function: str
+    row: int | None
+    arguments: Mapping[str, object]
+    prompt: tuple[Message, ...] | str
+    requests: tuple[Request, ...]
+
+    @property
+    def text(self) -> str:
+        """All that was said, one message under the other."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return "\n".join(message.content for message in self.prompt)
+
+    def __contains__(self, text: str) -> bool:
+        return text in self.text
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={value!r:.60}" for name, value in self.arguments.items())
+        where = "" if self.row is None else f", row {self.row}"
+        turns = [("raw", self.prompt)] if isinstance(self.prompt, str) else [(m.role, m.content) for m in self.prompt]
+        lines = [f"  {role}: {_clipped(content)}" for role, content in turns]
+        return "\n".join([f"{self.function}({shown}){where}", *lines])
+
+
+def caller(request: Request) -> Call[Any] | None:
+    """The call that a request belongs to, if a prompt made it."""
+    source = request.source
+    if isinstance(source, Thoughts):
+        return source.call
+    return cast("Call[Any]", source) if isinstance(source, Call) else None
+
+
+def by_call(requests: Iterable[Request]) -> list[SentPrompt]:
+    """The calls that requests belong to, in the order of their first ones."""
+    groups: dict[int, list[Request]] = {}
+    for request in requests:
+        groups.setdefault(id(caller(request) or request), []).append(request)
+    return [_sent(group) for group in groups.values()]
+
+
+def asked_by(request: Request, plan: Plan[Any]) -> bool:
+    """Whether a prompt function made a request, with whatever options; a method, for the same instance."""
+    call = caller(request)
+    if call is None or call.definition is not plan.definition:
+        return False
+    first = call.arguments[0][: len(plan.bound)]
+    return len(first) == len(plan.bound) and all(map(_is, first, plan.bound))
+
+
+def has_name(name: str) -> Callable[[Request], bool]:
+    """Tells requests by the name of the function that makes them."""
+    return lambda request: request.function == name
+
+
+def listed(prompts: Sequence[SentPrompt]) -> str:
+    """Calls as lines for a message."""
+    if not prompts:
+        return "Nothing was sent."
+    rest = len(prompts) - _SHOWN
+    lines = "\n".join(f"  {line}" for each in prompts[:_SHOWN] for line in str(each).splitlines())
+    return f"What was sent:\n{lines}" + (f"\n  and {rest} more" if rest > 0 else "")
+
+
+def _sent(requests: Sequence[Request]) -> SentPrompt:
+    first = requests[0]
+    call = caller(first)
+    arguments: Mapping[str, object] = {}
+    if call is not None and call.definition is not None:
+        arguments = call.definition.bind(*call.arguments)
+    return SentPrompt(first.function, first.row, arguments, first.prompt, tuple(requests))
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 4]} ..."

@@ -1,0 +1,180 @@
+"""What pytest loads of typefold when it starts: fixtures, markers and options. docs/testing.md shows how they are used.
+
+pytest imports the plugins of all that is installed, for tests that have nothing to do with them too. So this is a package
+beside `typefold`, which takes a third of a second to import, and imports it when a fixture is used. What the fixtures give
+is in `typefold.testing`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import zlib
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from typefold import Runtime
+    from typefold.testing import FakeEngine
+    from typefold.testing.recordings import Recordings
+
+__all__ = ["typefold_engine", "typefold_replay"]
+
+_MODES = ("none", "missing", "all")
+_passed = pytest.StashKey[bool]()
+_recordings = pytest.StashKey["Recordings"]()
+
+_MARKERS = (
+    "typefold_engine(seed=0, made_up=True, ...): use the fixture typefold_engine, with these options of "
+    "typefold.testing.FakeEngine",
+    "typefold_replay(path, seed=..., ...): answer prompts from a recording beside the test file (by default one of the "
+    "test's own in the folder replay), made by a runtime with these options",
+)
+
+
+@pytest.fixture
+def typefold_engine(request: pytest.FixtureRequest) -> Iterator[FakeEngine]:
+    """A fake engine that is current in the test: say what prompts are answered, and assert on what was sent.
+
+    See `typefold.testing.FakeEngine`. Where nothing is said, answers are made up that are valid under the prompt's type.
+    """
+    from typefold.testing import FakeEngine
+
+    options: dict[str, Any] = {"seed": int(request.config.getini("typefold_seed")), **_options(request)}
+    with FakeEngine(**options) as fake:
+        yield fake
+    _tell(request, fake.problems)
+
+
+@pytest.fixture
+def typefold_replay(request: pytest.FixtureRequest) -> Iterator[Runtime]:
+    """A runtime that is current in the test and answers from a recording; with --typefold-record it makes that."""
+    from typefold.runtime.journal import JournalError
+    from typefold.testing import NotRecorded
+
+    recordings = _session(request)
+    marker = request.node.get_closest_marker("typefold_replay")
+    named: str | None = marker.args[0] if marker is not None and marker.args else None
+    path = request.path.parent / named if named else _path_of(request)
+    how = f"Record it: TYPEFOLD_MODEL=... pytest --typefold-record=missing {shlex.quote(request.node.nodeid)}"
+    answering = recordings.runtime(path, _options(request), shared=named is not None, how=how)
+    try:
+        runtime = answering.__enter__()
+    except (NotRecorded, JournalError) as error:
+        reason = str(error)
+    else:
+        try:
+            yield runtime
+        finally:
+            answering.__exit__(None, None, None)
+        _tell(request, runtime.missing)
+        return
+    pytest.fail(f"typefold_replay: {reason}", pytrace=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what can be set."""
+    parser.getgroup("typefold").addoption(
+        "--typefold-record",
+        nargs="?",
+        const="all",
+        default="none",
+        metavar="missing|all",
+        help="ask the model that TYPEFOLD_MODEL names, and record its answers for the tests of typefold_replay: all anew, "
+        "or those that are missing",
+    )
+    parser.addini("typefold_seed", "the seed of the answers that typefold_engine makes up", default="0")
+    parser.addini("typefold_replay_dir", "the folder of recordings, beside the file of the tests", default="replay")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the markers, and refuse what can't be recorded."""
+    for line in _MARKERS:
+        config.addinivalue_line("markers", line)
+    mode = config.getoption("typefold_record")
+    if mode not in _MODES:
+        raise pytest.UsageError(
+            f"--typefold-record={mode}: write --typefold-record=missing or --typefold-record=all; the short form "
+            f"--typefold-record goes behind the paths of tests"
+        )
+    if mode == "none":
+        return
+    if not os.environ.get("TYPEFOLD_MODEL"):
+        raise pytest.UsageError("--typefold-record asks a model: set TYPEFOLD_MODEL to its name or path")
+    if config.getoption("numprocesses", None):
+        raise pytest.UsageError("--typefold-record loads one model, so it records in one process: leave out -n")
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Let tests use the fixtures that their markers name, before any other fixture."""
+    for item in items:
+        for name in ("typefold_engine", "typefold_replay"):
+            used: list[str] | None = getattr(item, "fixturenames", None)
+            if used is not None and name not in used and item.get_closest_marker(name) is not None:
+                item.fixturenames = [name, *used]  # type: ignore[attr-defined]  # a new list: rows of a test share theirs
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember whether a test passed: what it swallowed is then told all the same."""
+    report = yield
+    if report.when == "call":
+        item.stash[_passed] = report.passed
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was recorded."""
+    recordings = config.stash.get(_recordings, None)
+    for path, count in ({} if recordings is None else recordings.written).items():
+        terminalreporter.write_line(f"typefold: recorded {path} ({count} answers)")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let go of the model that was recorded from."""
+    if (recordings := config.stash.get(_recordings, None)) is not None:
+        recordings.close()
+
+
+def _session(request: pytest.FixtureRequest) -> Recordings:
+    """The recordings of this run of tests."""
+    config = request.config
+    if _recordings not in config.stash:
+        from typefold.testing.recordings import Recordings
+
+        factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        mode: Any = config.getoption("typefold_record")
+        config.stash[_recordings] = Recordings(mode, factory.mktemp("typefold"), os.environ.get("TYPEFOLD_MODEL"))
+    return config.stash[_recordings]
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What the markers of a fixture say, the nearest last."""
+    assert request.fixturename is not None
+    options: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers(request.fixturename))):
+        options.update(marker.kwargs)
+    return options
+
+
+def _path_of(request: pytest.FixtureRequest) -> Path:
+    """The file of a test's own recording."""
+    test: str = request.node.nodeid.partition("::")[2]
+    name = re.sub(r"[^\w.-]+", "-", test).strip("-")
+    if re.search(r"[^\w.:\[\]-]", test):  # other tests may come to the same name
+        name += f"-{zlib.crc32(test.encode('utf-8', 'surrogatepass')):08x}"
+    folder: str = request.config.getini("typefold_replay_dir")
+    return request.path.parent / folder / f"{request.path.stem}.{name}.db"
+
+
+def _tell(request: pytest.FixtureRequest, problems: Iterable[Exception]) -> None:
+    """Fail a test that passed because the program caught what was wrong with its answers."""
+    first = next(iter(problems), None)
+    if first is not None and request.node.stash.get(_passed, False):
+        pytest.fail(
+            f"{request.fixturename}: the program caught this error, and the test passed:\n{first}", pytrace=False
+        )
