@@ -190,18 +190,22 @@ NEVER = Choice(())
 def seq(*parts: Expr | str) -> Expr:
     """The parts in order: flattened, neighbouring literals merged, strings taken as literals."""
     flat: list[Expr] = []
+    text = ""  # of the literals since the last other part
     for part in parts:
-        expr = Lit(part) if isinstance(part, str) else part
-        for item in expr.parts if isinstance(expr, Seq) else (expr,):
-            if isinstance(item, Choice) and not item.options:
+        for item in part.parts if isinstance(part, Seq) else (part,):
+            if isinstance(item, str):
+                text += item
+            elif isinstance(item, Lit):
+                text += item.text
+            elif isinstance(item, Choice) and not item.options:
                 return NEVER
-            if isinstance(item, Lit):
-                if not item.text:
-                    continue
-                if flat and isinstance(last := flat[-1], Lit):
-                    flat[-1] = Lit(last.text + item.text)
-                    continue
-            flat.append(item)
+            else:
+                if text:
+                    flat.append(Lit(text))
+                    text = ""
+                flat.append(item)
+    if text:
+        flat.append(Lit(text))
     if not flat:
         return EMPTY
     return flat[0] if len(flat) == 1 else Seq(tuple(flat))
@@ -272,10 +276,14 @@ def references(expr: Expr) -> Iterator[str]:
     pending: list[Expr] = [expr]
     while pending:
         node = pending.pop()
-        if isinstance(node, Ref):
+        if isinstance(node, Seq):
+            pending += node.parts[::-1]
+        elif isinstance(node, Choice):
+            pending += node.options[::-1]
+        elif isinstance(node, Repeat):
+            pending.append(node.item)
+        elif isinstance(node, Ref):
             yield node.name
-        elif not isinstance(node, (Lit, CharClass)):
-            pending += children(node)[::-1]
 
 
 def flat_rules(language: Language) -> list[str]:

@@ -27,7 +27,7 @@ from typefold.compiler.hooks.reading import pydantic_reader
 from typefold.compiler.numbers import between, integers
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import Wire
-from typefold.compiler.wire import NEVER, Expr, char_class, choice, optional, repeat, seq
+from typefold.compiler.wire import NEVER, CharClass, Expr, char_class, choice, optional, repeat, seq
 
 BOUNDS = ("ge", "gt", "le", "lt")
 _LONG_MONTHS, _SHORT_MONTHS = (1, 3, 5, 7, 8, 10, 12), (4, 6, 9, 11)
@@ -145,15 +145,26 @@ def _write_duration(value: timedelta) -> str:
     return f"{sign}P{days}{'T' + clock if clock else ''}" if days or clock else "PT0S"
 
 
+class _DigitClasses(dict[int, CharClass]):
+    """The class of the digits whose bits are set; there are few of them, and a date has many."""
+
+    def __missing__(self, digits: int) -> CharClass:
+        self[digits] = made = char_class("".join(str(digit) for digit in range(10) if digits >> digit & 1))
+        return made
+
+
+_DIGITS = _DigitClasses()
+
+
 def _two_digits(numbers: Iterable[int]) -> Expr:
     """These numbers below 100 in two digits each."""
-    by_first: dict[str, str] = {}
-    for number in sorted(set(numbers)):
-        by_first[f"{number:02}"[0]] = by_first.get(f"{number:02}"[0], "") + f"{number:02}"[1]
-    by_second: dict[str, str] = {}
-    for first, seconds in by_first.items():
-        by_second[seconds] = by_second.get(seconds, "") + first
-    return choice(*(seq(char_class(first), char_class(second)) for second, first in by_second.items()))
+    by_tens: dict[int, int] = {}
+    for number in set(numbers):
+        by_tens[number // 10] = by_tens.get(number // 10, 0) | 1 << number % 10
+    by_units: dict[int, int] = {}
+    for tens, units in sorted(by_tens.items()):
+        by_units[units] = by_units.get(units, 0) | 1 << tens
+    return choice(*(seq(_DIGITS[tens], _DIGITS[units]) for units, tens in by_units.items()))
 
 
 @lru_cache(maxsize=256)

@@ -46,11 +46,13 @@ class _Printer:
         self.made: dict[str, str] = {}
         self.names: dict[tuple[Expr, bool], str] = {}
         self.chains: dict[tuple[Expr, Expr, bool], _Chain] = {}
-        self.printed: dict[int, tuple[Expr, str]] = {}  # by identity: the item of an array is one node in two places
+        # By identity, with the node, so that it lives: the item of an array is one node in two places.
+        self.printed: dict[int, tuple[Expr, str]] = {}
+        self.ends: dict[int, tuple[Expr, bool]] = {}
 
     def expr(self, expr: Expr, end: Expr = EMPTY, *, final: bool = False, inner: bool = False) -> str:
         """An expression and its `end`; `final`: nothing can follow; `inner`: it stands among others, in parentheses."""
-        if end is not EMPTY and not _ends_in_chain(expr):
+        if end is not EMPTY and not self.ends_in_chain(expr):
             body = f"{self.expr(expr, inner=True)} {self.end(end, final=final)}"
             return f"({body})" if inner else body
         match expr:
@@ -76,7 +78,7 @@ class _Printer:
         rest = [part for part in reversed(parts) if not isinstance(part, Lit) or part.text]
         while rest:
             part = rest.pop()
-            if not _ends_in_chain(part):
+            if not self.ends_in_chain(part):
                 words.append(self.expr(part, inner=True, final=final and not rest and end is EMPTY))
                 continue
             behind: list[Expr] = []
@@ -101,6 +103,32 @@ class _Printer:
             body = self.expr(end, final=final)
             self.made[name] = f"({body}) (=[])" if final else body
         return self.names[end, final]
+
+    def ends_in_chain(self, expr: Expr) -> bool:
+        """Whether the text of a chain may stand at the end, so that what follows should stand in its rules."""
+        match expr:
+            case Lit() | CharClass() | Ref():
+                return False
+            case Repeat():
+                return _is_chain(expr, final=False)
+            case Seq() | Choice():
+                if (known := self.ends.get(id(expr))) is None:
+                    known = self.ends[id(expr)] = expr, self.part_ends_in_chain(expr)
+                return known[1]
+            case _:
+                assert_never(expr)
+
+    def part_ends_in_chain(self, expr: Seq | Choice) -> bool:
+        if isinstance(expr, Choice):
+            return any(
+                self.ends_in_chain(option) for option in expr.options if not isinstance(option, (Lit, CharClass))
+            )
+        for part in reversed(expr.parts):
+            if isinstance(part, Lit):
+                return False
+            if self.ends_in_chain(part):
+                return True
+        return False
 
     def choice(self, expr: Choice, end: Expr, *, final: bool, inner: bool) -> str:
         options = expr.options
@@ -205,26 +233,6 @@ def _is_chain(expr: Repeat, *, final: bool) -> bool:
         return least <= _LONGEST_CHAIN and not in_place
     few = isinstance(item, CharClass) and _is_few(expr) and not final
     return _is_text(item) and most <= _LONGEST_CHAIN and not few
-
-
-def _ends_in_chain(expr: Expr) -> bool:
-    """Whether the text of a chain may stand at the end, so that what follows should stand in its rules."""
-    match expr:
-        case Lit() | CharClass() | Ref():
-            return False
-        case Seq(parts):
-            for part in reversed(parts):
-                if isinstance(part, Lit):
-                    return False
-                if _ends_in_chain(part):
-                    return True
-            return False
-        case Choice(options):
-            return any(_ends_in_chain(option) for option in options if not isinstance(option, Lit))
-        case Repeat():
-            return _is_chain(expr, final=False)
-        case _:
-            assert_never(expr)
 
 
 def _is_few(expr: Repeat) -> bool:
