@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from typefold.commands.app import add_to
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -93,6 +95,9 @@ def check_command(
         typer.echo(checked.summary(len(findings)), err=True)
     if any(strict or finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+add_to(app)
 
 
 def main() -> None:

@@ -79,6 +79,12 @@ def demo_model(folder: Path | None = None, *, force: bool = False, verify: bool 
     return str(folder)
 
 
+def made_demo_model() -> Path | None:
+    """Where the demo model is, if it has been made in the user's cache."""
+    folder = _cache_folder()
+    return folder if _is_whole(folder) else None
+
+
 def _cache_folder() -> Path:
     from platformdirs import user_cache_path
 

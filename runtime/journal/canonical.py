@@ -13,6 +13,10 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from typing_extensions import TypeIs
+
+from typefold.compiler.guards import kind_of
+
 __all__ = ["digest"]
 
 _DEEPEST = 200
@@ -45,7 +49,7 @@ def digest(value: object, size: int = 16) -> bytes | None:
 def _digest(value: Any, depth: int, size: int = 16) -> bytes:
     if depth > _DEEPEST:
         raise _Unknown
-    kind = type(value)
+    kind = kind_of(value)
     state = hashlib.blake2b(
         f"{kind.__module__}.{kind.__qualname__}:".encode("utf-8", "surrogatepass"), digest_size=size
     )
@@ -53,23 +57,35 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
         state.update(_plain(value))
     elif isinstance(value, Enum):
         state.update(value.name.encode("utf-8", "surrogatepass"))
-    elif isinstance(value, (bytes, bytearray, memoryview)):
+    elif isinstance(value, (bytes, bytearray)):
         state.update(bytes(value))
     elif (parts := _fields(value)) is not None:
         for name, part in parts:
             state.update(_digest(name, depth + 1) + _digest(part, depth + 1))
-    elif isinstance(value, Mapping):
+    elif _is_mapping(value):
         for pair in sorted(_digest(key, depth + 1) + _digest(part, depth + 1) for key, part in value.items()):
             state.update(pair)
-    elif isinstance(value, Set):
-        for part in sorted(_digest(part, depth + 1) for part in value):
-            state.update(part)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for part in value:
-            state.update(_digest(part, depth + 1))
+    elif _is_set(value):
+        for each in sorted(_digest(member, depth + 1) for member in value):
+            state.update(each)
+    elif _is_sequence(value):
+        for member in value:
+            state.update(_digest(member, depth + 1))
     else:  # dates, decimals, paths, and whatever says in its repr what it is
         state.update(_said(value))
     return state.digest()
+
+
+def _is_mapping(value: object) -> TypeIs[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_set(value: object) -> TypeIs[Set[Any]]:
+    return isinstance(value, Set)
+
+
+def _is_sequence(value: object) -> TypeIs[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _plain(value: object) -> bytes:
@@ -95,11 +111,13 @@ def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
 
     A library's own record (vLLM's `SamplingParams`) gets new fields with its versions; what they default to says nothing.
     """
-    kind = type(value)
+    kind = kind_of(value)
     if is_dataclass(kind):
         return [(each.name, getattr(value, each.name, None)) for each in fields(kind)]
     if hasattr(kind, "model_fields"):  # pydantic
-        return [*vars(value).items(), *(getattr(value, "__pydantic_extra__", None) or {}).items()]
+        extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
+        held: dict[str, Any] = vars(value)
+        return [*held.items(), *extra.items()]
     if hasattr(kind, "__attrs_attrs__"):
         return [(each.name, getattr(value, each.name, None)) for each in kind.__attrs_attrs__]
     names = getattr(kind, "__struct_fields__", None)

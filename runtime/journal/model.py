@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from typefold.compiler.guards import kind_of
 from typefold.runtime.journal.canonical import digest
 
 __all__ = ["ModelIdentity", "identity_of"]
@@ -67,7 +68,7 @@ def identity_of(name: str, options: Mapping[str, Any]) -> ModelIdentity:
     for option in _BEARING:
         if (value := options.get(option)) is not None:
             state.update(option.encode())
-            state.update(digest(value) or repr(type(value)).encode())
+            state.update(digest(value) or kind_of(value).__qualname__.encode())
     return ModelIdentity(name, state.digest())
 
 

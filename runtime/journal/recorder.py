@@ -182,8 +182,10 @@ class Recorder:
 
     def _has_more_room(self, limits: Limits, outcome: Outcome) -> bool:
         """Whether an answer that met the end of its context would get further now."""
-        now = self._max_model_len
-        return now is not None and limits.room == limits.max_tokens and now > outcome.prompt_tokens + limits.room
+        now, room = self._max_model_len, limits.room
+        if now is None or room is None:
+            return False
+        return room == limits.max_tokens and now > outcome.prompt_tokens + room
 
     def _record(self, key: bytes | None, request: Request, entry: Future[Outcome]) -> Future[Outcome]:
         if key is None or not isinstance(entry, Entry):

@@ -78,7 +78,8 @@ def test_equal_values_have_the_same_in_another_process() -> None:
 
 def test_order_counts_where_it_does() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    assert digest(OrderedDict(a=1)) != digest({"a": 1})
+    ordered: OrderedDict[str, int] = OrderedDict(a=1)
+    assert digest(ordered) != digest({"a": 1})
 
 
 def test_defaults_of_a_library_s_record_say_nothing() -> None:

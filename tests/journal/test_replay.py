@@ -236,8 +236,13 @@ def test_a_mended_validator_reads_the_answers_that_are_there(path: Path) -> None
 
 
 def test_retries_are_answered_again(path: Path) -> None:
+    def is_even(value: int) -> int:
+        if value % 2:
+            raise ValueError("odd")
+        return value
+
     @prompt(retries=3)
-    def even() -> Annotated[int, AfterValidator(lambda value: value if value % 2 == 0 else [][0])]:
+    def even() -> Annotated[int, AfterValidator(is_even)]:
         return ask("Even?")
 
     answers = ["1", "3", "4"]

@@ -1,5 +1,8 @@
 """The journal's file: what is in it, who may open it, and what happens when it can't be written."""
 
+# Tests look inside:
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import json
@@ -146,7 +149,10 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_a_network_filesystem_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "_filesystem", lambda folder: "nfs4")
+    def remote(folder: Path) -> str:
+        return "nfs4"
+
+    monkeypatch.setattr(lock, "_filesystem", remote)
     with pytest.raises(JournalError, match="network filesystem"):
         Journal(path)
     monkeypatch.setenv("TYPEFOLD_JOURNAL_ANYWHERE", "1")
@@ -193,12 +199,11 @@ def test_a_file_that_can_t_be_written_is_said(path: Path) -> None:
 
 def test_threads_share_a_journal(path: Path) -> None:
     with Runtime(ScriptedEngine(answers=lambda request: "1"), journal=path) as runtime:
-        threads = [
-            threading.Thread(
-                target=lambda name=name: length.using(runtime=runtime).map([f"{name}{row}" for row in range(50)])
-            )
-            for name in "abcd"
-        ]
+
+        def work(name: str) -> None:
+            length.using(runtime=runtime).map([f"{name}{row}" for row in range(50)])
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -1,0 +1,220 @@
+"""The subcommands that work with a user's function, as typer sees them: arguments, help, exit codes.
+
+What they do is imported when they are called. The exit status is 0 where all went well, 1 where rows failed or nothing came,
+2 where the command can't be carried out as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["add_to"]
+
+_Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]
+_Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value.")]
+_Model = Annotated[str | None, typer.Option(help="A model's name or path. By default TYPEFOLD_MODEL.")]
+_Engine = Annotated[
+    list[str] | None,
+    typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, as max_model_len=8192."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the subcommands."""
+    app.command("run")(run_command)
+    app.command("try")(try_command)
+    app.command("render")(render_command)
+    app.command("explain")(explain_command)
+    app.command("doctor")(doctor_command)
+
+
+def run_command(
+    function: _Function,
+    source: Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file, or - for JSON lines.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A .jsonl or .parquet file, or - for JSON lines.")
+    ] = "-",
+    model: _Model = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="A file that keeps every answer: run the command again to go on.")
+    ] = None,
+    failures: Annotated[
+        str | None, typer.Option(help="Where failed rows go. By default beside the output.", show_default=False)
+    ] = None,
+    column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
+    where: Annotated[str | None, typer.Option(help="Take only records of which this holds, as 'stars < 3'.")] = None,
+    given: _Set = None,
+    seed: Annotated[int | None, typer.Option(help="Makes sampling repeat.")] = None,
+    engine: _Engine = None,
+) -> None:
+    """Run a function for every record of a file.
+
+    Columns go to the parameters of their names, and are read as the parameters' types. What the function returns is written
+    behind the record, in the order of the input. A record that does not fit, or whose row fails, is kept aside with the
+    reason, and costs no other row anything.
+
+    Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
+    """
+    from typefold.commands.files import Failures, open_source, open_writer
+    from typefold.commands.inputs import Inputs
+    from typefold.commands.running import condition, report, run_over
+    from typefold.commands.target import load
+
+    with _explained(), ExitStack() as stack:
+        target, records = load(function), open_source(source)
+        inputs = Inputs(target, _pairs(given), texts=records.texts)
+        if records.columns is not None:
+            inputs.check(records.columns)
+        holds = None if where is None else condition(where)
+        convert, schema = _for_parquet(target, records, column) if output.endswith(".parquet") else (None, None)
+        writer = open_writer(output, schema)
+        stack.enter_context(_runtime(model, journal=journal, seed=seed, **_values(engine)))
+        aside = stack.enter_context(Failures(failures or _beside(source if output == "-" else output)))
+        counts = run_over(
+            target, records, inputs, writer, aside, column=column, limit=limit, where=holds, convert=convert
+        )
+        writer.close()
+        report(counts, output, aside)
+    if counts.failed:
+        raise typer.Exit(1)
+
+
+def try_command(function: _Function, given: _Set = None, model: _Model = None, engine: _Engine = None) -> None:
+    """Call a function once and print what it gives; the text of a prompt's answer while it is written.
+
+    Example: typefold try tickets.py:classify --set text="It never arrived."
+    """
+    from rich.console import Console
+
+    from typefold.commands.single import arguments_of, try_once
+    from typefold.commands.target import load
+    from typefold.runtime import PromptError
+
+    with _explained():
+        target = load(function)
+        arguments = arguments_of(target, _pairs(given))
+        with _runtime(model, **_values(engine)):
+            try:
+                try_once(target, arguments, Console())
+            except PromptError as error:
+                typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
+                raise typer.Exit(1) from None
+
+
+def render_command(function: _Function, given: _Set = None) -> None:
+    """Print the messages of a prompt exactly as they are sent. No model is needed.
+
+    Example: typefold render tickets.py:classify --set text="It never arrived."
+    """
+    from rich.console import Console
+
+    from typefold.commands.single import arguments_of, render
+    from typefold.commands.target import load
+    from typefold.runtime import PromptError
+
+    with _explained():
+        target = load(function)
+        try:
+            render(target, arguments_of(target, _pairs(given)), Console())
+        except PromptError as error:
+            typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+def explain_command(function: _Function) -> None:
+    """Print what becomes of a prompt's return type: its form, what decoding enforces, what is checked after.
+
+    Example: typefold explain tickets.py:classify
+    """
+    from rich.console import Console
+
+    from typefold.commands.single import explain
+    from typefold.commands.target import load
+
+    with _explained():
+        explain(load(function), Console())
+
+
+def doctor_command(
+    model: _Model = None,
+    ask: Annotated[bool, typer.Option(help="Load a model and ask it something.")] = True,
+) -> None:
+    """Say what is installed, on what it would run, and whether an answer comes.
+
+    Example: typefold doctor --no-ask
+    """
+    from rich.console import Console
+
+    from typefold.commands.doctor import examine
+
+    if not examine(Console(), model, ask=ask):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    """Say in a line what can't be done, and exit with 2."""
+    from typefold.commands.target import CommandError
+    from typefold.compiler import UnsupportedType
+    from typefold.errors import NoRuntime, PromptUsageError
+    from typefold.runtime.journal import JournalError
+
+    try:
+        yield
+    except (CommandError, JournalError, NoRuntime, PromptUsageError, UnsupportedType, ImportError) as error:
+        typer.echo(f"typefold: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _runtime(model: str | None, **options: Any) -> Generator[None]:
+    """The runtime that the options name; the one that the module itself has configured, where they name none."""
+    from typefold.runtimes import Runtime, named
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if model is None and not given and named() is not None:
+        yield
+        return
+    with Runtime(model, **given):
+        yield
+
+
+def _pairs(given: list[str] | None) -> dict[str, str]:
+    from typefold.commands.target import CommandError
+
+    pairs: dict[str, str] = {}
+    for each in given or ():
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise CommandError(f"{each}: write it as NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _values(given: list[str] | None) -> dict[str, Any]:
+    """Options of the engine: JSON where it is some, else text."""
+    values: dict[str, Any] = {}
+    for name, text in _pairs(given).items():
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values
+
+
+def _beside(path: str) -> str:
+    return "failures.jsonl" if path == "-" else str(Path(path).with_suffix(".failures.jsonl"))
+
+
+def _for_parquet(target: Any, records: Any, column: str) -> tuple[Any, Any]:
+    """What makes a result fit its Arrow type, and the schema of the file: the parameters' columns and the result's."""
+    from typefold.commands.running import parquet_form
+
+    return parquet_form(target, records, column)

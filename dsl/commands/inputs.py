@@ -1,0 +1,136 @@
+"""A record of a file as a function's arguments: columns go to the parameters of their names, as pydantic reads them.
+
+A function of one parameter whose type has fields of its own (a model, a dataclass, a `TypedDict`) takes the whole record
+where no column has the parameter's name. Columns that no parameter asks for are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
+
+from typefold.commands.target import CommandError, Parameter, Target
+
+__all__ = ["BadRecord", "Inputs"]
+
+
+class BadRecord(ValueError):
+    """A record does not fit the function's parameters."""
+
+
+class Inputs:
+    """Makes arguments of records.
+
+    Args:
+        target: The function.
+        constants: Arguments that are the same for every record, as texts.
+        texts: Whether all values are texts, as in CSV: then a number may be read from one, and an empty one is a missing one.
+
+    Raises:
+        CommandError: A constant is for no parameter or does not fit it.
+    """
+
+    def __init__(self, target: Target, constants: Mapping[str, str] | None = None, *, texts: bool = False) -> None:
+        self._target = target
+        self._texts = texts
+        self._adapters = {each.name: _adapter(target, each) for each in target.parameters}
+        self._constants: dict[str, Any] = {}
+        for name, text in (constants or {}).items():
+            if name not in self._adapters:
+                known = ", ".join(self._adapters) or "none"
+                raise CommandError(f"{target.name} has no parameter {name}; it has {known}")
+            try:
+                self._constants[name] = _read(self._adapters[name], text, as_text=True)
+            except ValidationError as error:
+                raise CommandError(f"{name}={text}: {_words(error)}") from None
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Say before any row runs what no record of these columns can fit.
+
+        Raises:
+            CommandError: A parameter has neither column, constant nor default.
+        """
+        missing = [each.name for each in self._asked if each.required and each.name not in columns]
+        if missing and self._whole(columns) is None:
+            raise CommandError(
+                f"{self._target.name} needs {', '.join(missing)}, which the input has no column for (it has "
+                f"{', '.join(columns) or 'none'}); rename the column, or give one value for all rows with --set {missing[0]}=..."
+            )
+
+    def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments in a record.
+
+        Raises:
+            BadRecord: A value does not fit its parameter, or is missing.
+        """
+        whole = self._whole(list(record))
+        given = record if whole is None else {whole.name: dict(record)}
+        arguments, wrong = dict(self._constants), list[str]()
+        for each in self._asked:
+            value = given.get(each.name)
+            if each.name not in given or (self._texts and value == "" and not _takes_empty(each)):
+                if each.required:
+                    wrong.append(f"{each.name}: there is no value")
+                continue
+            try:
+                arguments[each.name] = _read(self._adapters[each.name], value, as_text=self._texts)
+            except ValidationError as error:
+                wrong.append(f"{each.name}: {_words(error)}")
+        if wrong:
+            raise BadRecord("; ".join(wrong))
+        return arguments
+
+    @property
+    def _asked(self) -> list[Parameter]:
+        return [each for each in self._target.parameters if each.name not in self._constants]
+
+    def _whole(self, columns: Sequence[str]) -> Parameter | None:
+        """The parameter that takes whole records, if there is one."""
+        asked = self._asked
+        if len(asked) == 1 and asked[0].name not in columns and _has_fields(asked[0].hint):
+            return asked[0]
+        return None
+
+
+def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(parameter.hint)
+    except Exception as error:
+        raise CommandError(
+            f"{target.name}: pydantic can't read a column into {parameter.name}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
+    """A value as its type; what is a text may also be JSON of the type, and is one first where that fits."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        if as_text and isinstance(value, (str, dict)):
+            try:
+                if isinstance(value, str):
+                    return adapter.validate_json(value)
+                return adapter.validate_strings(value)
+            except ValidationError:
+                pass
+        raise error from None
+
+
+def _has_fields(hint: Any) -> bool:
+    return is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields")
+
+
+def _takes_empty(parameter: Parameter) -> bool:
+    return parameter.hint is str or parameter.hint is Any
+
+
+def _words(error: ValidationError) -> str:
+    found = [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

@@ -1,0 +1,132 @@
+"""The function that a command names: `module:function`, or `path/to/file.py:function`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+__all__ = ["CommandError", "Parameter", "Target", "load"]
+
+
+class CommandError(Exception):
+    """A command can't be carried out; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function.
+
+    Attributes:
+        name: Its name.
+        hint: Its type; `Any` where it has none.
+        required: Whether it has no default.
+    """
+
+    name: str
+    hint: Any
+    required: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function to be called for rows: a prompt or any other.
+
+    Attributes:
+        name: As it was named.
+        function: The function.
+        parameters: What it takes by name.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it gives something to be awaited."""
+        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(
+            getattr(self.function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
+        )
+
+    @property
+    def returns(self) -> Any:
+        """Its return type; `Any` where it has none."""
+        return _hints(self.function).get("return", Any)
+
+
+def load(name: str) -> Target:
+    """Import the module of a function and find it there.
+
+    Args:
+        name: `module:function` or `file.py:function`; the folder one is in is looked into first.
+
+    Raises:
+        CommandError: There is no such module or function, or it can't be called by name.
+    """
+    module_name, colon, path = name.partition(":")
+    if not (module_name and colon and path):
+        raise CommandError(f"name a function as module:function or file.py:function, not {name!r}")
+    module = _module(module_name)
+    found: Any = module
+    for part in path.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            near = get_close_matches(part, dir(found), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise CommandError(f"{module_name} has no {part}{hint}") from None
+    if not callable(found) or inspect.isclass(found):
+        raise CommandError(f"{name} is a {type(found).__name__} and no function")
+    return Target(name, found, _parameters(name, found))
+
+
+def _module(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    path = Path(name)
+    try:
+        if path.suffix == ".py":
+            if not path.is_file():
+                raise CommandError(f"there is no file {name}")
+            sys.path.insert(0, str(path.resolve().parent))
+            return importlib.import_module(path.stem)
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise CommandError(f"there is no module {name} here or among what is installed") from None
+        raise CommandError(f"{name} can't be imported: {error}") from error
+    except CommandError:
+        raise
+    except Exception as error:
+        raise CommandError(f"{name} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def _parameters(name: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    hints, found = _hints(function), list[Parameter]()
+    for each in inspect.signature(function).parameters.values():
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            continue
+        if each.kind is each.POSITIONAL_ONLY:
+            raise CommandError(f"{name}: {each.name} takes no argument by name; write the parameter before no `/`")
+        found.append(Parameter(each.name, hints.get(each.name, Any), each.default is each.empty))
+    return tuple(found)
+
+
+def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    plain = inspect.unwrap(function)
+    if not hasattr(plain, "__annotations__"):
+        plain = getattr(plain, "__call__", plain)  # noqa: B004  # an object that is called
+    try:
+        return get_type_hints(plain, include_extras=True)
+    except NameError as error:
+        raise CommandError(
+            f"{getattr(function, '__name__', function)}: an annotation names what is not there: {error}"
+        ) from error

@@ -1,0 +1,167 @@
+"""`typefold run`: a function over the records of a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.conftest import Command
+from typefold.arrow import pyarrow
+
+pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
+
+LABEL = {"kind": "billing", "urgency": 2}
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text, encoding="utf-8")
+    return name
+
+
+def test_columns_go_to_parameters_and_results_behind_the_record(folder: Path, command: Command) -> None:
+    name = written(folder, "in.csv", 'id,text,stars\n1,"Late, again",1\n2,Fine,\n')
+    done = command("run", "tickets:classify", "-i", name, "-o", "out.jsonl")
+    assert (done.exit_code, done.stderr) == (0, "typefold: 2 results in out.jsonl\n")
+    assert lines(folder / "out.jsonl") == [
+        {"id": "1", "text": "Late, again", "stars": "1", "result": LABEL},
+        {"id": "2", "text": "Fine", "stars": "", "result": LABEL},
+    ]
+    assert not (folder / "out.failures.jsonl").exists()
+
+
+def test_a_bad_record_is_kept_aside_and_costs_no_other(folder: Path, command: Command) -> None:
+    records = [
+        '{"text": "a"}',
+        "no json",
+        '["text"]',
+        '{"text": 5}',
+        '{"text": "boom"}',
+        "",
+        '{"other": 1}',
+        '{"text": "z"}',
+    ]
+    name = written(folder, "in.jsonl", "\n".join(records))
+    done = command("run", "tickets.py:program", "-i", name, "-o", "out.jsonl", "--column", "label")
+    assert done.exit_code == 1
+    assert done.stderr == "typefold: 2 results in out.jsonl, 5 failed, with reasons in out.failures.jsonl\n"
+    assert lines(folder / "out.jsonl") == [{"text": "a", "label": LABEL}, {"text": "z", "label": LABEL}]
+    assert [(each["row"], each["error"]) for each in lines(folder / "out.failures.jsonl")] == [
+        (1, "BadRecord"),
+        (2, "BadRecord"),
+        (3, "BadRecord"),
+        (4, "KeyError"),
+        (5, "BadRecord"),
+    ]
+    assert lines(folder / "out.failures.jsonl")[2] == {
+        "row": 3,
+        "error": "BadRecord",
+        "message": "text: Input should be a valid string",
+        "record": {"text": 5},
+    }
+
+
+def test_standard_input_and_output(folder: Path, command: Command) -> None:
+    done = command("run", "tickets:plain", "-i", "-", stdin='{"number": 3}\n{"number": 4}\n')
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"number": 3, "result": [3, 6]},
+        {"number": 4, "result": [4, 8]},
+    ]
+    assert done.exit_code == 0
+
+
+def test_the_first_records_and_those_of_which_a_condition_holds(folder: Path, command: Command) -> None:
+    name = written(folder, "in.jsonl", "".join(f'{{"number": {row}}}\n' for row in range(10)))
+    done = command("run", "tickets:plain", "-i", name, "-o", "out.jsonl", "--limit", "6", "--where", "number % 2 == 1")
+    assert done.stderr == "typefold: 3 results in out.jsonl, 3 left out\n"
+    assert [each["number"] for each in lines(folder / "out.jsonl")] == [1, 3, 5]
+
+
+def test_a_parameter_with_fields_takes_the_whole_record(folder: Path, command: Command) -> None:
+    name = written(folder, "in.jsonl", '{"text": "Late", "stars": 9}\n{"text": "Late"}\n')
+    done = command("run", "tickets:summary", "-i", name, "-o", "out.jsonl", "--set", 'tags=["a"]')
+    assert done.exit_code == 1
+    assert lines(folder / "out.jsonl") == [{"text": "Late", "result": "7"}]
+    assert "stars: Input should be less than or equal to 5" in lines(folder / "out.failures.jsonl")[0]["message"]
+
+
+def test_async_functions_run_too(folder: Path, command: Command) -> None:
+    name = written(folder, "in.jsonl", '{"text": "a"}\n{"text": "b"}\n')
+    assert command("run", "tickets:awaited", "-i", name, "-o", "out.jsonl").exit_code == 0
+    assert [each["result"] for each in lines(folder / "out.jsonl")] == [LABEL, LABEL]
+
+
+def test_parquet_in_and_out_with_models_as_structs(folder: Path, command: Command) -> None:
+    pq.write_table(pa.table({"text": ["a", "b"], "id": [1, 2]}), folder / "in.parquet")
+    done = command("run", "tickets:classify", "-i", "in.parquet", "-o", "out.parquet")
+    assert done.exit_code == 0
+    table = pq.read_table(folder / "out.parquet")
+    assert table.schema.field("result").type == pa.struct([("kind", pa.string()), ("urgency", pa.int64())])
+    assert table.to_pylist() == [{"text": "a", "id": 1, "result": LABEL}, {"text": "b", "id": 2, "result": LABEL}]
+
+
+def test_a_value_that_a_column_can_t_hold_is_a_failed_row(folder: Path, command: Command) -> None:
+    name = written(folder, "in.csv", "number\n3\n70\n4\n")
+    done = command("run", "tickets:huge", "-i", name, "-o", "out.parquet")
+    assert done.exit_code == 1
+    assert pq.read_table(folder / "out.parquet").column("result").to_pylist() == [8, 16]
+    [failed] = lines(folder / "out.failures.jsonl")
+    assert (failed["row"], failed["error"]) == (1, "OverflowError")
+
+
+def test_many_rows_keep_their_order(folder: Path, command: Command) -> None:
+    name = written(folder, "in.jsonl", "".join(f'{{"text": "{"x" * (row % 7)}{row}"}}\n' for row in range(3000)))
+    assert command("run", "tickets:classify", "-i", name, "-o", "out.jsonl").exit_code == 0
+    assert [each["text"].lstrip("x") for each in lines(folder / "out.jsonl")] == [str(row) for row in range(3000)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["tickets", "-i", "in.csv"], "name a function as module:function or file.py:function, not 'tickets'"),
+        (["nothing:here", "-i", "in.csv"], "there is no module nothing"),
+        (["nothing.py:here", "-i", "in.csv"], "there is no file nothing.py"),
+        (["tickets:clasify", "-i", "in.csv"], "tickets has no clasify; did you mean classify?"),
+        (["tickets:Label", "-i", "in.csv"], "is a ModelMetaclass and no function"),
+        (["broken:f", "-i", "in.csv"], "broken can't be imported: ZeroDivisionError: division by zero"),
+        (["tickets:classify", "-i", "none.csv"], "there is no file none.csv"),
+        (["tickets:classify", "-i", "in.txt"], "records are read from .jsonl, .csv and .parquet, not .txt"),
+        (["tickets:classify", "-i", "in.csv"], "needs text, which the input has no column for (it has id, words)"),
+        (["tickets:classify", "-i", "in.csv", "--set", "txt=a"], "has no parameter txt; it has text, stars"),
+        (["tickets:classify", "-i", "in.csv", "--set", "stars=x"], "stars=x: Input should be a valid integer"),
+        (["tickets:classify", "-i", "in.csv", "--set", "text"], "text: write it as NAME=VALUE"),
+        (["tickets:classify", "-i", "in.csv", "--set", "text=a", "-o", "out.xml"], "not .xml"),
+        (["tickets:classify", "-i", "in.csv", "--set", "text=a", "-o", "no/out.jsonl"], "can't be written"),
+        (["tickets:classify", "-i", "in.csv", "--set", "text=a", "--where", "a ="], "--where 'a ='"),
+        (["tickets:classify", "-i", "bad.parquet"], "can't be read as Parquet"),
+        (["tickets:plain", "-i", "in.jsonl", "-o", "out.parquet"], "results of JSON lines are written to .jsonl"),
+    ],
+)
+def test_what_can_t_be_done_is_said_before_anything_runs(
+    folder: Path, command: Command, arguments: list[str], says: str
+) -> None:
+    written(folder, "in.csv", "id,words\n1,a\n")
+    written(folder, "in.txt", "a")
+    written(folder, "in.jsonl", '{"number": 1}\n')
+    written(folder, "bad.parquet", "PAR1 or not")
+    written(folder, "broken.py", "1 / 0\n")
+    done = command("run", *arguments)
+    assert done.exit_code == 2, done.output
+    assert says in done.stderr
+    assert done.stderr.startswith("typefold: ")
+
+
+def test_an_earlier_result_stays_until_there_is_a_new_one(folder: Path, command: Command) -> None:
+    written(folder, "out.jsonl", "old\n")
+    name = written(folder, "in.jsonl", '{"text": "a"}\n')
+    command("run", "tickets:nothing", "-i", name, "-o", "out.jsonl")
+    assert (folder / "out.jsonl").read_text(encoding="utf-8") == "old\n"
+    command("run", "tickets:classify", "-i", name, "-o", "out.jsonl")
+    assert lines(folder / "out.jsonl") == [{"text": "a", "result": LABEL}]
+    assert not (folder / "out.jsonl.part").exists()
