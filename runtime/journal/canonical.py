@@ -116,8 +116,8 @@ def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
         return [(each.name, getattr(value, each.name, None)) for each in fields(kind)]
     if hasattr(kind, "model_fields"):  # pydantic
         extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
-        held: dict[str, Any] = vars(value)
-        return [*held.items(), *extra.items()]
+        declared: dict[str, Any] = vars(value)
+        return [*declared.items(), *extra.items()]
     if hasattr(kind, "__attrs_attrs__"):
         return [(each.name, getattr(value, each.name, None)) for each in kind.__attrs_attrs__]
     names = getattr(kind, "__struct_fields__", None)
