@@ -116,7 +116,7 @@ def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
         return [(each.name, getattr(value, each.name, None)) for each in fields(kind)]
     if hasattr(kind, "model_fields"):  # pydantic
         extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
-        declared: dict[str, Any] = vars(value)
+        declared: dict[str, Any] = getattr(value, "__dict__", {})
         return [*declared.items(), *extra.items()]
     if hasattr(kind, "__attrs_attrs__"):
         return [(each.name, getattr(value, each.name, None)) for each in kind.__attrs_attrs__]
