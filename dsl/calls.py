@@ -44,10 +44,10 @@ class Call(Generic[T]):
         form: How the answer is asked for.
         seed: What is drawn with where the options have no seed.
         place: What a journal knows the row by that asks.
-    """
-
         definition: The prompt function, if it is one that asks.
         arguments: What that function was called with.
+    """
+
     function: str
     messages: tuple[Message, ...] | RawPrompt
     kind: OutputType[Any]
@@ -55,10 +55,10 @@ class Call(Generic[T]):
     form: Form = field(default_factory=lambda: Form(None))
     seed: int | None = None
     place: bytes = b""
-
-    def __post_init__(self) -> None:
     definition: Definition[T] | None = None
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
+
+    def __post_init__(self) -> None:
         self.form.check_call(self)
         if self.options.retries and isinstance(self.messages, RawPrompt):
             raise PromptUsageError(
@@ -107,9 +107,9 @@ class Call(Generic[T]):
             attempt=attempt.number,
             whole=options.truncation == "error",
             place=self.place,
+            source=self,
         )
 
-            source=self,
     def conclude(self, outcome: Outcome, row: int | None, attempt: Attempt | None = None) -> Any:
         """The value of an answer.
 
@@ -135,8 +135,6 @@ class Call(Generic[T]):
         return self.conclude(outcome, row, attempt), outcome
 
 
-@dataclass(frozen=True)
-class Form:
 @dataclass(frozen=True, slots=True)
 class Thoughts:
     """The source of a request that asks for what goes before the answer of a call.
@@ -148,6 +146,8 @@ class Thoughts:
     call: Call[Any]
 
 
+@dataclass(frozen=True)
+class Form:
     """How an answer is asked for; this is the plain way, and `forms` has others.
 
     Attributes:
