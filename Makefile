@@ -42,7 +42,7 @@ help:
 	@echo 'make test        everything: checks, tests (real engine too), the wheel in a clean environment'
 	@echo 'make check       ruff, mypy, pyright'
 	@echo 'make format      ruff, rewriting'
-	@echo 'make docs        docs/types.md and docs/typing.md, from the tests'
+	@echo 'make docs        docs/types.md, docs/typing.md and a table of docs/reliability.md, from the tests'
 	@echo 'make prove       longer property tests, and the laws over types of other people'
 	@echo 'make wheel-test  the wheel in a clean environment'
 	@echo 'make venv        only the environment'
@@ -121,7 +121,7 @@ format: $(READY)
 	$(BIN)/ruff format $(CHECKED)
 
 docs: $(READY)
-	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py tests/plugin/test_typing_page.py
+	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py tests/plugin/test_typing_page.py tests/faults/test_matrix.py
 
 # The tests always run: properties search elsewhere each time.
 pytest: $(READY)

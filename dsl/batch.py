@@ -198,7 +198,7 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None, ba
     said = begin(exchange)
     while isinstance(said, Request):
         [future] = runtime.submit([said])
-        with suppress(PromptError):  # the exchange hears of it
+        with interruptible(), suppress(PromptError):  # the exchange hears of it
             await asyncio.wrap_future(future)
         said = advance(exchange, future)
     return value_in(said)

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from typefold.batch import told, value_in
 from typefold.calls import Call
 from typefold.growth import Growth, Heard
+from typefold.interrupts import interruptible
 from typefold.mailbox import AsyncMailbox, Mailbox, row_index
 from typefold.runtime import PromptError
 
@@ -89,7 +90,9 @@ class Stream(_Written[R], Iterator[str]):
         growth = self._growth
         while growth.result is None:
             try:
-                piece = growth.hear(self._mailbox.get())
+                with interruptible():
+                    heard = self._mailbox.get()
+                piece = growth.hear(heard)
             except BaseException:  # Ctrl-C, mostly, or the end of the row
                 self.close()
                 raise
@@ -162,7 +165,9 @@ class AsyncStream(_Written[R], AsyncIterator[str]):
         growth = self._growth
         while growth.result is None:
             try:
-                piece = growth.hear(await self._mailbox.get())
+                with interruptible():
+                    heard = await self._mailbox.get()
+                piece = growth.hear(heard)
             except BaseException:
                 self.close()
                 raise

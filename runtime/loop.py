@@ -5,8 +5,8 @@ The engine's queue is kept fed to twice the number of requests that it runs at o
 costs no engine memory.
 
 Invariant: an entry waits, is in flight or is done, never two. A failing request settles its own future and touches no
-other. When the engine fails, the loop raises and settles nothing: `in_flight` tells who was in its hands, for the
-scheduler to decide about. Only the engine's thread comes here.
+other. When the engine fails, the loop raises and settles nothing: `take_over` gives who was in its hands, for
+the scheduler to decide about. Only the engine's thread comes here.
 """
 
 from __future__ import annotations
@@ -73,10 +73,11 @@ class Loop:
         """How many requests are in the engine's hands."""
         return len(self._running)
 
-    def in_flight(self) -> list[list[Entry]]:
-        """Who is in the engine's hands, those that wait for one answer together."""
+    def take_over(self) -> list[list[Entry]]:
+        """Take out who is in the engine's hands, those that wait for one answer together: this loop has ended."""
         flights = [[*flight.waiters] for flight in [*self._running.values()]]
-        in_hand = self._in_hand
+        self._running.clear()
+        in_hand, self._in_hand = self._in_hand, None
         if in_hand is not None and not any(in_hand in waiters for waiters in flights):
             flights.append([in_hand])
         return flights

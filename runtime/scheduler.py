@@ -88,6 +88,11 @@ class Scheduler:
         return self._engine
 
     @property
+    def max_num_seqs(self) -> int:
+        """How many requests it runs at once."""
+        return self._engine.max_num_seqs
+
+    @property
     def statistics(self) -> Statistics:
         """What has been done so far."""
         return self._counts.snapshot(waiting=len(self._waiting), running=self._loop.running)
@@ -115,11 +120,11 @@ class Scheduler:
         ]
         with self._lock:  # a request is either waiting before the loop ends, or fails here
             ended = self._closing or self._broken is not None
+            self._counts.submitted += len(entries)
+            self._counts.retried += sum(request.attempt > 1 for request in requests)
             if not ended:
                 self._deadlines.add(entries)
                 self._waiting.add(entries)
-                self._counts.submitted += len(entries)
-                self._counts.retried += sum(request.attempt > 1 for request in requests)
         if ended:
             self._fail_all(entries)
         if not self._work.is_set():  # it is cleared before it is looked at who waits
@@ -134,7 +139,7 @@ class Scheduler:
         with self._lock:
             self._closing = True
         self._work.set()
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self._thread or self._watchdog.left:
             return
         self._thread.join(_PATIENCE)
         if self._thread.is_alive():
@@ -174,7 +179,7 @@ class Scheduler:
 
     def _turn(self) -> bool:
         """Turn the loop, waiting where it has nothing to do; whether that was the last engine."""
-        watchdog = self._watchdog
+        watchdog, broken = self._watchdog, None
         try:
             for busy in self._loop.turns():
                 if self._closing:
@@ -192,11 +197,12 @@ class Scheduler:
             logger.error("the engine failed", exc_info=error)
         finally:
             watchdog.close()
+        assert broken is not None  # the loop has no other end
         return not self._recovered(broken)  # outside of the handler: the error's frames hold the engine's memory
 
     def _recovered(self, broken: Broken) -> bool:
         """Whether there is an engine again; its rows are waiting then, or have failed for good."""
-        again, failed = sorted_out(self._loop.in_flight(), broken.reason)
+        again, failed = sorted_out(self._loop.take_over(), broken.reason)
         while self._rebuild is not None and self._counts.restarts < self._restarts and not self._closing:
             self._counts.restarts += 1
             logger.warning("building the engine again (%d of %d)", self._counts.restarts, self._restarts)
@@ -214,6 +220,7 @@ class Scheduler:
         with self._lock:
             if not self._closing:
                 self._broken = broken
+        self._waiting.put_back([*again, *(entry for entry, _ in failed)])
         return False
 
     def _give_up(self, error: EngineHung) -> None:
@@ -223,13 +230,13 @@ class Scheduler:
                 self._broken = Broken(str(error), LEFT_BEHIND)
             self._closing = True
         logger.error("the engine hangs and can't be ended; its thread and its memory are left behind")
-        self._fail_all([entry for waiters in self._loop.in_flight() for entry in waiters] + self._waiting.drain())
+        self._fail_all([entry for waiters in self._loop.take_over() for entry in waiters] + self._waiting.drain())
         self._deadlines.clear()
 
     def _end(self) -> None:
         with self._lock:
             self._closing = True
-            left = [entry for waiters in self._loop.in_flight() for entry in waiters] + self._waiting.drain()
+            left = [entry for waiters in self._loop.take_over() for entry in waiters] + self._waiting.drain()
         self._close_engine()
         self._deadlines.clear()
         self._fail_all(left)

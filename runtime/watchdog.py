@@ -96,6 +96,11 @@ class Watchdog:
             self._back.set()
             return self._hung
 
+    @property
+    def left(self) -> bool:
+        """Whether the thread was given up."""
+        return self._left
+
     def close(self) -> None:
         """Watch no more."""
         self._ended.set()

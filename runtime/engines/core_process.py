@@ -44,6 +44,7 @@ class CoreProcess:
         self._processes = processes
         self._answers = answers
         self._closed = threading.Event()
+        self._killed = False
         self._guard = Guard(process.pid for process in processes if process.pid is not None)
         threading.Thread(target=self._watch, name="typefold-core", daemon=True).start()
 
@@ -62,12 +63,13 @@ class CoreProcess:
         for process in self._processes:
             with suppress(ValueError):  # it was closed, by vLLM
                 if (code := process.exitcode) is not None:
-                    return EngineGone(_end(process.name, code))
+                    hung = f"its process ({process.name}) was ended, since it hung"
+                    return EngineGone(hung if self._killed else _end(process.name, code))
         return None
 
     def kill(self) -> bool:
         """End its processes at once; `False` where there was none left."""
-        alive = False
+        self._killed, alive = True, False
         for process in self._processes:
             with suppress(OSError, ValueError):  # it has just ended
                 if process.is_alive() and process.pid is not None:
@@ -84,9 +86,9 @@ class CoreProcess:
         sentinels = [process.sentinel for process in self._processes]
         while not self._closed.is_set():
             try:
-                ended = connection.wait(sentinels, timeout=_LOOK)
+                ended = bool(connection.wait(sentinels, timeout=_LOOK))
             except (OSError, ValueError):  # vLLM closed them
-                ended = sentinels
+                ended = True
             if ended and not self._closed.is_set():
                 self._answers.put_nowait(self.end or EngineGone("its process is gone"))
                 return

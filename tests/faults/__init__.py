@@ -1,0 +1,1 @@
+"""Every fault, met in every way of calling."""
