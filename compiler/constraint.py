@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import inf
 from typing import Literal
+from weakref import WeakKeyDictionary
 
-from typefold.compiler.bounds import TokenBounds, Vocabulary, byte_bounds
+from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
 from typefold.compiler.printers import ebnf, lark
 from typefold.compiler.recognise import Matcher
 from typefold.compiler.wire import Choice, Language, Lit
@@ -73,8 +73,11 @@ class Constraint:
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
         """How few and how many tokens an answer can take; without a language, one and no limit."""
-        least, most = self._byte_bounds
-        return TokenBounds.of_bytes(least, most, vocabulary)
+        known = self._token_bounds.get(vocabulary)
+        if known is None:
+            known = TokenBounds(1, None) if self.language is None else token_bounds(self.language, vocabulary)
+            self._token_bounds[vocabulary] = known
+        return known
 
     def decides(self, text: str) -> bool:
         """Whether `text`, cut off here, can only be a whole answer: nothing may follow. Free text always is."""
@@ -83,9 +86,13 @@ class Constraint:
         state = Matcher.start(self.language).advance(text)
         return state.complete and not state.stacks
 
+    def __getstate__(self) -> dict[str, object]:
+        """What it is made of, without what was worked out from that."""
+        return {"kind": self.kind, "language": self.language, "raw": self.raw}
+
     @cached_property
-    def _byte_bounds(self) -> tuple[float, float]:
-        return (0, inf) if self.language is None else byte_bounds(self.language)
+    def _token_bounds(self) -> WeakKeyDictionary[Vocabulary, TokenBounds]:
+        return WeakKeyDictionary()
 
     @cached_property
     def _printed(self) -> _Printed:

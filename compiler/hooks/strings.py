@@ -138,7 +138,7 @@ def _trimmed(text: Expr) -> Expr:
         longer: Expr = seq(visible, between, visible)
     else:
         longer = NEVER
-    options = [EMPTY, visible, longer]
+    options: list[Expr] = [EMPTY, visible, longer]
     return choice(*(option for option in options[least:] if option != NEVER)) if least < 2 else longer
 
 

@@ -1,4 +1,4 @@
-"""Prompts as token ids, and what token bounds need of a vocabulary, for any tokenizer that vLLM loads.
+"""Prompts as token ids, for any tokenizer that vLLM loads.
 
 Invariant: of the content of a message nothing becomes a control token (`control`); those come from the chat template
 alone, while text that holds none is encoded exactly as the template has it. What decides is the outcome: the control
@@ -23,9 +23,9 @@ from typing import Any, get_args
 
 from typefold.compiler import Message
 from typefold.runtime.engine import Markers, PromptTooLarge
-from typefold.runtime.engines.control import ControlTokens, plain_markers, special_ids
+from typefold.runtime.engines.control import ControlTokens, plain_markers
 
-__all__ = ["PromptTokenizer", "Render", "longest_token"]
+__all__ = ["PromptTokenizer", "Render"]
 
 logger = logging.getLogger(__name__)
 
@@ -269,32 +269,3 @@ def _segments(rendered: str, begin: str, end: str) -> list[tuple[bool, str]]:
     if any(one == other for one, other in pairwise([end, *marks, begin])):
         raise ValueError("a message holds control tokens, and the chat template takes its text apart; take them out")
     return [(index % 2 == 1, text) for index, text in enumerate(parts[::2])]
-
-
-def longest_token(tokenizer: Any) -> int:
-    """The most bytes that any one token can write; never too few.
-
-    A piece of a vocabulary takes at least as many bytes in UTF-8 as the text that it stands for. In byte-level
-    vocabularies, where each character of a piece stands for one byte, its characters are the exact number.
-    """
-    special = special_ids(tokenizer)
-    added: dict[str, int] = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
-    pieces = [piece for piece, index in tokenizer.get_vocab().items() if index not in special]
-    learned = [piece for piece in pieces if piece not in added]
-    # Byte-level it is if nothing else is written, and a space and a line break have their names (and so are no pieces).
-    byte_level = {"\u0120", "\u010a"}.issubset(learned) and all(map(_BYTE_LEVEL.issuperset, learned))
-    sizes = map(len, learned) if byte_level else map(_utf8_bytes, learned)
-    return max([1, *sizes, *(_utf8_bytes(piece) for piece in pieces if piece in added)])
-
-
-def _utf8_bytes(piece: str) -> int:
-    return len(piece.encode(errors="surrogatepass"))
-
-
-def _byte_level_alphabet() -> frozenset[str]:
-    """The 256 characters that byte-level BPE (GPT-2's and all after it) writes bytes as."""
-    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    return frozenset(map(chr, [*shown, *range(0x100, 0x100 + 256 - len(shown))]))
-
-
-_BYTE_LEVEL = _byte_level_alphabet()

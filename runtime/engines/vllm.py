@@ -23,14 +23,16 @@ from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, T
 from typefold.runtime.engines.core_process import CoreProcess
 from typefold.runtime.engines.outputs import outcome_of, written_by
 from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
-from typefold.runtime.engines.starting import environment, shielded
+from typefold.runtime.engines.starting import environment, gpus_of, shielded
 from typefold.runtime.engines.thoughts import switches_of, thinking_of
-from typefold.runtime.engines.tokenizer import PromptTokenizer, Render, longest_token
+from typefold.runtime.engines.tokenizer import PromptTokenizer, Render
+from typefold.runtime.engines.vocabulary import vocabulary_of
 from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
 
 _OLDEST, _NEWEST = (0, 25), (0, 33)
+_GPU_MEMORY = 0.9  # vLLM's own default, of which engines that share a GPU have their parts
 _MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM's 20
 _DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
@@ -133,7 +135,7 @@ class VllmEngine:
     def vocabulary(self) -> Vocabulary:
         """Facts about the tokens, special ones excluded."""
         if self._vocabulary is None:
-            self._vocabulary = Vocabulary(longest_token(self._tokenizer))
+            self._vocabulary = vocabulary_of(self._tokenizer)
         return self._vocabulary
 
     @property
@@ -281,7 +283,9 @@ class VllmEngine:
             )
 
 
-def load(model: str, *, markers: Markers = "keep", **engine_options: Any) -> VllmEngine:
+def load(
+    model: str, *, markers: Markers = "keep", replica: tuple[int, int] = (0, 1), **engine_options: Any
+) -> VllmEngine:
     """Build an engine for a model, with defaults that suit typed prompts.
 
     Grammars go to xgrammar. On a CPU the engine runs in this process, without compilation, with 1 GiB of KV cache and
@@ -290,6 +294,8 @@ def load(model: str, *, markers: Markers = "keep", **engine_options: Any) -> Vll
     Args:
         model: A model name or path.
         markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
+        replica: Which of how many engines of this model it is. Several have a process each, on GPUs of their own as far as
+            there are any, and share the memory of those that they share.
         engine_options: What `vllm.LLM` takes; it goes before any default.
 
     Raises:
@@ -308,16 +314,31 @@ def load(model: str, *, markers: Markers = "keep", **engine_options: Any) -> Vll
             options |= {"enforce_eager": True, "enable_chunked_prefill": False}
             if "gpu_memory_utilization" not in engine_options:
                 options["kv_cache_memory_bytes"] = 1 << 30
+        variables: dict[str, str] = {}
+        if replica[1] > 1 and current_platform.is_cuda_alike():
+            variables, share = gpus_of(replica, engine_options, _visible_gpus())
+            if share > 1:
+                options["gpu_memory_utilization"] = round(_GPU_MEMORY / share, 3)
         options |= engine_options
         given: object = options.get("structured_outputs_config") or {}
         if is_dict(given):
             backend = given.get("backend", "xgrammar")
             tight = {"disable_any_whitespace": True} if backend in ("xgrammar", "guidance") else {}
             options["structured_outputs_config"] = {"backend": backend, **tight, **given}
-        own_process = not current_platform.is_cpu() or "VLLM_ENABLE_V1_MULTIPROCESSING" in os.environ
-        with environment({} if own_process else {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}):
+        own_process = replica[1] > 1 or not current_platform.is_cpu() or "VLLM_ENABLE_V1_MULTIPROCESSING" in os.environ
+        if replica[1] > 1 or not own_process:
+            variables["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if own_process else "0"
+        with environment(variables):
             llm = shielded(partial(LLM, model, **options)) if own_process else LLM(model, **options)
     return VllmEngine(llm, owned=True, markers=markers)
+
+
+def _visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [str(number) for number in range(torch.cuda.device_count())] if named is None else named.split(",")
 
 
 def _check_version() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Iterator
 from functools import cache
 from math import inf
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import assume, given, settings
@@ -26,6 +27,7 @@ TOKENS = [
     *(b'": ', b", ", b'{"', b"(((", b'"}', b"true", b"null"),
 ]
 TOY = Vocabulary(longest=max(map(len, TOKENS)))
+KNOWN = Vocabulary.of_tokens(TOKENS)
 
 
 def fewest_and_most(data: bytes) -> tuple[int, int]:
@@ -56,12 +58,12 @@ def holds(bounds: TokenBounds, text: str) -> None:
     assert bounds.most is None or most + 1 <= bounds.most
 
 
-@given(finite, st.integers(0, 2**32))
+@given(finite, st.integers(0, 2**32), st.sampled_from([TOY, KNOWN]))
 @settings(deadline=None, max_examples=200)
-def test_no_cut_of_a_text_falls_outside_the_bounds(expr: Expr, seed: int) -> None:
+def test_no_cut_of_a_text_falls_outside_the_bounds(expr: Expr, seed: int, vocabulary: Vocabulary) -> None:
     known = sorted(texts(expr))
     assume(known)
-    bounds = token_bounds(Language(expr), TOY)
+    bounds = token_bounds(Language(expr), vocabulary)
     for text in random.Random(seed).sample(known, min(len(known), 12)):
         holds(bounds, text)
 
@@ -73,10 +75,11 @@ RECURSIVE = {
 }
 
 
+@pytest.mark.parametrize("vocabulary", [TOY, KNOWN], ids=["longest", "tokens"])
 @pytest.mark.parametrize("name", RECURSIVE)
-def test_no_cut_of_a_sampled_text_falls_outside_the_bounds(name: str) -> None:
+def test_no_cut_of_a_sampled_text_falls_outside_the_bounds(name: str, vocabulary: Vocabulary) -> None:
     language = RECURSIVE[name]
-    bounds = token_bounds(language, TOY)
+    bounds = token_bounds(language, vocabulary)
     for seed in range(30):
         rng = random.Random(seed)
         text = sample(language, rng, exotic=0.5)
@@ -129,6 +132,36 @@ def test_bytes_become_tokens_by_the_longest_token() -> None:
     assert TokenBounds.of_bytes(0, 0, Vocabulary(8)) == TokenBounds(1, 1)
     assert TokenBounds.of_bytes(16, 17, Vocabulary(8)) == TokenBounds(2, 18)
     assert TokenBounds.of_bytes(17, inf, Vocabulary(8)) == TokenBounds(3, None)
+
+
+def fewest_of(language: Language, seed: int = 0) -> int:
+    return min(fewest_and_most(sample(language, random.Random(seed), exotic=0).encode())[0] for seed in range(60))
+
+
+@pytest.mark.parametrize(
+    ("hint", "least"),
+    [
+        (Annotated[int, Field(ge=1000, le=9999)], 4),  # each digit is a token
+        (Literal["(((", "(((("], 1),
+        (list[Literal[7]], 2),
+        (tuple[bool, None], 5),
+        (Annotated[str, Field(pattern="^[0-9]{3}-aaaa$")], 5),
+    ],
+)
+def test_tokens_that_are_known_by_their_bytes_bring_the_lower_bound_up(hint: Any, least: int) -> None:
+    kind = output_type(hint)
+    assert kind.token_bounds(KNOWN).least == least
+    assert kind.constraint.language is not None
+    assert kind.token_bounds(TOY).least <= least <= fewest_of(kind.constraint.language)
+
+
+def test_bounds_are_worked_out_once_a_vocabulary_and_are_no_part_of_a_pickle() -> None:
+    constraint = output_type(list[Literal[7]]).constraint
+    assert constraint.token_bounds(KNOWN) is constraint.token_bounds(KNOWN)
+    assert constraint.token_bounds(TOY) != constraint.token_bounds(Vocabulary(1))
+    again = pickle.loads(pickle.dumps(constraint))
+    assert again == constraint and again.token_bounds(KNOWN) == constraint.token_bounds(KNOWN)
+    assert b"aaaa" not in pickle.dumps(constraint)
 
 
 class Pair(BaseModel):

@@ -1,5 +1,7 @@
 """An explanation says what is so: of every documented type, and in every dress."""
 
+# Tests look inside:
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import dataclasses

@@ -75,21 +75,23 @@ def ask_for_all(runtime: Runtime, rows: int, max_tokens: int) -> tuple[Counter[s
         results = list(error.results)
     assert len(results) == len(kinds)
     counts, broken = Counter[str](), list[str]()
+    result: Any
     for source, kind, result in zip((SOURCES[i // rows] for i in range(len(kinds))), kinds, results, strict=True):
         match result:
-            case Success(value):
+            case Success():
+                value = result.unwrap()
                 counts["values"] += 1
                 if not kind.wire.accepts(value):
                     broken.append(f"{source}: {value!r} is no value of it")
             case Failure(Truncated()):
                 counts[f"cut off: {source}"] += 1
-            case Failure(Invalid() as error):
+            case Failure(Invalid() as invalid):
                 with pytest.raises(DecodeError) as caught:
-                    kind.decode(error.text)
+                    kind.decode(invalid.text)
                 named = failed_checks(kind, caught.value)
                 counts[f"failed {', '.join(named)}: {source}"] += 1
                 if not named:
-                    broken.append(f"{source}: {error}")
+                    broken.append(f"{source}: {invalid}")
             case _:
                 broken.append(f"{source}: {result}")
     return counts, broken

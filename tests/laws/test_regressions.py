@@ -56,7 +56,7 @@ class HoldsFar(BaseModel):
 
 @dataclasses.dataclass
 class PlainFar:
-    far: Literal[1, 2**70]
+    far: Literal[1, 1180591620717411303424]
 
 
 class AroundPlainFar(BaseModel):
@@ -64,7 +64,7 @@ class AroundPlainFar(BaseModel):
 
 
 class LiteralFar(BaseModel):
-    far: list[Literal[1, 2**70]]
+    far: list[Literal[1, 1180591620717411303424]]
 
 
 class Point(TypedDict):
@@ -371,4 +371,4 @@ def test_a_literal_that_pydantic_itself_cannot_read_is_refused_where_pydantic_wo
     with pytest.raises(UnsupportedType, match=r"return\.far\[\]: .* which pydantic does not find beside smaller ones"):
         output_type(LiteralFar)
     with pytest.raises(UnsupportedType, match="which pydantic does not find beside smaller ones"):
-        output_type(Annotated[Literal[1, 2**70], AfterValidator(abs)])
+        output_type(Annotated[Literal[1, 1180591620717411303424], AfterValidator(abs)])
