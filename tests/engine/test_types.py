@@ -79,7 +79,7 @@ def ask_for_all(runtime: Runtime, rows: int, max_tokens: int) -> tuple[Counter[s
     for source, kind, result in zip((SOURCES[i // rows] for i in range(len(kinds))), kinds, results, strict=True):
         match result:
             case Success():
-                value = result.unwrap()
+                value: Any = result.unwrap()
                 counts["values"] += 1
                 if not kind.wire.accepts(value):
                     broken.append(f"{source}: {value!r} is no value of it")

@@ -56,7 +56,7 @@ class HoldsFar(BaseModel):
 
 @dataclasses.dataclass
 class PlainFar:
-    far: Literal[1, 1180591620717411303424]
+    far: Literal[1, 1180591620717411303424]  # type: ignore[valid-type]  # mypy knows 64 bits
 
 
 class AroundPlainFar(BaseModel):
@@ -64,7 +64,7 @@ class AroundPlainFar(BaseModel):
 
 
 class LiteralFar(BaseModel):
-    far: list[Literal[1, 1180591620717411303424]]
+    far: list[Literal[1, 1180591620717411303424]]  # type: ignore[valid-type]  # as above
 
 
 class Point(TypedDict):
