@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from typefold.cli_journal import journal_app
 from typefold.commands.app import add_to
 
 __all__ = ["app", "main"]
@@ -98,6 +99,7 @@ def check_command(
 
 
 add_to(app)
+app.add_typer(journal_app, name="journal")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, ParamSpec, Self
 
+from typefold.compiler import Vocabulary
 from typefold.face import Face, plan_of
 from typefold.plan import Plan
 from typefold.runtime import Outcome, PromptError, Request, Thinking
@@ -24,10 +25,13 @@ __all__ = ["FakeEngine"]
 P = ParamSpec("P")
 
 _ROOM = 1 << 20  # tokens are bytes here, so a prompt may be longer than a model's context
+_LONGEST = 1 << 10
 
 
 class FakeEngine(Script):
     """Answers prompts in place of a model, and keeps what was sent. `with FakeEngine() as fake:` makes it current.
+
+    No limit on tokens cuts an answer, since tokens are a model's; say `truncated(...)` where one is to be cut.
 
     Args:
         seed: Gives other made-up answers.
@@ -175,6 +179,14 @@ class _Planned(ScriptedEngine):
         super().__init__(**options)
         self.planned: dict[int, Answer | None] = {}
         self._answer = self._planned
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """As if tokens were of many bytes: a limit that a program sets is for a model's tokens, and is met by none here."""
+        return Vocabulary(longest=_LONGEST)
+
+    def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
+        super().add(key, request, token_ids, self.max_model_len)
 
     def _planned(self, request: Request) -> Answer:
         answer = self.planned.pop(id(request))

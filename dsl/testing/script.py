@@ -80,7 +80,8 @@ class Script:
 
         Args:
             prompt: The prompt function.
-            function: Takes what the prompt function takes, and gives what `answer` takes.
+            function: Takes what the prompt function takes, defaults filled in, and gives what `answer` takes, or
+                `NotImplemented` where it has nothing to say.
 
         Example:
             >>> from typefold import ask, prompt
@@ -97,9 +98,10 @@ class Script:
         def answered(request: Request) -> object:
             call = caller(request)
             assert call is not None
-            args, kwargs = call.arguments
+            bound = plan.definition.signature.bind(*call.arguments[0], **call.arguments[1])
+            bound.apply_defaults()
             called: Callable[..., object] = function
-            return called(*args[len(plan.bound) :], **kwargs)
+            return called(*bound.args[len(plan.bound) :], **bound.kwargs)
 
         self._say(lambda request: asked_by(request, plan), answered)
 
