@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from typefold.runtime import Engine
 from typefold.runtime.engine import Markers
 
-__all__ = ["LLM", "Model", "check_faults", "engine_of", "title"]
+__all__ = ["LLM", "Model", "check_faults", "check_replicas", "engine_of", "title"]
 
 
 class LLM(Protocol):
@@ -26,18 +26,21 @@ Model: TypeAlias = str | LLM | Engine | Callable[[], LLM | Engine]
 """A model's name or path, a `vllm.LLM`, an engine, or a function that makes one of the last two."""
 
 
-def engine_of(model: Any, options: Mapping[str, Any], *, markers: Markers = "keep") -> Engine:
+def engine_of(
+    model: Any, options: Mapping[str, Any], *, markers: Markers = "keep", replica: tuple[int, int] = (0, 1)
+) -> Engine:
     """The engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
 
     Args:
         model: What the runtime was made with.
         options: What `vllm.LLM` takes, for a model that is named.
         markers: What becomes of messages that hold a template's own markers.
+        replica: Which of how many engines of this model it is.
     """
     if isinstance(model, str):
         from typefold.runtime.engines.vllm import load
 
-        return load(model, markers=markers, **options)
+        return load(model, markers=markers, replica=replica, **options)
     if options:
         made = "the function makes the LLM" if _is_factory(model) else "the LLM is made already"
         raise TypeError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
@@ -55,6 +58,21 @@ def engine_of(model: Any, options: Mapping[str, Any], *, markers: Markers = "kee
 def title(model: Any) -> str:
     """What stands in for the name of a model that has none."""
     return str(getattr(model, "__qualname__", None) or type(model).__name__)
+
+
+def check_replicas(model: Any, replicas: object) -> None:
+    """Refuse a number of engines that can't be.
+
+    Raises:
+        TypeError: It is no number from 1, or there is no way to make more than one engine.
+    """
+    if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1:
+        raise TypeError(f"Runtime: replicas is a number of engines, an int from 1, not {replicas!r}")
+    if replicas > 1 and not isinstance(model, str) and not _is_factory(model):
+        raise TypeError(
+            f"Runtime: replicas={replicas} needs a way to make engines, and this {title(model)} was made already; give a "
+            "model's name, or a function that makes one: Runtime(lambda: LLM(...), replicas=...)"
+        )
 
 
 def check_faults(model: Any, restarts: object, watchdog: object) -> None:

@@ -87,9 +87,9 @@ class Recording:
         """Answer requests, from the journal or by the engine."""
         return self._open().submit(requests)
 
-    def loaded(self, engine: Engine) -> None:
-        """The engine is there."""
-        self._open().loaded(engine)
+    def loaded(self, facts: EngineFacts, engine: Engine) -> None:
+        """The engine is there, or several of which this is one."""
+        self._open().loaded(facts, engine.max_model_len)
 
     def close(self) -> None:
         """Write what has finished, and close a journal that was opened here. The engine must have ended."""

@@ -21,13 +21,14 @@ from typing_extensions import TypeForm, Unpack
 
 from typefold.compiler import Message, Vocabulary, WireFormat
 from typefold.errors import NoRuntime
-from typefold.loading import Model, check_faults, engine_of, title
+from typefold.loading import Model, check_faults, check_replicas, engine_of, title
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place
 from typefold.recording import Recording
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import Markers
 from typefold.runtime.facts import EngineFacts
+from typefold.runtime.fleet import Fleet, Worker
 from typefold.runtime.journal import Journal
 from typefold.tracing import trace, tracer
 
@@ -52,6 +53,8 @@ class Runtime:
         journal: A file in which every finished request is kept, or a `Journal`. A program that runs again with it is
             answered from it, and only what is new or was not finished goes to the model.
         fresh: Whether to answer nothing from the journal: everything is asked anew, and replaces what is in it.
+        replicas: How many engines of the model answer, each in a process of its own: on GPUs of their own as far as there are
+            any, else sharing one, which pays where the CPU around an engine is the limit and not the GPU.
         restarts: How often the engine may be built again after a crash; the rows that were in flight are then asked again.
             A row that makes the engine crash costs three, and fails alone. Needs a model's name or a function.
         watchdog: For how many seconds a call into the engine may last before the engine is taken for dead and, where it
@@ -76,6 +79,7 @@ class Runtime:
         wire: WireFormat | None = None,
         single_flight: bool = True,
         seed: int | None = None,
+        replicas: int = 1,
         restarts: int = 0,
         watchdog: float | None = 1800.0,
         journal: Journal | Path | str | None = None,
@@ -89,9 +93,11 @@ class Runtime:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
             raise TypeError(f"Runtime: seed is an int, not {seed!r}")
         check_faults(named, restarts, watchdog)
+        check_replicas(named, replicas)
         self._model: Any = named
         self._engine_options = engine_options
-        self._scheduler: Scheduler | None = None
+        self._scheduler: Worker | None = None
+        self._replicas = replicas
         self._loading = threading.Lock()
         self._closed = False
         self._tokens: list[Any] = []
@@ -100,13 +106,17 @@ class Runtime:
         self._restarts = restarts
         self._watchdog = watchdog
         self._markers: Markers = markers
-        self._recording = None if journal is None else Recording(
-            journal,
-            model=named if isinstance(named, str) else None,
-            options=engine_options,
-            engine=lambda: self.engine,
-            forward=lambda requests: self._ready().submit(requests),
-            fresh=fresh,
+        self._recording = (
+            None
+            if journal is None
+            else Recording(
+                journal,
+                model=named if isinstance(named, str) else None,
+                options=engine_options,
+                engine=lambda: self.engine,
+                forward=lambda requests: self._ready().submit(requests),
+                fresh=fresh,
+            )
         )
         self.seed = seed
         self.place = Place()
@@ -154,7 +164,7 @@ class Runtime:
     def max_num_seqs(self) -> int | None:
         """How many requests the engine runs at once; `None` while that is not known."""
         if self._scheduler is not None:
-            return self._scheduler.engine.max_num_seqs
+            return self._scheduler.max_num_seqs
         known = self._recording.facts if self._recording and not self._closed else None
         return None if known is None else known.max_num_seqs
 
@@ -162,7 +172,10 @@ class Runtime:
     def facts(self) -> EngineFacts:
         """What programs must know of the engine: from its journal, or from the engine, loaded now if it was not yet."""
         known = self._recording.facts if self._scheduler is None and self._recording else None
-        return known or EngineFacts.of(self.engine)
+        if known is None:
+            worker = self._ready()
+            known = EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs)
+        return known
 
     @property
     def journaled(self) -> bool:
@@ -274,7 +287,7 @@ class Runtime:
         _entered.remove(self)
         self.close()
 
-    def _ready(self) -> Scheduler:
+    def _ready(self) -> Worker:
         scheduler = self._scheduler  # one attribute, read once: closing takes it away
         if scheduler is not None:
             return scheduler
@@ -282,17 +295,32 @@ class Runtime:
             if self._closed:
                 raise RuntimeError("this runtime was closed; make a new one")
             if self._scheduler is None:
-                build = partial(engine_of, self._model, self._engine_options, markers=self._markers)
-                self._scheduler = Scheduler(
-                    build(),
-                    single_flight=self._single_flight,
-                    rebuild=build,
-                    restarts=self._restarts,
-                    watchdog=self._watchdog,
-                )
+                self._scheduler = worker = self._load()
                 if self._recording:
-                    self._recording.loaded(self._scheduler.engine)
+                    self._recording.loaded(
+                        EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs), worker.engine
+                    )
             return self._scheduler
+
+    def _load(self) -> Worker:
+        schedulers: list[Scheduler] = []
+        try:
+            for number in range(self._replicas):
+                replica = (number, self._replicas)
+                build = partial(engine_of, self._model, self._engine_options, markers=self._markers, replica=replica)
+                schedulers.append(
+                    Scheduler(
+                        build(),
+                        single_flight=self._single_flight,
+                        rebuild=build,
+                        restarts=self._restarts,
+                        watchdog=self._watchdog,
+                    )
+                )
+        except BaseException:  # no engine stays behind that nobody could use
+            Fleet(schedulers).close()
+            raise
+        return schedulers[0] if self._replicas == 1 else Fleet(schedulers)
 
 
 AHEAD = 4

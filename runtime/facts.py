@@ -26,9 +26,9 @@ class EngineFacts:
     thinking: Thinking | None = None
 
     @classmethod
-    def of(cls, engine: Engine) -> EngineFacts:
-        """The facts of an engine that is there."""
-        return cls(engine.max_num_seqs, engine.max_logprobs, engine.thinking)
+    def of(cls, engine: Engine, *, max_num_seqs: int | None = None) -> EngineFacts:
+        """The facts of an engine that is there; of several, how many requests they all run at once."""
+        return cls(max_num_seqs or engine.max_num_seqs, engine.max_logprobs, engine.thinking)
 
     @classmethod
     def from_json(cls, text: str) -> EngineFacts:

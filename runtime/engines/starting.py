@@ -14,14 +14,14 @@ import multiprocessing
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["Guard", "environment", "shielded"]
+__all__ = ["Guard", "environment", "gpus_of", "shielded"]
 
 T = TypeVar("T")
 
@@ -85,6 +85,30 @@ class Guard:
             shell.wait()
             assert shell.stdin is not None
             shell.stdin.close()
+
+
+def gpus_of(replica: tuple[int, int], options: Mapping[str, Any], visible: Sequence[str]) -> tuple[dict[str, str], int]:
+    """Where one of several engines runs.
+
+    Args:
+        replica: Which of how many it is.
+        options: The options of each engine; how many GPUs it spans stands there.
+        visible: The GPUs that there are, as CUDA_VISIBLE_DEVICES names them.
+
+    Returns:
+        The environment that makes it run there, and how many engines share a GPU at most.
+
+    Example:
+        >>> gpus_of((3, 4), {}, ["0", "1"]), gpus_of((1, 2), {"tensor_parallel_size": 2}, ["0", "1", "2", "3"])
+        (({'CUDA_VISIBLE_DEVICES': '1'}, 2), ({'CUDA_VISIBLE_DEVICES': '2,3'}, 1))
+    """
+    number, count = replica
+    spans = int(options.get("tensor_parallel_size") or 1) * int(options.get("pipeline_parallel_size") or 1)
+    if spans > len(visible):  # vLLM says what is wrong with that
+        return {}, 1
+    places = len(visible) // spans
+    first = number % places * spans
+    return {"CUDA_VISIBLE_DEVICES": ",".join(visible[first : first + spans])}, -(-count // places)
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from typefold.runtime.engine import Engine
 from typefold.runtime.entry import Entry, Limits, verdict
 from typefold.runtime.errors import Cancelled, PromptError, Truncated
 from typefold.runtime.facts import EngineFacts
@@ -113,11 +112,11 @@ class Recorder:
             self._facts = EngineFacts.from_json(text)
         return self._facts
 
-    def loaded(self, engine: Engine) -> None:
+    def loaded(self, facts: EngineFacts, max_model_len: int) -> None:
         """The engine is there: write its facts down for later runs."""
-        self._max_model_len = engine.max_model_len
-        self._facts = EngineFacts.of(engine)
-        self._journal.write_facts(self._model, self._facts.as_json())
+        self._max_model_len = max_model_len
+        self._facts = facts
+        self._journal.write_facts(self._model, facts.as_json())
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Answer requests, from the journal or by the engine.
