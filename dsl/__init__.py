@@ -15,6 +15,7 @@ from typefold.compiler import (
     WireFormat,
     output_type,
 )
+from typefold.async_prompt import AsyncPrompt
 from typefold.deferred import Deferred
 from typefold.definition import Example, example
 from typefold.demo_model import demo_model
@@ -22,7 +23,7 @@ from typefold.errors import BatchError, NoRuntime, PromptUsageError
 from typefold.gather import gather
 from typefold.messages import Message, ask, assistant, raw, system, user
 from typefold.program import run
-from typefold.prompt import AsyncPrompt, Prompt, prompt
+from typefold.prompt import Prompt, prompt
 from typefold.runtime import (
     BadInput,
     Cancelled,

@@ -8,14 +8,15 @@ deferred value for one that is there.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from returns.result import Result
 from typing_extensions import TypeIs
 
-from typefold.batch import told
+from typefold.awaiting import awaited
+from typefold.batch import told, value_in
 from typefold.errors import PromptUsageError
 from typefold.graph import Node, work_out
 from typefold.messages import current_frame
@@ -31,8 +32,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Deferred(Generic[T_co]):
     """A value that is still to be worked out. Made by `prompt.defer(...)`, `.then(...)` and `gather.defer(...)`.
 
-    It stands where a value of its type is due in another `.defer(...)`. `result`, `safe` and `typefold.gather` work it
-    out, with all that it is made from: each value once, as soon as its inputs are there, in one batch. What has been
+    It stands where a value of its type is due in another `.defer(...)`. `result`, `safe`, `await` and `typefold.gather` work
+    it out, with all that it is made from: each value once, as soon as its inputs are there, in one batch. What has been
     worked out is kept.
 
     Attributes:
@@ -117,6 +118,35 @@ class Deferred(Generic[T_co]):
             PromptUsageError: It waits for itself, or a prompt is used in a way that can't work.
         """
         return told(self.safe())
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        """The value, worked out as `result` does it while the event loop goes on; cancelling the task withdraws the requests.
+
+        Several that are awaited together (`asyncio.gather`) share a batch; `await gather.defer(...)` gives a typed tuple.
+
+        Raises:
+            PromptError: The call behind it gave none; `InputFailed` where something that it is made from failed.
+            Exception: Whatever a function given to `then` raised.
+            NoRuntime: No model has been named.
+
+        Example:
+            >>> import asyncio
+            >>> from typefold import Runtime, ask, gather, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... async def hero(setting: str) -> str:
+            ...     return ask(f"Name a hero from {setting}.")
+            >>> async def main() -> tuple[str, int]:
+            ...     name = hero.defer("Mars")
+            ...     return await gather.defer(name, name.then(len))
+            >>> with Runtime(ScriptedEngine(answers=["Zed"])):
+            ...     asyncio.run(main())
+            ('Zed', 3)
+        """
+        return self._value().__await__()
+
+    async def _value(self) -> T_co:
+        return value_in(await awaited(self.safe))
 
     def safe(self) -> Result[T_co, Exception]:
         """The value as a `Result`, worked out now if it was not yet; nothing is raised for what failed.

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get_type_hints
 
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
 from typefold.compiler.errors import describe
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from typefold.calls import Form
     from typefold.compiler import WireFormat
 
-__all__ = ["Definition", "Example", "example"]
+__all__ = ["Binding", "Definition", "Example", "example"]
 
 R = TypeVar("R")
+
+Binding: TypeAlias = Literal["instance", "class", "nothing"]
+"""What a function takes first as an attribute: of a method the instance, of a class method the class."""
 
 
 class Example(Generic[R]):
@@ -63,6 +66,7 @@ class Definition(Generic[R]):
 
     function: Callable[..., Any]
     namespace: Mapping[str, Any]
+    binding: Binding = "instance"
 
     @cached_property
     def name(self) -> str:
@@ -168,9 +172,16 @@ class Definition(Generic[R]):
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self.name}() {error}") from None
+            raise TypeError(f"{self.name}() {error}{self._hint(args)}") from None
         bound.apply_defaults()
         return dict(bound.arguments)
+
+    def _hint(self, args: tuple[Any, ...]) -> str:
+        """What may be the reason that arguments don't fit."""
+        first = next(iter(self.signature.parameters), None)
+        if first != "cls" or self.binding != "instance" or (args and isinstance(args[0], type)):
+            return ""
+        return "; of a class method, only calls work where @classmethod stands above @prompt: write it below"
 
     def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
         """What the body asks for these arguments.

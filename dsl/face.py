@@ -32,6 +32,14 @@ class Face(Generic[P, R]):
                 setattr(self, attribute, getattr(function, attribute))
         self.__wrapped__ = function
 
+    def _seen_from(self, instance: object, owner: type[Any] | None) -> Self:
+        """The prompt as an attribute: without its first parameter, if an instance or a class stands for that."""
+        binding = self._plan.definition.binding
+        if binding == "class":
+            return type(self)(self._plan.bind_instance(type(instance) if owner is None else owner))
+        # Above `@prompt`, `@classmethod` gives the class as the instance.
+        return self if binding == "nothing" or instance is None else type(self)(self._plan.bind_instance(instance))
+
     def __repr__(self) -> str:
         return f"<prompt {self._plan.name}{self._plan.definition.signature}>"
 

@@ -36,9 +36,9 @@ F = TypeVar("F")
 class Later(Face[P, R]):
     """A prompt function, as far as it is asked now and heard later."""
 
-    if TYPE_CHECKING:  # `defer` sees self as a callable; Prompt is one
+    if TYPE_CHECKING:  # `defer` sees self as a callable, as Prompt and AsyncPrompt are; what a call gives differs
 
-        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Ask once, now, and get a future of the value.

@@ -2,7 +2,7 @@
 
 `Prompt` is what users hold: called, it asks once; `.map` and `.starmap` ask for many rows as one batch; `.safe` gives
 results in place of exceptions. What it asks without waiting is in `later`; `.using` and `.render` are in `face`.
-`AsyncPrompt` is for `async def`. Both are immutable: a changed prompt is a new one.
+`AsyncPrompt`, for `async def`, is in `async_prompt`. Both are immutable: a changed prompt is a new one.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, ov
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeVarTuple, Unpack
 
-from typefold.batch import answer, answer_awaited, answers, answers_awaited
+from typefold.async_prompt import AsyncPrompt
+from typefold.batch import answer, answers
 from typefold.calls import values
-from typefold.definition import Definition, Example
+from typefold.definition import Binding, Definition, Example
 from typefold.errors import PromptUsageError
-from typefold.face import Face
 from typefold.later import Later
 from typefold.options import CallOptions, Options
 from typefold.plan import Plan
 from typefold.progress import length
 from typefold.runtime import PromptError
-from typefold.streams import AsyncStream, Stream
+from typefold.streams import Stream
 
 __all__ = ["AsyncPrompt", "Prompt", "PromptDecorator", "SafePrompt", "prompt"]
 
@@ -33,7 +33,6 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 A = TypeVar("A")
-B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
@@ -111,14 +110,22 @@ class Prompt(Later[P, R]):
         """The same prompt function with `Result` in place of exceptions."""
         return SafePrompt(self._plan)
 
+    # A first parameter that takes a class is that of a class method, one that takes the instance that of a method; a static
+    # method has neither. mypy can't tell of every P that it may begin with a class, hence its ignores.
+    # fmt: off
+    @overload
+    def __get__(self: Callable[Concatenate[type[A], Q], object], instance: None, owner: type[A], /) -> Prompt[Q, R]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
     @overload
-    def __get__(self: Prompt[Concatenate[A, Q], B], instance: A, owner: type[Any] | None = None, /) -> Prompt[Q, B]: ...
+    def __get__(self: Callable[Concatenate[A, Q], object], instance: A, owner: type[Any] | None = None, /) -> Prompt[Q, R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    @overload
+    def __get__(self: Callable[Concatenate[type[A], Q], object], instance: A, owner: type[A] | None = None, /) -> Prompt[Q, R]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
+    # fmt: on
     def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
-        if instance is None:
-            return self
-        return Prompt(self._plan.bind_instance(instance))
+        return self._seen_from(instance, owner)
 
 
 class SafePrompt(Generic[P, R]):
@@ -155,45 +162,6 @@ class SafePrompt(Generic[P, R]):
         return answers(plan.rows((tuple(row), {}) for row in rows), length(rows))
 
 
-class AsyncPrompt(Face[P, R]):
-    """A prompt function written with `async def`; calls that are awaited together share a batch."""
-
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Ask once; cancelling the task withdraws the request.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
-            PromptError: The row gave no value.
-        """
-        return await answer_awaited(self._plan.once(args, kwargs))
-
-    def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
-        """Ask once and get the answer while it is written; see `Prompt.stream`."""
-        return AsyncStream(self._plan.once(args, kwargs))
-
-    async def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        items: Iterable[A],
-        /,
-        *args: Q.args,
-        **kwargs: Q.kwargs,
-    ) -> list[R]:
-        """Ask for every item, as one batch; see `Prompt.map`."""
-        plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(await answers_awaited(plan.rows(((item, *args), kwargs) for item in items)))
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
-    @overload
-    def __get__(
-        self: AsyncPrompt[Concatenate[A, Q], B], instance: A, owner: type[Any] | None = None, /
-    ) -> AsyncPrompt[Q, B]: ...
-    def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
-        if instance is None:
-            return self
-        return AsyncPrompt(self._plan.bind_instance(instance))
-
-
 class PromptDecorator:
     """What `@prompt(...)` with options gives: the decorator itself."""
 
@@ -220,7 +188,8 @@ def prompt(
 ) -> Any:
     """Make a prompt function.
 
-    Works on functions, methods, static methods (under `@staticmethod`) and `async def`, bare or with options.
+    Works on functions, methods, class methods and static methods (above `@classmethod` and `@staticmethod`) and
+    `async def`, bare or with options.
 
     Args:
         function: The function; its body is `return ask(...)`, its return annotation the form of the answer.
@@ -261,12 +230,14 @@ def _scope(frame: FrameType | None) -> Mapping[str, Any]:
 def _decorate(
     function: object, options: Mapping[str, Any], examples: tuple[Example[Any], ...], scope: Mapping[str, Any]
 ) -> Prompt[..., Any] | AsyncPrompt[..., Any]:
+    binding: Binding = "instance"
+    method: Any = function
     if isinstance(function, (staticmethod, classmethod)):
-        kind = "staticmethod" if isinstance(function, staticmethod) else "classmethod"
-        raise PromptUsageError(f"write @{kind} above @prompt, not below it")
+        binding = "nothing" if isinstance(method, staticmethod) else "class"
+        function = method.__func__
     if not inspect.isroutine(function):
         raise PromptUsageError(f"@prompt goes on a function, not on {type(function).__name__}")
-    definition: Definition[Any] = Definition(function, scope)
+    definition: Definition[Any] = Definition(function, scope, binding)
     plan = Plan(definition, Options().with_(options, where=definition.name), examples)
     plan.check()
     return AsyncPrompt(plan) if definition.is_async else Prompt(plan)

@@ -34,6 +34,8 @@ __all__ = ["TypefoldPlugin"]
 
 R = TypeVar("R")
 
+_DEFERS = {f"typefold.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "later.Later")}
+
 
 class TypefoldPlugin(Plugin):
     """What mypy asks."""
@@ -58,7 +60,7 @@ class TypefoldPlugin(Plugin):
         return self._options if fullname == "typefold.prompt.prompt" else None
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
-        return self._defer if fullname in ("typefold.prompt.Prompt.defer", "typefold.later.Later.defer") else None
+        return self._defer if fullname in _DEFERS else None
 
     def report_config_data(self, ctx: ReportConfigContext) -> None:
         """Nothing to report; but before a module's interface is written down, its declarations are put into it."""

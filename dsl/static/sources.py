@@ -39,7 +39,7 @@ class Function:
     def inside(self) -> Sequence[ast.AST]:
         """The nodes of the body, as they are written, without those of functions and classes in it."""
         found: list[ast.AST] = []
-        waiting: list[ast.AST] = self.node.body[::-1]
+        waiting: list[ast.AST] = [*reversed(self.node.body)]
         while waiting:
             node = waiting.pop()
             found.append(node)

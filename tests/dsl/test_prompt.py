@@ -304,11 +304,6 @@ def test_a_body_that_awaits_is_refused(runtime: Runtime) -> None:
         asyncio.run(wrong("x"))
 
 
-def test_prompt_under_staticmethod_says_the_order() -> None:
-    with pytest.raises(PromptUsageError, match="write @staticmethod above @prompt"):
-        prompt(staticmethod(lambda: None))
-
-
 def test_using_changes_options_and_leaves_the_original(runtime: Runtime, engine: ScriptedEngine) -> None:
     hot = judge.using(temperature=1.5, max_tokens=9)
     hot("a")

@@ -3,6 +3,7 @@
 As in `typed_cases.py`, `assert_type` must hold exactly, and a line with an `ignore` must be an error.
 """
 
+import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, assert_type
@@ -50,6 +51,11 @@ def count(text: str, least: int = 0, *, loud: bool = False) -> int:
 
 
 @prompt
+async def rated(text: str, least: int = 0) -> Verdict:
+    return ask(f"{text} {least}")
+
+
+@prompt
 def report(parts: list[str], verdicts: tuple[Verdict, int]) -> str:
     return ask(f"{parts} {verdicts}")
 
@@ -81,10 +87,30 @@ def eager() -> None:
     coroutine.close()
 
 
-async def awaited(critic: Critic) -> None:
+async def awaited(critic: Critic, any_hero: Deferred[Hero], settings: Sequence[str]) -> None:
     assert_type(await make.aio("Mars"), Character)
     assert_type(await judge.aio("x"), Verdict)
     assert_type(await critic.rate.aio("x"), int)
+    assert_type(await any_hero, Hero)
+    assert_type(await judge.defer("x"), Verdict)
+    assert_type(await gather.defer(make.defer("x"), judge.defer("x")), tuple[Character, Verdict])
+    assert_type(await gather.defer([judge.defer(setting) for setting in settings]), list[Verdict])
+    assert_type(await asyncio.gather(any_hero, judge.defer("x")), tuple[Hero, Verdict])
+    assert_type(await asyncio.wait_for(judge.defer("x"), 3), Verdict)
+
+
+async def of_async_prompts(settings: Sequence[str]) -> None:
+    assert_type(rated.submit("x"), Future[Verdict])
+    assert_type(rated.future("x", least=3), FutureResult[Verdict, PromptError])
+    assert_type(rated.defer("x"), Deferred[Verdict])
+    assert_type(rated.defer(rated.defer("x"), number := count.defer("x")), Deferred[Verdict])
+    assert_type(await rated.defer("x", least=3), Verdict)
+    assert_type(backstory.defer(make.defer("x"), "grim").then(len), Deferred[int])
+    assert_type(await number, int)
+    assert_type(await rated.starmap([("x", 3)]), list[Verdict])
+    assert_type(await rated.safe("x"), Result[Verdict, PromptError])
+    assert_type(await rated.safe.map(settings, least=3), list[Result[Verdict, PromptError]])
+    assert_type(await rated.safe.starmap([("x", 3)]), list[Result[Verdict, PromptError]])
 
 
 def deferred(critic: Critic, settings: Sequence[str], any_hero: Deferred[Hero]) -> None:
@@ -143,6 +169,14 @@ def batches(settings: Sequence[str]) -> None:
     assert_type(judge.safe.map(["x"]), list[Result[Verdict, PromptError]])
     assert_type(judge.safe.starmap([("x",)]), list[Result[Verdict, PromptError]])
     assert_type(run(judge, ["x"]), list[Verdict])
+
+
+async def wrong_awaited(number: Deferred[int]) -> None:
+    assert_type(await number, str)  # type: ignore[assert-type]  # pyright: ignore[reportAssertTypeFailure]
+    await rated.safe(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await rated.starmap([(3, 3)])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    rated.submit()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    rated.defer(number)  # type: ignore[arg-type]  # pyright: ignore
 
 
 def wrong(number: Deferred[int], someone: Deferred[Character], text: Deferred[str]) -> None:
