@@ -119,12 +119,12 @@ class Fleet:
         return [futures[index] for index in range(len(requests))]
 
     def close(self) -> None:
-        """End all of them; those in flight are aborted. May be called twice."""
-        threads = [threading.Thread(target=scheduler.close) for scheduler in self._schedulers]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        """End all of them; those in flight are aborted. May be called twice.
+
+        One after the other: processes that are waited for by several threads at once are taken for alive.
+        """
+        for scheduler in self._schedulers:
+            scheduler.close()
 
     def _choose(self, request: Request, usable: Sequence[int]) -> int:
         own = max(usable, key=partial(_weight, _beginning(request)))
