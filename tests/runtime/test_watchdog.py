@@ -1,0 +1,118 @@
+"""The watchdog: it is late by its own clock, so nothing here depends on how fast a machine is."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from typefold.runtime.watchdog import EngineHung, LeftBehind, Watchdog
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watched(
+    clock: Clock, kill: Callable[[], bool], *, limit: float | None = 0.1
+) -> tuple[Watchdog, list[EngineHung], threading.Event]:
+    given_up: list[EngineHung] = []
+    told = threading.Event()
+
+    def give_up(error: EngineHung) -> None:
+        given_up.append(error)
+        told.set()
+
+    return Watchdog(limit, kill, give_up, now=clock, grace=0.05), given_up, told
+
+
+def test_a_call_that_is_late_is_broken_off_and_its_thread_comes_back_with_the_reason() -> None:
+    clock, killed = Clock(), threading.Event()
+
+    def kill() -> bool:
+        killed.set()
+        return True
+
+    dog, given_up, _ = watched(clock, kill)
+    dog.beat()
+    clock.now = 1.0
+    assert killed.wait(30)
+    reason = dog.came_back()
+    assert isinstance(reason, EngineHung)
+    assert str(reason) == "no step of it ended within watchdog=0.1 s"
+    assert not given_up
+    dog.close()
+
+
+def test_a_call_that_comes_back_by_itself_after_the_kill_is_told_at_its_next_beat() -> None:
+    clock, killed = Clock(), threading.Event()
+
+    def kill() -> bool:
+        killed.set()
+        return True
+
+    dog = Watchdog(0.1, kill, lambda error: None, now=clock, grace=30)
+    dog.beat()
+    clock.now = 1.0
+    assert killed.wait(30)
+    with pytest.raises(EngineHung):
+        dog.beat()
+    assert dog.came_back() is not None
+    dog.close()
+
+
+@pytest.mark.parametrize("killable", [True, False])
+def test_a_thread_that_does_not_come_back_is_left_behind(killable: bool) -> None:
+    clock = Clock()
+    dog, given_up, told = watched(clock, lambda: killable)
+    dog.beat()
+    clock.now = 1.0
+    assert told.wait(30)
+    assert len(given_up) == 1
+    assert dog.left
+    for come_back in (dog.beat, dog.rest, dog.came_back):
+        with pytest.raises(LeftBehind):
+            come_back()
+    dog.close()
+
+
+def test_a_kill_that_fails_leaves_the_thread_behind() -> None:
+    def kill() -> bool:
+        raise OSError("no such process")
+
+    clock = Clock()
+    dog, given_up, told = watched(clock, kill)
+    dog.beat()
+    clock.now = 1.0
+    assert told.wait(30)
+    assert given_up
+    dog.close()
+
+
+def test_nothing_is_late_that_rests_or_beats() -> None:
+    clock, looked = Clock(), threading.Event()
+
+    def now() -> float:
+        looked.set()
+        return clock.now
+
+    dog = Watchdog(0.1, lambda: pytest.fail("killed"), lambda error: None, now=now)
+    dog.beat()
+    dog.rest()
+    clock.now = 100.0
+    dog.beat()
+    looked.clear()
+    assert looked.wait(30)  # the watchdog has looked, and found it in time
+    dog.rest()
+    assert dog.came_back() is None
+    dog.close()
+
+
+def test_without_a_limit_there_is_no_thread() -> None:
+    before = threading.active_count()
+    dog, _, _ = watched(Clock(), lambda: False, limit=None)
+    dog.beat()
+    assert threading.active_count() == before
+    dog.close()
