@@ -167,5 +167,6 @@ def signalled(number: signal.Signals) -> Trouble:
             main = threading.main_thread().ident
             assert main is not None
             signal.pthread_kill(main, number)
+        time.sleep(0.001)  # the row is to be there when the main thread gets to its handler
 
     return trouble

@@ -187,9 +187,7 @@ def test_whatever_a_step_raises_no_row_is_left_waiting(error: BaseException) -> 
 
 @pytest.mark.parametrize("verb", ["add", "deltas", "abort"])
 @pytest.mark.parametrize("restarts", [0, 1])
-def test_what_fails_outside_of_a_step_is_a_crash_too(
-    verb: str, restarts: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_outside_of_a_step_is_a_crash_too(verb: str, restarts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise OSError("the socket is closed")
 
@@ -292,7 +290,8 @@ def test_the_frames_of_a_crash_are_gone_before_the_next_engine_is_built() -> Non
     assert seen == [True]
 
 
-def test_closing_breaks_off_a_call_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("killable", [True, False])
+def test_closing_breaks_off_a_call_that_hangs(killable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "_PATIENCE", 0.05)
     inside, release = threading.Event(), threading.Event()
 
@@ -308,16 +307,13 @@ def test_closing_breaks_off_a_call_that_hangs(monkeypatch: pytest.MonkeyPatch) -
                 release.set()
             return killable
 
-    for killable in (True, False):
-        inside.clear()
-        release.clear()
-        asked = Scheduler(Killable(hang))
-        [future] = asked.submit([request("a")])
-        assert inside.wait(30)
-        asked.close()
-        assert isinstance(future.exception(30), Cancelled)
-        asked.close()
-        release.set()
+    asked = Scheduler(Killable(hang))
+    [future] = asked.submit([request("a")])
+    assert inside.wait(30)
+    asked.close()
+    assert isinstance(future.exception(30), Cancelled)
+    asked.close()
+    release.set()
 
 
 def test_restarts_need_a_way_to_build() -> None:

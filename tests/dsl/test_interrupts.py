@@ -1,0 +1,183 @@
+"""Ctrl-C and SIGTERM: how a program ends, what it says, and whose handler it is."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from typefold import Runtime, ask, prompt, run
+from typefold.interrupts import Interruptible, Terminated, interruptible
+from typefold.progress import Progress
+from typefold.runtime import Completion
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+PROGRAM = """
+import os, signal, sys
+from typefold import Runtime, ask, prompt, run
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+class Slow(ScriptedEngine):
+    def step(self):
+        if self.requests and self.requests[-1].prompt[-1].content == "2":  # begun when the row before it was counted
+            self.requests.clear()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().step()
+
+    def close(self):
+        print("engine closed", flush=True)
+
+@prompt(temperature=0)
+def tell(number: int) -> str:
+    return ask(f"{number}")
+
+def answer(request):
+    return "y" * (1 if request.prompt[-1].content == "1" else 5000)
+
+with Runtime(Slow(answer), journal=sys.argv[1]):
+    try:
+        run(tell, range(5), window=2)
+    finally:
+        print("finally", flush=True)
+"""
+
+
+@prompt
+def tell(number: int) -> str:
+    return ask(f"{number}")
+
+
+@pytest.fixture(autouse=True)
+def signals_as_python_has_them() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number in numbers:
+        signal.signal(number, before[number])
+
+
+def test_sigterm_ends_a_program_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    journal = tmp_path / "run.db"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(journal)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 143, done.stderr
+    assert done.stdout.split("\n") == ["finally", "engine closed", ""]
+    assert done.stderr.splitlines() == [
+        "typefold: stopped by SIGTERM with 1 of 5 rows done; what was not done was taken out of the engine.",
+        f"What was done is in {journal}: run the same program again, and it goes on from there.",
+    ]
+
+
+class Signalling(ScriptedEngine):
+    """An engine that sends a signal to the main thread with its second step."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(lambda request: "y" * 5000)
+        self._number = number
+
+    def step(self) -> Sequence[Completion]:
+        done = super().step()
+        if self.steps == 2:
+            main = threading.main_thread().ident
+            assert main is not None
+            signal.pthread_kill(main, self._number)
+        if self.steps >= 2:
+            time.sleep(0.001)  # the main thread is to get to its handler while the rows are there
+        return done
+
+
+def test_a_handler_of_the_program_s_own_decides() -> None:
+    class Checkpoint(Exception):
+        pass
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise Checkpoint
+
+    signal.signal(signal.SIGTERM, handler)
+    with Runtime(Signalling(signal.SIGTERM)) as runtime:
+        with pytest.raises(Checkpoint):
+            tell.map([1, 2])
+        assert signal.getsignal(signal.SIGTERM) is handler
+        assert tell.using(max_tokens=1)(3) == "y"
+        assert runtime.stats.cancelled == 2
+
+
+def test_a_handler_that_only_takes_note_lets_the_batch_go_on() -> None:
+    noted: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
+    with Runtime(Signalling(signal.SIGTERM)):
+        assert len(tell.using(max_tokens=50).map([1, 2])) == 2
+    assert noted == [signal.SIGTERM]
+
+
+def test_a_program_that_ignores_sigterm_ignores_it_in_a_batch() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with Runtime(Signalling(signal.SIGTERM)):
+        assert len(tell.using(max_tokens=50).map([1, 2])) == 2
+
+
+def test_between_batches_sigterm_is_python_s() -> None:
+    with Runtime(ScriptedEngine()):
+        stream = run.stream(tell, range(3))
+        next(stream)
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        list(stream)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_batches_may_overlap_in_any_order(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = Interruptible(), Interruptible()
+    first.begin()
+    second.begin()
+    first.end(None, "")
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    second.end(KeyboardInterrupt(), "7 rows done")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert capsys.readouterr().err == ""  # the outermost says it, if any does
+
+
+def test_a_second_sigterm_does_not_break_off_what_the_first_began() -> None:
+    with pytest.raises(Terminated) as caught, interruptible():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert caught.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_ctrl_c_says_how_far_a_batch_had_come(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), Progress(1000) as progress, Progress(5):
+        for row in range(12):
+            progress.row(failed=row < 2)
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == (
+        "typefold: stopped by Ctrl-C with 12 of 1,000 rows done (2 of them without a value); "
+        "what was not done was taken out of the engine.\n"
+    )
+    with pytest.raises(ValueError), Progress(1000):
+        raise ValueError
+    assert capsys.readouterr().err == ""
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        with Runtime(ScriptedEngine()), Progress(3):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
