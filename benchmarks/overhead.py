@@ -71,7 +71,7 @@ def against_bare(model: str, requests: int, rounds: int) -> list[dict[str, Any]]
     from vllm import LLM
 
     options: dict[str, Any] = {"max_model_len": 1024, "structured_outputs_config": {"backend": "xgrammar"}}
-    if not _has_gpu():
+    if not has_gpu():
         options |= {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "enable_chunked_prefill": False}
     llm: Any = LLM(model, enable_prefix_caching=False, **options)  # without it, whoever comes second would gain
     runtime = Runtime(llm, single_flight=False)  # each round asks the same again
@@ -173,7 +173,8 @@ def import_time(runs: int = 5) -> list[dict[str, Any]]:
     ]
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
+    """Whether torch sees one."""
     import torch
 
     return bool(torch.cuda.is_available())
