@@ -4,6 +4,7 @@ A prompt function's body is a message, its return annotation the form of the ans
 continuous batch and give parsed, typed values.
 """
 
+from typefold.async_prompt import AsyncPrompt
 from typefold.compiler import (
     DecodeError,
     Grammar,
@@ -15,7 +16,6 @@ from typefold.compiler import (
     WireFormat,
     output_type,
 )
-from typefold.async_prompt import AsyncPrompt
 from typefold.deferred import Deferred
 from typefold.definition import Example, example
 from typefold.demo_model import demo_model

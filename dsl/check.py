@@ -23,6 +23,7 @@ from typefold.static.disk import DiskNames
 from typefold.static.findings import Finding, Severity, at
 from typefold.static.kinds import kind_of_hint
 from typefold.static.options import option_findings
+from typefold.static.outputs import asking, output_findings
 from typefold.static.prompts import PromptCheck, parameters_in
 from typefold.static.rebuild import Evaluator, Where
 from typefold.static.silence import is_silenced
@@ -151,7 +152,7 @@ class _File:
                 reason = f"{type(error).__name__}: {error}"
                 message = f"{function.node.name!r} could not be checked ({reason}); this is a mistake in typefold, please report it"
                 yield at("internal", message, function.node), range(0)
-        for call in self._source.calls.values():
+        for call in self._source.every_call:
             decorated = self._source.decorated_by(call)
             where = Where(self._module, () if decorated is None else decorated.around)
             if self._words.is_options(call, where):
@@ -159,6 +160,11 @@ class _File:
                 for finding in option_findings(call, self._evaluator, where):
                     yield finding, lines
             inside = self._source.around(call.lineno, call.col_offset)
+            around = Where(self._module, () if inside is None else (*inside.around, inside.node))
+            asked = asking(call, self._evaluator, around)
+            if asked is not None:
+                for finding in output_findings(call, asked, self._evaluator, around):
+                    yield finding, range(0)
             if self._words.is_ask(call.func, inside):
                 misplaced = misplaced_ask(call, self._source, self._words)
                 if misplaced is not None:

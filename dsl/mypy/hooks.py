@@ -27,6 +27,7 @@ from typefold.mypy.asks import check_ask
 from typefold.mypy.deferral import widened
 from typefold.mypy.freshness import mark
 from typefold.mypy.options import checked_signature
+from typefold.mypy.outputs import check_output
 from typefold.mypy.prompts import check_prompt
 from typefold.mypy.workspace import Workspace
 
@@ -34,6 +35,7 @@ __all__ = ["TypefoldPlugin"]
 
 R = TypeVar("R")
 
+_GENERATES = {f"typefold.runtimes.Runtime.{name}" for name in ("generate", "__call__")}
 _DEFERS = {f"typefold.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "later.Later")}
 
 
@@ -51,9 +53,13 @@ class TypefoldPlugin(Plugin):
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         if fullname == "typefold.prompt.prompt":
             return self._prompt
+        if fullname == "typefold.compiler.output_type.output_type":
+            return self._output_type
         return self._ask if fullname == "typefold.messages.ask" else None
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        if fullname in _GENERATES:
+            return self._generated
         return self._prompt if fullname == "typefold.prompt.PromptDecorator.__call__" else None
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
@@ -76,6 +82,14 @@ class TypefoldPlugin(Plugin):
 
     def _prompt(self, ctx: FunctionContext | MethodContext) -> Type:
         _safely(lambda: check_prompt(ctx, self._workspace))
+        return ctx.default_return_type
+
+    def _generated(self, ctx: MethodContext) -> Type:
+        _safely(lambda: check_output(ctx, "runtime", self._workspace))
+        return ctx.default_return_type
+
+    def _output_type(self, ctx: FunctionContext) -> Type:
+        _safely(lambda: check_output(ctx, "output_type", self._workspace))
         return ctx.default_return_type
 
     def _ask(self, ctx: FunctionContext) -> Type:

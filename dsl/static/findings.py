@@ -36,7 +36,7 @@ CODES = {
         Code("prompt-attribute", "a template that reads what a parameter's type lacks"),
         Code("prompt-filter", "a template with a filter or a test that does not exist"),
         Code("prompt-unused", "a parameter that the prompt never uses", "warning"),
-        Code("prompt-return", "a return type that no constraint can be made from"),
+        Code("prompt-return", "a return type, or an `output_type`, that no constraint can be made from"),
         Code("prompt-option", "an option that does not exist or can't have this value"),
         Code("prompt-ask", "ask() where it can't work, or a body that returns something else"),
         Code("prompt-example", "an example that does not fit the prompt function"),

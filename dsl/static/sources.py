@@ -101,6 +101,15 @@ class Source:
             found.setdefault((call.lineno, call.col_offset), call)
         return found
 
+    @property
+    def every_call(self) -> Sequence[ast.Call]:
+        """Every call, those outside before those inside."""
+        return self._walked[1]
+
+    def call_at(self, line: int, column: int, end_line: int | None, end_column: int | None) -> ast.Call | None:
+        """The call from one place to another; columns are in bytes, as in `ast`."""
+        return self._calls_by_span.get((line, column, end_line, end_column))
+
     def decorated_by(self, node: ast.expr) -> Function | None:
         """The function that an expression decorates."""
         return self._decorated.get(node)
@@ -118,6 +127,10 @@ class Source:
     @cached_property
     def _decorated(self) -> dict[ast.expr, Function]:
         return {decorator: each for each in self.functions.values() for decorator in each.node.decorator_list}
+
+    @cached_property
+    def _calls_by_span(self) -> dict[tuple[int, int, int | None, int | None], ast.Call]:
+        return {(each.lineno, each.col_offset, each.end_lineno, each.end_col_offset): each for each in self._walked[1]}
 
     @cached_property
     def _by_decorator(self) -> dict[int, Function]:

@@ -147,6 +147,47 @@ def test_names_are_found_that_a_star_brought(write: Write) -> None:
     assert checked.prompts == 2
 
 
+def test_a_runtime_is_known_by_where_it_was_made_or_by_its_annotation(write: Write) -> None:
+    path = write("""
+        import typefold as tf
+        from elsewhere import model
+        from typefold import Logged, Runtime, current, output_type
+
+        runtime = Runtime("x")
+        noted: Runtime = model()
+        runtime.generate("x", output_type=complex)
+        noted("x", output_type=[int, complex])
+        model("x", output_type=complex)
+        model().generate("x", output_type=complex)
+
+        def f(given: Runtime, other: object, runtime: object) -> None:
+            given.generate("x", output_type=complex).real.hex()
+            other.generate("x", output_type=complex)
+            runtime.generate("x", output_type=complex)
+            with tf.Runtime("x") as one, Runtime("y") as two:
+                one("x", output_type=complex)
+                two.generate("x", output_type=Logged[complex])
+            current().generate("x", output_type=complex)
+            Runtime("x").generate("x", output_type=complex)  # type: ignore[prompt-return]
+            output_type(dict[str, complex], path="answer").decode("{}")
+            output_type(complex, registry=model)
+            tf.output_type(Logged[int])
+        """)
+    checked = check([path])
+    assert found(checked) == [
+        (7, 35, "prompt-return"),
+        (8, 30, "prompt-return"),
+        (13, 37, "prompt-return"),
+        (17, 30, "prompt-return"),
+        (18, 39, "prompt-return"),
+        (19, 41, "prompt-return"),
+        (21, 21, "prompt-return"),
+        (23, 24, "prompt-return"),
+    ]
+    said = [finding.message.partition(":")[0] for finding in checked.findings]
+    assert said == ["output_type"] * 4 + ["output_type.value", "output_type", "answer[...]", "return"]
+
+
 def test_a_comment_silences_a_check(write: Write) -> None:
     path = write(
         '''

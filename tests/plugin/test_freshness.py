@@ -118,3 +118,22 @@ def test_an_edit_of_a_body_makes_no_other_module_stale(project: Project, monkeyp
         project.write("inner.py", INNER.format(field=field, number=number))
         project.check("app.py")
         assert ("app" in checked) == again
+
+
+def test_a_type_given_to_a_runtime_is_looked_at_again_too(project: Project) -> None:
+    project.write("models.py", MODELS)
+    project.write(
+        "app.py",
+        """
+        from models import Outer
+        from typefold import Runtime
+
+        def ask_for(runtime: Runtime) -> Outer:
+            return runtime.generate("x", output_type=Outer)
+        """,
+    )
+    bad = ["output_type.inner.size: int has bounds that no number meets (from 9 to 0)"]
+    steps: list[tuple[str, list[str]]] = [(GOOD, []), (GOOD.replace("0, le=9", "9, le=0"), bad), (GOOD, [])]
+    for number, (field, expected) in enumerate(steps):
+        project.write("inner.py", INNER.format(field=field, number=number))
+        assert [error.message for error in project.check("app.py") if error.file == "app.py"] == expected

@@ -43,7 +43,7 @@ HEAD = dedent("""\
     from enum import Enum
     from typing import Annotated, Literal
     from pydantic import BaseModel, Field
-    from typefold import Scored, ask, example, prompt
+    from typefold import Logged, Runtime, Scored, ask, example, output_type, prompt
 
 
     class Character(BaseModel):
@@ -200,6 +200,18 @@ CASES = (
         """,
     ),
     case(
+        "prompt-return",
+        "Types that are given as values are judged as well: to a runtime, and to `output_type`.",
+        """
+        def answers(runtime: Runtime) -> None:
+            runtime.generate(["How old?", "How far?"], output_type=[int, complex])
+            runtime("Who?", output_type=Character | dict[str, complex])
+
+
+        plain = output_type(list[Logged[int]])
+        """,
+    ),
+    case(
         "prompt-option",
         "Options of `@prompt(...)`: names that do not exist, values of another type or out of range, and what does not go "
         "with the return type.",
@@ -350,10 +362,21 @@ disable_error_code = ["prompt-unused"]
 The plugin widens every parameter of `.defer(...)`, so that a `Deferred[T]` may be given where a `T` is due, by name too.
 Without it, type checkers see deferred values in the first six positional places.
 
+## Methods
+
+`@prompt` stands above `@classmethod` and `@staticmethod`. Both type checkers then see the parameters that are left, seen
+from the class and from an instance, in every way of asking. The other order is typed alike and works alike up to Python
+3.12. Since 3.13 a `classmethod` no longer asks what it holds, so of a prompt below it only plain calls work; `.map` and the
+like fail with a message that says which order to write, since type checkers take both orders for the same.
+
+A static method whose first parameter is a class (`type[T]`) looks like a class method to type checkers: give such a
+function another first parameter, or leave it outside of the class.
+
 ## `typefold check`
 
 `typefold check [paths]` finds the prompt functions in files and folders, those inside functions too, and says of them what
-the plugin says, but for what needs a type checker (what a call in a template gives, the types of options and examples).
+the plugin says, but for what needs a type checker (what a call in a template gives, the types of options and examples,
+which attributes are runtimes).
 Nothing of the program runs, no model is loaded, and neither mypy nor vLLM is needed, so it suits a pre-commit hook.
 
 - The exit status is 0 where all is right, 1 where something is wrong, 2 where a path does not exist. Warnings count with

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import PydanticUserError
 from pydantic_core import SchemaError
 
+from typefold.calls import Form
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.errors import PromptUsageError
@@ -34,11 +35,18 @@ class Judgement:
     misused: str | None = None
 
 
-def judged(hint: Any, *, path: str = "return", options: Options | None = None) -> Judgement:
-    """The compiler's judgement of a return type; an empty one where an opaque type is in the way of it."""
+def judged(hint: Any, *, path: str = "return", options: Options | None = None, is_returned: bool = True) -> Judgement:
+    """The compiler's judgement of a type; an empty one where an opaque type is in the way of it.
+
+    Args:
+        hint: The type.
+        path: What errors call it.
+        options: Those that it has to go with.
+        is_returned: Whether it may be `Logged` and the like, as a return type may.
+    """
     kind: OutputType[Any] | None = None
     try:
-        form = form_of(hint, path)
+        form = form_of(hint, path) if is_returned else Form(hint, path)
         kind = output_type(form.hint, registry=REGISTRY, path=form.path)
         form.check(kind, where="")
         (options or Options()).check(kind, where="")
