@@ -181,8 +181,8 @@ def test_a_runtime_is_known_by_where_it_was_made_or_by_its_annotation(write: Wri
         (17, 30, "prompt-return"),
         (18, 39, "prompt-return"),
         (19, 41, "prompt-return"),
-        (21, 21, "prompt-return"),
-        (23, 24, "prompt-return"),
+        (21, 17, "prompt-return"),
+        (23, 20, "prompt-return"),
     ]
     said = [finding.message.partition(":")[0] for finding in checked.findings]
     assert said == ["output_type"] * 4 + ["output_type.value", "output_type", "answer[...]", "return"]
