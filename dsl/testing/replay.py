@@ -13,14 +13,15 @@ from concurrent.futures import Future
 from typing import Any
 
 from typefold.recording import Recording
-from typefold.runtime import Outcome, Request, Scheduler
+from typefold.runtime import Outcome, Request
+from typefold.runtime.fleet import Worker
 from typefold.runtime.journal import Journal, ModelIdentity, Record
 from typefold.runtimes import Runtime
 from typefold.testing.sent import by_call
 
 __all__ = ["NotRecorded", "ReplayRuntime"]
 
-_SEARCHED = 200
+_SEARCHED = 100
 
 
 class NotRecorded(AssertionError):
@@ -49,7 +50,7 @@ class ReplayRuntime(Runtime):
         self._behind = behind
         self._how = how
         self._kept = journal
-        self._recorded = Recording(
+        self._recording = Recording(
             journal,
             model=None,
             options={},
@@ -57,7 +58,6 @@ class ReplayRuntime(Runtime):
             forward=self._send,
             identity=model,
         )
-        self._recording = self._recorded
 
     def _send(self, requests: Sequence[Request]) -> Sequence[Future[Outcome]]:
         if self._behind is None:
@@ -66,12 +66,15 @@ class ReplayRuntime(Runtime):
             raise error
         return self._ready().submit(requests)
 
-    def _ready(self) -> Scheduler:
+    def _load(self) -> Worker:
         if self._behind is None:
             raise NotRecorded(f"{self._kept.path} says nothing of its model's engine. {self._how}")
-        scheduler = self._behind._ready()
-        self._recorded.loaded(scheduler.engine)
-        return scheduler
+        return self._behind._ready()
+
+    def close(self) -> None:
+        """Close the recording; the runtime behind this one goes on."""
+        self._scheduler = None
+        super().close()
 
 
 def _said(journal: Journal, request: Request, how: str) -> str:
@@ -95,7 +98,7 @@ def _nearest(journal: Journal, request: Request) -> str:
 
     def likeness(record: Record) -> float:
         matcher.set_seq1("\n".join(_recorded(record)))
-        return matcher.quick_ratio()
+        return matcher.ratio()
 
     nearest = max(records, key=likeness)
     if _recorded(nearest) != asked:

@@ -51,7 +51,7 @@ def test_info_counts_by_function_and_model(path: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     first, header, *rows = result.stdout.splitlines()
     assert first.startswith(f"{path}: 4 requests, ")
-    assert header.split() == "function model requests prompt tokens output tokens last".split()
+    assert header.split() == ["function", "model", "requests", "prompt", "tokens", "output", "tokens", "last"]
     assert [row.split()[:3] for row in rows] == [["length", "ScriptedEngine", "3"], ["tell", "ScriptedEngine", "1"]]
     with Journal(path, read_only=True) as journal:
         summary = journal.summary()[0]

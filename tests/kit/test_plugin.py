@@ -33,7 +33,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def test_pytest_finds_it_and_it_loads_nothing() -> None:
     [point] = [each for each in entry_points(group="pytest11") if each.name == "typefold"]
-    program = f"import sys, {point.value}; print(sorted({{'typefold', 'pydantic', 'vllm', 'torch'}} & set(sys.modules)))"
+    program = (
+        f"import sys, {point.value}; print(sorted({{'typefold', 'pydantic', 'vllm', 'torch'}} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -45,7 +47,9 @@ def test_a_run_that_does_not_use_it_never_imports_typefold(pytester: pytest.Pyte
 
 def test_fixtures_markers_and_options_explain_themselves(pytester: pytest.Pytester) -> None:
     pytester.runpytest("--help").stdout.fnmatch_lines(["*--typefold-record=*"])
-    pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.typefold_engine(*", "@pytest.mark.typefold_replay(*"])
+    pytester.runpytest("--markers").stdout.fnmatch_lines(
+        ["@pytest.mark.typefold_engine(*", "@pytest.mark.typefold_replay(*"]
+    )
     pytester.runpytest("--fixtures").stdout.fnmatch_lines(["typefold_engine*", "typefold_replay*"])
 
 
