@@ -5,6 +5,7 @@ from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Diale
 from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
 from typefold.compiler.explain import Explanation
 from typefold.compiler.hooks.own import Grammar, Matching, OneOf
+from typefold.compiler.hooks.schemas import SchemaError, schema_wire, type_of_schema
 from typefold.compiler.message import Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.registry import Hook, Registry, default_registry
@@ -27,6 +28,7 @@ __all__ = [
     "OutputType",
     "Registry",
     "Role",
+    "SchemaError",
     "TemplateError",
     "TokenBounds",
     "UnsupportedType",
@@ -35,5 +37,7 @@ __all__ = [
     "WireFormat",
     "default_registry",
     "output_type",
+    "schema_wire",
     "token_bounds",
+    "type_of_schema",
 ]
