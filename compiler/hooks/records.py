@@ -35,6 +35,7 @@ class Field:
         key: Its name in JSON, where it is read.
         wire: Its type's wire.
         required: Whether it must be written.
+        description: What the model is told of it.
     """
 
     name: str
@@ -116,7 +117,7 @@ def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
             wire = context.wire(kind, at=f".{field.name}", metadata=metadata)
             info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or field_info(kind)
             key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
-            fields.append(Field(field.name, key, wire, not has_default))
+            fields.append(Field(field.name, key, wire, not has_default, info and info.description))
         if getattr(cls, "__post_init__", None) is not None:
             context.check("validator __post_init__")
 
@@ -153,8 +154,10 @@ def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
             while get_origin(kind) in (Required, NotRequired, ReadOnly):
                 required = {Required: True, NotRequired: False}.get(get_origin(kind), required)
                 (kind,) = get_args(kind)
-            key = field_key(cls, name, field_info(kind), getattr(cls, "__pydantic_config__", {}), context)
-            fields.append(Field(name, key, context.wire(substituted(kind, parameters), at=f"[{name!r}]"), required))
+            info = field_info(kind)
+            key = field_key(cls, name, info, getattr(cls, "__pydantic_config__", {}), context)
+            wire = context.wire(substituted(kind, parameters), at=f"[{name!r}]")
+            fields.append(Field(name, key, wire, required, info and info.description))
         known = {field.name: field.wire for field in fields}
         names = {field.key: field.name for field in fields}
 
