@@ -162,7 +162,11 @@ $(WHEEL_PASSED): $(READY) $(KEYS)/wheel
 	smoke='$(abspath $(SMOKE))'; cd "$$place"; \
 	venv/bin/python -I -c 'import typefold, typefold.compiler, typefold.runtime; print("wheel:", typefold.__version__)'; \
 	venv/bin/typefold --version; \
-	if [ -n "$$smoke" ]; then venv/bin/python -I "$$smoke"; fi
+	if [ -n "$$smoke" ]; then \
+	    venv/bin/python -I "$$smoke"; \
+	    venv/bin/python -m pip --disable-pip-version-check install --quiet 'pytest>=9,<10'; \
+	    venv/bin/python -I "$$smoke" --with-pytest; \
+	fi
 	@touch $@
 
 clean:

@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import files, version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -21,6 +22,7 @@ import typefold.compiler
 import typefold.runtime
 from typefold import Invalid, Runtime, ask, prompt
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.testing import FakeEngine
 
 HEAVY = ("vllm", "torch", "transformers")
 
@@ -56,7 +58,8 @@ def what_is_shipped() -> None:
         # One marker at the top holds for the packages below it (PEP 561).
         assert f"{package.__name__.replace('.', '/')}/__init__.py" in shipped, package
     assert "typefold/py.typed" in shipped, "type checkers would take the package for an untyped one"
-    strangers = {path for path in shipped if path.endswith(".py") and not path.startswith("typefold/")}
+    ours = ("typefold/", "_typefold_pytest/")
+    strangers = {path for path in shipped if path.endswith(".py") and not path.startswith(ours)}
     assert not strangers, f"the wheel ships {strangers} besides its packages"
     assert version("typefold") == typefold.__version__
 
@@ -88,6 +91,42 @@ def the_command_starts() -> None:
     assert typefold.__version__ in told.stdout, told.stdout
 
 
+def tests_need_no_pytest() -> None:
+    assert find_spec("pytest") is None, "pytest is no dependency"
+    with FakeEngine() as fake:
+        fake.answer(judge, "keep", "drop")
+        assert judge.map(["one", "two"]) == ["keep", "drop"]
+    assert fake.assert_called_with(judge, "two").row == 1
+
+
+TEST = """
+import sys
+from typing import Literal
+
+def test_nothing_is_loaded_before_it_is_used() -> None:
+    assert "typefold" not in sys.modules
+
+def test_the_fixture_is_there(typefold_engine) -> None:
+    from typefold import ask, prompt
+
+    @prompt
+    def judge(text: str) -> Literal["keep", "drop"]:
+        return ask(f"Is this any good? {text}")
+
+    typefold_engine.answer(judge, "drop")
+    assert judge("A text.") == "drop"
+    typefold_engine.assert_called_with(judge, "A text.")
+"""
+
+
+def pytest_finds_the_plugin() -> None:
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "test_it.py").write_text(TEST, encoding="utf-8")
+        command = [sys.executable, "-I", "-m", "pytest", "-q", "--strict-markers", folder]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert "2 passed" in told.stdout, told.stdout + told.stderr
+
+
 if __name__ == "__main__":
     faulthandler.dump_traceback_later(300, exit=True)  # what hangs ends with the stacks of all threads
     checks = (
@@ -96,7 +135,10 @@ if __name__ == "__main__":
         a_prompt_answers,
         a_bad_answer_stays_in_its_place,
         the_command_starts,
+        tests_need_no_pytest,
     )
+    if "--with-pytest" in sys.argv:  # a second run, once pytest is installed too
+        checks = (pytest_finds_the_plugin,)
     for check in checks:
         check()
         print("wheel:", check.__name__.replace("_", " "))

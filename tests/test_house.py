@@ -103,7 +103,9 @@ def test_vllm_is_imported_in_one_module() -> None:
     assert importers <= {"typefold.runtime.engines.vllm"}
 
 
-@pytest.mark.parametrize("module", ["typefold", "typefold.cli", "typefold.compiler", "typefold.runtime"])
+@pytest.mark.parametrize(
+    "module", ["typefold", "typefold.cli", "typefold.testing", "typefold.compiler", "typefold.runtime"]
+)
 def test_starts_light(module: str) -> None:
     program = f"import sys, {module}; print(sorted({{'vllm', 'torch', 'transformers'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

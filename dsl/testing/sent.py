@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
+
+from typing_extensions import TypeIs
 
 from typefold.calls import Call, Thoughts
 from typefold.compiler import Message
@@ -73,7 +75,7 @@ def caller(request: Request) -> Call[Any] | None:
     source = request.source
     if isinstance(source, Thoughts):
         return source.call
-    return cast("Call[Any]", source) if isinstance(source, Call) else None
+    return source if _is_call(source) else None
 
 
 def by_call(requests: Iterable[Request]) -> list[SentPrompt]:
@@ -114,6 +116,10 @@ def _sent(requests: Sequence[Request]) -> SentPrompt:
     if call is not None and call.definition is not None:
         arguments = call.definition.bind(*call.arguments)
     return SentPrompt(first.function, first.row, arguments, first.prompt, tuple(requests))
+
+
+def _is_call(source: object) -> TypeIs[Call[Any]]:
+    return isinstance(source, Call)
 
 
 def _is(one: object, other: object) -> bool:

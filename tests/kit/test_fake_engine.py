@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import pytest
 from pydantic import AfterValidator, BaseModel, Field
+from returns.result import Success
 
 from typefold import (
     BatchError,
@@ -97,7 +98,7 @@ def test_what_was_said_last_goes_first() -> None:
 
 def test_a_function_answers_from_the_arguments() -> None:
     with FakeEngine() as fake:
-        fake.answer_by(judge, lambda text, strictly: "drop" if strictly else "keep")
+        fake.answer_by(judge, lambda text, strictly=False: "drop" if strictly else "keep")
         assert (judge("a"), judge("a", strictly=True)) == ("keep", "drop")
         fake.answer_by(age, lambda name: NotImplemented if name == "Ada" else len(name))
         fake.answer_by(age, lambda name: 7 if name == "Ada" else NotImplemented)
@@ -196,7 +197,7 @@ def test_errors_are_the_row_s_own() -> None:
     with FakeEngine() as fake:
         fake.answer(age, 1, TimedOut(timeout=5), Refused(reason="no"), EngineFailed(reason="died"), Cancelled(), 2)
         results = age.safe.map("abcdef")
-        assert [result.value_or(None) for result in results] == [1, None, None, None, None, 2]
+        assert [results[0], results[-1]] == [Success(1), Success(2)]
         errors = [result.failure() for result in results[1:5]]
         assert [type(error) for error in errors] == [TimedOut, Refused, EngineFailed, Cancelled]
         assert [(error.function, error.row) for error in errors] == [("age", row) for row in range(1, 5)]
