@@ -19,15 +19,17 @@ from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.limits import KEYWORDS, Limits
 from typefold.compiler.spacing import Spacing
 from typefold.compiler.type_wire import Wire
-from typefold.compiler.wire import EMPTY, Expr, Ref
+from typefold.compiler.wire import EMPTY, Expr, Ref, children
 
 if TYPE_CHECKING:
     from typefold.compiler.registry import Registry
 
-__all__ = ["Compilation", "Context"]
+__all__ = ["MAX_DEPTH", "MAX_PLACES", "Compilation", "Context"]
 
 _RESERVED = ("root", "start", "true", "false", "json_value", "json_number")  # words of the dialects, rules of `Any`
 MAX_DEPTH = 64  # types nested deeper than this are refused; JSON readers and grammar compilers have limits near it
+MAX_IN_PLACE = 2_000  # nodes of an expression; a larger part of a type is written once, as a rule
+MAX_PLACES = 20_000  # parts of a type, one for each time that it is written out
 
 
 @dataclass
@@ -38,6 +40,9 @@ class Compilation:
     spacing: Spacing
     rules: dict[str, Expr] = field(default_factory=dict[str, Expr])
     definitions: dict[str, Any] = field(default_factory=dict[str, Any])
+    fresh: dict[tuple[str, Expr], str] = field(default_factory=dict[tuple[str, Expr], str])  # rules without a type
+    numbers: dict[str, int] = field(default_factory=dict[str, int])  # the last of their names, by stem
+    parts: int = 0
     checks: dict[str, None] = field(default_factory=dict[str, None])
     enforced: dict[str, None] = field(default_factory=dict[str, None])
     places: dict[str, Expr] = field(default_factory=dict[str, Expr])  # the outer ones first
@@ -52,6 +57,15 @@ class Compilation:
         default_factory=set[str]
     )  # names that were taken for pydantic's own before that was known
     misjudged: set[str] = field(default_factory=set[str])  # names of these that are not; it takes another compilation
+    sizes: dict[int, tuple[Expr, int]] = field(default_factory=dict[int, tuple[Expr, int]])  # by identity
+
+    def size(self, expr: Expr) -> int:
+        """The nodes of an expression, written out."""
+        if (known := self.sizes.get(id(expr))) is not None:
+            return known[1]
+        size = 1 + sum(map(self.size, children(expr)))
+        self.sizes[id(expr)] = expr, size
+        return size
 
 
 @dataclass(frozen=True)
@@ -107,6 +121,13 @@ class Context:
         place = Context(self.path + at, Limits(metadata), self.compilation, self.depth + 1)
         if place.depth > MAX_DEPTH:
             raise place.refuse(hint, f"is nested deeper than {MAX_DEPTH} levels")
+        self.compilation.parts += 1
+        if self.compilation.parts > MAX_PLACES:
+            raise place.refuse(
+                hint,
+                f"is part {MAX_PLACES + 1:,} of its type, which is too large to be compiled; name what occurs in it again "
+                "and again (a model, a dataclass), which is compiled once",
+            )
         hook = self.compilation.registry.find(hint)
         if hook is None:
             raise place.refuse(
@@ -116,6 +137,9 @@ class Context:
             )
         self.compilation.places.setdefault(place.path, EMPTY)
         wire = hook(hint, place)
+        if not place.is_root and not isinstance(wire.expr, Ref) and self.compilation.size(wire.expr) > MAX_IN_PLACE:
+            # A list writes its item twice, so lists of lists would double the grammar with each level.
+            wire = replace(wire, expr=place.fresh_rule("part", wire.expr))
         self.compilation.places[place.path] = wire.expr
         if reason := place.limits.refusal():
             raise place.refuse(hint, reason)
@@ -160,11 +184,14 @@ class Context:
 
     def fresh_rule(self, base: str, expr: Expr) -> Ref:
         """A rule under a name of its own, made from `base`; the same expression shares one."""
-        rules, named = self.compilation.rules, self.compilation.named.values()
-        stem, number = _identifier(base), 1
-        while rules.get(f"{stem}_{number}", expr) != expr or f"{stem}_{number}" in named:
-            number += 1
-        return self.rule(f"{stem}_{number}", expr)
+        state, stem = self.compilation, _identifier(base)
+        if (name := state.fresh.get((stem, expr))) is None:
+            number = state.numbers.get(stem, 0) + 1
+            while f"{stem}_{number}" in state.rules or f"{stem}_{number}" in state.named.values():
+                number += 1
+            state.numbers[stem] = number
+            name = state.fresh[stem, expr] = f"{stem}_{number}"
+        return self.rule(name, expr)
 
     def named(self, hint: Any, build: Callable[[], Wire[Any]]) -> Wire[Any]:
         """The wire of a type that may occur in itself, by a rule with its name."""

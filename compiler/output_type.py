@@ -21,10 +21,12 @@ from typing_extensions import TypeForm
 import typefold.compiler.hooks  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
 from typefold.compiler.bounds import TokenBounds, Vocabulary
 from typefold.compiler.constraint import TEXT, Constraint
+from typefold.compiler.contained import passes, said
 from typefold.compiler.context import Compilation, Context
 from typefold.compiler.errors import DecodeError, UnsupportedType
 from typefold.compiler.explain import Explanation, explain
 from typefold.compiler.limits import Limits
+from typefold.compiler.measure import refuse_endless
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.sample import shortest_height
 from typefold.compiler.shape import shape_of
@@ -99,13 +101,10 @@ class OutputType(Generic[T]):
             if self.adapter is not None:
                 return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
             return self.wire.from_json(text if self.is_bare else json.loads(text))
-        except ValidationError as error:
-            problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
-            raise DecodeError(text, _check_name(problems), _summary(problems), problems) from error
-        except RecursionError as error:
-            raise DecodeError(text, "nesting", f"is nested deeper than {_DEEPEST} levels") from error
-        except Exception as error:  # a validator may raise anything; the row fails, and no other
-            raise DecodeError(text, "validator", f"{type(error).__name__}: {error}") from error
+        except BaseException as error:  # a validator may raise anything; the row fails, and no other
+            if passes(error):
+                raise
+            raise _failure(text, error) from error
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
         """How few and how many tokens an answer can take."""
@@ -163,6 +162,8 @@ def output_type(
         >>> output_type(dict[str, float]).decode('{"a": 1.5}')
         {'a': 1.5}
     """
+    if not isinstance(hint, type) or hasattr(hint, "__args__"):
+        refuse_endless(hint, path)
     fmt = wire or DEFAULT_WIRE
     key = (_identity(hint), fmt, registry, registry.version, path)  # held: its id may come again
     try:
@@ -178,6 +179,8 @@ def output_type(
 
 _CACHE_SIZE = 4096
 _DEEPEST = 200  # what pydantic's reader of JSON follows
+_MOST_PROBLEMS = 10_000
+_SHOWN = 20  # problems that a message names
 _compiled: dict[Any, OutputType[Any]] = {}
 
 
@@ -224,6 +227,30 @@ def _wire(hint: Any, state: Compilation, path: str) -> Wire[Any]:
     return wire
 
 
+def _failure(text: str, error: BaseException) -> DecodeError:
+    """What an exception says about an answer."""
+    if isinstance(error, ValidationError):
+        if error.error_count() > _MOST_PROBLEMS:  # an answer of megabytes may have one for each of its items
+            return DecodeError(text, "many problems", f"{error.error_count():,} values are not as they should be")
+        try:
+            problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
+            return DecodeError(text, _check_name(problems), _summary(problems), problems)
+        except BaseException as worse:  # what a validator raised is asked for its text here
+            if passes(worse):
+                raise
+            return DecodeError(
+                text, "validator", f"{error.error_count()} problems, and telling them raised {said(worse)}"
+            )
+    if isinstance(error, RecursionError) and _is_deep(text):
+        return DecodeError(text, "nesting", f"is nested deeper than {_DEEPEST} levels")
+    return DecodeError(text, "validator", said(error))
+
+
+def _is_deep(text: str) -> bool:
+    """Whether an answer may be nested deeper than can be read, and not only a validator's calls."""
+    return text.count("[") + text.count("{") > _DEEPEST
+
+
 def _check_name(problems: list[dict[str, Any]]) -> str:
     kinds = {str(problem["type"]) for problem in problems}
     return "validator" if kinds <= {"value_error", "assertion_error"} else ", ".join(sorted(kinds))
@@ -234,4 +261,5 @@ def _summary(problems: list[dict[str, Any]]) -> str:
         place = ".".join(str(part) for part in problem["loc"])
         return f"{place}: {problem['msg']}" if place else str(problem["msg"])
 
-    return "; ".join(map(line, problems))
+    shown = "; ".join(map(line, problems[:_SHOWN]))
+    return shown if len(problems) <= _SHOWN else f"{shown}; and {len(problems) - _SHOWN} more"

@@ -7,17 +7,57 @@ that carry an offset in its stead give a tree of offsets, and errors with one. I
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from functools import cache
+from math import inf
+from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
 from typefold.compiler.templates import text_of
 
 __all__ = ["BadSyntax", "environment", "placed"]
+
+
+_LARGEST = 10_000_000  # bytes, or bits of a number, that one operator of a template may make
+_WIDE = re.compile(r"%[^%a-zA-Z]*(?:\d{6,}|\*)")
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Jinja2's sandbox, in which no operator makes a value without measure: not when it runs, nor when it is read.
+
+    Operators that are intercepted are not worked out by the optimiser either.
+    """
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if _made(operator, left, right) > _LARGEST:
+            raise SecurityError(
+                f"the template makes a value of more than {_LARGEST:,} characters or bits with {operator}"
+            )
+        return super().call_binop(context, operator, left, right)
+
+
+def _made(operator: str, left: Any, right: Any) -> float:
+    """About how large a value an operator makes."""
+    match operator, left, right:
+        case "**", int(), int():
+            return abs(left).bit_length() * max(right, 0)
+        case "*", int(), int():
+            return left.bit_length() + right.bit_length()
+        case "*", int(), Sized():
+            return left * len(right)
+        case "*", Sized(), int():
+            return right * len(left)
+        case "%", str(), _:
+            return inf if _WIDE.search(left) else 0
+        case _:
+            return 0
 
 
 class BadSyntax(ValueError):
@@ -37,7 +77,7 @@ class BadSyntax(ValueError):
 @cache
 def environment() -> SandboxedEnvironment:
     """How prompts' templates are read and rendered."""
-    return SandboxedEnvironment(
+    return _Sandbox(
         undefined=StrictUndefined,
         finalize=_shown,
         autoescape=False,  # prompts are no HTML

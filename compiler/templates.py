@@ -10,13 +10,16 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Any
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from typefold.compiler.errors import TemplateError
 from typefold.compiler.spacing import WireFormat
 from typefold.compiler.template_kinds import UNKNOWN
 
-__all__ = ["PromptTemplate", "text_of"]
+__all__ = ["LONGEST", "PromptTemplate", "text_of"]
+
+LONGEST = 100_000_000
+"""Characters that a template may write; what is longer than this is a loop gone wrong."""
 
 
 def text_of(value: object) -> str:
@@ -25,6 +28,9 @@ def text_of(value: object) -> str:
     Example:
         >>> text_of({"a": [1, None]})
         '{"a": [1, null]}'
+
+    Raises:
+        ValueError: It holds itself, is nested too deeply, or has a number that JSON can't write.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -35,9 +41,10 @@ def text_of(value: object) -> str:
     if isinstance(value, (int, float)):
         return str(value)
     try:
-        return WireFormat.SPACED.value.dump(to_jsonable_python(value, by_alias=True))
-    except ValueError:  # not of JSON's kind: the author of its class knows best how it reads
+        data = to_jsonable_python(value, by_alias=True)
+    except PydanticSerializationError:  # not of JSON's kind: the author of its class knows best how it reads
         return str(value)
+    return WireFormat.SPACED.value.dump(data)
 
 
 class PromptTemplate:
@@ -57,6 +64,7 @@ class PromptTemplate:
     """
 
     def __init__(self, source: str, parameters: Collection[str], *, name: str = "template") -> None:
+        self._name = name
         # jinja2 takes 30 ms to import: only prompts with templates pay for it.
         from jinja2 import TemplateError as JinjaError
 
@@ -76,5 +84,13 @@ class PromptTemplate:
 
         Raises:
             jinja2.TemplateError: A value lacks what the template asks of it, or the sandbox forbids it.
+            TemplateError: It writes too much.
         """
-        return self._template.render(values)
+        pieces: list[str] = []
+        size = 0
+        for piece in self._template.generate(values):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LONGEST:
+                raise TemplateError(f"{self._name}: the template writes more than {LONGEST:,} characters")
+        return "".join(pieces)

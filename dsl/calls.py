@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from returns.result import Result, Success
 
 from typefold.compiler import DecodeError, Message, OutputType
+from typefold.compiler.contained import passes, said
 from typefold.errors import BatchError, PromptUsageError
 from typefold.messages import RawPrompt
 from typefold.options import Options
+from typefold.patience import LONGEST_BODY, TooSlow, limited
 from typefold.retries import Attempt, retried, within
 from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request
 from typefold.runtimes import Runtime, current
@@ -187,14 +189,23 @@ def with_shape(
     return (*messages[:last], told, *messages[last + 1 :])
 
 
-def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call[T] | PromptError:
-    """A call, or the `BadInput` that its arguments gave."""
+def attempt(
+    make: Callable[[], Call[T]], function: str, row: int | None, timeout: float | None = None
+) -> Call[T] | PromptError:
+    """A call, or the `BadInput` that its arguments gave: whatever they raise, and if they never end."""
+    limit = LONGEST_BODY if timeout is None else timeout
     try:
-        return make()
+        with limited(limit):
+            return make()
     except PromptUsageError:
         raise
-    except Exception as error:
-        failed = BadInput(function=function, row=row, reason=f"{type(error).__name__}: {error}")
+    except BaseException as error:  # of the arguments' own classes, say: the row fails, and no other
+        if passes(error):
+            raise
+        reason = (
+            f"no message after {limit:g} s (timeout= sets the limit)" if isinstance(error, TooSlow) else said(error)
+        )
+        failed = BadInput(function=function, row=row, reason=reason)
         failed.__cause__ = error
         return failed
 

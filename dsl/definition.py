@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get
 
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
 from typefold.compiler.errors import describe
+from typefold.compiler.measure import refuse_endless
 from typefold.compiler.templates import PromptTemplate
 from typefold.errors import PromptUsageError
 from typefold.forms import form_of
@@ -113,6 +114,7 @@ class Definition(Generic[R]):
                 f"{self.name}: a prompt function needs a return annotation: it says what the model may answer, "
                 f"as in `def {self.function.__name__}(...) -> str:`"
             )
+        refuse_endless(self.function.__annotations__["return"], "return", function=self.name)
         only_return = {"return": self.function.__annotations__["return"]}
         holder = type("_", (), {"__annotations__": only_return, "__module__": self.function.__module__})
         hints = get_type_hints(

@@ -15,7 +15,9 @@ from queue import SimpleQueue
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from weakref import WeakSet
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from typefold.compiler.contained import let_pass
 
 __all__ = ["AsyncMailbox", "Mailbox", "Parked", "RowCancelled", "current_row", "row_index"]
 
@@ -24,6 +26,9 @@ T = TypeVar("T")
 
 class RowCancelled(BaseException):
     """The row is to end: its `run` was left. No `except Exception` should hold that up."""
+
+
+let_pass(RowCancelled, GreenletExit)
 
 
 class Home(Protocol):

@@ -26,6 +26,7 @@ from typefold.compiler.wire import Lit, choice
 
 __all__ = ["Grammar", "Matching", "OneOf"]
 
+_LONGEST_GRAMMAR = 1_000_000
 _LONGEST_LIST = 100
 """A longer list of names is not repeated to the model in the shape of a JSON answer; it is enforced all the same."""
 
@@ -101,7 +102,8 @@ class Grammar:
     """Text by a grammar of your own, for use in `Annotated` as a whole return type; the value is the text.
 
     The grammar is sent to the engine as it stands, in the dialect of its backend: EBNF with `::=` for xgrammar, Lark for
-    guidance. Only the engine can read it, so a bad one fails as `Refused` in its row.
+    guidance. Only the engine can read it, so a bad one fails as `Refused` in its row. Its length is limited (a million
+    characters) and nothing else: a short one that the backend chokes on holds up the whole batch.
 
     Args:
         text: The grammar; its first rule is `root` (EBNF) or `start` (Lark).
@@ -126,6 +128,12 @@ def grammar_wire(hint: type[str], grammar: Grammar, context: Context) -> Wire[st
         raise context.refuse(hint, "has a Grammar, which is for a whole return type and not for a part of one")
     if not grammar.text.strip():
         raise context.refuse(hint, "has an empty Grammar")
+    if len(grammar.text) > _LONGEST_GRAMMAR:
+        raise context.refuse(
+            type(grammar),
+            f"has a Grammar of {len(grammar.text):,} characters; a backend may take minutes and gigabytes for one of more "
+            f"than {_LONGEST_GRAMMAR:,}, in which no other row goes on",
+        )
     context.check("the engine alone reads the grammar")
     return Wire(
         json_string(ANY_TEXT),

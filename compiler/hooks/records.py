@@ -52,16 +52,23 @@ def object_expr(name: str, fields: Sequence[Field], context: Context) -> Expr:
     combinations.
     """
     comma, colon, dump = context.spacing.comma, context.spacing.colon, context.spacing.dump
-    alone: Expr = Lit("}")  # what may stand from here on if nothing was written yet
-    after: Expr = Lit("}")  # and if something was
+    # What may stand from here on if nothing was written yet (any of some options), and if something was: each a beginning
+    # and the same rest, which is kept the other way round, so that a field is looked at once however many follow.
+    alone: list[Expr] = [Lit("}")]
+    after: list[Expr | str] = [Lit("}")]
+    rest: list[Expr | str] = []
     for field in reversed(fields):
         pair = seq(dump(field.key), colon, field.wire.expr)
-        with_pair, behind = seq(pair, after), seq(comma, pair, after)
         if field.required:
-            alone, after = with_pair, behind
+            rest += reversed(after)
+            alone, after = [pair], [comma, pair]
         else:
-            alone, after = choice(with_pair, alone), context.fresh_rule(f"{name}_rest", choice(behind, after))
-    return seq("{", alone)
+            behind = seq(*after, *reversed(rest))
+            alone = [seq(each, *reversed(rest)) for each in alone] if rest else alone
+            alone.append(seq(pair, behind))
+            after = [context.fresh_rule(f"{name}_rest", choice(seq(comma, pair, behind), behind))]
+            rest = []
+    return seq("{", choice(*reversed(alone)), *reversed(rest))
 
 
 def object_schema(fields: Sequence[Field], title: str, description: str | None = None) -> JsonSchema:

@@ -23,6 +23,7 @@ from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Language, choice
 
+_MOST_MEMBERS = 300  # each is compared with each
 _SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
 _KINDS = _SCALARS | {"array", "object"}
 
@@ -31,6 +32,12 @@ _KINDS = _SCALARS | {"array", "object"}
 def union_wire(hint: Any, context: Context) -> Wire[Any]:
     """Any of the members."""
     members, state = get_args(hint), context.compilation
+    if len(members) > _MOST_MEMBERS:
+        raise context.refuse(
+            type(hint),
+            f"has {len(members):,} members, and more than {_MOST_MEMBERS} can't be told apart in reasonable time; "
+            "make one model of those that are alike, with a Literal for what they differ in",
+        )
     for member in members:
         if context.limits.names() and isinstance(member, type) and issubclass(member, BaseModel):
             limit, name = context.limits.names()[0], describe(member)

@@ -227,7 +227,7 @@ def test_follow_up_requests_of_a_call_are_sent_by_it_too() -> None:
 
 
 def test_what_is_no_error_of_a_row_reaches_whoever_waits(runtime: Runtime) -> None:
-    class Stop(BaseException):
+    class Stop(KeyboardInterrupt):
         pass
 
     def broken(number: int) -> int:

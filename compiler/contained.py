@@ -1,0 +1,50 @@
+"""User code, contained: bodies, templates, validators, hooks and the objects that they are given may raise anything.
+
+What they raise is one row's failure, whatever its class, but for what ends more than a row: Ctrl-C, `SystemExit` and the
+like pass. An exception is user code too: its text is asked for with care. Left out: code that never returns
+(`typefold.patience` looks after bodies), and code in C that never looks up.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+
+__all__ = ["let_pass", "passes", "said"]
+
+_passing: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError)
+_LONGEST = 2_000
+
+
+def let_pass(*kinds: type[BaseException]) -> None:
+    """Name exceptions that no row may hold up."""
+    global _passing
+    _passing += kinds
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an exception ends more than the row in whose code it was raised.
+
+    Example:
+        >>> passes(ValueError()), passes(KeyboardInterrupt())
+        (False, True)
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(passes, error.exceptions))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # of any exceptions
+    return isinstance(error, _passing)
+
+
+def said(error: BaseException) -> str:
+    """The class and the message of an exception, whatever its own methods do.
+
+    Example:
+        >>> said(KeyError("name"))
+        "KeyError: 'name'"
+    """
+    name = type(error).__name__
+    try:
+        text = str.__str__(str(error))
+    except BaseException as worse:
+        if passes(worse):
+            raise
+        text = f"(no message: its __str__ raised {type(worse).__name__})"
+    return f"{name}: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}" if text else name
