@@ -46,6 +46,8 @@ _NOTES = frozenset(
 )
 """Keywords that say something and demand nothing."""
 
+_typed_dict: Any = TypedDict  # no type checker follows one that is made at run time
+
 _NUMBERS = {
     "minimum": "ge",
     "maximum": "le",
@@ -237,7 +239,7 @@ class _Reader:
             if schema.get("required"):
                 self.refuse(at, "requires keys that no properties describe")
             if more is False:
-                return TypedDict(self.title(schema), {})  # type: ignore[misc]  # as above
+                return _typed_dict(self.title(schema), {})
             value = self.hint(more, f"{at}/additionalProperties")
             return self.limited(dict[str, value], schema, _KEYS)  # type: ignore[valid-type]  # as above
         if is_dict(more) or any(keyword in schema for keyword in _KEYS):
@@ -250,7 +252,7 @@ class _Reader:
             for key, part in schema["properties"].items()
             for hint in (self.described(self.hint(part, f"{at}/properties/{key}"), part),)
         }
-        return TypedDict(self.title(schema), fields)  # type: ignore[misc]  # as above
+        return _typed_dict(self.title(schema), fields)
 
     def described(self, hint: Any, schema: Any) -> Any:
         about = schema.get("description") if is_dict(schema) else None
@@ -264,7 +266,7 @@ class _Reader:
                 self.refuse(at, f"has the member {member!r}, which is no text, whole number, truth value or null")
         if not members:
             self.refuse(at, "has no members")
-        return Literal[tuple(members)]  # type: ignore[valid-type]  # as above
+        return Literal[tuple(members)]
 
     def reference(self, ref: Any, at: str) -> Any:
         """A class for what is referred to: it is compiled by its name, so that it may hold itself."""

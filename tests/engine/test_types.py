@@ -7,7 +7,7 @@ counted and said at the end; they are none that could not be read.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from returns.result import Failure, Success
@@ -79,7 +79,7 @@ def ask_for_all(runtime: Runtime, rows: int, max_tokens: int) -> tuple[Counter[s
     for source, kind, result in zip((SOURCES[i // rows] for i in range(len(kinds))), kinds, results, strict=True):
         match result:
             case Success():
-                value: Any = result.unwrap()
+                value = cast("Any", result).unwrap()
                 counts["values"] += 1
                 if not kind.wire.accepts(value):
                     broken.append(f"{source}: {value!r} is no value of it")
