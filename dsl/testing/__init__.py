@@ -11,9 +11,10 @@ The fixtures themselves are in a module of their own, `_typefold_pytest`, which 
 needs pytest. docs/testing.md shows how all of it is used.
 """
 
+from typefold.runtime.engine import EngineRefusal
 from typefold.testing.answers import ScriptError, Text, truncated
 from typefold.testing.fake import FakeEngine
 from typefold.testing.replay import NotRecorded
 from typefold.testing.sent import SentPrompt
 
-__all__ = ["FakeEngine", "NotRecorded", "ScriptError", "SentPrompt", "Text", "truncated"]
+__all__ = ["EngineRefusal", "FakeEngine", "NotRecorded", "ScriptError", "SentPrompt", "Text", "truncated"]

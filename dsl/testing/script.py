@@ -85,6 +85,7 @@ class Script:
 
         Example:
             >>> from typefold import ask, prompt
+            >>> from typefold.testing import FakeEngine
             >>> @prompt
             ... def length(word: str) -> int:
             ...     return ask(f"How many letters has {word}?")

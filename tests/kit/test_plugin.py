@@ -142,6 +142,33 @@ def test_a_mistake_that_the_program_caught_fails_the_test_at_its_end(project: py
     )
 
 
+def test_methods_of_unittest_and_async_tests_are_marked_too(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import unittest
+        import pytest
+        from typefold import current
+        from typefold.testing import FakeEngine
+        from program import judge
+
+        class TestOld(unittest.TestCase):
+            @pytest.mark.typefold_engine
+            def test_it(self):
+                self.assertIn(judge("a"), ("keep", "drop"))
+
+        @pytest.mark.anyio
+        async def test_awaited(typefold_engine):
+            typefold_engine.answer(judge, "drop")
+            assert await judge.aio("a") == "drop"
+
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+        """
+    )
+    project.runpytest().assert_outcomes(passed=2)
+
+
 def test_an_option_that_does_not_exist_is_said(project: pytest.Pytester) -> None:
     project.makepyfile("import pytest\n@pytest.mark.typefold_engine(seeds=4)\ndef test_it(): pass")
     project.runpytest().stdout.fnmatch_lines(["*unexpected keyword argument 'seeds'*"])
