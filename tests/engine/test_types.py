@@ -109,6 +109,7 @@ def test_a_hot_model_writes_nothing_but_values_of_thirty_types(runtime: Runtime)
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(3600)  # some minutes of two cores, where nobody else uses them
 def test_a_hot_model_writes_nothing_but_values_of_thirty_types_fifty_times(
     runtime: Runtime, capsys: pytest.CaptureFixture[str]
 ) -> None:

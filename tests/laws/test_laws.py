@@ -103,6 +103,7 @@ def test_both_laws_hold_for_generated_types(
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(4 * 3600)  # it takes a quarter of an hour of a core, and cores are shared
 @given(**arguments)
 @settings(_settings, max_examples=PROVE)
 def test_both_laws_hold_for_many_generated_types(
