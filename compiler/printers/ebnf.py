@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
-from os.path import commonprefix
 from typing import assert_never
 
 from typefold.compiler.wire import EMPTY, CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, seq
@@ -165,7 +164,7 @@ class _Printer:
                 if len(alike) == 1 or not first:
                     words += map(_literal, alike)
                     continue
-                start = commonprefix([alike[0], alike[-1]])  # of all, since they are sorted
+                start = _common(alike[0], alike[-1])  # of all, since they are sorted
                 rest = self.fresh("choice")
                 self.made[rest] = ""  # keeps the order in which rules are named
                 words.append(f"{_literal(start)} {rest}")
@@ -238,6 +237,13 @@ class _Printer:
             number += 1
         self.taken.add(f"{base}{number}")
         return f"{base}{number}"
+
+
+def _common(one: str, other: str) -> str:
+    """How both begin."""
+    return one[
+        : next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), len(one))
+    ]
 
 
 _Left = tuple[int, int | None]  # how many items must come yet, and how many may

@@ -104,9 +104,10 @@ def test_a_broken_argument_is_bad_input_in_its_own_row(name: str, way: Any, runt
     value, reason = BROKEN[name]
     good, bad, also_good = way.safe.map(["a", value, "b"])
     assert isinstance(good, Success) and isinstance(also_good, Success)
-    assert isinstance(bad, Failure) and isinstance(error := bad.failure(), BadInput) and error.row == 1
-    with pytest.raises(BadInput, match=reason):
-        raise error
+    assert isinstance(bad, Failure)
+    with pytest.raises(BadInput, match=reason) as caught:
+        raise bad.failure()
+    assert caught.value.row == 1
 
 
 @pytest.mark.parametrize("name", ONLY_IN_TEMPLATES)
