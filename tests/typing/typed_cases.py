@@ -25,6 +25,7 @@ from typefold import (
     system,
     user,
 )
+from typefold.compiler import Explanation
 
 
 class Character(BaseModel):
@@ -75,6 +76,8 @@ class Critic:
 
 def calls(critic: Critic, settings: Sequence[str]) -> None:
     assert_type(make("Mars"), Character)
+    assert_type(make.explain(), Explanation)
+    assert_type(output_type(int | None).explain(), Explanation)
     assert_type(make.map(settings), list[Character])
     assert_type(make.safe("Mars"), Result[Character, PromptError])
     assert_type(make.safe.map(settings), list[Result[Character, PromptError]])
