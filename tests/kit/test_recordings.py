@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -383,6 +386,24 @@ def test_a_journal_of_a_run_is_a_recording_too(project: pytest.Pytester, model: 
     with Runtime(str(model.folder), journal=project.path / "answers" / "shared.db", seed=3):
         number("a")
     project.runpytest("-k", "one").assert_outcomes(passed=1)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not here")
+def test_git_shows_what_changed_in_a_recording(project: pytest.Pytester) -> None:
+    def git(*arguments: str) -> str:
+        program = f"'{sys.executable}' -c 'from typefold.cli import main; main()' journal export"
+        settings = ["user.name=a", "user.email=a@example.org", f"diff.typefold.textconv={program}"]
+        command = ["git", *itertools.chain.from_iterable(("-c", each) for each in settings), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=project.path).stdout
+
+    project.runpytest("--typefold-record").assert_outcomes(passed=1)
+    (project.path / ".gitattributes").write_text("*.db diff=typefold\n", encoding="utf-8")
+    git("init", "--quiet")
+    git("add", "replay")
+    project.makepyfile(test_it=TESTS.replace('["a", "b", "a"]', '["a", "b", "a", "d"]'))
+    project.runpytest("--typefold-record=missing").assert_outcomes(passed=1)
+    added = [line for line in git("diff").splitlines() if line.startswith("+{") and "for d." in line]
+    assert len(added) == 1
 
 
 def test_a_damaged_work_file_does_not_harm_the_recording(project: pytest.Pytester, tmp_path: Path) -> None:
