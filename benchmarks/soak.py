@@ -98,7 +98,7 @@ def program(row: tuple[int, str]) -> int:
     if kind == "Truncated":
         return task.using(max_tokens=2)(text)
     if kind == "TimedOut":
-        return task.using(timeout=1e-9)(text)
+        return task.using(timeout=0.05)(text)
     return task(text)
 
 
@@ -136,6 +136,8 @@ class Faulty(ScriptedEngine):
                 return "13"
             case "Cancelled":
                 return FinishReason.ABORT
+            case "TimedOut":
+                return "1" * 5000
             case "Refused":
                 return EngineRefusal("no such adapter")  # a new one: an exception keeps where it was raised
             case _:

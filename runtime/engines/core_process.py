@@ -16,6 +16,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import connection
@@ -30,6 +31,7 @@ __all__ = ["CoreProcess"]
 logger = logging.getLogger(__name__)
 
 _LOOK = 1.0  # seconds between looks at whether it is still to be watched
+_TRIES, _PAUSE = 20, 0.05  # to learn how it ended
 
 
 class CoreProcess:
@@ -61,10 +63,16 @@ class CoreProcess:
     def end(self) -> EngineGone | None:
         """How it ended, once one of its processes has."""
         for process in self._processes:
-            with suppress(ValueError):  # it was closed, by vLLM
-                if (code := process.exitcode) is not None:
-                    hung = f"its process ({process.name}) was ended, since it hung"
-                    return EngineGone(hung if self._killed else _end(process.name, code))
+            with suppress(OSError, ValueError):  # it was closed, by vLLM
+                if not connection.wait([process.sentinel], timeout=0):
+                    continue
+                if self._killed:
+                    return EngineGone(f"its process ({process.name}) was ended, since it hung")
+                for _ in range(_TRIES):
+                    if (code := process.exitcode) is not None:
+                        return EngineGone(_end(process.name, code))
+                    time.sleep(_PAUSE)  # whoever asks while another thread does is told nothing
+                return EngineGone(f"its process ({process.name}) is gone")
         return None
 
     def kill(self) -> bool:

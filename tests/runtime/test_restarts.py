@@ -243,11 +243,14 @@ def test_a_streamed_answer_goes_again_unless_some_of_it_was_read() -> None:
 
 
 def test_equal_requests_that_shared_an_answer_go_again_together() -> None:
-    makers = Makers(*once(RuntimeError("CUDA error")))
     gate = threading.Event()
-    engine = makers()
-    engine._before = lambda self: (gate.wait(30), once(RuntimeError("CUDA error"))[0](self))[1]  # pyright: ignore[reportPrivateUsage]
-    asked = Scheduler(engine, rebuild=makers, restarts=1)
+
+    def crash(engine: Crashing) -> None:
+        gate.wait(30)
+        raise RuntimeError("CUDA error")
+
+    makers = Makers(crash, lambda engine: None)
+    asked = Scheduler(makers(), rebuild=makers, restarts=1)
     futures = asked.submit([request("same", sampling={"temperature": 0}, row=row) for row in range(3)])
     futures[1].cancel()
     gate.set()
