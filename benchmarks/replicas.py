@@ -61,14 +61,14 @@ def bare(model: str, rows: int, rounds: int) -> dict[str, Any]:
     }
     out: dict[str, Any] = {}
     for name, function in TASKS.items():
-        prompts: list[Any] = []
-        for thing in things(rows):
-            turns = [{"role": each.role, "content": each.content} for each in function.render(thing)]
-            text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-            prompts.append({"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)})
         seconds: list[float] = []
         for _ in range(rounds + 1):
             started = time.perf_counter()
+            prompts: list[Any] = []
+            for thing in things(rows):
+                turns = [{"role": each.role, "content": each.content} for each in function.render(thing)]
+                text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+                prompts.append({"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)})
             llm.generate(prompts, [parameters[name]() for _ in prompts], use_tqdm=False)
             seconds.append(time.perf_counter() - started)
         out[name] = round(rows / statistics.median(seconds[1:]), 1)
