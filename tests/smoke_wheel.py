@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import files, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,7 +130,7 @@ def pytest_finds_the_plugin() -> None:
 
 if __name__ == "__main__":
     faulthandler.dump_traceback_later(300, exit=True)  # what hangs ends with the stacks of all threads
-    checks = (
+    checks: tuple[Callable[[], None], ...] = (
         the_environment_is_clean,
         what_is_shipped,
         a_prompt_answers,

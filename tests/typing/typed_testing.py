@@ -66,6 +66,6 @@ def test_wrong(fake: FakeEngine) -> None:
     fake.answer(logged, "1")  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
     fake.answer(scored, "yes")  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
     fake.answer(print, 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    fake.answer_by(make, lambda: Character(name="a"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fake.answer_by(make, lambda: Character(name="a"))  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType]
     fake.assert_called_with(make, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     fake.assert_called_with(judge)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
