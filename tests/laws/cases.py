@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, Union
 import typing_extensions
 from hypothesis import reject
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, StringConstraints, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, StringConstraints, ValidationError, create_model
 from typing_extensions import TypeAliasType
 
 __all__ = ["Case", "cases", "exotic_text", "floats", "integers"]
@@ -342,6 +342,14 @@ def _made(name: str, fields: dict[str, Any], config: ConfigDict | None = None) -
         return reject()
 
 
+def _built(model: Any, fields: dict[str, Any]) -> Any:
+    """A model's value, where pydantic takes it: of a typed dictionary inside, it asks for the aliases and not the names."""
+    try:
+        return model(**fields)
+    except ValidationError:
+        return reject()
+
+
 @st.composite
 def _model(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
     parts = draw(_parts(items))
@@ -359,7 +367,7 @@ def _model(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
     model = _made(f"Model{next(_serial)}", fields, config)
     made = st.fixed_dictionaries({}, optional={part.name: part.case.values for part in parts if part.optional})
     needed = st.fixed_dictionaries({part.name: part.case.values for part in parts if not part.optional})
-    return Case(model, st.tuples(made, needed).map(lambda both: model(**both[0], **both[1])), hashable=frozen)
+    return Case(model, st.tuples(made, needed).map(lambda both: _built(model, both[0] | both[1])), hashable=frozen)
 
 
 @st.composite
@@ -416,7 +424,7 @@ def _tagged_union(draw: st.DrawFn, items: st.SearchStrategy[Case]) -> Case:
         item = draw(items)
         model = _made(f"Tagged{next(_serial)}", {"tag": (Literal[tag], ...), "value": (item.hint, ...)})
         members.append(model)
-        values.append(st.builds(lambda value, m=model, t=tag: m(tag=t, value=value), item.values))
+        values.append(st.builds(lambda value, m=model, t=tag: _built(m, {"tag": t, "value": value}), item.values))
     hint: Any = Union[tuple(members)]  # type: ignore[valid-type]  # noqa: UP007  # made at run time
     if draw(st.booleans()):
         hint = Annotated[hint, Field(discriminator="tag")]
