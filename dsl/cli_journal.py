@@ -187,11 +187,15 @@ def _open(file: Path, *, writing: bool = False) -> Generator[Journal]:
 def _writing(output: Path | None) -> Generator[Callable[[str], object]]:
     """Takes lines, to a file or to standard output."""
     if output is None:
-        yield typer.echo
+        stream = typer.get_binary_stream(
+            "stdout"
+        )  # JSON is UTF-8 whatever the locale; and nothing is flushed line by line
+        yield lambda line: stream.write(f"{line}\n".encode())
+        stream.flush()
         return
     try:
-        with output.open("w", encoding="utf-8") as stream:
-            yield lambda line: stream.write(f"{line}\n")
+        with output.open("w", encoding="utf-8") as file:
+            yield lambda line: file.write(f"{line}\n")
     except OSError as error:
         _fail(f"{output} can't be written: {error.strerror}", 2)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,18 @@ def test_export_writes_json_lines(path: Path, tmp_path: Path) -> None:
     assert written.stdout == ""
     assert written.stderr == f"typefold: wrote 1 request to {tmp_path / 'tell.jsonl'}\n"
     assert json.loads((tmp_path / "tell.jsonl").read_text(encoding="utf-8")) == records[3]
+
+
+def test_export_may_be_cut_off_by_who_reads_it(path: Path) -> None:
+    with Runtime(ScriptedEngine(answers=lambda request: "a" * 100_000), journal=path):
+        tell.map(map(str, range(20)))
+    command = [sys.executable, "-c", "from typefold.cli import main; main()", "journal", "export", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"id": 1')
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1
 
 
 def test_export_says_where_it_can_t_write(path: Path, tmp_path: Path) -> None:
