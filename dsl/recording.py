@@ -43,6 +43,8 @@ class Recording:
         fresh: bool = False,
         identity: ModelIdentity | None = None,
     ) -> None:
+        if not isinstance(journal, Journal | Path | str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
+            raise TypeError(f"Runtime: journal is a file or a Journal, not {journal!r}")
         self._given = journal
         self._known = identity
         self._model = model

@@ -78,11 +78,12 @@ class Journal:
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
-        self.path = Path(path)
+        self.path = _named(path)
         self._lock: Lock | None = None
         self._reading = threading.RLock()
         self._writing = threading.RLock()  # several runtimes may share it, and a connection has one transaction
         self._numbers = Numbers()
+        self._closed = False
         if read_only and not self.path.is_file():
             raise JournalError(self.path, "there is no such file")
         if not read_only:
@@ -205,6 +206,7 @@ class Journal:
     def close(self) -> None:
         """Close the file. May be called twice."""
         with self._writing, self._reading:
+            self._closed = True
             for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):
                 if connection is not None:
                     with suppress(sqlite3.Error):  # on a full disk the log stays as it is, and is read next time
@@ -221,6 +223,7 @@ class Journal:
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._reading, self._explaining():
+            self._check_open()
             return self._reader.execute(query, values).fetchall()
 
     @contextmanager
@@ -229,6 +232,7 @@ class Journal:
         if writer is None:
             raise JournalError(self.path, "it was opened to be read only")
         with self._writing, self._explaining():
+            self._check_open()
             writer.execute("BEGIN IMMEDIATE")
             try:
                 yield writer
@@ -238,12 +242,32 @@ class Journal:
                     writer.execute("ROLLBACK")
                 raise
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise JournalError(
+                self.path, "it was closed; open it again, and close it when no runtime needs it any more"
+            )
+
     @contextmanager
     def _explaining(self) -> Generator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise explained(self.path, error) from error
+
+
+def _named(path: Path | str) -> Path:
+    """The file of a journal.
+
+    Raises:
+        JournalError: It names none.
+    """
+    text = str(path)
+    if not text or "\0" in text or Path(path).is_dir():
+        raise JournalError(text or "''", "this names no file; name one, such as run.db")
+    if text == ":memory:":
+        raise JournalError(text, "in memory nothing would be kept; name a file, such as run.db")
+    return Path(path)
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:

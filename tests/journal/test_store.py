@@ -148,6 +148,28 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         Journal(tmp_path / "run.db", read_only=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("", "names no file"), (".", "names no file"), ("a\0b", "names no file"), (":memory:", "nothing would be kept")],
+)
+def test_what_names_no_file_is_said(name: str, says: str) -> None:
+    with pytest.raises(JournalError, match=says):
+        Journal(name)
+
+
+def test_a_journal_that_was_closed_says_so(path: Path) -> None:
+    journal = Journal(path)
+    journal.close()
+    with pytest.raises(JournalError, match="it was closed; open it again"), Runtime(ScriptedEngine(), journal=journal):
+        length("a")
+
+
+@pytest.mark.parametrize("journal", [5, b"run.db", object()])
+def test_what_is_no_journal_is_refused_as_the_runtime_is_made(journal: object) -> None:
+    with pytest.raises(TypeError, match="journal is a file or a Journal"):
+        Runtime(ScriptedEngine(), journal=journal)  # type: ignore[arg-type]
+
+
 def test_a_network_filesystem_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def remote(folder: Path) -> str:
         return "nfs4"
