@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -150,7 +150,7 @@ class Faulty(ScriptedEngine):
             raise OSError("the socket is closed")
         super().add(key, request, token_ids, max_tokens)
         self.requests.clear()
-        if kind in ("step", "poison", "hang"):
+        if kind in ("step", "poison", "hang", "TimedOut"):
             self._bad[key] = text
 
     def step(self) -> Sequence[Completion]:
@@ -161,10 +161,18 @@ class Faulty(ScriptedEngine):
                 self._world.released.clear()
                 self._world.released.wait()
                 raise RuntimeError("killed")
+            if text.endswith("TimedOut"):
+                time.sleep(0.001)  # of 625 steps: it is late long before its end
         done = super().step()
         for completion in done:
             self._bad.pop(completion.key, None)
         return done
+
+    def abort(self, keys: Iterable[str]) -> None:
+        keys = list(keys)
+        super().abort(keys)
+        for key in keys:
+            self._bad.pop(key, None)
 
     def kill(self) -> bool:
         self._world.released.set()
