@@ -10,6 +10,8 @@ import difflib
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
+from heapq import nlargest
 from typing import Any
 
 from typefold.recording import Recording
@@ -21,7 +23,10 @@ from typefold.testing.sent import by_call
 
 __all__ = ["NotRecorded", "ReplayRuntime"]
 
-_SEARCHED = 100
+# What a message costs must not grow with the recording, nor with the rows that are missing.
+_SEARCHED = 200
+_READ = 4000
+_COMPARED = 3
 
 
 class NotRecorded(AssertionError):
@@ -61,7 +66,8 @@ class ReplayRuntime(Runtime):
 
     def _send(self, requests: Sequence[Request]) -> Sequence[Future[Outcome]]:
         if self._behind is None:
-            error = NotRecorded(_said(self._kept, requests[0], self._how))
+            compared = len(self.missing) < _COMPARED
+            error = NotRecorded(_said(self._kept, requests[0], self._how, compared=compared))
             self.missing.append(error)
             raise error
         return self._ready().submit(requests)
@@ -77,13 +83,11 @@ class ReplayRuntime(Runtime):
         super().close()
 
 
-def _said(journal: Journal, request: Request, how: str) -> str:
+def _said(journal: Journal, request: Request, how: str, *, compared: bool) -> str:
     [sent] = by_call([request])
     where = request.function if request.row is None else f"{request.function}, row {request.row}"
-    return (
-        f"{where}: this call is not in the recording {journal.path}.\n{_nearest(journal, request)}\n{how}\n"
-        f"What was asked:\n{sent}"
-    )
+    nearest = f"{_nearest(journal, request)}\n{how}\n" if compared else ""
+    return f"{where}: this call is not in the recording {journal.path}.\n{nearest}What was asked:\n{sent}"
 
 
 def _nearest(journal: Journal, request: Request) -> str:
@@ -94,13 +98,13 @@ def _nearest(journal: Journal, request: Request) -> str:
         return f"It has no call of {request.function}, but of: {names or 'nothing'}."
     asked = _lines(request)
     matcher = difflib.SequenceMatcher(autojunk=False)
-    matcher.set_seq2("\n".join(asked))
+    matcher.set_seq2("\n".join(asked)[:_READ])
 
-    def likeness(record: Record) -> float:
-        matcher.set_seq1("\n".join(_recorded(record)))
-        return matcher.ratio()
+    def likeness(record: Record, *, quick: bool = False) -> float:
+        matcher.set_seq1("\n".join(_recorded(record))[:_READ])
+        return matcher.quick_ratio() if quick else matcher.ratio()
 
-    nearest = max(records, key=likeness)
+    nearest = max(nlargest(5, records, key=partial(likeness, quick=True)), key=likeness)
     if _recorded(nearest) != asked:
         changes = difflib.unified_diff(_recorded(nearest), asked, "recorded", "asked", lineterm="", n=1)
         return "The nearest prompt that it has differs in this:\n" + "\n".join(f"  {line}" for line in changes)

@@ -214,6 +214,16 @@ def test_a_call_that_is_not_recorded_is_named_with_what_differs(project: pytest.
     )
 
 
+def test_of_many_missing_calls_the_first_are_compared(project: pytest.Pytester) -> None:
+    project.runpytest("--typefold-record").assert_outcomes(passed=1)
+    project.makepyfile(program=PROGRAM.replace("Say a", "Tell me a"), test_it=TESTS.replace('"a", "b"', '*"abcdefgh"'))
+    result = project.runpytest()
+    result.assert_outcomes(failed=1)
+    lines = result.outlines
+    assert sum("this call is not in the recording" in line for line in lines) > 5
+    assert sum("The nearest prompt that it has differs in this:" in line for line in lines) == 3
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
