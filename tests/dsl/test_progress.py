@@ -76,6 +76,7 @@ def test_the_line_says_rows_calls_speed_the_queue_the_cache_failures_and_the_tim
         done=3, total=None, failed=0, calls=3, tokens_per_second=0, running=0, waiting=0, cached=None, left=None
     )
     assert str(bare) == "rows 3 · 3 calls · 0 tok/s · 0 running, 0 waiting"
+    assert str(replace(bare, restarts=2)).endswith(" · engine restarted 2x")
     resumed = replace(bare, replayed=1200)
     assert str(resumed) == "rows 3 · 3 calls · 0 tok/s · 0 running, 0 waiting · 1,200 from the journal"
 
