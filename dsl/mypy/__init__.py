@@ -7,6 +7,8 @@ what does not need mypy is in `typefold.static`.
 
 from __future__ import annotations
 
+import re
+
 from mypy.plugin import Plugin
 
 from typefold.mypy.freshness import digest_of_package
@@ -18,6 +20,17 @@ __version__ = digest_of_package()
 """What mypy compares to know whether the plugin is the one that a cache was made with."""
 
 
+_OLDEST = (2, 4)
+"""The first mypy that asks a plugin what its findings came from; an older one would keep errors that are mended."""
+
+
 def plugin(version: str) -> type[Plugin]:
-    """Where mypy enters."""
+    """Where mypy enters.
+
+    Raises:
+        SystemExit: This mypy is too old. (Of other exceptions mypy shows no text.)
+    """
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise SystemExit(f"the plugin typefold.mypy needs mypy {oldest} or newer, and this is mypy {version}")
     return TypefoldPlugin

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from mypy import api
 
+from typefold.mypy import plugin
+
 from .conftest import Project
 
 
@@ -200,3 +202,14 @@ def test_it_imports_neither_vllm_nor_torch() -> None:
     program = "import sys, typefold.mypy; print(sorted({'vllm', 'torch', 'transformers', 'jinja2'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("version", ["1.20.0", "2.3.1"])
+def test_an_older_mypy_is_told_which_one_works(version: str) -> None:
+    with pytest.raises(SystemExit, match=f"needs mypy 2.4 or newer, and this is mypy {version}"):
+        plugin(version)
+
+
+@pytest.mark.parametrize("version", ["2.4.0", "2.10.0+dev.abc", "3.0"])
+def test_a_newer_mypy_is_taken(version: str) -> None:
+    assert plugin(version).__name__ == "TypefoldPlugin"
