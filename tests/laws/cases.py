@@ -183,7 +183,7 @@ def _is_text(text: str) -> bool:
 
 
 def _accepts(hint: Any) -> Callable[[Any], bool]:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import TypeAdapter
 
     adapter: TypeAdapter[Any] = TypeAdapter(hint)
 
