@@ -13,6 +13,7 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
+from typefold.compiler.decided import Decision, decision_of
 from typefold.compiler.printers import ebnf, lark
 from typefold.compiler.recognise import Matcher
 from typefold.compiler.wire import Choice, Language, Lit
@@ -89,6 +90,11 @@ class Constraint:
     def __getstate__(self) -> dict[str, object]:
         """What it is made of, without what was worked out from that."""
         return {"kind": self.kind, "language": self.language, "raw": self.raw}
+
+    @cached_property
+    def decision(self) -> Decision | None:
+        """Where there are few answers, after how many tokens one of them is settled; else `None`."""
+        return None if self.language is None else decision_of(self.language)
 
     @cached_property
     def _token_bounds(self) -> WeakKeyDictionary[Vocabulary, TokenBounds]:

@@ -52,6 +52,8 @@ class Explanation:
         least_bytes: The bytes of the shortest answer.
         most_bytes: The bytes of the longest; `None` where there is none.
         tokens: How few and how many tokens an answer takes, the one that ends it included; `None` without a vocabulary.
+        decided_after: After how many tokens an answer of few possible texts is settled, and asked for no further; else
+            `None`.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -81,6 +83,7 @@ class Explanation:
     least_bytes: int
     most_bytes: int | None
     tokens: TokenBounds | None
+    decided_after: int | None = None
 
     def __str__(self) -> str:
         sections = list(self._sections())
@@ -126,6 +129,8 @@ class Explanation:
         yield "enforced", [form, *by_place(self.enforced)]
         yield "checked after", list(by_place(self.post_checks)) or ["nothing"]
         yield "length", [self._length]
+        if (after := self.decided_after) is not None:
+            yield "decided", [f"after {after:,} token{'s' if after > 1 else ''}"]
         yield "unbounded", list(by_place(self.unbounded)) or ["nothing"]
 
     @property
@@ -176,6 +181,7 @@ def explain(
         least_bytes=int(least),
         most_bytes=None if most == inf else int(most),
         tokens=None if vocabulary is None else output_type.token_bounds(vocabulary),
+        decided_after=None if (decision := constraint.decision) is None or decision.tokens > most else decision.tokens,
     )
 
 

@@ -6,12 +6,61 @@ names them, each once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf, prod
 from typing import assert_never
 
-from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, is_recursive
+from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules, is_recursive
 
-__all__ = ["finite_texts"]
+__all__ = ["finite_texts", "how_many"]
+
+
+def how_many(language: Language) -> float:
+    """How many texts a language has at the most: those that come about in several ways count as often (`inf`: no end).
+
+    Example:
+        >>> from typefold.compiler.wire import Language, chars, repeat
+        >>> how_many(Language(repeat(chars("12"), 0, 3)))
+        15.0
+    """
+    if is_recursive(language):
+        return inf
+    known: dict[str, float] = {}
+    for name in flat_rules(language):
+        known[name] = _count(language.rules[name], known)
+    return float(_count(language.root, known))
+
+
+def _count(expr: Expr, known: Mapping[str, float]) -> float:
+    match expr:
+        case Lit():
+            return 1
+        case CharClass():
+            return len(expr)
+        case Seq(parts):
+            return _capped(prod(_count(part, known) for part in parts))
+        case Choice(options):
+            return _capped(sum(_count(option, known) for option in options))
+        case Repeat(item, least, most):
+            once = _count(item, known)
+            if most is None or (once > 1 and most > _BEYOND):
+                return inf
+            return _capped(sum(_power(once, times) for times in range(least, most + 1)))
+        case Ref(name):
+            return known[name]
+        case _:
+            assert_never(expr)
+
+
+_BEYOND = 64  # two to this power is more than anybody counts
+
+
+def _power(once: float, times: int) -> float:
+    return inf if once > 1 and times > _BEYOND else _capped(once**times)
+
+
+def _capped(count: float) -> float:
+    return count if count < 2**_BEYOND else inf
 
 
 class _TooManyError(Exception):

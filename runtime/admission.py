@@ -16,8 +16,13 @@ from typefold.runtime.request import Request
 __all__ = ["admitted"]
 
 
-def admitted(engine: Engine, request: Request) -> tuple[Sequence[int], Limits]:
+def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple[Sequence[int], Limits]:
     """The tokens of a request's prompt, and how long its answer may get.
+
+    Args:
+        engine: Who is to answer it.
+        request: What is asked.
+        decide: Whether to ask for no more of an answer than settles it.
 
     Raises:
         BadInput: The prompt can't be rendered or tokenised.
@@ -35,7 +40,8 @@ def admitted(engine: Engine, request: Request) -> tuple[Sequence[int], Limits]:
         raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
     own_limit = engine.max_tokens(request)
     bounds = request.constraint.token_bounds(engine.vocabulary)
-    least = 1 if request.probe else bounds.least
+    decision = request.constraint.decision if decide and _may_end_early(request) else None
+    least = 1 if request.probe else bounds.least if decision is None else min(bounds.least, decision.tokens)
     room = engine.max_model_len - len(token_ids)
     if room < least:
         raise PromptTooLong(
@@ -46,4 +52,13 @@ def admitted(engine: Engine, request: Request) -> tuple[Sequence[int], Limits]:
     if max_tokens < least:
         needed = bounds.most or bounds.least
         raise Truncated(**facts_of(request), max_tokens=max_tokens, needed=needed, room=room)
-    return token_ids, Limits(max_tokens, bounds.most, room)
+    return token_ids, Limits(max_tokens, bounds.most, room, decision)
+
+
+def _may_end_early(request: Request) -> bool:
+    """Whether nobody wants to see, or to count, the tokens that follow those which settle the answer."""
+    if request.probe or request.on_delta is not None or request.constraint.kind == "text":
+        return False
+    given, sampling = request.sampling_params, request.sampling
+    least = sampling.get("min_tokens", getattr(given, "min_tokens", 0))
+    return not least and sampling.get("logprobs", getattr(given, "logprobs", None)) is None

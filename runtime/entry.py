@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from typefold.compiler import Message
+from typefold.compiler.decided import Decision
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
 
@@ -67,11 +68,27 @@ class Limits:
         max_tokens: The limit in force.
         needed: A number of tokens that always suffices for the type, or `None`.
         room: What the context leaves for an answer.
+        decision: Where the answer is one of a few texts: after how many tokens it is settled, and sent for no more.
     """
 
     max_tokens: int
     needed: int | None
     room: int | None = None
+    decision: Decision | None = None
+
+    @property
+    def asked(self) -> int:
+        """How many tokens the engine is asked for."""
+        return self.max_tokens if self.decision is None else min(self.max_tokens, self.decision.tokens)
+
+    def concluded(self, outcome: Outcome) -> Outcome:
+        """The answer; the whole of it, where it was cut off at a place from which it can only go on in one way."""
+        if self.decision is None or outcome.finish_reason not in (FinishReason.LENGTH, FinishReason.STOP):
+            return outcome
+        whole = self.decision.whole(outcome.text)
+        if whole is None or (whole == outcome.text and outcome.finish_reason is FinishReason.STOP):
+            return outcome
+        return replace(outcome, text=whole, finish_reason=FinishReason.STOP)
 
 
 @dataclass(slots=True, eq=False)

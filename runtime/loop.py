@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from typefold.runtime.admission import admitted
 from typefold.runtime.deadlines import Deadlines
@@ -21,7 +22,7 @@ from typefold.runtime.engine import Engine, EngineRefusal
 from typefold.runtime.entry import Entry, Flight, Limits, facts_of, verdict
 from typefold.runtime.errors import PromptError, Refused, TimedOut
 from typefold.runtime.recovery import at_once
-from typefold.runtime.request import FinishReason, Outcome
+from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.single_flight import SingleFlight
 from typefold.runtime.statistics import Counts
 from typefold.runtime.waiting import Waiting
@@ -30,6 +31,7 @@ __all__ = ["Loop"]
 
 _FEED = 2  # the engine's queue is kept at this many times max_num_seqs
 
+_REMEMBERED = 4096  # texts of which the number of tokens is known
 _keys = itertools.count()
 
 
@@ -43,6 +45,7 @@ class Loop:
         deadlines: Who is late.
         counts: What has been done.
         single_flight: Whether equal requests, greedy or seeded, share one generation.
+        decide: Whether an answer is asked for no further than to where it is settled.
         beat: Called when a call into the engine has come back. What it raises ends the loop.
     """
 
@@ -55,6 +58,7 @@ class Loop:
         counts: Counts,
         *,
         single_flight: bool,
+        decide: bool,
         beat: Callable[[], None],
     ) -> None:
         self._engine = engine
@@ -63,6 +67,8 @@ class Loop:
         self._deadlines = deadlines
         self._counts = counts
         self._single_flight = SingleFlight(engine) if single_flight else None
+        self._decide = decide
+        self._lengths: dict[str, int] = {}
         self._beat = beat
         self._running: dict[str, Flight] = {}
         self._suspects: dict[str, int] = {}  # of those in how many crashes they were, where they were in any
@@ -148,9 +154,12 @@ class Loop:
             raise Refused(**facts_of(request), reason=str(error)) from error
 
     def _start(self, entry: Entry, identity: bytes | None) -> Flight:
-        token_ids, limits = admitted(self._engine, entry.request)
+        token_ids, limits = admitted(self._engine, entry.request, decide=self._decide)
         flight = Flight(f"typefold-{next(_keys)}", limits, identity)
-        self._engine.add(flight.key, entry.request, token_ids, limits.max_tokens)
+        request = entry.request
+        if limits.decision is not None and limits.decision.stops:
+            request = replace(request, settled_by=limits.decision.stops)
+        self._engine.add(flight.key, request, token_ids, limits.asked)
         self._beat()
         self._running[flight.key] = flight
         if entry.crashes:
@@ -180,11 +189,26 @@ class Loop:
             flight = self._landed(completion.key)
             if flight is None:
                 continue
+            outcome = flight.limits.concluded(completion.outcome)
             if self._single_flight is not None:
-                self._single_flight.landed(flight, completion.outcome)
-            self._counts.generated(completion.outcome)
+                self._single_flight.landed(flight, outcome)
+            self._counts.generated(outcome)
+            if outcome is not completion.outcome:
+                self._counts.saved += max(0, self._tokens_of(outcome.text) - outcome.output_tokens)
             for entry in flight.waiters:
-                self._settle(entry, flight.limits, completion.outcome)
+                self._settle(entry, flight.limits, outcome)
+
+    def _tokens_of(self, text: str) -> int:
+        """How many tokens an answer takes, as its tokenizer cuts it, with the one that ends it."""
+        if (known := self._lengths.get(text)) is None:
+            if len(self._lengths) >= _REMEMBERED:
+                self._lengths.clear()
+            try:
+                bare, whole = (len(self._engine.tokenize(Request(prompt=each))) for each in ("", text))
+            except ValueError:
+                bare = whole = 0
+            known = self._lengths[text] = whole - bare + 1
+        return known
 
     def _settle(self, entry: Entry, limits: Limits, outcome: Outcome) -> None:
         entry.flight, entry.landed = None, (limits, outcome)

@@ -40,6 +40,7 @@ class Scheduler:
     Args:
         engine: The engine; from now on only this scheduler may touch it.
         single_flight: Whether equal requests, greedy or seeded, share one generation.
+        decide: Whether an answer is asked for no further than to where it is settled.
         rebuild: Builds the engine again after a crash.
         restarts: How often that may be done.
         watchdog: For how many seconds a call into the engine may last before it is taken for dead; `None` for ever.
@@ -59,6 +60,7 @@ class Scheduler:
         engine: Engine,
         *,
         single_flight: bool = True,
+        decide: bool = True,
         rebuild: Callable[[], Engine] | None = None,
         restarts: int = 0,
         watchdog: float | None = None,
@@ -67,6 +69,7 @@ class Scheduler:
             raise TypeError(f"restarts={restarts} needs a way to build the engine again: rebuild=")
         self._engine = engine
         self._single_flight = single_flight
+        self._decide = decide
         self._rebuild = rebuild
         self._restarts = restarts
         self._limit = watchdog
@@ -164,6 +167,7 @@ class Scheduler:
             self._deadlines,
             self._counts,
             single_flight=self._single_flight,
+            decide=self._decide,
             beat=watchdog.beat,
         )
         return watchdog, loop

@@ -36,6 +36,8 @@ class Statistics:
         prompt_tokens: Prompt tokens of what the engine has finished; a shared generation counts once.
         cached_tokens: How many of those the prefix cache held.
         output_tokens: Tokens that the engine has finished answers with, failed ones too.
+        saved: Tokens that were not asked for, since those before had settled the answer: as many as the tokenizer cuts it
+            into, and the one that ends it, less those that were drawn.
         replayed: Requests, among the submitted, that a journal answered; no engine saw them.
     """
 
@@ -54,6 +56,7 @@ class Statistics:
     cached_tokens: int = 0
     output_tokens: int = 0
     replayed: int = 0
+    saved: int = 0
 
     def __add__(self, other: Statistics) -> Statistics:
         """What two schedulers have done together."""
@@ -74,6 +77,7 @@ class Counts:
         self.prompt_tokens = 0
         self.cached_tokens = 0
         self.output_tokens = 0
+        self.saved = 0
         self._failed = 0
         self._cancelled = 0
         self._lock = threading.RLock()  # a destructor may withdraw a request while its thread counts another
@@ -111,4 +115,5 @@ class Counts:
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.cached_tokens,
             output_tokens=self.output_tokens,
+            saved=self.saved,
         )

@@ -115,6 +115,8 @@ class Parameters:
         params.max_tokens = max_tokens
         if request.on_delta is not None:
             params.output_kind = self._output_kinds.DELTA
+        if request.settled_by:
+            params.stop, params.include_stop_str_in_output = [*request.settled_by], True
         seed = _seed(request.sampling.get("seed", params.seed))
         params.seed = None if params.temperature == 0 else seed  # greedy decoding draws nothing
         if params.min_tokens > max_tokens:

@@ -1,0 +1,81 @@
+"""Settled answers on real vLLM: the labels of the full constraint, greedy and drawn with seeds, for fewer tokens and steps."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from typefold import Logged, OneOf, Runtime, ask, prompt
+from typefold.runtime.engines.vllm import VllmEngine
+
+pytestmark = pytest.mark.engine
+
+
+class Mood(Enum):
+    GLAD = "glad"
+    GLOOMY = "gloomy"
+    ANGRY = "angry"
+
+
+TYPES: list[Any] = [
+    Literal["politics", "sports", "business", "technology", "arts"],
+    Literal["sports", "spring", "science", "society"],
+    Annotated[str, OneOf(["label 1", "label 2", "label 12", "label 21"])],
+    Annotated[int, Field(ge=0, le=120)],
+    Mood,
+    bool,
+    Literal["übel", "öde", "gut", "güte"],
+    Literal["🦊", "🦉", "fox"],
+    Literal["the category is politics and society", "the category is sports and leisure", "the category is business"],
+    Annotated[str, OneOf(["a b c", "b c d", "c d a b x", "c d a b y"])],
+]
+NEWS = [
+    f"{who} {what} {where}."
+    for who in ("The minister", "A striker", "The bank", "A painter")
+    for what in ("praised the match", "sold a chip", "lost an election")
+    for where in ("in Oslo", "by the sea", "last night")
+]
+
+
+@pytest.mark.parametrize("hint", TYPES, ids=str)
+@pytest.mark.parametrize("how", [{"temperature": 0.0}, {"temperature": 1.5, "seed": 7}], ids=["greedy", "seeded"])
+def test_the_value_is_that_of_the_full_constraint(
+    hint: Any, how: dict[str, Any], runtime: Runtime, engine: VllmEngine
+) -> None:
+    prompts = [f"What is this about? {news}" for news in NEWS]
+    settled = runtime.generate(prompts, output_type=hint, **how)
+    before = runtime.stats
+    full = Runtime(engine, single_flight=False, decide=False)
+    assert full.generate(prompts, output_type=hint, **how) == settled
+    assert before.output_tokens <= full.stats.output_tokens
+    assert before.steps <= full.stats.steps
+    full.close()
+
+
+def test_what_is_saved_is_counted(runtime: Runtime) -> None:
+    runtime.generate([f"What is this about? {news}" for news in NEWS], output_type=TYPES[0], temperature=0.0)
+    assert runtime.stats.output_tokens == len(NEWS)
+    assert runtime.stats.steps <= 3
+    assert runtime.stats.saved >= len(NEWS)
+
+
+def test_a_long_beginning_that_all_share_is_not_waited_out(runtime: Runtime, engine: VllmEngine) -> None:
+    hint = TYPES[-2]
+    prompts = [f"What is this about? {news}" for news in NEWS]
+    settled = runtime.generate(prompts, output_type=hint, temperature=0.0)
+    full = Runtime(engine, single_flight=False, decide=False)
+    assert full.generate(prompts, output_type=hint, temperature=0.0) == settled
+    assert runtime.stats.output_tokens <= 0.8 * full.stats.output_tokens
+    full.close()
+
+
+def test_logged_tells_the_whole_text(runtime: Runtime) -> None:
+    @prompt(temperature=0.0)
+    def topic(text: str) -> Logged[Literal["politics", "sports"]]:
+        return ask(text)
+
+    answer = topic("A striker praised the match.")
+    assert answer.text == answer.value and answer.finish_reason == "stop" and len(answer.token_ids) == 1
