@@ -2,13 +2,15 @@
 
 import asyncio
 import contextvars
+import functools
 import gc
 import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 import pytest
@@ -78,6 +80,55 @@ def test_loops_conditions_recursion_and_comprehensions_behave_as_in_a_plain_call
         return climb(number), sum(plus_one(each) for each in range(number) if each % 2)
 
     assert run(program, [3, 4]) == [([3, 4, 5], 2), ([4, 5], 6)] == [program(3), program(4)]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_with_blocks_and_libraries_that_call_prompts_behave_as_in_a_plain_call() -> None:
+    entered: list[str] = []
+
+    @contextmanager
+    def block(name: str) -> Generator[int]:
+        entered.append(f"into {name}")
+        try:
+            yield plus_one(len(name))
+        finally:
+            entered.append(f"out of {name} at {plus_one(1)}")
+
+    def program(number: int) -> tuple[int, list[int], int, int]:
+        with ExitStack() as stack, block(str(number)) as inner:
+            stack.callback(plus_one, 3)
+            together = sorted([3, 1, 2], key=lambda each: -plus_one(each))
+            total = functools.reduce(lambda one, other: plus_one(one + other), [1, 2, number])
+            return inner, together, total, next(map(plus_one, itertools.count(number)))
+
+    rows = run(program, range(5))
+    assert rows == [(2, [3, 2, 1], 5 + number, number + 1) for number in range(5)]
+    in_batch = sorted(entered)
+    entered.clear()
+    assert rows == [program(number) for number in range(5)]
+    assert in_batch == sorted(entered)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_exception_of_whoever_reads_a_stream_ends_its_rows_and_leaves_the_runtime_usable(runtime: Runtime) -> None:
+    ended: list[int] = []
+
+    def program(number: int) -> int:
+        try:
+            return thrice(number)
+        finally:
+            ended.append(number)
+
+    def read() -> None:
+        for _ in run.stream(program, range(100), window=10):
+            raise RuntimeError("of the reader")
+
+    with pytest.raises(RuntimeError, match="of the reader"):
+        read()
+    gc.collect()
+    assert len(ended) in (10, 11)
+    assert run(thrice, [1]) == [4]
+    assert runtime.stats.running == 0
 
 
 def test_a_row_catches_its_own_prompt_error_and_no_other_row_sees_it() -> None:
@@ -177,6 +228,27 @@ def test_a_runs_rows_are_taken_from_the_input_only_as_others_end() -> None:
     assert len(taken) <= 40 + 8
     assert all(result == Success(index + 3) for index, result in done)
     stream.close()
+
+
+@pytest.mark.parametrize("rows", [500, pytest.param(1_000_000, marks=pytest.mark.prove)])
+def test_memory_holds_the_rows_in_flight_and_not_those_of_the_job(rows: int) -> None:
+    """No row's input outlives its result, however many there are."""
+
+    class Row:
+        def __init__(self, number: int) -> None:
+            self.number = number
+            alive.add(self)
+
+    alive: weakref.WeakSet[Row] = weakref.WeakSet()
+    most = 0
+    with Runtime(ScriptedEngine(answers=lambda request: "1"), single_flight=False) as runtime:
+        stream = run.stream(lambda row: plus_one(row.number % 7), map(Row, range(rows)), window=16)
+        for done, (_, result) in enumerate(stream, 1):
+            assert result == Success(1)
+            if done % 50 == 0:
+                most = max(most, len(alive))
+        assert runtime.stats.succeeded == rows
+    assert most <= 16 + 1  # the one that is being begun
 
 
 @pytest.mark.usefixtures("runtime")

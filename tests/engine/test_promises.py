@@ -79,17 +79,17 @@ def test_rows_loop_recur_catch_and_use_blocks_as_plain_calls_do(runtime: Runtime
     def program(thing: str) -> Any:
         seen, _ = place.get(), place.set(thing)
         with block(thing):
-            one, *more = [colour(thing) for _ in range(2)]
+            more: list[str] = [colour(thing) for _ in range(2)]
             try:
                 number(thing)
             except Truncated as error:
                 more.append(str(error.function))
         best = sorted([thing, "a lemon"], key=colour)  # called by a library
-        return one, more, down(thing, 2), best, seen, place.get()
+        return more, down(thing, 2), best, seen, place.get()
 
     rows = run(program, THINGS[:4])
     assert sorted(blocks) == sorted(f"{way} {thing}" for thing in THINGS[:4] for way in ("into", "out of"))
-    assert [row[4:] for row in rows] == [("outside", thing) for thing in THINGS[:4]]
+    assert [row[3:] for row in rows] == [("outside", thing) for thing in THINGS[:4]]
     assert rows == [contextvars.copy_context().run(program, thing) for thing in THINGS[:4]]
 
 

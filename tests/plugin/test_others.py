@@ -51,7 +51,10 @@ def test_it_works_beside_the_plugins_of_pydantic_and_returns(project_with: Calla
     ]
 
 
-@pytest.mark.parametrize("package", ["jinja2", "starlette"])
+LARGE = [pytest.param(package, marks=pytest.mark.prove) for package in ("rich", "pydantic", "hypothesis", "returns")]
+
+
+@pytest.mark.parametrize("package", ["jinja2", "starlette", *LARGE])
 def test_code_that_does_not_use_typefold_has_no_new_errors(project_with: Callable[..., Project], package: str) -> None:
     outputs: list[str] = []
     for plugins in ((), ("typefold.mypy",)):
