@@ -38,6 +38,8 @@ def shielded(build: Callable[[], T]) -> T:
     before = {process.pid for process in multiprocessing.active_children()}
 
     def work() -> None:
+        if not built.set_running_or_notify_cancel():  # Ctrl-C came before it began
+            return
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             built.set_result(build())
@@ -46,11 +48,11 @@ def shielded(build: Callable[[], T]) -> T:
 
     resource_tracker.ensure_running()  # it would begin with the first process, and unblock the signal
     thread = Thread(target=work, name="typefold-load", daemon=True)
-    thread.start()
     try:
+        thread.start()
         return built.result()
     except BaseException:  # Ctrl-C, or the build's own error
-        while thread.is_alive():
+        while not built.cancel() and not built.done():
             for process in multiprocessing.active_children():
                 if process.pid not in before:
                     process.kill()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from typefold.runtime import EngineGone
-from typefold.runtime.engines import core_process
+from typefold.runtime.engines import core_process, starting
 from typefold.runtime.engines.core_process import CoreProcess
 from typefold.runtime.engines.starting import Guard, environment, shielded
 
@@ -171,7 +171,7 @@ def test_ctrl_c_while_an_engine_is_being_built_ends_what_was_started() -> None:
     started: list[BaseProcess] = []
 
     def build() -> None:
-        process = SPAWN.Process(target=time.sleep, args=(600,))
+        process = SPAWN.Process(target=time.sleep, args=(600,), daemon=True)
         process.start()
         started.append(process)
         main = threading.main_thread().ident
@@ -187,6 +187,44 @@ def test_ctrl_c_while_an_engine_is_being_built_ends_what_was_started() -> None:
         signal.signal(signal.SIGINT, before)
     [process] = started
     assert process.exitcode == -signal.SIGKILL
+
+
+class Interrupted(threading.Thread):
+    """A thread whose starter hears of Ctrl-C before it has begun."""
+
+    def start(self) -> None:
+        raise KeyboardInterrupt
+
+
+class Begun(threading.Thread):
+    """A thread whose starter hears of Ctrl-C while it works."""
+
+    working = threading.Event()
+
+    def start(self) -> None:
+        super().start()
+        assert self.working.wait(30)
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_before_the_building_has_begun_leaves_nothing_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        shielded(lambda: pytest.fail("it began"))
+
+
+def test_what_has_begun_to_be_built_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[bool] = []
+
+    def build() -> None:
+        Begun.working.set()
+        time.sleep(0.05)
+        ended.append(True)
+
+    monkeypatch.setattr(starting, "Thread", Begun)
+    with pytest.raises(KeyboardInterrupt):
+        shielded(build)
+    assert ended == [True]
 
 
 def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -317,6 +317,9 @@ def test_closing_breaks_off_a_call_that_hangs(killable: bool, monkeypatch: pytes
     assert isinstance(future.exception(30), Cancelled)
     asked.close()
     release.set()
+    for thread in threading.enumerate():
+        if thread.name == "typefold-engine":
+            thread.join(30)
 
 
 def test_restarts_need_a_way_to_build() -> None:
