@@ -193,6 +193,21 @@ def f25(x: Callable[..., T], y: type[T], z: tuple[()], w: None, v: t.Never) -> t
     """{{ x() }} {{ y.z }} {{ z[0] }} {{ w.x }} {{ v.v }} {% for i in w %}{% endfor %} {{ x.__call__ }}"""
     return a()
 del f1
+output_type(*[int]), output_type(**{}), output_type(), output_type("list["), output_type(output_type(int)), output_type(hint=D)
+Runtime("x").generate(output_type=make(3))
+Runtime("x")("y", output_type=[*[int], lambda: 3, D, "1 +", complex()])
+Runtime("x").generate("x", **{"output_type": int}), Runtime.generate("x", output_type=N), Runtime("x")("x", output_type=(yield_ := E))
+class R(Runtime):
+    kind = output_type(int)
+    def generate(self, *args, **kwargs): return super().generate("x", output_type=self.kind, **kwargs)
+    @classmethod
+    @p
+    def m(cls, x: T) -> list[T]: return a(f"{x}")
+    @p
+    @classmethod
+    @staticmethod
+    def o(cls) -> int: return a("")
+R("x")("x", output_type=A1), [r.generate("x", output_type=r) for r in [Runtime("x")]]
 '''
 
 

@@ -5,9 +5,11 @@ As in `typed_cases.py`, `assert_type` must hold exactly, and a line with an `ign
 
 from typing import Generic, Literal, TypeVar, assert_type
 
+from pydantic import BaseModel
 from returns.result import Result
 
-from typefold import AsyncPrompt, AsyncStream, Deferred, Prompt, PromptError, Stream, ask, prompt
+from typefold import AsyncPrompt, AsyncStream, Deferred, Message, Prompt, PromptError, Stream, ask, prompt
+from typefold.messages import RawPrompt
 
 Verdict = Literal["keep", "drop"]
 T = TypeVar("T")
@@ -72,6 +74,22 @@ class Box(Generic[T]):
     @classmethod
     def made(cls, item: T) -> list[T]:
         return ask(f"{cls.__name__} {item}")
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+
+
+@prompt
+def page(count: int) -> Page[Verdict]:
+    return ask(f"{count}")
+
+
+def generic_models() -> None:
+    assert_type(page(3), Page[Verdict])
+    assert_type(page.map([3])[0].items, list[Verdict])
+    assert_type(page.render(3), tuple[Message, ...] | RawPrompt)
+    page.render("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def methods(critic: Critic) -> None:
