@@ -213,7 +213,7 @@ class Scheduler:
             try:
                 self._close_engine()
                 self._engine = self._rebuild()
-            except Exception as unable:
+            except BaseException as unable:  # as above
                 logger.exception("the engine could not be built again")
                 broken = diagnosed(unable, self._restarts)
                 continue

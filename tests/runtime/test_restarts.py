@@ -157,12 +157,14 @@ def test_an_engine_that_can_not_be_built_is_tried_again_while_there_are_restarts
         tries += 1
         if tries == 1:
             raise OSError("the GPU is still in use")
+        if tries == 2:
+            raise SystemExit(1)
         return makers()
 
-    asked = Scheduler(makers(), rebuild=build, restarts=2)
+    asked = Scheduler(makers(), rebuild=build, restarts=3)
     [future] = asked.submit([request("a")])
     assert future.result(30).text == "yes"
-    assert asked.statistics.restarts == 2
+    assert asked.statistics.restarts == 3
     asked.close()
 
     def never() -> Engine:
