@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Self
 
 from typefold.compiler import Vocabulary
@@ -153,8 +154,8 @@ class FakeEngine(Script):
             raise AssertionError(f"{plan.name} was not called with ({shown}). {listed(self.prompts)}")
         return found[-1]
 
-    def _plan(self, request: Request) -> PromptError | None:
-        """Settle a request's answer before the engine sees it; or the error that it gets in place of one.
+    def _plan(self, request: Request) -> Request | PromptError:
+        """A request with its answer, settled before the engine sees it; or the error that it gets in place of one.
 
         Raises:
             ScriptError: The script has it wrong.
@@ -166,18 +167,21 @@ class FakeEngine(Script):
             except Exception as error:
                 self.problems.append(error)
                 raise
-            if isinstance(answer, PromptError):
-                return answer
-            self._engine.planned[id(request)] = answer
-            return None
+            return answer if isinstance(answer, PromptError) else replace(request, source=_Settled(answer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What the engine finds as the source of a request: the answer that it is to give, or `None` to make one up."""
+
+    answer: Answer | None
 
 
 class _Planned(ScriptedEngine):
-    """A scripted engine whose answers are settled before it gets a request: `None` for one that it is to make up."""
+    """A scripted engine whose answers are settled before it gets a request."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.planned: dict[int, Answer | None] = {}
         self._answer = self._planned
 
     @property
@@ -189,21 +193,22 @@ class _Planned(ScriptedEngine):
         super().add(key, request, token_ids, self.max_model_len)
 
     def _planned(self, request: Request) -> Answer:
-        answer = self.planned.pop(id(request))
+        assert isinstance(request.source, _Settled)
+        answer = request.source.answer
         return self._make_up(request) if answer is None else answer
 
 
 class _FakeRuntime(Runtime):
     """Settles every answer where the call is made, so that what the script has wrong is raised there."""
 
-    def __init__(self, engine: _Planned, plan: Callable[[Request], PromptError | None]) -> None:
-        super().__init__(engine, single_flight=False)
+    def __init__(self, engine: _Planned, plan: Callable[[Request], Request | PromptError]) -> None:
+        super().__init__(engine, single_flight=False, decide=False)  # each call has an answer, as it stands
         self._plan = plan
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        errors = [self._plan(request) for request in requests]
-        sent = iter(super().submit([each for each, error in zip(requests, errors, strict=True) if error is None]))
-        return [next(sent) if error is None else _failed(error) for error in errors]
+        planned = [self._plan(request) for request in requests]
+        sent = iter(super().submit([each for each in planned if isinstance(each, Request)]))
+        return [next(sent) if isinstance(each, Request) else _failed(each) for each in planned]
 
 
 def _failed(error: PromptError) -> Future[Outcome]:

@@ -226,6 +226,13 @@ def test_a_cut_answer_is_truncated_or_a_cut_text() -> None:
             make_character("a")
 
 
+def test_a_text_is_read_as_it_stands() -> None:
+    with FakeEngine() as fake:
+        fake.answer(judge, Text("k"))  # a real engine is asked for no more than this, since only "keep" begins so
+        with pytest.raises(Invalid):
+            judge("a")
+
+
 def test_limits_of_a_model_s_tokens_cut_nothing() -> None:
     with FakeEngine() as fake:  # five tokens are less than five bytes would be
         assert isinstance(make_character("a"), Character)
