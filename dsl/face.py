@@ -70,6 +70,7 @@ class Face(Generic[P, R]):
               enforced       the form
               checked after  nothing
               length         4 bytes
+              decided        after 1 token
               unbounded      nothing
             <BLANKLINE>
             keep | drop
