@@ -79,7 +79,8 @@ def a_prompt_answers() -> None:
 
 
 def a_bad_answer_stays_in_its_place() -> None:
-    with Runtime(ScriptedEngine(answers=["keep", "bin", "drop"])):
+    # To its end: "b" alone, where no choice begins so, would be a cut answer.
+    with Runtime(ScriptedEngine(answers=["keep", "bin", "drop"]), decide=False):
         results = judge.safe.map(["one", "two", "three"])
     values = [result.value_or(None) for result in results]
     assert values == ["keep", None, "drop"], values
