@@ -92,7 +92,7 @@ def test_an_engine_s_process_survives_ctrl_c_is_missed_when_killed_and_never_sta
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=600,
+        timeout=850,
         start_new_session=True,  # a process group of its own, which Ctrl-C is sent to
     )
     assert done.returncode == -signal.SIGKILL, done.stderr[-4000:]
