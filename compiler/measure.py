@@ -28,7 +28,8 @@ def refuse_endless(hint: Any, path: str, *, function: str | None = None) -> None
     Example:
         >>> refuse_endless(dict[str, list[int]], "return")
     """
-    pending, count = [(hint, 0)], 0
+    pending: list[tuple[Any, int]] = [(hint, 0)]
+    count = 0
     while pending:
         part, depth = pending.pop()
         count += 1
@@ -40,5 +41,5 @@ def refuse_endless(hint: Any, path: str, *, function: str | None = None) -> None
             raise UnsupportedType(path, get_origin(hint) or type(hint), reason, function=function)
         origin = get_origin(part)
         if origin is not None and origin is not Literal:
-            arguments = get_args(part)
+            arguments: tuple[Any, ...] = get_args(part)
             pending += [(each, depth + 1) for each in (arguments[:1] if origin is Annotated else arguments)]

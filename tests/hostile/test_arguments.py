@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from returns.result import Failure, Success
 
-from typefold import BadInput, Runtime, ask, gather, patience, prompt, run
+from typefold import BadInput, Message, Runtime, ask, gather, patience, prompt, run
 from typefold import calls as calls_module
 
 
@@ -130,8 +130,7 @@ def test_in_run_and_in_a_graph_it_is_the_same(runtime: Runtime) -> None:
     "value", ["", "\x00", "a\x00b", "\x1b[31m", "\ufeff", "\ufdd0", "{{ 7 * 7 }}", "%s %d {0.x} {}", "é" * 100]
 )
 def test_odd_text_is_only_text(value: str, runtime: Runtime) -> None:
-    assert shown.render(value)[0].content == f"Describe {value}."
-    assert written.render(value)[0].content == f"Describe {value}."
+    assert shown.render(value) == written.render(value) == (Message("user", f"Describe {value}."),)
     assert [type(each) for each in shown.safe.map([value, "b"])] == [Success, Success]
 
 

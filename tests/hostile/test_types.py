@@ -87,9 +87,13 @@ def test_what_is_only_large_is_compiled(hint: Any) -> None:
 
 def test_a_choice_of_a_hundred_thousand_works() -> None:
     names = [f"label {number}" for number in range(100_000)]
-    kind: Any
-    for hint in (Annotated[str, OneOf(names)], Literal[tuple(names)], Enum("Label", {name: name for name in names})):
-        kind = output_type(hint)
+    hints: list[Any] = [
+        Annotated[str, OneOf(names)],
+        Literal[tuple(names)],
+        Enum("Label", {name: name for name in names}),
+    ]
+    for hint in hints:
+        kind: Any = output_type(hint)
         assert len(kind.constraint.spec) < 2_000_000
         value = kind.decode("label 99999")
         assert kind.encode(value) == "label 99999"

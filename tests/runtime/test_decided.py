@@ -15,6 +15,7 @@ from typefold.runtime import FinishReason, Outcome, Request, Scheduler, Truncate
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 LABELS = ("politics", "sports", "science", "business", "technology")
+TOPIC: Any = Literal[LABELS]
 NEWS = Constraint.of(Language(choice(*LABELS)))
 
 
@@ -49,14 +50,17 @@ def test_the_switch_asks_for_whole_answers(random_answers: ScriptedEngine) -> No
         assert runtime.stats.saved == 0
 
 
+CHANGES: list[dict[str, Any]] = [
+    {"sampling": {"logprobs": 1}},
+    {"sampling": {"min_tokens": 3}},
+    {"on_delta": str},
+    {"constraint": Constraint.of(Language(choice("a", "b")))},
+]
+
+
 @pytest.mark.parametrize(
     "change",
-    [
-        {"sampling": {"logprobs": 1}},
-        {"sampling": {"min_tokens": 3}},
-        {"on_delta": lambda piece: None},
-        {"constraint": Constraint.of(Language(choice("a", "b")))},
-    ],
+    CHANGES,
     ids=["logprobs", "min_tokens", "streamed", "nothing to save"],
 )
 def test_whoever_looks_at_the_tokens_gets_them_all(change: dict[str, Any]) -> None:
@@ -98,13 +102,13 @@ def test_characters_of_several_bytes_are_whole() -> None:
 
 def test_a_limit_that_is_enough_to_settle_it_is_enough(random_answers: ScriptedEngine) -> None:
     with Runtime(random_answers) as runtime:
-        assert runtime.generate("7", output_type=Literal[LABELS], max_tokens=2) in LABELS
+        assert runtime.generate("7", output_type=TOPIC, max_tokens=2) in LABELS
         with pytest.raises(Truncated, match="max_tokens=1"):
             Runtime(ScriptedEngine(answers=["sports"])).generate(
                 "x", output_type=Literal["sports", "science"], max_tokens=1
             )
     with Runtime(random_answers, decide=False) as runtime, pytest.raises(Truncated, match="max_tokens=2"):
-        runtime.generate("7", output_type=Literal[LABELS], max_tokens=2)
+        runtime.generate("7", output_type=TOPIC, max_tokens=2)
 
 
 def test_logged_has_the_whole_text_and_the_tokens_that_settled_it() -> None:
