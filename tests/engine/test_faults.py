@@ -89,8 +89,7 @@ def test_an_engine_s_process_survives_ctrl_c_is_missed_when_killed_and_never_sta
     done = subprocess.run(
         [sys.executable, str(program), model],
         env=os.environ | {"VLLM_ENABLE_V1_MULTIPROCESSING": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=850,
         start_new_session=True,  # a process group of its own, which Ctrl-C is sent to
