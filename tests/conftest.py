@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from typefold import Runtime, runtimes
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 os.environ["TYPEFOLD_PROGRESS"] = "0"
+settings.register_profile("no clock", deadline=None)  # on a busy machine any example may take long
+settings.load_profile("no clock")
 
 
 @pytest.fixture
