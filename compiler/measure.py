@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from typefold.compiler.context import MAX_DEPTH, MAX_PLACES
 from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.guards import kind_of
 
 __all__ = ["refuse_endless"]
 
@@ -38,8 +39,9 @@ def refuse_endless(hint: Any, path: str, *, function: str | None = None) -> None
             many = f"made of more than {MAX_PLACES:,} parts"
             remedy = "name what occurs in it again and again (a model, a dataclass)"
             reason = f"is {deep if depth > MAX_DEPTH else many}; {remedy}"
-            raise UnsupportedType(path, get_origin(hint) or type(hint), reason, function=function)
+            raise UnsupportedType(path, get_origin(hint) or kind_of(hint), reason, function=function)
         origin = get_origin(part)
         if origin is not None and origin is not Literal:
             arguments: tuple[Any, ...] = get_args(part)
-            pending += [(each, depth + 1) for each in (arguments[:1] if origin is Annotated else arguments)]
+            parts = arguments[:1] if origin is Annotated else arguments
+            pending += [(each, depth + 1) for each in parts]
