@@ -10,6 +10,7 @@ withdrawn from the engine.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Generator
 from concurrent.futures import Future
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from returns.future import FutureResult
 
 __all__ = ["CallFuture", "future_result", "submit"]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -145,7 +148,10 @@ class _Carrier:
 
     def _drive(self) -> None:
         while True:
-            self.carry_next()
+            try:
+                self.carry_next()
+            except BaseException:  # of a caller's callback: it is theirs, and other calls go on
+                logger.exception("a callback of a call raised")
 
     def _hand_over(self, call: _UnderWay[Any], asked: Future[Outcome]) -> None:
         self._answered.put((call, asked))

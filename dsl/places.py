@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from typefold.runtime.journal import digest
+from typefold.runtime.journal import Numbers, digest
 
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
@@ -59,12 +59,13 @@ class Batch:
         name: What is asked of each row.
     """
 
-    __slots__ = ("_around", "_name", "_numbers")
+    __slots__ = ("_around", "_name", "_numbers", "_seen")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._around = here.get()
         self._numbers: dict[Runtime, int] = {}
+        self._seen: Numbers | None = None
 
     def path(self, runtime: Runtime) -> tuple[object, ...]:
         """The way to this batch."""
@@ -78,21 +79,22 @@ class Batch:
         """What a journal knows the row around by."""
         return b"" if self._around is None else self._around.identity
 
-    def place(self, index: int, key: object, runtime: Runtime | None) -> Place:
-        """The place of a row.
+    def place(self, index: int, key: object, *, journaled: bool) -> Place:
+        """The place of a row; rows are given theirs in the order of the input.
 
         Args:
             index: Its index.
             key: Its input, or what the program knows it by.
-            runtime: What will mostly answer it, if that is known by now.
+            journaled: Whether any journal is kept, that may have to know it again.
         """
-        if runtime is None or not runtime.journaled:
+        if not journaled:
             return Place(self, index)
         content = digest(key)
         if content is None:  # it can't be told by its content, so by where it stands
             content, number = b"index", index
         else:
-            number = runtime.number(content, self.identity)
+            self._seen = self._seen or Numbers()
+            number = self._seen.next(content)
         identity = hashlib.blake2b(b"%b%b%d" % (self.identity, content, number), digest_size=16).digest()
         return Place(self, index, identity)
 

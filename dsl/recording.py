@@ -56,6 +56,7 @@ class Recording:
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
         self._last = Statistics()
+        self._closed = False
 
     @property
     def path(self) -> Path:
@@ -96,10 +97,12 @@ class Recording:
     def close(self) -> None:
         """Write what has finished, and close a journal that was opened here. The engine must have ended."""
         with self._opening:
+            self._closed = True
             recorder, self._recorder = self._recorder, None
-            if recorder is not None:
-                recorder.close()
-                self._last = recorder.statistics
+        if recorder is not None:  # what its thread runs may come back here, so no lock is held
+            recorder.close()
+            self._last = recorder.statistics
+        with self._opening:
             journal, self._journal = self._journal, None
             if journal is not None and journal is not self._given:
                 journal.close()
@@ -108,8 +111,12 @@ class Recording:
         recorder = self._recorder
         if recorder is not None:
             return recorder
+        if self._closed:
+            raise RuntimeError("this runtime was closed; make a new one")
         model = self._identity()  # may load the engine, and come back here, so no lock is held
         with self._opening:
+            if self._closed:
+                raise RuntimeError("this runtime was closed; make a new one")
             if self._recorder is None:
                 self._recorder = Recorder(
                     self.journal,
@@ -127,4 +134,4 @@ class Recording:
             return identity_of(self._model, self._options)
         engine = self._engine()
         name = str(getattr(engine, "model", type(engine).__name__))
-        return identity_of(name, getattr(engine, "model_options", {}))
+        return identity_of(name, {**getattr(engine, "model_options", {}), **self._options})

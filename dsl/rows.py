@@ -25,7 +25,7 @@ from typefold.errors import NoRuntime
 from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
 from typefold.places import Batch, Place, here, name_of
 from typefold.runtime import Cancelled, PromptError
-from typefold.runtimes import AHEAD, current, named
+from typefold.runtimes import AHEAD, any_journaled, current
 
 __all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
 
@@ -267,7 +267,7 @@ class AsyncRows(Generic[T]):
 
 
 def _place(batch: Batch, index: int, arguments: tuple[Any, ...], key: Callable[..., object] | None) -> Place:
-    return batch.place(index, arguments if key is None else key(*arguments), named())
+    return batch.place(index, arguments if key is None else key(*arguments), journaled=any_journaled())
 
 
 def _settle(future: Future[T], task: asyncio.Task[T]) -> None:

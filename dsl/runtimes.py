@@ -32,7 +32,7 @@ from typefold.runtime.fleet import Fleet, Worker
 from typefold.runtime.journal import Journal
 from typefold.tracing import trace, tracer
 
-__all__ = ["Runtime", "configure", "current", "named", "resume_hints", "statistics"]
+__all__ = ["Runtime", "any_journaled", "configure", "current", "named", "resume_hints", "statistics"]
 
 T = TypeVar("T")
 
@@ -186,10 +186,6 @@ class Runtime:
     def journaled(self) -> bool:
         """Whether a journal is kept."""
         return self._recording is not None
-
-    def number(self, content: bytes, place: bytes) -> int:
-        """How many equal things a place has had so far, as the journal counts."""
-        return self._recording.journal.number(content, place) if self._recording else 0
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -385,6 +381,11 @@ def current() -> Runtime:
 def named() -> Runtime | None:
     """The runtime that `current` would give, if there is one already; none is made."""
     return _current.get() or (_entered[-1] if _entered else _default)
+
+
+def any_journaled() -> bool:
+    """Whether any runtime that is open keeps a journal."""
+    return any(runtime.journaled for runtime in list(_open_runtimes))
 
 
 def statistics() -> tuple[Statistics, int]:

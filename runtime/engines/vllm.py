@@ -49,12 +49,15 @@ class VllmEngine:
         llm: The `LLM`. Its structured-output backend must be xgrammar, guidance or auto; auto is held to xgrammar.
         owned: Whether `close` shuts it down.
         markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
+        options: What the `LLM` was built with, where that is known.
 
     Raises:
         UnsupportedEngine: The version of vLLM or the backend of `llm` won't do.
     """
 
-    def __init__(self, llm: Any, *, owned: bool, markers: Markers = "keep") -> None:
+    def __init__(
+        self, llm: Any, *, owned: bool, markers: Markers = "keep", options: dict[str, Any] | None = None
+    ) -> None:
         _check_version()
         if not hasattr(llm, "llm_engine"):
             raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
@@ -65,6 +68,7 @@ class VllmEngine:
         self._llm: Any = llm
         self._engine: Any = llm.llm_engine
         self._owned = owned
+        self._given = options
         self._core = CoreProcess.of(self._engine.engine_core)
         self._vocabulary: Vocabulary | None = None
         self._written: list[bytes] | None = None
@@ -125,6 +129,17 @@ class VllmEngine:
     def model(self) -> str:
         """The model's name or path."""
         return self._model
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What beside its name tells the model apart: the options that it was loaded with, or what its `LLM` made of them."""
+        if self._given is not None:
+            return self._given
+        config = self._engine.vllm_config.model_config
+        names = ("revision", "quantization", "tokenizer", "tokenizer_revision", "logprobs_mode")
+        found = {name: getattr(config, name, None) for name in names}
+        found["tokenizer"] = None if found["tokenizer"] == config.model else found["tokenizer"]
+        return {name: value for name, value in found.items() if value is not None} | {"dtype": str(config.dtype)}
 
     @property
     def device(self) -> str:
@@ -330,7 +345,7 @@ def load(
             variables["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if own_process else "0"
         with environment(variables):
             llm = shielded(partial(LLM, model, **options)) if own_process else LLM(model, **options)
-    return VllmEngine(llm, owned=True, markers=markers)
+    return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
 
 
 def _visible_gpus() -> list[str]:

@@ -14,8 +14,19 @@ Nothing here knows prompt functions or Python types: it keeps texts, and decodin
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.errors import JournalError
 from typefold.runtime.journal.model import ModelIdentity, identity_of
+from typefold.runtime.journal.numbers import Numbers
 from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.journal.records import Record
 from typefold.runtime.journal.store import Journal, Summary
 
-__all__ = ["Journal", "JournalError", "ModelIdentity", "Record", "Recorder", "Summary", "digest", "identity_of"]
+__all__ = [
+    "Journal",
+    "JournalError",
+    "ModelIdentity",
+    "Numbers",
+    "Record",
+    "Recorder",
+    "Summary",
+    "digest",
+    "identity_of",
+]

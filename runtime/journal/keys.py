@@ -9,10 +9,11 @@ rows ended. The function's name, priorities and time limits say nothing about an
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 from typefold.runtime.journal.canonical import digest
-from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.journal.model import ModelIdentity, content_of
 from typefold.runtime.request import Request
 
 __all__ = ["content_key", "is_settled", "placed_key"]
@@ -62,8 +63,23 @@ def placed_key(content: bytes, place: bytes, number: int) -> bytes:
 def _varied(request: Request) -> bytes | None:
     """All that may be set of a request, beside its prompt and its constraint."""
     sampling = {name: value for name, value in request.sampling.items() if value is not None}
-    options = {name: value for name, value in request.options.items() if value is not None and name not in _NO_BEARING}
+    options = {
+        name: _content_of_adapter(value)
+        for name, value in request.options.items()
+        if value is not None and name not in _NO_BEARING
+    }
     rest = (request.sampling_params, options, dict(request.chat_template_kwargs))
     if rest == (None, {}, {}) and all(type(value) in _PLAIN for value in sampling.values()):  # most requests, quickly
         return repr((sorted(sampling.items()), request.begun, request.thinking)).encode("utf-8", "surrogatepass")
     return digest([*rest, sampling, request.begun, request.thinking])
+
+
+def _content_of_adapter(value: Any) -> Any:
+    """An adapter (vLLM's `LoRARequest`) by what is in its folder, where that is here; anything else as it is."""
+    folder = getattr(value, "lora_path", None)
+    return (isinstance(folder, str) and _content_once(folder)) or value
+
+
+@lru_cache(maxsize=256)
+def _content_once(folder: str) -> bytes | None:
+    return content_of(folder)

@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from typefold.compiler.guards import kind_of
 from typefold.runtime.journal.canonical import digest
 
-__all__ = ["ModelIdentity", "identity_of"]
+__all__ = ["ModelIdentity", "content_of", "identity_of"]
 
 _BEARING = (
     "revision",
@@ -33,6 +34,11 @@ _BEARING = (
     "load_format",
     "model_impl",
     "kv_cache_dtype",
+    "logits_processors",
+    "logprobs_mode",
+    "markers",
+    "rope_parameters",
+    "rope_scaling",
 )
 _SMALL = 64 << 20  # a tokenizer's files are of some megabytes
 _EDGE = 1 << 20
@@ -58,18 +64,34 @@ def identity_of(name: str, options: Mapping[str, Any]) -> ModelIdentity:
         name: A model's name or path.
         options: Options of the engine; those that do not bear on answers are left out.
     """
-    folder = Path(name)
-    state = hashlib.blake2b(digest_size=16)
-    if folder.is_dir():
-        for piece in _content(folder):
-            state.update(piece)
-    else:
-        state.update(name.encode("utf-8", "surrogatepass"))
+    state = hashlib.blake2b(content_of(name) or name.encode("utf-8", "surrogatepass"), digest_size=16)
     for option in _BEARING:
         if (value := options.get(option)) is not None:
             state.update(option.encode())
-            state.update(digest(value) or kind_of(value).__qualname__.encode())
+            state.update(digest(value) or _code_of(value))
     return ModelIdentity(name, state.digest())
+
+
+def content_of(folder: str) -> bytes | None:
+    """A digest of what is in a folder, or `None` where there is none."""
+    path = Path(folder)
+    if not path.is_dir():
+        return None
+    state = hashlib.blake2b(digest_size=16)
+    for piece in _content(path):
+        state.update(piece)
+    return state.digest()
+
+
+def _code_of(value: Any) -> bytes:
+    """What tells functions apart: their names and what they are compiled to. Anything else goes by its class."""
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return kind_of(value).__qualname__.encode()
+    name = f"{value.__module__}.{value.__qualname__}"
+    return (
+        name.encode() + code.co_code + repr([each for each in code.co_consts if not hasattr(each, "co_code")]).encode()
+    )
 
 
 def _content(folder: Path) -> Iterator[bytes]:

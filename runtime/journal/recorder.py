@@ -213,20 +213,26 @@ class Recorder:
                     break
             ending = group[-1] is None
             finished = [each for each in group if each is not None]
-            error = self._try_to_write(finished) if finished or self._unwritten else None
+            unwritable: dict[bytes, JournalError] = {}
+            error = self._try_to_write(finished, unwritable) if finished or self._unwritten else None
             for each in finished:
-                _settle(each.future, each.entry, error)
+                _settle(each.future, each.entry, error or unwritable.get(each.key))
 
-    def _try_to_write(self, finished: Sequence[_Finished]) -> JournalError | None:
+    def _try_to_write(
+        self, finished: Sequence[_Finished], unwritable: dict[bytes, JournalError]
+    ) -> JournalError | None:
+        """Write what has finished: why none of it could be, or `None`. What has no form to be kept in is named by its key."""
+        rows: list[tuple[Any, ...]] = []
+        for each in finished:
+            try:
+                rows.append(row_of(each.key, each.entry.request, each.limits, each.outcome, self._model.name))
+            except Exception as error:
+                logger.exception("an answer of %s can't be kept", each.entry.request.function)
+                unwritable[each.key] = explained(self._journal.path, error)
         try:
-            self._write(
-                [row_of(each.key, each.entry.request, each.limits, each.outcome, self._model.name) for each in finished]
-            )
+            self._write(rows)
         except JournalError as error:
             return error
-        except Exception as error:  # whatever it is, nobody may wait for ever
-            logger.exception("writing to the journal failed")
-            return explained(self._journal.path, error)
         return None
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -235,9 +241,9 @@ class Recorder:
             self._unwritten += rows
             try:
                 self._journal.write(self._unwritten, replace=self._fresh)
-            except JournalError as error:
-                self._failed = error
-                raise
+            except Exception as error:  # whatever it is, nobody may wait for ever
+                self._failed = error if isinstance(error, JournalError) else explained(self._journal.path, error)
+                raise self._failed from error
             self._unwritten.clear()
             self._failed = None
 
@@ -246,12 +252,23 @@ def _settle(future: _Recorded, entry: Entry, error: JournalError | None) -> None
     """End a caller's future as its request ended, unless the caller has gone or nothing could be written."""
     if not future.set_running_or_notify_cancel():
         return
-    if error is not None:
-        future.set_exception(error)
-        return
+    failed: Exception | None = error
+    if failed is None:
+        try:
+            outcome = entry.result()
+        except CancelledError:
+            failed = Cancelled(function=entry.request.function, row=entry.request.row)
+        except PromptError as ended:
+            failed = ended
+        else:
+            _told(partial(future.set_result, outcome))
+            return
+    _told(partial(future.set_exception, failed))
+
+
+def _told(tell: Callable[[], None]) -> None:
+    """Tell a caller; what their callbacks raise is theirs, and no other row's."""
     try:
-        future.set_result(entry.result())
-    except CancelledError:
-        future.set_exception(Cancelled(function=entry.request.function, row=entry.request.row))
-    except PromptError as failed:
-        future.set_exception(failed)
+        tell()
+    except BaseException:
+        logger.exception("a callback of a call raised")

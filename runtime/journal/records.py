@@ -140,7 +140,10 @@ def outcome_in(row: sqlite3.Row) -> tuple[Limits, Outcome]:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=repr)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr)
+    except (TypeError, ValueError):  # keys that JSON has no form for, or a value inside itself
+        return json.dumps(repr(value), ensure_ascii=False)
 
 
 def _storable(text: str) -> str:

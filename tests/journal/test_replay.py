@@ -1,10 +1,14 @@
 """A program that runs again is answered from its journal, and only what is new goes to the engine."""
 
+# Tests look inside:
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +21,7 @@ from typefold import (
     Invalid,
     Journal,
     Logged,
+    Prompt,
     Runtime,
     Scored,
     Truncated,
@@ -27,6 +32,8 @@ from typefold import (
 )
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.journal import identity_of
+from typefold.runtime.journal.keys import _content_once
 
 
 class Dice(ScriptedEngine):
@@ -363,3 +370,103 @@ def test_what_was_finished_is_kept_when_a_row_s_own_code_raises(path: Path) -> N
     with Runtime(engine, journal=path):
         run(number, "abc")
     assert engine.requests == []
+
+
+def test_rows_keep_their_answers_whichever_runtime_is_current(path: Path) -> None:
+    def answers(request: Request) -> str:
+        text = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
+        return {"slow": "x" * 200, "fast": "x"}.get(text) or str(random.getrandbits(40))
+
+    @prompt(temperature=0.9)
+    def say(text: str) -> str:
+        return ask(text)
+
+    found: list[list[str]] = []
+    for _ in range(2):
+        runtime = Runtime(ScriptedEngine(answers=answers), journal=path)
+        asked = say.using(runtime=runtime)
+
+        def row(speed: str, asked: Prompt[[str], str] = asked) -> str:
+            asked(speed)
+            return asked("same")
+
+        with Runtime(ScriptedEngine()):  # another one is current, and keeps no journal
+            found.append(run(row, ["slow", "fast"]))
+        runtime.close()
+    assert found[0] == found[1]
+
+
+def test_a_closed_runtime_stays_closed(path: Path) -> None:
+    runtime = Runtime(Dice(), journal=path)
+    number.using(runtime=runtime)("a")
+    runtime.close()
+    with pytest.raises(RuntimeError, match="this runtime was closed"):
+        number.using(runtime=runtime)("a")
+    Journal(path).close()  # nobody holds it
+
+
+def test_a_callback_may_call_and_may_raise_anything(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.CRITICAL), Runtime(Dice(), journal=path) as runtime:
+        asked = number.using(runtime=runtime)
+        heard: list[int] = []
+
+        def leave(future: object) -> None:
+            heard.append(1)
+            raise SystemExit
+
+        first = asked.submit("a")
+        first.add_done_callback(leave)
+        first.result()
+        requests = [Request(prompt="b")]
+        [future] = runtime.submit(requests)
+        future.add_done_callback(leave)
+        future.result()
+        assert asked.map(["d", "e"])
+    assert heard == [1, 1]
+
+
+def test_a_row_that_can_t_be_kept_costs_no_other(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.CRITICAL), Runtime(Dice(), journal=path) as runtime:
+        odd = Request(prompt="odd", sampling={"temperature": 1.0, "bad_words": {("a", 1): 2}})
+        futures = runtime.submit([Request(prompt="a"), odd, Request(prompt="b")])
+        assert [future.result().text for future in futures]
+    with Journal(path) as journal:
+        assert journal.count() == 3
+
+
+def test_markers_are_part_of_the_question() -> None:
+    names = [identity_of("org/model", {"markers": markers}).digest for markers in ("refuse", "escape")]
+    assert len({*names, identity_of("org/model", {}).digest}) == 3
+
+
+def test_functions_among_the_options_go_by_their_code() -> None:
+    def one(config: object) -> object:
+        return config
+
+    def two(config: object) -> object:
+        return [config]
+
+    digests = {identity_of("org/model", {"hf_overrides": each}).digest for each in (one, two)}
+    assert len(digests) == 2
+    assert identity_of("org/model", {"hf_overrides": one}) == identity_of("org/model", {"hf_overrides": one})
+
+
+def test_an_adapter_goes_by_what_is_in_its_folder(path: Path, tmp_path: Path) -> None:
+    @dataclass
+    class Adapter:
+        lora_name: str
+        lora_path: str
+
+    def asked() -> int:
+        engine = Dice()
+        with Runtime(engine, journal=path):
+            number.using(lora_request=Adapter("a", str(folder)))("x")
+        _content_once.cache_clear()
+        return len(engine.requests)
+
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter.bin").write_bytes(b"first")
+    assert (asked(), asked()) == (1, 0)
+    (folder / "adapter.bin").write_bytes(b"again")
+    assert asked() == 1
