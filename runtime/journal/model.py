@@ -86,12 +86,10 @@ def content_of(folder: str) -> bytes | None:
 def _code_of(value: Any) -> bytes:
     """What tells functions apart: their names and what they are compiled to. Anything else goes by its class."""
     code = getattr(value, "__code__", None)
-    if code is None:
+    if not isinstance(code, CodeType):
         return kind_of(value).__qualname__.encode()
-    name = f"{value.__module__}.{value.__qualname__}"
-    return (
-        name.encode() + code.co_code + repr([each for each in code.co_consts if not hasattr(each, "co_code")]).encode()
-    )
+    constants = [each for each in code.co_consts if not isinstance(each, CodeType)]
+    return f"{value.__module__}.{value.__qualname__} {constants}".encode() + code.co_code
 
 
 def _content(folder: Path) -> Iterator[bytes]:
