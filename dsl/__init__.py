@@ -40,7 +40,8 @@ from typefold.runtime import (
     Truncated,
 )
 from typefold.runtime.journal import Journal, JournalError
-from typefold.runtimes import Runtime, configure, current
+from typefold.runtimes import Runtime
+from typefold.selection import configure, current
 from typefold.special import Logged, Reasoned, Scored
 from typefold.streams import AsyncStream, Stream
 

@@ -21,7 +21,8 @@ from typefold.options import Options
 from typefold.patience import LONGEST_BODY, TooSlow, limited
 from typefold.retries import Attempt, retried, within
 from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request
-from typefold.runtimes import Runtime, current
+from typefold.runtimes import Runtime
+from typefold.selection import current
 
 if TYPE_CHECKING:
     from typefold.definition import Definition

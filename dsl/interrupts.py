@@ -16,10 +16,9 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 from typefold.mailbox import current_row
-from typefold.runtimes import resume_hints
+from typefold.selection import resume_hints
 
 __all__ = ["Interruptible", "Terminated", "interruptible"]
 
@@ -50,9 +49,11 @@ class Interruptible:
         self._counted = True
         self._outermost = not _State.running
         _State.running += 1
-        if self._outermost and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _terminate)
-            _State.ours = True
+        if self._outermost:
+            _State.terminated = False
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, _terminate)
+                _State.ours = True
 
     def end(self, error: BaseException | None, told: str) -> None:
         """The batch has ended.
@@ -94,7 +95,11 @@ class _State:
     terminated = False
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off what the first began
-    _State.terminated = True
-    raise Terminated
+def _terminate(number: int, frame: FrameType | None) -> None:
+    if not _State.running:  # the last batch was ended by another thread, which can't take this handler away
+        _State.ours = False
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    elif not _State.terminated:  # a second one must not break off what the first began
+        _State.terminated = True
+        raise Terminated

@@ -19,7 +19,7 @@ from typefold.errors import PromptUsageError
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options
 from typefold.runtime import PromptError
-from typefold.runtimes import named
+from typefold.selection import named
 
 __all__ = ["Arguments", "Plan"]
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TextIO
 
 from typefold.figures import Figures, Meter
 from typefold.interrupts import Interruptible
-from typefold.runtimes import statistics
+from typefold.selection import statistics
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,7 +25,8 @@ from typefold.errors import NoRuntime
 from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
 from typefold.places import Batch, Place, here, name_of
 from typefold.runtime import Cancelled, PromptError
-from typefold.runtimes import AHEAD, any_journaled, current
+from typefold.runtimes import AHEAD
+from typefold.selection import any_journaled, current
 
 __all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
 

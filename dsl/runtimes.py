@@ -1,18 +1,14 @@
-"""`Runtime`: a model that answers, and how the program knows which one is meant.
+"""`Runtime`: a model that answers.
 
-A runtime loads its engine when it is first asked something. The current one is, in this order: that of the innermost
-`with` block of this context, that of a `with` block open anywhere in the process (worker threads start with an empty
-context), the one that `configure` made, and one for the model named in `TYPEFOLD_MODEL`.
+A runtime loads its engine when it is first asked something. Which one answers a call that names none, `selection` says.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
@@ -25,6 +21,7 @@ from typefold.loading import Model, check_faults, check_replicas, engine_of, tit
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place
 from typefold.recording import Recording
+from typefold.registry import entered, innermost, opened
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import Markers
 from typefold.runtime.facts import EngineFacts
@@ -32,7 +29,7 @@ from typefold.runtime.fleet import Fleet, Worker
 from typefold.runtime.journal import Journal
 from typefold.tracing import trace, tracer
 
-__all__ = ["Runtime", "any_journaled", "configure", "current", "named", "resume_hints", "statistics"]
+__all__ = ["AHEAD", "Runtime"]
 
 T = TypeVar("T")
 
@@ -59,7 +56,8 @@ class Runtime:
         replicas: How many engines of the model answer, each in a process of its own: on GPUs of their own as far as there are
             any, else sharing one, which pays where the CPU around an engine is the limit and not the GPU.
         restarts: How often the engine may be built again after a crash; the rows that were in flight are then asked again.
-            A row that makes the engine crash costs three, and fails alone. Needs a model's name or a function.
+            A row that makes the engine crash costs three, and fails alone. Needs a model's name or a function. Of several
+            `replicas` each may be built again so often; one that can't be any more fails its rows, and the others go on.
         watchdog: For how many seconds a call into the engine may last before the engine is taken for dead and, where it
             has a process of its own, killed. `None` switches that off.
         markers: What becomes of a message that holds what the model's chat template marks turns with as ordinary text,
@@ -126,7 +124,7 @@ class Runtime:
         self.seed = seed
         self.place = Place()
         self.wire = wire
-        _open_runtimes.append(self)
+        opened.append(self)
 
     def __repr__(self) -> str:
         name = self.name
@@ -275,17 +273,17 @@ class Runtime:
             self._last = scheduler.statistics
         if self._recording:
             self._recording.close()
-        if self in _open_runtimes:
-            _open_runtimes.remove(self)
+        if self in opened:
+            opened.remove(self)
 
     def __enter__(self) -> Self:
-        self._tokens.append(_current.set(self))
-        _entered.append(self)
+        self._tokens.append(innermost.set(self))
+        entered.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._tokens.pop())
-        _entered.remove(self)
+        innermost.reset(self._tokens.pop())
+        entered.remove(self)
         self.close()
 
     def _ready(self) -> Worker:
@@ -327,81 +325,3 @@ class Runtime:
 
 AHEAD = 4
 """How many times `max_num_seqs` may be under way: what runs, what the engine has queued, and what is being made."""
-
-_current: ContextVar[Runtime | None] = ContextVar("typefold_runtime", default=None)
-_entered: list[Runtime] = []
-_open_runtimes: list[Runtime] = []
-_default: Runtime | None = None
-_default_lock = threading.Lock()
-
-
-def configure(model: Model | Runtime | None = None, /, **engine_options: Any) -> Runtime:
-    """Set the runtime for calls that name none; an earlier one is closed.
-
-    Args:
-        model: What `Runtime` takes, or a runtime.
-        **engine_options: What `vllm.LLM` takes, and the options of `Runtime`.
-
-    Returns:
-        The runtime.
-
-    Example:
-        >>> from typefold import configure, current
-        >>> from typefold.runtime.engines.scripted import ScriptedEngine
-        >>> configure(ScriptedEngine()) is current()
-        True
-    """
-    global _default
-    runtime = model if isinstance(model, Runtime) else Runtime(model, **engine_options)
-    with _default_lock:
-        before, _default = _default, runtime
-    if before is not None and before is not runtime:
-        before.close()
-    return runtime
-
-
-def current() -> Runtime:
-    """The runtime that answers calls which name none.
-
-    Raises:
-        NoRuntime: No model has been named in any of the ways.
-    """
-    global _default
-    inner = _current.get()
-    if inner is not None:
-        return inner
-    if _entered:
-        return _entered[-1]
-    with _default_lock:
-        if _default is None:
-            _default = Runtime()
-        return _default
-
-
-def named() -> Runtime | None:
-    """The runtime that `current` would give, if there is one already; none is made."""
-    return _current.get() or (_entered[-1] if _entered else _default)
-
-
-def any_journaled() -> bool:
-    """Whether any runtime that is open keeps a journal."""
-    return any(runtime.journaled for runtime in list(_open_runtimes))
-
-
-def statistics() -> tuple[Statistics, int]:
-    """The statistics of all runtimes that are open, added up, and how many requests they can run at once."""
-    runtimes = list(_open_runtimes)
-    total = sum((runtime.stats for runtime in runtimes), Statistics())
-    return total, sum(runtime.max_num_seqs or 0 for runtime in runtimes if runtime.loaded)
-
-
-def resume_hints() -> list[str]:
-    """How to go on with what was interrupted, for each runtime that is open and knows."""
-    hints = (runtime.resume_hint for runtime in list(_open_runtimes))
-    return list(dict.fromkeys(hint for hint in hints if hint))
-
-
-@atexit.register
-def _close_all() -> None:
-    for runtime in list(_open_runtimes):
-        runtime.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from typefold import Runtime, runtimes
+from typefold import Runtime, selection
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 os.environ["TYPEFOLD_PROGRESS"] = "0"
@@ -32,7 +32,7 @@ def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
 @pytest.fixture(autouse=True)
 def no_default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test inherits another's default runtime."""
-    monkeypatch.setattr(runtimes, "_default", None)
+    monkeypatch.setattr(selection, "_default", None)
     yield
-    if (made := runtimes._default) is not None:
+    if (made := selection._default) is not None:
         made.close()

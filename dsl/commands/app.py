@@ -62,21 +62,26 @@ def run_command(
 
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
-    from typefold.commands.files import Failures, open_source, open_writer
+    from typefold.commands.files import Failures, check_apart, open_source, open_writer
     from typefold.commands.inputs import Inputs
-    from typefold.commands.running import condition, report, run_over
-    from typefold.commands.target import load
+    from typefold.commands.running import condition, report, run_over, taken
+    from typefold.commands.target import CommandError, load
 
     with _explained(), ExitStack() as stack:
+        failed = failures or _failures_of(source if output == "-" else output)
+        check_apart(source, output=output, failures=failed, journal=None if journal is None else str(journal))
         target, records = load(function), open_source(source)
         inputs = Inputs(target, _pairs(given), texts=records.texts)
         if records.columns is not None:
             inputs.check(records.columns)
+            if column in records.columns:
+                raise CommandError(taken(column))
         holds = None if where is None else condition(where)
         convert, schema = _for_parquet(target, records, column) if output.endswith(".parquet") else (None, None)
         writer = open_writer(output, schema)
+        stack.callback(writer.discard)
         stack.enter_context(_runtime(model, journal=journal, seed=seed, **_values(engine)))
-        aside = stack.enter_context(Failures(failures or _beside(source if output == "-" else output)))
+        aside = stack.enter_context(Failures(failed))
         counts = run_over(
             target, records, inputs, writer, aside, column=column, limit=limit, where=holds, convert=convert
         )
@@ -176,7 +181,8 @@ def _explained() -> Generator[None]:
 @contextmanager
 def _runtime(model: str | None, **options: Any) -> Generator[None]:
     """The runtime that the options name; the one that the module itself has configured, where they name none."""
-    from typefold.runtimes import Runtime, named
+    from typefold.runtimes import Runtime
+    from typefold.selection import named
 
     given = {name: value for name, value in options.items() if value is not None}
     if model is None and not given and named() is not None:
@@ -209,7 +215,8 @@ def _values(given: list[str] | None) -> dict[str, Any]:
     return values
 
 
-def _beside(path: str) -> str:
+def _failures_of(path: str) -> str:
+    """Where the failed rows of a file go."""
     return "failures.jsonl" if path == "-" else str(Path(path).with_suffix(".failures.jsonl"))
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from typefold.compiler import output_type
-from typefold.runtimes import Runtime, current
+from typefold.runtimes import Runtime
+from typefold.selection import current
 from typefold.static.findings import Finding, at
 from typefold.static.options import known_options
 from typefold.static.rebuild import Declared, Evaluator, Known, Where, judged

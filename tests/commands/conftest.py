@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import typefold.runtimes
+import typefold.selection
 from typefold.cli import app
 
 Command = Callable[..., Result]
@@ -78,17 +78,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "tickets.py").write_text(MODULE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    before = typefold.runtimes._default
+    before = typefold.selection._default
     yield tmp_path
     sys.modules.pop("tickets", None)
-    typefold.runtimes._default = before
+    typefold.selection._default = before
 
 
 @pytest.fixture
 def command(folder: Path) -> Command:
     """The command line."""
 
-    def invoke(*arguments: str, stdin: str | None = None) -> Result:
+    def invoke(*arguments: str, stdin: str | bytes | None = None) -> Result:
         return CliRunner().invoke(app, arguments, input=stdin)
 
     return invoke
