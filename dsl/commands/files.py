@@ -1,24 +1,26 @@
 """Records out of files and into them: JSON lines, CSV, Parquet; `-` is standard input or output.
 
 Reading takes one record at a time. Writing goes to a file beside the one that was named, which takes its place at the end:
-so nobody reads half a result, and an earlier one stays until there is a new one.
+so nobody reads half a result, and an earlier one stays until there is a new one. What is read is UTF-8, and a line that is
+not is one bad record; what is written is JSON that any reader takes: a number that JSON has no form for is null.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import sys
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, BinaryIO, Protocol, Self, TextIO, cast
 
 from typefold.commands.inputs import BadRecord
 from typefold.commands.target import CommandError
 
-__all__ = ["Failures", "Source", "Writer", "open_source", "open_writer"]
+__all__ = ["Failures", "Source", "Writer", "check_apart", "needed_pyarrow", "open_source", "open_writer"]
 
 _GROUP = 1000  # rows of Parquet that are written together
 
@@ -63,7 +65,7 @@ class Source:
             raise CommandError(
                 "results of JSON lines are written to .jsonl: only the records say which columns there are"
             )
-        arrow = _pyarrow("pyarrow")
+        arrow = needed_pyarrow("pyarrow")
         return arrow.schema([(name, arrow.string()) for name in self.columns])
 
 
@@ -78,6 +80,30 @@ class Writer(Protocol):
         """All records are there: let them be seen under the file's name."""
         ...
 
+    def discard(self) -> None:
+        """Leave nothing behind of a file that was not closed."""
+        ...
+
+
+def check_apart(source: str, **others: str | None) -> None:
+    """See that no file is written to that is read, and none for two things.
+
+    Args:
+        source: The file that is read; `-` for standard input.
+        **others: Files that are written, by the options that name them.
+
+    Raises:
+        CommandError: Two of them are one file.
+    """
+    seen: list[tuple[str, str]] = []
+    for option, path in (("input", source), *others.items()):
+        if path is None or path == "-":
+            continue
+        for earlier, other in seen:
+            if _is_same(path, other):
+                raise CommandError(f"--{option} and --{earlier} are one file, {path}; name another")
+        seen.append((option, path))
+
 
 def open_source(path: str) -> Source:
     """The records of a file, by the ending of its name.
@@ -86,17 +112,16 @@ def open_source(path: str) -> Source:
         CommandError: There is no such file, or it is of no known kind.
     """
     if path == "-":
-        return Source(_json_lines(sys.stdin))
+        return Source(_json_lines(sys.stdin.buffer))
     if not Path(path).is_file():
         raise CommandError(f"there is no file {path}")
     match _ending(path):
         case ".jsonl" | ".ndjson":
             with open(path, "rb") as file:
                 total = sum(line.strip() != b"" for line in file)
-            return Source(_json_lines(open(path, encoding="utf-8")), total=total)  # read to its end
+            return Source(_json_lines(open(path, "rb")), total=total)  # read to its end
         case ".csv":
-            reader = csv.DictReader(open(path, encoding="utf-8-sig", newline=""), strict=True)  # noqa: SIM115
-            return Source(_csv(reader), columns=list(reader.fieldnames or []), texts=True)
+            return _csv(path)
         case ".parquet":
             return _parquet(path)
         case ending:
@@ -120,7 +145,7 @@ def open_writer(path: str, schema: Any = None) -> Writer:
             case "" if path == "-":
                 return _Lines(sys.stdout, None)
             case ".jsonl" | ".ndjson":
-                return _Lines(open(_beside(path), "w", encoding="utf-8"), path)  # closed by `close`
+                return _Lines(open(_part(path), "w", encoding="utf-8"), path)  # closed by `close`
             case ".parquet":
                 return _ParquetWriter(path, schema)
             case ending:
@@ -133,42 +158,77 @@ def _ending(path: str) -> str:
     return Path(path).suffix.lower()
 
 
-def _beside(path: str) -> str:
+def _part(path: str) -> str:
     return f"{path}.part"
 
 
-def _json_lines(file: TextIO) -> Generator[dict[str, Any] | BadRecord]:
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)  # links too
+    except OSError:  # one of them is not there yet
+        return Path(one).resolve() == Path(other).resolve()
+
+
+def _json_lines(file: BinaryIO) -> Generator[dict[str, Any] | BadRecord]:
     with file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-            except ValueError as error:
+                record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+            except UnicodeDecodeError as error:
+                yield BadRecord(f"line {number} is not UTF-8: {error}")
+                continue
+            except (ValueError, RecursionError) as error:
                 yield BadRecord(f"line {number} is no JSON: {error}")
                 continue
             yield record if isinstance(record, dict) else BadRecord(f"line {number} is no JSON object")
 
 
-def _csv(reader: csv.DictReader[str]) -> Generator[dict[str, Any] | BadRecord]:
+def _csv(path: str) -> Source:
+    # A byte that is not UTF-8 becomes a lone surrogate: so it is found in its record, and ends no reading ahead.
+    file = open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")  # noqa: SIM115  # read to its end
+    reader = csv.DictReader(file, strict=True)
+    try:
+        columns = list(reader.fieldnames or [])
+    except csv.Error as error:
+        file.close()
+        raise CommandError(f"{path}: its first line is no CSV: {error}") from error
+    if not _is_text(columns):
+        file.close()
+        raise CommandError(f"{path}: its first line, which names the columns, is not UTF-8")
+    return Source(_csv_records(reader), columns=columns, texts=True)
+
+
+def _is_text(values: Iterable[str | None]) -> bool:
+    """Whether values are what UTF-8 can write, as those that were read from it are."""
+    try:
+        "".join(value for value in values if value is not None).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _csv_records(reader: csv.DictReader[str]) -> Generator[dict[str, Any] | BadRecord]:
     while True:
         try:
             record = next(reader)
         except StopIteration:
             return
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             yield BadRecord(f"line {reader.line_num} is no CSV: {error}")
-            if isinstance(error, UnicodeDecodeError):
-                return
             continue
         if None in record:
             yield BadRecord(f"line {reader.line_num} has more values than there are columns")
+            continue
+        if not _is_text(record.values()):
+            yield BadRecord(f"line {reader.line_num} is not UTF-8")
             continue
         yield {name: value for name, value in record.items() if value is not None}
 
 
 def _parquet(path: str) -> Source:
-    parquet = _pyarrow("pyarrow.parquet")
+    parquet = needed_pyarrow("pyarrow.parquet")
     try:
         file = parquet.ParquetFile(path)
     except Exception as error:
@@ -192,25 +252,51 @@ class _Lines:
         self._path = path
 
     def write(self, record: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+        self._file.write(_json_line(record))
         if self._path is None:
             self._file.flush()
 
     def close(self) -> None:
         if self._path is not None:
             self._file.close()
-            os.replace(_beside(self._path), self._path)
+            os.replace(_part(self._path), self._path)
+
+    def discard(self) -> None:
+        if self._path is not None:
+            with suppress(OSError):  # a full disk, on which nothing can be flushed
+                self._file.close()
+            Path(_part(self._path)).unlink(missing_ok=True)
+
+
+def _json_line(record: Mapping[str, Any]) -> str:
+    """A record as a line that every reader of JSON and of UTF-8 takes."""
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:
+        text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=str)
+    return (text if _is_text([text]) else json.dumps(json.loads(text))) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """A value without the numbers that JSON has no form for: null stands for them, as where pydantic writes JSON."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in cast("Sequence[Any]", value)]
+    return value
 
 
 class _ParquetWriter:
     """Parquet, some rows at a time."""
 
     def __init__(self, path: str, schema: Any) -> None:
-        self._arrow = _pyarrow("pyarrow")
+        self._arrow = needed_pyarrow("pyarrow")
         self._path = path
         self._schema = schema
         self._rows: list[Mapping[str, Any]] = []
-        self._file = _pyarrow("pyarrow.parquet").ParquetWriter(_beside(path), schema)
+        self._file = needed_pyarrow("pyarrow.parquet").ParquetWriter(_part(path), schema)
 
     def write(self, record: Mapping[str, Any]) -> None:
         self._rows.append(record)
@@ -220,7 +306,12 @@ class _ParquetWriter:
     def close(self) -> None:
         self._flush()
         self._file.close()
-        os.replace(_beside(self._path), self._path)
+        os.replace(_part(self._path), self._path)
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        Path(_part(self._path)).unlink(missing_ok=True)
 
     def _flush(self) -> None:
         if self._rows:
@@ -228,7 +319,12 @@ class _ParquetWriter:
             self._rows = []
 
 
-def _pyarrow(name: str) -> Any:
+def needed_pyarrow(name: str = "pyarrow") -> Any:
+    """A module of pyarrow, for a command that can't do without.
+
+    Raises:
+        CommandError: It is not installed.
+    """
     from typefold.arrow import pyarrow
 
     try:
@@ -247,7 +343,10 @@ class Failures:
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
-        Path(self.path).unlink(missing_ok=True)
+        try:
+            Path(self.path).unlink(missing_ok=True)
+        except OSError as error:
+            raise CommandError(f"{self.path} can't be written: {error.strerror or error}") from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -258,5 +357,5 @@ class Failures:
         if self._file is None:
             self._file = self._open.enter_context(open(self.path, "w", encoding="utf-8"))  # noqa: SIM115  # closed by the stack
         self.count += 1
-        self._file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+        self._file.write(_json_line(record))
         self._file.flush()

@@ -28,7 +28,8 @@ class Inputs:
     Args:
         target: The function.
         constants: Arguments that are the same for every record, as texts.
-        texts: Whether all values are texts, as in CSV: then a number may be read from one, and an empty one is a missing one.
+        texts: Whether all values are texts, as in CSV: then a number may be read from one, and an
+            empty one is a missing one where the type takes no empty text.
 
     Raises:
         CommandError: A constant is for no parameter or does not fit it.
@@ -71,18 +72,31 @@ class Inputs:
         given = record if whole is None else {whole.name: dict(record)}
         arguments, wrong = dict(self._constants), list[str]()
         for each in self._asked:
-            value = given.get(each.name)
-            if each.name not in given or (self._texts and value == "" and not _takes_empty(each)):
-                if each.required:
+            if each.name not in given or (self._texts and given[each.name] == ""):
+                empty = self._empty(each) if each.name in given else []
+                if empty:
+                    arguments[each.name] = empty[0]
+                elif each.required:
                     wrong.append(f"{each.name}: there is no value")
                 continue
             try:
-                arguments[each.name] = _read(self._adapters[each.name], value, as_text=self._texts)
+                arguments[each.name] = _read(self._adapters[each.name], given[each.name], as_text=self._texts)
             except ValidationError as error:
                 wrong.append(f"{each.name}: {_words(error)}")
         if wrong:
             raise BadRecord("; ".join(wrong))
         return arguments
+
+    def _empty(self, parameter: Parameter) -> list[Any]:
+        """What an empty text is for a parameter: the empty text where its type takes one, else `None`; nothing if neither.
+
+        Where the type takes `None` and there is a default, an empty text says no more than a missing one does.
+        """
+        if parameter.hint is Any:
+            return [""]
+        adapter = self._adapters[parameter.name]
+        none = _taken(adapter, None)
+        return [] if none and not parameter.required else _taken(adapter, "") or none
 
     @property
     def _asked(self) -> list[Parameter]:
@@ -124,8 +138,12 @@ def _has_fields(hint: Any) -> bool:
     return is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields")
 
 
-def _takes_empty(parameter: Parameter) -> bool:
-    return parameter.hint is str or parameter.hint is Any
+def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
+    """What a type makes of a value, if it takes it."""
+    try:
+        return [adapter.validate_python(value)]
+    except ValidationError:
+        return []
 
 
 def _words(error: ValidationError) -> str:

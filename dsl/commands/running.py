@@ -16,13 +16,13 @@ from typing import Any
 from pydantic import TypeAdapter
 from returns.result import Result, Success
 
-from typefold.commands.files import Failures, Source, Writer
+from typefold.commands.files import Failures, Source, Writer, needed_pyarrow
 from typefold.commands.inputs import BadRecord, Inputs
 from typefold.commands.target import CommandError, Target
 from typefold.program import run
 from typefold.progress import Progress
 
-__all__ = ["Counts", "condition", "run_over"]
+__all__ = ["Counts", "condition", "parquet_form", "report", "run_over", "taken"]
 
 
 @dataclass
@@ -101,6 +101,8 @@ def run_over(
                     counts.skipped += 1
                     ended(number, _nothing)
                     continue
+                if column in record:
+                    raise BadRecord(taken(column))
                 row = _Row(number, record, inputs.arguments(record))
             except (BadRecord, CommandError) as error:
                 ended(number, _later(failed, number, record, error))
@@ -125,6 +127,11 @@ def run_over(
             progress.row(failed=not isinstance(result, Success))
             ended(row.number, _later(write, row, result))
     return counts
+
+
+def taken(column: str) -> str:
+    """What to say where the input has the column that results are to have."""
+    return f"the input has a column {column} already, which the result would replace; give the result another: --column"
 
 
 def condition(expression: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -204,12 +211,9 @@ def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[
     Raises:
         CommandError: pyarrow is not installed, or the function does not say what it returns.
     """
-    from typefold.arrow import arrow_type, arrow_value, pyarrow
+    from typefold.arrow import arrow_type, arrow_value
 
-    try:
-        pa = pyarrow()
-    except ModuleNotFoundError:
-        raise CommandError("Parquet needs pyarrow: pip install 'typefold[arrow]'") from None
+    pa = needed_pyarrow()
     try:
         kind = arrow_type(target.returns)
     except Exception as error:

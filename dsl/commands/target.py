@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
+import os
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -96,8 +99,7 @@ def _module(name: str) -> ModuleType:
         if path.suffix == ".py":
             if not path.is_file():
                 raise CommandError(f"there is no file {name}")
-            sys.path.insert(0, str(path.resolve().parent))
-            return importlib.import_module(path.stem)
+            return _module_in(path.resolve())
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
@@ -107,6 +109,39 @@ def _module(name: str) -> ModuleType:
         raise
     except Exception as error:
         raise CommandError(f"{name} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def _module_in(path: Path) -> ModuleType:
+    """The module in a file: as programs beside it import it, unless that name is another module's."""
+    if sys.path[0] != str(path.parent):
+        sys.path.insert(0, str(path.parent))
+    if _is_in(path, sys.modules.get(path.stem)):
+        return sys.modules[path.stem]
+    if path.stem.isidentifier() and path.stem not in sys.modules:
+        spec = importlib.util.find_spec(path.stem)
+        if spec is not None and spec.origin is not None and _is_file(spec.origin, path):
+            return importlib.import_module(path.stem)
+    name = f"_typefold_{path.stem}_{zlib.crc32(os.fsencode(path)):08x}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # the name ends in .py
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # annotations are looked up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _is_in(path: Path, module: ModuleType | None) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and _is_file(file, path)
+
+
+def _is_file(file: str, path: Path) -> bool:
+    return Path(file).resolve() == path
 
 
 def _parameters(name: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
