@@ -7,17 +7,20 @@ engine's hands with the entries that wait for it: one, or several where equal re
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from typefold.compiler import Message
 from typefold.compiler.decided import Decision
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
 
-__all__ = ["Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "verdict"]
+__all__ = ["Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "settle", "verdict"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +122,7 @@ class Flight:
                 entry.heard = True
                 try:
                     entry.request.on_delta(text)
-                except Exception:  # it is the caller's: no other row may suffer from it
+                except BaseException:  # it is the caller's: no other row may suffer from it
                     logger.exception("%s: on_delta failed", entry.request.function)
 
     def leave(self, entry: Entry) -> bool:
@@ -127,6 +130,21 @@ class Flight:
         if entry in self.waiters:
             self.waiters.remove(entry)
         return not self.waiters
+
+
+def settle(end: Callable[[T], None], how: T) -> None:
+    """End a future, `settle(future.set_result, value)`, whatever those who are told of it do.
+
+    A future that has ended calls its callbacks. They are the caller's, and what of theirs is no `Exception` comes through
+    to whoever ended it (`sys.exit` in a callback, say); a thread that serves other rows must not end of it. Only in the
+    main thread it goes on: there it may be Ctrl-C.
+    """
+    try:
+        end(how)
+    except BaseException:
+        if threading.current_thread() is threading.main_thread():
+            raise
+        logger.exception("a callback of a future failed")
 
 
 class Facts(TypedDict):

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typefold.runtime.admission import admitted
 from typefold.runtime.deadlines import Deadlines
 from typefold.runtime.engine import Engine, EngineRefusal
-from typefold.runtime.entry import Entry, Flight, Limits, facts_of, verdict
+from typefold.runtime.entry import Entry, Flight, Limits, facts_of, settle, verdict
 from typefold.runtime.errors import PromptError, Refused, TimedOut
 from typefold.runtime.recovery import at_once
 from typefold.runtime.request import FinishReason, Outcome, Request
@@ -218,9 +218,9 @@ class Loop:
         elif entry.claim():
             self._counts.succeeded += 1
             self._counts.cut += outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text"
-            entry.set_result(outcome)
+            settle(entry.set_result, outcome)
 
     def _fail(self, entry: Entry, error: PromptError) -> None:
         if entry.claim():
             self._counts.failure()
-            entry.set_exception(error)
+            settle(entry.set_exception, error)

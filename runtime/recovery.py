@@ -1,6 +1,6 @@
 """What becomes of the rows that were in flight when an engine crashed.
 
-The rows go again, three times at most. The first crash may have had any reason, so they go again with few others: a row
+The rows go again, twice at most. The first crash may have had any reason, so they go again with few others: a row
 that makes engines crash is then found among few. Who is in flight at a second crash goes again alone; who is in flight at
 a third one, being alone, is the row that it is about, and fails. So such a row costs three restarts, whatever shares its
 batch, and no other row fails for it. With groups of the square root of what the engine holds, no row waits long: a crash

@@ -5,6 +5,8 @@ One thread owns the engine and turns its loop (`loop`); others leave requests an
 build the engine, everything that is there fails, and all that comes later.
 
 Invariant: a future is settled exactly once. A request is either taken in before the thread ends, or fails as it comes.
+Its entry waits, is in the loop's hands, or is adrift between two engines; who takes entries out of there to fail them
+holds the lock, so that a thread that hangs in the engine keeps no row to itself.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from concurrent.futures import Future
 
 from typefold.runtime.deadlines import Deadlines
 from typefold.runtime.engine import Engine
-from typefold.runtime.entry import Broken, Entry, cannot_run
+from typefold.runtime.entry import Broken, Entry, cannot_run, settle
 from typefold.runtime.errors import PromptError
 from typefold.runtime.loop import Loop
 from typefold.runtime.recovery import LEFT_BEHIND, diagnosed, sorted_out
@@ -75,6 +77,7 @@ class Scheduler:
         self._limit = watchdog
         self._waiting = Waiting()
         self._withdrawn: deque[Entry] = deque()
+        self._adrift: list[Entry] = []  # of an engine that crashed, until there is another
         self._deadlines = Deadlines()
         self._counts = Counts()
         self._work = threading.Event()
@@ -98,7 +101,7 @@ class Scheduler:
     @property
     def statistics(self) -> Statistics:
         """What has been done so far."""
-        return self._counts.snapshot(waiting=len(self._waiting), running=self._loop.running)
+        return self._counts.snapshot(waiting=len(self._waiting) + len(self._adrift), running=self._loop.running)
 
     @property
     def broken(self) -> str | None:
@@ -146,7 +149,10 @@ class Scheduler:
             return
         self._thread.join(_PATIENCE)
         if self._thread.is_alive():
-            killed = self._engine.kill()
+            try:
+                killed = self._engine.kill()
+            except Exception:  # it may be in any state
+                killed = False
             self._thread.join(_PATIENCE if killed else 0)
             if self._thread.is_alive() and self._watchdog.leave_behind():
                 self._give_up(EngineHung(f"a call into it did not end within {_PATIENCE:g} s of closing it"))
@@ -206,56 +212,85 @@ class Scheduler:
 
     def _recovered(self, broken: Broken) -> bool:
         """Whether there is an engine again; its rows are waiting then, or have failed for good."""
-        again, failed = sorted_out(self._loop.take_over(), broken.reason)
+        with self._lock:
+            again, failed = sorted_out(self._loop.take_over(), broken.reason)
+            self._adrift = [*again, *(entry for entry, _ in failed)]
         while self._rebuild is not None and self._counts.restarts < self._restarts and not self._closing:
             self._counts.restarts += 1
             logger.warning("building the engine again (%d of %d)", self._counts.restarts, self._restarts)
+            self._close_engine()
             try:
-                self._close_engine()
-                self._engine = self._rebuild()
+                engine = self._rebuild()
             except BaseException as unable:  # as above
                 logger.exception("the engine could not be built again")
                 broken = diagnosed(unable, self._restarts)
                 continue
-            self._waiting.put_back(again)
+            with self._lock:
+                self._engine = engine
+                if self._closing:  # whoever closed may have given this thread up; the engine is still its to free
+                    return False
+                self._adrift = []
+                self._waiting.put_back(again)
             for entry, why in failed:
                 self._fail(entry, why)
             return True
         with self._lock:
             if not self._closing:
                 self._broken = broken
-        self._waiting.put_back([*again, *(entry for entry, _ in failed)])
         return False
 
     def _give_up(self, error: EngineHung) -> None:
-        """Do for the engine's thread, which hangs, what it would do at its end; by the watchdog's thread or a closing one."""
+        """Do what the engine's thread, which hangs, would do at its end; by the watchdog's thread or a closing one."""
         with self._lock:
             if not self._closing:
                 self._broken = Broken(str(error), LEFT_BEHIND)
             self._closing = True
         logger.error("the engine hangs and can't be ended; its thread and its memory are left behind")
-        self._fail_all([entry for waiters in self._loop.take_over() for entry in waiters] + self._waiting.drain())
+        self._fail_all(self._take_all())
         self._deadlines.clear()
 
     def _end(self) -> None:
         with self._lock:
             self._closing = True
-            left = [entry for waiters in self._loop.take_over() for entry in waiters] + self._waiting.drain()
-        self._close_engine()
+        self._fail_all(self._take_all())  # before the engine is closed, which may hang
         self._deadlines.clear()
-        self._fail_all(left)
+        self._close_engine()
+
+    def _take_all(self) -> list[Entry]:
+        """Take out everyone that is there, for one thread to fail them."""
+        with self._lock:
+            flights, adrift = self._loop.take_over(), self._adrift
+            self._adrift = []
+            return [*(entry for waiters in flights for entry in waiters), *adrift, *self._waiting.drain()]
 
     def _close_engine(self) -> None:
+        """Free the engine, watched: one that crashed may hang.
+
+        Raises:
+            LeftBehind: It hung, and another thread has done the rest.
+        """
+        limit = None if self._limit is None else max(self._limit, _PATIENCE)
+        watchdog = self._watchdog = Watchdog(limit, self._engine.kill, self._give_up)
+        watchdog.beat()
         try:
             self._engine.close()
-        except Exception:
+        except BaseException:  # there is nothing more to be done about it
             logger.exception("closing the engine failed")
+        finally:
+            watchdog.close()
+        watchdog.came_back()
 
     def _fail_all(self, entries: Iterable[Entry]) -> None:
+        interrupted: BaseException | None = None
         for entry in entries:
-            self._fail(entry, cannot_run(entry.request, self._broken))
+            try:
+                self._fail(entry, cannot_run(entry.request, self._broken))
+            except BaseException as error:  # Ctrl-C, mostly: the others are to end all the same
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
 
     def _fail(self, entry: Entry, error: PromptError) -> None:
         if entry.claim():
             self._counts.failure()
-            entry.set_exception(error)
+            settle(entry.set_exception, error)

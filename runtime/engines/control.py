@@ -1,9 +1,9 @@
 """Control tokens, and how data is kept from being read as them.
 
-A tokenizer looks for its added tokens in all text that it is given. `ControlTokens` knows those that could steer a model
-and cuts a text inside of each, so that none is found when the pieces are encoded one by one. It trusts the tokenizer, not
-the text: a normaliser may turn other characters into a token's (full-width letters, the Kelvin sign), so what is encoded is looked at,
-and cut in halves until nothing of it is control.
+A tokenizer looks for its added tokens in all text that it is given. `ControlTokens` knows those that could steer a
+model and cuts a text inside of each, so that none is found when the pieces are encoded one by one. It trusts the
+tokenizer, not the text: a normaliser may turn other characters into a token's (full-width letters, the Kelvin sign), so
+what is encoded is looked at, and cut in halves until nothing of it is control.
 
 Some templates mark turns with ordinary text (`[INST]`, `USER:`), which no tokenizer can tell from data. `plain_markers`
 finds those of a template; what becomes of a message that holds one is the caller's choice.
@@ -53,7 +53,7 @@ class ControlTokens:
         return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens))
 
     def encode_behind(self, text: str) -> list[int]:
-        """The tokens of a text that stands behind another: tokenizers that begin every text with a space do not here."""
+        """The tokens of a text that stands behind another: no space before it where one begins every text."""
         if self._prefixes:
             for sentinel in _SENTINELS:
                 before, both = self.encode(sentinel), self.encode(sentinel + text)

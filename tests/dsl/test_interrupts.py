@@ -145,6 +145,35 @@ def test_batches_may_overlap_in_any_order(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == ""  # the outermost says it, if any does
 
 
+ENDED_ELSEWHERE = """
+import os, signal, threading
+from typefold.interrupts import Interruptible
+
+for interrupted in (False, True):
+    batch = Interruptible()
+    batch.begin()
+    if interrupted:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except SystemExit:
+            pass
+    thread = threading.Thread(target=batch.end, args=(None, ""))
+    thread.start()
+    thread.join()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+finally:
+    print("a batch was taken for running", flush=True)
+"""
+
+
+def test_sigterm_behind_a_batch_that_another_thread_ended_is_python_s() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_ELSEWHERE], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "", "")
+
+
 def test_a_second_sigterm_does_not_break_off_what_the_first_began() -> None:
     with pytest.raises(Terminated) as caught, interruptible():
         try:

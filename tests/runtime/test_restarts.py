@@ -324,6 +324,151 @@ def test_closing_breaks_off_a_call_that_hangs(killable: bool, monkeypatch: pytes
             thread.join(30)
 
 
+class HangsInClose(Crashing):
+    """An engine whose step raises and whose `close` then does not come back until it is told to, or is killed.
+
+    Args:
+        killable: Whether `kill` ends it.
+    """
+
+    def __init__(self, *, killable: bool = False) -> None:
+        super().__init__(once(RuntimeError("CUDA error"))[0])
+        self._killable = killable
+        self.inside, self.release = threading.Event(), threading.Event()
+
+    def kill(self) -> bool:
+        if self._killable:
+            self.release.set()
+        return self._killable
+
+    def close(self) -> None:
+        self.inside.set()
+        self.release.wait(60)
+        super().close()
+
+
+def join_engine_threads() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "typefold-engine":
+            thread.join(30)
+
+
+def test_rows_fail_though_the_engine_that_crashed_hangs_in_being_closed() -> None:
+    engine = HangsInClose()
+    asked = Scheduler(engine)
+    [future] = asked.submit([request("a")])
+    try:
+        with pytest.raises(EngineFailed, match="CUDA error"):
+            future.result(30)
+        assert not engine.closed
+    finally:
+        engine.release.set()
+    asked.close()
+    assert engine.closed
+
+
+def test_rows_end_when_closing_while_the_engine_that_crashed_hangs_in_being_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheduler, "_PATIENCE", 0.05)
+    engine = HangsInClose()
+    asked = Scheduler(engine, rebuild=lambda: pytest.fail("built again"), restarts=1)
+    in_flight = asked.submit([request(str(n)) for n in range(3)])
+    assert engine.inside.wait(30)
+    assert asked.statistics.waiting == 3
+    in_flight += asked.submit([request("later")])
+    try:
+        asked.close()
+        assert [type(future.exception(0)) for future in in_flight] == [Cancelled] * 4
+    finally:
+        engine.release.set()
+    join_engine_threads()
+    assert engine.closed
+    statistics = asked.statistics
+    assert (statistics.failed, statistics.waiting, statistics.running) == (4, 0, 0)
+
+
+@pytest.mark.parametrize("killable", [True, False])
+def test_closing_an_engine_that_crashed_is_watched(killable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "_PATIENCE", 0.05)
+    engine, later = HangsInClose(killable=killable), Crashing()
+    asked = Scheduler(engine, rebuild=lambda: later, restarts=1, watchdog=0.05)
+    [future] = asked.submit([request("a")])
+    try:
+        if killable:
+            assert future.result(30).text == "yes"
+        else:
+            with pytest.raises(EngineFailed, match=r"no step of it ended within watchdog=0\.05 s"):
+                future.result(30)
+            assert asked.broken is not None
+    finally:
+        engine.release.set()
+    asked.close()
+    join_engine_threads()
+    assert later.closed is killable
+
+
+def test_rows_end_when_closing_while_the_engine_is_built_again_and_the_engine_does_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheduler, "_PATIENCE", 0.05)
+    building, release, later = threading.Event(), threading.Event(), Crashing()
+
+    def build() -> Engine:
+        building.set()
+        release.wait(60)
+        return later
+
+    asked = Scheduler(Crashing(once(RuntimeError("CUDA error"))[0]), rebuild=build, restarts=1)
+    futures = asked.submit([request(str(n)) for n in range(3)])
+    assert building.wait(30)
+    try:
+        asked.close()
+        assert [type(future.exception(0)) for future in futures] == [Cancelled] * 3
+    finally:
+        release.set()
+    join_engine_threads()
+    assert later.closed
+    assert not later.requests
+
+
+def test_a_callback_that_exits_costs_no_other_row() -> None:
+    def leave(_: object) -> None:
+        raise SystemExit(1)
+
+    gate = threading.Event()
+    asked = Scheduler(Crashing(lambda engine: gate.wait(30) and None))
+    futures = asked.submit([request(str(n), timeout=0 if n == 2 else None) for n in range(5)])
+    for future in futures[:3]:
+        future.add_done_callback(leave)
+    asked.submit([request("streamed", on_delta=leave)])
+    gate.set()
+    assert [future.result(30).text for n, future in enumerate(futures) if n != 2] == ["yes"] * 4
+    assert asked.broken is None
+    asked.close()
+
+
+def test_a_callback_that_exits_leaves_nobody_waiting_when_the_engine_fails() -> None:
+    def leave(_: object) -> None:
+        raise SystemExit(1)
+
+    gate = threading.Event()
+
+    def crash(engine: Crashing) -> None:
+        gate.wait(30)
+        raise RuntimeError("CUDA error")
+
+    engine = Crashing(crash)
+    asked = Scheduler(engine)
+    futures = asked.submit([request(str(n)) for n in range(3)])
+    for future in futures:
+        future.add_done_callback(leave)
+    gate.set()
+    assert [type(future.exception(30)) for future in futures] == [EngineFailed] * 3
+    asked.close()
+    assert engine.closed
+
+
 def test_restarts_need_a_way_to_build() -> None:
     with pytest.raises(TypeError, match="restarts=1 needs a way to build the engine again: rebuild="):
         Scheduler(ScriptedEngine(), restarts=1)
