@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self, TextIO, cast
+from typing import Any, BinaryIO, Protocol, Self, TextIO
 
 from typefold.commands.inputs import BadRecord
 from typefold.commands.target import CommandError
@@ -273,19 +272,9 @@ def _json_line(record: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError:
-        text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=str)
+        plain = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)  # NaN and the infinities
+        text = json.dumps(plain, ensure_ascii=False)
     return (text if _is_text([text]) else json.dumps(json.loads(text))) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    """A value without the numbers that JSON has no form for: null stands for them, as where pydantic writes JSON."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in cast("dict[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in cast("Sequence[Any]", value)]
-    return value
 
 
 class _ParquetWriter:
