@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["typefold_engine", "typefold_replay"]
 
 _MODES = ("none", "missing", "all")
+_LONGEST = 120  # bytes of a test's name in the name of a file: file systems take 255 in all
+_TELLING = re.compile(r"(?:[A-Z]\w*::)*[a-z_]\w*(?:\[[\w.-]+\])?")
+"""Tests whose file's name tells them apart from all others: dashes come after classes and once after the function."""
 _passed = pytest.StashKey[bool]()
 _recordings = pytest.StashKey["Recordings"]()
 
@@ -45,7 +48,8 @@ def typefold_engine(request: pytest.FixtureRequest) -> Iterator[FakeEngine]:
     from typefold.testing import FakeEngine
 
     options: dict[str, Any] = {"seed": int(request.config.getini("typefold_seed")), **_options(request)}
-    with FakeEngine(**options) as fake:
+    fake = FakeEngine(**options)
+    with fake.runtime:  # its own block would also raise what a test that failed has said already
         yield fake
     _tell(request, fake.problems)
 
@@ -61,7 +65,9 @@ def typefold_replay(request: pytest.FixtureRequest) -> Iterator[Runtime]:
     named: str | None = marker.args[0] if marker is not None and marker.args else None
     path = request.path.parent / named if named else _path_of(request)
     how = f"Record it: TYPEFOLD_MODEL=... pytest --typefold-record=missing {shlex.quote(request.node.nodeid)}"
-    answering = recordings.runtime(path, _options(request), shared=named is not None, how=how)
+    answering = recordings.runtime(
+        path, _options(request), shared=named is not None, how=how, passed=lambda: _has_passed(request)
+    )
     try:
         runtime = answering.__enter__()
     except (NotRecorded, JournalError) as error:
@@ -164,17 +170,24 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 def _path_of(request: pytest.FixtureRequest) -> Path:
     """The file of a test's own recording."""
     test: str = request.node.nodeid.partition("::")[2]
-    name = re.sub(r"[^\w.-]+", "-", test).strip("-")
-    if re.search(r"[^\w.:\[\]-]", test):  # other tests may come to the same name
-        name += f"-{zlib.crc32(test.encode('utf-8', 'surrogatepass')):08x}"
+    name = re.sub(r"[^\w.-]+", "-", test.removesuffix("]"))
+    cut = name.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
+    if cut != name or not _TELLING.fullmatch(test):  # other tests may come to the same name
+        name = f"{cut.strip('-')}-{zlib.crc32(test.encode('utf-8', 'surrogatepass')):08x}"
     folder: str = request.config.getini("typefold_replay_dir")
     return request.path.parent / folder / f"{request.path.stem}.{name}.db"
+
+
+def _has_passed(request: pytest.FixtureRequest) -> bool:
+    """Whether the test is over and passed; one that was interrupted did not."""
+    passed: bool = request.node.stash.get(_passed, False)
+    return passed
 
 
 def _tell(request: pytest.FixtureRequest, problems: Iterable[Exception]) -> None:
     """Fail a test that passed because the program caught what was wrong with its answers."""
     first = next(iter(problems), None)
-    if first is not None and request.node.stash.get(_passed, False):
+    if first is not None and _has_passed(request):
         pytest.fail(
             f"{request.fixturename}: the program caught this error, and the test passed:\n{first}", pytrace=False
         )

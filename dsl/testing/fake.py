@@ -46,7 +46,8 @@ class FakeEngine(Script):
     Attributes:
         runtime: The runtime, for programs that take one.
         requests: Every request, in the order in which they were made.
-        problems: What the script had wrong, which whoever called the prompt was told too.
+        problems: What the script had wrong, which whoever called the prompt was told too. The first is raised at the end of
+            the block if nothing else is; a test that is about a mistake empties the list.
 
     Example:
         >>> from typing import Literal
@@ -93,8 +94,10 @@ class FakeEngine(Script):
         self.runtime.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.runtime.__exit__(*error)
+    def __exit__(self, kind: object, *error: object) -> None:
+        self.runtime.__exit__(kind, *error)
+        if kind is None and self.problems:  # the program caught it
+            raise self.problems[0]
 
     @property
     def prompts(self) -> list[SentPrompt]:

@@ -1,13 +1,13 @@
 """The files of recordings, for as long as a run of tests lasts: answered from, written to, and brought back in one piece.
 
 While it is recorded, a file is a journal in a folder of its own, so that neither locks nor logs come to lie beside the
-tests. After each test what is in the repository is brought into its state, if that is another (`runtime.journal.settled`).
+tests. After each test that passed what is in the repository is brought into its state, if that is another (`runtime.journal.settled`).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from typefold.runtime.journal import Journal, ModelIdentity, identity_of
 from typefold.runtime.journal.settled import settle
-from typefold.runtimes import Runtime
-from typefold.testing.replay import NotRecorded, ReplayRuntime
+from typefold.testing.replay import ModelRuntime, NotRecorded, ReplayRuntime
 
 __all__ = ["Mode", "Recordings"]
 
@@ -41,12 +40,14 @@ class Recordings:
         self._folder = folder
         self._model = model
         self._journals: dict[Path, Path] = {}
-        self._runtimes: dict[str, Runtime] = {}
+        self._runtimes: dict[str, ModelRuntime] = {}
         self.written: dict[Path, int] = {}
         """The files that were written, with how many answers each holds."""
 
     @contextmanager
-    def runtime(self, path: Path, options: Mapping[str, Any], *, shared: bool, how: str) -> Generator[ReplayRuntime]:
+    def runtime(
+        self, path: Path, options: Mapping[str, Any], *, shared: bool, how: str, passed: Callable[[], bool]
+    ) -> Generator[ReplayRuntime]:
         """A runtime that answers from a file, or records it; current inside the block.
 
         Args:
@@ -54,6 +55,8 @@ class Recordings:
             options: Options of a runtime and of its engine.
             shared: Whether other tests have their answers in the file too, so that what this one does not ask stays.
             how: How to record what is not there, for errors.
+            passed: Whether the test passed, asked when the block is left: one that did not may not have asked everything,
+                and its file is left as it is.
 
         Raises:
             NotRecorded: There is no such file, or it is of another model than the one that records.
@@ -82,7 +85,7 @@ class Recordings:
                 yield runtime
             count = journal.count()
         keep = self._mode == "all" and shared and _is_of(path, model)
-        if count and settle(work, path, keep=keep):
+        if count and passed() and settle(work, path, keep=keep):
             self.written[path] = count
 
     def close(self) -> None:
@@ -99,11 +102,11 @@ class Recordings:
             self._journals[path] = work
         return self._journals[path]
 
-    def _behind(self, engine: Mapping[str, Any]) -> Runtime:
+    def _behind(self, engine: Mapping[str, Any]) -> ModelRuntime:
         """The runtime that has the model, loaded when it is first asked; tests that want the same options share it."""
         key = repr(sorted(engine.items()))
         if key not in self._runtimes:
-            self._runtimes[key] = Runtime(self._model, **engine)
+            self._runtimes[key] = ModelRuntime(self._model, **engine)
         return self._runtimes[key]
 
 

@@ -21,7 +21,7 @@ from typefold.runtime.journal import Journal, ModelIdentity, Record
 from typefold.runtimes import Runtime
 from typefold.testing.sent import by_call
 
-__all__ = ["NotRecorded", "ReplayRuntime"]
+__all__ = ["ModelRuntime", "NotRecorded", "ReplayRuntime"]
 
 # What a message costs must not grow with the recording, nor with the rows that are missing.
 _SEARCHED = 200
@@ -31,6 +31,15 @@ _COMPARED = 3
 
 class NotRecorded(AssertionError):
     """A prompt was called that the recording has no answer to."""
+
+
+class ModelRuntime(Runtime):
+    """A runtime that has the model of recordings, and stands behind theirs."""
+
+    @property
+    def worker(self) -> Worker:
+        """What its requests are sent to, loaded now if it was not yet."""
+        return self._ready()
 
 
 class ReplayRuntime(Runtime):
@@ -48,7 +57,7 @@ class ReplayRuntime(Runtime):
     """
 
     def __init__(
-        self, journal: Journal, model: ModelIdentity, *, behind: Runtime | None, how: str, **options: Any
+        self, journal: Journal, model: ModelIdentity, *, behind: ModelRuntime | None, how: str, **options: Any
     ) -> None:
         super().__init__(model.name, **options)
         self.missing: list[NotRecorded] = []
@@ -75,7 +84,7 @@ class ReplayRuntime(Runtime):
     def _load(self) -> Worker:
         if self._behind is None:
             raise NotRecorded(f"{self._kept.path} says nothing of its model's engine. {self._how}")
-        return self._behind._ready()
+        return self._behind.worker
 
     def close(self) -> None:
         """Close the recording; the runtime behind this one goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -85,6 +86,7 @@ def test_one_answer_is_for_every_call_and_several_are_for_one_after_the_other() 
         with pytest.raises(ScriptError, match="judge: all of its 2 answers are taken, and it is asked once more"):
             judge("c")
         assert len(fake.problems) == 1
+        fake.problems.clear()
 
 
 def test_what_was_said_last_goes_first() -> None:
@@ -283,6 +285,7 @@ def test_what_is_said_by_name_is_checked_when_it_is_asked_for() -> None:
         fake.answers({"judge": ValueError("no")})
         with pytest.raises(ScriptError, match="give a PromptError, or an EngineRefusal"):
             judge("a")
+        fake.problems.clear()
 
 
 def test_saying_nothing_is_a_mistake() -> None:
@@ -302,6 +305,7 @@ def test_what_answers_a_call_may_fail_itself() -> None:
         with pytest.raises(KeyError):
             age("a")
         assert [type(problem) for problem in fake.problems] == [KeyError]
+        fake.problems.clear()
 
 
 # --- made up ---------------------------------------------------------------------------------------------------------
@@ -323,6 +327,21 @@ def test_made_up_answers_can_be_refused() -> None:
         assert "user: Keep or drop? good" in str(caught.value)
         fake.answer(judge, "keep")
         assert judge("good") == "keep"
+        fake.problems.clear()
+
+
+def test_a_mistake_that_the_program_caught_is_raised_at_the_end_of_the_block() -> None:
+    fake = FakeEngine(made_up=False)
+    with pytest.raises(ScriptError, match="judge: the script says no answer"), fake, contextlib.suppress(Exception):
+        judge("first")
+    assert repr(fake.runtime).endswith(": closed>")
+
+
+def test_an_error_that_ends_the_block_is_not_replaced_by_a_mistake() -> None:
+    with pytest.raises(ZeroDivisionError), FakeEngine(made_up=False):
+        with contextlib.suppress(Exception):
+            judge("first")
+        raise ZeroDivisionError
 
 
 # --- what was sent ---------------------------------------------------------------------------------------------------

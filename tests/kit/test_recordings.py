@@ -281,13 +281,27 @@ def test_there_is_no_recording_yet(project: pytest.Pytester) -> None:
     )
 
 
-def test_answers_are_recorded_also_where_the_test_fails(project: pytest.Pytester, model: Model) -> None:
-    project.makepyfile(test_it=TESTS + "    assert 0\n")
-    project.runpytest("--typefold-record").assert_outcomes(failed=1)
+@pytest.mark.parametrize("ending", ["assert 0", "raise KeyboardInterrupt"])
+@pytest.mark.parametrize("mode", ["all", "missing"])
+def test_a_test_that_did_not_pass_leaves_its_recording_as_it_is(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, model: Model, ending: str, mode: str
+) -> None:
+    begun = TESTS.replace("def test_it():", f"def test_it():\n    number('new')\n    {ending}")
+    assert begun != TESTS
+    project.makepyfile(test_it=begun)
+    project.runpytest("--typefold-record", no_reraise_ctrlc=True)
+    assert not list(project.path.glob("replay/*"))
     project.makepyfile(test_it=TESTS)
-    asked = model.asked
+    project.runpytest("--typefold-record").assert_outcomes(passed=1)
+    [file] = (project.path / "replay").iterdir()
+    before = file.read_bytes()
+    project.makepyfile(test_it=begun)
+    again = project.runpytest(f"--typefold-record={mode}", no_reraise_ctrlc=True)
+    again.stdout.no_fnmatch_line("typefold: recorded *")
+    assert file.read_bytes() == before
+    project.makepyfile(test_it=TESTS)
+    forget(model, monkeypatch)
     project.runpytest().assert_outcomes(passed=1)
-    assert model.asked == asked
 
 
 SHARED = """
@@ -368,6 +382,32 @@ def test_files_are_named_by_tests_and_the_settings_name_the_folder(project: pyte
     assert names[-1] == "test_it.TestNames-test_it-plain.db"
     assert [name.startswith("test_it.TestNames-test_it-a-b-") for name in names[:2]] == [True, True]
     project.runpytest().assert_outcomes(passed=3)
+
+
+def test_no_two_tests_share_a_file_unasked(project: pytest.Pytester) -> None:
+    texts = ["1", "1-", "-1", "1--", "a-b", "a_b", "a.b", "a b", "a/b", "a::b", "[a]", "x" * 300, "x" * 299 + "y"]
+    project.makepyfile(
+        test_it=f"""
+        import pytest
+        from program import judge
+
+        @pytest.mark.typefold_replay
+        @pytest.mark.parametrize("text", {texts})
+        def test_a(text):
+            judge(text)
+
+        @pytest.mark.typefold_replay
+        class Test_b:
+            def test_c(self):
+                judge("c")
+        """
+    )
+    project.runpytest("--typefold-record").assert_outcomes(passed=len(texts) + 1)
+    names = {path.name for path in (project.path / "replay").iterdir()}
+    assert len({name.lower() for name in names}) == len(texts) + 1
+    assert {f"test_it.test_a-{text}.db" for text in ("1", "1-", "-1", "1--", "a-b", "a_b", "a.b")} <= names
+    assert max(map(len, names)) < 150
+    project.runpytest().assert_outcomes(passed=len(texts) + 1)
 
 
 def test_a_file_that_is_no_recording_is_said(project: pytest.Pytester) -> None:
