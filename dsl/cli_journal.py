@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -265,9 +264,9 @@ def _day(moment: str) -> str:
 
 def _time(text: str) -> str:
     """A moment as a journal writes it."""
+    from typefold.runtime.journal.records import moment
+
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        _fail(f"--before {text}: write a date or a time, as 2026-01-31 or 2026-01-31T18:00", 2)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")
+        return moment(text)
+    except ValueError as error:
+        _fail(f"--before {error}", 2)

@@ -16,10 +16,9 @@ from typing import Any
 from typefold.runtime.entry import Limits
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 
-__all__ = ["COLUMNS", "SCHEMA", "Record", "outcome_in", "row_of"]
+__all__ = ["COLUMNS", "SCHEMA", "Record", "moment", "outcome_in", "row_of"]
 
 SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE models (digest BLOB PRIMARY KEY, name TEXT NOT NULL, facts TEXT);
 CREATE TABLE calls (
     id INTEGER PRIMARY KEY,
@@ -104,7 +103,7 @@ def row_of(key: bytes, request: Request, limits: Limits, outcome: Outcome, model
     turns = prompt if isinstance(prompt, str) else [{"role": turn.role, "content": turn.content} for turn in prompt]
     return (
         key,
-        datetime.now(UTC).isoformat(timespec="milliseconds"),
+        _written(datetime.now(UTC)),
         _storable(request.function),
         request.row,
         request.attempt,
@@ -123,6 +122,30 @@ def row_of(key: bytes, request: Request, limits: Limits, outcome: Outcome, model
         json.dumps(outcome.token_ids, separators=(",", ":")),
         None if outcome.logprobs is None else _logprobs_text(outcome.logprobs),
     )
+
+
+def moment(text: str) -> str:
+    """A date or a time as the column `finished` has it, so that the two compare as texts: in UTC, to the millisecond.
+
+    Args:
+        text: As ISO 8601 writes it, also with a space or another offset from UTC; without one UTC is meant.
+
+    Raises:
+        ValueError: It is no date and no time.
+
+    Example:
+        >>> moment("2026-01-31 18:00+02:00")
+        '2026-01-31T16:00:00.000+00:00'
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return _written(found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text}: write a date or a time, as 2026-01-31 or 2026-01-31T18:00") from None
+
+
+def _written(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
 
 
 def outcome_in(row: sqlite3.Row) -> tuple[Limits, Outcome]:

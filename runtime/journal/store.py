@@ -22,7 +22,7 @@ from typefold.runtime.journal.errors import JournalError, explained
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model import ModelIdentity
 from typefold.runtime.journal.numbers import Numbers
-from typefold.runtime.journal.records import COLUMNS, SCHEMA, Record, outcome_in
+from typefold.runtime.journal.records import COLUMNS, SCHEMA, Record, moment, outcome_in
 from typefold.runtime.request import Outcome
 
 __all__ = ["FORMAT", "Journal", "Summary"]
@@ -108,7 +108,7 @@ class Journal:
 
     def count(self, *, function: str | None = None, model: str | None = None, before: str | None = None) -> int:
         """How many finished requests it holds; of those that are named, as `prune` names them."""
-        [(count,)] = self._rows(f"SELECT count(*) FROM calls WHERE {_NAMED}", function, model, before)
+        [(count,)] = self._rows(f"SELECT count(*) FROM calls WHERE {_NAMED}", function, model, _moment(before))
         return int(count)
 
     def find(self, key: bytes) -> tuple[Limits, Outcome] | None:
@@ -163,13 +163,20 @@ class Journal:
             row: Only those of this row.
             last: Only so many, the last ones.
             model: Only those of this model, by its name or path.
+
+        Raises:
+            ValueError: `last` is negative.
         """
+        if last is not None and last < 0:
+            raise ValueError(f"last={last}: say how many, 0 or more")
         wanted = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR row = ?2) AND (?3 IS NULL OR model = ?3)"
         after = 0
         if last is not None:
             query = f"SELECT min(id) FROM (SELECT id FROM calls WHERE {wanted} ORDER BY id DESC LIMIT ?4)"
             [(first,)] = self._rows(query, function, row, model, last)
-            after = (first or 1) - 1
+            if first is None:
+                return
+            after = first - 1
         page = f"SELECT * FROM calls WHERE {wanted} AND id > ?4 ORDER BY id LIMIT 1000"
         while found := self._rows(page, function, row, model, after):
             yield from map(Record.of, found)
@@ -194,10 +201,13 @@ class Journal:
         Args:
             function: Only those of this prompt function.
             model: Only those of this model, by its name or path.
-            before: Only those that ended before this time (UTC, ISO 8601: `2026-01-31` or with a time).
+            before: Only those that ended before this time (ISO 8601: `2026-01-31` or with a time; UTC where it says nothing).
+
+        Raises:
+            ValueError: `before` is no time.
         """
         with self._transaction() as writer:
-            removed = writer.execute(f"DELETE FROM calls WHERE {_NAMED}", (function, model, before)).rowcount
+            removed = writer.execute(f"DELETE FROM calls WHERE {_NAMED}", (function, model, _moment(before))).rowcount
         with self._writing, self._explaining():
             assert self._writer is not None
             self._writer.execute("VACUUM")
@@ -254,6 +264,10 @@ class Journal:
             yield
         except (sqlite3.Error, OSError) as error:
             raise explained(self.path, error) from error
+
+
+def _moment(before: str | None) -> str | None:
+    return None if before is None else moment(before)
 
 
 def _named(path: Path | str) -> Path:

@@ -263,3 +263,52 @@ def test_the_error_survives_pickle() -> None:
     error = JournalError(Path("run.db"), "it is full")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.path, again.reason) == (str(error), error.path, error.reason)
+
+
+@pytest.mark.parametrize("last", [0, -1])
+def test_no_last_records_are_none(path: Path, last: int) -> None:
+    with Journal(filled(path), read_only=True) as journal:
+        if last:
+            with pytest.raises(ValueError, match="last=-1: say how many, 0 or more"):
+                list(journal.records(last=last))
+        else:
+            assert list(journal.records(last=last)) == []
+        assert len(list(journal.records(last=9))) == 3
+        assert list(journal.records(last=9, function="other")) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "count"),
+    [
+        ("2026-01-31 18:00", 1),
+        ("2026-01-31T18:00", 1),
+        ("2026-01-31 18:00:00.001", 2),
+        ("2026-01-31T20:00+02:00", 1),
+        ("2026-01-31T17:00-02:00", 2),
+        ("2026-01-31T18:00Z", 1),
+        ("20260131T190000", 2),
+        ("2026-02-01", 2),
+        ("2026-01-31", 0),
+    ],
+)
+def test_times_are_read_as_iso_8601_writes_them(path: Path, before: str, count: int) -> None:
+    with Journal(filled(path)) as journal:
+        with journal._transaction() as writer:
+            for number, time in enumerate(("17:59:59.999", "18:00:00.000"), 1):
+                writer.execute("UPDATE calls SET finished = ? WHERE id = ?", (f"2026-01-31T{time}+00:00", number))
+        assert (journal.count(before=before), journal.prune(before=before)) == (count, count)
+
+
+@pytest.mark.parametrize("before", ["yesterday", "", "0001-01-01T00:00+05:00"])
+def test_what_is_no_time_removes_nothing(path: Path, before: str) -> None:
+    with Journal(filled(path)) as journal:
+        for asked in (journal.count, journal.prune):
+            with pytest.raises(ValueError, match="write a date or a time"):
+                asked(before=before)
+        assert journal.count() == 3
+
+
+def test_every_table_is_documented_by_what_is_in_it(path: Path) -> None:
+    with Journal(filled(path), read_only=True):
+        tables = sqlite3.connect(path).execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    assert sorted(tables) == [("calls",), ("models",)]
