@@ -2,7 +2,8 @@
 
     target    the function that a command names
     inputs    a record of a file as the function's arguments
-    files     records out of files and into them
+    files     records out of files
+    writing   records into files
     running   a function over the records of a file
     single    one call of a function: render, explain, try
     doctor    what is installed here and whether it works

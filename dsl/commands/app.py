@@ -62,10 +62,11 @@ def run_command(
 
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
-    from typefold.commands.files import Failures, check_apart, open_source, open_writer
+    from typefold.commands.files import open_source
     from typefold.commands.inputs import Inputs
     from typefold.commands.running import condition, report, run_over, taken
     from typefold.commands.target import CommandError, load
+    from typefold.commands.writing import Failures, check_apart, open_writer
 
     with _explained(), ExitStack() as stack:
         failed = failures or _failures_of(source if output == "-" else output)

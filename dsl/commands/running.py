@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import TypeAdapter
 from returns.result import Result, Success
 
-from typefold.commands.files import Failures, Source, Writer, needed_pyarrow
+from typefold.commands.files import Source, needed_pyarrow
 from typefold.commands.inputs import BadRecord, Inputs
 from typefold.commands.target import CommandError, Target
+from typefold.commands.writing import Failures, Writer
 from typefold.program import run
 from typefold.progress import Progress
 

@@ -16,8 +16,8 @@ from typefold.runtime.journal.errors import JournalError
 from typefold.runtime.journal.model import ModelIdentity, identity_of
 from typefold.runtime.journal.numbers import Numbers
 from typefold.runtime.journal.recorder import Recorder
-from typefold.runtime.journal.records import Record
-from typefold.runtime.journal.store import Journal, Summary
+from typefold.runtime.journal.records import Record, Summary
+from typefold.runtime.journal.store import Journal
 
 __all__ = [
     "Journal",

@@ -16,7 +16,7 @@ from typing import Any
 from typefold.runtime.entry import Limits
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 
-__all__ = ["COLUMNS", "SCHEMA", "Record", "moment", "outcome_in", "row_of"]
+__all__ = ["COLUMNS", "SCHEMA", "Record", "Summary", "moment", "outcome_in", "row_of"]
 
 SCHEMA = """
 CREATE TABLE models (digest BLOB PRIMARY KEY, name TEXT NOT NULL, facts TEXT);
@@ -95,6 +95,29 @@ class Record:
     def as_json(self) -> str:
         """The record as one line of JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a journal holds of one function and model.
+
+    Attributes:
+        function: The prompt function.
+        model: The model's name or path.
+        calls: Finished requests.
+        prompt_tokens: Tokens of their prompts.
+        output_tokens: Tokens of their answers.
+        first: When the first was written, in UTC.
+        last: When the last was.
+    """
+
+    function: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    output_tokens: int
+    first: str
+    last: str
 
 
 def row_of(key: bytes, request: Request, limits: Limits, outcome: Outcome, model: str) -> tuple[Any, ...]:

@@ -13,7 +13,6 @@ import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,10 +21,10 @@ from typefold.runtime.journal.errors import JournalError, explained
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model import ModelIdentity
 from typefold.runtime.journal.numbers import Numbers
-from typefold.runtime.journal.records import COLUMNS, SCHEMA, Record, moment, outcome_in
+from typefold.runtime.journal.records import COLUMNS, SCHEMA, Record, Summary, moment, outcome_in
 from typefold.runtime.request import Outcome
 
-__all__ = ["FORMAT", "Journal", "Summary"]
+__all__ = ["FORMAT", "Journal"]
 
 FORMAT = 1
 """The version of the tables; raise it when they change, and read the older ones."""
@@ -33,29 +32,6 @@ FORMAT = 1
 _APPLICATION = 0x54464C44  # "TFLD": says in the file's header whose it is
 _NAMED = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR model = ?2) AND (?3 IS NULL OR finished < ?3)"
 _WAIT = 30.0  # seconds for a reader that holds up a checkpoint, or another tool's write
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a journal holds of one function and model.
-
-    Attributes:
-        function: The prompt function.
-        model: The model's name or path.
-        calls: Finished requests.
-        prompt_tokens: Tokens of their prompts.
-        output_tokens: Tokens of their answers.
-        first: When the first was written, in UTC.
-        last: When the last was.
-    """
-
-    function: str
-    model: str
-    calls: int
-    prompt_tokens: int
-    output_tokens: int
-    first: str
-    last: str
 
 
 class Journal:
