@@ -17,13 +17,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from typefold.compiler import Dialect, Vocabulary
-from typefold.compiler.guards import is_dict
+from typefold.compiler import Vocabulary
 from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, Thinking
 from typefold.runtime.engines.core_process import CoreProcess
+from typefold.runtime.engines.loading import UnsupportedEngine, check_release, dialect_of, loading_of
 from typefold.runtime.engines.outputs import outcome_of, written_by
 from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
-from typefold.runtime.engines.starting import environment, gpus_of, shielded
+from typefold.runtime.engines.starting import environment, shielded
 from typefold.runtime.engines.thoughts import switches_of, thinking_of
 from typefold.runtime.engines.tokenizer import PromptTokenizer, Render
 from typefold.runtime.engines.vocabulary import vocabulary_of
@@ -31,15 +31,7 @@ from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
 
-_OLDEST, _NEWEST = (0, 25), (0, 33)
-_GPU_MEMORY = 0.9  # vLLM's own default, of which engines that share a GPU have their parts
-_MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM's 20
-_DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
-
-
-class UnsupportedEngine(RuntimeError):
-    """The installed vLLM, or the `LLM` that was handed in, can't do what is needed; the message says what to do."""
 
 
 class VllmEngine:
@@ -83,13 +75,7 @@ class VllmEngine:
         self._device = str(config.device_config.device_type)
         self._splits_prompts = bool(config.scheduler_config.enable_chunked_prefill)
         self._backend = str(config.structured_outputs_config.backend)
-        if self._backend not in _DIALECTS:
-            raise UnsupportedEngine(
-                f"this LLM's structured-output backend is {self._backend!r}, which reads no grammars that typefold "
-                'writes; build it with LLM(..., structured_outputs_config={"backend": "xgrammar"})'
-            )
-        if self._backend == "auto":
-            self._refuse_other_latch()
+        dialect = dialect_of(self._backend, self._engine.engine_core)
         defaults = llm.get_default_sampling_params()
         assert isinstance(defaults, SamplingParams)
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
@@ -98,7 +84,7 @@ class VllmEngine:
             default_max_tokens=own_defaults.get("max_tokens"),
             output_kinds=RequestOutputKind,
             structured_outputs=StructuredOutputsParams,
-            dialect=_DIALECTS[self._backend],
+            dialect=dialect,
             check=_xgrammar_takes if self._backend == "auto" else None,
         )
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
@@ -287,16 +273,6 @@ class VllmEngine:
             self._written = written_by(self._tokenizer)
         return self._written
 
-    def _refuse_other_latch(self) -> None:
-        """With `auto`, an engine keeps the backend of its first request. In another process it can't be asked."""
-        core = getattr(self._engine.engine_core, "engine_core", None)
-        latched = getattr(getattr(core, "structured_output_manager", None), "backend", None)
-        if latched is not None and "Xgrammar" not in type(latched).__name__:
-            raise UnsupportedEngine(
-                f"this LLM's structured-output backend is 'auto' and an earlier request has settled it on "
-                f'{type(latched).__name__}; build it with structured_outputs_config={{"backend": "xgrammar"}}'
-            )
-
 
 def load(
     model: str, *, markers: Markers = "keep", replica: tuple[int, int] = (0, 1), **engine_options: Any
@@ -324,36 +300,12 @@ def load(
         from vllm import LLM
         from vllm.platforms import current_platform
 
-        options: dict[str, Any] = {"use_tqdm_on_load": not quiet, "max_logprobs": _MAX_LOGPROBS}
-        if current_platform.is_cpu():
-            options |= {"enforce_eager": True, "enable_chunked_prefill": False}
-            if "gpu_memory_utilization" not in engine_options:
-                options["kv_cache_memory_bytes"] = 1 << 30
-        variables: dict[str, str] = {}
-        if replica[1] > 1 and current_platform.is_cuda_alike():
-            variables, share = gpus_of(replica, engine_options, _visible_gpus())
-            if share > 1:
-                options["gpu_memory_utilization"] = round(_GPU_MEMORY / share, 3)
-        options |= engine_options
-        given: object = options.get("structured_outputs_config") or {}
-        if is_dict(given):
-            backend = given.get("backend", "xgrammar")
-            tight = {"disable_any_whitespace": True} if backend in ("xgrammar", "guidance") else {}
-            options["structured_outputs_config"] = {"backend": backend, **tight, **given}
-        own_process = replica[1] > 1 or not current_platform.is_cpu() or "VLLM_ENABLE_V1_MULTIPROCESSING" in os.environ
-        if replica[1] > 1 or not own_process:
-            variables["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if own_process else "0"
-        with environment(variables):
-            llm = shielded(partial(LLM, model, **options)) if own_process else LLM(model, **options)
+        cpu, cuda = current_platform.is_cpu(), current_platform.is_cuda_alike()
+        loading = loading_of(engine_options, replica=replica, cpu=cpu, cuda=cuda, progress=not quiet)
+        build = partial(LLM, model, **loading.options)
+        with environment(loading.variables):
+            llm = shielded(build) if loading.own_process else build()
     return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
-
-
-def _visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    import torch
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [str(number) for number in range(torch.cuda.device_count())] if named is None else named.split(",")
 
 
 def _check_version() -> None:
@@ -363,11 +315,7 @@ def _check_version() -> None:
         if error.name != "vllm":
             raise
         raise ImportError('vLLM is not installed: pip install "typefold[cuda]", or "typefold[cpu]"') from error
-    release = tuple(int(part) if part.isdigit() else -1 for part in vllm.__version__.split(".")[:2])
-    if not _OLDEST <= release <= _NEWEST:
-        raise UnsupportedEngine(
-            f"vLLM {vllm.__version__} is installed, but typefold works with vLLM 0.{_OLDEST[1]} to 0.{_NEWEST[1]}"
-        )
+    check_release(vllm.__version__)
 
 
 def _chat_renderer(llm: Any, tokenizer: Any) -> Render | None:

@@ -1,0 +1,91 @@
+"""With what an engine is built: options, environment, process. No vLLM is needed."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from typefold.runtime.engines.loading import UnsupportedEngine, check_release, dialect_of, loading_of
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VLLM_ENABLE_V1_MULTIPROCESSING", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+
+
+def test_on_a_cpu_the_engine_is_in_this_process_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loading = loading_of({}, cpu=True, cuda=False)
+    assert (loading.own_process, loading.variables) == (False, {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"})
+    assert loading.options["enforce_eager"] is True
+    assert loading.options["enable_chunked_prefill"] is False
+    assert loading.options["kv_cache_memory_bytes"] == 1 << 30
+    monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "1")
+    loading = loading_of({}, cpu=True, cuda=False)
+    assert (loading.own_process, loading.variables) == (True, {})
+
+
+def test_on_a_gpu_the_engine_has_a_process_and_vllm_s_own_defaults() -> None:
+    loading = loading_of({}, cpu=False, cuda=True)
+    assert (loading.own_process, loading.variables) == (True, {})
+    assert set(loading.options) == {"use_tqdm_on_load", "max_logprobs", "structured_outputs_config"}
+
+
+@pytest.mark.parametrize(
+    ("replica", "gpu", "memory"), [((0, 2), "4", None), ((1, 2), "7", None), ((2, 4), "4", 0.45), ((4, 5), "4", 0.3)]
+)
+def test_replicas_have_gpus_of_their_own_or_share_their_memory(
+    replica: tuple[int, int], gpu: str, memory: float | None
+) -> None:
+    loading = loading_of({}, replica=replica, cpu=False, cuda=True)
+    assert loading.variables == {"CUDA_VISIBLE_DEVICES": gpu, "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
+    assert loading.options.get("gpu_memory_utilization") == memory
+    assert loading.own_process
+
+
+@pytest.mark.parametrize(
+    ("given", "becomes"),
+    [
+        ({}, {"backend": "xgrammar", "disable_any_whitespace": True}),
+        ({"backend": "guidance"}, {"backend": "guidance", "disable_any_whitespace": True}),
+        ({"backend": "auto"}, {"backend": "auto"}),
+        ({"disable_any_whitespace": False}, {"backend": "xgrammar", "disable_any_whitespace": False}),
+    ],
+)
+def test_grammars_go_to_xgrammar_without_free_white_space_unless_asked_for(
+    given: dict[str, Any], becomes: dict[str, Any]
+) -> None:
+    loading = loading_of({"structured_outputs_config": given}, cpu=False, cuda=True)
+    assert loading.options["structured_outputs_config"] == becomes
+
+
+def test_what_the_caller_names_goes_before_any_default() -> None:
+    asked = {"enforce_eager": False, "max_logprobs": 5, "gpu_memory_utilization": 0.2, "use_tqdm_on_load": True}
+    loading = loading_of(asked, replica=(0, 4), cpu=True, cuda=True)
+    assert {name: loading.options[name] for name in asked} == asked
+    assert "kv_cache_memory_bytes" not in loading.options
+
+
+@pytest.mark.parametrize("version", ["0.24.9", "0.34.0", "1.0", "dev"])
+def test_a_vllm_that_is_not_known_is_refused_by_its_version(version: str) -> None:
+    with pytest.raises(UnsupportedEngine, match=rf"vLLM {version} is installed, but typefold works with vLLM 0\.25 to"):
+        check_release(version)
+    check_release("0.25.1")
+    check_release("0.33.0+cpu")
+
+
+def test_auto_that_was_settled_on_another_backend_is_refused() -> None:
+    class GuidanceBackend:
+        pass
+
+    def core(backend: object) -> Any:
+        return SimpleNamespace(engine_core=SimpleNamespace(structured_output_manager=SimpleNamespace(backend=backend)))
+
+    assert dialect_of("auto", core(None)) == "ebnf"
+    assert dialect_of("xgrammar", core(GuidanceBackend())) == "ebnf"
+    with pytest.raises(UnsupportedEngine, match="'auto' and an earlier request has settled it on GuidanceBackend"):
+        dialect_of("auto", core(GuidanceBackend()))
+    with pytest.raises(UnsupportedEngine, match="backend is 'outlines', which reads no grammars"):
+        dialect_of("outlines", core(None))
