@@ -32,6 +32,7 @@ class Crashing(ScriptedEngine):
         self._before = before
         self.hands: dict[str, str] = {}
         self.most = 0
+        self.thread = threading.current_thread()
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         super().add(key, request, token_ids, max_tokens)
@@ -39,6 +40,7 @@ class Crashing(ScriptedEngine):
         self.most = max(self.most, len(self.hands))
 
     def step(self) -> Sequence[Completion]:
+        self.thread = threading.current_thread()
         self._before(self)
         done = super().step()
         for completion in done:
@@ -312,16 +314,15 @@ def test_closing_breaks_off_a_call_that_hangs(killable: bool, monkeypatch: pytes
                 release.set()
             return killable
 
-    asked = Scheduler(Killable(hang))
+    engine = Killable(hang)
+    asked = Scheduler(engine)
     [future] = asked.submit([request("a")])
     assert inside.wait(30)
     asked.close()
     assert isinstance(future.exception(30), Cancelled)
     asked.close()
     release.set()
-    for thread in threading.enumerate():
-        if thread.name == "typefold-engine":
-            thread.join(30)
+    engine.thread.join(30)
 
 
 class HangsInClose(Crashing):
@@ -345,12 +346,6 @@ class HangsInClose(Crashing):
         self.inside.set()
         self.release.wait(60)
         super().close()
-
-
-def join_engine_threads() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "typefold-engine":
-            thread.join(30)
 
 
 def test_rows_fail_though_the_engine_that_crashed_hangs_in_being_closed() -> None:
@@ -382,7 +377,7 @@ def test_rows_end_when_closing_while_the_engine_that_crashed_hangs_in_being_clos
         assert [type(future.exception(0)) for future in in_flight] == [Cancelled] * 4
     finally:
         engine.release.set()
-    join_engine_threads()
+    engine.thread.join(30)
     assert engine.closed
     statistics = asked.statistics
     assert (statistics.failed, statistics.waiting, statistics.running) == (4, 0, 0)
@@ -404,7 +399,7 @@ def test_closing_an_engine_that_crashed_is_watched(killable: bool, monkeypatch: 
     finally:
         engine.release.set()
     asked.close()
-    join_engine_threads()
+    engine.thread.join(30)
     assert later.closed is killable
 
 
@@ -419,7 +414,8 @@ def test_rows_end_when_closing_while_the_engine_is_built_again_and_the_engine_do
         release.wait(60)
         return later
 
-    asked = Scheduler(Crashing(once(RuntimeError("CUDA error"))[0]), rebuild=build, restarts=1)
+    engine = Crashing(once(RuntimeError("CUDA error"))[0])
+    asked = Scheduler(engine, rebuild=build, restarts=1)
     futures = asked.submit([request(str(n)) for n in range(3)])
     assert building.wait(30)
     try:
@@ -427,7 +423,7 @@ def test_rows_end_when_closing_while_the_engine_is_built_again_and_the_engine_do
         assert [type(future.exception(0)) for future in futures] == [Cancelled] * 3
     finally:
         release.set()
-    join_engine_threads()
+    engine.thread.join(30)
     assert later.closed
     assert not later.requests
 
