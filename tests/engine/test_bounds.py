@@ -10,6 +10,7 @@ import pytest
 from tests.catalogue import ENTRIES, Entry
 from typefold.compiler import OutputType, Vocabulary, output_type
 from typefold.compiler.sample import sample
+from typefold.runtime.engines.control import special_ids
 from typefold.runtime.engines.vllm import VllmEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:.*ReadOnly")]
@@ -23,7 +24,7 @@ def tokens(session_engine: VllmEngine) -> set[bytes]:
     tokenizer: Any = session_engine._engine.get_tokenizer()  # pyright: ignore[reportPrivateUsage]
     from xgrammar import TokenizerInfo
 
-    special = set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     decoded = TokenizerInfo.from_huggingface(tokenizer).decoded_vocab
     return {token for index, token in enumerate(decoded) if token and index not in special}
 
