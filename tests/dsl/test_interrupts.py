@@ -78,7 +78,7 @@ def test_sigterm_ends_a_program_cleanly_and_says_how_to_go_on(tmp_path: Path) ->
 
 
 class Signalling(ScriptedEngine):
-    """An engine that sends a signal to the main thread with its second step."""
+    """An engine that sends a signal to the main thread, once that has had time to wait for it."""
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(lambda request: "y" * 5000)
@@ -86,12 +86,11 @@ class Signalling(ScriptedEngine):
 
     def step(self) -> Sequence[Completion]:
         done = super().step()
-        if self.steps == 2:
+        if self.steps == 20:
             main = threading.main_thread().ident
             assert main is not None
             signal.pthread_kill(main, self._number)
-        if self.steps >= 2:
-            time.sleep(0.001)  # the main thread is to get to its handler while the rows are there
+        time.sleep(0.001)  # the main thread is to get to its wait, and to its handler while the rows are there
         return done
 
 
