@@ -18,11 +18,12 @@ from typefold.runtime.engine import Engine
 from typefold.runtime.entry import Flight, Limits
 from typefold.runtime.request import FinishReason, Outcome, Request
 
-__all__ = ["Landed", "SingleFlight"]
+__all__ = ["SETTLED", "Landed", "SingleFlight"]
 
 _REMEMBERED = 1024
 
-_SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})
+SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})
+"""How an answer ends that an equal request would end with too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class SingleFlight:
     def landed(self, flight: Flight, outcome: Outcome) -> None:
         """A flight has ended with an outcome, which is remembered if an equal request would end alike."""
         self.gone(flight)
-        if flight.identity is not None and outcome.finish_reason in _SETTLED and outcome.logprobs is None:
+        if flight.identity is not None and outcome.finish_reason in SETTLED and outcome.logprobs is None:
             self._landed[flight.identity] = Landed(outcome, flight.limits)
             if len(self._landed) > self._size:
                 self._landed.popitem(last=False)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from typefold.runtime.entry import Entry, Limits, verdict
+from typefold.runtime.entry import Entry, Limits, settle, verdict
 from typefold.runtime.errors import Cancelled, PromptError, Truncated
 from typefold.runtime.facts import EngineFacts
 from typefold.runtime.journal.errors import JournalError, explained
@@ -27,7 +27,8 @@ from typefold.runtime.journal.keys import content_key, is_settled, placed_key
 from typefold.runtime.journal.model import ModelIdentity
 from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
-from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.request import Outcome, Request
+from typefold.runtime.single_flight import SETTLED
 from typefold.runtime.statistics import Statistics
 
 __all__ = ["Recorder"]
@@ -35,7 +36,6 @@ __all__ = ["Recorder"]
 logger = logging.getLogger(__name__)
 
 _GROUP = 1000  # the most requests in one transaction
-_KEPT = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})
 
 
 class _Recorded(Future[Outcome]):
@@ -135,7 +135,7 @@ class Recorder:
         if missing:
             sent = self._forward([requests[row] for row in missing])
             for row, entry in zip(missing, sent, strict=True):
-                futures[row] = self._record(keys[row], requests[row], entry)
+                futures[row] = self._record(keys[row], entry)
         return [future for future in futures if future is not None]
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ class Recorder:
             return False
         return room == limits.max_tokens and now > outcome.prompt_tokens + room
 
-    def _record(self, key: bytes | None, request: Request, entry: Future[Outcome]) -> Future[Outcome]:
+    def _record(self, key: bytes | None, entry: Future[Outcome]) -> Future[Outcome]:
         if key is None or not isinstance(entry, Entry):
             return entry
         future = _Recorded(entry)
@@ -196,7 +196,7 @@ class Recorder:
     def _ended(self, key: bytes, future: _Recorded, entry: Future[Outcome]) -> None:
         """A request has ended; on the thread that ended it, so it is quick."""
         assert isinstance(entry, Entry)
-        if entry.landed is not None and entry.landed[1].finish_reason in _KEPT:
+        if entry.landed is not None and entry.landed[1].finish_reason in SETTLED:
             self._finished.put(_Finished(key, *entry.landed, future, entry))
         else:
             _settle(future, entry, None)
@@ -261,14 +261,6 @@ def _settle(future: _Recorded, entry: Entry, error: JournalError | None) -> None
         except PromptError as ended:
             failed = ended
         else:
-            _told(partial(future.set_result, outcome))
+            settle(future.set_result, outcome)
             return
-    _told(partial(future.set_exception, failed))
-
-
-def _told(tell: Callable[[], None]) -> None:
-    """Tell a caller; what their callbacks raise is theirs, and no other row's."""
-    try:
-        tell()
-    except BaseException:
-        logger.exception("a callback of a call raised")
+    settle(future.set_exception, failed)
