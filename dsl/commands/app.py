@@ -64,7 +64,7 @@ def run_command(
     """
     from typefold.commands.files import open_source
     from typefold.commands.inputs import Inputs
-    from typefold.commands.running import condition, report, run_over, taken
+    from typefold.commands.running import condition, parquet_form, report, run_over, taken
     from typefold.commands.target import CommandError, load
     from typefold.commands.writing import Failures, check_apart, open_writer
 
@@ -78,7 +78,7 @@ def run_command(
             if column in records.columns:
                 raise CommandError(taken(column))
         holds = None if where is None else condition(where)
-        convert, schema = _for_parquet(target, records, column) if output.endswith(".parquet") else (None, None)
+        convert, schema = parquet_form(target, records, column) if output.endswith(".parquet") else (None, None)
         writer = open_writer(output, schema)
         stack.callback(writer.discard)
         stack.enter_context(_runtime(model, journal=journal, seed=seed, **_values(engine)))
@@ -101,17 +101,12 @@ def try_command(function: _Function, given: _Set = None, model: _Model = None, e
 
     from typefold.commands.single import arguments_of, try_once
     from typefold.commands.target import load
-    from typefold.runtime import PromptError
 
     with _explained():
         target = load(function)
         arguments = arguments_of(target, _pairs(given))
         with _runtime(model, **_values(engine)):
-            try:
-                try_once(target, arguments, Console())
-            except PromptError as error:
-                typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
-                raise typer.Exit(1) from None
+            try_once(target, arguments, Console())
 
 
 def render_command(function: _Function, given: _Set = None) -> None:
@@ -123,15 +118,10 @@ def render_command(function: _Function, given: _Set = None) -> None:
 
     from typefold.commands.single import arguments_of, render
     from typefold.commands.target import load
-    from typefold.runtime import PromptError
 
     with _explained():
         target = load(function)
-        try:
-            render(target, arguments_of(target, _pairs(given)), Console())
-        except PromptError as error:
-            typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
-            raise typer.Exit(1) from None
+        render(target, arguments_of(target, _pairs(given)), Console())
 
 
 def explain_command(function: _Function) -> None:
@@ -166,14 +156,18 @@ def doctor_command(
 
 @contextmanager
 def _explained() -> Generator[None]:
-    """Say in a line what can't be done, and exit with 2."""
+    """Say in a line what can't be done, and exit with 2; what became of a call that gave no value, and exit with 1."""
     from typefold.commands.target import CommandError
     from typefold.compiler import UnsupportedType
     from typefold.errors import NoRuntime, PromptUsageError
+    from typefold.runtime import PromptError
     from typefold.runtime.journal import JournalError
 
     try:
         yield
+    except PromptError as error:
+        typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
+        raise typer.Exit(1) from None
     except (CommandError, JournalError, NoRuntime, PromptUsageError, UnsupportedType, ImportError) as error:
         typer.echo(f"typefold: {error}", err=True)
         raise typer.Exit(2) from None
@@ -219,10 +213,3 @@ def _values(given: list[str] | None) -> dict[str, Any]:
 def _failures_of(path: str) -> str:
     """Where the failed rows of a file go."""
     return "failures.jsonl" if path == "-" else str(Path(path).with_suffix(".failures.jsonl"))
-
-
-def _for_parquet(target: Any, records: Any, column: str) -> tuple[Any, Any]:
-    """What makes a result fit its Arrow type, and the schema of the file: the parameters' columns and the result's."""
-    from typefold.commands.running import parquet_form
-
-    return parquet_form(target, records, column)
