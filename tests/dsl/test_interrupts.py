@@ -19,16 +19,23 @@ from typefold.runtime import Completion
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 PROGRAM = """
-import os, signal, sys
+import os, signal, sys, time
 from typefold import Runtime, ask, prompt, run
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 class Slow(ScriptedEngine):
+    ended = 0
+
     def step(self):
-        if self.requests and self.requests[-1].prompt[-1].content == "2":  # begun when the row before it was counted
-            self.requests.clear()
+        if len(self.requests) <= self.ended + 1:  # row 0 is not to end while this waits for the rows beside it
+            time.sleep(0.001)
+            return []
+        if self.ended == 1:  # row 2 is there, and so row 1 was counted
+            self.ended = -9
             os.kill(os.getpid(), signal.SIGTERM)
-        return super().step()
+        done = super().step()
+        self.ended += len(done)
+        return done
 
     def close(self):
         print("engine closed", flush=True)
