@@ -103,11 +103,24 @@ def check_release(version: str) -> None:
         ...
         typefold.runtime.engines.loading.UnsupportedEngine: vLLM 1.0.0 is installed, but typefold works with vLLM 0.25 to 0.33
     """
-    release = tuple(int(part) if part.isdigit() else -1 for part in version.split(".")[:2])
-    if not _OLDEST <= release <= _NEWEST:
+    if not _OLDEST <= _release(version) <= _NEWEST:
         raise UnsupportedEngine(
             f"vLLM {version} is installed, but typefold works with vLLM 0.{_OLDEST[1]} to 0.{_NEWEST[1]}"
         )
+
+
+def masks_stop_tokens(version: str) -> bool:
+    """Whether this vLLM keeps a request's stop tokens out of a constrained answer that may not end yet.
+
+    Example:
+        >>> masks_stop_tokens("0.27.1"), masks_stop_tokens("0.28.0")
+        (False, True)
+    """
+    return _release(version) >= (0, 28)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else -1 for part in version.split(".")[:2])
 
 
 def dialect_of(backend: str, engine_core: Any) -> Dialect:

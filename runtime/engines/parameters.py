@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,6 +26,8 @@ from typefold.runtime.request import Request
 __all__ = ["Parameters", "Template", "readable", "unknown_name"]
 
 _VLLM_DEFAULT = 16  # SamplingParams().max_tokens: a limit that was set to this can't be told from one that was not set
+_NEVER = -100.0  # a bias, as low as vLLM takes it
+_MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
 _REMEMBERED = 256  # sets of equal parameters
 
 # Ours to set, or of no use to a caller who gets whole texts.
@@ -68,6 +70,8 @@ class Parameters:
         output_kinds: vLLM's `RequestOutputKind`, of which `FINAL_ONLY` and `DELTA` are used.
         structured_outputs: vLLM's `StructuredOutputsParams`.
         dialect: The dialect of grammars that the backend reads.
+        unwritten: Tokens that write nothing into an answer, the one that ends it left out.
+        masks_stops: Whether a constraint keeps a request's stop tokens out of an answer that may not end yet (vLLM 0.28).
         check: Called with each new set of parameters; a `ValueError` refuses it.
     """
 
@@ -79,6 +83,8 @@ class Parameters:
         output_kinds: Any,
         structured_outputs: Callable[..., Any],
         dialect: Dialect,
+        unwritten: Sequence[int] = (),
+        masks_stops: bool = True,
         check: Callable[[Any], None] | None = None,
     ) -> None:
         self._defaults = defaults
@@ -86,6 +92,8 @@ class Parameters:
         self._output_kinds = output_kinds
         self._structured_outputs = structured_outputs
         self._dialect: Dialect = dialect
+        self._unwritten = [*unwritten]
+        self._masks_stops = masks_stops
         self._check = check
         self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
         self._templates: OrderedDict[Hashable, Template] = OrderedDict()
@@ -162,6 +170,18 @@ class Parameters:
             self._templates.move_to_end(key)
         return template
 
+    def _without_unwritten(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What keeps tokens that write nothing out of a constrained answer.
+
+        To xgrammar a special token inside a string is the text of its name. vLLM leaves that out of what it hands over, or
+        ends the answer there where the model's generation config has it as a second end, and so what comes was never
+        admitted. As stop tokens they can only stand where the answer may end. Before that was so, a bias does it.
+        """
+        if self._masks_stops:
+            return {"stop_token_ids": self._unwritten}
+        unwritten = self._unwritten[:_MOST_BIASES]
+        return {"logit_bias": {**(fields.get("logit_bias") or {}), **dict.fromkeys(unwritten, _NEVER)}}
+
     def _content(self, params: Any) -> str | None:
         held = [getattr(params, name) for name in self._names if name not in ("seed", "max_tokens")]
         text = repr([int(value) if isinstance(value, float) and value.is_integer() else value for value in held])
@@ -191,6 +211,8 @@ class Parameters:
                     )
             value = list(spec) if isinstance(spec, tuple) else spec
             fields["structured_outputs"] = self._structured_outputs(**{constraint.kind: value})
+            if constraint.kind != "choice":  # which has room for nothing else
+                fields |= self._without_unwritten(fields)
         if not fields.get("skip_reading_prefix_cache"):
             fields.pop("skip_reading_prefix_cache", None)  # computed from prompt_logprobs, which may be new here
         least = fields.pop("min_tokens") or 0  # compared with max_tokens for each request

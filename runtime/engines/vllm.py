@@ -19,8 +19,15 @@ from typing import Any
 
 from typefold.compiler import Vocabulary
 from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, Thinking
+from typefold.runtime.engines.control import special_ids
 from typefold.runtime.engines.core_process import CoreProcess
-from typefold.runtime.engines.loading import UnsupportedEngine, check_release, dialect_of, loading_of
+from typefold.runtime.engines.loading import (
+    UnsupportedEngine,
+    check_release,
+    dialect_of,
+    loading_of,
+    masks_stop_tokens,
+)
 from typefold.runtime.engines.outputs import outcome_of, written_by
 from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
 from typefold.runtime.engines.starting import environment, shielded
@@ -50,7 +57,7 @@ class VllmEngine:
     def __init__(
         self, llm: Any, *, owned: bool, markers: Markers = "keep", options: dict[str, Any] | None = None
     ) -> None:
-        _check_version()
+        version = _version()
         if not hasattr(llm, "llm_engine"):
             raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
         from vllm import SamplingParams
@@ -79,22 +86,25 @@ class VllmEngine:
         defaults = llm.get_default_sampling_params()
         assert isinstance(defaults, SamplingParams)
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
+        self._tokenizer: Any = self._engine.get_tokenizer()
+        end, known = getattr(self._tokenizer, "eos_token_id", None), int(config.model_config.get_vocab_size())
         self._parameters = Parameters(
             defaults=defaults,
             default_max_tokens=own_defaults.get("max_tokens"),
             output_kinds=RequestOutputKind,
             structured_outputs=StructuredOutputsParams,
             dialect=dialect,
+            unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
+            masks_stops=masks_stop_tokens(version),
             check=_xgrammar_takes if self._backend == "auto" else None,
         )
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
-        self._tokenizer: Any = self._engine.get_tokenizer()
         render = _chat_renderer(llm, self._tokenizer)
         self._prompts = PromptTokenizer(self._tokenizer, render, most=self._max_model_len, markers=markers)
         self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
         self._thinking = thinking_of(self._tokenizer, render, self._switches)
         most = int(config.model_config.max_logprobs)
-        self._max_logprobs = int(config.model_config.get_vocab_size()) if most == -1 else most
+        self._max_logprobs = known if most == -1 else most
 
     @property
     def max_model_len(self) -> int:
@@ -296,7 +306,7 @@ def load(
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
     with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
-        _check_version()
+        _version()
         from vllm import LLM
         from vllm.platforms import current_platform
 
@@ -308,14 +318,17 @@ def load(
     return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
 
 
-def _check_version() -> None:
+def _version() -> str:
+    """The version of the installed vLLM, if typefold works with it."""
     try:
         import vllm
     except ModuleNotFoundError as error:
         if error.name != "vllm":
             raise
         raise ImportError('vLLM is not installed: pip install "typefold[cuda]", or "typefold[cpu]"') from error
-    check_release(vllm.__version__)
+    version = str(vllm.__version__)
+    check_release(version)
+    return version
 
 
 def _chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
