@@ -9,7 +9,7 @@ from typefold.compiler.hooks.schemas import SchemaError, schema_wire, type_of_sc
 from typefold.compiler.message import Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.registry import Hook, Registry, default_registry
-from typefold.compiler.spacing import WireFormat
+from typefold.compiler.spacing import WireFormat, WireName
 from typefold.compiler.type_wire import JsonSchema, Wire
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Vocabulary",
     "Wire",
     "WireFormat",
+    "WireName",
     "default_registry",
     "output_type",
     "schema_wire",

@@ -8,7 +8,8 @@ own occurrences inside it are knots: wires that look the finished one up when th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
@@ -47,6 +48,9 @@ class Compilation:
     enforced: dict[str, None] = field(default_factory=dict[str, None])
     places: dict[str, Expr] = field(default_factory=dict[str, Expr])  # the outer ones first
     named: dict[Any, str] = field(default_factory=dict[Any, str])
+    with_fields: set[str] = field(default_factory=set[str])  # names of objects with fields
+    positional: bool = False  # whether such objects are arrays, here
+    expansions: int = 0  # parts that are other in the compact wire
     finished: dict[str, Wire[Any]] = field(default_factory=dict[str, Wire[Any]])
     owners: list[Any] = field(default_factory=list[Any])  # the classes being compiled, the innermost last
     later: list[Callable[[], None]] = field(
@@ -88,6 +92,11 @@ class Context:
     def spacing(self) -> Spacing:
         """How JSON is spaced in this compilation."""
         return self.compilation.spacing
+
+    @property
+    def positional(self) -> bool:
+        """Whether objects with fields are arrays here."""
+        return self.compilation.positional
 
     @property
     def is_root(self) -> bool:
@@ -136,7 +145,12 @@ class Context:
                 "or register a hook (typefold.compiler.default_registry.hook)",
             )
         self.compilation.places.setdefault(place.path, EMPTY)
+        before = self.compilation.expansions
         wire = hook(hint, place)
+        if wire.expand is not None:
+            self.compilation.expansions += 1
+        elif wire.native and self.compilation.expansions > before:
+            wire = replace(wire, native=False)  # a hook of the user's that knows nothing of arrays reads its own parts
         if not place.is_root and not isinstance(wire.expr, Ref) and self.compilation.size(wire.expr) > MAX_IN_PLACE:
             # A list writes its item twice, so lists of lists would double the grammar with each level.
             wire = replace(wire, expr=place.fresh_rule("part", wire.expr))
@@ -162,6 +176,15 @@ class Context:
         if hook is None or self.depth > MAX_DEPTH:
             raise self.refuse(hint, "has no wire form")
         return hook(hint, Context(self.path, self.limits, self.compilation, self.depth + 1))
+
+    @contextmanager
+    def keys(self) -> Generator[None]:
+        """Objects in the block have their keys in every wire: for hooks whose own code reads them."""
+        before, self.compilation.positional = self.compilation.positional, False
+        try:
+            yield
+        finally:
+            self.compilation.positional = before
 
     def refuse(self, hint: Any, reason: str) -> UnsupportedType:
         """The error to raise for a type that cannot be compiled here."""
@@ -193,14 +216,22 @@ class Context:
             name = state.fresh[stem, expr] = f"{stem}_{number}"
         return self.rule(name, expr)
 
-    def named(self, hint: Any, build: Callable[[], Wire[Any]]) -> Wire[Any]:
-        """The wire of a type that may occur in itself, by a rule with its name."""
+    def named(self, hint: Any, build: Callable[[], Wire[Any]], *, has_fields: bool = False) -> Wire[Any]:
+        """The wire of a type that may occur in itself, by a rule with its name.
+
+        Args:
+            hint: The type.
+            build: Makes the wire.
+            has_fields: Whether the type is an object with fields, which may be written as an array.
+        """
         state = self.compilation
         if hint in state.named:
             name = state.named[hint]
             return state.finished.get(name) or _knot(state, name)
         name = _rule_name(hint, {*state.named.values(), *state.rules})
         state.named[hint] = name
+        if has_fields:
+            state.with_fields.add(name)
         owners = [hint] if isinstance(get_origin(hint) or hint, type) else []
         state.owners += owners
         made = build()
@@ -218,6 +249,7 @@ class Context:
             bare=made.bare,
             native=made.native,
             plain=made.plain,
+            expand=made.expand,
         )
         state.finished[name] = wire
         return wire
@@ -236,7 +268,7 @@ def _checked(wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spa
 
     def from_json(data: Any) -> Any:
         if wire.native:
-            return adapter().validate_json(spacing.dump(data))
+            return adapter().validate_json(spacing.dump(data if wire.expand is None else wire.expand(data)))
         return adapter().validate_python(wire.from_json(data))
 
     return replace(wire, from_json=from_json)
@@ -259,7 +291,12 @@ def _knot(state: Compilation, name: str) -> Wire[Any]:
         from_json=lambda data: state.finished[name].from_json(data),
         accepts=lambda value: state.finished[name].accepts(value),
         native=name not in state.foreign,
+        expand=(lambda data: _expanded(state.finished[name], data)) if state.positional else None,
     )
+
+
+def _expanded(wire: Wire[Any], data: Any) -> Any:
+    return data if wire.expand is None else wire.expand(data)
 
 
 def _identifier(text: str) -> str:

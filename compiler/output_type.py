@@ -25,12 +25,13 @@ from typefold.compiler.contained import passes, said
 from typefold.compiler.context import Compilation, Context
 from typefold.compiler.errors import DecodeError, UnsupportedType
 from typefold.compiler.explain import Explanation, explain
+from typefold.compiler.json_text import read, write
 from typefold.compiler.limits import Limits
 from typefold.compiler.measure import refuse_endless
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.sample import shortest_height
 from typefold.compiler.shape import shape_of
-from typefold.compiler.spacing import WireFormat
+from typefold.compiler.spacing import WireFormat, WireName
 from typefold.compiler.strings import ANY_TEXT
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Expr, Language, is_recursive
@@ -48,9 +49,9 @@ class OutputType(Generic[T]):
 
     Attributes:
         hint: The annotation.
-        wire_format: How its JSON is spaced.
+        wire_format: How its JSON is written.
         constraint: What the engine enforces.
-        json_schema: The shape that a model is told; it enforces nothing.
+        json_schema: The shape of the answer with its keys, whatever the wire; it enforces nothing.
         enforced: The limits that the constraint enforces, each with its path.
         post_checks: What decoding cannot enforce, each with its path. An answer that fails one is `Invalid`.
         wire: The type's form inside JSON.
@@ -64,6 +65,12 @@ class OutputType(Generic[T]):
         (('keep', 'drop'), 'keep')
         >>> output_type(list[int]).encode([1, 2])
         '[1, 2]'
+        >>> from typing import NamedTuple
+        >>> class Point(NamedTuple):
+        ...     x: int
+        ...     y: int
+        >>> output_type(Point, wire="compact").encode(Point(1, 2)), output_type(Point).encode(Point(1, 2))
+        ('[1, 2]', '{"x": 1, "y": 2}')
     """
 
     hint: TypeForm[T]
@@ -98,6 +105,9 @@ class OutputType(Generic[T]):
         try:
             if self.wire.bare is ANY_TEXT and not self.post_checks:
                 return cast(T, text)
+            if self.adapter is not None and self.wire.expand is not None:
+                spacing = self.wire_format.value
+                return self.adapter.validate_json(write(self.wire.expand(read(text)), spacing))
             if self.adapter is not None:
                 return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
             return self.wire.from_json(text if self.is_bare else json.loads(text))
@@ -105,6 +115,10 @@ class OutputType(Generic[T]):
             if passes(error):
                 raise
             raise _failure(text, error) from error
+
+    def expanded(self, data: Any) -> Any:
+        """JSON data of an answer, or what there is of it so far, with the keys that the compact wire leaves out."""
+        return data if self.wire.expand is None else self.wire.expand(data)
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
         """How few and how many tokens an answer can take."""
@@ -142,7 +156,7 @@ class OutputType(Generic[T]):
 def output_type(
     hint: TypeForm[T],
     *,
-    wire: WireFormat | None = None,
+    wire: WireFormat | WireName | None = None,
     registry: Registry = default_registry,
     path: str = "return",
 ) -> OutputType[T]:
@@ -150,12 +164,13 @@ def output_type(
 
     Args:
         hint: Any annotation: a class, a union, a `Literal`, `Annotated`, an alias.
-        wire: How JSON is spaced; the default is `WireFormat.SPACED`.
+        wire: How JSON is written: a `WireFormat` or its name; the default is `WireFormat.SPACED`.
         registry: The hooks to use.
         path: What errors call the type.
 
     Raises:
         UnsupportedType: The type has no wire form; the error names the place and what to write instead.
+        ValueError: There is no such wire format.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -164,7 +179,7 @@ def output_type(
     """
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
         refuse_endless(hint, path)
-    fmt = wire or DEFAULT_WIRE
+    fmt = WireFormat.named(wire or DEFAULT_WIRE)
     key = (_identity(hint), fmt, registry, registry.version, path)  # held: its id may come again
     try:
         known = _compiled.get(key)
@@ -190,11 +205,11 @@ def _identity(hint: Any) -> Any:
 
 
 def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) -> OutputType[Any]:
-    state = Compilation(registry, wire_format.value)
+    state = _compilation(registry, wire_format)
     try:
         wire = _wire(hint, state, path)
         while state.misjudged:  # names come out the same each time, so what was learnt of them holds
-            state = Compilation(registry, wire_format.value, foreign=state.foreign | state.misjudged)
+            state = _compilation(registry, wire_format, state.foreign | state.misjudged)
             wire = _wire(hint, state, path)
     except RecursionError as error:
         raise UnsupportedType(path, hint, "is nested too deeply, or contains itself without a name") from error
@@ -218,6 +233,10 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
         except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, TypeError, ValueError) as error:
             raise UnsupportedType(path, hint, f"is refused by pydantic: {error}") from error
     return made
+
+
+def _compilation(registry: Registry, wire: WireFormat, foreign: frozenset[str] = frozenset()) -> Compilation:
+    return Compilation(registry, wire.value, foreign=foreign, positional=wire.value.positional)
 
 
 def _wire(hint: Any, state: Compilation, path: str) -> Wire[Any]:

@@ -41,6 +41,9 @@ class _Shape:
         self.recursive: dict[str, None] = {}
 
     def of(self, schema: JsonSchema) -> str:
+        if "x-tag" in schema:
+            inside = {key: value for key, value in schema.items() if key != "x-tag"}
+            return f"{{{json.dumps(schema['x-tag'], ensure_ascii=False)}{self.spacing.colon}{self.of(inside)}}}"
         if "$ref" in schema:
             return self.reference(schema["$ref"].removeprefix("#/$defs/"))
         if "anyOf" in schema:
@@ -77,6 +80,8 @@ class _Shape:
 
     def object(self, schema: JsonSchema) -> str:
         colon, comma = self.spacing.colon, self.spacing.comma
+        if "x-positions" in schema:
+            return self.positions(schema)
         if "properties" not in schema:
             return f"{{string{colon}{self.of(schema.get('additionalProperties', {}))}{comma}...}}"
         required = schema.get("required", [])
@@ -87,6 +92,16 @@ class _Shape:
             note += f" ({' '.join(about.split())})" if about else ""
             pairs.append(f"{json.dumps(key, ensure_ascii=False)}{colon}{self.of(value)}{note}")
         return "{" + comma.join(pairs) + "}"
+
+    def positions(self, schema: JsonSchema) -> str:
+        """An object that is written as an array: the names say what stands where, and are no part of it."""
+        places: list[str] = []
+        for key, mark in schema["x-positions"].items():
+            value = schema["properties"][key]
+            about = value.get("description")
+            note = ("" if mark is None else f" or {mark}") + (f" ({' '.join(about.split())})" if about else "")
+            places.append(f"{key}: {self.of(value)}{note}")
+        return "[" + self.spacing.comma.join(places) + "]"
 
     def array(self, schema: JsonSchema) -> str:
         comma = self.spacing.comma

@@ -1,21 +1,31 @@
-"""The spacing of JSON on the wire: what stands after a comma and after a colon. One is the default, chosen by measurement."""
+"""How JSON is laid out on the wire: its spacing, and whether objects have keys. One is the default, chosen by measurement."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-__all__ = ["Spacing", "WireFormat"]
+__all__ = ["Spacing", "WireFormat", "WireName"]
+
+WireName: TypeAlias = Literal["spaced", "tight", "compact"]
+"""The names of the wire formats, as options take them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
-    """The separators between items and after keys."""
+    """The separators between items and after keys.
+
+    Attributes:
+        comma: What stands between items.
+        colon: What stands behind a key.
+        positional: Whether objects with fields are arrays in the order of their fields.
+    """
 
     comma: str
     colon: str
+    positional: bool = False
 
     def dump(self, data: Any) -> str:
         """JSON data as canonical text."""
@@ -25,8 +35,25 @@ class Spacing:
 class WireFormat(Enum):
     """The forms in which JSON can be written; closed, since each is proved by the same laws.
 
-    `SPACED` puts a space after commas and colons, as `json.dumps` does; `TIGHT` puts none.
+    `SPACED` puts a space after commas and colons, as `json.dumps` does; `TIGHT` puts none. `COMPACT` is spaced, and writes
+    objects with fields as arrays in the order of their fields: `["Ada", 36]` for `{"name": "Ada", "age": 36}`. Where an
+    option takes a format, its name in small letters will do.
     """
 
     SPACED = Spacing(", ", ": ")
     TIGHT = Spacing(",", ":")
+    COMPACT = Spacing(", ", ": ", positional=True)
+
+    @classmethod
+    def named(cls, wire: WireFormat | WireName) -> WireFormat:
+        """The format that an option names.
+
+        Raises:
+            ValueError: It names none.
+        """
+        if isinstance(wire, WireFormat):
+            return wire
+        found = {each.name.lower(): each for each in cls}
+        if wire not in found:
+            raise ValueError(f"wire is one of {', '.join(map(repr, found))} or a typefold.WireFormat, not {wire!r}")
+        return found[wire]

@@ -29,6 +29,8 @@ class Wire(Generic[T]):
         raw: A grammar that only the engine can read, for use at the root in place of `bare`; else `None`.
         native: Whether pydantic, given the type, reads this very JSON into the same values.
         plain: Whether a value is its own JSON data, so that members of a union may share texts.
+        expand: Data as the compact wire has it, or what there is of it so far, as objects with keys; `None` where that is
+            the same. A `native` wire needs it there if a part of it has one.
     """
 
     expr: Expr
@@ -40,3 +42,4 @@ class Wire(Generic[T]):
     raw: str | None = None
     native: bool = True
     plain: bool = False
+    expand: Callable[[Any], Any] | None = None

@@ -82,7 +82,7 @@ class Growth(Generic[R]):
             return []  # thoughts, say: no answer
         try:
             if not self._kind.is_bare:
-                value: JsonValue = from_json(text) if whole else json_so_far(text)
+                value: JsonValue = self._kind.expanded(from_json(text) if whole else json_so_far(text))
             elif text or whole:
                 value = text
             else:

@@ -141,9 +141,11 @@ class Plan(Generic[R]):
 
     @property
     def _wire(self) -> WireFormat | None:
-        """How JSON is spaced: as the call says, else as its own runtime does."""
-        options = self.options
-        return options.wire if options.wire is not None or options.runtime is None else options.runtime.wire
+        """How JSON is written: as the call says, else as the runtime does that will answer it."""
+        if self.options.wire is not None:
+            return self.options.wire
+        runtime = self.options.runtime or named()
+        return None if runtime is None else runtime.wire
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[R] | PromptError:
         """The call, or the error that its arguments gave."""

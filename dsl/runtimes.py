@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
-from typefold.compiler import Message, Vocabulary, WireFormat
+from typefold.compiler import Message, Vocabulary, WireFormat, WireName
 from typefold.errors import NoRuntime
 from typefold.loading import Model, check_faults, check_replicas, engine_of, title
 from typefold.options import GenerateOptions, Options
@@ -40,7 +40,7 @@ class Runtime:
     Args:
         model: A model's name or path, or a `vllm.LLM` of your own (which closing leaves alone), or an engine; or a function
             of no arguments that makes one of the last two.
-        wire: How JSON is spaced for calls that don't say.
+        wire: How JSON is written for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
         decide: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...) is asked for no further
@@ -77,7 +77,7 @@ class Runtime:
         self,
         model: Model | None = None,
         *,
-        wire: WireFormat | None = None,
+        wire: WireFormat | WireName | None = None,
         single_flight: bool = True,
         decide: bool = True,
         seed: int | None = None,
@@ -123,7 +123,7 @@ class Runtime:
         )
         self.seed = seed
         self.place = Place()
-        self.wire = wire
+        self.wire = None if wire is None else WireFormat.named(wire)
         opened.append(self)
 
     def __repr__(self) -> str:

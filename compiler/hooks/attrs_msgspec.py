@@ -13,6 +13,7 @@ from typing import Any, get_origin
 
 from typefold.compiler.context import Context
 from typefold.compiler.hooks.generics import parameters_of, substituted
+from typefold.compiler.hooks.positional import laid_out
 from typefold.compiler.hooks.records import Field, object_data, object_expr, object_schema, resolved_hints
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import Wire
@@ -49,7 +50,7 @@ def attrs_wire(hint: Any, context: Context) -> Wire[Any]:
             context.check(f"validator {cls.__name__}.__attrs_post_init__")
         return _object(cls, fields, context)
 
-    return context.named(hint, build)
+    return context.named(hint, build, has_fields=True)
 
 
 @default_registry.hook_factory(_has("__struct_fields__"))
@@ -73,7 +74,7 @@ def struct_wire(hint: Any, context: Context) -> Wire[Any]:
             cls, fields, context, [] if tag is None else [_tag(cls.__struct_config__.tag_field, tag, context)]
         )
 
-    return context.named(hint, build)
+    return context.named(hint, build, has_fields=True)
 
 
 def _tag(key: str, tag: str | int, context: Context) -> Field:
@@ -99,7 +100,7 @@ def _object(cls: Any, fields: list[Field], context: Context, tags: Iterable[Fiel
             }
         )
 
-    return Wire(
+    wire = Wire[Any](
         object_expr(cls.__name__, every, context),
         object_schema(every, cls.__name__),
         lambda value: object_data(every, lambda name: getattr(value, name)),
@@ -107,6 +108,7 @@ def _object(cls: Any, fields: list[Field], context: Context, tags: Iterable[Fiel
         lambda value: type(value) is cls,
         native=False,
     )
+    return laid_out(cls, wire, every, context)
 
 
 def _argument(cls: Any, field: Field) -> str:

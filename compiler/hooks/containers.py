@@ -13,6 +13,7 @@ from typing_extensions import TypeAliasType, is_typeddict
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import is_dict, is_tuple
+from typefold.compiler.hooks.positional import expanded
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Choice, Expr, Lit, choice, join, repeat, seq
@@ -77,7 +78,19 @@ def tuple_wire(hint: Any, context: Context) -> Wire[tuple[Any, ...]]:
     schema = {"type": "array", "prefixItems": [wire.schema for wire in wires], "items": False}
     body = join(context.spacing.comma, (wire.expr for wire in wires))
     native = all(wire.native for wire in wires)
-    return Wire(seq("[", body, "]"), schema, to_json, from_json, accepts, native=native)
+
+    def expand(data: Any) -> list[Any]:
+        return [expanded(wire, item) for wire, item in zip(wires, data, strict=False)]
+
+    return Wire(
+        seq("[", body, "]"),
+        schema,
+        to_json,
+        from_json,
+        accepts,
+        native=native,
+        expand=expand if any(wire.expand is not None for wire in wires) else None,
+    )
 
 
 @default_registry.hook(dict, Mapping, MutableMapping)
@@ -119,8 +132,11 @@ def dict_wire(hint: Any, context: Context) -> Wire[dict[Any, Any]]:
         to_json,
         from_json,
         accepts,
-        native=keys.native and values.native and not _is_number_literal(keys),
+        native=keys.native and values.native and not _chosen_numbers(keys),
         plain=keys.plain and values.plain and not quoted,
+        expand=None
+        if values.expand is None
+        else lambda data: {name: expanded(values, item) for name, item in data.items()},
     )
 
 
@@ -139,9 +155,9 @@ def _key_texts(keys: Wire[Any]) -> Expr | None:
     return None
 
 
-def _is_number_literal(keys: Wire[Any]) -> bool:
-    """Whether the keys are a Literal with whole numbers, which pydantic does not find under their JSON key."""
-    return keys.plain and any(not isinstance(value, str) for value in keys.schema.get("enum", ()))
+def _chosen_numbers(keys: Wire[Any]) -> bool:
+    """Whether keys are chosen among whole numbers: of a Literal or an Enum pydantic does not find them as JSON has them."""
+    return any(not isinstance(value, str) for value in keys.schema.get("enum", ()))
 
 
 def _key_reader(keys: Wire[Any]) -> Callable[[str], Any]:
@@ -175,6 +191,7 @@ def _array(
         accepts,
         native=item.native,
         plain=item.plain and make is list,
+        expand=None if item.expand is None else lambda data: [expanded(item, each) for each in data],
     )
 
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.hooks.positional import expanded, laid_out
 from typefold.compiler.hooks.records import Field, field_key, object_data, object_expr, object_schema
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import Wire
@@ -22,7 +23,7 @@ def model_wire(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     if hint is BaseModel:
         raise context.refuse(hint, "has no fields of its own; use a model of yours")
     context.allow(hint)
-    return context.named(hint, lambda: _build(hint, context))
+    return context.named(hint, lambda: _build(hint, context), has_fields=True)
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
@@ -46,6 +47,7 @@ def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootMo
             lambda data: hint.model_validate(wire.from_json(data)),
             lambda value: type(value) is hint,
             native=wire.native,
+            expand=wire.expand,
         )
 
     return context.named(hint, build)
@@ -76,10 +78,11 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     def from_json(data: Any) -> BaseModel:
         """By pydantic, from JSON; where a field is not its own, in Python mode, in which a strict model wants values."""
         if native:
-            return hint.model_validate_json(context.spacing.dump(data))
+            named = {key: expanded(wires[key], item) for key, item in data.items()}
+            return hint.model_validate_json(context.spacing.dump(named))
         return hint.model_validate({key: wires[key].from_json(item) for key, item in data.items()})
 
-    return Wire(
+    wire = Wire[BaseModel](
         object_expr(hint.__name__, fields, context),
         object_schema(fields, hint.__name__, _own_doc(hint)),
         to_json,
@@ -87,6 +90,7 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
         lambda value: type(value) is hint,
         native=native,
     )
+    return laid_out(hint, wire, fields, context)
 
 
 def _must_be_written(hint: type[BaseModel], info: FieldInfo, wire: Wire[Any], context: Context) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_origin
 
 from typefold.compiler.context import Context
 from typefold.compiler.hooks.generics import inherits_arguments, parameters_of, substituted
+from typefold.compiler.hooks.positional import laid_out
 from typefold.compiler.hooks.records import (
     Field,
     field_info,
@@ -43,7 +44,7 @@ def named_tuple_wire(hint: Any, context: Context) -> Wire[Any]:
         def from_json(data: Any) -> Any:
             return cls(**{by_key[key].name: by_key[key].wire.from_json(item) for key, item in data.items()})
 
-        return Wire(
+        wire = Wire[Any](
             object_expr(cls.__name__, fields, context),
             object_schema(fields, cls.__name__),
             lambda value: object_data(fields, lambda name: getattr(value, name)),
@@ -51,5 +52,6 @@ def named_tuple_wire(hint: Any, context: Context) -> Wire[Any]:
             lambda value: type(value) is cls,
             native=all(field.wire.native for field in fields) and not (get_args(hint) or inherits_arguments(hint)),
         )
+        return laid_out(hint, wire, fields, context)
 
-    return context.named(hint, build)
+    return context.named(hint, build, has_fields=True)

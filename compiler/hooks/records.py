@@ -16,9 +16,10 @@ from typing_extensions import ReadOnly
 from typefold.compiler.context import Context
 from typefold.compiler.guards import is_dict
 from typefold.compiler.hooks.generics import inherits_arguments, parameters_of, substituted
+from typefold.compiler.hooks.positional import laid_out
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import JsonSchema, Wire
-from typefold.compiler.wire import Expr, Lit, choice, seq
+from typefold.compiler.wire import EMPTY, Expr, Lit, choice, seq
 
 
 def generic_of(hint: Any) -> Any:
@@ -51,6 +52,8 @@ def object_expr(name: str, fields: Sequence[Field], context: Context) -> Expr:
     What may follow an optional field stands in a rule, so that the text grows with the fields and not with their
     combinations.
     """
+    if context.positional:
+        return EMPTY  # they are laid out otherwise
     comma, colon, dump = context.spacing.comma, context.spacing.colon, context.spacing.dump
     # What may stand from here on if nothing was written yet (any of some options), and if something was: each a beginning
     # and the same rest, which is kept the other way round, so that a field is looked at once however many follow.
@@ -135,7 +138,7 @@ def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
                 **{key if by_key else known[key].name: known[key].wire.from_json(item) for key, item in data.items()}
             )
 
-        return Wire(
+        wire = Wire(
             object_expr(cls.__name__, fields, context),
             object_schema(fields, cls.__name__),
             lambda value: object_data(fields, lambda name: getattr(value, name)),
@@ -143,8 +146,9 @@ def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
             lambda value: type(value) is cls,
             native=all(field.wire.native for field in fields) and not inherits_arguments(hint),
         )
+        return laid_out(hint, wire, fields, context)
 
-    return context.named(hint, build)
+    return context.named(hint, build, has_fields=True)
 
 
 @default_registry.hook_factory(lambda hint: typing_extensions.is_typeddict(generic_of(hint)))
@@ -177,7 +181,7 @@ def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
 
         # On Python 3.11 pydantic takes only typing_extensions' TypedDict; we take both.
         foreign = sys.version_info < (3, 12) and type(cls).__module__ == "typing"
-        return Wire(
+        wire = Wire[dict[str, Any]](
             object_expr(cls.__name__, fields, context),
             object_schema(fields, cls.__name__),
             lambda value: object_data(fields, value.__getitem__),
@@ -186,8 +190,9 @@ def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
             native=not foreign and all(field.wire.native for field in fields) and not inherits_arguments(hint),
             plain=all(field.wire.plain and field.key == field.name for field in fields),
         )
+        return laid_out(hint, wire, fields, context, may_lack=True)
 
-    return context.named(hint, build)
+    return context.named(hint, build, has_fields=True)
 
 
 def resolved_hints(cls: Any, context: Context) -> dict[str, Any]:

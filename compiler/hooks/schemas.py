@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, NoReturn, NotRequired, Union
 
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict, is_typeddict
 
 from typefold.compiler.context import Context
 from typefold.compiler.guards import is_dict, is_list
@@ -140,7 +140,8 @@ def schema_wire(schema: JsonSchema, context: Context, *, name: str = "Schema") -
         hint = type_of_schema(schema, name=name)
     except SchemaError as error:
         raise context.refuse(name, f"has a JSON schema that can't be enforced: {error}") from error
-    return context.same(hint)
+    with context.keys():
+        return context.same(hint)
 
 
 class SchemaPart:
@@ -157,7 +158,8 @@ class SchemaPart:
 def schema_part_wire(hint: type[SchemaPart], context: Context) -> Wire[Any]:
     """JSON data, as a part of a JSON schema has it that is referred to."""
     context.allow(hint)
-    return context.named(hint, lambda: replace(context.same(hint.hint), native=False))
+    of_fields = is_typeddict(hint.hint)
+    return context.named(hint, lambda: replace(context.same(hint.hint), native=False), has_fields=of_fields)
 
 
 class _Reader:

@@ -2,12 +2,14 @@
 
 Two members may share a text only where its value is the same for both. Anything else is refused, with a text that shows
 it: the value would come back as another. The text decides which member reads it; pydantic, which tries them all and
-takes the best fit, reads a union only where that must be the same member.
+takes the best fit, reads a union only where that must be the same member. In the compact wire objects are arrays, which
+may be alike: where several members are, or may be, arrays, the objects among them are put under names of their own.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import combinations
 from types import UnionType
 from typing import Any, Union, get_args
@@ -17,11 +19,14 @@ from pydantic import BaseModel
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import kind_of
+from typefold.compiler.hooks.positional import expanded, tagged, tags_of
+from typefold.compiler.json_text import write
 from typefold.compiler.overlap import Undecided, shared_text
-from typefold.compiler.recognise import recognises
+from typefold.compiler.recognise import Matcher, recognises
 from typefold.compiler.registry import default_registry
+from typefold.compiler.spacing import Spacing
 from typefold.compiler.type_wire import JsonSchema, Wire
-from typefold.compiler.wire import Language, choice
+from typefold.compiler.wire import Expr, Language, choice
 
 _MOST_MEMBERS = 300  # each is compared with each
 _SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
@@ -52,13 +57,17 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
         else context.wire(member, at=f"|{describe(member)}")
         for member in members
     ]
+    if context.positional:
+        _put_under_names(members, wires, context)
     judgement = f"{context.path}: {describe(hint)}"
     native = all(wire.native for wire in wires) and judgement not in state.foreign and _same_to_pydantic(wires, context)
+
+    positional = context.positional
 
     def finish() -> None:
         for one, other in combinations(range(len(wires)), 2):
             if not (wires[one].plain and wires[other].plain):
-                _tell_apart(hint, members, wires, one, other, context)
+                _tell_apart(hint, members, wires, (one, other), context, positional=positional)
         if native and not _same_to_pydantic(wires, context):
             state.misjudged.add(judgement)
 
@@ -81,6 +90,11 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
                     problem = error
         raise problem
 
+    def expand(data: Any) -> Any:
+        if not isinstance(data, (list, dict)):
+            return data
+        return expanded(_writer(wires, context.spacing, state.rules, data), data)
+
     return Wire(
         choice(*(wire.expr for wire in wires)),
         {"anyOf": [wire.schema for wire in wires]},
@@ -89,17 +103,56 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
         lambda value: any(wire.accepts(value) for wire in wires),
         native=native,
         plain=all(wire.plain for wire in wires),
+        expand=expand if any(wire.expand is not None for wire in wires) else None,
     )
 
 
+def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: Context) -> None:
+    """Where several members may be arrays, tell those that stand for objects apart by construction."""
+    state = context.compilation
+    arrays = [_kinds_written(wire.schema, state.definitions, state.with_fields) for wire in wires]
+    if sum("array" in kinds for kinds in arrays) < 2:
+        return
+    objects = [index for index, wire in enumerate(wires) if _stands_for_object(wire.schema, context)]
+    for index, tag in zip(objects, tags_of([members[index] for index in objects]) if objects else (), strict=True):
+        wires[index] = tagged(wires[index], tag, context)
+
+
+def _stands_for_object(schema: JsonSchema, context: Context) -> bool:
+    """Whether it is an array of fields, or will be."""
+    state = context.compilation
+    found = _resolved(schema, state.definitions)
+    if found is None:
+        return schema["$ref"].removeprefix("#/$defs/") in state.with_fields
+    return "x-positions" in found
+
+
+def _writer(wires: list[Wire[Any]], spacing: Spacing, rules: Mapping[str, Expr], data: Any) -> Wire[Any]:
+    """The member that wrote some data or, where there is only a beginning of it, the first that may have."""
+    text = write(data, spacing)
+    for wire in wires:
+        if recognises(Language(wire.expr, rules), text):
+            return wire
+    begun = text.rstrip('"]}')
+    return next((wire for wire in wires if not Matcher.start(Language(wire.expr, rules)).advance(begun).dead), wires[0])
+
+
 def _tell_apart(
-    hint: Any, members: tuple[Any, ...], wires: list[Wire[Any]], one: int, other: int, context: Context
+    hint: Any,
+    members: tuple[Any, ...],
+    wires: list[Wire[Any]],
+    pair: tuple[int, int],
+    context: Context,
+    *,
+    positional: bool,
 ) -> None:
+    one, other = pair
     names = f"{describe(members[one])} and {describe(members[other])}"
     remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
     if not all(_is_object(wire.schema, context) for wire in (wires[one], wires[other])):
         remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
-    if _differ(wires[one].schema, wires[other].schema, context.compilation.definitions):
+    definitions = context.compilation.definitions
+    if _differ(wires[one].schema, wires[other].schema, definitions, positional=positional):
         return
     try:
         text = shared_text(wires[one].expr, wires[other].expr, context.compilation.rules)
@@ -109,18 +162,26 @@ def _tell_apart(
         raise context.refuse(hint, f"has two members that can both be written as {text}: {names}; {remedy}")
 
 
-def _differ(one: JsonSchema, other: JsonSchema, definitions: dict[str, JsonSchema], depth: int = 8) -> bool:
+def _differ(
+    one: JsonSchema, other: JsonSchema, definitions: dict[str, JsonSchema], depth: int = 8, *, positional: bool
+) -> bool:
     """Whether two schemas say already that no text is shared: by the kind, by the choices, or by a key of an object.
 
     The search through texts would find the same, but goes from left to right: a tag behind a field that may hold
     anything lies beyond its limit.
     """
+    if "x-tag" in one and "x-tag" in other:
+        return bool(one["x-tag"] != other["x-tag"])
     first, second = _resolved(one, definitions), _resolved(other, definitions)
     if first is None or second is None or not depth:
         return False
+    if positional:
+        first, second = _as_written(one, first), _as_written(other, second)
     for schema, rest in ((first, second), (second, first)):
         if "anyOf" in schema:
-            return all(_differ(option, rest, definitions, depth - 1) for option in schema["anyOf"])
+            return all(
+                _differ(option, rest, definitions, depth - 1, positional=positional) for option in schema["anyOf"]
+            )
     kinds, other_kinds = (_kinds(schema, definitions) for schema in (first, second))
     if not kinds & other_kinds and not kinds | other_kinds >= {"integer", "number"}:  # a Decimal may look like an int
         return True
@@ -130,11 +191,18 @@ def _differ(one: JsonSchema, other: JsonSchema, definitions: dict[str, JsonSchem
         return False
     return any(
         key not in there["properties"]
-        or _differ(here["properties"][key], there["properties"][key], definitions, depth - 1)
+        or _differ(here["properties"][key], there["properties"][key], definitions, depth - 1, positional=positional)
         for here, there in ((first, second), (second, first))
         for key in here["required"]
         if key not in there["properties"] or key in there["required"]
     )
+
+
+def _as_written(schema: JsonSchema, resolved: JsonSchema) -> JsonSchema:
+    """What the compact wire writes: what a schema says of keys is of the form that pydantic reads."""
+    if "x-tag" in schema:
+        return {"type": "object"}
+    return {"type": "array"} if "x-positions" in resolved else resolved
 
 
 def _is_closed(schema: JsonSchema) -> bool:
@@ -181,6 +249,20 @@ def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSch
             return None
         schema = definitions[name]
     return schema
+
+
+def _kinds_written(schema: JsonSchema, definitions: dict[str, JsonSchema], with_fields: set[str]) -> frozenset[str]:
+    """The kinds of JSON values that the compact wire writes for a schema."""
+    if "x-tag" in schema:
+        return frozenset({"object"})
+    found = _resolved(schema, definitions)
+    if found is None:
+        return frozenset({"array"}) if schema["$ref"].removeprefix("#/$defs/") in with_fields else _KINDS
+    if "x-positions" in found:
+        return frozenset({"array"})
+    if "anyOf" in found:
+        return frozenset[str]().union(*(_kinds_written(each, definitions, with_fields) for each in found["anyOf"]))
+    return _kinds(found, definitions)
 
 
 def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:

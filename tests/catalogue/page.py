@@ -35,6 +35,15 @@ _ROOT_RULE = (
     "Character",
 )
 
+_COMPACT_ROWS = (
+    "Character",
+    "Cast",
+    "Film",
+    "Ship",
+    'Annotated[Circle | Square, Field(discriminator="kind")]',
+    "Tree",
+)
+
 _COLUMNS = ["annotation", "an answer", "form", "in the grammar", "checked after", "tokens"]
 _LIMITS = {"minimum", "maximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "pattern"}
 
@@ -73,10 +82,28 @@ Every other answer is JSON: strings of other types too, and the same string insi
 """
 
 _SPACING = """\
-## Spacing
+## Wires
 
-JSON has one spacing throughout an answer, and strings only the escapes that JSON demands. `WireFormat` names the two
-spacings that there are, and `output_type(T, wire=...)` takes one; the default is `{default}`.
+JSON has one form throughout an answer, and strings only the escapes that JSON demands. `WireFormat` names the forms that
+there are; `output_type(T, wire=...)`, `@prompt(wire=...)`, `.using(wire=...)`, `generate(..., wire=...)` and
+`Runtime(wire=...)` take one, or its name in small letters. The default is `{default}`.
+"""
+
+_COMPACT = """\
+## The compact wire
+
+`wire="compact"` leaves out the keys: an object with fields (a model, a dataclass, a `TypedDict`, a named tuple, an attrs
+class, a struct) is an array in the order of its fields, and the shape that a model is told says what stands where.
+
+- A field that can only be one thing, such as a tag, is not written.
+- A field that may be left out is `null` there. Where `null` is a value of its own it stands for that value, and the field is
+  always written; only in a `TypedDict`, where a missing key is another value, a missing one is `[]` then.
+- In a union with several arrays among its members, objects stand under a name: that of a `Literal` which all of them have
+  and which tells them apart, else that of the class. So unions that would be refused for want of a tag are none here.
+- `dict[str, T]` stays an object, and so does what a hook writes itself or takes from a JSON schema (`schema_wire`). Where a
+  hook's type holds an object, its `from_json` reads the part from the array.
+- Values come back as from any other wire: what pydantic reads it is given with its keys, so validators, aliases and defaults
+  hold. `.partials()` shows keys too.
 """
 
 _UNIONS = """\
@@ -110,7 +137,9 @@ def page() -> str:
     """The whole page."""
     said: set[str] = set()
     sections = [_section(section, said) for section in SECTIONS]
-    return "\n".join([_HEAD, _ROOT, _root_rule(), _spacing(), *sections, _LENGTHS, _lengths(), *_refused(), _OWN])
+    return "\n".join(
+        [_HEAD, _ROOT, _root_rule(), _spacing(), _compact(), *sections, _LENGTHS, _lengths(), *_refused(), _OWN]
+    )
 
 
 def enforced(kind: OutputType[Any]) -> str:
@@ -236,6 +265,17 @@ def _spacing() -> str:
         for form in WireFormat
     )
     return _SPACING.format(default=f"WireFormat.{DEFAULT_WIRE.name}") + "\n" + _table(["format", "a text"], rows)
+
+
+def _compact() -> str:
+    def row(entry: Entry) -> list[str]:
+        kind: OutputType[Any] = output_type(entry.hint, wire=WireFormat.COMPACT)
+        plain: OutputType[Any] = output_type(entry.hint)
+        shape = " ".join((kind.shape or "").split("\n"))
+        return [_code(entry.source), *map(_code, (plain.encode(entry.sample), kind.encode(entry.sample), shape))]
+
+    shown = (entry for source in _COMPACT_ROWS for entry in ENTRIES if entry.source == source)
+    return _COMPACT + "\n" + _table(["annotation", "spaced", "compact", "what the model is told"], map(row, shown))
 
 
 def _lengths() -> str:

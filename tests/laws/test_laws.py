@@ -116,3 +116,19 @@ def test_both_laws_hold_for_many_generated_types(
     seed: int,
 ) -> None:
     prove(case, wire, data, seed, [xgrammar, guidance], WALKS_PROVE, proved)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(4 * 3600)  # as above
+@given(**(arguments | {"wire": st.just(WireFormat.COMPACT)}))
+@settings(_settings, max_examples=PROVE)
+def test_both_laws_hold_for_many_generated_types_in_the_compact_wire(
+    xgrammar: XGrammar,
+    guidance: Guidance,
+    proved: Counter[str],
+    case: Case,
+    wire: WireFormat,
+    data: st.DataObject,
+    seed: int,
+) -> None:
+    prove(case, wire, data, seed, [xgrammar, guidance], WALKS_PROVE, proved)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, St
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 
-from typefold.compiler import DecodeError, UnsupportedType, output_type
+from typefold.compiler import DecodeError, UnsupportedType, WireFormat, output_type
 from typefold.compiler.laws import check_laws, failed_checks
 from typefold.compiler.recognise import recognises
 
@@ -179,6 +179,7 @@ RETURNS: dict[str, tuple[Any, list[Any]]] = {
     "a Literal truth beside a number": (Literal[True] | int, [True, 1, 0]),
     "an Enum's value held in place of its member": (Holder, [Holder(role=Role.HERO), Holder(role=None)]),
     "a Literal of numbers as key": (dict[Literal[1, 2], int], [{1: 2}, {2: 0, 1: 1}]),
+    "an Enum of numbers as key": (dict[OneOrZero, int], [{OneOrZero.ONE: 2}, {OneOrZero.ZERO: 0, OneOrZero.ONE: 1}]),
     "an IntEnum as key": (dict[Level, int], [{Level.LOW: 2}]),
     "a Literal of an Enum inside mutual recursion": (Host, [Host(guest=Guest(host=Host()))]),
     "mutual recursion from the other side": (Guest, [Guest(host=Host(guest=Guest()))]),
@@ -223,10 +224,11 @@ RETURNS: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+@pytest.mark.parametrize("wire", [WireFormat.SPACED, WireFormat.COMPACT])
 @pytest.mark.parametrize("name", RETURNS)
-def test_comes_back(name: str, xgrammar: XGrammar, guidance: Guidance) -> None:
+def test_comes_back(name: str, wire: WireFormat, xgrammar: XGrammar, guidance: Guidance) -> None:
     hint, values = RETURNS[name]
-    kind = output_type(hint)
+    kind = output_type(hint, wire=wire)
     for engine in (xgrammar, guidance):
         counts = check_laws(kind, values, matcher=engine.matcher(kind.constraint), every=True)
         assert counts.values == len(values)

@@ -1,0 +1,337 @@
+"""The compact wire: what each construct looks like, and that pydantic reads of it what it always reads."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
+# (dataclasses.replace tells the lambdas that it is given no types)
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+
+import attrs
+import msgspec
+import pytest
+from pydantic import BaseModel, BeforeValidator, Field, RootModel, model_validator
+from typing_extensions import TypeAliasType, TypedDict
+
+from typefold.compiler import (
+    DecodeError,
+    Registry,
+    UnsupportedType,
+    Wire,
+    WireFormat,
+    default_registry,
+    output_type,
+    schema_wire,
+)
+from typefold.compiler.laws import check_laws, failed_checks
+
+
+class Character(BaseModel):
+    """Somebody."""
+
+    name: Annotated[str, Field(max_length=20, description="in full")]
+    age: int
+    role: Literal["hero", "villain"] = "hero"
+
+
+class Circle(BaseModel):
+    kind: Literal["circle"] = "circle"
+    radius: float
+
+
+class Square(BaseModel):
+    kind: Literal["square"] = "square"
+    side: float
+
+
+class Plain(BaseModel):
+    radius: float
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 7
+    label: str | None = "none given"
+
+
+class Pair(NamedTuple):
+    left: int
+    right: int = 0
+
+
+class Keys(TypedDict):
+    a: int
+    b: NotRequired[int]
+    c: NotRequired[int | None]
+
+
+class Loose(TypedDict):
+    extra: NotRequired[Any]
+
+
+@attrs.define
+class Crate:
+    weight: int
+    parts: list[Pair] = attrs.Factory(list[Pair])
+
+
+class Ping(msgspec.Struct, tag="ping"):
+    seq: int
+
+
+class Pong(msgspec.Struct, tag="pong"):
+    seq: int
+
+
+class Tree(BaseModel):
+    value: int
+    left: Tree | Leaf | None = None
+
+
+class Leaf(BaseModel):
+    text: str
+
+
+class Flag(Enum):
+    ON = "on"
+
+
+class Fixed(BaseModel):
+    flag: Flag
+    nothing: None
+    size: int
+
+
+class Several(RootModel[list[Plain]]):
+    pass
+
+
+Shape = TypeAliasType("Shape", Circle | Square)
+
+LOOKS: dict[str, tuple[Any, Any, str, str]] = {
+    "a model": (
+        Character,
+        Character(name="Ada", age=36),
+        '["Ada", 36, "hero"]',
+        "[name: string (at most 20 characters) (in full), age: integer, role: string (one of: hero, villain) or null]",
+    ),
+    "a dataclass": (
+        Point,
+        Point(1),
+        '[1, 7, "none given"]',
+        "[x: integer, y: integer or null, label: string or null]",
+    ),
+    "a named tuple": (Pair, Pair(1), "[1, 0]", "[left: integer, right: integer or null]"),
+    "a typed dictionary": (
+        Keys,
+        {"a": 1, "c": None},
+        "[1, null, null]",
+        "[a: integer, b: integer or null, c: integer or null or []]",
+    ),
+    "an attrs class around others": (
+        Crate,
+        Crate(3, [Pair(1, 2)]),
+        "[3, [[1, 2]]]",
+        "[weight: integer, parts: [[left: integer, right: integer or null], ...] or null]",
+    ),
+    "fields that can only be one thing": (
+        Fixed,
+        Fixed(flag=Flag.ON, nothing=None, size=2),
+        "[2]",
+        "[size: integer]",
+    ),
+    "a tagged union": (
+        list[Circle | Square],
+        [Circle(radius=1.5), Square(side=2)],
+        '[{"circle": [1.5]}, {"square": [2.0]}]',
+        '[{"circle": [radius: number]} or {"square": [side: number]}, ...]',
+    ),
+    "a union without tags": (
+        Circle | Plain,
+        Plain(radius=1),
+        '{"Plain": [1.0]}',
+        '{"Circle": [radius: number]} or {"Plain": [radius: number]}',
+    ),
+    "tagged structs": (Ping | Pong, Pong(4), '{"pong": [4]}', '{"ping": [seq: integer]} or {"pong": [seq: integer]}'),
+    "a union with one object": (Plain | None, Plain(radius=1), "[1.0]", "[radius: number] or null"),
+    "an object beside a list": (
+        Plain | list[float],
+        Plain(radius=1),
+        '{"Plain": [1.0]}',
+        '{"Plain": [radius: number]} or [number, ...]',
+    ),
+    "an object beside a root model": (
+        Plain | Several,
+        Several([Plain(radius=1)]),
+        "[[1.0]]",
+        '{"Plain": [radius: number]} or [[radius: number], ...]',
+    ),
+    "a union in a union": (
+        dict[str, Shape | list[int]],
+        {"a": Circle(radius=1), "b": [1]},
+        '{"a": {"circle": [1.0]}, "b": [1]}',
+        '{string: {"circle": [radius: number]} or {"square": [side: number]} or [integer, ...], ...}',
+    ),
+    "what holds itself": (
+        Tree,
+        Tree(value=1, left=Tree(value=2, left=Leaf(text="x"))),
+        '[1, {"Tree": [2, {"Leaf": ["x"]}]}]',
+        '[value: integer, left: {"Tree": tree} or {"Leaf": [text: string]} or null]\nwhere\n'
+        'tree: [value: integer, left: {"Tree": tree} or {"Leaf": [text: string]} or null]',
+    ),
+    "a tuple": (
+        tuple[Pair, str],
+        (Pair(1, 2), "x"),
+        '[[1, 2], "x"]',
+        "[[left: integer, right: integer or null], string]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_it_looks_so_and_comes_back(name: str) -> None:
+    hint, value, text, shape = LOOKS[name]
+    kind: Any = output_type(hint, wire="compact")
+    assert (kind.encode(value), kind.shape) == (text, shape)
+    assert kind.decode(text) == value
+    check_laws(kind, [value], every=True)
+
+
+def test_a_field_that_is_left_out_has_its_default() -> None:
+    @dataclass
+    class Basket:
+        items: list[int] = field(default_factory=lambda: [1, 2])
+        size: int = 3
+
+    assert output_type(Basket, wire="compact").decode("[null, null]") == Basket()
+    assert output_type(Point, wire="compact").decode("[1, null, null]") == Point(1, 7, None)
+    assert output_type(Keys, wire="compact").decode("[1, null, []]") == {"a": 1}
+
+
+def test_aliases_validators_and_json_mode_hold_as_ever() -> None:
+    seen: list[Any] = []
+
+    def note(value: Any) -> Any:
+        seen.append(value)
+        return value
+
+    class Bill(BaseModel):
+        when: Annotated[Decimal, BeforeValidator(note)] = Field(alias="the amount")
+        parts: list[Pair] = []
+
+        @model_validator(mode="before")
+        @classmethod
+        def whole(cls, data: Any) -> Any:
+            seen.append(data)
+            return data
+
+    kind = output_type(list[Bill], wire="compact")
+    [bill] = kind.decode('[["1.50", [[1, 2]]]]')
+    assert (str(bill.when), bill.parts) == ("1.50", [Pair(1, 2)])
+    assert seen == [{"the amount": "1.50", "parts": [{"left": 1, "right": 2}]}, "1.50"]
+
+
+def test_no_number_is_rounded_on_its_way_to_pydantic() -> None:
+    class Sizes(BaseModel):
+        big: int
+        exact: Any
+
+    made = output_type(Sizes, wire="compact").decode("[123456789012345678901234567890, 1.5]")
+    assert made == Sizes(big=123456789012345678901234567890, exact=1.5)
+    with pytest.raises(DecodeError) as caught:
+        output_type(Sizes, wire="compact").decode(f"[{'1' * 5000}, 1]")
+    assert "return.big: no more than 4300 digits" in failed_checks(output_type(Sizes, wire="compact"), caught.value)
+
+
+def test_a_key_that_may_be_left_out_and_hold_anything_is_refused_only_there() -> None:
+    with pytest.raises(UnsupportedType) as caught:
+        output_type(list[Loose], wire="compact")
+    assert str(caught.value) == (
+        "return[]: Loose has the key 'extra', which may be left out and may hold anything, so that in a compact array "
+        "nothing is left to say that it is not there; give it a narrower type, or use wire='spaced'"
+    )
+    assert output_type(list[Loose]).decode("[{}]") == [{}]
+
+
+def test_a_hook_of_ones_own_reads_its_parts_whatever_it_says_of_pydantic() -> None:
+    class Box:
+        def __init__(self, item: Any) -> None:
+            self.item = item
+
+    mine = Registry(parent=default_registry)
+
+    @mine.hook(Box)
+    def box_wire(hint: Any, context: Any) -> Wire[Any]:
+        item = context.wire(Character)
+        return Wire(
+            item.expr,
+            item.schema,
+            to_json=lambda box: item.to_json(box.item),
+            from_json=lambda data: Box(item.from_json(data)),
+            accepts=lambda value: isinstance(value, Box),
+        )
+
+    kind = output_type(list[Box], wire="compact", registry=mine)
+    text = '[["Ada", 36, "villain"]]'
+    assert kind.encode(kind.decode(text)) == text
+
+
+def test_a_hook_with_a_json_schema_reads_objects_with_keys() -> None:
+    class Colour:
+        def __init__(self, red: int) -> None:
+            self.red = red
+
+    mine = Registry(parent=default_registry)
+    schema = {"type": "object", "properties": {"red": {"type": "integer"}}, "required": ["red"]}
+
+    @mine.hook(Colour)
+    def colour_wire(hint: Any, context: Any) -> Wire[Any]:
+        def read(data: Mapping[str, Any]) -> Colour:
+            return Colour(**data)
+
+        return replace(
+            schema_wire(schema, context),
+            to_json=lambda colour: {"red": colour.red},
+            from_json=read,
+            accepts=lambda value: isinstance(value, Colour),
+            native=False,
+            plain=False,
+        )
+
+    kind = output_type(tuple[Colour, Pair], wire="compact", registry=mine)
+    text = '[{"red": 3}, [1, 2]]'
+    assert kind.encode(kind.decode(text)) == text
+
+
+def test_what_is_written_so_far_is_shown_with_its_keys() -> None:
+    from typefold.compiler.partial import json_so_far
+
+    kind = output_type(list[Character | Point | None], wire="compact")
+    text = '[{"Character": ["Ada", 36, "villain"]}, null, {"Point": [1, 2, "x"]}]'
+    seen: list[Any] = []
+    for end in range(1, len(text) + 1):
+        value = kind.expanded(json_so_far(text[:end]))
+        if value not in seen:
+            seen.append(value)
+    assert seen[1] == [{}] and [{"name": "Ad"}] in seen and [{"name": "Ada", "age": 36}] in seen
+    assert seen[-1] == [
+        {"name": "Ada", "age": 36, "role": "villain"},
+        None,
+        {"x": 1, "y": 2, "label": "x"},
+    ]
+    alone = output_type(Character | None, wire="compact")
+    assert alone.expanded(json_so_far('["A')) == {"name": "A"}
+
+
+def test_a_wire_is_named_by_its_name_or_its_member() -> None:
+    assert output_type(Pair, wire="compact") is output_type(Pair, wire=WireFormat.COMPACT)
+    assert output_type(Pair, wire="spaced") is output_type(Pair)
+    wrong: Any = "short"
+    with pytest.raises(
+        ValueError, match=r"wire is one of 'spaced', 'tight', 'compact' or a typefold.WireFormat, not 'short'"
+    ):
+        output_type(Pair, wire=wrong)
