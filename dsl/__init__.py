@@ -41,17 +41,21 @@ from typefold.runtime import (
 )
 from typefold.runtime.journal import Journal, JournalError
 from typefold.runtimes import Runtime
+from typefold.samples import AsyncSamples, Samples
 from typefold.selection import configure, current
 from typefold.special import Logged, Reasoned, Scored
 from typefold.streams import AsyncStream, Stream
+from typefold.voting import Best, Votes, best_of, majority
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncPrompt",
+    "AsyncSamples",
     "AsyncStream",
     "BadInput",
     "BatchError",
+    "Best",
     "Cancelled",
     "DecodeError",
     "Deferred",
@@ -76,6 +80,7 @@ __all__ = [
     "Reasoned",
     "Refused",
     "Runtime",
+    "Samples",
     "Scored",
     "Statistics",
     "Stream",
@@ -84,14 +89,17 @@ __all__ = [
     "TokenLogprob",
     "Truncated",
     "UnsupportedType",
+    "Votes",
     "WireFormat",
     "ask",
     "assistant",
+    "best_of",
     "configure",
     "current",
     "demo_model",
     "example",
     "gather",
+    "majority",
     "output_type",
     "prompt",
     "raw",

@@ -17,6 +17,7 @@ from typefold.calls import values
 from typefold.later import Later
 from typefold.plan import Plan
 from typefold.runtime import PromptError
+from typefold.samples import AsyncSamples
 from typefold.streams import AsyncStream
 
 __all__ = ["AsyncPrompt", "AsyncSafePrompt"]
@@ -82,6 +83,10 @@ class AsyncPrompt(Later[P, R]):
     def safe(self) -> AsyncSafePrompt[P, R]:
         """The same prompt function with `Result` in place of exceptions."""
         return AsyncSafePrompt(self._plan)
+
+    def sample(self, n: int, /) -> AsyncSamples[P, R]:
+        """The same prompt function with `n` answers to each call, drawn independently; see `Prompt.sample`."""
+        return AsyncSamples(self._plan, n)
 
     # As in Prompt.
     # fmt: off

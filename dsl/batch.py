@@ -249,7 +249,11 @@ def opened(call: Call[T], row: int | None, batch: Batch | None = None) -> tuple[
         NoRuntime: No model has been named.
     """
     runtime = call.runtime
-    seed = seed_for(runtime, call.function, batch, row)
+    if call.sample is None:
+        seed = seed_for(runtime, call.function, batch, row)
+    else:
+        row, sample = call.sample
+        seed = seed_for(runtime, call.function, batch, row, sample)
     if seed is not None or runtime.journaled:
         call = replace(call, seed=seed, place=identity_here(batch) if runtime.journaled else b"")
     return call.exchange(row), runtime

@@ -7,9 +7,9 @@ not wait; `batch` and `eager` carry exchanges, many at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from returns.result import Result, Success
 
@@ -47,6 +47,8 @@ class Call(Generic[T]):
         form: How the answer is asked for.
         seed: What is drawn with where the options have no seed.
         place: What a journal knows the row by that asks.
+        sample: Of a call that is asked several times: the index of its row in the batch (`None` for a call by itself),
+            and which of the row's samples it is.
         definition: The prompt function, if it is one that asks.
         arguments: What that function was called with.
     """
@@ -58,6 +60,7 @@ class Call(Generic[T]):
     form: Form = field(default_factory=lambda: Form(None))
     seed: int | None = None
     place: bytes = b""
+    sample: tuple[int | None, int] | None = None
     definition: Definition[T] | None = None
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
 
@@ -156,7 +159,10 @@ class Form:
     Attributes:
         hint: The type of the answer itself.
         path: What errors call it.
+        is_drawn: Whether two equal calls may be answered differently.
     """
+
+    is_drawn: ClassVar[bool] = True
 
     hint: Any
     path: str = "return"
@@ -186,7 +192,7 @@ def with_shape(
     if not users:
         return messages
     last = users[-1]
-    told = Message("user", f"{messages[last].content}\n\nAnswer with JSON in this form:\n{kind.shape}")
+    told = replace(messages[last], content=f"{messages[last].content}\n\nAnswer with JSON in this form:\n{kind.shape}")
     return (*messages[:last], told, *messages[last + 1 :])
 
 

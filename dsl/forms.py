@@ -76,6 +76,8 @@ class ReasonedForm(Form):
 class ScoredForm(Form):
     """Nothing is sampled: the probabilities of all choices."""
 
+    is_drawn = False
+
     def exchange(self, call: Call[Any], row: int | None) -> Exchange[Scored[Any]]:
         """As many steps as it takes."""
         choices = _choices(call.kind, self.path)

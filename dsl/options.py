@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from typefold.compiler import OutputType, WireFormat, WireName
+from typefold.compiler import OutputType, WireFormat
 from typefold.errors import PromptUsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class _SharedOptions(SamplingOptions, total=False):
     timeout: float
     shape: bool
     truncation: Literal["value", "error"]
-    wire: WireFormat | WireName
+    wire: WireFormat
     retries: int
     grow: bool
     max_reasoning_tokens: int
@@ -65,7 +65,7 @@ class CallOptions(_SharedOptions, total=False):
         timeout: Seconds until the call fails with `TimedOut`.
         shape: Whether a JSON answer's shape is told to the model; true unless switched off.
         truncation: What becomes of plain text that met its token limit: a `"value"` (the default) or an `"error"`.
-        wire: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
+        wire: How JSON is spaced.
         retries: How often a row whose answer failed a check asks again: with its answer, and what is wrong with it, as
             further turns. None unless set.
         grow: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
@@ -104,7 +104,7 @@ def _nothing() -> Mapping[str, Any]:
 
 
 _REFUSED = {
-    "n": "one call gives one value; call the prompt several times, or .map over copies of the row",
+    "n": "one call gives one value; for several, use .sample(n)",
     "structured_outputs": "the return type is the constraint; use output_type= or the annotation",
     "detokenize": "answers are decoded from their text",
     "output_kind": "typefold reads finished answers",
@@ -154,11 +154,8 @@ class Options:
             raise PromptUsageError(f"{where}: truncation is 'value' or 'error', not {kept['truncation']!r}")
         if "timeout" in kept and not (isinstance(kept["timeout"], (int, float)) and kept["timeout"] > 0):
             raise PromptUsageError(f"{where}: timeout is a number of seconds above 0, not {kept['timeout']!r}")
-        if kept.get("wire") is not None:
-            try:
-                kept["wire"] = WireFormat.named(kept["wire"])
-            except (ValueError, TypeError) as error:
-                raise PromptUsageError(f"{where}: {error}") from None
+        if "wire" in kept and not isinstance(kept["wire"], WireFormat):
+            raise PromptUsageError(f"{where}: wire is a typefold.WireFormat, not {kept['wire']!r}")
         if not _is_count(kept.get("retries", 0)):
             raise PromptUsageError(f"{where}: retries is a number of further attempts, not {kept['retries']!r}")
         if not isinstance(kept.get("grow", False), bool):

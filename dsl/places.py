@@ -103,7 +103,9 @@ here: ContextVar[Place | None] = ContextVar("typefold_place", default=None)
 """The row that runs, or `None` in the program itself."""
 
 
-def seed_for(runtime: Runtime, function: str, batch: Batch | None, row: int | None) -> int | None:
+def seed_for(
+    runtime: Runtime, function: str, batch: Batch | None, row: int | None, sample: int | None = None
+) -> int | None:
     """The seed of a call, if its runtime has one.
 
     Args:
@@ -111,6 +113,7 @@ def seed_for(runtime: Runtime, function: str, batch: Batch | None, row: int | No
         function: The name of what is asked.
         batch: The batch that the call is a row of; `None` for a call by itself.
         row: The row in it.
+        sample: Which of the row's samples it is, of a row that is asked several times.
     """
     if runtime.seed is None:
         return None
@@ -118,7 +121,7 @@ def seed_for(runtime: Runtime, function: str, batch: Batch | None, row: int | No
         place = here.get() or runtime.place
         path = (*place.path(runtime), function, place.number(function))
     else:
-        path = (*batch.path(runtime), row)
+        path = (*batch.path(runtime), row) if sample is None else (*batch.path(runtime), row, sample)
     digest = hashlib.blake2b(repr((runtime.seed, function, path)).encode(), digest_size=8).digest()
     return int.from_bytes(digest) >> 1  # a generator takes 64 bits with a sign
 

@@ -164,6 +164,23 @@ class Plan(Generic[R]):
         """A call, or an error, for each row of arguments, made as it is taken."""
         return (self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows))
 
+    def sampled(self, rows: Iterable[Arguments], n: int) -> Iterator[Call[R] | PromptError]:
+        """`n` calls, or as often its error, for each row of arguments; the row's message is made once."""
+        for row, call in enumerate(self.rows(rows)):
+            yield from self.drawn(call, n, row)
+
+    def drawn(self, call: Call[R] | PromptError, n: int, row: int | None = None) -> Iterator[Call[R] | PromptError]:
+        """A call `n` times; a seed that the caller set counts up, as it does for vLLM's `n`."""
+        for sample in range(n):
+            if isinstance(call, PromptError):
+                yield call
+                continue
+            options = call.options
+            seed = options.sampling.get("seed", getattr(options.sampling_params, "seed", None))
+            if sample and seed not in (None, -1):
+                options = replace(options, sampling={**options.sampling, "seed": seed + sample})
+            yield replace(call, options=options, sample=(row, sample))
+
     def _after_examples(self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any]) -> tuple[Message, ...]:
         if isinstance(messages, RawPrompt):
             raise PromptUsageError(f"{self.name}: examples can't be added to a raw(...) prompt")

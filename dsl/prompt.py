@@ -1,8 +1,8 @@
 """`@prompt`: a function whose body is a message and whose return annotation is the form of the answer.
 
 `Prompt` is what users hold: called, it asks once; `.map` and `.starmap` ask for many rows as one batch; `.safe` gives
-results in place of exceptions. What it asks without waiting is in `later`; `.using` and `.render` are in `face`.
-`AsyncPrompt`, for `async def`, is in `async_prompt`. Both are immutable: a changed prompt is a new one.
+results in place of exceptions, `.sample(n)` several answers to each call. What it asks without waiting is in `later`;
+`.using` and `.render` are in `face`. `AsyncPrompt`, for `async def`, is in `async_prompt`. Both are immutable: a changed prompt is a new one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typefold.options import CallOptions, Options
 from typefold.plan import Plan
 from typefold.progress import length
 from typefold.runtime import PromptError
+from typefold.samples import Samples
 from typefold.streams import Stream
 
 __all__ = ["AsyncPrompt", "Prompt", "PromptDecorator", "SafePrompt", "prompt"]
@@ -109,6 +110,30 @@ class Prompt(Later[P, R]):
     def safe(self) -> SafePrompt[P, R]:
         """The same prompt function with `Result` in place of exceptions."""
         return SafePrompt(self._plan)
+
+    def sample(self, n: int, /) -> Samples[P, R]:
+        """The same prompt function with `n` answers to each call, drawn independently, in one batch.
+
+        Call it for a list of `n` values; `.map` and `.starmap` give a list for each row, and `.safe` has results in place
+        of exceptions. `majority` and `best_of` make one value of several. Its own `seed=` counts up from sample to sample,
+        and with `Runtime(seed=...)` each has its own.
+
+        Raises:
+            PromptUsageError: The prompt is greedy (`temperature=0`), or samples nothing (`Scored`), so that all would be one.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt(temperature=0.8)
+            ... def name(thing: str) -> str:
+            ...     return ask(f"Name {thing}.")
+            >>> with Runtime(ScriptedEngine(answers=["Ada", "Bob", "Cy", "Rex", "Pip", "Tom"])):
+            ...     name.sample(2)("a hero")
+            ...     name.sample(2).map(["a dog", "a cat"])
+            ['Ada', 'Bob']
+            [['Cy', 'Rex'], ['Pip', 'Tom']]
+        """
+        return Samples(self._plan, n)
 
     # A first parameter that takes a class is that of a class method, one that takes the instance that of a method; a static
     # method has neither. mypy can't tell of every P that it may begin with a class, hence its ignores.

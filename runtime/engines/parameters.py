@@ -33,7 +33,7 @@ _REMEMBERED = 256  # sets of equal parameters
 # Ours to set, or of no use to a caller who gets whole texts.
 _OURS = {
     "detokenize": "typefold decodes the text of an answer, so it must stay on",
-    "n": "call the function once for each answer, so that each is a row of its own",
+    "n": "use .sample(n), which makes each answer a row of its own",
     "output_kind": "typefold sets it",
     "output_text_buffer_length": "vLLM sets it from `stop`",
     "skip_clone": "typefold sets it",
