@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from typefold.compiler import OutputType, WireFormat
+from typefold.compiler import OutputType, WireFormat, WireName
 from typefold.errors import PromptUsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class _SharedOptions(SamplingOptions, total=False):
     timeout: float
     shape: bool
     truncation: Literal["value", "error"]
-    wire: WireFormat
+    wire: WireFormat | WireName
     retries: int
     grow: bool
     max_reasoning_tokens: int
@@ -65,7 +65,7 @@ class CallOptions(_SharedOptions, total=False):
         timeout: Seconds until the call fails with `TimedOut`.
         shape: Whether a JSON answer's shape is told to the model; true unless switched off.
         truncation: What becomes of plain text that met its token limit: a `"value"` (the default) or an `"error"`.
-        wire: How JSON is spaced.
+        wire: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
         retries: How often a row whose answer failed a check asks again: with its answer, and what is wrong with it, as
             further turns. None unless set.
         grow: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
@@ -154,8 +154,11 @@ class Options:
             raise PromptUsageError(f"{where}: truncation is 'value' or 'error', not {kept['truncation']!r}")
         if "timeout" in kept and not (isinstance(kept["timeout"], (int, float)) and kept["timeout"] > 0):
             raise PromptUsageError(f"{where}: timeout is a number of seconds above 0, not {kept['timeout']!r}")
-        if "wire" in kept and not isinstance(kept["wire"], WireFormat):
-            raise PromptUsageError(f"{where}: wire is a typefold.WireFormat, not {kept['wire']!r}")
+        if kept.get("wire") is not None:
+            try:
+                kept["wire"] = WireFormat.named(kept["wire"])
+            except (ValueError, TypeError) as error:
+                raise PromptUsageError(f"{where}: {error}") from None
         if not _is_count(kept.get("retries", 0)):
             raise PromptUsageError(f"{where}: retries is a number of further attempts, not {kept['retries']!r}")
         if not isinstance(kept.get("grow", False), bool):
