@@ -6,6 +6,7 @@ from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
 from typefold.compiler.explain import Explanation
 from typefold.compiler.hooks.own import Grammar, Matching, OneOf
 from typefold.compiler.hooks.schemas import SchemaError, schema_wire, type_of_schema
+from typefold.compiler.image import Image
 from typefold.compiler.message import Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.registry import Hook, Registry, default_registry
@@ -21,6 +22,7 @@ __all__ = [
     "Explanation",
     "Grammar",
     "Hook",
+    "Image",
     "JsonSchema",
     "Matching",
     "Message",

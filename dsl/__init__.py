@@ -21,10 +21,12 @@ from typefold.definition import Example, example
 from typefold.demo_model import demo_model
 from typefold.errors import BatchError, NoRuntime, PromptUsageError
 from typefold.gather import gather
+from typefold.images import image
 from typefold.messages import Message, ask, assistant, raw, system, user
 from typefold.program import run
 from typefold.prompt import Prompt, prompt
 from typefold.runtime import (
+    Adapter,
     BadInput,
     Cancelled,
     EngineFailed,
@@ -51,6 +53,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncPrompt",
+    "Adapter",
     "AsyncSamples",
     "AsyncStream",
     "BadInput",
@@ -102,6 +105,7 @@ __all__ = [
     "majority",
     "output_type",
     "prompt",
+    "image",
     "raw",
     "run",
     "system",

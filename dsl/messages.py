@@ -16,6 +16,7 @@ from typing_extensions import TypeIs
 from typefold.compiler import Message
 from typefold.compiler.templates import PromptTemplate, text_of
 from typefold.errors import PromptUsageError
+from typefold.images import ImageSource, image, is_image_source
 
 __all__ = ["Message", "RawPrompt", "ask", "assistant", "raw", "system", "user"]
 
@@ -51,9 +52,24 @@ def system(content: Text) -> Message:
     return Message("system", _text(content))
 
 
-def user(content: Text) -> Message:
-    """A user message: what is asked."""
-    return Message("user", _text(content))
+def user(*content: Text | ImageSource) -> Message:
+    """A user message: what is asked.
+
+    Args:
+        content: Text; or texts and images in the order in which they are shown, with nothing put between them. An image
+            is a `Path`, the bytes of a file, an image of Pillow's, or an `image(...)`.
+
+    Raises:
+        OSError: A file can't be read.
+        ValueError: A file or bytes are no image. In a prompt function this fails the row, as `BadInput`.
+
+    Example:
+        >>> user("Say hello.")
+        Message(role='user', content='Say hello.')
+    """
+    if len(content) == 1 and isinstance(content[0], str):
+        return Message("user", _text(content[0]))
+    return Message.of("user", [image(part) if is_image_source(part) else _text(part) for part in content])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # the guard is for values of Pillow's, which is not imported
 
 
 def assistant(content: Text) -> Message:
@@ -143,7 +159,8 @@ def _messages(parts: Iterable[Part]) -> tuple[Message, ...] | RawPrompt:
             made.extend(part)
         else:
             raise PromptUsageError(
-                f"ask() takes text, messages (system, user, assistant) or a list of messages, not {type(part).__name__}"
+                f"ask() takes text, messages (system, user, assistant) or a list of messages, not "
+                f"{type(part).__name__}{_meant(part)}"
             )
     if not made:
         raise PromptUsageError("ask() was given an empty list of messages")
@@ -157,6 +174,10 @@ def _require_template(content: object) -> None:
     """Untyped code may hand in anything."""
     if not isinstance(content, TemplateString):
         raise PromptUsageError(f"a message is text, not {type(content).__name__}; put values in with f'{{value}}'")
+
+
+def _meant(part: object) -> str:
+    return "; an image goes into a message: user(image, 'What is on it?')" if is_image_source(part) else ""
 
 
 def _is_history(part: object) -> TypeIs[Sequence[Message]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from typefold.compiler import OutputType, WireFormat, WireName
 from typefold.errors import PromptUsageError
+from typefold.runtime.adapters import AdapterLike, is_adapter
 
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
@@ -72,14 +73,14 @@ class CallOptions(_SharedOptions, total=False):
             context leaves; false unless set.
         max_reasoning_tokens: How long a `Reasoned` answer may be thought about; 512 unless set.
         priority: The request's priority, where the engine schedules by priority (lower goes first).
-        lora_request: A `vllm.lora.request.LoRARequest`.
+        lora_request: A LoRA adapter: an `Adapter`, or a `vllm.lora.request.LoRARequest`.
         chat_template_kwargs: Extra variables for the model's chat template.
     """
 
     sampling_params: object
     runtime: Runtime | None
     priority: int
-    lora_request: object
+    lora_request: AdapterLike | None
 
 
 class GenerateOptions(_SharedOptions, total=False):
@@ -90,7 +91,7 @@ class GenerateOptions(_SharedOptions, total=False):
 
     sampling_params: object
     priority: int | Sequence[int]
-    lora_request: object
+    lora_request: AdapterLike | Sequence[AdapterLike | None] | None
 
 
 _SAMPLING = frozenset(SamplingOptions.__annotations__)
@@ -170,6 +171,11 @@ class Options:
     def check(self, kind: OutputType[Any], *, where: str) -> None:
         """Refuse what does not go with the type.
 
+        adapter = changes.get("lora_request")
+        if adapter is not None and not is_adapter(adapter):
+            raise PromptUsageError(
+                f"{where}: lora_request is an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest, not {adapter!r:.80}"
+            )
         Raises:
             PromptUsageError: Stop strings, which would cut a constrained answer short.
         """

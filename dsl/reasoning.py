@@ -76,4 +76,4 @@ def _free(request: Request, call: Call[Any], begun: tuple[int, ...] = (), **samp
 
 def _asked_to_think(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     last = messages[-1]
-    return (*messages[:-1], Message(last.role, f"{last.content}\n\n{_THINK}"))
+    return (*messages[:-1], replace(last, content=f"{last.content}\n\n{_THINK}"))

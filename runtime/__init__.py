@@ -3,6 +3,7 @@
 It knows requests and constraints, no prompt functions and no Python types.
 """
 
+from typefold.runtime.adapters import Adapter
 from typefold.runtime.engine import Completion, Delta, Engine, EngineGone, EngineRefusal, Thinking
 from typefold.runtime.errors import (
     BadInput,
@@ -21,6 +22,7 @@ from typefold.runtime.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
 
 __all__ = [
+    "Adapter",
     "BadInput",
     "Cancelled",
     "Completion",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from typefold.runtime.engine import Engine, PromptTooLarge
+from typefold.runtime.engine import Engine, EngineRefusal, PromptTooLarge
 from typefold.runtime.entry import Limits, facts_of
 from typefold.runtime.errors import BadInput, PromptTooLong, Truncated
 from typefold.runtime.request import Request
@@ -28,7 +28,7 @@ def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple
         BadInput: The prompt can't be rendered or tokenised.
         PromptTooLong: It leaves no room for an answer.
         Truncated: The answer would be cut off, however it reads.
-        EngineRefusal: The engine will not take the request's parameters.
+        EngineRefusal: The engine will not take the request's parameters, or what is in its prompt.
     """
     try:
         token_ids = engine.tokenize(request)
@@ -36,6 +36,8 @@ def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple
         raise PromptTooLong(
             **facts_of(request), prompt_tokens=error.tokens, max_model_len=engine.max_model_len
         ) from error
+    except EngineRefusal:
+        raise
     except Exception as error:
         raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
     own_limit = engine.max_tokens(request)

@@ -139,8 +139,13 @@ class Fleet:
 
 def _beginning(request: Request) -> bytes:
     prompt = request.prompt
-    text = prompt if isinstance(prompt, str) else "\x00".join(f"{each.role}\x00{each.content}" for each in prompt)
-    return text[:_BEGINNING].encode("utf-8", "surrogatepass")
+    text = (
+        prompt
+        if isinstance(prompt, str)
+        else "\x00".join(f"{each.role}\x00{''.join(each.told)}{each.content}" for each in prompt)
+    )
+    adapter = getattr(request.options.get("lora_request"), "name", "")  # what is cached is an adapter's own
+    return f"{adapter}\x00{text[:_BEGINNING]}".encode("utf-8", "surrogatepass")
 
 
 def _weight(beginning: bytes, number: int) -> bytes:

@@ -65,6 +65,8 @@ class SingleFlight:
         rest = [repr(sorted(named.items())) for named in (request.chat_template_kwargs, request.options) if named]
         if any(" at 0x" in each for each in rest):  # an object that says no more than where it lies
             return None
+        told = () if isinstance(request.prompt, str) else tuple(each.told for each in request.prompt if each.images)
+        rest += [repr(told)] if told else []
         content = repr(
             (request.prompt, request.begun, request.thinking, settled_by, rest, len(request.chat_template_kwargs))
         )

@@ -48,7 +48,7 @@ def render(target: Target, arguments: dict[str, Any], console: Console) -> None:
         return
     for message in rendered:
         console.rule(message.role, align="left", style="dim")
-        console.print(message.content, markup=False, highlight=False)
+        console.print(message.shown, markup=False, highlight=False)
 
 
 def try_once(target: Target, arguments: dict[str, Any], console: Console) -> None:

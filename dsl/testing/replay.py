@@ -129,7 +129,7 @@ def _nearest(journal: Journal, request: Request) -> str:
 def _lines(request: Request) -> list[str]:
     if isinstance(request.prompt, str):
         return request.prompt.splitlines()
-    return [line for turn in request.prompt for line in f"{turn.role}: {turn.content}".splitlines()]
+    return [line for turn in request.prompt for line in f"{turn.role}: {turn.shown}".splitlines()]
 
 
 def _recorded(record: Record) -> list[str]:

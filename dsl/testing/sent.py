@@ -57,7 +57,7 @@ class SentPrompt:
         """All that was said, one message under the other."""
         if isinstance(self.prompt, str):
             return self.prompt
-        return "\n".join(message.content for message in self.prompt)
+        return "\n".join(message.shown for message in self.prompt)
 
     def __contains__(self, text: str) -> bool:
         return text in self.text
@@ -65,7 +65,7 @@ class SentPrompt:
     def __str__(self) -> str:
         shown = ", ".join(f"{name}={value!r:.60}" for name, value in self.arguments.items())
         where = "" if self.row is None else f", row {self.row}"
-        turns = [("raw", self.prompt)] if isinstance(self.prompt, str) else [(m.role, m.content) for m in self.prompt]
+        turns = [("raw", self.prompt)] if isinstance(self.prompt, str) else [(m.role, m.shown) for m in self.prompt]
         lines = [f"  {role}: {_clipped(content)}" for role, content in turns]
         return "\n".join([f"{self.function}({shown}){where}", *lines])
 

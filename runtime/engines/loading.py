@@ -68,6 +68,7 @@ def loading_of(
         True
     """
     options: dict[str, Any] = {"use_tqdm_on_load": progress, "max_logprobs": _MAX_LOGPROBS}
+    options["interleave_mm_strings"] = True  # images stand where the message has them, whatever the template can do
     if cpu:
         options |= {"enforce_eager": True, "enable_chunked_prefill": False}
         if "gpu_memory_utilization" not in engine_options:
@@ -79,6 +80,8 @@ def loading_of(
         if share > 1:
             options["gpu_memory_utilization"] = round(_GPU_MEMORY / share, 3)
     options |= engine_options
+    if cpu and options.get("enable_lora"):
+        options["max_loras"] = options.get("max_loras", 1) + 1  # the last place must stay empty: see `adapters`
     given: object = options.get("structured_outputs_config") or {}
     if is_dict(given):
         backend = given.get("backend", "xgrammar")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from typefold.compiler import Vocabulary
+from typefold.compiler import Message, Vocabulary
 from typefold.compiler.sample import sample
 from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
 from typefold.runtime.engines.made_up import END, made_up_logprobs, possible_answer
@@ -283,7 +283,7 @@ class _UsedUp:
 def _render(request: Request) -> str:
     if isinstance(request.prompt, str):
         return request.prompt
-    turns = [f"<{message.role}>\n{message.content}" for message in request.prompt]
+    turns = [f"<{message.role}>\n{message.shown}" for message in request.prompt]
     if not request.prompt or request.prompt[-1].role != "assistant":  # a last assistant message is continued
         turns.append("<assistant>\n")
     return "\n".join(turns)
@@ -298,6 +298,8 @@ def _fingerprint(request: Request) -> str:
         _sampling(request),
         sorted(request.chat_template_kwargs.items()),
         repr(request.sampling_params),
+        *(each.told for each in request.prompt if isinstance(each, Message) and each.images),
+        *([repr(adapter)] if (adapter := request.options.get("lora_request")) is not None else []),
     )
     return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
 

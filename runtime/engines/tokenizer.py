@@ -7,7 +7,8 @@ a content names one, contents are cut where they would be read as control. A pro
 so there they are recognised.
 
 Markers that are ordinary text in a template (`[INST]`) nothing can tell from data: they are kept, refused or escaped.
-vLLM is not imported.
+Where images stand the template says too, by a placeholder; in a prompt with images one that is not made of control tokens
+alone is refused in contents. What becomes of placeholders is in `images`. vLLM is not imported.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from __future__ import annotations
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from typefold.compiler import Message
 from typefold.runtime.engine import Markers, PromptTooLarge
@@ -29,13 +30,34 @@ __all__ = ["PromptTokenizer", "Render"]
 
 logger = logging.getLogger(__name__)
 
-Render = Callable[[list[dict[str, str]], dict[str, Any]], "str | list[int]"]
+Render = Callable[[list[dict[str, Any]], dict[str, Any]], "str | list[int]"]
 
 _ROLES = ("system", "user", "assistant")
 _NONCHARACTERS = [chr(point) for point in range(0xFDD0, 0xFDF0)]  # no text should hold them, so some are free as marks
 _REMEMBERED = 256  # shapes of conversations whose control tokens are known
 _SPARSE = 16  # a text with more characters than this for each token that there is room for is looked at in part first
 _ESCAPE = "\u200b"  # shows nothing, and breaks a marker
+
+
+class _Turn(NamedTuple):
+    """A message without its texts: who speaks and, where there are images, each of those and `None` for each text."""
+
+    role: str
+    parts: tuple[Any, ...] = ()
+
+    @property
+    def texts(self) -> int:
+        return self.parts.count(None) if self.parts else 1
+
+    def said(self, texts: Iterator[str]) -> dict[str, Any]:
+        """The message as vLLM's renderer takes it."""
+        if not self.parts:
+            return {"role": self.role, "content": next(texts)}
+        content = [
+            {"type": "text", "text": next(texts)} if part is None else {"type": "image_pil", "image_pil": part}
+            for part in self.parts
+        ]
+        return {"role": self.role, "content": content}
 
 
 class PromptTokenizer:
@@ -62,14 +84,18 @@ class PromptTokenizer:
         self._on_marker: Markers = markers
         self._said = False
         self._control = ControlTokens(tokenizer)
+        self._placeholder: re.Pattern[str] | None = None
         self._shapes: OrderedDict[tuple[object, ...], list[int] | None] = OrderedDict()
 
-    def encode(self, prompt: Sequence[Message] | str, template_kwargs: Mapping[str, Any]) -> list[int]:
-        """The token ids of a prompt.
+    def encode(
+        self, prompt: Sequence[Message] | str, template_kwargs: Mapping[str, Any], pictures: Sequence[Any] = ()
+    ) -> list[int]:
+        """The token ids of a prompt, with a placeholder for each image.
 
         Args:
             prompt: Messages, or a `str` that is sent as it stands.
             template_kwargs: More variables for the chat template.
+            pictures: The images of all messages, as the renderer takes them.
 
         Raises:
             PromptTooLarge: It has far more tokens than there is room for.
@@ -87,7 +113,7 @@ class PromptTokenizer:
             if not prompt:
                 raise ValueError("there are no messages")
             self._refuse_larger([message.content for message in prompt])
-            return self._messages(prompt, dict(template_kwargs))
+            return self._messages(prompt, dict(template_kwargs), iter(pictures))
         except UnicodeEncodeError as error:
             raise ValueError(f"the prompt is not valid Unicode: {error}") from error
         except ValueError:
@@ -101,7 +127,7 @@ class PromptTokenizer:
         begin, end = _NONCHARACTERS[:2]
         for roles in (("system", "user", "assistant", "user"), ("user", "assistant", "user"), ("user",)):
             with suppress(Exception):  # a template may know no system message
-                rendered = self._rendered(roles, [f"{begin}alpha{end}"] * len(roles), {})
+                rendered = self._rendered([*map(_Turn, roles)], [f"{begin}alpha{end}"] * len(roles), {})
                 if isinstance(rendered, str):
                     segments = [text for inside, text in _segments(rendered, begin, end) if not inside]
                     return plain_markers(segments, self._control)
@@ -117,10 +143,18 @@ class PromptTokenizer:
             if begun > 2 * self._most:
                 raise PromptTooLarge(begun)
 
-    def _messages(self, messages: Sequence[Message], variables: dict[str, Any]) -> list[int]:
-        roles = [message.role for message in messages]
-        contents = self._marked([message.content for message in messages])
-        if not any(map(self._control.seen_in, (*contents, *variables.values()))):
+    def _messages(self, messages: Sequence[Message], variables: dict[str, Any], pictures: Iterator[Any]) -> list[int]:
+        parts = [message.parts if message.images else (message.content,) for message in messages]
+        roles = [
+            _Turn(message.role, tuple(None if isinstance(part, str) else next(pictures) for part in inside))
+            if message.images
+            else _Turn(message.role)
+            for message, inside in zip(messages, parts, strict=True)
+        ]
+        contents = self._marked([part for inside in parts for part in inside if isinstance(part, str)])
+        if any(turn.parts for turn in roles):
+            self._refuse_placeholders(roles, contents)
+        elif not any(map(self._control.seen_in, (*contents, *variables.values()))):
             rendered = self._rendered(roles, contents, variables)
             token_ids = rendered if not isinstance(rendered, str) else self._pieces([rendered])
             if self._control.found(token_ids) == self._shape(roles, variables):
@@ -154,22 +188,54 @@ class PromptTokenizer:
     def _marker_pattern(self) -> re.Pattern[str]:
         return re.compile("|".join(map(re.escape, sorted(self.markers, key=len, reverse=True))))
 
-    def _rendered(self, roles: Sequence[str], contents: Sequence[str], variables: dict[str, Any]) -> str | list[int]:
+    def _refuse_placeholders(self, turns: Sequence[_Turn], contents: Sequence[str]) -> None:
+        """Refuse contents with what stands for an image, where a tokenizer can't tell it from text."""
+        if self._placeholder is None:
+            picture = next(part for turn in turns for part in turn.parts if part is not None)
+            self._placeholder = self._placeholder_of(picture)
+        for content in contents:
+            if self._placeholder.pattern and (found := self._placeholder.search(content)):
+                raise ValueError(
+                    f"a message holds {found[0]!r}, which stands for an image in prompts of this model and is ordinary text "
+                    f"to its tokenizer; take it out"
+                )
+
+    def _placeholder_of(self, picture: Any) -> re.Pattern[str]:
+        """What the template writes for an image; nothing if that is made of control tokens alone."""
+        begin, end = _NONCHARACTERS[:2]
+        text = f"{begin}x{end}"
+        bare = self._rendered([_Turn("user")], [text], {})
+        whole = self._rendered([_Turn("user", (picture, None))], [text], {})
+        if not (
+            isinstance(bare, str) and isinstance(whole, str)
+        ):  # Mistral's own tokenizer: it encodes contents as data
+            return re.compile("")
+        before = _alike(bare, whole)
+        behind = _alike(bare[before:][::-1], whole[before:][::-1])
+        written = whole[before : len(whole) - behind].strip()
+        token_ids = self._control.encode(written)
+        if not written or self._control.found(token_ids) == token_ids:
+            return re.compile("")
+        return re.compile(re.sub(r"\d+", r"\\d+", re.escape(written)))  # some number their images
+
+    def _rendered(self, roles: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> str | list[int]:
         # A last message of the assistant is the beginning of the answer: the model goes on from there.
-        prefill = roles[-1] == "assistant"
-        conversation = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
+        prefill = roles[-1].role == "assistant"
+        texts = iter(contents)
+        conversation = [turn.said(texts) for turn in roles]
         ours = {"add_generation_prompt": not prefill, "continue_final_message": prefill}
         return self._render(conversation, {**variables, **ours})
 
-    def _shape(self, roles: Sequence[str], variables: dict[str, Any]) -> list[int] | None:
+    def _shape(self, roles: Sequence[_Turn], variables: dict[str, Any]) -> list[int] | None:
         """The control tokens that the template writes for these roles and variables; `None` where that can't be told."""
-        key = (*roles, repr(variables) if variables else "")
+        key = (*((turn.role, *(part is None for part in turn.parts)) for turn in roles), repr(variables))
         if key in self._shapes:
             self._shapes.move_to_end(key)
             return self._shapes[key]
         try:
             mark = _NONCHARACTERS[0]
-            rendered = self._rendered(roles, ["x"] * len(roles), self._cut_variables(variables, mark))
+            texts = ["x"] * sum(turn.texts for turn in roles)
+            rendered = self._rendered(roles, texts, self._cut_variables(variables, mark))
             token_ids = rendered if not isinstance(rendered, str) else self._pieces(rendered.split(mark))
             shape = self._control.found(token_ids)
         except Exception:  # a template that wants other contents than this
@@ -182,7 +248,7 @@ class PromptTokenizer:
     def _cut_variables(self, variables: dict[str, Any], mark: str) -> dict[str, Any]:
         return {name: self._control.cut_all(value, mark) for name, value in variables.items()}
 
-    def _carefully(self, roles: Sequence[str], contents: Sequence[str], variables: dict[str, Any]) -> list[int]:
+    def _carefully(self, roles: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> list[int]:
         """The tokens where contents have, or would become, control tokens."""
         mark, begin, end = self._free_marks([*contents, repr(variables)])
         variables = self._cut_variables(variables, mark)
@@ -244,8 +310,16 @@ class PromptTokenizer:
         return token_ids + behind
 
 
-def _by_blank_lines(conversation: list[dict[str, str]], variables: dict[str, Any]) -> str:
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts have in common before they differ."""
+    pairs = zip(one, other, strict=False)
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _by_blank_lines(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str:
     """In the place of a template."""
+    if not all(isinstance(message["content"], str) for message in conversation):
+        raise ValueError("this model has no chat template, which alone says where an image stands in its prompts")
     return "\n\n".join(message["content"] for message in conversation)
 
 

@@ -2,7 +2,7 @@
 
 It keeps to what vLLM 0.25 to 0.33 share. Requests go in as token ids and come out whole, and in pieces before that where
 they are streamed; a request that vLLM refuses leaves nothing behind. Invariant: only keys that were added here are ever
-answered or aborted, so that a caller's own `LLM` may have other work. Left out: images, and more than one answer a request.
+answered or aborted, so that a caller's own `LLM` may have other work. Left out: sound and video, and more than one answer a request.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from functools import partial
 from typing import Any
 
 from typefold.compiler import Vocabulary
-from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, Thinking
+from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, PromptTooLarge, Thinking
+from typefold.runtime.engines.adapters import Adapters
 from typefold.runtime.engines.control import special_ids
 from typefold.runtime.engines.core_process import CoreProcess
+from typefold.runtime.engines.images import PromptTokens, decoded, images_of, placed
 from typefold.runtime.engines.loading import (
     UnsupportedEngine,
     check_release,
@@ -62,6 +64,7 @@ class VllmEngine:
             raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
         from vllm import SamplingParams
         from vllm.inputs import tokens_input
+        from vllm.lora.request import LoRARequest
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         self._llm: Any = llm
@@ -77,9 +80,12 @@ class VllmEngine:
         self._tokens_input = tokens_input
         config = self._engine.vllm_config
         self._model = str(config.model_config.model)
+        self._sees = bool(config.model_config.is_multimodal_model)
         self._max_model_len = int(config.model_config.max_model_len)
         self._max_num_seqs = int(config.scheduler_config.max_num_seqs)
         self._device = str(config.device_config.device_type)
+        places = config.lora_config.max_loras - 1 if config.lora_config and self._device == "cpu" else None
+        self._adapters = Adapters(config.lora_config, LoRARequest, self._load_adapter, places=places)
         self._splits_prompts = bool(config.scheduler_config.enable_chunked_prefill)
         self._backend = str(config.structured_outputs_config.backend)
         dialect = dialect_of(self._backend, self._engine.engine_core)
@@ -167,6 +173,14 @@ class VllmEngine:
     def tokenize(self, request: Request) -> Sequence[int]:
         """The prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for."""
         variables = {**dict.fromkeys(self._switches, request.thinking), **request.chat_template_kwargs}
+        if images := images_of(request.prompt):
+            if not self._sees:
+                raise EngineRefusal(f"{self._model} is a model of text alone, and the prompt has {images[0]} in it")
+            pictures = decoded(images)
+            token_ids = self._prompts.encode(request.prompt, variables, pictures)
+            if len(token_ids) > self._max_model_len:  # without what the images take
+                raise PromptTooLarge(len(token_ids))
+            return placed(self._llm.renderer, token_ids, pictures, request.begun)
         return [*self._prompts.encode(request.prompt, variables), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
@@ -183,12 +197,16 @@ class VllmEngine:
             if name not in self._options:
                 raise EngineRefusal(unknown_name("option", name, self._options))
         params, template = self._parameters.build(request, max_tokens)
+        options = request.options
+        if options.get("lora_request") is not None:
+            options = {**options, "lora_request": self._adapters.request(options["lora_request"])}
         if params.seed is not None and self._splits_prompts and self._device == "cpu":
             raise EngineRefusal(
                 "a seed with chunked prefill kills vLLM's CPU engine; build the LLM with enable_chunked_prefill=False"
             )
+        prompt = token_ids.engine_input if isinstance(token_ids, PromptTokens) else self._tokens_input(list(token_ids))
         try:
-            self._engine.add_request(key, self._tokens_input(list(token_ids)), params, **request.options)
+            self._engine.add_request(key, prompt, params, **options)
         except Exception as error:
             self._say_how_it_ended(error)
             # In-process, vLLM registers a request before its core has taken it: unless it is dropped, it never ends.
@@ -269,6 +287,13 @@ class VllmEngine:
             whole.add(output, aggregate=True)
         return whole
 
+    def _load_adapter(self, adapter: Any) -> None:
+        try:
+            self._engine.add_lora(adapter)
+        except Exception as error:
+            self._say_how_it_ended(error)
+            raise
+
     def _say_how_it_ended(self, error: Exception) -> None:
         """Raise what became of the engine's process, where an error comes of that."""
         from vllm.v1.engine.exceptions import EngineDeadError
@@ -336,7 +361,7 @@ def _chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
     from vllm.renderers import ChatParams
     from vllm.utils.mistral import is_mistral_tokenizer
 
-    def render(conversation: list[dict[str, str]], variables: dict[str, Any]) -> str | list[int]:
+    def render(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str | list[int]:
         variables = {"tokenize": is_mistral_tokenizer(tokenizer), **variables}  # Mistral's own has no text in between
         params = ChatParams(chat_template=llm.chat_template, chat_template_kwargs=variables)
         _, prompt = llm.renderer.render_messages(conversation, params)

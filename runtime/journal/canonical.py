@@ -73,6 +73,8 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
             state.update(_digest(member, depth + 1))
     elif hasattr(value, "__array__"):
         state.update(_array(value, depth))
+    elif hasattr(value, "mode") and callable(tobytes := getattr(value, "tobytes", None)):  # Pillow's images
+        state.update(_digest((value.mode, value.size, tobytes()), depth + 1))
     else:  # dates, decimals, paths, and whatever says in its repr what it is
         state.update(_said(value))
     return state.digest()

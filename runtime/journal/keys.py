@@ -9,9 +9,11 @@ rows ended. The function's name, priorities and time limits say nothing about an
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import lru_cache
 from typing import Any
 
+from typefold.runtime.adapters import is_adapter
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.model import ModelIdentity, content_of
 from typefold.runtime.request import Request
@@ -41,7 +43,7 @@ def content_key(request: Request, model: ModelIdentity) -> bytes | None:
     if varied is None:
         return None
     prompt = request.prompt
-    text = repr(prompt if isinstance(prompt, str) else [(message.role, message.content) for message in prompt])
+    text = repr(prompt if isinstance(prompt, str) else [(each.role, each.content, *each.told) for each in prompt])
     state = hashlib.blake2b(model.digest, digest_size=16)
     state.update(request.constraint.digest)
     state.update(varied)
@@ -75,9 +77,8 @@ def _varied(request: Request) -> bytes | None:
 
 
 def _content_of_adapter(value: Any) -> Any:
-    """An adapter (vLLM's `LoRARequest`) by what is in its folder, where that is here; anything else as it is."""
-    folder = getattr(value, "lora_path", None)
-    return (isinstance(folder, str) and _content_once(folder)) or value
+    """An adapter by what is in its folder, where that is here; anything else as it is."""
+    return (is_adapter(value) and _content_once(os.fspath(value.path))) or value
 
 
 @lru_cache(maxsize=256)

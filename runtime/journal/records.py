@@ -123,7 +123,7 @@ class Summary:
 def row_of(key: bytes, request: Request, limits: Limits, outcome: Outcome, model: str) -> tuple[Any, ...]:
     """The columns of a finished request, in the order of `COLUMNS`."""
     prompt = request.prompt
-    turns = prompt if isinstance(prompt, str) else [{"role": turn.role, "content": turn.content} for turn in prompt]
+    turns = prompt if isinstance(prompt, str) else [{"role": turn.role, "content": turn.shown} for turn in prompt]
     return (
         key,
         _written(datetime.now(UTC)),

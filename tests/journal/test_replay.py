@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from pydantic import AfterValidator, BaseModel
 from returns.result import Success
 
 from typefold import (
+    Adapter,
     BatchError,
     Invalid,
     Journal,
@@ -170,7 +170,7 @@ def test_what_is_changed_is_asked_anew_and_nothing_else(path: Path) -> None:
     assert len(engine.requests) == 2
 
 
-@pytest.mark.parametrize("change", [{"temperature": 0.5}, {"max_tokens": 40}, {"seed": 1}, {"lora_request": "adapter"}])
+@pytest.mark.parametrize("change", [{"temperature": 0.5}, {"max_tokens": 40}, {"seed": 1}, {"lora_request": Adapter("a", "org/a")}])
 def test_other_parameters_are_another_question(path: Path, change: dict[str, object]) -> None:
     with Runtime(Dice(), journal=path):
         number("a")
@@ -308,11 +308,8 @@ def test_what_did_not_finish_is_not_kept(path: Path) -> None:
 
 
 def test_an_option_that_can_t_be_told_is_warned_of_and_not_kept(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    class Adapter:
-        pass
-
     with caplog.at_level(logging.WARNING), Runtime(Dice(), journal=path):
-        number.using(lora_request=Adapter()).map(["a", "b"])
+        number.using(chat_template_kwargs={"what": object()}).map(["a", "b"])
     assert len([record for record in caplog.records if "not in the journal" in record.message]) == 1
     with Journal(path) as journal:
         assert journal.count() == 0
@@ -452,11 +449,6 @@ def test_functions_among_the_options_go_by_their_code() -> None:
 
 
 def test_an_adapter_goes_by_what_is_in_its_folder(path: Path, tmp_path: Path) -> None:
-    @dataclass
-    class Adapter:
-        lora_name: str
-        lora_path: str
-
     def asked() -> int:
         engine = Dice()
         with Runtime(engine, journal=path):

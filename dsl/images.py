@@ -1,0 +1,85 @@
+"""Images for messages: from files, bytes and Pillow's images.
+
+What is read here is whole: a file that Pillow can't decode is found while the message is made, so the error is that of its
+own row and names the file. Pillow is imported when there is an image to read (extra `images`; vLLM brings it).
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from typefold.compiler import Image
+from typefold.errors import PromptUsageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+__all__ = ["ImageSource", "image", "is_image_source"]
+
+ImageSource: TypeAlias = "Image | PillowImage | Path | bytes"
+"""What can stand in a message as an image."""
+
+_AS_PNG = {"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"}  # modes that PNG keeps as they are
+
+
+def image(source: ImageSource | str) -> Image:
+    """An image for `user(...)`, which takes whatever this takes but the name of a file as text.
+
+    Args:
+        source: A `Path` or the name of a file, the bytes of one, or an image of Pillow's. A file's bytes are sent as they
+            are; an image of Pillow's becomes a PNG.
+
+    Raises:
+        OSError: There is no such file, or it can't be read.
+        ValueError: It is no image that Pillow can decode.
+        PromptUsageError: Pillow is not installed, or this is none of these.
+
+    Example:
+        >>> from PIL import Image
+        >>> image(Image.new("RGB", (64, 48), "red"))
+        [image 64x48 png]
+    """
+    if isinstance(source, (str, Path)):
+        return _read(Path(source).read_bytes(), str(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _read(bytes(source), "bytes")
+    if not isinstance(source, Image) and _is_pillow_s(source):
+        return _written(source)
+    if not is_image_source(source):
+        raise PromptUsageError(f"an image is a Path, bytes or an image of Pillow's, not {type(source).__name__}")
+    return source  # type: ignore[return-value]  # one of ours
+
+
+def is_image_source(value: object) -> bool:
+    """Whether `image` takes it; a text is a text."""
+    return isinstance(value, (Image, Path, bytes, bytearray, memoryview)) or _is_pillow_s(value)
+
+
+def _is_pillow_s(value: Any) -> bool:
+    """Told without an import: whoever has an image of Pillow's has Pillow."""
+    return any(each.__module__ == "PIL.Image" and each.__name__ == "Image" for each in type(value).__mro__)
+
+
+def _read(data: bytes, name: str) -> Image:
+    try:
+        from PIL import Image as Pillow
+    except ImportError:
+        raise PromptUsageError("reading images needs Pillow: pip install 'typefold[images]'") from None
+    try:
+        with Pillow.open(BytesIO(data)) as opened:
+            opened.load()
+            return Image(data, str(opened.format).lower(), opened.width, opened.height)
+    except Exception as error:  # decoders raise what they like
+        raise ValueError(f"{name}: not an image that can be read ({type(error).__name__}: {error})") from error
+
+
+def _written(picture: Any) -> Image:
+    from PIL import ImageOps
+
+    upright = ImageOps.exif_transpose(picture)  # a PNG would not say how it is turned
+    kept = upright if upright.mode in _AS_PNG else upright.convert("RGB")
+    held = BytesIO()
+    kept.save(held, "PNG", compress_level=1)  # several times quicker, for some more bytes
+    return Image(held.getvalue(), "png", kept.width, kept.height)

@@ -1,0 +1,77 @@
+"""Prompts with images, as vLLM takes them: tokens that stand for the images, and what the model is to see there.
+
+The chat template says where an image stands, by a placeholder. vLLM's processor for the model puts as many tokens there as the image
+takes and makes the pixels ready. That is done when a prompt is tokenised, so that what is counted is what is sent; the
+result comes along with the tokens and goes into the engine as it is.
+
+Invariant: as many images as a prompt has were placed in it. vLLM is not imported. Left out: which of the text may become a
+placeholder (`tokenizer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from typing import Any
+
+from typefold.compiler import Image, Message
+
+__all__ = ["PromptTokens", "decoded", "images_of", "placed"]
+
+
+class PromptTokens(list[int]):
+    """The tokens of a prompt with images.
+
+    Attributes:
+        engine_input: What the engine is given in their place.
+    """
+
+    def __init__(self, engine_input: dict[str, Any]) -> None:
+        super().__init__(engine_input["prompt_token_ids"])
+        self.engine_input = engine_input
+
+
+def images_of(prompt: Sequence[Message] | str) -> list[Image]:
+    """The images of a prompt, in order."""
+    return [] if isinstance(prompt, str) else [image for message in prompt for _, image in message.images]
+
+
+def decoded(images: Iterable[Image]) -> list[Any]:
+    """The images as Pillow has them, which vLLM brings along.
+
+    Raises:
+        ValueError: One can't be decoded here.
+    """
+    from PIL import Image as Pillow
+
+    pictures: list[Any] = []
+    for image in images:
+        try:
+            picture = Pillow.open(BytesIO(image.data))
+            picture.load()
+        except Exception as error:  # decoders raise what they like
+            raise ValueError(f"{image}: it can't be decoded ({type(error).__name__}: {error})") from error
+        pictures.append(picture)
+    return pictures
+
+
+def placed(renderer: Any, token_ids: Sequence[int], pictures: Sequence[Any], begun: Sequence[int]) -> PromptTokens:
+    """The tokens with the images in their places.
+
+    vLLM's cache of images that it has sent to the engine is left aside: it takes for granted that each prompt which was
+    made ready is also sent, and in that order.
+
+    Args:
+        renderer: vLLM's renderer.
+        token_ids: The prompt, with a placeholder for each image.
+        pictures: The images.
+        begun: What of the answer is there already.
+
+    Raises:
+        ValueError: vLLM would not place them.
+    """
+    prompt = {"prompt_token_ids": list(token_ids), "multi_modal_data": {"image": list(pictures)}}
+    [made] = renderer.render_cmpl([prompt], skip_mm_cache=True)
+    if len(made["mm_placeholders"]["image"]) != len(pictures):
+        raise ValueError("a message holds what this model takes for the place of an image; take it out")
+    return PromptTokens({**made, "prompt_token_ids": [*made["prompt_token_ids"], *begun]})

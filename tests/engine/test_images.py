@@ -1,0 +1,44 @@
+"""Images on real vLLM, with a tiny model of random weights: what it is shown is what `LLM.chat` shows it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from typefold import Refused, Runtime, user
+from typefold.compiler import Image
+
+pytestmark = pytest.mark.engine
+
+
+def test_a_model_sees_the_images_that_stand_in_its_messages(model: str, tmp_path: Path) -> None:
+    script = Path(__file__).with_name("seen.py")
+    done = subprocess.run(
+        [sys.executable, str(script), model, str(tmp_path)], capture_output=True, text=True, timeout=480
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    facts: dict[str, Any] = json.loads(done.stdout.rpartition("FACTS")[2])
+    red, blue, file = facts["bare"]
+    assert red != blue
+    assert facts["described"] == [red, blue, file, file]
+    assert facts["counted"] == [*facts["bare_counted"], facts["bare_counted"][2]]
+    assert all(each["colour"] in ("red", "green", "blue") and each["sure"] in (True, False) for each in facts["typed"])
+    assert facts["learned"] == facts["bare_learned"]
+    assert facts["rendered"][-1] == "One [image 40x48 png] and two [image 64x48 png]: what are they?"
+    assert facts["pondered"] == "bool"
+    assert facts["text"]
+    assert "max_model_len is 512" in facts["long"]
+    assert facts["unfinished"] is False
+    plain, *named = facts["hostile"]
+    assert all(each == plain for each in named)
+
+
+def test_a_model_of_text_alone_is_never_shown_an_image(runtime: Runtime) -> None:
+    picture = Image(b"...", "png", 64, 48)
+    with pytest.raises(Refused, match=r"is a model of text alone, and the prompt has \[image 64x48 png\] in it"):
+        runtime.generate([user(picture, "What is on it?")], max_tokens=1)
