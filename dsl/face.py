@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from typing_extensions import Unpack
@@ -11,6 +12,7 @@ from typefold.compiler import Explanation, Message
 from typefold.definition import Example
 from typefold.messages import RawPrompt
 from typefold.options import CallOptions
+from typefold.pickling import reduced
 from typefold.plan import Plan
 from typefold.special import Logged, Reasoned, Scored
 
@@ -42,6 +44,9 @@ class Face(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<prompt {self._plan.name}{self._plan.definition.signature}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return reduced(self, self._plan)
 
     def render(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Message, ...] | RawPrompt:
         """The messages exactly as they are sent, examples and shape included. Needs no engine.

@@ -129,6 +129,11 @@ class Options:
     max_reasoning_tokens: int = 512
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle takes, which takes no mapping proxies."""
+        mappings = {name: dict(getattr(self, name)) for name in ("sampling", "engine", "chat_template_kwargs")}
+        return {**self.__dict__, **mappings}
+
     def with_(self, changes: Mapping[str, Any], *, where: str) -> Options:
         """These options with others laid over.
 
@@ -166,16 +171,16 @@ class Options:
             raise PromptUsageError(f"{where}: grow is True or False, not {kept['grow']!r}")
         if not _is_count(most := kept.get("max_reasoning_tokens", 1)) or most < 1:
             raise PromptUsageError(f"{where}: max_reasoning_tokens is a number of tokens, not {most!r}")
-        return replace(self, sampling=sampling, engine=engine, **kept)
-
-    def check(self, kind: OutputType[Any], *, where: str) -> None:
-        """Refuse what does not go with the type.
-
         adapter = changes.get("lora_request")
         if adapter is not None and not is_adapter(adapter):
             raise PromptUsageError(
                 f"{where}: lora_request is an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest, not {adapter!r:.80}"
             )
+        return replace(self, sampling=sampling, engine=engine, **kept)
+
+    def check(self, kind: OutputType[Any], *, where: str) -> None:
+        """Refuse what does not go with the type.
+
         Raises:
             PromptUsageError: Stop strings, which would cut a constrained answer short.
         """

@@ -55,12 +55,17 @@ class Inputs:
         Raises:
             CommandError: A parameter has neither column, constant nor default.
         """
-        missing = [each.name for each in self._asked if each.required and each.name not in columns]
-        if missing and self._whole(columns) is None:
+        if missing := self.missing(columns):
             raise CommandError(
                 f"{self._target.name} needs {', '.join(missing)}, which the input has no column for (it has "
                 f"{', '.join(columns) or 'none'}); rename the column, or give one value for all rows with --set {missing[0]}=..."
             )
+
+    def missing(self, columns: Sequence[str]) -> list[str]:
+        """The parameters that have neither one of these columns nor constant nor default."""
+        if self._whole(columns) is not None:
+            return []
+        return [each.name for each in self._asked if each.required and each.name not in columns]
 
     def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments in a record.

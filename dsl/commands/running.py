@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 from returns.result import Result, Success
@@ -23,7 +23,9 @@ from typefold.commands.writing import Failures, Writer
 from typefold.program import run
 from typefold.progress import Progress
 
-__all__ = ["Counts", "condition", "parquet_form", "report", "run_over", "taken"]
+__all__ = ["Counts", "arrow_form", "condition", "parquet_form", "report", "run_over", "streamed", "taken"]
+
+R = TypeVar("R", bound="_Asks")
 
 
 @dataclass
@@ -39,6 +41,13 @@ class Counts:
     done: int = 0
     failed: int = 0
     skipped: int = 0
+
+
+class _Asks(Protocol):
+    """Something to call a function for."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def run_over(
             failed(row.number, dict(row.record), result.failure())
 
     total = source.total if limit is None or source.total is None else min(limit, source.total)
-    with Progress(total) as progress, closing(_streamed(target, rows())) as results:
+    with Progress(total) as progress, closing(streamed(target, rows())) as results:
         for index, result in results:
             row = begun.pop(index)
             progress.row(failed=not isinstance(result, Success))
@@ -158,20 +167,32 @@ def condition(expression: str) -> Callable[[Mapping[str, Any]], bool]:
     return holds
 
 
-def _streamed(target: Target, rows: Iterator[_Row]) -> Any:
+def streamed(
+    target: Target, rows: Iterable[R], *, key: Callable[[R], object] | None = None
+) -> Generator[tuple[int, Result[Any, Exception]]]:
+    """Call a function for rows, by name; each row's index and result as it ends.
+
+    Args:
+        target: The function.
+        rows: What holds its arguments.
+        key: What a journal knows a row by; its arguments unless given.
+    """
     function = target.function
 
-    def call(row: _Row) -> Any:
+    def call(row: R) -> Any:
         return function(**row.arguments)
 
-    async def call_async(row: _Row) -> Any:
+    async def call_async(row: R) -> Any:
         awaited: Coroutine[Any, Any, Any] = function(**row.arguments)
         return await awaited
 
-    return run.stream(call_async if target.is_async else call, rows, key=_arguments)
+    known_by = key or _arguments
+    if target.is_async:
+        return run.stream(call_async, rows, key=known_by)
+    return run.stream(call, rows, key=known_by)
 
 
-def _arguments(row: _Row) -> Mapping[str, Any]:
+def _arguments(row: _Asks) -> Mapping[str, Any]:
     return row.arguments
 
 
@@ -212,13 +233,22 @@ def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[
     Raises:
         CommandError: pyarrow is not installed, or the function does not say what it returns.
     """
+    pa = needed_pyarrow()
+    kind, convert = arrow_form(target)
+    return convert, source.arrow_schema().append(pa.field(column, kind))
+
+
+def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
+    """The Arrow type of a function's results, and what makes a result fit it.
+
+    Raises:
+        CommandError: Its return type has none.
+    """
     from typefold.arrow import arrow_type, arrow_value
 
-    pa = needed_pyarrow()
     try:
         kind = arrow_type(target.returns)
     except Exception as error:
         raise CommandError(f"{target.name}: its return type has no Arrow type: {str(error).splitlines()[0]}") from error
-    schema = source.arrow_schema()
     in_json = _json_form(target.returns)
-    return (lambda value: arrow_value(in_json(value), kind)), schema.append(pa.field(column, kind))
+    return kind, lambda value: arrow_value(in_json(value), kind)

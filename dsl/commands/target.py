@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
-__all__ = ["CommandError", "Parameter", "Target", "load"]
+__all__ = ["CommandError", "Parameter", "Target", "load", "target_of"]
 
 
 class CommandError(Exception):
@@ -45,11 +45,13 @@ class Target:
         name: As it was named.
         function: The function.
         parameters: What it takes by name.
+        returns: Its return type; `Any` where it has none.
     """
 
     name: str
     function: Callable[..., Any]
     parameters: tuple[Parameter, ...]
+    returns: Any
 
     @property
     def is_async(self) -> bool:
@@ -57,11 +59,6 @@ class Target:
         return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(
             getattr(self.function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
         )
-
-    @property
-    def returns(self) -> Any:
-        """Its return type; `Any` where it has none."""
-        return _hints(self.function).get("return", Any)
 
 
 def load(name: str) -> Target:
@@ -87,7 +84,21 @@ def load(name: str) -> Target:
             raise CommandError(f"{module_name} has no {part}{hint}") from None
     if not callable(found) or inspect.isclass(found):
         raise CommandError(f"{name} is a {type(found).__name__} and no function")
-    return Target(name, found, _parameters(name, found))
+    return target_of(found, name)
+
+
+def target_of(function: Callable[..., Any], name: str) -> Target:
+    """A function as one to be called for rows.
+
+    Args:
+        function: The function.
+        name: What messages call it.
+
+    Raises:
+        CommandError: It can't be called by name, or an annotation names what is not there.
+    """
+    hints = _hints(function)
+    return Target(name, function, _parameters(name, function, hints), hints.get("return", Any))
 
 
 def _module(name: str) -> ModuleType:
@@ -144,8 +155,8 @@ def _is_file(file: str, path: Path) -> bool:
     return Path(file).resolve() == path
 
 
-def _parameters(name: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
-    hints, found = _hints(function), list[Parameter]()
+def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    found = list[Parameter]()
     for each in inspect.signature(function).parameters.values():
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             continue

@@ -6,13 +6,15 @@
     records     a finished request as a row of a table
     store       the file: opening and checking it, reading, writing
     lock        one process at a time, and no network filesystem
+    folder      several files, one for each of several writers, of which every one answers from all
     recorder    between whoever submits requests and the scheduler that runs them
 
 Nothing here knows prompt functions or Python types: it keeps texts, and decoding runs again when they are read.
 """
 
 from typefold.runtime.journal.canonical import digest
-from typefold.runtime.journal.errors import JournalError
+from typefold.runtime.journal.errors import JournalError, JournalInUse
+from typefold.runtime.journal.folder import JournalFolder
 from typefold.runtime.journal.model import ModelIdentity, identity_of
 from typefold.runtime.journal.numbers import Numbers
 from typefold.runtime.journal.recorder import Recorder
@@ -22,6 +24,8 @@ from typefold.runtime.journal.store import Journal
 __all__ = [
     "Journal",
     "JournalError",
+    "JournalFolder",
+    "JournalInUse",
     "ModelIdentity",
     "Numbers",
     "Record",

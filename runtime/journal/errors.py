@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["JournalError", "explained"]
+__all__ = ["JournalError", "JournalInUse", "explained"]
 
 
 class JournalError(RuntimeError):
@@ -25,7 +25,11 @@ class JournalError(RuntimeError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[Callable[..., JournalError], tuple[Path, str]]:
-        return JournalError, (self.path, self.reason)
+        return type(self), (self.path, self.reason)
+
+
+class JournalInUse(JournalError):
+    """Another process, or another part of this one, writes to the journal."""
 
 
 def explained(path: Path, error: Exception) -> JournalError:

@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from typefold.runtime.journal.errors import JournalError
+from typefold.runtime.journal.errors import JournalError, JournalInUse
 
 __all__ = ["Lock", "check_filesystem"]
 
@@ -26,7 +26,8 @@ class Lock:
         path: The journal's file.
 
     Raises:
-        JournalError: Another process, or another part of this one, has it; or its folder can't be written to.
+        JournalInUse: Another process, or another part of this one, has it.
+        JournalError: Its folder can't be written to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +64,7 @@ class Lock:
             holder = os.pread(file, 32, 0).decode(errors="replace").strip()
             os.close(file)
             who = "another part of this program" if holder == str(os.getpid()) else f"another process ({holder or '?'})"
-            raise JournalError(
+            raise JournalInUse(
                 path,
                 f"{who} is using it. Wait until that has ended, or name a file for each process; within a program, make "
                 f"one Journal and hand it to each Runtime",

@@ -87,9 +87,15 @@ class Journal:
         [(count,)] = self._rows(f"SELECT count(*) FROM calls WHERE {_NAMED}", function, model, _moment(before))
         return int(count)
 
-    def find(self, key: bytes) -> tuple[Limits, Outcome] | None:
-        """How the request of a key ended, if it did."""
-        for row in self._rows("SELECT * FROM calls WHERE key = ?", key):
+    @property
+    def last(self) -> int:
+        """The number of the record that was written last; 0 where there is none yet."""
+        made = self._rows("SELECT name FROM sqlite_schema WHERE name = 'calls'")  # another process may be making it now
+        return int(self._rows("SELECT coalesce(max(id), 0) FROM calls")[0][0]) if made else 0
+
+    def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome] | None:
+        """How the request of a key ended, if it did; written up to the record of a number only, where that is given."""
+        for row in self._rows("SELECT * FROM calls WHERE key = ?1 AND (?2 IS NULL OR id <= ?2)", key, upto):
             return outcome_in(row)
         return None
 

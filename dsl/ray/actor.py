@@ -1,0 +1,215 @@
+"""What an actor does: one runtime, and batches of rows that come as Arrow tables and go back with three columns more.
+
+Several batches are worked on at once, each in a thread of its own; their calls share the engine's one batch, so that the
+last rows of one batch leave no gap. Invariant: a table comes back with the rows it had, in order, whatever became of them;
+only what is wrong with the job as a whole (an engine that can't be built, a journal that can't be written) is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from returns.result import Success
+
+from typefold.arrow import pyarrow
+from typefold.commands.inputs import BadRecord, Inputs
+from typefold.commands.running import arrow_form, streamed
+from typefold.commands.target import Target
+from typefold.errors import NoRuntime, PromptUsageError
+from typefold.runtime import PromptError
+from typefold.runtime.journal import JournalError, JournalFolder
+from typefold.runtimes import Runtime
+from typefold.selection import configure
+
+__all__ = ["Actor", "Work"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What an actor is to do; it goes from one process to another.
+
+    Attributes:
+        target: The function, with its types worked out.
+        model: What `Runtime` takes.
+        options: The options of `Runtime`.
+        column: The name of the result's column.
+        kind: The Arrow type of that column.
+        key: The column that a journal knows rows by.
+        journal: The folder of journals.
+        batches: How many batches are worked on at once.
+    """
+
+    target: Target
+    model: Any
+    options: Mapping[str, Any]
+    column: str
+    kind: Any
+    key: str | None
+    journal: str | None
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row that fits: where it stands in its batch, and what it is known by."""
+
+    number: int
+    arguments: Mapping[str, Any]
+    key: object
+
+
+class Actor:
+    """Holds a runtime and answers batches; made by Ray in a process of its own.
+
+    Args:
+        work: What there is to do.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._journal = None if work.journal is None else JournalFolder(work.journal)
+        self._work = work
+        self._runtime = configure(Runtime(work.model, journal=self._journal, **work.options))
+        # Loaded now, so that what is wrong with it ends the job; not if an earlier run may have answered everything.
+        _ = self._runtime.facts
+        self._inputs = Inputs(work.target)
+        self._target = replace(work.target, function=self._guarded(work.target))
+        self._convert = arrow_form(work.target)[1]
+        self._broken: Exception | None = None
+        self._threads = ThreadPoolExecutor(work.batches, thread_name_prefix="typefold-batch")
+
+    async def __call__(self, table: Any) -> Any:
+        """A batch, a `pyarrow.Table`, with its results."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answered, table)
+
+    def close(self) -> None:
+        """End the runtime and let go of the journal, as the end of the process does."""
+        self._threads.shutdown()
+        self._runtime.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    def _answered(self, table: Any) -> Any:
+        column, count = self._work.column, table.num_rows
+        names = (column, f"{column}_error", f"{column}_message")
+        if taken := set(names) & set(table.column_names):
+            raise PromptUsageError(
+                f"typefold.ray.map: the dataset has a column {min(taken)} already; give the result another name: column=..."
+            )
+        values: list[Any] = [None] * count
+        errors: list[Exception | None] = [None] * count
+        begun: list[_Row] = []
+        with closing(streamed(self._target, self._rows(table, errors, begun), key=lambda row: row.key)) as results:
+            for index, result in results:
+                number = begun[index].number
+                if not isinstance(result, Success):
+                    errors[number] = self._of_row(result.failure())
+                    continue
+                try:
+                    values[number] = self._convert(result.unwrap())
+                except Exception as error:  # a value that the column has no form for
+                    errors[number] = error
+        results_column = self._column(values, errors)
+        text = pyarrow().string()
+        kinds = [None if error is None else type(error).__name__ for error in errors]
+        messages = [None if error is None else _said(error) for error in errors]
+        for name, held in zip(names, (results_column, _array(kinds, text), _array(messages, text)), strict=True):
+            table = table.append_column(name, held)
+        return table
+
+    def _rows(self, table: Any, errors: list[Exception | None], begun: list[_Row]) -> Iterator[_Row]:
+        """The rows that fit; of the others, why they don't."""
+        key = self._work.key
+        for number, record in enumerate(_records(table)):
+            try:
+                arguments = self._inputs.arguments(record)
+                if key is not None and key not in record:
+                    raise BadRecord(f"there is no column {key!r} to know the row by")
+            except Exception as error:  # a validator of the user's may raise what it likes
+                errors[number] = error
+                continue
+            begun.append(_Row(number, arguments, arguments if key is None else record[key]))
+            yield begun[-1]
+
+    def _of_row(self, error: Exception) -> Exception:
+        """An error that is a row's own.
+
+        Raises:
+            Exception: It is about the job.
+        """
+        if error is self._broken or isinstance(error, JournalError | NoRuntime):
+            raise error
+        return error.at(row=None) if isinstance(error, PromptError) else error
+
+    def _column(self, values: list[Any], errors: list[Exception | None]) -> Any:
+        """The column of results; one that does not fit it costs no other."""
+        kind = self._work.kind
+        try:
+            return _array(values, kind)
+        except Exception:
+            for number, value in enumerate(values):
+                try:
+                    _array([value], kind)
+                except Exception as error:
+                    values[number], errors[number] = None, error
+            return _array(values, kind)
+
+    def _guarded(self, target: Target) -> Callable[..., Any]:
+        """The function, but for nothing once it is known that there is no engine: trying takes minutes a row."""
+        function = target.function
+
+        def call(**arguments: Any) -> Any:
+            self._check()
+            try:
+                return function(**arguments)
+            except Exception as error:
+                self._find_out(error)
+                raise
+
+        async def call_async(**arguments: Any) -> Any:
+            self._check()
+            try:
+                awaited: Coroutine[Any, Any, Any] = function(**arguments)
+                return await awaited
+            except Exception as error:
+                self._find_out(error)
+                raise
+
+        return call_async if target.is_async else call
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
+    def _find_out(self, error: Exception) -> None:
+        """Whether a row failed because there is no engine."""
+        if isinstance(error, PromptError) or self._runtime.loaded:
+            return
+        self._check()
+        try:
+            _ = self._runtime.engine
+        except Exception as broken:
+            self._broken = broken
+            raise broken from None
+
+
+def _records(table: Any) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=256):  # a row in Python takes many times what it does in Arrow
+        yield from batch.to_pylist()
+
+
+def _array(values: list[Any], kind: Any) -> Any:
+    return pyarrow().array(values, type=kind)
+
+
+def _said(error: Exception) -> str:
+    """What an error says, as UTF-8 can write it."""
+    try:
+        text = str(error)
+    except Exception:  # an error of the user's
+        text = ""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,103 @@
+"""A journal of several writers: a folder with a file for each, of which every one answers from all.
+
+A file is written by one process at a time, so that many may work on one job. Who comes takes the first of its machine's
+files that nobody holds, and makes one where all are held; so there are never more files than writers at once, and one that
+comes for one that was killed goes on in the same file. Names hold the machine's, so folders of several machines can be
+copied into one: the files of others are only read.
+
+Invariant: what is found is what was in the folder when it was opened, or was written here since. Left out: what others write
+meanwhile, since they work on other rows. Sqlite is safe on local disks only, so no folder is shared over a network.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from typefold.runtime.entry import Limits
+from typefold.runtime.journal.errors import JournalError, JournalInUse
+from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.journal.store import Journal
+from typefold.runtime.request import Outcome
+
+__all__ = ["JournalFolder"]
+
+
+class JournalFolder(Journal):
+    """One writer's file in a folder of journals, which answers from all of them.
+
+    Counts, records and summaries are those of its own file; `Journal(file, read_only=True)` reads the others.
+
+    Args:
+        folder: The folder; it is made if it is not there.
+
+    Raises:
+        JournalError: The folder can't be made or used, or a file in it is damaged or of a newer version.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, JournalFolder(folder) as one, JournalFolder(folder) as other:
+        ...     one.path.parent == other.path.parent, one.path.name == other.path.name
+        (True, False)
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self._others: list[tuple[Journal, int]] = []
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(folder, f"the folder can't be made ({error.strerror}); name another") from error
+        for path in _own(folder):
+            try:
+                super().__init__(path)
+                break
+            except JournalInUse:
+                continue
+        try:
+            for path in sorted(folder.glob("*.db")):
+                if path != self.path:
+                    self._read_also(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome] | None:
+        """How the request of a key ended, if it did: here, or in another's file before this was opened."""
+        found = super().find(key, upto=upto)
+        for journal, last in self._others:
+            if found is not None:
+                break
+            found = journal.find(key, upto=last)
+        return found
+
+    def facts(self, model: ModelIdentity) -> str | None:
+        """What was written down of a model's engine, by any of the writers."""
+        found = super().facts(model)
+        for journal, _ in self._others:
+            found = found or journal.facts(model)
+        return found
+
+    def close(self) -> None:
+        """Close the files. May be called twice."""
+        for journal, _ in self._others:
+            journal.close()
+        super().close()
+
+    def _read_also(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            journal = Journal(path, read_only=True)
+            if last := journal.last:
+                self._others.append((journal, last))
+            else:
+                journal.close()
+
+
+def _own(folder: Path) -> Iterator[Path]:
+    """The files that are this machine's to write, in order, without end."""
+    machine = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname()) or "machine"
+    return (folder / f"{machine}-{number}.db" for number in itertools.count())
