@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
 from typefold.compiler.decided import Decision, decision_of
+from typefold.compiler.tails import Tail, tail_of
 from typefold.compiler.printers import ebnf, lark
 from typefold.compiler.recognise import Matcher
 from typefold.compiler.wire import Choice, Language, Lit
@@ -34,6 +35,7 @@ class Constraint:
         kind: What is sent: nothing (`text`), a list of choices, a regex, a grammar, or a JSON schema.
         language: The language of all admitted answers; `None` where only the engine can tell (`raw`).
         raw: The text for the engine where there is no language.
+        json: Whether every text of the language is JSON.
 
     Example:
         >>> from typefold.compiler.wire import choice
@@ -44,13 +46,15 @@ class Constraint:
     kind: ConstraintKind
     language: Language | None = None
     raw: str | None = field(default=None, kw_only=True)
+    json: bool = field(default=False, kw_only=True)
 
     @classmethod
-    def of(cls, language: Language) -> Constraint:
+    def of(cls, language: Language, *, json: bool = False) -> Constraint:
         """A `choice` where the language is a plain list of printable literals and not long, else a `grammar`."""
         options = language.root.options if isinstance(language.root, Choice) else (language.root,)
         plain = all(isinstance(option, Lit) and option.text.isprintable() and option.text for option in options)
-        return cls("choice" if plain and 0 < len(options) <= _LONGEST_CHOICE else "grammar", language)
+        kind: ConstraintKind = "choice" if plain and 0 < len(options) <= _LONGEST_CHOICE else "grammar"
+        return cls(kind, language, json=json)
 
     @cached_property
     def spec(self) -> str | tuple[str, ...]:
@@ -89,12 +93,17 @@ class Constraint:
 
     def __getstate__(self) -> dict[str, object]:
         """What it is made of, without what was worked out from that."""
-        return {"kind": self.kind, "language": self.language, "raw": self.raw}
+        return {"kind": self.kind, "language": self.language, "raw": self.raw, "json": self.json}
 
     @cached_property
     def decision(self) -> Decision | None:
         """Where there are few answers, after how many tokens one of them is settled; else `None`."""
         return None if self.language is None else decision_of(self.language)
+
+    @cached_property
+    def tail(self) -> Tail | None:
+        """Where answers are JSON and end in one of few ways, what tells which."""
+        return tail_of(self.language) if self.json and self.language is not None else None
 
     @cached_property
     def _token_bounds(self) -> WeakKeyDictionary[Vocabulary, TokenBounds]:

@@ -54,6 +54,7 @@ class Explanation:
         tokens: How few and how many tokens an answer takes, the one that ends it included; `None` without a vocabulary.
         decided_after: After how many tokens an answer of few possible texts is settled, and asked for no further; else
             `None`.
+        settled_by: The name of a last field whose value settles the answer, so that nothing behind it is asked for.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -84,6 +85,7 @@ class Explanation:
     most_bytes: int | None
     tokens: TokenBounds | None
     decided_after: int | None = None
+    settled_by: str | None = None
 
     def __str__(self) -> str:
         sections = list(self._sections())
@@ -131,6 +133,8 @@ class Explanation:
         yield "length", [self._length]
         if (after := self.decided_after) is not None:
             yield "decided", [f"after {after:,} token{'s' if after > 1 else ''}"]
+        if self.settled_by is not None:
+            yield "decided", [f"with the value of {self.settled_by}: nothing behind it is decoded"]
         yield "unbounded", list(by_place(self.unbounded)) or ["nothing"]
 
     @property
@@ -181,6 +185,7 @@ def explain(
         least_bytes=int(least),
         most_bytes=None if most == inf else int(most),
         tokens=None if vocabulary is None else output_type.token_bounds(vocabulary),
+        settled_by=None if (tail := constraint.tail) is None else tail.key,
         decided_after=None if (decision := constraint.decision) is None or decision.tokens > most else decision.tokens,
     )
 

@@ -220,7 +220,7 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
         raise UnsupportedType(path, hint, f"has no finite value: {reason}")
     if recursive:
         state.checks[f"{path}: no deeper than {_DEEPEST} levels"] = None
-    constraint = TEXT if wire.bare == ANY_TEXT else Constraint.of(language)
+    constraint = TEXT if wire.bare == ANY_TEXT else Constraint.of(language, json=wire.bare is None)
     if wire.raw is not None:
         constraint = Constraint("grammar", raw=wire.raw)
     schema = dict(wire.schema) if not state.definitions else {**wire.schema, "$defs": dict(state.definitions)}

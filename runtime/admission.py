@@ -54,7 +54,8 @@ def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple
     if max_tokens < least:
         needed = bounds.most or bounds.least
         raise Truncated(**facts_of(request), max_tokens=max_tokens, needed=needed, room=room)
-    return token_ids, Limits(max_tokens, bounds.most, room, decision)
+    tail = request.constraint.tail if decision is None and decide and _may_end_early(request) else None
+    return token_ids, Limits(max_tokens, bounds.most, room, decision or tail)
 
 
 def _may_end_early(request: Request) -> bool:

@@ -15,6 +15,7 @@ from typing import TypedDict, TypeVar
 
 from typefold.compiler import Message
 from typefold.compiler.decided import Decision
+from typefold.compiler.tails import Tail
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
 
@@ -71,18 +72,19 @@ class Limits:
         max_tokens: The limit in force.
         needed: A number of tokens that always suffices for the type, or `None`.
         room: What the context leaves for an answer.
-        decision: Where the answer is one of a few texts: after how many tokens it is settled, and sent for no more.
+        decision: Where the answer, or the end of it, is one of a few texts: when it is settled, and sent for no further.
     """
 
     max_tokens: int
     needed: int | None
     room: int | None = None
-    decision: Decision | None = None
+    decision: Decision | Tail | None = None
 
     @property
     def asked(self) -> int:
         """How many tokens the engine is asked for."""
-        return self.max_tokens if self.decision is None else min(self.max_tokens, self.decision.tokens)
+        settled = self.decision.tokens if isinstance(self.decision, Decision) else None
+        return self.max_tokens if settled is None else min(self.max_tokens, settled)
 
     def concluded(self, outcome: Outcome) -> Outcome:
         """The answer; the whole of it, where it was cut off at a place from which it can only go on in one way."""

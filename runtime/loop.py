@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from typefold.compiler.tails import Tail
 from typefold.runtime.admission import admitted
 from typefold.runtime.deadlines import Deadlines
 from typefold.runtime.engine import Engine, EngineRefusal
@@ -194,9 +195,15 @@ class Loop:
                 self._single_flight.landed(flight, outcome)
             self._counts.generated(outcome)
             if outcome is not completion.outcome:
-                self._counts.saved += max(0, self._tokens_of(outcome.text) - outcome.output_tokens)
+                self._counts.saved += self._saved(flight.limits, completion.outcome, outcome.text)
             for entry in flight.waiters:
                 self._settle(entry, flight.limits, outcome)
+
+    def _saved(self, limits: Limits, written: Outcome, whole: str) -> int:
+        """How many tokens of an answer were not decoded, as its tokenizer would cut them."""
+        if isinstance(limits.decision, Tail) and (stop := limits.decision.stop_of(written.text)) is not None:
+            return max(0, self._tokens_of(stop + limits.decision.rests[stop]) - self._tokens_of(stop) + 1)
+        return max(0, self._tokens_of(whole) - written.output_tokens)
 
     def _tokens_of(self, text: str) -> int:
         """How many tokens an answer takes, as its tokenizer cuts it, with the one that ends it."""

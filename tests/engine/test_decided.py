@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from typefold import Logged, OneOf, Runtime, ask, prompt
 from typefold.runtime.engines.vllm import VllmEngine
@@ -38,6 +38,36 @@ NEWS = [
     for what in ("praised the match", "sold a chip", "lost an election")
     for where in ("in Oslo", "by the sea", "last night")
 ]
+
+
+class Judgement(BaseModel):
+    reason: Annotated[str, Field(max_length=60)]
+    label: Literal["politics", "sports", "spring", "society"]
+
+
+class Checked(BaseModel):
+    words: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=3)]
+    judgement: Judgement
+
+
+class Rated(BaseModel):
+    who: Annotated[str, Field(max_length=20)]
+    rate: Annotated[int, Field(ge=1, le=10)]
+
+
+@pytest.mark.parametrize("hint", [Judgement, Checked, Rated], ids=str)
+@pytest.mark.parametrize("how", [{"temperature": 0.0}, {"temperature": 1.5, "seed": 7}], ids=["greedy", "seeded"])
+def test_an_object_is_that_of_the_full_constraint_though_its_end_is_not_decoded(
+    hint: Any, how: dict[str, Any], runtime: Runtime, engine: VllmEngine
+) -> None:
+    prompts = [f"What is this about? {news}" for news in NEWS]
+    settled = runtime.generate(prompts, output_type=hint, **how)
+    full = Runtime(engine, single_flight=False, decide=False)
+    assert full.generate(prompts, output_type=hint, **how) == settled
+    saved = full.stats.output_tokens - runtime.stats.output_tokens
+    assert saved >= len(NEWS)
+    assert len(NEWS) / 2 <= runtime.stats.saved <= 2 * saved
+    full.close()
 
 
 @pytest.mark.parametrize("hint", TYPES, ids=str)

@@ -1,0 +1,169 @@
+"""Where the end of an object is forced: the stop is seen once, where it is meant, and the rest is what would have come."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field, create_model
+
+from typefold.compiler import WireFormat, output_type
+from typefold.compiler.sample import sample
+
+from .cases import Case, cases
+
+
+class Grade(Enum):
+    GOOD = 'go": "od'
+    GREAT = "gr\\eat"
+
+
+class Reasoned(BaseModel):
+    reason: str
+    label: Literal["keep", "drop", "kettle", "ke"]
+
+
+class Inside(BaseModel):
+    when: str
+    inner: Reasoned
+
+
+class Twice(BaseModel):
+    first: Reasoned
+    second: Reasoned
+
+
+class Same(BaseModel):
+    items: list[Reasoned]
+    label: Literal["a", "b"]
+
+
+class Free(BaseModel):
+    counts: dict[str, int]
+    label: Literal["a", "b"]
+
+
+class Named(BaseModel):
+    counts: dict[Literal["label", "other"], Literal["a", "b"]]
+    label: Literal["a", "b"]
+
+
+class Defaulted(BaseModel):
+    reason: str
+    label: Literal["a", "b"] = "a"
+
+
+class Scored(BaseModel):
+    reason: str
+    score: Annotated[int, Field(ge=0, le=10)]
+
+
+class Odd(BaseModel):
+    model_config = {"populate_by_name": True}
+    reason: str
+    label: Annotated[Grade | None, Field(alias='the "label": of it')]
+
+
+class One(BaseModel):
+    reason: str
+    kind: Literal["only"]
+
+
+def stopped(text: str, stops: tuple[str, ...]) -> str:
+    """What an engine hands over that stops as soon as it sees one, as vLLM does."""
+    ends = [at + len(stop) for stop in stops if (at := text.find(stop)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
+HAVE = [Reasoned, Inside, Scored, Odd, One]
+NONE: list[Any] = [Twice, Same, Free, Named, Defaulted, list[Reasoned], dict[str, bool], str, Literal["a", "b"], bool]
+HOSTILE = ['"', '\\", "label": "keep"}', ', "label": "ke', '"}', "\\", ',"label":"d', ', "score": 1', '": ', ""]
+
+
+@pytest.mark.parametrize("wire", [WireFormat.SPACED, WireFormat.TIGHT])
+@pytest.mark.parametrize("hint", HAVE, ids=str)
+def test_every_text_is_made_whole_from_where_it_stops(hint: Any, wire: WireFormat) -> None:
+    kind: Any = output_type(hint, wire=wire)
+    tail = kind.constraint.tail
+    assert tail is not None
+    rng, seen = random.Random(1), set[str]()
+    for _ in range(300):
+        text = sample(kind.constraint.language, rng, exotic=0.3)
+        written = stopped(text, tail.stops)
+        assert tail.whole(written) == text
+        seen.add(tail.stop_of(written) or "")
+    assert seen == set(tail.stops)
+
+
+@pytest.mark.parametrize("reason", HOSTILE)
+def test_a_string_that_looks_like_the_end_is_not_it(reason: str) -> None:
+    kind = output_type(Reasoned)
+    tail = kind.constraint.tail
+    assert tail is not None
+    for value in (Reasoned(reason=reason, label="kettle"), Reasoned(reason=reason * 3 + "x", label="ke")):
+        text = kind.encode(value)
+        assert tail.whole(stopped(text, tail.stops)) == text
+
+
+@pytest.mark.parametrize("hint", NONE, ids=str)
+def test_where_no_key_tells_there_is_none(hint: Any) -> None:
+    assert output_type(hint).constraint.tail is None
+
+
+def test_a_bare_text_that_looks_like_an_object_has_none() -> None:
+    kind = output_type(Annotated[str, Field(pattern=r'^\{"a": "[^x]*", "b": [12]\}$')])
+    assert kind.is_bare and kind.constraint.tail is None
+
+
+def test_explain_says_it() -> None:
+    assert "with the value of label: nothing behind it is decoded" in str(output_type(Reasoned).explain())
+    assert output_type(Odd).explain().settled_by == 'the "label": of it'
+
+
+@given(case=cases(), last=cases(0), wire=st.sampled_from(WireFormat), data=st.data(), seed=st.integers(0, 2**32))
+@settings(deadline=None, derandomize=True, database=None, max_examples=60)
+def test_generated_types(case: Case, last: Case, wire: WireFormat, data: st.DataObject, seed: int) -> None:
+    _prove(case, last, wire, data, seed)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+@given(case=cases(), last=cases(0), wire=st.sampled_from(WireFormat), data=st.data(), seed=st.integers(0, 2**32))
+@settings(deadline=None, derandomize=True, database=None, max_examples=3_000)
+def test_many_generated_types(case: Case, last: Case, wire: WireFormat, data: st.DataObject, seed: int) -> None:
+    _prove(case, last, wire, data, seed)
+
+
+_counts = Counter[str]()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def not_in_vain() -> Iterator[None]:
+    yield
+    if _counts["types"]:
+        assert _counts["tails"] > _counts["types"] / 4, _counts
+
+
+def _prove(case: Case, last: Case, wire: WireFormat, data: st.DataObject, seed: int) -> None:
+    """A model of anything whose last field is one of a few values: its texts, and those of values, are made whole."""
+    finite = data.draw(st.sampled_from([bool, Literal["a", "ab"], Literal[1, 12, None], last.hint]), label="last")
+    try:
+        model = create_model("Made", first=(case.hint, ...), last=(finite, ...))
+        kind: Any = output_type(model, wire=wire)
+    except Exception:  # a type that can't be a field, or a union that is ambiguous
+        return
+    tail = kind.constraint.tail
+    _counts["types"] += 1
+    if tail is None:
+        return
+    _counts["tails"] += 1
+    rng = random.Random(seed)
+    for _ in range(10):
+        text = sample(kind.constraint.language, rng, exotic=0.3)
+        assert tail.whole(stopped(text, tail.stops)) == text
