@@ -1,324 +1,221 @@
-"""Which spacing of JSON does a small model answer best with?
+"""Which wire does a model answer best with, and at what cost? Labelled tasks, each row asked for in every wire.
 
-A grammar makes every answer well formed, so the spacing of an object (`{"a":"x"}`, `{"a": "x"}` or one field a line)
-can only change which answer is given, and its tokens. Both are measured on generated texts from which fields are to be
-read: labelled choices (a `Literal` of 3 to 6 members), copied strings, integers and booleans.
+    python -m benchmarks.wires [--model PATH] [--rows 342] [--conditions shape ...] [--json FILE]
 
-Teacher forcing under the engine's own masks (xgrammar). The path through the right answer is the model's own: at each
-position its likeliest token among *all* that continue the right text, so tokens may merge `":"` or `","` as they like;
-paths are measured again until none moves. A field is right if no position of it has a likelier token under the mask:
-exactly masked greedy decoding after right earlier fields, and an object with every field right is exactly what masked
-greedy decoding writes. A field's nats sum -log of the probability, under the mask, of staying on the right text: how
-it is split costs nothing. Text nats are those of the whole path, unmasked. Intervals: 95%, bootstrap over rows.
-
-    python benchmarks/wires.py --model HuggingFaceTB/SmolLM2-135M-Instruct --rows 1200 --device cuda
-
-Needs torch, transformers, numpy and xgrammar; the tables are prettier with rich.
+Tasks, of so many rows each: extraction (eight kinds of text, two selections of their fields each, `benchmarks.labelled`),
+classification (two labels of a short review), arithmetic in words (two numbers and their sum). Conditions: the prompt shows
+the shape; it does not; it shows the shape, and two other texts with their answers in the same wire. Greedy, through typefold
+and one vLLM engine; the wires take turns in coming first. An answer is right if the whole object is; `fields` is the share of
+fields that are. Intervals are 95%: Wilson's, and for the difference to `spaced` that of pairs. `benchmarks.spacing` looks at
+indented JSON too, by teacher forcing.
 """
-
-# transformers is typed in part:
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
-from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import torch
-import xgrammar
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from pydantic import BaseModel, create_model
 
-# Topic and fields, then wordings (`>`). A field is `name: copied, strings`, `name: low..high`, `name? if yes / if no`
-# or a choice `name = member: how it is said; ...` (`_` stands for the member, an unsaid member is said as the last).
-TASKS = """
-# support ticket | customer: $people | order_number: 1000..9999 | urgent? This is urgent / This is not urgent
-category = billing: The category is _; shipping; technical; account: This is about my _
-> {customer} writes about order {order_number}: {category}. {urgent}.
-> Message from {customer}. {category}. {urgent}. My order number is {order_number}.
-# weather report | city: $cities | temperature: 2..39 | wind_speed: 3..90
-condition = sunny: The condition is _; rainy; snowy; cloudy; foggy | storm? There is a storm / There is no storm
-> Weather in {city}: {temperature} degrees, wind at {wind_speed} km/h. {condition}. {storm}.
-> {condition} in {city}. {storm}. The wind speed is {wind_speed} km/h, the temperature {temperature} degrees.
-# person | name: $people | age: 18..90 | city: $cities | married? is married / is not married
-occupation = doctor: has the occupation _; teacher; farmer: works as a _; lawyer; pilot; chef
-> {name} is {age} years old and lives in {city}. {name} {occupation} and {married}.
-> Meet {name} from {city}, aged {age}, who {occupation}. {name} {married}.
-# product | product: desk lamp, office chair, water bottle, yoga mat | price: 5..300 | brand: Solara, Oakline, Halden
-color = red: The color is _; blue; green; black; white | size = small: The size is _; medium; large
-in_stock? It is in stock / It is sold out and not in stock
-> The {brand} {product} costs {price} dollars. {color}. {size}. {in_stock}.
-> New from {brand}: a {product} at a price of {price} dollars. {size}. {in_stock}. {color}.
-# film review | title: The Silent River, Golden Hour, Last Train North, Paper Moons | reviewer: $people | rating: 1..11
-sentiment = positive: The sentiment is _, I loved it; negative: The sentiment is _, a terrible film; neutral: I feel _
-genre = comedy: The genre is _; horror; drama; western | recommended? I recommend it / I do not recommend it
-> Review of {title} by {reviewer}. {genre}. {sentiment}. {recommended}. Rating: {rating} out of 10.
-> {reviewer} saw {title} and gave it a rating of {rating}. {sentiment}. {genre}. {recommended}.
-# flight | airline: Skyways, Northern Air, Blue Jet | origin: Dublin, Cairo | destination: $cities | gate: 1..60
-status = delayed: The status is _; cancelled; boarding; landed: The plane has _ | meal? A meal is served / No meal
-> {airline} flight from {origin} to {destination}, gate {gate}. {status}. {meal}.
-> Gate {gate}: {status}. The airline is {airline}, the origin {origin}, the destination {destination}. {meal}.
-# recipe | dish: lentil soup, apple pie, bean salad | servings: 2..13 | minutes: 10..120 | vegan? It is vegan / Not vegan
-course = breakfast: The course is _; lunch; dinner; dessert | difficulty = easy: The difficulty is _; medium; hard
-> This {dish} makes {servings} servings in {minutes} minutes. {course}. {difficulty}. {vegan}.
-> Today: {dish}. {course}. {vegan}. {difficulty}. It takes {minutes} minutes and makes {servings} servings.
-# job advert | title: data analyst, sales manager, nurse, engineer | company: Solara, Oakline, Halden | city: $cities
-salary: 30000..120000 | remote? The job is remote / The job is not remote
-level = junior: The level is _; senior; trainee | contract = full-time: The contract is _; part-time; temporary
-> {company} in {city} seeks a {title}. {level}. {contract}. The salary is {salary} dollars. {remote}.
-> Job: {title} at {company}. Salary: {salary}. {remote}. {contract}. {level}. City: {city}.
-"""
-LISTS = {
-    "$people": "Maria Lopez, John Baker, Aisha Khan, Tom Fischer, Grace Lee, Peter Novak, Emma Clark, Lucy Brown",
-    "$cities": "Lisbon, Toronto, Nairobi, Oslo, Denver, Kyoto, Bergen, Austin, Lima, Prague, Seville, Perth",
-}
-WORDINGS = """Extract {fields} from the {topic}. | Read this {topic} and give {fields}. | From the {topic}, fill in
- {fields}. | You are given a {topic}. What does it say about {fields}? | Find {fields} in the {topic}, nothing else."""
-FILLERS = """Thank you for reading. | This text was sent on the usual form. | Please keep it for your own files. | Copies
- have been sent to the people who asked for them. | Nothing else has changed since the last time. | Further details will
- follow in a later note. | The office can be reached by telephone during the week."""
-# Opening, between fields, between key and value, closing.
-SPACINGS = {"tight": "{|,|:|}", "spaced": "{|, |: |}", "indented": "{\n  |,\n  |: |\n}"}
-# The prompt shows: nothing; the shape, choices as `string`; choices as members in place; as `string` with the members
-# behind it; as `string` with the members below the shape; the shape and one text with its answer.
-MODES = ("plain", "shape", "members", "behind", "below", "example")
-RULES = r"""
-string ::= "\"" ([^"\\\x00-\x1f] | "\\" ["\\/bfnrt])* "\""
-integer ::= "-"? ("0" | [1-9] [0-9]*)
-boolean ::= "true" | "false"
-"""
+from benchmarks.labelled import Field, make_rows
+from benchmarks.mixed import engine
+from benchmarks.tables import Rows, show
+from typefold import Message, Runtime, WireFormat, assistant, demo_model, output_type, user
+from typefold.wires import Tried, compare, difference
+
+CONDITIONS = ("shape", "untold", "examples")
+KINDS: dict[str, Any] = {"string": str, "integer": int, "boolean": bool}
+
+
+class Review(BaseModel):
+    about: Literal["food", "service", "price"]
+    sentiment: Literal["positive", "negative"]
+
+
+class Sum(BaseModel):
+    first: int
+    second: int
+    total: int
 
 
 @dataclass(frozen=True)
-class Field:
-    name: str
-    kind: str
-    value: str  # the right one, as JSON
-    said: str
-    members: tuple[str, ...] = ()
+class Asked:
+    """A question with the right answer, and two others of its kind with theirs."""
 
-
-@dataclass(frozen=True)
-class Row:
-    index: int
     task: str
-    question: str  # with a slot for the text
-    texts: list[str]  # an example's, and the row's own
-    answers: list[list[Field]]
+    question: str
+    answer: BaseModel
+    others: tuple[tuple[str, BaseModel], ...]
 
 
-@dataclass
-class Walk:  # the way through one right answer
-    row: Row
-    mode: str
-    spacing: str
-    parts: list[str]  # of the answer: structure and values by turns
-    grammar: xgrammar.CompiledGrammar
-    prompt: list[int]
-    path: list[int]
+def extraction(rows: int) -> Iterator[Asked]:
+    kinds: dict[str, list[tuple[str, BaseModel]]] = {}
+    for row in make_rows(rows, selections=2):
+        texts = [row.question.replace("<form>", "").replace("<text>", text).strip() for text in row.texts]
+        (other, own), seen = (
+            zip(texts, map(_value, row.answers), strict=True),
+            kinds.setdefault(_names(row.answers[0]), []),
+        )
+        seen.append(other)
+        yield Asked("extraction", *own, (other, seen[0] if len(seen) > 1 else other))
 
 
-def draw(spec: str, rng: random.Random) -> Field:
-    name, mark, domain = re.findall(r"(\w+) ?([:?=]) (.*)", spec)[0]
-    if mark == "?":
-        yes = rng.random() < 0.5
-        return Field(name, "boolean", json.dumps(yes), domain.split(" / ")[not yes])
-    if mark == "=":
-        sayings: dict[str, str] = {}
-        for option in domain.split("; "):
-            member, _, said = option.partition(": ")
-            sayings[member] = said or list(sayings.values())[-1]
-        member = rng.choice(list(sayings))
-        return Field(name, "choice", json.dumps(member), sayings[member].replace("_", member), tuple(sayings))
-    integer = ".." in domain
-    text = (
-        str(rng.randrange(*map(int, domain.split(".."))))
-        if integer
-        else rng.choice(str(LISTS.get(domain, domain)).split(", "))
+def _names(fields: list[Field]) -> str:
+    return " ".join(field.name for field in fields)
+
+
+def _value(fields: list[Field]) -> BaseModel:
+    return _model(tuple((field.name, field.kind, field.members) for field in fields)).model_validate(
+        {field.name: json.loads(field.value) for field in fields}
     )
-    return Field(name, "integer" if integer else "string", text if integer else json.dumps(text), text)
 
 
-def make_rows(count: int, seed: int = 0) -> Iterator[Row]:
-    rng, tasks = random.Random(seed), [task.strip().split("\n") for task in TASKS.split("# ")[1:]]
-    for index in range(count):
-        lines = tasks[index % len(tasks)]
-        topic, *specs = [spec for line in lines if line[0] != ">" for spec in line.split(" | ")]
-        wording = rng.choice([line[2:] for line in lines if line[0] == ">"])
-        picked = [rng.choice([s for s in specs if " = " in s]), rng.choice([s for s in specs if " = " not in s])]
-        picked += rng.sample([s for s in specs if s not in picked], rng.randint(0, min(5, len(specs) - 2)))
-        rng.shuffle(picked)
-        drawn = [{spec: draw(spec, rng) for spec in specs} for _ in range(2)]
-        answers, listed = [[fields[spec] for spec in picked] for fields in drawn], rng.random() < 0.5
-        named = [(f.name.replace("_", " "), f.members if listed else ()) for f in answers[0]]
-        wanted = [f"the {name}" + (f" ({', '.join(members)})" if members else "") for name, members in named]
-        every = f"{', '.join(wanted[:-1])} and {wanted[-1]}"
-        ask = rng.choice(WORDINGS.replace("\n", "").split(" | ")).format(topic=topic, fields=every)
-        question = rng.choice((f"{ask}\n\n<text>\n\n<form>", f"<text>\n\n{ask}\n\n<form>", f"{ask} <form>\n\n<text>"))
-        before, after = (rng.sample(FILLERS.replace("\n", "").split(" | "), rng.choice((0, 0, 1, 3))) for _ in range(2))
-        said = [wording.format(**{f.name: f.said for f in fields.values()}) for fields in drawn]
-        texts = [" ".join([*before, text, *after]) for text in said]
-        yield Row(index, topic, question, texts, answers)
+@cache
+def _model(fields: tuple[tuple[str, str, tuple[str, ...]], ...]) -> type[BaseModel]:
+    hints: dict[str, Any] = {
+        name: (Literal[members] if members else KINDS[kind], ...) for name, kind, members in fields
+    }
+    return create_model("Answer", **hints)
 
 
-def layout(fields: Sequence[Field], values: Sequence[str], spacing: str) -> list[str]:
-    """The parts of an object, structure and values by turns."""
-    opening, comma, colon, closing = SPACINGS[spacing].split("|")
-    keys = [f'{comma if index else opening}"{f.name}"{colon}' for index, f in enumerate(fields)]
-    return [part for pair in zip(keys, values, strict=True) for part in pair] + [closing]
+_SAID = {
+    ("food", "positive"): ("The soup was delicious.", "Best pasta of my life.", "The fish tasted wonderful."),
+    ("food", "negative"): ("The soup was cold and bland.", "The pasta was awful.", "The fish tasted terrible."),
+    ("service", "positive"): ("The waiter was very friendly.", "Lovely staff, quick and kind.", "We were served well."),
+    ("service", "negative"): (
+        "The waiter was rude to us.",
+        "The staff ignored us, awful.",
+        "Nobody served us, terrible.",
+    ),
+    ("price", "positive"): ("It was cheap, great value.", "A very good price.", "We paid little and were happy."),
+    ("price", "negative"): ("Far too expensive.", "A terrible price, overpriced.", "We paid far too much, bad."),
+}
+_OPENINGS = (
+    "We went on Monday.",
+    "A place by the river.",
+    "My second visit.",
+    "We were four people.",
+    "It was my birthday.",
+)
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
+_STORIES = (
+    "{who} has {a} {things} and gets {b} more.",
+    "There are {a} {things} on the table, and {who} adds {b}.",
+    "{who} counts {a} {things} in the morning and {b} in the evening.",
+)
 
 
-def messages(row: Row, mode: str, spacing: str) -> list[dict[str, str]]:
-    example, fields = row.answers
-    choices = [f for f in fields if f.members]
-    said = {f.name: "string" for f in choices}
-    if mode == "members":
-        said = {f.name: " | ".join(map(json.dumps, f.members)) for f in choices}
-    elif mode == "behind":
-        said = {f.name: f"string (one of: {', '.join(f.members)})" for f in choices}
-    kinds = [said[f.name] if f.members else f.kind for f in fields]
-    form = "." if mode == "plain" else " of this shape:\n" + "".join(layout(fields, kinds, spacing))
-    if mode == "below":
-        form += "".join(f"\n{f.name}: one of {', '.join(f.members)}" for f in choices)
-    asked = [row.question.replace("<form>", f"Answer with JSON{form}").replace("<text>", text) for text in row.texts]
-    first, own = ({"role": "user", "content": text} for text in asked)
-    answer = {"role": "assistant", "content": "".join(layout(example, [f.value for f in example], spacing))}
-    return [first, answer, own] if mode == "example" else [own]
+def classification(rows: int) -> Iterator[Asked]:
+    rng = random.Random(1)
+
+    def one() -> tuple[str, BaseModel]:
+        about, sentiment = rng.choice(list(_SAID))
+        text = f"{rng.choice(_OPENINGS)} {rng.choice(_SAID[about, sentiment])} Table {rng.randrange(2, 400)}."
+        return f"What is this review about, and is it positive or negative?\n\n{text}", Review.model_validate(
+            {"about": about, "sentiment": sentiment}
+        )
+
+    for _ in range(rows):
+        yield Asked("classification", *one(), (one(), one()))
 
 
-class Bench:
-    def __init__(self, model: str, device: str) -> None:
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
-        # float32, so that near ties do not turn on which rows share a batch
-        load: Any = AutoModelForCausalLM.from_pretrained
-        self.model: Any = load(model, dtype=torch.float32)  # in evaluation mode
-        self.model.to(device)
-        info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=self.model.config.vocab_size)
-        self.compiler, self.vocab, self.device = xgrammar.GrammarCompiler(info), info.decoded_vocab, device
-        special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
-        self.ids = {text: token for token, text in enumerate(self.vocab) if text and token not in special}
+def arithmetic(rows: int) -> Iterator[Asked]:
+    rng = random.Random(2)
 
-    def encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+    def one() -> tuple[str, BaseModel]:
+        a, b = rng.randrange(1, 7), rng.randrange(1, 5)
+        who, things = (
+            rng.choice(("Tom", "Ann", "Maria", "Ali", "Eva")),
+            rng.choice(("apples", "coins", "books", "birds")),
+        )
+        story = rng.choice(_STORIES).format(who=who, things=things, a=_NUMBERS[a], b=_NUMBERS[b])
+        return f"{story} What are the two numbers, and how many {things} are there in all?", Sum(
+            first=a, second=b, total=a + b
+        )
 
-    def walk(self, row: Row, mode: str, spacing: str) -> Walk:
-        fields = row.answers[1]
-        parts = layout(fields, [f.value for f in fields], spacing)
-        rules = [" | ".join(json.dumps(json.dumps(m)) for m in f.members) or f.kind for f in fields]
-        root = " ".join(f"({x})" if i % 2 else json.dumps(x) for i, x in enumerate(layout(fields, rules, spacing)))
-        grammar, turns = self.compiler.compile_grammar(f"root ::= {root}{RULES}"), messages(row, mode, spacing)
-        prompt = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return Walk(row, mode, spacing, parts, grammar, self.encode(prompt), self.encode("".join(parts)))
-
-    @torch.inference_mode()
-    def step(self, walks: Sequence[Walk]) -> Iterator[Walk | dict[str, Any]]:
-        """One forward pass: what a walk gave or, where the model would split the text otherwise, the walk mended."""
-        width = max(len(w.prompt) + len(w.path) for w in walks)  # padded on the right, unseen by causal attention
-        ids = torch.tensor([(w.prompt + w.path + [0] * width)[:width] for w in walks], device=self.device)
-        hidden = self.model.base_model(ids, use_cache=False).last_hidden_state
-        for w, states in zip(walks, hidden, strict=True):
-            logits = self.model.lm_head(states[len(w.prompt) - 1 :][: len(w.path)]).float()
-            answer, matcher, at = "".join(w.parts).encode(), xgrammar.GrammarMatcher(w.grammar), [0]
-            bits, staying = xgrammar.allocate_token_bitmask(*logits.shape), torch.zeros_like(logits, dtype=torch.bool)
-            heads: list[tuple[int, int]] = []  # positions, and tokens that continue the right text there
-            for i, token in enumerate(w.path):
-                matcher.fill_next_token_bitmask(bits, i)
-                texts = (answer[at[i] : end] for end in range(at[i] + 1, len(answer) + 1))
-                heads += [(i, self.ids[text]) for text in texts if text in self.ids]
-                at.append(at[i] + len(self.vocab[token]))
-                assert matcher.accept_token(token), f"the grammar refuses {self.vocab[token]!r} in {answer!r}"
-            staying[tuple(torch.tensor(heads, device=self.device).T)] = True
-            admitted = (bits.to(self.device)[..., None] >> torch.arange(32, device=self.device) & 1).flatten(1).bool()
-            stay = logits.masked_fill(~staying, -torch.inf)
-            free = logits.masked_fill(~admitted[:, : logits.shape[1]], -torch.inf)
-            best = stay.argmax(-1).tolist()
-            moved = next((i for i, token in enumerate(w.path) if token != best[i]), None)
-            if moved is not None:
-                rest = answer[at[moved] + len(self.vocab[best[moved]]) :].decode()
-                yield replace(w, path=[*w.path[:moved], best[moved], *self.encode(rest)])
-                continue
-            text_nats = float(
-                torch.nn.functional.cross_entropy(logits, torch.tensor(w.path).to(logits.device), reduction="sum")
-            )
-            right = (stay.amax(-1) >= free.amax(-1)).tolist()
-            nats = (free.logsumexp(-1) - stay.logsumexp(-1)).tolist()
-            # A position belongs to the first field that is not over; a number ends where the next character is known.
-            owners = np.searchsorted(np.cumsum([len(part) for part in w.parts])[1::2] + 1, at[:-1], side="right")
-            own = [(f.kind, np.flatnonzero(owners == k)) for k, f in enumerate(w.row.answers[1])]
-            fields = [(kind, all(right[i] for i in at), sum(nats[i] for i in at)) for kind, at in own]
-            yield {"row": w.row.index, "task": w.row.task, "mode": w.mode, "spacing": w.spacing, "tokens": len(w.path),
-                   "text nats": text_nats, "fields": fields}  # fmt: skip
+    for _ in range(rows):
+        yield Asked("arithmetic", *one(), (one(), one()))
 
 
-def totals(walk: dict[str, Any]) -> dict[str, tuple[float, int]]:
-    """A sum and a count for each metric."""
-    of = {k: [f for f in walk["fields"] if f[0] == k] for k in ("choice", "value", "string", "integer", "boolean")}
-    of["value"] = of["string"] + of["integer"] + of["boolean"]
-    sums: dict[str, tuple[float, int]] = {f"{kind} right": (sum(f[1] for f in x), len(x)) for kind, x in of.items()}
-    sums["object right"] = (all(f[1] for f in walk["fields"]), 1)
-    sums |= {f"{kind} nats": (sum(f[2] for f in of[kind]), len(of[kind])) for kind in ("choice", "value")}
-    return sums | {"tokens": (walk["tokens"], 1), "text nats": (walk["text nats"], 1)}
+def _answer(asked: Asked, *, runtime: Runtime, wire: WireFormat, condition: str, given: dict[int, Any]) -> Any:
+    hint: Any = type(asked.answer)
+    turns: list[Message] = []
+    if condition == "examples":
+        kind = output_type(hint, wire=wire)
+        for question, value in asked.others:
+            turns += [user(question), assistant(kind.encode(value))]
+    turns.append(user(asked.question))
+    value: Any = runtime.generate(
+        turns, output_type=hint, wire=wire, shape=condition != "untold", temperature=0.0, max_tokens=80
+    )
+    given[id(asked)] = value
+    return value
 
 
-def estimate(walks: Sequence[dict[str, Any]], draws: int = 2000) -> dict[str, dict[str, list[float]]]:
-    """By metric and spacing or pair of spacings, for the walks of one mode: the value and its 95% interval."""
-    rows, metrics = 1 + max(walk["row"] for walk in walks), list(totals(walks[0]))
-    sums = np.zeros((len(metrics), len(SPACINGS), 2, rows))
-    for walk in walks:
-        sums[:, list(SPACINGS).index(walk["spacing"]), :, walk["row"]] = list(totals(walk).values())
-    weights = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), draws)
-    tops, counts = np.moveaxis(sums @ np.vstack([np.ones(rows), weights]).T, 2, 0)  # the sample itself comes first
-    named = {name: tops[:, i] / counts[:, i] for i, name in enumerate(SPACINGS)}
-    named |= {f"{b} - {a}": named[b] - named[a] for a, b in combinations(SPACINGS, 2)}
-    bounds = {name: np.percentile(x[:, 1:], (2.5, 97.5), axis=1) for name, x in named.items()}
-    return {m: {n: [x[k, 0], *bounds[n][:, k]] for n, x in named.items()} for k, m in enumerate(metrics)}
+def measure(runtime: Runtime, asked: list[Asked], condition: str) -> Rows:
+    given: dict[str, dict[int, Any]] = {wire.name.lower(): {} for wire in WireFormat}
+    programs: dict[str, Callable[[Asked], Any]] = {
+        wire.name.lower(): partial(
+            _answer, runtime=runtime, wire=wire, condition=condition, given=given[wire.name.lower()]
+        )
+        for wire in WireFormat
+    }
+    tried = compare(programs, asked, _is_right, runtime)
+    spaced = next(each for each in tried if each.wire == "spaced")
+    return [
+        {
+            **each.line(),
+            "fields": round(_fields(asked, given[each.wire]), 3),
+            "less spaced": _less(each, spaced),
+            **{f"{task} right": _share(each, asked, task) for task in dict.fromkeys(row.task for row in asked)},
+        }
+        for each in tried
+    ]
 
 
-def show(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    try:
-        from rich import console, table
-    except ImportError:
-        print("\n".join([f"\n{title}", *("".join(f"{cell:<25}" for cell in line) for line in [head, *lines])]))
-        return
-    grid = table.Table(*head, title=title)
-    for line in lines:
-        grid.add_row(*line)
-    console.Console(width=180).print(grid)
+def _is_right(row: Asked, value: Any) -> bool:
+    return bool(value == row.answer)
+
+
+def _share(tried: Tried, asked: list[Asked], task: str) -> float:
+    marks = [tried.marks[row] for row, each in enumerate(asked) if each.task == task]
+    return round(sum(marks) / len(marks), 3)
+
+
+def _fields(asked: list[Asked], given: dict[int, Any]) -> float:
+    right = [
+        id(row) in given and getattr(given[id(row)], name) == value
+        for row in asked
+        for name, value in dict(row.answer).items()
+    ]
+    return sum(right) / len(right)
+
+
+def _less(one: Tried, other: Tried) -> str:
+    return "" if one is other else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*difference(one, other))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--model", required=True, help="a name or folder that transformers loads")
-    parser.add_argument("--rows", type=int, default=1200)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--modes", nargs="+", default=MODES, choices=MODES, help="what the prompt shows")
-    parser.add_argument("--spacings", nargs="+", default=list(SPACINGS), choices=SPACINGS)
-    parser.add_argument("--out", type=Path, default=Path("wires.json"))
-    args = parser.parse_args()
-    bench, rows, done = Bench(args.model, args.device), list(make_rows(args.rows)), list[dict[str, Any]]()
-    todo = [bench.walk(row, mode, spacing) for row in rows for mode in args.modes for spacing in args.spacings]
-    while todo:
-        todo.sort(key=lambda walk: len(walk.prompt))
-        results = [x for i in range(0, len(todo), args.batch) for x in bench.step(todo[i : i + args.batch])]
-        done += [x for x in results if isinstance(x, dict)]
-        todo = [x for x in results if isinstance(x, Walk)]
-        print(f"{len(done)} answers measured, {len(todo)} to go", flush=True)
-    estimates = {mode: estimate([walk for walk in done if walk["mode"] == mode]) for mode in args.modes}
-    args.out.write_text(json.dumps({"model": args.model, "rows": args.rows, "estimates": estimates, "walks": done}))
-    sizes = [len(f.members) for row in rows for f in row.answers[1]]
-    chance = float(np.mean([1 / size for size in sizes if size]))
-    print(f"{len(rows)} rows, {sum(map(bool, sizes))} choices (chance {chance:.2f}), {sizes.count(0)} values")
-    for mode, metrics in estimates.items():
-        lines = [[m, *(f"{x:.3f} [{a:.3f}, {b:.3f}]" for x, a, b in named.values())] for m, named in metrics.items()]
-        show(f"prompt: {mode}", ["metric", *metrics["tokens"]], lines)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=None, help="a model name or path; the demo model if left out")
+    parser.add_argument("--rows", type=int, default=342, help="rows of each task")
+    parser.add_argument("--conditions", nargs="+", default=CONDITIONS, choices=CONDITIONS)
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    asked = [*extraction(arguments.rows), *classification(arguments.rows), *arithmetic(arguments.rows)]
+    random.Random(0).shuffle(asked)
+    with Runtime(engine(arguments.model or str(demo_model()), tight=True)) as runtime:
+        tables = dict[str, Rows]()
+        for condition in arguments.conditions:
+            tables[f"{condition}: {len(asked):,} rows in each wire"] = measure(runtime, asked, condition)
+            show(tables, arguments.json)  # as it stands: a long run may be broken off
 
 
 if __name__ == "__main__":

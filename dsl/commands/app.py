@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("try")(try_command)
     app.command("render")(render_command)
     app.command("explain")(explain_command)
+    app.command("wires")(wires_command)
     app.command("doctor")(doctor_command)
 
 
@@ -136,6 +137,40 @@ def explain_command(function: _Function) -> None:
 
     with _explained():
         explain(load(function), Console())
+
+
+def wires_command(
+    function: _Function,
+    labels: Annotated[str, typer.Option("--labels", "-l", help="A .jsonl, .csv or .parquet file of labelled rows.")],
+    model: _Model = None,
+    column: Annotated[str, typer.Option(help="The column of the values that are right.")] = "expected",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
+    given: _Set = None,
+    file: Annotated[
+        Path | None, typer.Option("--json", help="Where the figures go as JSON.", show_default=False)
+    ] = None,
+    engine: _Engine = None,
+) -> None:
+    """Which wire does a function answer best with? Run it on labelled rows in each, and count.
+
+    Prints for each wire (spaced, tight, compact) how many answers were right, with the 95% interval, tokens and rows a
+    second, and what to do. Columns go to the parameters of their names; an answer is right if it equals the label.
+
+    Example: typefold wires tickets.py:classify --labels labelled.jsonl --limit 500
+    """
+    from rich.console import Console
+
+    from typefold.commands.files import open_source
+    from typefold.commands.inputs import Inputs
+    from typefold.commands.target import load
+    from typefold.commands.wires import labelled, try_wires, write
+    from typefold.selection import current
+
+    with _explained():
+        target, records = load(function), open_source(labels)
+        rows = labelled(target, records, Inputs(target, _pairs(given), texts=records.texts), column=column, limit=limit)
+        with _runtime(model, **_values(engine)):
+            write(try_wires(target, rows, current()), Console(), file)
 
 
 def doctor_command(

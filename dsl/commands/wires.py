@@ -1,0 +1,141 @@
+"""`typefold wires`: a user's function on labelled rows, in each wire, as a table and a line of advice.
+
+A label is the value that the function should give, in a column of its own; an answer is right if it is equal to that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from typefold.commands.files import Source
+from typefold.commands.inputs import BadRecord, Inputs
+from typefold.commands.target import CommandError, Target
+from typefold.compiler import WireFormat
+from typefold.face import Face
+from typefold.runtimes import Runtime
+from typefold.wires import Tried, advice, compare
+
+__all__ = ["Labelled", "labelled", "try_wires", "write"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A row with what it should give."""
+
+    arguments: Mapping[str, Any]
+    expected: Any
+
+
+def labelled(
+    target: Target, source: Source, inputs: Inputs, *, column: str, limit: int | None = None
+) -> list[Labelled]:
+    """The rows of a file.
+
+    Args:
+        target: The function.
+        source: The records.
+        inputs: Makes arguments of them.
+        column: Where the labels are.
+        limit: How many records are taken at most.
+
+    Raises:
+        CommandError: A record does not fit, has no label, or one that the function's return type can't be.
+    """
+    try:
+        labels = TypeAdapter[Any](target.returns)
+    except Exception as error:
+        raise CommandError(
+            f"{target.name}: pydantic can't read labels as its return type: {str(error).splitlines()[0]}"
+        ) from error
+    rows: list[Labelled] = []
+    for number, record in enumerate(itertools.islice(source, limit), 1):
+        try:
+            if isinstance(record, BadRecord):
+                raise record
+            if column not in record:
+                raise BadRecord(f"there is no {column}; name the column of the labels: --column")
+            rest = {name: value for name, value in record.items() if name != column}
+            rows.append(Labelled(inputs.arguments(rest), _label(labels, record[column], texts=source.texts)))
+        except BadRecord as error:
+            raise CommandError(f"row {number} of the labels: {error}") from None
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+            raise CommandError(
+                f"row {number} of the labels: its {column} is no value that {target.name} can give: {problem}"
+            ) from None
+    if not rows:
+        raise CommandError("there are no rows with labels")
+    return rows
+
+
+def _label(adapter: TypeAdapter[Any], value: Any, *, texts: bool) -> Any:
+    if texts:
+        try:
+            return adapter.validate_json(value)
+        except ValidationError:
+            return adapter.validate_python(value)
+    return adapter.validate_json(json.dumps(value))
+
+
+def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tried]:
+    """Run the function on the rows in each wire.
+
+    Raises:
+        CommandError: The function is a prompt whose answers have no wire, being bare text.
+    """
+    function: Any = target.function
+    wires = {wire.name.lower(): wire for wire in WireFormat}
+    if isinstance(function, Face):
+        if function.explain().is_bare:
+            raise CommandError(f"{target.name} answers in bare text, which is the same in every wire")
+        programs = {name: _program(function.using(wire=wire), target) for name, wire in wires.items()}
+    else:
+        programs = {name: _program(function, target) for name in wires}
+    return compare(programs, rows, _is_right, runtime, wires=wires)
+
+
+def _program(function: Any, target: Target) -> Callable[[Labelled], Any]:
+    async def call_async(row: Labelled) -> Any:
+        return await function(**row.arguments)
+
+    return call_async if target.is_async else partial(_call, function)
+
+
+def _call(function: Callable[..., Any], row: Labelled) -> Any:
+    return function(**row.arguments)
+
+
+def _is_right(row: Labelled, value: Any) -> bool:
+    return bool(value == row.expected)
+
+
+def write(tried: list[Tried], console: Console, file: Path | None = None) -> None:
+    """Print the table and what to do; write the figures and each row's mark to a file if there is one."""
+    lines = [each.line() for each in tried]
+    table = Table(*lines[0], title=f"{len(tried[0].marks):,} rows, each in every wire; shares with their 95% intervals")
+    for line in lines:
+        table.add_row(*map(str, line.values()))
+    console.print(table)
+    for each in tried:
+        if each.problem is not None:
+            problem = (
+                f"{each.wire}: {each.failed:,} failed, the first with {type(each.problem).__name__}: {each.problem}"
+            )
+            console.print(problem, markup=False, highlight=False)
+    console.print(advice(tried), markup=False, highlight=False)
+    if file is not None:
+        found = [
+            line | {"marks": [each.marks[row] for row in sorted(each.marks)]}
+            for line, each in zip(lines, tried, strict=True)
+        ]
+        file.write_text(json.dumps({"wires": found, "advice": advice(tried)}, indent=1), encoding="utf-8")

@@ -1,0 +1,160 @@
+"""`typefold wires`: a function on labelled rows in each wire."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Command
+from typefold import current
+from typefold.wires import Tried, advice, difference, interval
+
+MODULE = '''
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+from typefold import ask, configure, prompt
+from typefold.compiler.laws import Recogniser
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+
+class Label(BaseModel):
+    kind: Literal["billing", "delivery"]
+    urgency: Annotated[int, Field(ge=0, le=5)]
+
+
+def answer(request: Any) -> str:
+    """Right in every wire, but that in the compact one all is billing."""
+    late = "late" in request.prompt[-1].content
+    by = Recogniser.of(request.constraint)
+    kind = "delivery" if late else "billing"
+    texts = [f'{{"kind": "{kind}", "urgency": 2}}', f'{{"kind":"{kind}","urgency":2}}', '["billing", 2]']
+    return next((text for text in texts if by.admits(text)), "keep")
+
+
+@prompt
+def classify(text: str) -> Label:
+    return ask(f"Label {text}")
+
+
+def program(text: str) -> str:
+    return classify(text).kind
+
+
+async def awaited(text: str) -> Label:
+    return await classify.aio(text)
+
+
+@prompt
+def judge(text: str) -> Literal["keep", "drop"]:
+    return ask(text)
+
+
+configure(ScriptedEngine(answers=answer))
+'''
+
+
+@pytest.fixture
+def labels(folder: Path) -> Iterator[Path]:
+    (folder / "labels.py").write_text(MODULE, encoding="utf-8")
+    rows = [
+        {"text": f"{word} {number}", "expected": {"kind": kind, "urgency": 2}}
+        for number in range(30)
+        for word, kind in (("late", "delivery"), ("bill", "billing"))
+    ]
+    (folder / "in.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    yield folder
+    sys.modules.pop("labels", None)
+
+
+def test_each_wire_is_tried_on_every_row_and_advice_is_given(labels: Path, command: Command) -> None:
+    done = command("wires", "labels:classify", "--labels", "in.jsonl", "--json", "out.json")
+    assert done.exit_code == 0, done.output
+    found = json.loads((labels / "out.json").read_text(encoding="utf-8"))
+    shares = {each["wire"]: sum(each["marks"]) for each in found["wires"]}
+    assert shares == {"spaced": 60, "tight": 60, "compact": 30}
+    assert {len(each["marks"]) for each in found["wires"]} == {60}
+    assert all(each["failed"] == 0 and each["tokens out a row"] > 0 for each in found["wires"])
+    assert found["advice"].startswith('wire="tight": ') and found["advice"].endswith("compact is right less often.")
+    assert found["advice"] in " ".join(done.output.split()) and "60 rows, each in every wire" in done.output
+
+
+@pytest.mark.parametrize("name", ["program", "awaited"])
+def test_a_program_is_tried_by_the_runtimes_wire(labels: Path, command: Command, name: str) -> None:
+    expected = "delivery" if name == "program" else {"kind": "delivery", "urgency": 2}
+    (labels / "in.jsonl").write_text(json.dumps({"text": "late", "label": expected}), encoding="utf-8")
+    done = command("wires", f"labels:{name}", "-l", "in.jsonl", "--column", "label", "--json", "out.json")
+    assert done.exit_code == 0, done.output
+    found = json.loads((labels / "out.json").read_text(encoding="utf-8"))
+    assert [each["marks"] for each in found["wires"]] == [[True], [True], [False]]
+    assert current().wire is None
+
+
+def test_labels_of_csv_are_json_or_text(labels: Path, command: Command) -> None:
+    (labels / "in.csv").write_text('text,expected\nlate,"{""kind"": ""delivery"", ""urgency"": 2}"\n', encoding="utf-8")
+    assert command("wires", "labels:classify", "-l", "in.csv").exit_code == 0
+    (labels / "in.csv").write_text("text,expected\nlate,delivery\n", encoding="utf-8")
+    assert command("wires", "labels:program", "-l", "in.csv").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("record", "function", "said"),
+    [
+        (
+            {"text": "a"},
+            "classify",
+            "row 1 of the labels: there is no expected; name the column of the labels: --column",
+        ),
+        ({"expected": {}}, "classify", "row 1 of the labels: text: there is no value"),
+        (
+            {"text": "a", "expected": {"kind": "x", "urgency": 2}},
+            "classify",
+            "row 1 of the labels: its expected is no value that labels:classify can give: Input should be 'billing' or "
+            "'delivery'",
+        ),
+        (
+            {"text": "a", "expected": "keep"},
+            "judge",
+            "labels:judge answers in bare text, which is the same in every wire",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_a_row_runs(
+    labels: Path, command: Command, record: dict[str, object], function: str, said: str
+) -> None:
+    (labels / "in.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    done = command("wires", f"labels:{function}", "--labels", "in.jsonl")
+    assert (done.exit_code, done.stderr) == (2, f"typefold: {said}\n")
+
+
+def test_rows_that_fail_say_why(labels: Path, command: Command) -> None:
+    module = (
+        (labels / "labels.py").read_text(encoding="utf-8").replace("return classify(text).kind", 'raise KeyError("k")')
+    )
+    (labels / "labels.py").write_text(module, encoding="utf-8")
+    (labels / "in.jsonl").write_text(json.dumps({"text": "late", "expected": "delivery"}), encoding="utf-8")
+    done = command("wires", "labels:program", "-l", "in.jsonl")
+    assert done.exit_code == 0 and "spaced: 1 failed, the first with KeyError: 'k'" in done.output
+    assert "No wire gave a right answer" in done.output
+
+
+def test_an_interval_holds_the_share_and_narrows() -> None:
+    assert interval(0, 0) == (0.0, 1.0)
+    low, high = interval(80, 100)
+    wide_low, wide_high = interval(8, 10)
+    assert wide_low < low < 0.8 < high < wide_high
+
+
+def test_a_wire_that_is_right_more_often_is_advised_and_else_the_shortest() -> None:
+    every, half = dict.fromkeys(range(40), True), {row: row % 2 == 0 for row in range(40)}
+    long, short = Tried("spaced", every, output_tokens=100), Tried("compact", half, output_tokens=50)
+    assert difference(long, short)[0] == 0.5
+    assert advice([long, short]) == 'wire="spaced": it is right more often than every other, beyond chance.'
+    short.marks = every
+    assert advice([long, short]) == (
+        'wire="compact": 50% fewer tokens than the longest of those that these rows can\'t tell apart (spaced).'
+    )

@@ -1,0 +1,69 @@
+"""The compact wire on a real model: hot answers are values, and a function is compared on labelled rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+from returns.result import Success
+
+from tests.catalogue import ENTRIES
+from typefold import DecodeError, Invalid, Runtime, Truncated, WireFormat, ask, output_type, prompt
+from typefold.compiler.laws import failed_checks
+from typefold.program import run
+from typefold.wires import advice, compare
+
+pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:.*ReadOnly")]
+
+SOURCES = ("Character", "Film", "Ship", 'Annotated[Circle | Square, Field(discriminator="kind")]', "Tree")
+KINDS = [output_type(entry.hint, wire="compact") for entry in ENTRIES if entry.source in SOURCES]
+
+
+def test_hot_answers_in_the_compact_wire_are_values_or_fail_a_named_check(runtime: Runtime) -> None:
+    assert len(KINDS) == len(SOURCES)
+
+    def ask_for(kind: Any) -> Any:
+        return runtime.generate(
+            f"Make one up. {kind.shape}", output_type=kind.hint, wire="compact", temperature=1.2, seed=3, max_tokens=96
+        )
+
+    for kind, result in zip(KINDS * 4, run.safe(ask_for, KINDS * 4), strict=True):
+        if isinstance(result, Success):
+            assert kind.decode(kind.encode(result.unwrap())) == result.unwrap()
+            continue
+        error = result.failure()
+        if not isinstance(error, Truncated):
+            assert isinstance(error, Invalid), error
+            with pytest.raises(DecodeError) as caught:
+                kind.decode(error.text)
+            assert failed_checks(kind, caught.value), error
+
+
+class Person(BaseModel):
+    age: Annotated[int, Field(ge=0, le=99)]
+    city: Literal["Oslo", "Lima"]
+
+
+def test_wires_are_compared_on_labelled_rows(runtime: Runtime) -> None:
+    @prompt(temperature=0, max_tokens=48, runtime=runtime)
+    def read(text: str) -> Person:
+        return ask(f"Give the age and the city in this text. {text}")
+
+    rows = [(f"Ann is {age} and lives in {city}.", Person(age=age, city=city)) for age in (31, 47) for city in CITIES]
+    programs = {wire.name.lower(): _on_texts(read.using(wire=wire)) for wire in WireFormat}
+    tried = compare(programs, rows, lambda row, value: bool(value == row[1]), runtime)
+    spaced, _, compact = tried
+    assert [each.failed for each in tried] == [0, 0, 0]
+    assert 0 < compact.output_tokens < spaced.output_tokens and compact.prompt_tokens < spaced.prompt_tokens
+    assert advice(tried)
+
+
+CITIES: tuple[Literal["Oslo", "Lima"], ...] = ("Oslo", "Lima")
+
+
+def _on_texts(function: Any) -> Any:
+    def call(row: tuple[str, Person]) -> Any:
+        return function(row[0])
+
+    return call
