@@ -18,7 +18,7 @@ pytestmark = pytest.mark.engine
 def test_each_row_of_a_batch_has_its_own_adapter(model: str, tmp_path: Path) -> None:
     script = Path(__file__).with_name("adapted.py")
     done = subprocess.run(
-        [sys.executable, str(script), model, str(tmp_path)], capture_output=True, text=True, timeout=480
+        [sys.executable, str(script), model, str(tmp_path)], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-4000:]
     facts: dict[str, Any] = json.loads(done.stdout.rpartition("FACTS")[2])

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.engine
 def test_a_model_sees_the_images_that_stand_in_its_messages(model: str, tmp_path: Path) -> None:
     script = Path(__file__).with_name("seen.py")
     done = subprocess.run(
-        [sys.executable, str(script), model, str(tmp_path)], capture_output=True, text=True, timeout=480
+        [sys.executable, str(script), model, str(tmp_path)], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-4000:]
     facts: dict[str, Any] = json.loads(done.stdout.rpartition("FACTS")[2])
