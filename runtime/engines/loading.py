@@ -82,6 +82,8 @@ def loading_of(
     options |= engine_options
     if cpu and options.get("enable_lora"):
         options["max_loras"] = options.get("max_loras", 1) + 1  # the last place must stay empty: see `adapters`
+        if options.get("max_cpu_loras") is not None:  # which can't be fewer
+            options["max_cpu_loras"] = max(options["max_cpu_loras"], options["max_loras"])
     given: object = options.get("structured_outputs_config") or {}
     if is_dict(given):
         backend = given.get("backend", "xgrammar")

@@ -106,6 +106,7 @@ def test_on_a_cpu_no_adapter_gets_the_last_place() -> None:
         known.request(Adapter("c", "org/x"))
     asked = {"enable_lora": True, "max_loras": 2}
     assert loading_of(asked, cpu=True, cuda=False).options["max_loras"] == 3
+    assert loading_of({**asked, "max_cpu_loras": 2}, cpu=True, cuda=False).options["max_cpu_loras"] == 3
     assert loading_of(asked, cpu=False, cuda=True).options["max_loras"] == 2
     assert "max_loras" not in loading_of({}, cpu=True, cuda=False).options
 
