@@ -9,7 +9,7 @@ may be alike: where several members are, or may be, arrays, the objects among th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from functools import cache
 from itertools import combinations
 from types import UnionType
 from typing import Any, Union, get_args
@@ -24,9 +24,8 @@ from typefold.compiler.json_text import write
 from typefold.compiler.overlap import Undecided, shared_text
 from typefold.compiler.recognise import Matcher, recognises
 from typefold.compiler.registry import default_registry
-from typefold.compiler.spacing import Spacing
 from typefold.compiler.type_wire import JsonSchema, Wire
-from typefold.compiler.wire import Expr, Language, choice
+from typefold.compiler.wire import Language, choice
 
 _MOST_MEMBERS = 300  # each is compared with each
 _SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
@@ -64,6 +63,10 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
 
     positional = context.positional
 
+    @cache
+    def language(index: int) -> Language:
+        return Language(wires[index].expr, state.rules)  # all of which are known once there is an answer
+
     def finish() -> None:
         for one, other in combinations(range(len(wires)), 2):
             if not (wires[one].plain and wires[other].plain):
@@ -82,8 +85,8 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
     def from_json(data: Any) -> Any:
         text = context.spacing.dump(data)
         problem = ValueError(f"{json.dumps(data)} is of no member of {describe(hint)}")
-        for wire in wires:
-            if recognises(Language(wire.expr, state.rules), text):
+        for index, wire in enumerate(wires):
+            if recognises(language(index), text):
                 try:
                     return wire.from_json(data)
                 except ValueError as error:  # a post-check of this member; another that shares the text may take it
@@ -93,7 +96,9 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
     def expand(data: Any) -> Any:
         if not isinstance(data, (list, dict)):
             return data
-        return expanded(_writer(wires, context.spacing, state.rules, data), data)
+        text = write(data, context.spacing)
+        found = _writer([language(index) for index in range(len(wires))], text)
+        return data if found is None else expanded(wires[found], data)
 
     return Wire(
         choice(*(wire.expr for wire in wires)),
@@ -127,14 +132,13 @@ def _stands_for_object(schema: JsonSchema, context: Context) -> bool:
     return "x-positions" in found
 
 
-def _writer(wires: list[Wire[Any]], spacing: Spacing, rules: Mapping[str, Expr], data: Any) -> Wire[Any]:
-    """The member that wrote some data or, where there is only a beginning of it, the first that may have."""
-    text = write(data, spacing)
-    for wire in wires:
-        if recognises(Language(wire.expr, rules), text):
-            return wire
+def _writer(languages: list[Language], text: str) -> int | None:
+    """Which member's text it is or, where there is only a beginning of one, which is the first whose it may be."""
+    for index, language in enumerate(languages):
+        if recognises(language, text):
+            return index
     begun = text.rstrip('"]}')
-    return next((wire for wire in wires if not Matcher.start(Language(wire.expr, rules)).advance(begun).dead), wires[0])
+    return next((i for i, language in enumerate(languages) if not Matcher.start(language).advance(begun).dead), None)
 
 
 def _tell_apart(

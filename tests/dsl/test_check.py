@@ -325,3 +325,35 @@ def test_it_needs_neither_mypy_nor_vllm(write: Write) -> None:
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_type_is_judged_in_the_wire_that_is_named(write: Write) -> None:
+    path = write(
+        """
+        from dataclasses import dataclass
+        from typefold import ask, output_type, prompt
+
+        @dataclass
+        class Metres:
+            length: float
+
+        @dataclass
+        class Feet:
+            length: float
+
+        @prompt(wire="compact")
+        def tall(text: str) -> Metres | Feet:
+            return ask(text)
+
+        @prompt
+        def wide(text: str) -> Metres | Feet:
+            return ask(text)
+
+        @prompt(wire="short")
+        def deep(text: str) -> Metres:
+            return ask(text)
+
+        KIND = output_type(Metres | Feet, wire="compact")
+        """
+    )
+    assert found(check([path])) == [(17, 24, "prompt-return"), (20, 14, "prompt-option")]
