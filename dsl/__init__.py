@@ -47,6 +47,7 @@ from typefold.samples import AsyncSamples, Samples
 from typefold.selection import configure, current
 from typefold.special import Logged, Reasoned, Scored
 from typefold.streams import AsyncStream, Stream
+from typefold.tools import ToolCall, Tools
 from typefold.voting import Best, Votes, best_of, majority
 
 __version__ = "0.1.0"
@@ -90,6 +91,8 @@ __all__ = [
     "TemplateError",
     "TimedOut",
     "TokenLogprob",
+    "ToolCall",
+    "Tools",
     "Truncated",
     "UnsupportedType",
     "Votes",

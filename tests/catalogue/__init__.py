@@ -31,6 +31,7 @@ from . import (
     recursive,
     refused,
     text,
+    tools,
     unions,
 )
 
@@ -49,6 +50,7 @@ _MODULES = (
     pydantic_types,
     addresses,
     own,
+    tools,
     attrs_msgspec,
     generics,
     recursive,

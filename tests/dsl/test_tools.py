@@ -1,0 +1,212 @@
+"""`ToolCall` and `Tools`: a model chooses among typed functions, and the program calls what it chose."""
+
+import pickle
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Optional
+
+import pytest
+from pydantic import BaseModel, Field
+
+from typefold import (
+    Invalid,
+    Message,
+    PromptUsageError,
+    Runtime,
+    ToolCall,
+    Tools,
+    UnsupportedType,
+    WireFormat,
+    ask,
+    assistant,
+    output_type,
+    prompt,
+    run,
+    user,
+)
+from typefold.compiler.laws import check_laws
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+
+class Place(BaseModel):
+    city: str
+    country: Annotated[str, Field(min_length=2, max_length=2)]
+
+
+def add(a: int, b: int = 1) -> int:
+    """Add two numbers.
+
+    And this is for people.
+    """
+    return a + b
+
+
+def weather(place: Place, /, *, unit: Literal["C", "F"] = "C") -> str:
+    """The weather somewhere."""
+    return f"12 {unit} in {place.city}"
+
+
+def schema(copy: bool) -> None:
+    """A function whose names are those of pydantic's methods."""
+    assert copy
+
+
+@prompt
+def twice(number: int) -> int:
+    """Twice a number, by the model."""
+    return ask(f"Twice {number}?")
+
+
+tools = Tools(add, weather, schema)
+Call = Annotated[ToolCall[int | str | None], tools]
+
+
+class Answer(BaseModel):
+    answer: str
+
+
+HINTS: list[Any] = [Call, Call | Answer, list[Call], Optional[Annotated[ToolCall[int], Tools(add)]]]  # noqa: UP045
+
+
+@prompt
+def step(history: list[Message]) -> Annotated[ToolCall[int | str | None], tools] | Answer:
+    return ask(history)
+
+
+@prompt
+def choose(question: str) -> Annotated[ToolCall[int], Tools(add, twice)]:
+    return ask(question)
+
+
+def test_a_call_is_read_with_typed_arguments_and_gives_what_its_function_gives() -> None:
+    kind = output_type(Call)
+    call = kind.decode('{"name": "weather", "arguments": {"place": {"city": "Rome", "country": "IT"}, "unit": "F"}}')
+    assert call.arguments == {"place": Place(city="Rome", country="IT"), "unit": "F"}
+    assert (call.name, call.function, call()) == ("weather", weather, "12 F in Rome")
+    assert kind.decode('{"name": "add", "arguments": {"a": 2}}')() == 3
+    assert kind.decode('{"name": "schema", "arguments": {"copy": true}}')() is None
+
+
+def test_a_call_is_written_as_it_is_read_and_said() -> None:
+    kind, call = output_type(Call), ToolCall.of(weather, Place(city="Rome", country="IT"))
+    text = '{"name": "weather", "arguments": {"place": {"city": "Rome", "country": "IT"}}}'
+    assert kind.encode(call) == text == str(call)
+    assert kind.decode(text) == call == pickle.loads(pickle.dumps(call))
+    assert repr(call) == "ToolCall(name='weather', arguments={'place': Place(city='Rome', country='IT')})"
+    with pytest.raises(TypeError, match="missing a required argument: 'a'"):
+        ToolCall.of(add)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("wire", list(WireFormat))
+@pytest.mark.parametrize("hint", HINTS)
+def test_the_laws_hold(hint: Any, wire: WireFormat) -> None:
+    counts = check_laws(output_type(hint, wire=wire))
+    assert counts.texts
+
+
+def test_a_call_stands_in_other_types() -> None:
+    class Plan(BaseModel):
+        why: str
+        calls: list[Call]
+
+    kind = output_type(Plan)
+    plan = Plan(why="because", calls=[ToolCall.of(add, 1, 2)])
+    text = '{"why": "because", "calls": [{"name": "add", "arguments": {"a": 1, "b": 2}}]}'
+    assert kind.encode(plan) == text and kind.decode(text) == plan
+    assert plan.model_dump(mode="json")["calls"] == [{"name": "add", "arguments": {"a": 1, "b": 2}}]
+
+
+def test_the_model_is_told_the_tools() -> None:
+    told = output_type(Call).shape or ""
+    assert '{"name": "add" (Add two numbers.), "arguments": {"a": integer, "b": integer (optional)}}' in told
+    assert "for people" not in told
+
+
+def test_an_agent_calls_tools_until_it_answers() -> None:
+    def agent(question: str) -> str:
+        history = [user(question)]
+        while True:
+            said = step(history)
+            if isinstance(said, Answer):
+                return said.answer
+            history += [assistant(str(said)), user(f"{said.name} gave {said()}")]
+
+    script = ['{"name": "add", "arguments": {"a": 20, "b": 22}}', '{"answer": "42"}']
+    engine = ScriptedEngine(answers=script)
+    with Runtime(engine):
+        assert agent("20 + 22?") == "42"
+    assert [
+        message.content.partition("\n")[0] for message in engine.requests[1].prompt if isinstance(message, Message)
+    ] == [
+        "20 + 22?",
+        script[0],
+        "add gave 42",
+    ]
+
+
+def test_a_prompt_function_is_a_tool_and_its_call_joins_the_batch() -> None:
+    def program(question: str) -> int:
+        return choose(question)()
+
+    def answer(request: Any) -> str:
+        asked = str(request.prompt[-1].content)
+        return "8" if asked.startswith("Twice 4?") else '{"name": "twice", "arguments": {"number": 4}}'
+
+    with Runtime(ScriptedEngine(answers=answer)):
+        assert run(program, ["a", "b"]) == [8, 8]
+
+
+def test_what_no_tool_takes_is_invalid_and_no_constraint_admits_it() -> None:
+    language = output_type(Call).constraint.language
+    assert language is not None
+    with Runtime(ScriptedEngine(answers=['{"name": "remove", "arguments": {}}'])), pytest.raises(Invalid):
+        choose("x")
+
+
+def no_hint(a) -> int:  # type: ignore[no-untyped-def]  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
+    return 0
+
+
+def many(*numbers: int) -> int:
+    return 0
+
+
+async def later(a: int) -> int:
+    return a
+
+
+WRONG: list[tuple[Any, str]] = [
+    ((), "there is no function to choose"),
+    ((add, add), "two functions have one name (of add, add)"),
+    ((no_hint,), "the parameter a of no_hint has no annotation"),
+    ((many,), "many takes *numbers: int, of which a model knows no names"),
+    ((later,), "later is an `async def`"),
+]
+
+
+@pytest.mark.parametrize(("functions", "message"), WRONG)
+def test_what_can_be_no_tool_is_said(functions: tuple[Callable[..., Any], ...], message: str) -> None:
+    with pytest.raises(PromptUsageError, match=re.escape(message)):
+        Tools(*functions)
+
+
+def test_a_type_that_is_wrong_about_its_tools_is_refused_at_decoration() -> None:
+    with pytest.raises(
+        UnsupportedType, match=re.escape("has the tool weather, which gives str; write ToolCall[int | str]")
+    ):
+
+        @prompt
+        def wrong(text: str) -> Annotated[ToolCall[int], Tools(add, weather)]:
+            return ask(text)
+
+    with pytest.raises(UnsupportedType, match="names no tools; write Annotated"):
+
+        @prompt
+        def bare(text: str) -> ToolCall[int]:
+            return ask(text)
+
+    def odd(a: complex) -> int:
+        return 0
+
+    with pytest.raises(UnsupportedType, match=r"return\.arguments\['a'\].*complex"):
+        output_type(Annotated[ToolCall[int], Tools(odd)])
