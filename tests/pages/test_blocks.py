@@ -10,7 +10,7 @@ import pytest
 from mypy import api
 
 from .blocks import ELSEWHERE, PAGES, ROOT, blocks
-from .conftest import RunPage
+from .running import run_page
 
 WITH_CODE = [
     page
@@ -35,9 +35,9 @@ ignore_missing_imports = true
 """
 
 
-@pytest.mark.usefixtures("no_model_is_loaded")
+@pytest.mark.usefixtures("no_model_is_loaded", "folder", "capsys")
 @pytest.mark.parametrize("page", WITH_CODE)
-def test_the_blocks_of_a_page_run(page: str, run_page: RunPage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_blocks_of_a_page_run(page: str) -> None:
     run_page(page)
 
 

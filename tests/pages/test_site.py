@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -14,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import typefold
+import typefold.testing
+from typefold import compiler, runtime
 
 from .blocks import PAGES, ROOT
 
@@ -38,6 +44,21 @@ def test_links_of_pages_outside_the_site_lead_somewhere() -> None:
         text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
             assert target.startswith("https://") or (ROOT / target).exists(), f"{page}: {target}"
+
+
+def test_whatever_is_public_is_in_the_reference() -> None:
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES if page.startswith("docs/reference/"))
+    shown: list[Any] = []
+    for name in re.findall(r"^::: ([\w.]+)$", text, flags=re.MULTILINE):
+        found = pkgutil.resolve_name(name)
+        shown += [vars(found)[each] for each in found.__all__] if inspect.ismodule(found) else [found]
+    public = [(module, name) for module in (typefold, typefold.testing, compiler, runtime) for name in module.__all__]
+    missing = [
+        f"{module.__name__}.{name}"
+        for module, name in public
+        if not any(getattr(module, name) is each or type(getattr(module, name)) is each for each in shown)
+    ]
+    assert not missing, f"give these a `::: name` on a page of docs/reference/: {', '.join(missing)}"
 
 
 @pytest.fixture(scope="module")
