@@ -147,8 +147,8 @@ def _answer(asked: Asked, *, runtime: Runtime, wire: WireFormat, condition: str,
     turns: list[Message] = []
     if condition == "examples":
         kind = output_type(hint, wire=wire)
-        for question, value in asked.others:
-            turns += [user(question), assistant(kind.encode(value))]
+        for question, right in asked.others:
+            turns += [user(question), assistant(kind.encode(right))]
     turns.append(user(asked.question))
     value: Any = runtime.generate(
         turns, output_type=hint, wire=wire, shape=condition != "untold", temperature=0.0, max_tokens=80
@@ -189,7 +189,7 @@ def _share(tried: Tried, asked: list[Asked], task: str) -> float:
 
 def _fields(asked: list[Asked], given: dict[int, Any]) -> float:
     right = [
-        id(row) in given and getattr(given[id(row)], name) == value
+        id(row) in given and bool(getattr(given[id(row)], name) == value)
         for row in asked
         for name, value in dict(row.answer).items()
     ]

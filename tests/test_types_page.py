@@ -17,11 +17,11 @@ import typing_extensions
 
 from typefold import Logged, Reasoned, Scored
 from typefold.compiler import Hook, OutputType, Registry, UnsupportedType, WireFormat, default_registry, output_type
-from typefold.compiler.laws import same
+from typefold.compiler.laws import check_laws, same
 
 from .catalogue import ENTRIES, REFUSED, Entry
 from .catalogue.page import page
-from .laws.matchers import Vocabulary, XGrammar, small_vocabulary
+from .laws.matchers import Guidance, Vocabulary, XGrammar, small_vocabulary
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*ReadOnly")  # pydantic's, which does not hinder a change
 
@@ -59,6 +59,11 @@ def is_exact(key: Any) -> bool:
 @pytest.fixture(scope="module")
 def xgrammar() -> XGrammar:
     return XGrammar(Vocabulary(small_vocabulary()))
+
+
+@pytest.fixture(scope="module")
+def guidance() -> Guidance:
+    return Guidance(Vocabulary(small_vocabulary()))
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +118,16 @@ def test_a_sample_comes_back(entry: Entry, wire: WireFormat) -> None:
     kind: OutputType[Any] = output_type(entry.hint, wire=wire)
     assert kind.wire.accepts(entry.sample)
     assert same(kind.decode(kind.encode(entry.sample)), entry.sample)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=str)
+def test_the_laws_hold_in_the_compact_wire_where_it_is_another(
+    entry: Entry, xgrammar: XGrammar, guidance: Guidance
+) -> None:
+    kind: OutputType[Any] = output_type(entry.hint, wire=WireFormat.COMPACT)
+    if kind.wire.expand is not None:
+        for engine in (xgrammar, guidance):
+            check_laws(kind, [entry.sample], matcher=engine.matcher(kind.constraint), samples=5, every=True)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=str)
