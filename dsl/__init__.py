@@ -20,6 +20,7 @@ from typefold.deferred import Deferred
 from typefold.definition import Example, example
 from typefold.demo_model import demo_model
 from typefold.errors import BatchError, NoRuntime, PromptUsageError
+from typefold.frames import to_frame
 from typefold.gather import gather
 from typefold.images import image
 from typefold.messages import Message, ask, assistant, raw, system, user
@@ -112,5 +113,6 @@ __all__ = [
     "raw",
     "run",
     "system",
+    "to_frame",
     "user",
 ]

@@ -68,7 +68,7 @@ class AsyncPrompt(Later[P, R]):
     ) -> list[R]:
         """Ask for every item, as one batch; see `Prompt.map`."""
         plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(await answers_awaited(plan.rows(((item, *args), kwargs) for item in items)))
+        return values(await answers_awaited(plan.mapped(items, args, kwargs)))
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -127,7 +127,7 @@ class AsyncSafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every item, as one batch; a `Result` for each, in order."""
         plan = cast("AsyncSafePrompt[..., R]", self)._plan
-        return await answers_awaited(plan.rows(((item, *args), kwargs) for item in items))
+        return await answers_awaited(plan.mapped(items, args, kwargs))
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from typefold.calls import Call, attempt, with_shape
+from typefold.columns import cells, is_column, missing, takes_none
 from typefold.compiler import Explanation, Message, OutputType, WireFormat
 from typefold.compiler.explain import explain
 from typefold.deferred import is_deferred
@@ -18,7 +19,7 @@ from typefold.definition import Definition, Example
 from typefold.errors import PromptUsageError
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options
-from typefold.runtime import PromptError
+from typefold.runtime import BadInput, PromptError
 from typefold.selection import named
 
 __all__ = ["Arguments", "Plan"]
@@ -164,9 +165,21 @@ class Plan(Generic[R]):
         """A call, or an error, for each row of arguments, made as it is taken."""
         return (self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows))
 
-    def sampled(self, rows: Iterable[Arguments], n: int) -> Iterator[Call[R] | PromptError]:
-        """`n` calls, or as often its error, for each row of arguments; the row's message is made once."""
-        for row, call in enumerate(self.rows(rows)):
+    def mapped(
+        self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Iterator[Call[R] | PromptError]:
+        """A call, or an error, for each item of an iterable or cell of a column, as the first argument."""
+        function, bound = self.definition.function, len(self.bound)
+        guarded = is_column(items) and not takes_none(function, bound)
+        for row, item in enumerate(cells(items)):
+            if guarded and item is None:
+                yield BadInput(function=self.name, row=row, reason=missing(function, bound))
+            else:
+                yield self.attempt((item, *args), kwargs, row)
+
+    def sampled(self, calls: Iterable[Call[R] | PromptError], n: int) -> Iterator[Call[R] | PromptError]:
+        """`n` calls for each row's call, or as often its error; the row's message is made once."""
+        for row, call in enumerate(calls):
             yield from self.drawn(call, n, row)
 
     def drawn(self, call: Call[R] | PromptError, n: int, row: int | None = None) -> Iterator[Call[R] | PromptError]:

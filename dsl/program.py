@@ -16,15 +16,18 @@ from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import closing
 from typing import Any, Concatenate, TypeVar, overload
 
-from returns.result import Result, Success
+from returns.result import Failure, Result, Success
 from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.batch import in_order
 from typefold.calls import values
+from typefold.columns import cells, is_column, missing, takes_none
 from typefold.errors import PromptUsageError
+from typefold.places import name_of
 from typefold.progress import Progress, length
 from typefold.prompt import Prompt
 from typefold.rows import AsyncRows, Rows, Starter, usual_window
+from typefold.runtime import BadInput
 
 __all__ = ["Run", "run"]
 
@@ -79,7 +82,7 @@ class Run:
 
         Args:
             function: A program for one row, of one argument; it may call prompts, itself, anything. `async def` too.
-            rows: Its arguments, one for each row; any iterable.
+            rows: Its arguments, one for each row; any iterable, or a column: a Series of pandas or polars, a pyarrow array.
             window: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
             key: Names a row, for a journal: its answers are found again under this name, whatever else its input says. By
                 default a row is known by its whole input.
@@ -102,7 +105,7 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return values(_all(function, ((row,) for row in rows), window, key, length(rows)))
+        return values(_all(function, _single(function, rows), window, key, length(rows)))
 
     @overload
     def starmap(
@@ -180,7 +183,7 @@ class Run:
         key: Callable[[Any], object] | None = None,
     ) -> Any:
         """Run a function for every row; a `Result` for each, in order, and nothing raised for a row."""
-        return _all(function, ((row,) for row in rows), window, key, length(rows))
+        return _all(function, _single(function, rows), window, key, length(rows))
 
     @overload
     def stream(
@@ -231,7 +234,7 @@ class Run:
             >>> sorted((index, result.unwrap()) for index, result in run.stream(str.upper, iter("ab")))
             [(0, 'A'), (1, 'B')]
         """
-        return _watched(_stream(function, ((row,) for row in rows), window, key), length(rows))
+        return _watched(_stream(function, _single(function, rows), window, key), length(rows))
 
 
 run = Run()
@@ -240,7 +243,7 @@ run = Run()
 
 def _stream(
     function: Callable[..., Any],
-    rows: Iterable[tuple[Any, ...]],
+    rows: Iterable[tuple[Any, ...] | BadInput],
     window: int | None,
     key: Callable[..., object] | None,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
@@ -259,14 +262,17 @@ def _stream(
             except StopIteration:
                 exhausted = True
                 continue
-            starter.start(index, *arguments)
+            if isinstance(arguments, BadInput):
+                yield index, Failure(arguments)
+            else:
+                starter.start(index, *arguments)
     finally:
         starter.close()
 
 
 def _all(
     function: Callable[..., Any],
-    rows: Iterable[tuple[Any, ...]],
+    rows: Iterable[tuple[Any, ...] | BadInput],
     window: int | None,
     key: Callable[..., object] | None,
     total: int | None,
@@ -282,6 +288,16 @@ def _watched(
         for index, result in stream:
             progress.row(failed=not isinstance(result, Success))
             yield index, result
+
+
+def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tuple[Any, ...] | BadInput]:
+    """Rows of one argument; of a column its cells, and an error for one without a value that the function has to have."""
+    guarded = is_column(rows) and not takes_none(function)
+    for row, cell in enumerate(cells(rows)):
+        if guarded and cell is None:
+            yield BadInput(function=name_of(function), row=row, reason=missing(function))
+        else:
+            yield (cell,)
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

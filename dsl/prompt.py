@@ -60,7 +60,8 @@ class Prompt(Later[P, R]):
         """Ask for every item, as one batch.
 
         Args:
-            items: Values of the first parameter.
+            items: Values of the first parameter: any iterable, or a column (a Series of pandas or polars, a pyarrow array),
+                in which a missing value, for a parameter that takes no `None`, is its row's `BadInput`.
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
 
@@ -71,7 +72,7 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.rows(((item, *args), kwargs) for item in items), length(items)))
+        return values(answers(plan.mapped(items, args, kwargs), length(items)))
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -175,7 +176,7 @@ class SafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every item, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.rows(((item, *args), kwargs) for item in items), length(items))
+        return answers(plan.mapped(items, args, kwargs), length(items))
 
     def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md

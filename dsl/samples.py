@@ -39,6 +39,7 @@ class _Drawn(Generic[P, R]):
         _check(plan, n)
         self._plan = plan
         self._n = n
+        self.__wrapped__ = plan.definition.function
 
     def __repr__(self) -> str:
         return f"<{self._n} samples of {self._plan.name}{self._plan.definition.signature}>"
@@ -79,7 +80,7 @@ class Samples(_Drawn[P, R]):
             BatchError: Some samples failed; it holds the `Result` of each, those of one item after those of the other.
         """
         drawn = cast("Samples[..., R]", self)
-        calls = drawn._plan.sampled((((item, *args), kwargs) for item in items), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
         return drawn._grouped(values(answers(calls, drawn._total(items))))
 
     def starmap(
@@ -93,7 +94,7 @@ class Samples(_Drawn[P, R]):
             BatchError: Some samples failed; it holds the `Result` of each, those of one row after those of the other.
         """
         drawn = cast("Samples[..., R]", self)
-        calls = drawn._plan.sampled(((tuple(row), {}) for row in rows), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
         return drawn._grouped(values(answers(calls, drawn._total(rows))))
 
     @property
@@ -118,7 +119,7 @@ class SafeSamples(_Drawn[P, R]):
     ) -> list[list[Result[R, PromptError]]]:
         """The samples of every item, all as one batch; a `Result` for each."""
         drawn = cast("SafeSamples[..., R]", self)
-        calls = drawn._plan.sampled((((item, *args), kwargs) for item in items), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
         return drawn._grouped(answers(calls, drawn._total(items)))
 
     def starmap(
@@ -128,7 +129,7 @@ class SafeSamples(_Drawn[P, R]):
     ) -> list[list[Result[R, PromptError]]]:
         """The samples of every row of arguments, all as one batch; a `Result` for each."""
         drawn = cast("SafeSamples[..., R]", self)
-        calls = drawn._plan.sampled(((tuple(row), {}) for row in rows), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
         return drawn._grouped(answers(calls, drawn._total(rows)))
 
 
@@ -148,7 +149,7 @@ class AsyncSamples(_Drawn[P, R]):
     ) -> list[list[R]]:
         """The samples of every item, all as one batch; see `Samples.map`."""
         drawn = cast("AsyncSamples[..., R]", self)
-        calls = drawn._plan.sampled((((item, *args), kwargs) for item in items), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
         return drawn._grouped(values(await answers_awaited(calls)))
 
     @property
@@ -173,7 +174,7 @@ class AsyncSafeSamples(_Drawn[P, R]):
     ) -> list[list[Result[R, PromptError]]]:
         """The samples of every item, all as one batch; a `Result` for each."""
         drawn = cast("AsyncSafeSamples[..., R]", self)
-        calls = drawn._plan.sampled((((item, *args), kwargs) for item in items), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
         return drawn._grouped(await answers_awaited(calls))
 
 

@@ -1,0 +1,164 @@
+"""Columns of pandas, polars, pyarrow and numpy as rows, and results as frames of the first three."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+from returns.result import Failure, Result, Success
+
+from typefold import BadInput, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
+from typefold.columns import cells, takes_none
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+pd: Any = pytest.importorskip("pandas")
+pl: Any = pytest.importorskip("polars")
+arrow: Any = pytest.importorskip("pyarrow")
+
+COLUMNS: dict[str, Callable[[list[Any]], Any]] = {
+    "pandas": lambda values: pd.Series(values, dtype=object),
+    "pandas, inferred": pd.Series,
+    "polars": pl.Series,
+    "pyarrow": arrow.array,
+    "pyarrow, chunked": lambda values: arrow.chunked_array([values[:1], values[1:]]),
+}
+
+
+class Place(BaseModel):
+    city: str
+
+
+class Character(BaseModel):
+    name: str
+    age: int
+    home: Place
+    role: Literal["hero", "villain"] | None = None
+
+
+@prompt
+def name(thing: str) -> str:
+    return ask(f"Name {thing}.")
+
+
+@prompt
+def maybe(thing: str | None, sep: str = "") -> str:
+    return ask(f"Name {thing}.")
+
+
+def echo(request: Any) -> str:
+    return str(request.prompt[-1].content).partition(" ")[2][:-1]
+
+
+def kinds(column: Any) -> list[Any]:
+    return [(type(each), each) for each in cells(column)]
+
+
+@pytest.mark.parametrize("make", COLUMNS.values(), ids=COLUMNS)
+def test_a_column_is_rows(make: Callable[[list[Any]], Any]) -> None:
+    with Runtime(ScriptedEngine(answers=echo)):
+        assert name.map(make(["a", "b"])) == ["a", "b"]
+        assert run(name, make(["a", "b"])) == ["a", "b"]
+        assert name.safe.map(make(["a", "b"])) == [Success("a"), Success("b")]
+        assert name.sample(1).map(make(["a", "b"])) == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize("make", COLUMNS.values(), ids=COLUMNS)
+def test_a_missing_value_costs_its_row_where_none_is_taken(make: Callable[[list[Any]], Any]) -> None:
+    column = make(["a", None, "c"])
+    with Runtime(ScriptedEngine(answers=echo)):
+        assert maybe.map(column) == ["a", "None", "c"]
+        for results in (name.safe.map(column), run.safe(name, column), run.safe(lambda_like, column)):
+            assert (results[0], results[2]) == (Success("a"), Success("c"))
+            error = results[1].failure()
+            assert isinstance(error, BadInput) and error.row == 1
+            assert "the column has no value here, and the parameter thing takes no None; fill or drop" in str(error)
+        assert [len(row) for row in name.sample(2).safe.map(column)] == [2, 2, 2]
+
+
+def lambda_like(thing: str) -> str:
+    return thing
+
+
+def test_a_none_in_a_plain_list_is_what_it_was() -> None:
+    unsure: Any = [None]
+    with Runtime(ScriptedEngine(answers=echo)):
+        assert name.map(unsure) == ["None"]
+
+
+def test_cells_are_plain_python_values() -> None:
+    assert kinds(pd.Series([1, 2])) == kinds(pl.Series([1, 2])) == kinds(arrow.array([1, 2])) == [(int, 1), (int, 2)]
+    assert kinds(np.array([1, 2])) == kinds(pd.Series([np.int64(1), np.int64(2)], dtype=object)) == [(int, 1), (int, 2)]
+    assert kinds(pd.Series([1.5, float("nan")])) == [(float, 1.5), (type(None), None)]
+    assert kinds(pd.Series([True, pd.NA], dtype="boolean")) == [(bool, True), (type(None), None)]
+    when = datetime(2024, 5, 1, 12)
+    for column in (pd.Series([when, pd.NaT]), pl.Series([when, None]), arrow.array([when, None])):
+        assert kinds(column) == [(datetime, when), (type(None), None)]
+    assert kinds(np.array(["2024-05-01T12"], dtype="datetime64[ns]")) == [(datetime, when)]
+    assert kinds(arrow.array([{"city": "Rome", "at": [1]}])) == [(dict, {"city": "Rome", "at": [1]})]
+    assert kinds(pl.Series([[1, 2]])) == kinds(pd.Series([np.array([1, 2])])) == [(list, [1, 2])]
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1]}), arrow.table({"a": [1]})])
+def test_a_whole_table_is_refused_since_its_columns_are_no_rows(table: Any) -> None:
+    with Runtime(ScriptedEngine(answers=echo)):
+        with pytest.raises(PromptUsageError, match="has several columns; give one, as in frame"):
+            name.map(table)
+        with pytest.raises(PromptUsageError, match="has several columns; give one, as in frame"):
+            run(name, table)
+
+
+def test_what_takes_none_is_read_from_the_annotation() -> None:
+    def untyped(thing) -> None: ...  # type: ignore[no-untyped-def]  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
+
+    assert takes_none(untyped) and takes_none(maybe) and takes_none(len)  # pyright: ignore[reportUnknownArgumentType]
+    assert not takes_none(name) and not takes_none(name.sample(2))
+
+
+RESULTS: list[Result[Character, PromptError]] = [
+    Success(Character(name="Ada", age=36, home=Place(city="Rome"), role="hero")),
+    Failure(Truncated(max_tokens=1, function="make", row=1)),
+    Success(Character(name="Bob", age=41, home=Place(city="Oslo"))),
+]
+MESSAGE = str(RESULTS[1].failure())
+ROWS = [
+    {"name": "Ada", "age": 36, "home": {"city": "Rome"}, "role": "hero", "error": None, "message": None},
+    {"name": None, "age": None, "home": None, "role": None, "error": "Truncated", "message": MESSAGE},
+    {"name": "Bob", "age": 41, "home": {"city": "Oslo"}, "role": None, "error": None, "message": None},
+]
+
+
+def test_results_are_a_table_of_arrow_with_failures_in_their_places(tmp_path: Path) -> None:
+    table = to_frame(RESULTS, Character)
+    assert table.to_pylist() == ROWS
+    assert table.schema.field("home").type == arrow.struct([("city", arrow.string())])
+    assert [str(each.type) for each in table.schema][:2] == ["string", "int64"]
+
+
+def test_results_are_a_frame_of_polars_or_pandas() -> None:
+    assert to_frame(RESULTS, Character, to="polars").to_dicts() == ROWS
+    frame = to_frame(RESULTS, Character, to="pandas")
+    assert list(frame["name"])[::2] == ["Ada", "Bob"] and frame["home"][0] == {"city": "Rome"}
+    assert list(frame["error"].isna()) == [True, False, True]
+
+
+def test_values_of_other_types_are_one_column() -> None:
+    assert to_frame([1, 2], int).to_pylist() == [{"value": 1}, {"value": 2}]
+    days: list[date | None] = [date(2024, 5, 1), None]
+    assert to_frame(days, date | None).to_pylist() == [{"value": "2024-05-01"}, {"value": None}]
+    assert to_frame([["a"]], list[str]).column("value").to_pylist() == [["a"]]
+    empty: list[Character] = []
+    assert to_frame(empty, Character).column_names == ["name", "age", "home", "role"]
+
+
+def test_what_can_be_no_frame_is_said() -> None:
+    class Report(BaseModel):
+        message: str
+
+    failed: list[Result[Report, PromptError]] = [Failure(Truncated(max_tokens=1))]
+    with pytest.raises(PromptUsageError, match="the type has a field 'message', which is where failures go"):
+        to_frame(failed, Report)
+    with pytest.raises(PromptUsageError, match="to is 'arrow', 'pandas' or 'polars', not 'excel'"):
+        to_frame([1], int, to="excel")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
