@@ -54,8 +54,8 @@ from typefold.voting import Best, Votes, best_of, majority
 __version__ = "0.1.0"
 
 __all__ = [
-    "AsyncPrompt",
     "Adapter",
+    "AsyncPrompt",
     "AsyncSamples",
     "AsyncStream",
     "BadInput",
@@ -106,10 +106,10 @@ __all__ = [
     "demo_model",
     "example",
     "gather",
+    "image",
     "majority",
     "output_type",
     "prompt",
-    "image",
     "raw",
     "run",
     "system",
