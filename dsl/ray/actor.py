@@ -71,16 +71,21 @@ class Actor:
     """
 
     def __init__(self, work: Work) -> None:
-        self._journal = None if work.journal is None else JournalFolder(work.journal)
         self._work = work
-        self._runtime = configure(Runtime(work.model, journal=self._journal, **work.options))
-        # Loaded now, so that what is wrong with it ends the job; not if an earlier run may have answered everything.
-        _ = self._runtime.facts
+        self._journal = None if work.journal is None else JournalFolder(work.journal)
+        self._threads = ThreadPoolExecutor(work.batches, thread_name_prefix="typefold-batch")
+        try:
+            self._runtime = configure(Runtime(work.model, journal=self._journal, **work.options))
+            # Loaded now, so that what is wrong with it ends the job; not if an earlier run may have answered everything.
+            _ = self._runtime.facts
+        except BaseException:
+            if self._journal is not None:
+                self._journal.close()  # Ray may try again
+            raise
         self._inputs = Inputs(work.target)
         self._target = replace(work.target, function=self._guarded(work.target))
         self._convert = arrow_form(work.target)[1]
         self._broken: Exception | None = None
-        self._threads = ThreadPoolExecutor(work.batches, thread_name_prefix="typefold-batch")
 
     async def __call__(self, table: Any) -> Any:
         """A batch, a `pyarrow.Table`, with its results."""
