@@ -30,7 +30,12 @@ def test_on_a_cpu_the_engine_is_in_this_process_unless_the_environment_says_othe
 def test_on_a_gpu_the_engine_has_a_process_and_vllm_s_own_defaults() -> None:
     loading = loading_of({}, cpu=False, cuda=True)
     assert (loading.own_process, loading.variables) == (True, {})
-    assert set(loading.options) == {"use_tqdm_on_load", "max_logprobs", "structured_outputs_config"}
+    assert set(loading.options) == {
+        "use_tqdm_on_load",
+        "max_logprobs",
+        "interleave_mm_strings",
+        "structured_outputs_config",
+    }
 
 
 @pytest.mark.parametrize(
