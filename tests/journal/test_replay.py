@@ -170,7 +170,9 @@ def test_what_is_changed_is_asked_anew_and_nothing_else(path: Path) -> None:
     assert len(engine.requests) == 2
 
 
-@pytest.mark.parametrize("change", [{"temperature": 0.5}, {"max_tokens": 40}, {"seed": 1}, {"lora_request": Adapter("a", "org/a")}])
+@pytest.mark.parametrize(
+    "change", [{"temperature": 0.5}, {"max_tokens": 40}, {"seed": 1}, {"lora_request": Adapter("a", "org/a")}]
+)
 def test_other_parameters_are_another_question(path: Path, change: dict[str, object]) -> None:
     with Runtime(Dice(), journal=path):
         number("a")
