@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,4 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a program names a model, it gets the scripted engine."""
-    monkeypatch.setattr(Runtime, "__init__", made_with(lambda **options: ScriptedEngine(seed=2, **options)))
+
+    def scripted(**options: Any) -> ScriptedEngine:
+        return ScriptedEngine(seed=2, **options)
+
+    monkeypatch.setattr(Runtime, "__init__", made_with(scripted))

@@ -6,7 +6,7 @@ import linecache
 import runpy
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -80,7 +80,7 @@ def call(words: list[str], where: str) -> None:
 
 
 @contextmanager
-def as_main(module: ModuleType) -> Iterator[None]:
+def as_main(module: ModuleType) -> Generator[None]:
     """`module` in the place of the program's main module, and modules that it imports gone in the end."""
     before = set(sys.modules)
     main, sys.modules["__main__"] = sys.modules["__main__"], module

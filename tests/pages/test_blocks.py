@@ -44,7 +44,7 @@ def test_the_blocks_of_a_page_run(page: str) -> None:
 def test_the_programs_of_the_pages_are_well_typed(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     (tmp_path / "mypy.toml").write_text(CONFIG, encoding="utf-8")
     files = [file for page in WITH_CODE for file in written(page, tmp_path)]
-    cache = str(pytestconfig.cache.mkdir("mypy_pages")) if pytestconfig.cache else str(tmp_path / "cache")
+    cache = str(pytestconfig.cache.mkdir("mypy_pages"))
     out, err, _ = api.run(["--config-file", str(tmp_path / "mypy.toml"), "--cache-dir", cache, *files])
     assert not out + err
 

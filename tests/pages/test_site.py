@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -28,10 +28,16 @@ CONFIG: dict[str, Any] = tomllib.loads((ROOT / "zensical.toml").read_text(encodi
 needs_the_builder = pytest.mark.skipif(importlib.util.find_spec("zensical") is None, reason="without the extra docs")
 
 
-def entries(nav: list[dict[str, Any]]) -> Iterator[str]:
-    for entry in nav:
-        for target in entry.values() if isinstance(entry, dict) else [entry]:
-            yield from entries(target) if isinstance(target, list) else [target]
+def entries(nav: Any) -> Iterator[str]:
+    """The pages of a navigation: a page, a list, or a table of a title and what stands under it."""
+    match nav:
+        case str():
+            yield nav
+        case dict():
+            yield from entries(list(cast("dict[str, Any]", nav).values()))
+        case _:
+            for entry in nav:
+                yield from entries(entry)
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
@@ -74,7 +80,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "zensical", "build", "--strict"], cwd=folder, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / CONFIG["site_dir"]
+    return folder / str(CONFIG["site_dir"])
 
 
 class Loaded(HTMLParser):
