@@ -95,7 +95,7 @@ def test_functions_of_a_notebook_go_to_the_actors(cluster: None, monkeypatch: py
     monkeypatch.setitem(sys.modules, "__main__", main)
     exec(compile(NOTEBOOK, "notebook", "exec"), main.__dict__)
     dataset = dataset_of([{"id": 1, "text": "one"}, {"id": 2, "text": "x"}], blocks=2)
-    got = typefold.ray.map(dataset, main.judged, model=lambda: ScriptedEngine(seed=1), concurrency=2, num_cpus=0.5)
+    got = typefold.ray.map(dataset, main.judged, model=lambda: ScriptedEngine(seed=1), num_cpus=0.5)
     good, bad = sorted(got.take_all(), key=lambda row: int(row["id"]))
     assert main.Verdict.model_validate(good["result"])
     assert bad["result_error"] == "BadRecord"
