@@ -1,16 +1,24 @@
-"""Beyond bare vLLM: what a layer that knows the types saves of the engine's work. So far, classification.
+"""Beyond bare vLLM: what a layer that knows the types saves of the engine's work.
 
-    python -m benchmarks.beyond [--model PATH] [--rows 256 2000] [--rounds 3] [--prefix] [--json FILE]
+    python -m benchmarks.beyond [--model PATH] [--task labels objects open text] [--rows 256 2000] [--rounds 3] [--prefix]
+                                [--wire compact] [--json FILE]
 
-Each row is a short text to be given one of five labels of two to six tokens. Sides, in turn, on one `LLM`: bare
-`LLM.generate` with the choice constraint and parameters made before the clock starts, one batch; typefold with
-`decide=False`, which asks for whole labels as well; and typefold as it is, which stops where a label is settled. Once
-greedy, once drawn at temperature 1.5 with a seed a row. Rows a second and their ratios to bare (medians of pairs), engine
-steps, output tokens, and in how many rows the label is that of bare vLLM. `--prefix` puts a few-shot prefix of about 600
-tokens before each text (prefix caching is off, so that no side gains by coming second).
+Tasks: `labels`, a short text is given one of five labels of two to six tokens; `objects`, seven fields are read from a text,
+bounded strings among them, and the last is a label; `open`, the same with a string last; `text`, a free answer of at most 16
+tokens. Sides, in turn, on one `LLM`: bare `LLM.generate` as well as its documentation allows (one batch, parameters made
+before the clock starts, the choice or the JSON schema as constraint, no free whitespace); typefold with `decide=False`, which
+has whole answers decoded; typefold as it is, which stops where an answer is settled; and with `--wire` typefold with that
+wire. Once greedy, once drawn at temperature 1.5 with a seed a row.
+
+Rows a second and their ratios to bare (medians of pairs), engine steps, output tokens, how many answers are values of the
+type, and in how many rows they are those of bare vLLM and of `decide=False` (bare vLLM's grammar for an object is another, so
+its answers are too). `--prefix` puts a few-shot prefix of about 600 tokens before each text (prefix caching is off, so that
+no side gains by coming second).
 """
 
 import argparse
+import itertools
+import json
 import os
 import random
 import statistics
@@ -18,11 +26,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, Field
 
 from benchmarks.mixed import Steps, engine
 from benchmarks.tables import Rows, show
-from typefold import Runtime, demo_model
+from typefold import BatchError, Runtime, demo_model, output_type
+from typefold.calls import with_shape
+from typefold.compiler import WireName
+from typefold.messages import user
+from typefold.options import Options
 
 Topic = Literal["domestic politics", "team sports", "business and finance", "information technology", "performing arts"]
 
@@ -30,6 +44,47 @@ _WHO = ("The minister", "A striker", "The central bank", "A pianist", "The start
 _WHAT = ("praised", "sued", "bought", "lost to", "met", "ignored", "joined", "replaced")
 _WHOM = ("the rival club", "a chip maker", "the opposition", "the theatre", "an old friend", "the regulator", "a bank")
 _WHEN = ("last night", "in Oslo", "after the vote", "before the match", "on Monday", "for the third time", "by the sea")
+
+
+Short = Annotated[str, Field(max_length=24)]
+
+
+class Read(BaseModel):
+    who: Short
+    deed: Short
+    whom: Short
+    when: Short
+    people: Annotated[int, Field(ge=0, le=999)]
+    sure: bool
+    topic: Topic
+
+
+class Open(BaseModel):
+    topic: Topic
+    who: Short
+    deed: Short
+    people: Annotated[int, Field(ge=0, le=999)]
+    sure: bool
+    when: Short
+    whom: Short
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of each text."""
+
+    title: str
+    hint: Any
+    question: str
+    max_tokens: int
+
+
+TASKS = {
+    "labels": Task("of five labels", Topic, "What is the topic of this text? ", 32),
+    "objects": Task("of seven fields, a label last", Read, "Read this text: ", 200),
+    "open": Task("of seven fields, a string last", Open, "Read this text: ", 200),
+    "text": Task("of free text", str, "Say in a few words what this is about: ", 16),
+}
 
 
 @dataclass
@@ -40,7 +95,7 @@ class Side:
     seconds: list[float] = field(default_factory=list[float])
     steps: int = 0
     tokens: int = 0
-    labels: list[str] = field(default_factory=list[str])
+    answers: list[str] = field(default_factory=list[str])
 
 
 def texts(rows: int) -> list[str]:
@@ -60,52 +115,78 @@ def prefix() -> str:
     return "\n\n".join(["Give each text its topic.", *shown]) + "\n\n"
 
 
-def sides(llm: Any, whole: Runtime, settled: Runtime, asked: list[str], *, greedy: bool) -> dict[str, Side]:
+def sides(llm: Any, runtimes: dict[str, Runtime], task: Task, asked: list[str], *, greedy: bool) -> dict[str, Side]:
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
+    kind: Any = output_type(task.hint)
     tokenizer = llm.get_tokenizer()
     drawn: list[dict[str, Any]] = [
         {"temperature": 0.0} if greedy else {"temperature": 1.5, "seed": row} for row in range(len(asked))
     ]
+    forms: dict[str, dict[str, Any]] = {
+        "text": {},
+        "choice": {"choice": list(get_args(task.hint))},
+        "grammar": {"json": json.dumps(kind.json_schema)},
+    }
+    form = forms[kind.constraint.kind]
 
     def bare() -> list[str]:
         prompts: list[Any] = []
         parameters: list[Any] = []
         for content, how in zip(asked, drawn, strict=True):
-            text = tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-            )
+            shown = with_shape((user(content),), kind, Options())
+            assert isinstance(shown, tuple)
+            messages = [{"role": "user", "content": message.content} for message in shown]
+            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             prompts.append({"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)})
-            form = StructuredOutputsParams(choice=list(get_args(Topic)))
-            parameters.append(SamplingParams(max_tokens=32, structured_outputs=form, **how))
-        return [output.outputs[0].text for output in llm.generate(prompts, parameters, use_tqdm=False)]
+            held = {"structured_outputs": StructuredOutputsParams(**form)} if form else {}
+            parameters.append(SamplingParams(max_tokens=task.max_tokens, **held, **how))
+        return [_value(kind, output.outputs[0].text) for output in llm.generate(prompts, parameters, use_tqdm=False)]
 
     def by(runtime: Runtime) -> Callable[[], list[str]]:
         def run() -> list[str]:
-            parameters = [SamplingParams(**how) for how in drawn]
-            answers: list[str] = runtime.generate(asked, output_type=Topic, sampling_params=parameters)
-            return answers
+            parameters = [SamplingParams(max_tokens=task.max_tokens, **how) for how in drawn]
+            try:
+                values: list[Any] = runtime.generate(asked, output_type=task.hint, sampling_params=parameters)
+            except BatchError as error:
+                values = [each.value_or(None) for each in error.results]
+            return ["" if value is None else kind.encode(value) for value in values]
 
         return run
 
-    return {"bare vLLM": Side(bare), "typefold, decide=False": Side(by(whole)), "typefold": Side(by(settled))}
+    return {"bare vLLM": Side(bare)} | {name: Side(by(runtime)) for name, runtime in runtimes.items()}
 
 
-def compare(llm: Any, steps: Steps, asked: list[str], rounds: int, *, greedy: bool) -> Rows:
-    whole, settled = (Runtime(llm, single_flight=False, decide=decide) for decide in (False, True))
-    made = sides(llm, whole, settled, asked, greedy=greedy)
+def _value(kind: Any, text: str) -> str:
+    """The one text of an answer's value; nothing where it has none."""
+    try:
+        return str(kind.encode(kind.decode(text)))
+    except ValueError:
+        return ""
+
+
+def compare(
+    llm: Any, steps: Steps, task: Task, asked: list[str], rounds: int, *, greedy: bool, wire: WireName | None
+) -> Rows:
+    runtimes = {
+        "typefold, decide=False": Runtime(llm, single_flight=False, decide=False),
+        "typefold": Runtime(llm, single_flight=False),
+    }
+    if wire is not None:
+        runtimes[f"typefold, wire={wire}"] = Runtime(llm, single_flight=False, wire=wire)
+    made = sides(llm, runtimes, task, asked, greedy=greedy)
     for turn in range(-1, rounds):  # the first is to warm
         for name in list(made) if turn % 2 == 0 else list(made)[::-1]:
             side = made[name]
             before, tokens, started = steps.count, steps.tokens, time.perf_counter()
-            side.labels = side.run()
+            side.answers = side.run()
             if turn >= 0:
                 side.seconds.append(time.perf_counter() - started)
                 side.steps, side.tokens = steps.count - before, steps.tokens - tokens
-    whole.close()
-    settled.close()
-    base = made["bare vLLM"]
+    for runtime in runtimes.values():
+        runtime.close()
+    base, whole = made["bare vLLM"], made["typefold, decide=False"]
     return [
         {
             "side": name,
@@ -114,7 +195,9 @@ def compare(llm: Any, steps: Steps, asked: list[str], rounds: int, *, greedy: bo
             "seconds (median)": round(statistics.median(side.seconds), 2),
             "steps": side.steps,
             "tokens": side.tokens,
-            "same label": f"{sum(a == b for a, b in zip(side.labels, base.labels, strict=True))}/{len(asked)}",
+            "values": sum(map(bool, side.answers)),
+            "same as bare": sum(a == b for a, b in zip(side.answers, base.answers, strict=True)),
+            "same as whole": sum(a == b for a, b in zip(side.answers, whole.answers, strict=True)),
         }
         for name, side in made.items()
     ]
@@ -125,6 +208,10 @@ def main() -> None:
     parser.add_argument("--model", default=None, help="a model name or path; the demo model if left out")
     parser.add_argument("--rows", type=int, nargs="+", default=[256, 2000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--task", nargs="+", choices=list(TASKS), default=["labels"])
+    parser.add_argument(
+        "--wire", choices=["compact"], default=None, help="a wire to compare with the default one: compact"
+    )
     parser.add_argument("--prefix", action="store_true", help="a few-shot prefix of about 600 tokens")
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
@@ -132,12 +219,10 @@ def main() -> None:
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     llm = engine(arguments.model or str(demo_model()), tight=True)
     steps, tables = Steps(llm), dict[str, Rows]()
-    for rows in arguments.rows:
-        before = prefix() if arguments.prefix else "What is the topic of this text? "
-        asked = [before + text for text in texts(rows)]
-        for greedy in (True, False):
-            title = f"{rows} rows of five labels, {'greedy' if greedy else 'seeded at temperature 1.5'}"
-            tables[title] = compare(llm, steps, asked, arguments.rounds, greedy=greedy)
+    for task, rows, greedy in itertools.product(map(TASKS.__getitem__, arguments.task), arguments.rows, (True, False)):
+        asked = [(prefix() if arguments.prefix else "") + task.question + text for text in texts(rows)]
+        title = f"{rows} rows {task.title}, {'greedy' if greedy else 'seeded at temperature 1.5'}"
+        tables[title] = compare(llm, steps, task, asked, arguments.rounds, greedy=greedy, wire=arguments.wire)
     show(tables, arguments.json)
 
 

@@ -62,11 +62,9 @@ def tail_of(language: Language) -> Tail | None:
 
     Example:
         >>> from typing import Literal
-        >>> from pydantic import BaseModel
+        >>> from pydantic import create_model
         >>> from typefold.compiler import output_type
-        >>> class Judgement(BaseModel):
-        ...     reason: str
-        ...     label: Literal["keep", "drop"]
+        >>> Judgement = create_model("Judgement", reason=(str, ...), label=(Literal["keep", "drop"], ...))
         >>> tail_of(output_type(Judgement).constraint.language).rests
         {', "label": "d': 'rop"}', ', "label": "k': 'eep"}'}
     """
@@ -86,8 +84,8 @@ def tail_of(language: Language) -> Tail | None:
 
 
 def _ends(language: Language) -> list[str]:
-    """The texts of the longest finite end of a sequence, sorted; none where it has no such end, or is all of it."""
-    left, end = [language.root], list[Expr]()
+    """The texts of what a sequence ends with, from where one part of it is free; none where that is all of it."""
+    left, end, free = [language.root], list[Expr](), 1.0
     for _ in range(_DEEPEST):
         if not left:
             return []  # few texts in all: these are settled otherwise
@@ -96,8 +94,9 @@ def _ends(language: Language) -> list[str]:
             left.append(language.rules[part.name])
         elif isinstance(part, Seq):
             left.extend(part.parts)
-        elif how_many(Language(Seq((part, *end)), language.rules)) <= _MOST_STOPS:
+        elif (ways := how_many(Language(part, language.rules))) == 1 or (free == 1 and ways <= _MOST_STOPS):
             end.insert(0, part)
+            free *= ways
         else:
             return sorted(finite_texts(Language(Seq(tuple(end)), language.rules), _MOST_STOPS) or ())
     return []

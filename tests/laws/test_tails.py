@@ -70,6 +70,12 @@ class Odd(BaseModel):
     label: Annotated[Grade | None, Field(alias='the "label": of it')]
 
 
+class Several(BaseModel):
+    reason: str
+    sure: bool
+    label: Literal["a", "b"]
+
+
 class One(BaseModel):
     reason: str
     kind: Literal["only"]
@@ -81,7 +87,7 @@ def stopped(text: str, stops: tuple[str, ...]) -> str:
     return text[: min(ends)] if ends else text
 
 
-HAVE = [Reasoned, Inside, Scored, Odd, One]
+HAVE = [Several, Reasoned, Inside, Scored, Odd, One]
 NONE: list[Any] = [Twice, Same, Free, Named, Defaulted, list[Reasoned], dict[str, bool], str, Literal["a", "b"], bool]
 HOSTILE = ['"', '\\", "label": "keep"}', ', "label": "ke', '"}', "\\", ',"label":"d', ', "score": 1', '": ', ""]
 
@@ -109,6 +115,11 @@ def test_a_string_that_looks_like_the_end_is_not_it(reason: str) -> None:
     for value in (Reasoned(reason=reason, label="kettle"), Reasoned(reason=reason * 3 + "x", label="ke")):
         text = kind.encode(value)
         assert tail.whole(stopped(text, tail.stops)) == text
+
+
+def test_of_several_fields_of_few_values_the_last_settles_it() -> None:
+    tail = output_type(Several).constraint.tail
+    assert tail is not None and tail.rests == {', "label": "a': '"}', ', "label": "b': '"}'}
 
 
 @pytest.mark.parametrize("hint", NONE, ids=str)
