@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
-from typefold.compiler.guards import kind_of
+from typefold.compiler.guards import is_dict, is_list, kind_of
 from typefold.compiler.hooks.positional import expanded, tagged, tags_of
 from typefold.compiler.json_text import write
 from typefold.compiler.overlap import Undecided, shared_text
@@ -94,7 +94,7 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
         raise problem
 
     def expand(data: Any) -> Any:
-        if not isinstance(data, (list, dict)):
+        if not (is_list(data) or is_dict(data)):
             return data
         text = write(data, context.spacing)
         found = _writer([language(index) for index in range(len(wires))], text)
