@@ -1,0 +1,142 @@
+"""The programs in examples/, whole, with answers that are known: what they print and write is what these come to."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from examples import classification, extraction, judge, pipelines, story
+from typefold.testing import FakeEngine, Text
+
+Printed = Callable[[], str]
+
+
+def test_extraction_writes_what_was_read_and_why_a_letter_gave_nothing(
+    typefold_engine: FakeEngine, tmp_path: Path, printed: Printed
+) -> None:
+    letters = {letter.text: letter.order for letter in extraction.letters(4, seed=1)}
+    known = list(letters.values())
+    late = known[1].model_dump(mode="json") | {"ordered": "2025-06-02", "due": "2025-06-01"}
+    misread = known[2].model_copy(update={"reference": "XX-0000"})
+
+    def read(letter: str) -> object:
+        row = list(letters).index(letter)
+        return Text(json.dumps(late)) if row == 1 else misread if row == 2 else known[row]
+
+    typefold_engine.answer_by(extraction.read, read)
+    extraction.main(rows=4, output=tmp_path / "orders.jsonl")
+
+    lines = [json.loads(line) for line in (tmp_path / "orders.jsonl").read_text().splitlines()]
+    assert [line["row"] for line in lines] == [0, 1, 2, 3]
+    assert [line.get("order") for line in lines] == [
+        known[0].model_dump(mode="json"),
+        None,
+        misread.model_dump(mode="json"),
+        known[3].model_dump(mode="json"),
+    ]
+    assert "due on 2025-06-01, before it was ordered on 2025-06-02" in lines[1]["error"]
+    assert "the last of 2" in lines[1]["error"]  # it was sent back once
+    said = printed()
+    assert "4 letters, 1 without an order" in said
+    assert "items 3 of 4" in said and "reference 2 of 4" in said
+    assert "read, row 1: the answer, the last of 2, failed a check" in said
+
+
+def test_classification_counts_what_was_sent_where(typefold_engine: FakeEngine, printed: Printed) -> None:
+    tickets = {ticket.text: ticket.team for ticket in classification.tickets(40, seed=1)}
+    of_lamps = sum("lamp" in ticket.text for ticket in classification.tickets(40, seed=1))
+    of_broken_lamps = sum("lamp no" in ticket.text for ticket in classification.tickets(40, seed=1))
+    assert of_broken_lamps
+
+    typefold_engine.answer_by(classification.route, lambda ticket: "billing" if "lamp" in ticket else tickets[ticket])
+    classification.main(rows=40)
+
+    said = printed()
+    technical = sum(ticket.team == "technical" for ticket in classification.tickets(40, seed=1))
+    assert of_lamps > of_broken_lamps  # refunds of lamps were right
+    assert f"technical {of_broken_lamps} 0 {technical - of_broken_lamps}" in said
+    assert f"{40 - of_broken_lamps} of 40 right" in said
+    assert f"40 0.90 {(40 - of_broken_lamps) / 40:.2f}" in said  # all were said with 0.9
+    assert f"0.7 100% {(40 - of_broken_lamps) / 40:.0%}" in said
+
+
+def test_stories_are_written_side_by_side_and_boring_scenes_twice(
+    typefold_engine: FakeEngine, printed: Printed
+) -> None:
+    def invent(setting: str) -> object:
+        if setting == "a submarine":
+            return Text("[]")
+        return [
+            story.Character(name="Ada", age=30, wish="to see the sea"),
+            story.Character(name="Bob", age=60, wish="to be left alone"),
+        ]
+
+    def tell(setting: str, cast: list[story.Character], step: story.Step, before: str) -> object:
+        assert [each.name for each in cast] == ["Ada", "Bob"]
+        return f"{cast[0].name} in {setting}: {step}. And then" if step != "the trouble" else "Dull."
+
+    typefold_engine.answer_by(story.invent, invent)
+    typefold_engine.answer_by(story.tell, tell)
+    typefold_engine.answer_by(story.review, lambda scene: "boring" if scene == "Dull." else "good")
+    typefold_engine.answer_by(story.mend, lambda scene, verdict: f"No longer {verdict}.")
+    typefold_engine.answer(story.name, "The Sea")
+    story.main(rows=4)
+
+    said = printed()
+    assert said.count("The Sea") == 3 and said.count("No longer boring.") == 3 and "Dull." not in said
+    assert "Ada in a night train: the end." in said and "And then" not in said  # a sentence without its end
+    assert "a lighthouse, 1 of 3 scenes rewritten" in said
+    assert "a submarine: invent, row 3: the answer failed a check" in said
+    assert {sent.function for sent in typefold_engine.prompts[:4]} == {"invent"}  # no story waits for another
+    assert [sent.arguments["before"] for sent in typefold_engine.prompts_of(story.tell)].count("") == 3
+
+
+def test_the_judge_that_looks_at_places_decides_nothing(typefold_engine: FakeEngine, printed: Printed) -> None:
+    pairs = judge.pairs(4, seed=4)
+    right, biased = {pair.right for pair in pairs[1:]}, pairs[0].question
+    assert biased not in {pair.question for pair in pairs[2:]}
+
+    def better(question: str, first: str, second: str) -> judge.Place:
+        return "first" if question == biased or first in right else "second"
+
+    typefold_engine.answer_by(judge.better, better)
+    judge.main(rows=4, votes=3)
+
+    said = printed()
+    tied = sum(pair.question == biased for pair in pairs)
+    assert typefold_engine.count(judge.better) == 4 * 2 * 3
+    assert f"The majority is right in {4 - tied} of 4 pairs, undecided in {tied}." in said
+    assert f"{biased} 3 of 6 undecided 50%" in said
+    assert f"{pairs[-1].question} 6 of 6 {pairs[-1].right} 100%" in said
+    assert (
+        f"'first' in {(6 * tied + 3 * (4 - tied)) / 24:.0%} of the votes" in said
+    )  # both ways round: half of a fair judge's
+
+
+def test_pipelines_go_past_what_failed(typefold_engine: FakeEngine, printed: Printed) -> None:
+    def recipe(dish: str, minutes: int, *ingredients: str) -> pipelines.Recipe:
+        return pipelines.Recipe(dish=dish, minutes=minutes, ingredients=list(ingredients))
+
+    invented = {
+        "pea soup": recipe("pea soup", 20, "peas", "mint"),
+        "apple pie": recipe("apple pie", 120, "apples", "flour"),
+        "fried rice": recipe("fried rice", 240, "rice", "eggs"),
+        "fish stew": recipe("fish stew", 50, "fish", "fish"),
+        "bean salad": Text("none"),
+    }
+    typefold_engine.answer_by(pipelines.invent, lambda dish: invented[dish])
+    typefold_engine.answer_by(
+        pipelines.quicken, lambda recipe: recipe.model_copy(update={"minutes": recipe.minutes // 3})
+    )
+    typefold_engine.answer(pipelines.place, "starter")
+    typefold_engine.answer(pipelines.praise, "So  good.\n")
+    pipelines.main(rows=5)
+
+    said = printed()
+    assert "2 of 5 dishes" in said
+    assert "starter pea soup 20 peas, mint So good." in said
+    assert "starter apple pie 40 apples, flour So good." in said
+    assert "TooSlow: fried rice takes 80 minutes" in said
+    assert "Complaint: fish stew would be made of fish, fish" in said
+    assert "Invalid: invent" in said
+    assert typefold_engine.count(pipelines.quicken) == 2
+    assert typefold_engine.count(pipelines.praise) == typefold_engine.count(pipelines.place) == 2
