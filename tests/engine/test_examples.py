@@ -38,7 +38,9 @@ def test_classification(printed: Printed) -> None:
     assert "0.0 100%" in said
 
 
-def test_stories(printed: Printed) -> None:
+def test_stories(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "tell", story.tell.using(max_tokens=12))  # a story alone is one token a step
+    monkeypatch.setattr(story, "mend", story.mend.using(max_tokens=12))
     story.main(rows=1)
     said = printed()
     assert said.count("of 3 scenes rewritten") == 1
