@@ -140,7 +140,7 @@ def sides(llm: Any, runtimes: dict[str, Runtime], task: Task, asked: list[str], 
             messages = [{"role": "user", "content": message.content} for message in shown]
             text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             prompts.append({"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)})
-            held = {"structured_outputs": StructuredOutputsParams(**form)} if form else {}
+            held: dict[str, Any] = {"structured_outputs": StructuredOutputsParams(**form)} if form else {}
             parameters.append(SamplingParams(max_tokens=task.max_tokens, **held, **how))
         return [_value(kind, output.outputs[0].text) for output in llm.generate(prompts, parameters, use_tqdm=False)]
 
@@ -219,7 +219,8 @@ def main() -> None:
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     llm = engine(arguments.model or str(demo_model()), tight=True)
     steps, tables = Steps(llm), dict[str, Rows]()
-    for task, rows, greedy in itertools.product(map(TASKS.__getitem__, arguments.task), arguments.rows, (True, False)):
+    tasks, counts = [TASKS[name] for name in arguments.task], list[int](arguments.rows)
+    for (task, rows), greedy in itertools.product(itertools.product(tasks, counts), (True, False)):
         asked = [(prefix() if arguments.prefix else "") + task.question + text for text in texts(rows)]
         title = f"{rows} rows {task.title}, {'greedy' if greedy else 'seeded at temperature 1.5'}"
         tables[title] = compare(llm, steps, task, asked, arguments.rounds, greedy=greedy, wire=arguments.wire)
