@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary
 
 from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
 from typefold.compiler.decided import Decision, decision_of
-from typefold.compiler.tails import Tail, tail_of
 from typefold.compiler.printers import ebnf, lark
 from typefold.compiler.recognise import Matcher
+from typefold.compiler.tails import Tail, tail_of
 from typefold.compiler.wire import Choice, Language, Lit
 
 __all__ = ["TEXT", "Constraint", "ConstraintKind", "Dialect"]

@@ -50,7 +50,7 @@ class Compilation:
     named: dict[Any, str] = field(default_factory=dict[Any, str])
     with_fields: set[str] = field(default_factory=set[str])  # names of objects with fields
     positional: bool = False  # whether such objects are arrays, here
-    expansions: int = 0  # parts that are other in the compact wire
+    expansions: int = 0  # parts whose data must be expanded before pydantic reads it
     finished: dict[str, Wire[Any]] = field(default_factory=dict[str, Wire[Any]])
     owners: list[Any] = field(default_factory=list[Any])  # the classes being compiled, the innermost last
     later: list[Callable[[], None]] = field(
@@ -268,7 +268,7 @@ def _checked(wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spa
 
     def from_json(data: Any) -> Any:
         if wire.native:
-            return adapter().validate_json(spacing.dump(data if wire.expand is None else wire.expand(data)))
+            return adapter().validate_json(spacing.dump(wire.expanded(data)))
         return adapter().validate_python(wire.from_json(data))
 
     return replace(wire, from_json=from_json)
@@ -291,12 +291,8 @@ def _knot(state: Compilation, name: str) -> Wire[Any]:
         from_json=lambda data: state.finished[name].from_json(data),
         accepts=lambda value: state.finished[name].accepts(value),
         native=name not in state.foreign,
-        expand=(lambda data: _expanded(state.finished[name], data)) if state.positional else None,
+        expand=(lambda data: state.finished[name].expanded(data)) if state.positional else None,
     )
-
-
-def _expanded(wire: Wire[Any], data: Any) -> Any:
-    return data if wire.expand is None else wire.expand(data)
 
 
 def _identifier(text: str) -> str:

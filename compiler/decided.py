@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from typefold.compiler.finite import finite_texts, how_many
+from typefold.compiler.finite import finite_texts, how_many, shared_length
 from typefold.compiler.wire import Language
 
 __all__ = ["MOST_TEXTS", "Decision", "decision_of"]
@@ -69,7 +69,7 @@ def decision_of(language: Language) -> Decision | None:
     if not found:
         return None
     texts = sorted(found)
-    shared = [0, *(_shared(one, other) for one, other in pairwise(texts)), 0]
+    shared = [0, *(shared_length(one, other) for one, other in pairwise(texts)), 0]
     tokens, settled = 1, list[int]()  # the characters that settle each; more than it has where its end is needed
     for text, before, behind in zip(texts, shared, shared[1:], strict=False):
         most = max(before, behind)
@@ -89,12 +89,3 @@ def _stops(texts: Sequence[str], settled: Sequence[int]) -> tuple[str, ...]:
         if any((at := text.find(stop)) >= 0 and at + len(stop) < end for stop in stops):
             return ()
     return stops
-
-
-def _shared(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:  # by halves, since slices are compared fast
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
-    return low

@@ -1,7 +1,7 @@
 """The texts of a small language, written out one by one.
 
 It gives all of them or, where there are too many or no end of them, none. Texts come in the order in which the language
-names them, each once.
+names them, each once. Where such texts part is told by `shared_length`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import assert_never
 
 from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules, is_recursive
 
-__all__ = ["finite_texts", "how_many"]
+__all__ = ["finite_texts", "how_many", "shared_length"]
 
 
 def how_many(language: Language) -> float:
@@ -123,3 +123,12 @@ def _few(texts: Iterator[str], most: int) -> list[str]:
         if len(kept) > most:
             raise _TooManyError
     return list(kept)
+
+
+def shared_length(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:  # by halves, since slices are compared fast
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low

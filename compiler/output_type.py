@@ -118,7 +118,7 @@ class OutputType(Generic[T]):
 
     def expanded(self, data: Any) -> Any:
         """JSON data of an answer, or what there is of it so far, with the keys that the compact wire leaves out."""
-        return data if self.wire.expand is None else self.wire.expand(data)
+        return self.wire.expanded(data)
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
         """How few and how many tokens an answer can take."""

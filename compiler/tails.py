@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from typefold.compiler.finite import finite_texts, how_many
+from typefold.compiler.finite import finite_texts, how_many, shared_length
 from typefold.compiler.wire import Expr, Language, Lit, Ref, Seq, children
 
 __all__ = ["Tail", "tail_of"]
@@ -75,7 +75,7 @@ def tail_of(language: Language) -> Tail | None:
     before, behind, key = last
     if not _is_known_by(language, key):
         return None
-    shared = [0, *(_shared(one, other) for one, other in pairwise(ends)), 0]
+    shared = [0, *(shared_length(one, other) for one, other in pairwise(ends)), 0]
     rests: dict[str, str] = {}
     for end, left, right in zip(ends, shared, shared[1:], strict=False):
         at = max(behind, max(left, right) + 1) if len(ends) > 1 else behind
@@ -104,11 +104,9 @@ def _ends(language: Language) -> list[str]:
 
 def _last_key(ends: list[str]) -> tuple[int, int, str] | None:
     """Where the last key that all of these texts share begins and ends, its comma with it, and the key."""
-    common = ends[0][: _shared(ends[0], ends[-1])]  # they are sorted
-    found = None
-    for found in _KEY.finditer(common):
-        pass
-    return None if found is None else (found.start(), found.end(), found[1])
+    common = ends[0][: shared_length(ends[0], ends[-1])]  # they are sorted
+    found = list(_KEY.finditer(common))
+    return (found[-1].start(), found[-1].end(), found[-1][1]) if found else None
 
 
 def _is_known_by(language: Language, key: str) -> bool:
@@ -131,8 +129,3 @@ def _parts(language: Language) -> Iterator[Expr]:
         part = pending.pop()
         yield part
         pending.extend(children(part))
-
-
-def _shared(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -43,3 +43,7 @@ class Wire(Generic[T]):
     native: bool = True
     plain: bool = False
     expand: Callable[[Any], Any] | None = None
+
+    def expanded(self, data: Any) -> Any:
+        """Data as this wire has it, with the keys that the compact wire leaves out."""
+        return data if self.expand is None else self.expand(data)

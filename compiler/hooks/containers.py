@@ -13,7 +13,6 @@ from typing_extensions import TypeAliasType, is_typeddict
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import is_dict, is_tuple
-from typefold.compiler.hooks.positional import expanded
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import JsonSchema, Wire
 from typefold.compiler.wire import Choice, Expr, Lit, choice, join, repeat, seq
@@ -80,7 +79,7 @@ def tuple_wire(hint: Any, context: Context) -> Wire[tuple[Any, ...]]:
     native = all(wire.native for wire in wires)
 
     def expand(data: Any) -> list[Any]:
-        return [expanded(wire, item) for wire, item in zip(wires, data, strict=False)]
+        return [wire.expanded(item) for wire, item in zip(wires, data, strict=False)]
 
     return Wire(
         seq("[", body, "]"),
@@ -136,7 +135,7 @@ def dict_wire(hint: Any, context: Context) -> Wire[dict[Any, Any]]:
         plain=keys.plain and values.plain and not quoted,
         expand=None
         if values.expand is None
-        else lambda data: {name: expanded(values, item) for name, item in data.items()},
+        else lambda data: {name: values.expanded(item) for name, item in data.items()},
     )
 
 
@@ -191,7 +190,7 @@ def _array(
         accepts,
         native=item.native,
         plain=item.plain and make is list,
-        expand=None if item.expand is None else lambda data: [expanded(item, each) for each in data],
+        expand=None if item.expand is None else lambda data: [item.expanded(each) for each in data],
     )
 
 

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
-from typefold.compiler.hooks.positional import expanded, laid_out
+from typefold.compiler.hooks.positional import laid_out
 from typefold.compiler.hooks.records import Field, field_key, object_data, object_expr, object_schema
 from typefold.compiler.registry import default_registry
 from typefold.compiler.type_wire import Wire
@@ -78,7 +78,7 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     def from_json(data: Any) -> BaseModel:
         """By pydantic, from JSON; where a field is not its own, in Python mode, in which a strict model wants values."""
         if native:
-            named = {key: expanded(wires[key], item) for key, item in data.items()}
+            named = {key: wires[key].expanded(item) for key, item in data.items()}
             return hint.model_validate_json(context.spacing.dump(named))
         return hint.model_validate({key: wires[key].from_json(item) for key, item in data.items()})
 

@@ -23,7 +23,7 @@ from typefold.compiler.wire import NEVER, Expr, Language, Lit, choice, join, seq
 if TYPE_CHECKING:
     from typefold.compiler.hooks.records import Field
 
-__all__ = ["expanded", "laid_out", "tagged", "tags_of"]
+__all__ = ["laid_out", "tagged", "tags_of"]
 
 _MARKS = ("null", "[]", "{}")  # for a field that is left out: the first that is no value of it
 
@@ -94,13 +94,8 @@ def laid_out(
         to_json=to_json,
         from_json=lambda data: wire.from_json(by_key(data, lambda _, item: item)),
         plain=False,
-        expand=lambda data: by_key(data, expanded),
+        expand=lambda data: by_key(data, lambda part, item: part.expanded(item)),
     )
-
-
-def expanded(wire: Wire[Any], data: Any) -> Any:
-    """A part's data as objects with keys."""
-    return data if wire.expand is None else wire.expand(data)
 
 
 def _place(hint: Any, field: Field, context: Context, *, may_lack: bool) -> _Place:
@@ -148,7 +143,7 @@ def tagged(wire: Wire[Any], tag: str, context: Context) -> Wire[Any]:
         schema=wire.schema | {"x-tag": tag},
         to_json=lambda value: {tag: wire.to_json(value)},
         from_json=lambda data: wire.from_json(inside(data)),
-        expand=lambda data: expanded(wire, inside(data)),
+        expand=lambda data: wire.expanded(inside(data)),
         plain=False,
     )
 

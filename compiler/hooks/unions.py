@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import is_dict, is_list, kind_of
-from typefold.compiler.hooks.positional import expanded, tagged, tags_of
+from typefold.compiler.hooks.positional import tagged, tags_of
 from typefold.compiler.json_text import write
 from typefold.compiler.overlap import Undecided, shared_text
 from typefold.compiler.recognise import Matcher, recognises
@@ -98,7 +98,7 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
             return data
         text = write(data, context.spacing)
         found = _writer([language(index) for index in range(len(wires))], text)
-        return data if found is None else expanded(wires[found], data)
+        return data if found is None else wires[found].expanded(data)
 
     return Wire(
         choice(*(wire.expr for wire in wires)),

@@ -23,6 +23,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, get_args
 
 from typefold.compiler import Message
+from typefold.compiler.finite import shared_length
 from typefold.runtime.engine import Markers, PromptTooLarge
 from typefold.runtime.engines.control import ControlTokens, plain_markers
 
@@ -145,21 +146,21 @@ class PromptTokenizer:
 
     def _messages(self, messages: Sequence[Message], variables: dict[str, Any], pictures: Iterator[Any]) -> list[int]:
         parts = [message.parts if message.images else (message.content,) for message in messages]
-        roles = [
+        turns = [
             _Turn(message.role, tuple(None if isinstance(part, str) else next(pictures) for part in inside))
             if message.images
             else _Turn(message.role)
             for message, inside in zip(messages, parts, strict=True)
         ]
         contents = self._marked([part for inside in parts for part in inside if isinstance(part, str)])
-        if any(turn.parts for turn in roles):
-            self._refuse_placeholders(roles, contents)
+        if any(turn.parts for turn in turns):
+            self._refuse_placeholders(turns, contents)
         elif not any(map(self._control.seen_in, (*contents, *variables.values()))):
-            rendered = self._rendered(roles, contents, variables)
+            rendered = self._rendered(turns, contents, variables)
             token_ids = rendered if not isinstance(rendered, str) else self._pieces([rendered])
-            if self._control.found(token_ids) == self._shape(roles, variables):
+            if self._control.found(token_ids) == self._shape(turns, variables):
                 return list(token_ids)
-        return self._carefully(roles, contents, variables)
+        return self._carefully(turns, contents, variables)
 
     def _marked(self, contents: list[str]) -> list[str]:
         """The contents with what is to be done about markers done."""
@@ -206,36 +207,34 @@ class PromptTokenizer:
         text = f"{begin}x{end}"
         bare = self._rendered([_Turn("user")], [text], {})
         whole = self._rendered([_Turn("user", (picture, None))], [text], {})
-        if not (
-            isinstance(bare, str) and isinstance(whole, str)
-        ):  # Mistral's own tokenizer: it encodes contents as data
-            return re.compile("")
-        before = _alike(bare, whole)
-        behind = _alike(bare[before:][::-1], whole[before:][::-1])
+        if not isinstance(bare, str) or not isinstance(whole, str):
+            return re.compile("")  # Mistral's own tokenizer, which encodes contents as data
+        before = shared_length(bare, whole)
+        behind = shared_length(bare[before:][::-1], whole[before:][::-1])
         written = whole[before : len(whole) - behind].strip()
         token_ids = self._control.encode(written)
         if not written or self._control.found(token_ids) == token_ids:
             return re.compile("")
         return re.compile(re.sub(r"\d+", r"\\d+", re.escape(written)))  # some number their images
 
-    def _rendered(self, roles: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> str | list[int]:
+    def _rendered(self, turns: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> str | list[int]:
         # A last message of the assistant is the beginning of the answer: the model goes on from there.
-        prefill = roles[-1].role == "assistant"
+        prefill = turns[-1].role == "assistant"
         texts = iter(contents)
-        conversation = [turn.said(texts) for turn in roles]
+        conversation = [turn.said(texts) for turn in turns]
         ours = {"add_generation_prompt": not prefill, "continue_final_message": prefill}
         return self._render(conversation, {**variables, **ours})
 
-    def _shape(self, roles: Sequence[_Turn], variables: dict[str, Any]) -> list[int] | None:
+    def _shape(self, turns: Sequence[_Turn], variables: dict[str, Any]) -> list[int] | None:
         """The control tokens that the template writes for these roles and variables; `None` where that can't be told."""
-        key = (*((turn.role, *(part is None for part in turn.parts)) for turn in roles), repr(variables))
+        key = (*((turn.role, *(part is None for part in turn.parts)) for turn in turns), repr(variables))
         if key in self._shapes:
             self._shapes.move_to_end(key)
             return self._shapes[key]
         try:
             mark = _NONCHARACTERS[0]
-            texts = ["x"] * sum(turn.texts for turn in roles)
-            rendered = self._rendered(roles, texts, self._cut_variables(variables, mark))
+            texts = ["x"] * sum(turn.texts for turn in turns)
+            rendered = self._rendered(turns, texts, self._cut_variables(variables, mark))
             token_ids = rendered if not isinstance(rendered, str) else self._pieces(rendered.split(mark))
             shape = self._control.found(token_ids)
         except Exception:  # a template that wants other contents than this
@@ -248,16 +247,16 @@ class PromptTokenizer:
     def _cut_variables(self, variables: dict[str, Any], mark: str) -> dict[str, Any]:
         return {name: self._control.cut_all(value, mark) for name, value in variables.items()}
 
-    def _carefully(self, roles: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> list[int]:
+    def _carefully(self, turns: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> list[int]:
         """The tokens where contents have, or would become, control tokens."""
         mark, begin, end = self._free_marks([*contents, repr(variables)])
         variables = self._cut_variables(variables, mark)
         cut = [mark.join(self._control.cut(content)) for content in contents]
         wrapped = [_wrapped(content, begin, end) for content in cut]
-        rendered = self._rendered(roles, wrapped, variables)
+        rendered = self._rendered(turns, wrapped, variables)
         if not isinstance(rendered, str):  # Mistral's own tokenizer: it encodes contents as data by itself
-            token_ids = self._rendered(roles, contents, variables)
-            if self._control.found(map(int, token_ids)) == self._shape(roles, variables):
+            token_ids = self._rendered(turns, contents, variables)
+            if self._control.found(map(int, token_ids)) == self._shape(turns, variables):
                 return [int(token_id) for token_id in token_ids]
             raise ValueError("a message holds what this model's own tokenizer takes for a control token; take it out")
         segments = _segments(rendered, begin, end)
@@ -271,7 +270,7 @@ class PromptTokenizer:
         )
         around = self._control.found(self._around[0]), self._control.found(self._around[1])
         expected = [*around[0], *by_template, *around[1]]
-        as_rendered = self._rendered(roles, cut, variables)
+        as_rendered = self._rendered(turns, cut, variables)
         for pieces in (
             str(as_rendered).split(mark),
             apart,
@@ -308,12 +307,6 @@ class PromptTokenizer:
         for piece in filled[1:]:
             token_ids += self._control.encode_behind(piece)
         return token_ids + behind
-
-
-def _alike(one: str, other: str) -> int:
-    """How many characters two texts have in common before they differ."""
-    pairs = zip(one, other, strict=False)
-    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _by_blank_lines(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str:
