@@ -71,6 +71,6 @@ class Message:
         return "".join(map(str, self.parts)) if self.images else self.content
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """What tells messages of equal text apart: digests of the images, and where they stand."""
+    def image_digests(self) -> tuple[str, ...]:
+        """The images by where they stand and their digests, which is what tells messages of equal text apart."""
         return tuple(f"{at} {image.digest}" for at, image in self.images)

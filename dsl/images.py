@@ -21,7 +21,7 @@ __all__ = ["ImageSource", "image", "is_image_source"]
 ImageSource: TypeAlias = "Image | PillowImage | Path | bytes"
 """What can stand in a message as an image."""
 
-_AS_PNG = {"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"}  # modes that PNG keeps as they are
+_PNG_MODES = {"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"}  # modes that PNG keeps as they are
 
 
 def image(source: ImageSource | str) -> Image:
@@ -42,11 +42,11 @@ def image(source: ImageSource | str) -> Image:
         [image 64x48 png]
     """
     if isinstance(source, (str, Path)):
-        return _read(Path(source).read_bytes(), str(source))
+        return _checked(Path(source).read_bytes(), str(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _read(bytes(source), "bytes")
-    if not isinstance(source, Image) and _is_pillow_s(source):
-        return _written(source)
+        return _checked(bytes(source), "bytes")
+    if not isinstance(source, Image) and _is_pillow_image(source):
+        return _as_png(source)
     if not is_image_source(source):
         raise PromptUsageError(f"an image is a Path, bytes or an image of Pillow's, not {type(source).__name__}")
     return source  # type: ignore[return-value]  # one of ours
@@ -54,15 +54,16 @@ def image(source: ImageSource | str) -> Image:
 
 def is_image_source(value: object) -> bool:
     """Whether `image` takes it; a text is a text."""
-    return isinstance(value, (Image, Path, bytes, bytearray, memoryview)) or _is_pillow_s(value)
+    return isinstance(value, (Image, Path, bytes, bytearray, memoryview)) or _is_pillow_image(value)
 
 
-def _is_pillow_s(value: Any) -> bool:
+def _is_pillow_image(value: Any) -> bool:
     """Told without an import: whoever has an image of Pillow's has Pillow."""
     return any(each.__module__ == "PIL.Image" and each.__name__ == "Image" for each in type(value).__mro__)
 
 
-def _read(data: bytes, name: str) -> Image:
+def _checked(data: bytes, name: str) -> Image:
+    """The bytes of a file, once Pillow has decoded all of them."""
     try:
         from PIL import Image as Pillow
     except ImportError:
@@ -75,11 +76,12 @@ def _read(data: bytes, name: str) -> Image:
         raise ValueError(f"{name}: not an image that can be read ({type(error).__name__}: {error})") from error
 
 
-def _written(picture: Any) -> Image:
+def _as_png(picture: Any) -> Image:
+    """An image of Pillow's as the same pixels in a file."""
     from PIL import ImageOps
 
     upright = ImageOps.exif_transpose(picture)  # a PNG would not say how it is turned
-    kept = upright if upright.mode in _AS_PNG else upright.convert("RGB")
+    kept = upright if upright.mode in _PNG_MODES else upright.convert("RGB")
     held = BytesIO()
     kept.save(held, "PNG", compress_level=1)  # several times quicker, for some more bytes
     return Image(held.getvalue(), "png", kept.width, kept.height)

@@ -2,7 +2,8 @@
 
 `Prompt` is what users hold: called, it asks once; `.map` and `.starmap` ask for many rows as one batch; `.safe` gives
 results in place of exceptions, `.sample(n)` several answers to each call. What it asks without waiting is in `later`;
-`.using` and `.render` are in `face`. `AsyncPrompt`, for `async def`, is in `async_prompt`. Both are immutable: a changed prompt is a new one.
+`.using` and `.render` are in `face`. `AsyncPrompt`, for `async def`, is in `async_prompt`. Both are immutable: a changed
+prompt is a new one.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _beginning(request: Request) -> bytes:
     text = (
         prompt
         if isinstance(prompt, str)
-        else "\x00".join(f"{each.role}\x00{''.join(each.told)}{each.content}" for each in prompt)
+        else "\x00".join(f"{each.role}\x00{''.join(each.image_digests)}{each.content}" for each in prompt)
     )
     adapter = getattr(request.options.get("lora_request"), "name", "")  # what is cached is an adapter's own
     return f"{adapter}\x00{text[:_BEGINNING]}".encode("utf-8", "surrogatepass")

@@ -65,8 +65,8 @@ class SingleFlight:
         rest = [repr(sorted(named.items())) for named in (request.chat_template_kwargs, request.options) if named]
         if any(" at 0x" in each for each in rest):  # an object that says no more than where it lies
             return None
-        told = () if isinstance(request.prompt, str) else tuple(each.told for each in request.prompt if each.images)
-        rest += [repr(told)] if told else []
+        if not isinstance(request.prompt, str):
+            rest += [repr(message.image_digests) for message in request.prompt if message.images]
         content = repr(
             (request.prompt, request.begun, request.thinking, settled_by, rest, len(request.chat_template_kwargs))
         )

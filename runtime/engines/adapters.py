@@ -79,7 +79,9 @@ class Adapters:
         if given is None:
             return None
         if not is_adapter(given):
-            raise EngineRefusal(f"lora_request is an Adapter or a vLLM LoRARequest, not {type(given).__name__}")
+            raise EngineRefusal(
+                f"lora_request is an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest, not {given!r:.80}"
+            )
         name, path = given.name, os.fspath(given.path)
         known = self._paths.get(name)
         if known is not None and known != path:

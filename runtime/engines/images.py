@@ -1,8 +1,8 @@
 """Prompts with images, as vLLM takes them: tokens that stand for the images, and what the model is to see there.
 
-The chat template says where an image stands, by a placeholder. vLLM's processor for the model puts as many tokens there as the image
-takes and makes the pixels ready. That is done when a prompt is tokenised, so that what is counted is what is sent; the
-result comes along with the tokens and goes into the engine as it is.
+The chat template says where an image stands, by a placeholder. vLLM's processor for the model puts as many tokens there as
+the image takes and makes the pixels ready. That is done when a prompt is tokenised, so that what is counted is what is sent;
+the result comes along with the tokens and goes into the engine as it is.
 
 Invariant: as many images as a prompt has were placed in it. vLLM is not imported. Left out: which of the text may become a
 placeholder (`tokenizer`).

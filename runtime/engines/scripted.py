@@ -298,7 +298,7 @@ def _fingerprint(request: Request) -> str:
         _sampling(request),
         sorted(request.chat_template_kwargs.items()),
         repr(request.sampling_params),
-        *(each.told for each in request.prompt if isinstance(each, Message) and each.images),
+        *(each.image_digests for each in request.prompt if isinstance(each, Message) and each.images),
         *([repr(adapter)] if (adapter := request.options.get("lora_request")) is not None else []),
     )
     return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,7 +2,8 @@
 
 It keeps to what vLLM 0.25 to 0.33 share. Requests go in as token ids and come out whole, and in pieces before that where
 they are streamed; a request that vLLM refuses leaves nothing behind. Invariant: only keys that were added here are ever
-answered or aborted, so that a caller's own `LLM` may have other work. Left out: sound and video, and more than one answer a request.
+answered or aborted, so that a caller's own `LLM` may have other work. Left out: sound and video, and more than one answer
+a request.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class VllmEngine:
     def __init__(
         self, llm: Any, *, owned: bool, markers: Markers = "keep", options: dict[str, Any] | None = None
     ) -> None:
-        version = _version()
+        version = _checked_version()
         if not hasattr(llm, "llm_engine"):
             raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
         from vllm import SamplingParams
@@ -331,7 +332,7 @@ def load(
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
     with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
-        _version()
+        _checked_version()
         from vllm import LLM
         from vllm.platforms import current_platform
 
@@ -343,7 +344,7 @@ def load(
     return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
 
 
-def _version() -> str:
+def _checked_version() -> str:
     """The version of the installed vLLM, if typefold works with it."""
     try:
         import vllm

@@ -43,7 +43,9 @@ def content_key(request: Request, model: ModelIdentity) -> bytes | None:
     if varied is None:
         return None
     prompt = request.prompt
-    text = repr(prompt if isinstance(prompt, str) else [(each.role, each.content, *each.told) for each in prompt])
+    text = repr(
+        prompt if isinstance(prompt, str) else [(each.role, each.content, *each.image_digests) for each in prompt]
+    )
     state = hashlib.blake2b(model.digest, digest_size=16)
     state.update(request.constraint.digest)
     state.update(varied)
