@@ -43,9 +43,9 @@ class Runtime:
         wire: How JSON is written for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
-        decide: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...) is asked for no further
-            than to where only one is left: the values are the same, for a fraction of the tokens. Not where a call is
-            streamed, or has `logprobs` or `min_tokens`.
+        decide: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...), or an object that ends
+            in such a value, is asked for no further than to where only one way is left to end it: the values are the same,
+            for fewer tokens. Not where a call is streamed, or has `logprobs` or `min_tokens`.
         seed: Makes sampling repeat: each call is drawn with a seed of its own, made of this one and of where in the program
             the call is made (the function, the row's index, how often it was called there), whatever shares its batch.
             A call's own `seed=` goes first. The arithmetic of most engines depends a little on the size of a batch, so

@@ -77,7 +77,7 @@ class Samples(_Drawn[P, R]):
         """The samples of every item, all as one batch.
 
         Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, those of one item after those of the other.
+            BatchError: Some samples failed; it holds the `Result` of each, item by item.
         """
         drawn = cast("Samples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
@@ -91,7 +91,7 @@ class Samples(_Drawn[P, R]):
         """The samples of every row of arguments, all as one batch.
 
         Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, those of one row after those of the other.
+            BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
         drawn = cast("Samples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
@@ -152,6 +152,16 @@ class AsyncSamples(_Drawn[P, R]):
         calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
         return drawn._grouped(values(await answers_awaited(calls)))
 
+    async def starmap(
+        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        rows: Iterable[tuple[*Ts]],
+        /,
+    ) -> list[list[R]]:
+        """The samples of every row of arguments, all as one batch; see `Samples.starmap`."""
+        drawn = cast("AsyncSamples[..., R]", self)
+        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
+        return drawn._grouped(values(await answers_awaited(calls)))
+
     @property
     def safe(self) -> AsyncSafeSamples[P, R]:
         """The same with a `Result` in place of each sample."""
@@ -175,6 +185,16 @@ class AsyncSafeSamples(_Drawn[P, R]):
         """The samples of every item, all as one batch; a `Result` for each."""
         drawn = cast("AsyncSafeSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
+        return drawn._grouped(await answers_awaited(calls))
+
+    async def starmap(
+        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        rows: Iterable[tuple[*Ts]],
+        /,
+    ) -> list[list[Result[R, PromptError]]]:
+        """The samples of every row of arguments, all as one batch; a `Result` for each."""
+        drawn = cast("AsyncSafeSamples[..., R]", self)
+        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
         return drawn._grouped(await answers_awaited(calls))
 
 

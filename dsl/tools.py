@@ -81,10 +81,9 @@ class ToolCall(Generic[R_co]):
     def __call__(self) -> R_co:
         """Call the function; whatever it raises is raised."""
         signature = inspect.signature(self.function)
-        bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))
-        first = [name for name, each in signature.parameters.items() if each.kind is each.POSITIONAL_ONLY]
-        if not first:
+        if all(each.kind is not each.POSITIONAL_ONLY for each in signature.parameters.values()):
             return self.function(**self.arguments)
+        bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))
         return self.function(*bound.args, **bound.kwargs)
 
     def __str__(self) -> str:

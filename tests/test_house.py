@@ -103,6 +103,11 @@ def test_vllm_is_imported_in_one_module() -> None:
     assert importers <= {"typefold.runtime.engines.vllm"}
 
 
+def test_ray_is_imported_in_its_own_folder() -> None:
+    importers = {module for module, path in modules() for name in imports(module, path) if is_in(name, "ray")}
+    assert importers and all(is_in(module, "typefold.ray") for module in importers)
+
+
 @pytest.mark.parametrize(
     "module", ["typefold", "typefold.cli", "typefold.testing", "typefold.compiler", "typefold.runtime"]
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -130,7 +129,7 @@ ROWS = [
 ]
 
 
-def test_results_are_a_table_of_arrow_with_failures_in_their_places(tmp_path: Path) -> None:
+def test_results_are_a_table_of_arrow_with_failures_in_their_places() -> None:
     table = to_frame(RESULTS, Character)
     assert table.to_pylist() == ROWS
     assert table.schema.field("home").type == arrow.struct([("city", arrow.string())])

@@ -172,10 +172,13 @@ def test_what_can_have_no_samples_is_said() -> None:
 
 def test_async_prompts_have_samples_too() -> None:
     async def program() -> Any:
-        return await name_async.sample(2)("x"), await name_async.sample(2).safe.map(["y"])
+        two = name_async.sample(2)
+        return await two("x"), await two.safe.map(["y"]), await two.starmap([("z",)]), await two.safe.starmap([("z",)])
 
-    with Runtime(ScriptedEngine(answers=["a", "b", "c", "d"])):
-        assert asyncio.run(program()) == (["a", "b"], [[Success("c"), Success("d")]])
+    with Runtime(ScriptedEngine(answers=list("abcdefgh"))):
+        once, mapped, starred, safe = asyncio.run(program())
+    assert (once, mapped) == (["a", "b"], [[Success("c"), Success("d")]])
+    assert (starred, safe) == ([["e", "f"]], [[Success("g"), Success("h")]])
 
 
 def test_methods_have_samples() -> None:

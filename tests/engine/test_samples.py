@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from typefold import Logged, PromptUsageError, Runtime, ask, majority, prompt
+from typefold import Logged, Refused, Runtime, ask, majority, prompt
 from typefold.runtime.engines.vllm import VllmEngine
 
 pytestmark = pytest.mark.engine
@@ -26,7 +26,7 @@ def test_samples_differ_and_find_their_prompt_in_the_prefix_cache(runtime: Runti
     cached = [answer.cached_tokens for answer in answers]
     assert sum(tokens > answers[0].prompt_tokens // 2 for tokens in cached) >= 5, cached
     votes = majority(mood.sample(5)("It rained."))
-    assert votes.total == 5 and votes.share > 0.5
+    assert votes.total == 5
 
 
 def test_a_seed_repeats_samples_and_keeps_them_apart(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,5 +43,5 @@ def test_a_seed_repeats_samples_and_keeps_them_apart(engine: VllmEngine, monkeyp
 def test_vllms_own_n_is_refused_with_what_to_write(runtime: Runtime) -> None:
     from vllm import SamplingParams
 
-    with pytest.raises((PromptUsageError, Exception), match=r"use \.sample\(n\)"):
+    with pytest.raises(Refused, match=r"use \.sample\(n\)"):
         story.using(sampling_params=SamplingParams(n=2, max_tokens=4))("a mill")

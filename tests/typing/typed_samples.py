@@ -60,7 +60,9 @@ def samples(critic: Critic) -> None:
 async def awaited() -> None:
     assert_type(await later.sample(3)("x"), list[Verdict])
     assert_type(await later.sample(3).map(["x"]), list[list[Verdict]])
+    assert_type(await later.sample(3).starmap([("x",)]), list[list[Verdict]])
     assert_type(await later.sample(3).safe("x"), list[Result[Verdict, PromptError]])
+    assert_type(await later.sample(3).safe.starmap([("x",)]), list[list[Result[Verdict, PromptError]]])
 
 
 def votes() -> None:
