@@ -6,7 +6,8 @@ tells so, and an engine may stop there (`Tail.stops`).
 
 Why a stop is never seen too early: in a JSON text `, "key": ` can't stand inside a string, since an escaped quote has a
 backslash before it and one that is not ends the string, behind which no name can follow. So it is a key, and the language
-has that key at one place alone, the end; keys that are free are none of it.
+has that key at one place alone, the end: none that is in a type which stands twice, or in an item of a list, will do, nor
+one that a key which is free, in whole or in part, may come to.
 
 Left out: languages that are not JSON, tails of more than a few texts, and what a tail of one closing bracket would save,
 which can't be told from a bracket inside a string.
@@ -16,18 +17,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from typefold.compiler.finite import finite_texts, how_many, shared_length
-from typefold.compiler.wire import Expr, Language, Lit, Ref, Seq, children
+from typefold.compiler.wire import Expr, Language, Lit, Ref, Repeat, Seq, children
 
 __all__ = ["Tail", "tail_of"]
 
 _MOST_STOPS = 32  # each is looked for in each new piece of an answer
 _DEEPEST = 64
-_KEY = re.compile(r', ?("(?:[^"\\]|\\.)*": ?)')
+_KEY = re.compile(r', ?("(?:[^"\\]|\\.)*": ?)', re.DOTALL)
+_FREE_KEY = re.compile(r'(?:[^"\\]|\\.)*":|: ?', re.DOTALL)  # the end of a key of which the beginning is no literal
+_BEHIND_STRINGS = ",:]} \t\r\n"  # what may follow a string: the quote before a key that begins so may be the end of one
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,11 @@ def tail_of(language: Language) -> Tail | None:
         {', "label": "d': 'rop"}', ', "label": "k': 'eep"}'}
     """
     ends = _ends(language)
-    last = _last_key(ends) if ends else None
+    literals = _literals(language) if ends else {}
+    last = next((each for each in _keys_of(ends) if _is_known_by(literals, each[2])), None)
     if last is None:
         return None
     before, behind, key = last
-    if not _is_known_by(language, key):
-        return None
     shared = [0, *(shared_length(one, other) for one, other in pairwise(ends)), 0]
     rests: dict[str, str] = {}
     for end, left, right in zip(ends, shared, shared[1:], strict=False):
@@ -102,20 +105,36 @@ def _ends(language: Language) -> list[str]:
     return []
 
 
-def _last_key(ends: list[str]) -> tuple[int, int, str] | None:
-    """Where the last key that all of these texts share begins and ends, its comma with it, and the key."""
-    common = ends[0][: shared_length(ends[0], ends[-1])]  # they are sorted
-    found = list(_KEY.finditer(common))
-    return (found[-1].start(), found[-1].end(), found[-1][1]) if found else None
+def _keys_of(ends: list[str]) -> list[tuple[int, int, str]]:
+    """Where each key that all of these share begins and ends, its comma with it, and the key; the last one first."""
+    common = ends[0][: shared_length(ends[0], ends[-1])] if ends else ""  # they are sorted
+    return [(found.start(), found.end(), found[1]) for found in _KEY.finditer(common)][::-1]
 
 
-def _is_known_by(language: Language, key: str) -> bool:
+def _is_known_by(literals: dict[str, int], key: str) -> bool:
     """Whether a key is at one place of a language alone, and no key is free."""
-    colon = key[key.rindex(":") :]
-    literals = [part.text for part in _parts(language) if isinstance(part, Lit)]
-    if any(text.startswith((colon, f'"{colon}')) for text in literals):  # the key before it is none of the literal
+    if key[1] in _BEHIND_STRINGS or any(map(_FREE_KEY.match, literals)):
         return False
-    return sum(text.count(key) for text in literals) == 1
+    return sum(text.count(key) * times for text, times in literals.items()) == 1
+
+
+def _literals(language: Language) -> dict[str, int]:
+    """The literals of a language, and at how many places of its texts each may stand; 2 for any more."""
+    uses = Counter(part.name for part in _parts(language) if isinstance(part, Ref))
+    found = Counter[str]()
+    pending: list[tuple[Expr, int]] = [(language.root, 1)]
+    pending += [(rule, 2) for name, rule in language.rules.items() if uses[name] > 1]
+    while pending:
+        part, times = pending.pop()
+        if isinstance(part, Lit):
+            found[part.text] += times
+        elif isinstance(part, Ref):
+            pending += [(language.rules[part.name], times)] if uses[part.name] == 1 else []
+        elif isinstance(part, Repeat) and part.most != 1:
+            pending.append((part.item, 2))
+        else:
+            pending.extend((each, times) for each in children(part))
+    return dict(found)
 
 
 def _stands_once(language: Language, rule: Ref) -> bool:

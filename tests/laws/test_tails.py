@@ -81,14 +81,47 @@ class One(BaseModel):
     kind: Literal["only"]
 
 
+class Vote(BaseModel):
+    kind: Literal["vote"]
+    label: Literal["a", "b"]
+
+
+class Voted(BaseModel):
+    reason: str
+    first: Vote | None
+    last: Vote
+
+
+class Listed(BaseModel):
+    votes: list[Vote]
+    last: Vote
+
+
+class Paired(BaseModel):
+    first: tuple[Vote, Vote]
+    reason: str
+    last: tuple[Vote, Vote]
+
+
+class PartlyFree(BaseModel):
+    counts: dict[Annotated[str, Field(pattern="^[a-z]?label$")], Literal["keep", "drop"]]
+    label: Literal["keep", "drop"]
+
+
+class Punctuated(BaseModel):
+    items: list[str | int]
+    last: Annotated[Literal[", 1", ", 2"], Field(alias=", 1, ")]
+
+
 def stopped(text: str, stops: tuple[str, ...]) -> str:
     """What an engine hands over that stops as soon as it sees one, as vLLM does."""
     ends = [at + len(stop) for stop in stops if (at := text.find(stop)) >= 0]
     return text[: min(ends)] if ends else text
 
 
-HAVE = [Several, Reasoned, Inside, Scored, Odd, One]
+HAVE = [Several, Reasoned, Inside, Scored, Odd, One, Voted, Listed]
 NONE: list[Any] = [Twice, Same, Free, Named, Defaulted, list[Reasoned], dict[str, bool], str, Literal["a", "b"], bool]
+NONE += [Paired, PartlyFree, Punctuated]  # what they end with may stand before the end too
 HOSTILE = ['"', '\\", "label": "keep"}', ', "label": "ke', '"}', "\\", ',"label":"d', ', "score": 1', '": ', ""]
 
 
