@@ -26,7 +26,7 @@ from benchmarks.labelled import Field, make_rows
 from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
 from typefold import Message, Runtime, WireFormat, assistant, demo_model, output_type, user
-from typefold.wires import Tried, compare, difference
+from typefold.wires import Trial, compare, difference
 
 CONDITIONS = ("shape", "untold", "examples")
 KINDS: dict[str, Any] = {"string": str, "integer": int, "boolean": bool}
@@ -165,8 +165,8 @@ def measure(runtime: Runtime, asked: list[Asked], condition: str) -> Rows:
         )
         for wire in WireFormat
     }
-    tried = compare(programs, asked, _is_right, runtime)
-    spaced = next(each for each in tried if each.wire == "spaced")
+    trials = compare(programs, asked, _is_right, runtime)
+    spaced = next(each for each in trials if each.wire == "spaced")
     return [
         {
             **each.line(),
@@ -174,7 +174,7 @@ def measure(runtime: Runtime, asked: list[Asked], condition: str) -> Rows:
             "less spaced": _less(each, spaced),
             **{f"{task} right": _share(each, asked, task) for task in dict.fromkeys(row.task for row in asked)},
         }
-        for each in tried
+        for each in trials
     ]
 
 
@@ -182,8 +182,8 @@ def _is_right(row: Asked, value: Any) -> bool:
     return bool(value == row.answer)
 
 
-def _share(tried: Tried, asked: list[Asked], task: str) -> float:
-    marks = [tried.marks[row] for row, each in enumerate(asked) if each.task == task]
+def _share(trial: Trial, asked: list[Asked], task: str) -> float:
+    marks = [trial.marks[row] for row, each in enumerate(asked) if each.task == task]
     return round(sum(marks) / len(marks), 3)
 
 
@@ -196,7 +196,7 @@ def _fields(asked: list[Asked], given: dict[int, Any]) -> float:
     return sum(right) / len(right)
 
 
-def _less(one: Tried, other: Tried) -> str:
+def _less(one: Trial, other: Trial) -> str:
     return "" if one is other else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*difference(one, other))
 
 

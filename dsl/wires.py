@@ -21,14 +21,14 @@ from typefold.program import run
 from typefold.runtime import Statistics
 from typefold.runtimes import Runtime
 
-__all__ = ["Tried", "advice", "compare", "difference", "interval"]
+__all__ = ["Trial", "advice", "compare", "difference", "interval"]
 
 R = TypeVar("R")
 _Z = 1.96  # of 95%
 
 
 @dataclass
-class Tried:
+class Trial:
     """What came of one wire.
 
     Attributes:
@@ -52,11 +52,11 @@ class Tried:
     seconds: float = 0.0
 
     @property
-    def right(self) -> float:
+    def accuracy(self) -> float:
         """The share of rows that were right."""
         return sum(self.marks.values()) / max(1, len(self.marks))
 
-    def each(self, total: float) -> float:
+    def per_row(self, total: float) -> float:
         """A total by the row."""
         return total / max(1, len(self.marks))
 
@@ -65,10 +65,10 @@ class Tried:
         low, high = interval(sum(self.marks.values()), len(self.marks))
         return {
             "wire": self.wire,
-            "right": f"{self.right:.3f} [{low:.3f}, {high:.3f}]",
+            "right": f"{self.accuracy:.3f} [{low:.3f}, {high:.3f}]",
             "failed": self.failed,
-            "tokens out a row": round(self.each(self.output_tokens), 1),
-            "tokens in a row": round(self.each(self.prompt_tokens), 1),
+            "tokens out a row": round(self.per_row(self.output_tokens), 1),
+            "tokens in a row": round(self.per_row(self.prompt_tokens), 1),
             "rows/s": round(len(self.marks) / self.seconds, 1) if self.seconds else 0.0,
             "engine steps": self.steps,
         }
@@ -81,7 +81,7 @@ def compare(
     runtime: Runtime,
     *,
     wires: dict[str, WireFormat] | None = None,
-) -> list[Tried]:
+) -> list[Trial]:
     """Run a function on rows in each wire.
 
     Args:
@@ -94,7 +94,7 @@ def compare(
     Returns:
         What came of each, in the order of `programs`.
     """
-    tried = {name: Tried(name) for name in programs}
+    trials = {name: Trial(name) for name in programs}
     names = list(programs)
     for turn in range(len(names)):
         share = list(range(turn, len(rows), len(names)))
@@ -104,23 +104,23 @@ def compare(
             with _wire(runtime, (wires or {}).get(name, runtime.wire)):
                 before, started = runtime.stats, time.perf_counter()
                 results: list[Result[Any, Exception]] = list(run.safe(programs[name], [rows[row] for row in share]))
-                _note(tried[name], runtime, before, time.perf_counter() - started)
+                _note(trials[name], runtime, before, time.perf_counter() - started)
             for row, result in zip(share, results, strict=True):
                 if isinstance(result, Success):
-                    tried[name].marks[row] = is_right(rows[row], result.unwrap())
+                    trials[name].marks[row] = is_right(rows[row], result.unwrap())
                     continue
-                tried[name].marks[row] = False
-                tried[name].failed += 1
-                tried[name].problem = tried[name].problem or result.failure()
-    return list(tried.values())
+                trials[name].marks[row] = False
+                trials[name].failed += 1
+                trials[name].problem = trials[name].problem or result.failure()
+    return list(trials.values())
 
 
-def _note(tried: Tried, runtime: Runtime, before: Statistics, seconds: float) -> None:
+def _note(trial: Trial, runtime: Runtime, before: Statistics, seconds: float) -> None:
     after = runtime.stats
-    tried.seconds += seconds
-    tried.output_tokens += after.output_tokens - before.output_tokens
-    tried.prompt_tokens += after.prompt_tokens - before.prompt_tokens
-    tried.steps += after.steps - before.steps
+    trial.seconds += seconds
+    trial.output_tokens += after.output_tokens - before.output_tokens
+    trial.prompt_tokens += after.prompt_tokens - before.prompt_tokens
+    trial.steps += after.steps - before.steps
 
 
 @contextmanager
@@ -147,11 +147,11 @@ def interval(right: int, rows: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def difference(one: Tried, other: Tried) -> tuple[float, float, float]:
+def difference(one: Trial, other: Trial) -> tuple[float, float, float]:
     """How much more often one was right than the other, row by row, and the 95% interval of that.
 
     Example:
-        >>> better, worse = Tried("a", {0: True, 1: True}), Tried("b", {0: True, 1: False})
+        >>> better, worse = Trial("a", {0: True, 1: True}), Trial("b", {0: True, 1: False})
         >>> difference(better, worse)[0]
         0.5
     """
@@ -166,14 +166,14 @@ def difference(one: Tried, other: Tried) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def advice(tried: Sequence[Tried]) -> str:
+def advice(trials: Sequence[Trial]) -> str:
     """What to do, in a sentence: of the wires that no other is surely better than, the one with the fewest tokens."""
-    best = max(tried, key=lambda each: each.right)
-    if not best.right:
+    best = max(trials, key=lambda each: each.accuracy)
+    if not best.accuracy:
         return "No wire gave a right answer: look at some of them (typefold try), and at the labels."
-    near = [each for each in tried if difference(best, each)[1] <= 0]
+    near = [each for each in trials if difference(best, each)[1] <= 0]
     cheapest = min(near, key=lambda each: each.output_tokens)
-    worse = [each for each in tried if each not in near]
+    worse = [each for each in trials if each not in near]
     saved = 1 - cheapest.output_tokens / max(1, *(each.output_tokens for each in near))
     said = f'wire="{cheapest.wire}"'
     if len(near) == 1:

@@ -23,7 +23,7 @@ from typefold.commands.target import CommandError, Target
 from typefold.compiler import WireFormat
 from typefold.face import Face
 from typefold.runtimes import Runtime
-from typefold.wires import Tried, advice, compare
+from typefold.wires import Trial, advice, compare
 
 __all__ = ["Labelled", "labelled", "try_wires", "write"]
 
@@ -87,7 +87,7 @@ def _label(adapter: TypeAdapter[Any], value: Any, *, texts: bool) -> Any:
     return adapter.validate_json(json.dumps(value))
 
 
-def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tried]:
+def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Trial]:
     """Run the function on the rows in each wire.
 
     Raises:
@@ -119,23 +119,25 @@ def _is_right(row: Labelled, value: Any) -> bool:
     return bool(value == row.expected)
 
 
-def write(tried: list[Tried], console: Console, file: Path | None = None) -> None:
+def write(trials: list[Trial], console: Console, file: Path | None = None) -> None:
     """Print the table and what to do; write the figures and each row's mark to a file if there is one."""
-    lines = [each.line() for each in tried]
-    table = Table(*lines[0], title=f"{len(tried[0].marks):,} rows, each in every wire; shares with their 95% intervals")
+    lines = [each.line() for each in trials]
+    table = Table(
+        *lines[0], title=f"{len(trials[0].marks):,} rows, each in every wire; shares with their 95% intervals"
+    )
     for line in lines:
         table.add_row(*map(str, line.values()))
     console.print(table)
-    for each in tried:
+    for each in trials:
         if each.problem is not None:
             problem = (
                 f"{each.wire}: {each.failed:,} failed, the first with {type(each.problem).__name__}: {each.problem}"
             )
             console.print(problem, markup=False, highlight=False)
-    console.print(advice(tried), markup=False, highlight=False)
+    console.print(advice(trials), markup=False, highlight=False)
     if file is not None:
         found = [
             line | {"marks": [each.marks[row] for row in sorted(each.marks)]}
-            for line, each in zip(lines, tried, strict=True)
+            for line, each in zip(lines, trials, strict=True)
         ]
-        file.write_text(json.dumps({"wires": found, "advice": advice(tried)}, indent=1), encoding="utf-8")
+        file.write_text(json.dumps({"wires": found, "advice": advice(trials)}, indent=1), encoding="utf-8")

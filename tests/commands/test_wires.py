@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands.conftest import Command
 from typefold import current
-from typefold.wires import Tried, advice, difference, interval
+from typefold.wires import Trial, advice, difference, interval
 
 MODULE = '''
 from typing import Annotated, Any, Literal
@@ -151,7 +151,7 @@ def test_an_interval_holds_the_share_and_narrows() -> None:
 
 def test_a_wire_that_is_right_more_often_is_advised_and_else_the_shortest() -> None:
     every, half = dict.fromkeys(range(40), True), {row: row % 2 == 0 for row in range(40)}
-    long, short = Tried("spaced", every, output_tokens=100), Tried("compact", half, output_tokens=50)
+    long, short = Trial("spaced", every, output_tokens=100), Trial("compact", half, output_tokens=50)
     assert difference(long, short)[0] == 0.5
     assert advice([long, short]) == 'wire="spaced": it is right more often than every other, beyond chance.'
     short.marks = every

@@ -52,11 +52,11 @@ def test_wires_are_compared_on_labelled_rows(runtime: Runtime) -> None:
 
     rows = [(f"Ann is {age} and lives in {city}.", Person(age=age, city=city)) for age in (31, 47) for city in CITIES]
     programs = {wire.name.lower(): _on_texts(read.using(wire=wire)) for wire in WireFormat}
-    tried = compare(programs, rows, lambda row, value: bool(value == row[1]), runtime)
-    spaced, _, compact = tried
-    assert [each.failed for each in tried] == [0, 0, 0]
+    trials = compare(programs, rows, lambda row, value: bool(value == row[1]), runtime)
+    spaced, _, compact = trials
+    assert [each.failed for each in trials] == [0, 0, 0]
     assert 0 < compact.output_tokens < spaced.output_tokens and compact.prompt_tokens < spaced.prompt_tokens
-    assert advice(tried)
+    assert advice(trials)
 
 
 CITIES: tuple[Literal["Oslo", "Lima"], ...] = ("Oslo", "Lima")

@@ -86,7 +86,7 @@ def test_what_an_engine_can_t_load_is_refused_and_what_to_write_is_said(tmp_path
         adapters().request(Adapter("empty", empty))
     with pytest.raises(EngineRefusal, match="there is no folder"):
         adapters().request(Adapter("gone", tmp_path / "gone"))
-    with pytest.raises(EngineRefusal, match="lora_request is an adapter.*not 'good'"):
+    with pytest.raises(EngineRefusal, match=r"lora_request is an adapter.*not 'good'"):
         adapters().request("good")
 
     def broken(request: Named) -> None:
