@@ -101,7 +101,9 @@ class _Shape:
             about = value.get("description")
             note = ("" if mark is None else f" or {mark}") + (f" ({' '.join(about.split())})" if about else "")
             places.append(f"{key}: {self.of(value)}{note}")
-        return "[" + self.spacing.comma.join(places) + "]"
+        constant = (value for key, value in schema["properties"].items() if key not in schema["x-positions"])
+        abouts = [" ".join(value["description"].split()) for value in constant if value.get("description")]
+        return "[" + self.spacing.comma.join(places) + "]" + "".join(f" ({about})" for about in abouts)
 
     def array(self, schema: JsonSchema) -> str:
         comma = self.spacing.comma

@@ -29,13 +29,14 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import BaseModel, Field, GetCoreSchemaHandler, create_model
-from pydantic_core import core_schema, to_jsonable_python
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 from typing_extensions import TypedDict
 
-from typefold.compiler import Wire, default_registry
+from typefold.compiler import Wire, default_registry, output_type
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
+from typefold.compiler.hooks.positional import tagged
 from typefold.errors import PromptUsageError
 
 __all__ = ["ToolCall", "Tools"]
@@ -84,6 +85,7 @@ class ToolCall(Generic[R_co]):
         if all(each.kind is not each.POSITIONAL_ONLY for each in signature.parameters.values()):
             return self.function(**self.arguments)
         bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))
+        bound.apply_defaults()  # what is given by its place needs all that stands before it
         return self.function(*bound.args, **bound.kwargs)
 
     def __str__(self) -> str:
@@ -177,6 +179,8 @@ def tool_call_wire(hint: Any, context: Context) -> Wire[ToolCall[Any]]:
     _check_results(hint, tools, context)
     calls = tools.calls
     inner = context.same(Union[tuple(calls.values())])  # noqa: UP007  # made at run time
+    if context.positional and len(calls) == 1:  # there the name would not be written, nor would a union have it
+        inner = tagged(inner, next(iter(calls)), context)
 
     def to_json(call: ToolCall[Any]) -> Any:
         made = calls[call.name]
@@ -202,14 +206,21 @@ def _call_of(name: str, function: Callable[..., Any]) -> type[BaseModel]:
     kind: Any = TypedDict(f"{name}_arguments", arguments)  # type: ignore[misc]  # made at run time
     about = (inspect.getdoc(function) or "").partition("\n")[0]
     tag: Any = Annotated[Literal[name], Field(description=about or None)]
-    return create_model(name, name=(tag, ...), arguments=(kind, ...))
+    config = ConfigDict(arbitrary_types_allowed=True)  # what pydantic doesn't know, hooks read
+    return create_model(name, __config__=config, name=(tag, ...), arguments=(kind, ...))
 
 
 def _check(name: str, function: Callable[..., Any]) -> None:
     """Refuse a function that no model can call."""
+    if inspect.isclass(function):
+        raise PromptUsageError(f"Tools: {name} is a class; write a function that makes one, with annotations")
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function)):
         raise PromptUsageError(f"Tools: {name} is an `async def`, which a ToolCall can't call; give a plain function")
-    for parameter in inspect.signature(function).parameters.values():
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError as error:  # as of `max`
+        raise PromptUsageError(f"Tools: {name} does not say what it takes ({error})") from error
+    for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise PromptUsageError(
                 f"Tools: {name} takes {parameter}, of which a model knows no names; list its parameters"
@@ -233,6 +244,8 @@ def _check_results(hint: Any, tools: Tools, context: Context) -> None:
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
+    while get_origin(hint) is Annotated:  # to a checker it is the type alone
+        hint = get_args(hint)[0]
     if get_origin(hint) in (Union, UnionType):
         return tuple(member for each in get_args(hint) for member in _members(each))
     return (type(None) if hint is None else hint,)
@@ -250,4 +263,9 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 
 def _as_json(call: ToolCall[Any]) -> dict[str, Any]:
-    return {"name": call.name, "arguments": to_jsonable_python(dict(call.arguments))}
+    try:
+        return {"name": call.name, "arguments": to_jsonable_python(dict(call.arguments))}
+    except PydanticSerializationError:  # of a class that hooks know, and pydantic doesn't
+        hint: Any = Annotated[ToolCall[Any], Tools(call.function)]
+        written: dict[str, Any] = output_type(hint).wire.to_json(call)
+        return written

@@ -158,6 +158,7 @@ def best_of(values: Iterable[Any], score: Callable[[Any], Any], /) -> Best[Any]:
         score: Gives a value its score: a prompt function, which judges all values in one batch, a function that calls
             some, or any other function. Of a `Scored` number the score is the mean by its probabilities (as in G-Eval, Liu
             et al. 2023, arXiv:2303.16634), which is finer than the likeliest; of a `Scored[bool]` the probability of `True`.
+            What is not a number (NaN) comes last.
 
     Returns:
         All values with their scores.
@@ -185,7 +186,8 @@ def best_of(values: Iterable[Any], score: Callable[[Any], Any], /) -> Best[Any]:
     """
     good, failed = _parted(values)
     scores = [_number(given) for given in run(score, good)]
-    ranked = sorted(zip(good, scores, strict=True), key=lambda pair: pair[1], reverse=True)  # stable
+    # NaN is neither more nor less than any other, so it would leave all unsorted. Sorting is stable.
+    ranked = sorted(zip(good, scores, strict=True), key=lambda pair: (not math.isnan(pair[1]), pair[1]), reverse=True)
     return Best(tuple(ranked), failed)
 
 

@@ -1,6 +1,7 @@
 """`.sample(n)`, `majority` and `best_of`: several answers to a call, and one value made of them."""
 
 import asyncio
+import math
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -233,6 +234,11 @@ def test_the_best_by_a_plain_function_leaves_failures_out() -> None:
     assert (best.winner, best.failed) == ("aa", 1)
     with pytest.raises(ValueError, match="nothing to choose: there were no values"):
         _ = best_of(list[str](), len).score
+
+
+def test_a_score_that_is_not_a_number_is_the_last() -> None:
+    best = best_of([1, 2, 3, 4, 5], [0.0, 1.0, math.nan, 3.0, math.nan, 2.0].__getitem__)
+    assert [value for value, _ in best.ranking] == [3, 5, 1, 2, 4]
 
 
 def test_a_scored_judgement_counts_by_its_mean() -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Optional
 
+import attrs
 import pytest
 from pydantic import BaseModel, Field
 
@@ -104,6 +105,44 @@ def test_the_laws_hold(hint: Any, wire: WireFormat) -> None:
     assert counts.texts
 
 
+def test_what_the_model_leaves_out_before_an_argument_that_goes_by_its_place_has_its_default() -> None:
+    def places(a: int = 1, b: int = 2, /, c: int = 3) -> int:
+        return 100 * a + 10 * b + c
+
+    call = output_type(Annotated[ToolCall[int], Tools(places)]).decode('{"name": "places", "arguments": {"b": 5}}')
+    assert (call.arguments, call()) == ({"b": 5}, 153)
+
+
+def test_arguments_of_classes_that_pydantic_does_not_know_are_read_called_and_said() -> None:
+    @attrs.define
+    class Crate:
+        weight: int
+
+    def lift(crate: Crate, times: int = 1) -> int:
+        return crate.weight * times
+
+    kind = output_type(Annotated[ToolCall[int], Tools(lift, add)])
+    text = '{"name": "lift", "arguments": {"crate": {"weight": 3}}}'
+    call = kind.decode(text)
+    assert (call(), str(call), kind.encode(call)) == (3, text, text)
+    check_laws(kind)
+
+
+def test_a_result_with_limits_is_of_its_type() -> None:
+    def grade(a: int) -> Annotated[int, Field(ge=0)]:
+        return abs(a)
+
+    assert output_type(Annotated[ToolCall[int], Tools(grade, add)]).shape
+
+
+def test_in_the_compact_wire_the_model_is_told_of_each_tool_what_it_is() -> None:
+    one = output_type(Annotated[ToolCall[int], Tools(add)], wire="compact")
+    told = '{"add": [arguments: [a: integer, b: integer or null]] (Add two numbers.)}'
+    assert (one.shape, one.encode(ToolCall.of(add, 1))) == (told, '{"add": [[1, null]]}')
+    two: Any = Annotated[ToolCall[int], Tools(add)] | Annotated[ToolCall[int], Tools(twice)]
+    assert told in (output_type(two, wire="compact").shape or "")
+
+
 def test_a_call_stands_in_other_types() -> None:
     class Plan(BaseModel):
         why: str
@@ -181,6 +220,8 @@ WRONG: list[tuple[Any, str]] = [
     ((no_hint,), "the parameter a of no_hint has no annotation"),
     ((many,), "many takes *numbers: int, of which a model knows no names"),
     ((later,), "later is an `async def`"),
+    ((Place,), "Place is a class; write a function that makes one"),
+    ((max,), "max does not say what it takes (no signature found"),
 ]
 
 
