@@ -2,21 +2,22 @@
 
 A type's form follows its JSON schema, so what Arrow holds is what JSON holds: dates, decimals and the like as texts. Where
 JSON may hold one of several kinds of value (`int | str`), Arrow, which has one type for a column, gets the JSON as text.
+Fields have the names that they have in Python, whatever aliases their JSON has: `arrow_json` and `arrow_type` agree on it.
 pyarrow is imported when something is first made here; it comes with the extra `arrow`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from typefold.compiler.guards import is_dict, is_list
 
-__all__ = ["arrow_type", "arrow_value", "pyarrow"]
+__all__ = ["arrow_json", "arrow_type", "arrow_value", "message_of", "pyarrow"]
 
 _SIMPLE = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_", "null": "null"}
 
@@ -50,15 +51,29 @@ def arrow_type(hint: Any) -> Any:
         >>> str(arrow_type(dict[str, int])), str(arrow_type(int | str)), str(arrow_type(list[bool]))
         ('map<string, int64>', 'string', 'list<item: bool>')
     """
-    schema = TypeAdapter(hint).json_schema(mode="serialization")
+    schema = TypeAdapter(hint).json_schema(mode="serialization", by_alias=False)
     return _type(schema, schema.get("$defs", {}), ())
+
+
+def arrow_json(hint: Any, *, warnings: bool | Literal["error"] = False) -> Callable[[Any], Any]:
+    """What makes the JSON of values of a type that `arrow_value` takes.
+
+    Args:
+        hint: The type; values of one that pydantic does not know go by their own.
+        warnings: What pydantic does about a value of another type.
+    """
+    try:
+        adapter = TypeAdapter[Any](hint)
+    except Exception:  # a return type that pydantic does not know, of a plain function
+        adapter = TypeAdapter[Any](Any)
+    return lambda value: adapter.dump_python(value, mode="json", by_alias=False, warnings=warnings)
 
 
 def arrow_value(value: Any, kind: Any) -> Any:
     """A value from JSON as a column of a type takes it.
 
     Args:
-        value: What `TypeAdapter.dump_python(mode="json")` gives.
+        value: What `arrow_json` gave.
         kind: What `arrow_type` gave.
 
     Raises:
@@ -80,6 +95,15 @@ def arrow_value(value: Any, kind: Any) -> Any:
     if isinstance(kind, pa.ListType) and is_list(value):
         return [arrow_value(part, kind.value_type) for part in value]
     return value
+
+
+def message_of(error: Exception) -> str:
+    """What an error says, as UTF-8 can write it; nothing where it can't be asked."""
+    try:
+        text = str(error)
+    except Exception:  # an error of the user's
+        return ""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _type(schema: Mapping[str, Any] | bool, definitions: Mapping[str, Any], around: tuple[str, ...]) -> Any:

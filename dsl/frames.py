@@ -7,14 +7,18 @@ The type says what the columns are, so an empty list has them too: the fields of
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import is_dataclass
 from importlib import import_module
+from inspect import isclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeForm
 
-from typefold.arrow import arrow_type, arrow_value, pyarrow
+from typefold.arrow import arrow_json, arrow_type, arrow_value, message_of, pyarrow
+from typefold.compiler.contained import said
+from typefold.compiler.errors import describe
 from typefold.errors import PromptUsageError
 
 if TYPE_CHECKING:
@@ -49,7 +53,8 @@ def to_frame(results: Iterable[Any], kind: Any, /, *, to: str = "arrow") -> Any:
 
     Raises:
         ModuleNotFoundError: The library is not installed; pyarrow comes with `typefold[arrow]`.
-        PromptUsageError: A field of the type has the name of one of these two columns.
+        PromptUsageError: The type has no form in Arrow, or a field with the name of one of these two columns.
+        ValueError: A value is not of the type, or does not fit its column (a whole number beyond 64 bits); it names the row.
 
     Example:
         >>> from pydantic import BaseModel
@@ -70,18 +75,28 @@ def to_frame(results: Iterable[Any], kind: Any, /, *, to: str = "arrow") -> Any:
 
 
 def _table(results: list[Any], kind: Any) -> Any:
-    pa, whole = pyarrow(), arrow_type(kind)
-    adapter = TypeAdapter[Any](kind)
-    is_record = pa.types.is_struct(whole)
+    pa = pyarrow()
+    try:
+        whole = arrow_type(kind)
+    except Exception as error:  # whatever pydantic, or a class's own schema, says
+        raise PromptUsageError(
+            f"to_frame: {describe(kind)} has no form in Arrow: {str(error).splitlines()[0]}; give values of another type"
+        ) from error
+    is_record, in_json = pa.types.is_struct(whole), arrow_json(kind, warnings="error")
     fields = [whole.field(index) for index in range(whole.num_fields)] if is_record else [pa.field("value", whole)]
     rows: list[dict[str, Any]] = []
-    for result in results:
+    for number, result in enumerate(results):
         if isinstance(result, Failure):
-            error: Exception = cast("Any", result).failure()
-            rows.append({"error": type(error).__name__, "message": str(error)})
+            failure: Exception = cast("Any", result).failure()
+            rows.append({"error": type(failure).__name__, "message": message_of(failure)})
             continue
         value: Any = cast("Any", result).unwrap() if isinstance(result, Success) else result
-        cell = arrow_value(adapter.dump_python(value, mode="json"), whole)
+        try:
+            if value is not None and _is_class(kind) and not isinstance(value, kind):
+                raise TypeError(f"it is a {type(value).__name__}")  # pydantic would take what it has of the fields
+            cell = None if value is None else arrow_value(in_json(value), whole)
+        except Exception as error:
+            raise _unfit(number, kind, error) from error
         rows.append((cell or {}) if is_record else {"value": cell})
     if any(isinstance(result, Result) for result in results):
         if taken := {"error", "message"} & {each.name for each in fields}:
@@ -90,4 +105,25 @@ def _table(results: list[Any], kind: Any) -> Any:
                 f"partitioned, or rename the field"
             )
         fields += [pa.field("error", pa.string()), pa.field("message", pa.string())]
-    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+    schema = pa.schema(fields)
+    try:
+        return pa.Table.from_pylist(rows, schema=schema)
+    except Exception:
+        for number, row in enumerate(rows):
+            try:
+                pa.Table.from_pylist([row], schema=schema)
+            except Exception as error:
+                raise _unfit(number, kind, error) from error
+        raise
+
+
+def _is_class(kind: object) -> bool:
+    """Whether instances of a type are its values: those of a `TypedDict` are dictionaries."""
+    return isclass(kind) and (issubclass(kind, BaseModel) or is_dataclass(kind))
+
+
+def _unfit(number: int, kind: Any, error: Exception) -> ValueError:
+    return ValueError(
+        f"to_frame: row {number} does not fit a table of {describe(kind)}: {' '.join(said(error).split())}; leave it out, or "
+        f"name the type that the values are of"
+    )

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from typefold.calls import Call, attempt, with_shape
-from typefold.columns import cells, is_column, missing, takes_none
+from typefold.columns import Unfit, rows_of
 from typefold.compiler import Explanation, Message, OutputType, WireFormat
 from typefold.compiler.explain import explain
 from typefold.deferred import is_deferred
@@ -169,11 +169,9 @@ class Plan(Generic[R]):
         self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Iterator[Call[R] | PromptError]:
         """A call, or an error, for each item of an iterable or cell of a column, as the first argument."""
-        function, bound = self.definition.function, len(self.bound)
-        guarded = is_column(items) and not takes_none(function, bound)
-        for row, item in enumerate(cells(items)):
-            if guarded and item is None:
-                yield BadInput(function=self.name, row=row, reason=missing(function, bound))
+        for row, item in enumerate(rows_of(items, self.definition.function, len(self.bound))):
+            if isinstance(item, Unfit):
+                yield BadInput(function=self.name, row=row, reason=item.reason)
             else:
                 yield self.attempt((item, *args), kwargs, row)
 

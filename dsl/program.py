@@ -21,7 +21,7 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.batch import in_order
 from typefold.calls import values
-from typefold.columns import cells, is_column, missing, takes_none
+from typefold.columns import Unfit, rows_of
 from typefold.errors import PromptUsageError
 from typefold.places import name_of
 from typefold.progress import Progress, length
@@ -291,11 +291,10 @@ def _watched(
 
 
 def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tuple[Any, ...] | BadInput]:
-    """Rows of one argument; of a column its cells, and an error for one without a value that the function has to have."""
-    guarded = is_column(rows) and not takes_none(function)
-    for row, cell in enumerate(cells(rows)):
-        if guarded and cell is None:
-            yield BadInput(function=name_of(function), row=row, reason=missing(function))
+    """Rows of one argument; of a column its cells, and an error for one that can't be an argument."""
+    for row, cell in enumerate(rows_of(rows, function)):
+        if isinstance(cell, Unfit):
+            yield BadInput(function=name_of(function), row=row, reason=cell.reason)
         else:
             yield (cell,)
 

@@ -190,7 +190,10 @@ class Progress:
 
 def length(rows: object) -> int | None:
     """How many rows there are, where that is known before they are taken."""
-    return len(rows) if isinstance(rows, Sized) else None
+    try:
+        return len(rows) if isinstance(rows, Sized) else None
+    except TypeError:  # an array without a dimension
+        return None
 
 
 _shown = threading.Lock()  # held by the batch that is shown

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import TypeAdapter
 from returns.result import Result, Success
 
+from typefold.arrow import message_of
 from typefold.commands.files import Source, needed_pyarrow
 from typefold.commands.inputs import BadRecord, Inputs
 from typefold.commands.target import CommandError, Target
@@ -99,7 +100,7 @@ def run_over(
 
     def failed(number: int, record: object, error: Exception) -> None:
         counts.failed += 1
-        failures.write({"row": number, "error": type(error).__name__, "message": str(error), "record": record})
+        failures.write({"row": number, "error": type(error).__name__, "message": message_of(error), "record": record})
 
     def rows() -> Iterator[_Row]:
         for number, record in enumerate(itertools.islice(source, limit)):
@@ -244,11 +245,11 @@ def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
     Raises:
         CommandError: Its return type has none.
     """
-    from typefold.arrow import arrow_type, arrow_value
+    from typefold.arrow import arrow_json, arrow_type, arrow_value
 
     try:
         kind = arrow_type(target.returns)
     except Exception as error:
         raise CommandError(f"{target.name}: its return type has no Arrow type: {str(error).splitlines()[0]}") from error
-    in_json = _json_form(target.returns)
+    in_json = arrow_json(target.returns)
     return kind, lambda value: arrow_value(in_json(value), kind)

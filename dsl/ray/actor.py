@@ -16,10 +16,11 @@ from typing import Any
 
 from returns.result import Success
 
-from typefold.arrow import pyarrow
+from typefold.arrow import message_of, pyarrow
 from typefold.commands.inputs import BadRecord, Inputs
 from typefold.commands.running import arrow_form, streamed
 from typefold.commands.target import Target
+from typefold.compiler.contained import said
 from typefold.errors import NoRuntime, PromptUsageError
 from typefold.runtime import PromptError
 from typefold.runtime.journal import JournalError, JournalFolder
@@ -27,6 +28,11 @@ from typefold.runtimes import Runtime
 from typefold.selection import configure
 
 __all__ = ["Actor", "Work"]
+
+_ENDS = (
+    SystemExit,
+    KeyboardInterrupt,
+)  # they would end the process, which Ray makes anew for the same rows, without end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +127,7 @@ class Actor:
         results_column = self._column(values, errors)
         text = pyarrow().string()
         kinds = [None if error is None else type(error).__name__ for error in errors]
-        messages = [None if error is None else _said(error) for error in errors]
+        messages = [None if error is None else message_of(error) for error in errors]
         for name, held in zip(names, (results_column, _array(kinds, text), _array(messages, text)), strict=True):
             table = table.append_column(name, held)
         return table
@@ -171,6 +177,8 @@ class Actor:
             self._check()
             try:
                 return function(**arguments)
+            except _ENDS as error:
+                raise _outlived(error) from error
             except Exception as error:
                 self._find_out(error)
                 raise
@@ -180,6 +188,8 @@ class Actor:
             try:
                 awaited: Coroutine[Any, Any, Any] = function(**arguments)
                 return await awaited
+            except _ENDS as error:
+                raise _outlived(error) from error
             except Exception as error:
                 self._find_out(error)
                 raise
@@ -202,6 +212,10 @@ class Actor:
             raise broken from None
 
 
+def _outlived(error: BaseException) -> RuntimeError:
+    return RuntimeError(f"the function raised {said(error)}, which ends a row here and no process")
+
+
 def _records(table: Any) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches(max_chunksize=256):  # a row in Python takes many times what it does in Arrow
         yield from batch.to_pylist()
@@ -209,12 +223,3 @@ def _records(table: Any) -> Iterator[dict[str, Any]]:
 
 def _array(values: list[Any], kind: Any) -> Any:
     return pyarrow().array(values, type=kind)
-
-
-def _said(error: Exception) -> str:
-    """What an error says, as UTF-8 can write it."""
-    try:
-        text = str(error)
-    except Exception:  # an error of the user's
-        text = ""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -100,9 +100,18 @@ def map(
     for name in ("seed", "fresh"):
         if name in options:
             raise PromptUsageError(f"{where}: {name} can't be set here: {_REFUSED[name]}")
-    for name, number in (("batch_size", batch_size), ("batches", batches)):
-        if number < 1:
+    if not hasattr(dataset, "map_batches"):
+        raise PromptUsageError(
+            f"{where}: rows come from a Ray Dataset (ray.data.from_items, ray.data.read_parquet, ...), not from a "
+            f"{type(dataset).__name__}"
+        )
+    least, most = concurrency if isinstance(concurrency, tuple) else (concurrency, concurrency)
+    counts: list[tuple[str, Any]] = [("batch_size", batch_size), ("batches", batches)]
+    for name, number in [*counts, ("concurrency", least), ("concurrency", most)]:
+        if not isinstance(number, int) or number < 1:
             raise PromptUsageError(f"{where}: {name} is a number of at least 1, not {number!r}")
+    if least > most:
+        raise PromptUsageError(f"{where}: concurrency is the least and the most, not {concurrency!r}")
     named = model or os.environ.get("TYPEFOLD_MODEL")
     if not named:
         raise NoRuntime
@@ -123,7 +132,7 @@ def map(
         batches=batches,
     )
     _check_travels(work)
-    remote: dict[str, Any] = {**_pool(concurrency), **(ray_remote_args or {})}
+    remote: dict[str, Any] = {**_pool(least, most), **(ray_remote_args or {})}
     held: Any = dataset  # what Ray says of its types is not all there
     map_batches: Callable[..., Dataset] = held.map_batches
     return map_batches(
@@ -137,11 +146,10 @@ def map(
     )
 
 
-def _pool(concurrency: int | tuple[int, int]) -> dict[str, Any]:
+def _pool(least: int, most: int) -> dict[str, Any]:
     """How many actors, each with two blocks of the dataset at once: the next one is there as one ends."""
     from ray.data import ActorPoolStrategy
 
-    least, most = (concurrency, concurrency) if isinstance(concurrency, int) else concurrency
     size: dict[str, Any] = {"size": least} if least == most else {"min_size": least, "max_size": most}
     if "max_concurrent_calls_per_actor" in inspect.signature(ActorPoolStrategy).parameters:
         return {"compute": ActorPoolStrategy(**size, max_concurrent_calls_per_actor=2)}

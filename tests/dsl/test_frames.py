@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from returns.result import Failure, Result, Success
 
 from typefold import BadInput, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
-from typefold.columns import cells, takes_none
+from typefold.columns import Unfit, rows_of, takes_none
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 pd: Any = pytest.importorskip("pandas")
@@ -52,7 +52,9 @@ def echo(request: Any) -> str:
 
 
 def kinds(column: Any) -> list[Any]:
-    return [(type(each), each) for each in cells(column)]
+    def untyped(cell): ...  # type: ignore[no-untyped-def]  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
+
+    return [(type(each), each) for each in rows_of(column, untyped)]  # pyright: ignore[reportUnknownArgumentType]
 
 
 @pytest.mark.parametrize("make", COLUMNS.values(), ids=COLUMNS)
@@ -97,16 +99,58 @@ def test_cells_are_plain_python_values() -> None:
         assert kinds(column) == [(datetime, when), (type(None), None)]
     assert kinds(np.array(["2024-05-01T12"], dtype="datetime64[ns]")) == [(datetime, when)]
     assert kinds(arrow.array([{"city": "Rome", "at": [1]}])) == [(dict, {"city": "Rome", "at": [1]})]
+    nanoseconds = arrow.array([[when]], arrow.list_(arrow.timestamp("ns")))
+    assert kinds(nanoseconds) == [(list, [when])] and type(next(iter(kinds(nanoseconds)))[1][0]) is datetime
+    assert kinds(pd.array([1, None])) == [(int, 1), (type(None), None)]
     assert kinds(pl.Series([[1, 2]])) == kinds(pd.Series([np.array([1, 2])])) == [(list, [1, 2])]
 
 
-@pytest.mark.parametrize("table", [pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1]}), arrow.table({"a": [1]})])
+SOONER = "2024-01-01"
+BEYOND = {
+    "pandas": pd.Series(np.array([SOONER, "20000-01-01", SOONER], dtype="datetime64[s]")),
+    "numpy": np.array([SOONER, "20000-01-01", SOONER], dtype="datetime64[D]"),
+    "numpy, times between": np.array([1, 10**17, 1], dtype="timedelta64[s]"),  # numpy itself gives another time for it
+    "pyarrow": arrow.array([1, 10**17, 1], arrow.timestamp("s")),
+    "polars": pl.Series([1, 10**9, 1], dtype=pl.Int32).cast(pl.Date),
+}
+
+
+@pytest.mark.parametrize("column", BEYOND.values(), ids=BEYOND)
+def test_a_cell_that_python_has_no_value_for_costs_its_row(column: Any) -> None:
+    @prompt
+    def day(when: Any) -> str:
+        return ask("Name it.")
+
+    with Runtime(ScriptedEngine(answers=echo)):
+        for results in (day.safe.map(column), run.safe(lambda when: "it", column), run.safe(day, column)):
+            assert [isinstance(result, Success) for result in results] == [True, False, True]
+            error = results[1].failure()
+            assert isinstance(error, BadInput) and error.row == 1
+            assert "the column's value here is none in Python" in str(error) and "drop such rows" in str(error)
+    assert isinstance(list(rows_of(column, print))[1], Unfit)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"a": [1]}),
+        pd.MultiIndex.from_tuples([("a", 1)]),
+        pl.DataFrame({"a": [1]}),
+        arrow.table({"a": [1]}),
+        arrow.record_batch({"a": [1]}),
+    ],
+)
 def test_a_whole_table_is_refused_since_its_columns_are_no_rows(table: Any) -> None:
     with Runtime(ScriptedEngine(answers=echo)):
         with pytest.raises(PromptUsageError, match="has several columns; give one, as in frame"):
             name.map(table)
         with pytest.raises(PromptUsageError, match="has several columns; give one, as in frame"):
             run(name, table)
+
+
+def test_an_array_without_a_dimension_is_refused() -> None:
+    with pytest.raises(PromptUsageError, match=r"without a dimension, which is one value; give \[value\]"):
+        run(str, np.array(3))
 
 
 def test_what_takes_none_is_read_from_the_annotation() -> None:
@@ -161,3 +205,41 @@ def test_what_can_be_no_frame_is_said() -> None:
         to_frame(failed, Report)
     with pytest.raises(PromptUsageError, match="to is 'arrow', 'pandas' or 'polars', not 'excel'"):
         to_frame([1], int, to="excel")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+class Aliased(BaseModel):
+    size: int = Field(alias="Size")
+
+
+def test_a_field_with_an_alias_keeps_its_value() -> None:
+    assert to_frame([Aliased(Size=3)], Aliased).to_pylist() == [{"size": 3}]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "reason"),
+    [
+        ([1, 2**70], int, "row 1 does not fit a table of int: OverflowError: 1.181e"),
+        (["a", "\udc80"], str, "row 1 does not fit a table of str: UnicodeEncodeError"),
+        ([Place(city="a"), 3], Place, "row 1 does not fit a table of Place: TypeError: it is a int; leave it out"),
+        ([Place(city="a"), Aliased(Size=1)], Place, "row 1 does not fit a table of Place: TypeError: it is a Aliased"),
+        (["a"], int, "row 0 does not fit a table of int: PydanticSerializationError"),
+    ],
+)
+def test_a_value_that_fits_no_column_is_named_by_its_row(values: list[Any], kind: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        to_frame(values, kind)
+
+
+def test_a_type_without_a_form_in_arrow_is_refused() -> None:
+    with pytest.raises(PromptUsageError, match="bytearray has no form in Arrow"):
+        to_frame([], bytearray)
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_errors_that_say_nothing_arrow_can_hold_are_rows_too() -> None:
+    failures: list[Result[int, Exception]] = [Failure(ValueError("\udc80")), Failure(Unspeakable())]
+    assert to_frame(failures, int)["message"].to_pylist() == ["\\udc80", ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -55,6 +56,10 @@ class Review(BaseModel):
     tags: Annotated[list[Tag], Field(max_length=2)]
 
 
+class Aliased(BaseModel):
+    size: int = Field(alias="Size")
+
+
 class Item(BaseModel):
     id: int
     text: str
@@ -89,6 +94,18 @@ def reviewed(id: int, text: str) -> Review | None:
 
 def of_item(item: Item) -> str:
     return f"{item.id}: {item.text}"
+
+
+def leaving(id: int) -> int:
+    return sys.exit(3) if id == 2 else id
+
+
+async def leaving_later(id: int) -> int:
+    return leaving(id)
+
+
+def aliased(id: int) -> Aliased:
+    return Aliased(Size=id)
 
 
 def huge(id: int) -> int:

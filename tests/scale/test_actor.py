@@ -67,6 +67,18 @@ def test_rows_keep_their_places_and_their_columns(actor: Callable[..., Actor]) -
     assert all(programs.Review.model_validate(value) for value in values)
 
 
+def test_a_row_that_would_end_the_process_ends_alone(actor: Callable[..., Actor]) -> None:
+    """Ray would make the process again for the same rows, without end."""
+    for function in (programs.leaving, programs.leaving_later):
+        got = rows_of(actor(function), [{"id": 1}, {"id": 2}, {"id": 3}])
+        assert [row["result"] for row in got] == [1, None, 3]
+        assert got[1]["result_message"] == "the function raised SystemExit: 3, which ends a row here and no process"
+
+
+def test_a_field_with_an_alias_keeps_its_value(actor: Callable[..., Actor]) -> None:
+    assert rows_of(actor(programs.aliased), [{"id": 1}])[0]["result"] == {"size": 1}
+
+
 def test_a_row_that_does_not_fit_is_a_bad_record(actor: Callable[..., Actor]) -> None:
     got = rows_of(actor(programs.number), [{"text": "a"}, {"text": None}])
     assert [row["result_error"] for row in got] == [None, "BadRecord"]

@@ -159,6 +159,8 @@ class _Table:
         assert not fetch_if_missing
         return self
 
+    def map_batches(self, *_: object) -> None: ...
+
 
 @pytest.mark.parametrize(
     ("function", "options", "columns", "says"),
@@ -169,6 +171,8 @@ class _Table:
         (programs.number, {"seed": 3}, ["text"], "seed can't be set here"),
         (programs.number, {"fresh": True}, ["text"], "name a new folder"),
         (programs.number, {"batches": 0}, ["text"], "batches is a number of at least 1, not 0"),
+        (programs.number, {"concurrency": 0}, ["text"], "concurrency is a number of at least 1, not 0"),
+        (programs.number, {"concurrency": (2, 1)}, ["text"], r"concurrency is the least and the most, not \(2, 1\)"),
     ],
 )
 def test_what_can_not_work_is_said_before_anything_runs(
@@ -177,6 +181,12 @@ def test_what_can_not_work_is_said_before_anything_runs(
     dataset: Any = _Table(*columns)
     with pytest.raises(PromptUsageError, match=says):
         typefold.ray.map(dataset, function, **{"model": "some/model", **options})  # pyright: ignore[reportArgumentType]  # wrong ones too
+
+
+def test_rows_that_are_no_dataset_are_refused() -> None:
+    rows: Any = [{"text": "a"}]
+    with pytest.raises(PromptUsageError, match=r"rows come from a Ray Dataset .*, not from a list"):
+        typefold.ray.map(rows, programs.number, model="some/model")
 
 
 def test_what_can_not_go_to_an_actor_is_said_before_anything_runs() -> None:
