@@ -4,6 +4,7 @@ Two members may share a text only where its value is the same for both. Anything
 it: the value would come back as another. The text decides which member reads it; pydantic, which tries them all and
 takes the best fit, reads a union only where that must be the same member. In the compact wire objects are arrays, which
 may be alike: where several members are, or may be, arrays, the objects among them are put under names of their own.
+Left out: what schemas alone tell of the members (`members`).
 """
 
 from __future__ import annotations
@@ -18,18 +19,17 @@ from pydantic import BaseModel
 
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
-from typefold.compiler.guards import is_dict, is_list, kind_of
+from typefold.compiler.guards import is_dict, is_list
+from typefold.compiler.hooks.members import differ, is_object, kinds_written, same_to_pydantic, stands_for_object
 from typefold.compiler.hooks.positional import tagged, tags_of
 from typefold.compiler.json_text import write
 from typefold.compiler.overlap import Undecided, shared_text
 from typefold.compiler.recognise import Matcher, recognises
 from typefold.compiler.registry import default_registry
-from typefold.compiler.type_wire import JsonSchema, Wire
+from typefold.compiler.type_wire import Wire
 from typefold.compiler.wire import Language, choice
 
 _MOST_MEMBERS = 300  # each is compared with each
-_SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
-_KINDS = _SCALARS | {"array", "object"}
 
 
 @default_registry.hook(Union, UnionType)
@@ -59,7 +59,11 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
     if context.positional:
         _put_under_names(members, wires, context)
     judgement = f"{context.path}: {describe(hint)}"
-    native = all(wire.native for wire in wires) and judgement not in state.foreign and _same_to_pydantic(wires, context)
+    native = (
+        all(wire.native for wire in wires)
+        and judgement not in state.foreign
+        and same_to_pydantic(wires, state.definitions)
+    )
 
     positional = context.positional
 
@@ -71,7 +75,7 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
         for one, other in combinations(range(len(wires)), 2):
             if not (wires[one].plain and wires[other].plain):
                 _tell_apart(hint, members, wires, (one, other), context, positional=positional)
-        if native and not _same_to_pydantic(wires, context):
+        if native and not same_to_pydantic(wires, state.definitions):
             state.misjudged.add(judgement)
 
     state.later.append(finish)
@@ -97,8 +101,8 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
         if not (is_list(data) or is_dict(data)):
             return data
         text = write(data, context.spacing)
-        found = _writer([language(index) for index in range(len(wires))], text)
-        return data if found is None else wires[found].expanded(data)
+        writers = _writers([language(index) for index in range(len(wires))], text)
+        return _common([wires[index].expanded(data) for index in writers]) if writers else data
 
     return Wire(
         choice(*(wire.expr for wire in wires)),
@@ -115,30 +119,34 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
 def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: Context) -> None:
     """Where several members may be arrays, tell those that stand for objects apart by construction."""
     state = context.compilation
-    arrays = [_kinds_written(wire.schema, state.definitions, state.with_fields) for wire in wires]
+    arrays = [kinds_written(wire.schema, state.definitions, state.with_fields) for wire in wires]
     if sum("array" in kinds for kinds in arrays) < 2:
         return
-    objects = [index for index, wire in enumerate(wires) if _stands_for_object(wire.schema, context)]
+    objects = [
+        index
+        for index, wire in enumerate(wires)
+        if stands_for_object(wire.schema, state.definitions, state.with_fields)
+    ]
     for index, tag in zip(objects, tags_of([members[index] for index in objects]) if objects else (), strict=True):
         wires[index] = tagged(wires[index], tag, context)
 
 
-def _stands_for_object(schema: JsonSchema, context: Context) -> bool:
-    """Whether it is an array of fields, or will be."""
-    state = context.compilation
-    found = _resolved(schema, state.definitions)
-    if found is None:
-        return schema["$ref"].removeprefix("#/$defs/") in state.with_fields
-    return "x-positions" in found
-
-
-def _writer(languages: list[Language], text: str) -> int | None:
-    """Which member's text it is or, where there is only a beginning of one, which is the first whose it may be."""
+def _writers(languages: list[Language], text: str) -> list[int]:
+    """Whose text it is or, where there is only a beginning of one, whose it may be."""
     for index, language in enumerate(languages):
         if recognises(language, text):
-            return index
+            return [index]
     begun = text.rstrip('"]}')
-    return next((i for i, language in enumerate(languages) if not Matcher.start(language).advance(begun).dead), None)
+    return [i for i, language in enumerate(languages) if not Matcher.start(language).advance(begun).dead]
+
+
+def _common(values: list[Any]) -> Any:
+    """What may be said of a beginning, whichever of these it is: what is shown of an answer only grows."""
+    if all(value == values[0] for value in values):
+        return values[0]
+    if all(map(is_dict, values)):
+        return {}
+    return [] if all(map(is_list, values)) else None
 
 
 def _tell_apart(
@@ -152,11 +160,11 @@ def _tell_apart(
 ) -> None:
     one, other = pair
     names = f"{describe(members[one])} and {describe(members[other])}"
-    remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
-    if not all(_is_object(wire.schema, context) for wire in (wires[one], wires[other])):
-        remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
     definitions = context.compilation.definitions
-    if _differ(wires[one].schema, wires[other].schema, definitions, positional=positional):
+    remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
+    if not all(is_object(wire.schema, definitions) for wire in (wires[one], wires[other])):
+        remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
+    if differ(wires[one].schema, wires[other].schema, definitions, positional=positional):
         return
     try:
         text = shared_text(wires[one].expr, wires[other].expr, context.compilation.rules)
@@ -164,141 +172,3 @@ def _tell_apart(
         raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
     if text is not None:
         raise context.refuse(hint, f"has two members that can both be written as {text}: {names}; {remedy}")
-
-
-def _differ(
-    one: JsonSchema, other: JsonSchema, definitions: dict[str, JsonSchema], depth: int = 8, *, positional: bool
-) -> bool:
-    """Whether two schemas say already that no text is shared: by the kind, by the choices, or by a key of an object.
-
-    The search through texts would find the same, but goes from left to right: a tag behind a field that may hold
-    anything lies beyond its limit.
-    """
-    if "x-tag" in one and "x-tag" in other:
-        return bool(one["x-tag"] != other["x-tag"])
-    first, second = _resolved(one, definitions), _resolved(other, definitions)
-    if first is None or second is None or not depth:
-        return False
-    if positional:
-        first, second = _as_written(one, first), _as_written(other, second)
-    for schema, rest in ((first, second), (second, first)):
-        if "anyOf" in schema:
-            return all(
-                _differ(option, rest, definitions, depth - 1, positional=positional) for option in schema["anyOf"]
-            )
-    kinds, other_kinds = (_kinds(schema, definitions) for schema in (first, second))
-    if not kinds & other_kinds and not kinds | other_kinds >= {"integer", "number"}:  # a Decimal may look like an int
-        return True
-    if "enum" in first and "enum" in second:
-        return {json.dumps(value) for value in first["enum"]}.isdisjoint(map(json.dumps, second["enum"]))
-    if not (_is_closed(first) and _is_closed(second)):
-        return False
-    return any(
-        key not in there["properties"]
-        or _differ(here["properties"][key], there["properties"][key], definitions, depth - 1, positional=positional)
-        for here, there in ((first, second), (second, first))
-        for key in here["required"]
-        if key not in there["properties"] or key in there["required"]
-    )
-
-
-def _as_written(schema: JsonSchema, resolved: JsonSchema) -> JsonSchema:
-    """What the compact wire writes: what a schema says of keys is of the form that pydantic reads."""
-    if "x-tag" in schema:
-        return {"type": "object"}
-    return {"type": "array"} if "x-positions" in resolved else resolved
-
-
-def _is_closed(schema: JsonSchema) -> bool:
-    """Whether it is an object with these keys and no others."""
-    return "properties" in schema and schema.get("additionalProperties") is False
-
-
-def _is_object(schema: JsonSchema, context: Context) -> bool:
-    definitions = context.compilation.definitions
-    found = _resolved(schema, definitions)
-    return found is not None and "properties" in found
-
-
-def _same_to_pydantic(wires: list[Wire[Any]], context: Context) -> bool:
-    """Whether pydantic must take the member whose text it is, of each two members, as far as is known by now."""
-    definitions = context.compilation.definitions
-    return all(_pair_is_same(one, other, definitions) for one, other in combinations(wires, 2))
-
-
-def _pair_is_same(one: Wire[Any], other: Wire[Any], definitions: dict[str, JsonSchema]) -> bool:
-    """Pydantic reads an Enum or a Literal of 1 from `1.0` and from `true`, and an object of which it ignores keys."""
-    first, second = _resolved(one.schema, definitions), _resolved(other.schema, definitions)
-    if first is None or second is None:
-        return True  # a type inside itself: asked again when it is known
-    kinds, other_kinds = _kinds(first, definitions), _kinds(second, definitions)
-    shared = kinds & other_kinds
-    if frozenset({"null"}) in (kinds, other_kinds):
-        return not shared
-    if _is_exact(one, first) and _is_exact(other, second) and kinds | other_kinds <= _SCALARS:
-        return True
-    if kinds == other_kinds == frozenset({"object"}):
-        return _have_tags(first, second)
-    return (
-        not shared
-        and (kinds <= _SCALARS) != (other_kinds <= _SCALARS)
-        and not {"array", "object"} <= kinds | other_kinds
-    )
-
-
-def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSchema | None:
-    while "$ref" in schema:
-        name = schema["$ref"].removeprefix("#/$defs/")
-        if name not in definitions:
-            return None
-        schema = definitions[name]
-    return schema
-
-
-def _kinds_written(schema: JsonSchema, definitions: dict[str, JsonSchema], with_fields: set[str]) -> frozenset[str]:
-    """The kinds of JSON values that the compact wire writes for a schema."""
-    if "x-tag" in schema:
-        return frozenset({"object"})
-    found = _resolved(schema, definitions)
-    if found is None:
-        return frozenset({"array"}) if schema["$ref"].removeprefix("#/$defs/") in with_fields else _KINDS
-    if "x-positions" in found:
-        return frozenset({"array"})
-    if "anyOf" in found:
-        return frozenset[str]().union(*(_kinds_written(each, definitions, with_fields) for each in found["anyOf"]))
-    return _kinds(found, definitions)
-
-
-def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:
-    """The kinds of JSON values that a schema speaks of."""
-    if "enum" in schema:
-        return frozenset[str]().union(*(_kind(value) for value in schema["enum"]))
-    if "anyOf" in schema:
-        options = [_resolved(option, definitions) for option in schema["anyOf"]]
-        return frozenset[str]().union(
-            *(_KINDS if option is None else _kinds(option, definitions) for option in options)
-        )
-    return frozenset({schema["type"]}) if "type" in schema else _KINDS
-
-
-def _kind(value: Any) -> frozenset[str]:
-    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    kind = kind_of(value)
-    return frozenset({names.get(kind, "string")})
-
-
-def _is_exact(wire: Wire[Any], schema: JsonSchema) -> bool:
-    """Whether the values are scalars that pydantic prefers to all that it would have to convert."""
-    return wire.plain and ("enum" not in schema or schema.get("type") == "string")
-
-
-def _have_tags(one: JsonSchema, other: JsonSchema) -> bool:
-    """Whether a key is required in both objects, with values of which none is the other's."""
-    return any(
-        key in other.get("required", ())
-        and "enum" in one["properties"][key]
-        and "enum" in other["properties"][key]
-        and all(isinstance(value, str) for each in (one, other) for value in each["properties"][key]["enum"])
-        and not set(one["properties"][key]["enum"]) & set(other["properties"][key]["enum"])
-        for key in one.get("required", ())
-    )
