@@ -12,7 +12,6 @@ from typefold.compiler import Explanation, Message
 from typefold.definition import Example
 from typefold.messages import RawPrompt
 from typefold.options import CallOptions
-from typefold.pickling import reduced
 from typefold.plan import Plan
 from typefold.special import Logged, Reasoned, Scored
 
@@ -46,7 +45,7 @@ class Face(Generic[P, R]):
         return f"<prompt {self._plan.name}{self._plan.definition.signature}>"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return reduced(self, self._plan)
+        return type(self), (self._plan,)  # how a plan goes, `pickling` says
 
     def render(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Message, ...] | RawPrompt:
         """The messages exactly as they are sent, examples and shape included. Needs no engine.

@@ -21,7 +21,7 @@ __all__ = ["ImageSource", "image", "is_image_source"]
 ImageSource: TypeAlias = "Image | PillowImage | Path | bytes"
 """What can stand in a message as an image."""
 
-_PNG_MODES = {"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"}  # modes that PNG keeps as they are
+_PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}  # modes that PNG keeps as they are
 
 
 def image(source: ImageSource | str) -> Image:
@@ -66,12 +66,15 @@ def _checked(data: bytes, name: str) -> Image:
     """The bytes of a file, once Pillow has decoded all of them."""
     try:
         from PIL import Image as Pillow
+        from PIL import UnidentifiedImageError
     except ImportError:
         raise PromptUsageError("reading images needs Pillow: pip install 'typefold[images]'") from None
     try:
         with Pillow.open(BytesIO(data)) as opened:
             opened.load()
             return Image(data, str(opened.format).lower(), opened.width, opened.height)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name}: not an image that can be read (no format that Pillow knows)") from error
     except Exception as error:  # decoders raise what they like
         raise ValueError(f"{name}: not an image that can be read ({type(error).__name__}: {error})") from error
 
@@ -80,8 +83,16 @@ def _as_png(picture: Any) -> Image:
     """An image of Pillow's as the same pixels in a file."""
     from PIL import ImageOps
 
-    upright = ImageOps.exif_transpose(picture)  # a PNG would not say how it is turned
-    kept = upright if upright.mode in _PNG_MODES else upright.convert("RGB")
-    held = BytesIO()
-    kept.save(held, "PNG", compress_level=1)  # several times quicker, for some more bytes
+    try:
+        upright = ImageOps.exif_transpose(picture)  # a PNG would not say how it is turned
+        # 32 bits a pixel are those of a file with 16, as older versions of Pillow read it.
+        mode = None if upright.mode in _PNG_MODES else "I;16" if upright.mode == "I" else "RGB"
+        kept = upright if mode is None else upright.convert(mode)
+        held = BytesIO()
+        kept.save(held, "PNG", compress_level=1)  # several times quicker, for some more bytes
+    except Exception as error:  # if it came from a file, it is read only now
+        raise ValueError(
+            f"not an image that can be sent: {picture.width}x{picture.height}, mode {picture.mode} "
+            f"({type(error).__name__}: {error})"
+        ) from error
     return Image(held.getvalue(), "png", kept.width, kept.height)

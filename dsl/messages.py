@@ -173,7 +173,8 @@ _CONVERSIONS: Mapping[str, Callable[[object], str]] = {"r": repr, "s": str, "a":
 def _require_template(content: object) -> None:
     """Untyped code may hand in anything."""
     if not isinstance(content, TemplateString):
-        raise PromptUsageError(f"a message is text, not {type(content).__name__}; put values in with f'{{value}}'")
+        put = _meant(content) or "; put values in with f'{value}', and images as a Path, bytes or an image of Pillow's"
+        raise PromptUsageError(f"a message is text, not {type(content).__name__}{put}")
 
 
 def _meant(part: object) -> str:

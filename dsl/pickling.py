@@ -1,6 +1,6 @@
 """How a prompt function goes to another process: by its name where it can be imported there, else by value.
 
-By name it takes the options, examples and instance along that it has here, and the other process imports the rest, as
+It is the plan that goes, so whatever holds one goes as the prompt does: `.safe`, `.sample(n)`, `.defer(...)`. By name it takes the options, examples and instance along that it has here, and the other process imports the rest, as
 pickle does with any function. One of `__main__`, of a notebook or of another function can't be imported; cloudpickle, and
 so Ray, sends its code along, with its return type worked out, since an annotation that is kept as text names things that
 are not there. Left out: a runtime, which lives in one process.
@@ -13,24 +13,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from pickle import PicklingError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typefold.definition import Binding, Definition, Example
 from typefold.options import Options
 from typefold.plan import Plan
 
-if TYPE_CHECKING:
-    from typefold.face import Face
-
 __all__ = ["reduced"]
 
 
-def reduced(prompt: Face[..., Any], plan: Plan[Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """What `__reduce__` gives for a prompt function.
-
-    Args:
-        prompt: The prompt function.
-        plan: Its plan.
+def reduced(plan: Plan[Any]) -> tuple[Callable[..., Plan[Any]], tuple[Any, ...]]:
+    """What `__reduce__` gives for a plan.
 
     Raises:
         PicklingError: It names a runtime of its own.
@@ -47,7 +40,6 @@ def reduced(prompt: Face[..., Any], plan: Plan[Any]) -> tuple[Callable[..., Any]
         options = None if home.options is plan.options else plan.options
         return _by_name, (module, name, options, plan.examples, plan.bound)
     return _by_value, (
-        type(prompt),
         definition.function,
         definition.binding,
         _hint(definition),
@@ -70,27 +62,27 @@ def _found(module: str, name: str) -> Plan[Any] | None:
 
 def _by_name(
     module: str, name: str, options: Options | None, examples: tuple[Example[Any], ...], bound: tuple[Any, ...]
-) -> Face[..., Any]:
+) -> Plan[Any]:
+    from typefold.face import plan_of
+
     __import__(module)
-    found: Any = reduce(getattr, name.split("."), sys.modules[module])
-    plan: Plan[Any] = found._plan
-    changed = replace(plan, options=options or plan.options, examples=examples, bound=bound, _turns={})
-    return type(found)(changed)  # type: ignore[no-any-return]  # a Prompt or an AsyncPrompt
+    prompt: Any = reduce(getattr, name.split("."), sys.modules[module])
+    plan: Plan[Any] = plan_of(prompt)
+    return replace(plan, options=options or plan.options, examples=examples, bound=bound, _turns={})
 
 
 def _by_value(
-    kind: type[Face[..., Any]],
     function: Callable[..., Any],
     binding: Binding,
     hint: tuple[Any, ...],
     options: Options,
     examples: tuple[Example[Any], ...],
     bound: tuple[Any, ...],
-) -> Face[..., Any]:
+) -> Plan[Any]:
     definition: Definition[Any] = Definition(function, {}, binding)
     if hint:
         definition.__dict__["hint"] = hint[0]  # where a cached property keeps what it found
-    return kind(Plan(definition, options, examples, bound))
+    return Plan(definition, options, examples, bound)
 
 
 def _hint(definition: Definition[Any]) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ A plan makes calls; it asks nothing. `Prompt`, `SafePrompt` and `AsyncPrompt` ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -48,6 +48,11 @@ class Plan(Generic[R]):
     _turns: dict[OutputType[Any], tuple[Message, ...]] = field(
         default_factory=dict[OutputType[Any], tuple[Message, ...]], repr=False
     )
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        from typefold.pickling import reduced  # which makes plans
+
+        return reduced(self)
 
     @property
     def name(self) -> str:

@@ -41,6 +41,9 @@ class _Drawn(Generic[P, R]):
         self._n = n
         self.__wrapped__ = plan.definition.function
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (self._plan, self._n)  # the function goes as its prompt does
+
     def __repr__(self) -> str:
         return f"<{self._n} samples of {self._plan.name}{self._plan.definition.signature}>"
 

@@ -25,6 +25,7 @@ from typefold import (
     image,
     prompt,
     run,
+    system,
     user,
 )
 from typefold.runtime import Request
@@ -159,9 +160,9 @@ def test_what_is_no_image_fails_its_row_and_names_the_file(tmp_path: Path, path:
     assert good.unwrap() == "red"
     errors = [each.failure() for each in bad]
     assert all(isinstance(error, BadInput) for error in errors)
-    assert [
+    assert all(
         name in str(error) for name, error in zip(("notes.txt", "gone.png", "cut.jpg", "bytes"), errors, strict=True)
-    ]
+    )
     assert f"{notes}: not an image that can be read" in str(errors[0])
     assert str(cut) in str(errors[2])
     with pytest.raises(ValueError, match=r"notes\.txt: not an image"):
@@ -178,8 +179,26 @@ def test_images_go_into_messages_and_nowhere_else() -> None:
     odd: Any = 7
     with pytest.raises(PromptUsageError, match="not int"):
         image(odd)
-    with pytest.raises(PromptUsageError, match="a message is text, not int"):
+    with pytest.raises(PromptUsageError, match=r"a message is text, not int; .* images as a Path, bytes or an image"):
         user(odd)
+    picture: Any = RED
+    with pytest.raises(PromptUsageError, match=r"not Image; an image goes into a message: user\(image"):
+        system(picture)
+
+
+def test_a_picture_that_is_none_says_so() -> None:
+    cut = Image.open(BytesIO(held(Image.effect_noise((200, 200), 50), "JPEG")[:900]))  # read only when it is used
+    for picture, why in ((Image.new("RGB", (0, 5)), "0x5, mode RGB"), (cut, "200x200, mode L .*truncated")):
+        with pytest.raises(ValueError, match=f"not an image that can be sent: {why}"):
+            image(picture)
+    with pytest.raises(ValueError, match=r"bytes: not an image that can be read \(no format that Pillow knows\)"):
+        image(b"")
+
+
+def test_a_picture_of_16_bits_keeps_them() -> None:
+    """As versions of Pillow before 11.3 read such a file: 32 bits a pixel."""
+    read = Image.new("I", (2, 2), 40_000)
+    assert Image.open(BytesIO(image(read).data)).getpixel((0, 0)) == 40_000
 
 
 def test_the_test_kit_and_programs_take_images(path: Path) -> None:

@@ -70,6 +70,17 @@ print([dict(request.sampling)["temperature"] for request in engine.requests])
     assert len(pickle.dumps(shop.number)) < 400, "its code went along"
 
 
+def test_what_is_made_of_a_prompt_goes_by_its_name_too(shop: ModuleType) -> None:
+    made = [shop.number.safe, shop.raised.sample(3), shop.raised.sample(3).safe, shop.later.sample(2), shop.later.safe]
+    sent = pickle.dumps(made)
+    assert len(sent) < 1500, "code went along"
+    safe, samples, safe_samples, *_ = pickle.loads(sent)
+    with Runtime(ScriptedEngine(answers=lambda request: "4")):
+        assert safe("a").unwrap() == 4 and samples("a") == [4, 4, 4]
+        assert [each.unwrap() for each in safe_samples("a")] == [4, 4, 4]
+    assert len(pickle.dumps(shop.number.defer("a"))) < 800
+
+
 def test_a_prompt_without_a_home_goes_by_value() -> None:
     lock = threading.Lock()  # in reach of the prompt, and of no process but this
 
