@@ -354,13 +354,13 @@ def test_other_versions_are_refused_with_those_that_work(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(vllm, "__version__", version)
     with pytest.raises(UnsupportedEngine, match=r"0\.25 to 0\.33"):
-        driver._version()
+        driver._checked_version()
 
 
 def test_without_vllm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(ImportError, match=r"typefold\[cuda\]"):
-        driver._version()
+        driver._checked_version()
 
 
 def test_importing_the_driver_does_not_import_vllm() -> None:
