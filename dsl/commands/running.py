@@ -24,9 +24,20 @@ from typefold.commands.writing import Failures, Writer
 from typefold.program import run
 from typefold.progress import Progress
 
-__all__ = ["Counts", "arrow_form", "condition", "parquet_form", "report", "run_over", "streamed", "taken"]
+__all__ = [
+    "Asks",
+    "Counts",
+    "arrow_form",
+    "condition",
+    "of_row",
+    "parquet_form",
+    "report",
+    "run_over",
+    "streamed",
+    "taken",
+]
 
-R = TypeVar("R", bound="_Asks")
+R = TypeVar("R", bound="Asks")
 
 
 @dataclass
@@ -44,7 +55,7 @@ class Counts:
     skipped: int = 0
 
 
-class _Asks(Protocol):
+class Asks(Protocol):
     """Something to call a function for."""
 
     @property
@@ -178,22 +189,24 @@ def streamed(
         rows: What holds its arguments.
         key: What a journal knows a row by; its arguments unless given.
     """
+    return run.stream(of_row(target), rows, key=key or _arguments)
+
+
+def of_row(target: Target) -> Callable[[Asks], Any]:
+    """A function as one of a single argument, a row that holds its arguments; `async def` if it is one."""
     function = target.function
 
-    def call(row: R) -> Any:
+    def call(row: Asks) -> Any:
         return function(**row.arguments)
 
-    async def call_async(row: R) -> Any:
+    async def call_async(row: Asks) -> Any:
         awaited: Coroutine[Any, Any, Any] = function(**row.arguments)
         return await awaited
 
-    known_by = key or _arguments
-    if target.is_async:
-        return run.stream(call_async, rows, key=known_by)
-    return run.stream(call, rows, key=known_by)
+    return call_async if target.is_async else call
 
 
-def _arguments(row: _Asks) -> Mapping[str, Any]:
+def _arguments(row: Asks) -> Mapping[str, Any]:
     return row.arguments
 
 

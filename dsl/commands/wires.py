@@ -8,24 +8,25 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 from rich.console import Console
 from rich.table import Table
 
 from typefold.commands.files import Source
 from typefold.commands.inputs import BadRecord, Inputs
+from typefold.commands.running import of_row
 from typefold.commands.target import CommandError, Target
 from typefold.compiler import WireFormat
 from typefold.face import Face
 from typefold.runtimes import Runtime
 from typefold.wires import Trial, advice, compare
 
-__all__ = ["Labelled", "labelled", "try_wires", "write"]
+__all__ = ["Labelled", "check_file", "labelled", "try_wires", "write"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,22 @@ def _label(adapter: TypeAdapter[Any], value: Any, *, texts: bool) -> Any:
             return adapter.validate_json(value)
         except ValidationError:
             return adapter.validate_python(value)
-    return adapter.validate_json(json.dumps(value))
+    try:
+        return adapter.validate_json(to_json(value))
+    except PydanticSerializationError as error:  # bytes of a Parquet file that are no text, say
+        raise BadRecord(f"its label has no form in JSON: {error}") from None
+
+
+def check_file(file: Path | None) -> None:
+    """See that the figures can be written, before there are any.
+
+    Raises:
+        CommandError: They can't.
+    """
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        raise CommandError(
+            f"{file} can't be written: it is a folder, or there is no folder {file.parent}; name another"
+        )
 
 
 def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Trial]:
@@ -93,26 +109,16 @@ def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tr
     Raises:
         CommandError: The function is a prompt whose answers have no wire, being bare text.
     """
-    function: Any = target.function
     wires = {wire.name.lower(): wire for wire in WireFormat}
-    if isinstance(function, Face):
+    if isinstance(target.function, Face):
+        function: Any = target.function
         if function.explain().is_bare:
             raise CommandError(f"{target.name} answers in bare text, which is the same in every wire")
-        programs = {name: _program(function.using(wire=wire), target) for name, wire in wires.items()}
+        targets = {name: replace(target, function=function.using(wire=wire)) for name, wire in wires.items()}
     else:
-        programs = {name: _program(function, target) for name in wires}
+        targets = dict.fromkeys(wires, target)
+    programs: dict[str, Callable[[Labelled], Any]] = {name: of_row(each) for name, each in targets.items()}
     return compare(programs, rows, _is_right, runtime, wires=wires)
-
-
-def _program(function: Any, target: Target) -> Callable[[Labelled], Any]:
-    async def call_async(row: Labelled) -> Any:
-        return await function(**row.arguments)
-
-    return call_async if target.is_async else partial(_call, function)
-
-
-def _call(function: Callable[..., Any], row: Labelled) -> Any:
-    return function(**row.arguments)
 
 
 def _is_right(row: Labelled, value: Any) -> bool:
