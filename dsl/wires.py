@@ -34,7 +34,7 @@ class Trial:
     Attributes:
         wire: The wire's name.
         marks: For each row whether its answer was right, by the row's number.
-        failed: Rows that gave no value.
+        failed: Rows that gave no value, or one that can't be compared.
         problem: What the first of these gave.
         output_tokens: Tokens of the answers.
         prompt_tokens: Tokens of the prompts.
@@ -106,12 +106,13 @@ def compare(
                 results: list[Result[Any, Exception]] = list(run.safe(programs[name], [rows[row] for row in share]))
                 _note(trials[name], runtime, before, time.perf_counter() - started)
             for row, result in zip(share, results, strict=True):
-                if isinstance(result, Success):
+                try:
                     trials[name].marks[row] = is_right(rows[row], result.unwrap())
-                    continue
-                trials[name].marks[row] = False
-                trials[name].failed += 1
-                trials[name].problem = trials[name].problem or result.failure()
+                except Exception as error:  # whatever `==` of the user's raises, too
+                    trials[name].marks[row] = False
+                    trials[name].failed += 1
+                    problem = error if isinstance(result, Success) else result.failure()
+                    trials[name].problem = trials[name].problem or problem
     return list(trials.values())
 
 

@@ -163,10 +163,11 @@ def wires_command(
     from typefold.commands.files import open_source
     from typefold.commands.inputs import Inputs
     from typefold.commands.target import load
-    from typefold.commands.wires import labelled, try_wires, write
+    from typefold.commands.wires import check_file, labelled, try_wires, write
     from typefold.selection import current
 
     with _explained():
+        check_file(file)
         target, records = load(function), open_source(labels)
         rows = labelled(target, records, Inputs(target, _pairs(given), texts=records.texts), column=column, limit=limit)
         with _runtime(model, **_values(engine)):

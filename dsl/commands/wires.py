@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from rich.table import Table
 
 from typefold.commands.files import Source
 from typefold.commands.inputs import BadRecord, Inputs
-from typefold.commands.running import of_row
 from typefold.commands.target import CommandError, Target
 from typefold.compiler import WireFormat
 from typefold.face import Face
@@ -109,16 +109,26 @@ def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tr
     Raises:
         CommandError: The function is a prompt whose answers have no wire, being bare text.
     """
+    function: Any = target.function
     wires = {wire.name.lower(): wire for wire in WireFormat}
-    if isinstance(target.function, Face):
-        function: Any = target.function
+    if isinstance(function, Face):
         if function.explain().is_bare:
             raise CommandError(f"{target.name} answers in bare text, which is the same in every wire")
-        targets = {name: replace(target, function=function.using(wire=wire)) for name, wire in wires.items()}
+        programs = {name: _program(function.using(wire=wire), target) for name, wire in wires.items()}
     else:
-        targets = dict.fromkeys(wires, target)
-    programs: dict[str, Callable[[Labelled], Any]] = {name: of_row(each) for name, each in targets.items()}
+        programs = {name: _program(function, target) for name in wires}
     return compare(programs, rows, _is_right, runtime, wires=wires)
+
+
+def _program(function: Any, target: Target) -> Callable[[Labelled], Any]:
+    async def call_async(row: Labelled) -> Any:
+        return await function(**row.arguments)
+
+    return call_async if target.is_async else partial(_call, function)
+
+
+def _call(function: Callable[..., Any], row: Labelled) -> Any:
+    return function(**row.arguments)
 
 
 def _is_right(row: Labelled, value: Any) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.commands.conftest import Command
 from typefold import current
+from typefold.arrow import pyarrow
 from typefold.wires import Trial, advice, difference, interval
 
 MODULE = '''
@@ -56,6 +58,16 @@ def judge(text: str) -> Literal["keep", "drop"]:
 
 configure(ScriptedEngine(answers=answer))
 '''
+
+
+WHEN = """
+class Day(BaseModel):
+    day: date
+
+
+def when(text: str) -> Day:
+    return Day(day=date(2024, 5, 1))
+"""
 
 
 @pytest.fixture
@@ -140,6 +152,32 @@ def test_rows_that_fail_say_why(labels: Path, command: Command) -> None:
     done = command("wires", "labels:program", "-l", "in.jsonl")
     assert done.exit_code == 0 and "spaced: 1 failed, the first with KeyError: 'k'" in done.output
     assert "No wire gave a right answer" in done.output
+
+
+def test_labels_of_parquet_are_what_their_json_is(labels: Path, command: Command) -> None:
+    arrow, parquet = pyarrow(), pyarrow("pyarrow.parquet")
+    (labels / "labels.py").write_text(f"from datetime import date\n{MODULE}\n{WHEN}", encoding="utf-8")
+    table = {"text": ["a"], "expected": arrow.array([{"day": date(2024, 5, 1)}])}
+    parquet.write_table(arrow.table(table), labels / "in.parquet")
+    assert command("wires", "labels:when", "-l", "in.parquet").exit_code == 0
+    parquet.write_table(arrow.table({"text": ["a"], "expected": [b"\xff"]}), labels / "in.parquet")
+    done = command("wires", "labels:when", "-l", "in.parquet")
+    assert done.exit_code == 2 and "row 1 of the labels: its label has no form in JSON" in done.stderr
+
+
+def test_values_that_can_not_be_compared_cost_their_rows(labels: Path, command: Command) -> None:
+    odd = "    def __eq__(self, other):\n        raise ValueError('odd')\n"
+    (labels / "labels.py").write_text(
+        f"from datetime import date\n{MODULE}\n{WHEN}".replace("    day: date\n", f"    day: date\n{odd}")
+    )
+    (labels / "in.jsonl").write_text(json.dumps({"text": "a", "expected": {"day": "2024-05-01"}}), encoding="utf-8")
+    done = command("wires", "labels:when", "-l", "in.jsonl")
+    assert done.exit_code == 0 and "tight: 1 failed, the first with ValueError: odd" in done.output
+
+
+def test_a_file_that_can_not_be_written_is_said_before_a_row_runs(labels: Path, command: Command) -> None:
+    done = command("wires", "labels:classify", "-l", "in.jsonl", "--json", "gone/out.json")
+    assert done.exit_code == 2 and "out.json can't be written: it is a folder, or there is no folder" in done.stderr
 
 
 def test_an_interval_holds_the_share_and_narrows() -> None:
