@@ -8,8 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from typefold.commands.files import Source
 from typefold.commands.inputs import BadRecord, Inputs
+from typefold.commands.running import of_row
 from typefold.commands.target import CommandError, Target
 from typefold.compiler import WireFormat
 from typefold.face import Face
@@ -111,24 +111,17 @@ def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tr
     """
     function: Any = target.function
     wires = {wire.name.lower(): wire for wire in WireFormat}
+    targets = dict.fromkeys(wires, target)
     if isinstance(function, Face):
         if function.explain().is_bare:
             raise CommandError(f"{target.name} answers in bare text, which is the same in every wire")
-        programs = {name: _program(function.using(wire=wire), target) for name, wire in wires.items()}
-    else:
-        programs = {name: _program(function, target) for name in wires}
+        targets = {name: replace(target, function=_in_wire(target.function, wire)) for name, wire in wires.items()}
+    programs: dict[str, Callable[[Labelled], Any]] = {name: of_row(each) for name, each in targets.items()}
     return compare(programs, rows, _is_right, runtime, wires=wires)
 
 
-def _program(function: Any, target: Target) -> Callable[[Labelled], Any]:
-    async def call_async(row: Labelled) -> Any:
-        return await function(**row.arguments)
-
-    return call_async if target.is_async else partial(_call, function)
-
-
-def _call(function: Callable[..., Any], row: Labelled) -> Any:
-    return function(**row.arguments)
+def _in_wire(prompt: Any, wire: WireFormat) -> Any:
+    return prompt.using(wire=wire)
 
 
 def _is_right(row: Labelled, value: Any) -> bool:
