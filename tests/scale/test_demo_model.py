@@ -16,7 +16,7 @@ from typefold.runtime.journal import Journal
 pytestmark = [pytest.mark.engine, pytest.mark.prove]
 
 
-def test_two_actors_answer_with_the_demo_model_and_a_second_job_loads_none(cluster: None, tmp_path: Path) -> None:
+def test_two_actors_answer_with_the_demo_model_and_a_second_job_answers_alike(cluster: None, tmp_path: Path) -> None:
     pytest.importorskip("vllm")
     data: Any = importlib.import_module("ray.data")
     dataset = data.from_items([{"id": n, "text": f"the number {n}"} for n in range(48)], override_num_blocks=6)
