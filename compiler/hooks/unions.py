@@ -117,7 +117,10 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: Context) -> None:
-    """Where several members may be arrays, tell those that stand for objects apart by construction."""
+    """Where several members may be arrays, tell those that stand for objects apart by construction.
+
+    So are several arrays that hold objects, as of `tuple[A] | tuple[B]`, which no key tells apart any more.
+    """
     state = context.compilation
     arrays = [kinds_written(wire.schema, state.definitions, state.with_fields) for wire in wires]
     if sum("array" in kinds for kinds in arrays) < 2:
@@ -127,7 +130,9 @@ def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: 
         for index, wire in enumerate(wires)
         if stands_for_object(wire.schema, state.definitions, state.with_fields)
     ]
-    for index, tag in zip(objects, tags_of([members[index] for index in objects]) if objects else (), strict=True):
+    hold = [i for i, wire in enumerate(wires) if "array" in arrays[i] and wire.expand is not None and i not in objects]
+    named = sorted(objects + hold) if len(hold) > 1 else objects
+    for index, tag in zip(named, tags_of([members[index] for index in named]) if named else (), strict=True):
         wires[index] = tagged(wires[index], tag, context)
 
 

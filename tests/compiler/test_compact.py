@@ -27,6 +27,7 @@ from typefold.compiler import (
     schema_wire,
 )
 from typefold.compiler.laws import check_laws, failed_checks
+from typefold.compiler.partial import json_so_far
 
 
 class Character(BaseModel):
@@ -308,8 +309,6 @@ def test_a_hook_with_a_json_schema_reads_objects_with_keys() -> None:
 
 
 def test_what_is_written_so_far_is_shown_with_its_keys() -> None:
-    from typefold.compiler.partial import json_so_far
-
     kind = output_type(list[Character | Point | None], wire="compact")
     text = '[{"Character": ["Ada", 36, "villain"]}, null, {"Point": [1, 2, "x"]}]'
     seen: list[Any] = []
@@ -325,6 +324,26 @@ def test_what_is_written_so_far_is_shown_with_its_keys() -> None:
     ]
     alone = output_type(Character | None, wire="compact")
     assert alone.expanded(json_so_far('["A')) == {"name": "A"}
+
+
+def test_which_member_it_is_is_not_shown_before_its_name_is_written() -> None:
+    kind = output_type(Circle | Square, wire="compact")
+    shown = [kind.expanded(json_so_far(text)) for text in ('{"', '{"square": [', '{"square": [2.5, ')]
+    assert shown == [{}, {"kind": "square"}, {"kind": "square", "side": 2.5}]
+    two: Any = output_type(tuple[Plain, int] | tuple[Pair, str], wire="compact")
+    assert two.expanded(json_so_far('{"tuple')) == []
+
+
+def test_lists_that_no_key_tells_apart_any_more_are_put_under_names() -> None:
+    class Other(BaseModel):
+        length: float
+
+    hint: Any = tuple[Plain] | tuple[Other] | list[int] | None
+    kind = output_type(hint, wire="compact")
+    value = (Other(length=1),)
+    assert kind.encode(value) == '{"tuple 2": [[1.0]]}' and kind.decode('{"tuple 2": [[1.0]]}') == value
+    check_laws(kind, [value, [1], None, (Plain(radius=2),)], every=True)
+    assert output_type(hint).encode(value) == '[{"length": 1.0}]'
 
 
 def test_a_wire_is_named_by_its_name_or_its_member() -> None:
