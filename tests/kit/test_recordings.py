@@ -219,7 +219,9 @@ def test_of_many_missing_calls_the_first_are_compared(project: pytest.Pytester) 
     project.makepyfile(program=PROGRAM.replace("Say a", "Tell me a"), test_it=TESTS.replace('"a", "b"', '*"abcdefgh"'))
     result = project.runpytest()
     result.assert_outcomes(failed=1)
-    lines = result.outlines[: result.outlines.index(next(line for line in result.outlines if "short test summary" in line))]
+    lines = result.outlines[
+        : result.outlines.index(next(line for line in result.outlines if "short test summary" in line))
+    ]
     assert sum("this call is not in the recording" in line for line in lines) > 5
     assert sum("The nearest prompt that it has differs in this:" in line for line in lines) == 3
 
