@@ -33,7 +33,7 @@ class Adapter:
         path: Its folder, in the format of PEFT (`adapter_config.json` and the weights), or the name of one on the hub.
 
     Raises:
-        ValueError: The name or the path is empty.
+        ValueError: The name or the path is empty, or the name no text.
 
     Example:
         >>> from typefold import Adapter, Runtime, ask, prompt
@@ -53,9 +53,10 @@ class Adapter:
     path: str | os.PathLike[str]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", os.fspath(self.path))
-        if not (self.name and self.path):
-            raise ValueError("an adapter needs a name and a path")
+        object.__setattr__(self, "path", os.fsdecode(self.path))
+        name: Any = self.name  # untyped code may give anything
+        if not (isinstance(name, str) and name and self.path):
+            raise ValueError(f"an adapter needs a name and a path, both as text, not {name!r} and {self.path!r}")
 
 
 def is_adapter(value: Any) -> TypeGuard[AdapterLike]:

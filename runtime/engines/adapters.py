@@ -98,10 +98,12 @@ class Adapters:
             raise EngineRefusal(f"the adapter {name!r} has lora_int_id={number}, and had {before} before")
         request = self._make(name, number, path) if isinstance(given, Adapter) else given
         if known is None:
-            self._refuse_unfit(name, path)
             try:
+                self._refuse_unfit(name, path)
                 self._load(request)
-            except Exception as error:
+            except EngineRefusal:
+                raise
+            except Exception as error:  # of the file system, too: a path that is none, no home folder
                 raise EngineRefusal(f"the adapter {name!r} can't be loaded: {readable(error)}") from error
             self._paths[name], self._names[number], self._numbers[name] = path, name, number
         return request

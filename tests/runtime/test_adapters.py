@@ -98,6 +98,17 @@ def test_what_an_engine_can_t_load_is_refused_and_what_to_write_is_said(tmp_path
             failing.request(Adapter("good", good))
 
 
+@pytest.mark.parametrize("path", ["/" + "a" * 5000, "~nobody-of-this-name/x", "deep"])
+def test_a_path_that_the_file_system_does_not_take_fails_its_row_alone(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else an engine raises is taken for a crash of it."""
+    monkeypatch.chdir(tmp_path)
+    (folder(tmp_path / "deep") / "adapter_config.json").write_text("[" * 100_000)
+    with pytest.raises(EngineRefusal, match="the adapter 'a' can't be loaded: "):
+        adapters().request(Adapter("a", path))
+
+
 def test_on_a_cpu_no_adapter_gets_the_last_place() -> None:
     known = Adapters(SimpleNamespace(max_lora_rank=16), Named, Loader(), places=2)
     for name in ("a", "b", "a"):
@@ -121,6 +132,14 @@ def test_an_adapter_needs_a_name_and_a_path() -> None:
 @prompt(temperature=0)
 def say(word: str) -> str:
     return ask(f"Say {word}.")
+
+
+def test_a_name_is_text_and_a_path_may_be_bytes() -> None:
+    odd: Any = 3
+    with pytest.raises(ValueError, match="both as text, not 3 and"):
+        Adapter(odd, "org/x")
+    raw: Any = b"org/x"
+    assert Adapter("a", raw) == Adapter("a", "org/x")
 
 
 def test_requests_with_other_adapters_are_never_one() -> None:
