@@ -95,10 +95,10 @@ def read(letter: str) -> Order:
 def main(rows: int = 12, output: Path = Path("orders.jsonl")) -> None:
     console = Console()
     batch = letters(rows, seed=1)
-    results = read.safe.map(letter.text for letter in batch)
     right: Counter[str] = Counter()
     failed = 0
-    with output.open("w", encoding="utf-8") as lines:
+    with output.open("w", encoding="utf-8") as lines:  # before anything is asked
+        results = read.safe.map(letter.text for letter in batch)
         for row, (letter, result) in enumerate(zip(batch, results, strict=True)):
             if isinstance(result, Success):
                 order = result.unwrap()
