@@ -142,6 +142,8 @@ def _missing(function: Callable[..., object], skipped: int = 0) -> str:
 
 def _hint_of(function: Callable[..., object], parameter: inspect.Parameter) -> Any:
     plain = inspect.unwrap(function)
+    while isinstance(plain, partial):
+        plain = inspect.unwrap(plain.func)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # of anything
     where = plain if hasattr(plain, "__annotations__") else getattr(plain, "__call__", plain)  # noqa: B004  # an object
     return get_type_hints(where).get(parameter.name, Any)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -158,6 +159,10 @@ def test_what_takes_none_is_read_from_the_annotation() -> None:
 
     assert takes_none(untyped) and takes_none(maybe) and takes_none(len)  # pyright: ignore[reportUnknownArgumentType]
     assert not takes_none(name) and not takes_none(name.sample(2))
+
+    def either(thing: Literal["a", None]) -> None: ...
+
+    assert takes_none(either) and takes_none(partial(maybe, sep="-")) and not takes_none(partial(partial(name)))
 
 
 RESULTS: list[Result[Character, PromptError]] = [
