@@ -13,7 +13,7 @@ from typing import Any
 from typefold.compiler.guards import kind_of
 from typefold.compiler.type_wire import JsonSchema, Wire
 
-__all__ = ["differ", "is_object", "kinds_written", "same_to_pydantic", "stands_for_object"]
+__all__ = ["differ", "has_free_keys", "is_object", "kinds_written", "same_to_pydantic", "stands_for_object"]
 
 _SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
 _KINDS = _SCALARS | {"array", "object"}
@@ -58,6 +58,12 @@ def differ(
 def same_to_pydantic(wires: list[Wire[Any]], definitions: dict[str, JsonSchema]) -> bool:
     """Whether pydantic must take the member whose text it is, of each two members, as far as is known by now."""
     return all(_pair_is_same(one, other, definitions) for one, other in combinations(wires, 2))
+
+
+def has_free_keys(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> bool:
+    """Whether it is a dictionary."""
+    found = _resolved(schema, definitions)
+    return found is not None and found.get("type") == "object" and "properties" not in found and "x-tag" not in schema
 
 
 def is_object(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> bool:

@@ -20,7 +20,14 @@ from pydantic import BaseModel
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import is_dict, is_list
-from typefold.compiler.hooks.members import differ, is_object, kinds_written, same_to_pydantic, stands_for_object
+from typefold.compiler.hooks.members import (
+    differ,
+    has_free_keys,
+    is_object,
+    kinds_written,
+    same_to_pydantic,
+    stands_for_object,
+)
 from typefold.compiler.hooks.positional import tagged, tags_of
 from typefold.compiler.json_text import write
 from typefold.compiler.overlap import Undecided, shared_text
@@ -119,7 +126,8 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
 def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: Context) -> None:
     """Where several members may be arrays, tell those that stand for objects apart by construction.
 
-    So are several arrays that hold objects, as of `tuple[A] | tuple[B]`, which no key tells apart any more.
+    So are several arrays that hold objects, as of `tuple[A] | tuple[B]`, which no key tells apart any more, and beside what
+    has a name a dictionary, of which that name may be a key.
     """
     state = context.compilation
     arrays = [kinds_written(wire.schema, state.definitions, state.with_fields) for wire in wires]
@@ -131,7 +139,9 @@ def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: 
         if stands_for_object(wire.schema, state.definitions, state.with_fields)
     ]
     hold = [i for i, wire in enumerate(wires) if "array" in arrays[i] and wire.expand is not None and i not in objects]
-    named = sorted(objects + hold) if len(hold) > 1 else objects
+    named = objects + hold if len(hold) > 1 else objects
+    if named:
+        named = sorted(named + [i for i, wire in enumerate(wires) if has_free_keys(wire.schema, state.definitions)])
     for index, tag in zip(named, tags_of([members[index] for index in named]) if named else (), strict=True):
         wires[index] = tagged(wires[index], tag, context)
 

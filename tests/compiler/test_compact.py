@@ -346,6 +346,18 @@ def test_lists_that_no_key_tells_apart_any_more_are_put_under_names() -> None:
     assert output_type(hint).encode(value) == '[{"length": 1.0}]'
 
 
+def test_a_dictionary_beside_what_has_a_name_has_one_too() -> None:
+    hint: Any = Plain | list[Plain] | dict[str, list[float]]
+    kind = output_type(hint, wire="compact")
+    values = [Plain(radius=1), [Plain(radius=1)], {"Plain": [1.0]}]
+    assert [kind.encode(value) for value in values] == [
+        '{"Plain": [1.0]}',
+        "[[1.0]]",
+        '{"dict": {"Plain": [1.0]}}',
+    ]
+    check_laws(kind, values, every=True)
+
+
 def test_a_wire_is_named_by_its_name_or_its_member() -> None:
     assert output_type(Pair, wire="compact") is output_type(Pair, wire=WireFormat.COMPACT)
     assert output_type(Pair, wire="spaced") is output_type(Pair)
