@@ -193,7 +193,7 @@ class Plan(Generic[R]):
                 continue
             options = call.options
             seed = options.sampling.get("seed", getattr(options.sampling_params, "seed", None))
-            if sample and seed not in (None, -1):
+            if sample and type(seed) is int and seed != -1:  # what is no seed, the engine refuses
                 options = replace(options, sampling={**options.sampling, "seed": seed + sample})
             yield replace(call, options=options, sample=(row, sample))
 
