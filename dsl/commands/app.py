@@ -68,6 +68,7 @@ def run_command(
     from typefold.commands.running import condition, parquet_form, report, run_over, taken
     from typefold.commands.target import CommandError, load
     from typefold.commands.writing import Failures, check_apart, open_writer
+    from typefold.selection import statistics
 
     with _explained(), ExitStack() as stack:
         failed = failures or _failures_of(source if output == "-" else output)
@@ -84,11 +85,12 @@ def run_command(
         stack.callback(writer.discard)
         stack.enter_context(_runtime(model, journal=journal, seed=seed, **_values(engine)))
         aside = stack.enter_context(Failures(failed))
+        before = statistics()[0].replayed
         counts = run_over(
             target, records, inputs, writer, aside, column=column, limit=limit, where=holds, convert=convert
         )
         writer.close()
-        report(counts, output, aside)
+        report(counts, output, aside, replayed=statistics()[0].replayed - before)
     if counts.failed:
         raise typer.Exit(1)
 

@@ -231,9 +231,11 @@ def _nothing() -> None:
     pass
 
 
-def report(counts: Counts, output: str, failures: Failures) -> None:
-    """Say on standard error what became of the records."""
+def report(counts: Counts, output: str, failures: Failures, *, replayed: int) -> None:
+    """Say on standard error what became of the records, and how many requests a journal answered."""
     words = [f"{counts.done:,} results in {'standard output' if output == '-' else output}"]
+    if replayed:
+        words.append(f"{replayed:,} {'answer' if replayed == 1 else 'answers'} from the journal")
     if counts.skipped:
         words.append(f"{counts.skipped:,} left out")
     if counts.failed:

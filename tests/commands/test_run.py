@@ -165,3 +165,27 @@ def test_an_earlier_result_stays_until_there_is_a_new_one(folder: Path, command:
     command("run", "tickets:classify", "-i", name, "-o", "out.jsonl")
     assert lines(folder / "out.jsonl") == [{"text": "a", "result": LABEL}]
     assert not (folder / "out.jsonl.part").exists()
+
+
+def test_what_a_journal_answered_is_told(folder: Path, command: Command) -> None:
+    written(folder, "kept.py", KEPT)
+    name = written(folder, "in.jsonl", '{"text": "a"}\n{"text": "b"}\n')
+    assert command("run", "kept:say", "-i", name, "-o", "out.jsonl", "--limit", "1").stderr == (
+        "typefold: 1 results in out.jsonl\n"
+    )
+    assert command("run", "kept:say", "-i", name, "-o", "again.jsonl").stderr == (
+        "typefold: 2 results in again.jsonl, 1 answer from the journal\n"
+    )
+
+
+KEPT = """
+from typefold import ask, configure, prompt
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+configure(ScriptedEngine(lambda request: "x"), journal="run.db")
+
+
+@prompt(temperature=0)
+def say(text: str) -> str:
+    return ask(text)
+"""
