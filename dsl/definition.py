@@ -81,9 +81,11 @@ class Definition(Generic[R]):
 
     @property
     def signature_as_written(self) -> str:
-        """The signature in the author's words, with no quotation marks around annotations that are kept as text."""
+        """The signature in the author's words: types by their names, and no quotation marks around those kept as text."""
         parameters = [
-            each.replace(annotation=_AsWritten(each.annotation)) if isinstance(each.annotation, str) else each
+            each
+            if each.annotation is inspect.Parameter.empty
+            else each.replace(annotation=_AsWritten(_words(each.annotation)))
             for each in self.signature.parameters.values()
         ]
         without = self.signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
@@ -236,6 +238,10 @@ class Definition(Generic[R]):
             turns += [message for message in asked if message.role != "system"]
             turns.append(Message("assistant", answer))
         return tuple(turns)
+
+
+def _words(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else describe(annotation)
 
 
 class _AsWritten(str):

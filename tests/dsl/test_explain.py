@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal, get_type_hints
 
 import pytest
+from pydantic import Field
 
 from typefold import Logged, Runtime, WireFormat, ask, prompt
 from typefold.compiler import TokenBounds
@@ -28,6 +30,15 @@ def test_it_is_headed_by_the_signature_as_written() -> None:
     )
     assert said.answer == "list[bool]" and said.unbounded == ("return.value: any number of items",)
     assert judge_later.explain().name == "judge_later(text: str) -> bool"
+
+
+def test_annotations_that_python_has_read_are_named_too() -> None:
+    def weigh(text: str, grams: Annotated[int, Field(gt=0)], when: date | None = None) -> bool:
+        return ask(f"{text}, {grams}, {when}")
+
+    weigh.__annotations__ = get_type_hints(weigh, include_extras=True)
+    named = prompt(weigh).explain().name
+    assert named == "weigh(text: str, grams: Annotated[int, gt=0], when: date | None = None) -> bool"
 
 
 def test_it_holds_to_the_options_in_force() -> None:
