@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 import typefold.selection
 from typefold.cli import app
+from typefold.registry import opened
 
 Command = Callable[..., Result]
 
@@ -78,10 +79,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "tickets.py").write_text(MODULE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    before = typefold.selection._default
+    before, open_before = typefold.selection._default, [*opened]
     yield tmp_path
     sys.modules.pop("tickets", None)
     typefold.selection._default = before
+    for runtime in [*opened]:
+        if runtime not in open_before:  # one with a journal would be told of when another test is interrupted
+            runtime.close()
 
 
 @pytest.fixture
