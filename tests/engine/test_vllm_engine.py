@@ -124,7 +124,7 @@ def test_sampling_params_are_a_start_and_single_parameters_go_before(engine: Vll
 @pytest.mark.parametrize(
     ("constraint", "sampling", "message"),
     [
-        (TEXT, {"n": 2}, "n=2 can't be set: call the function once for each answer"),
+        (TEXT, {"n": 2}, "n=2 can't be set: use .sample(n)"),
         (TEXT, {"structured_outputs": {"regex": "a"}}, "the return type makes the constraint"),
         (TEXT, {"detokenize": False}, "must stay on"),
         (TEXT, {"temprature": 1}, "unknown sampling parameter 'temprature'; did you mean 'temperature'?"),
@@ -376,6 +376,7 @@ def _lookalike(engine: VllmEngine, backend: str, **scheduler: Any) -> Any:
         model_config=config.model_config,
         scheduler_config=SimpleNamespace(**{**vars(config.scheduler_config), **scheduler}),
         device_config=config.device_config,
+        lora_config=config.lora_config,
         structured_outputs_config=SimpleNamespace(backend=backend),
     )
 
