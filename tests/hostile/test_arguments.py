@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from returns.result import Failure, Success
 
 from typefold import BadInput, Message, Runtime, ask, gather, patience, prompt, run
 from typefold import calls as calls_module
+from typefold.runtime.engines.scripted import ScriptedEngine
 
 
 @prompt
@@ -117,6 +119,17 @@ def test_a_value_that_json_can_not_write_is_bad_input(name: str, runtime: Runtim
     assert isinstance(good, Success)
     with pytest.raises(BadInput, match=reason):
         raise bad.failure()
+
+
+def test_with_a_journal_it_is_the_same(tmp_path: Path) -> None:
+    class Odd(dict[str, int]):
+        def items(self) -> Any:
+            raise Unspeakable
+
+    with Runtime(ScriptedEngine(), journal=tmp_path / "run.db"):
+        results = run.safe(written, ["a", Raises(Unspeakable()), Odd(), "b"])
+        assert [type(each).__name__ for each in results] == ["Success", "Failure", "Success", "Success"]
+        assert isinstance(results[1].failure(), BadInput)
 
 
 def test_in_run_and_in_a_graph_it_is_the_same(runtime: Runtime) -> None:

@@ -1,4 +1,6 @@
 """A page's programs, run as a reader would: in order, in a folder, with the files that the page shows."""
+# What a page registers is taken out again:
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from typefold import Runtime, cli
+from typefold.compiler import default_registry
 from typefold.runtime import Engine
 from typefold.testing import FakeEngine
 
@@ -83,11 +86,16 @@ def call(words: list[str], where: str) -> None:
 def as_main(module: ModuleType) -> Generator[None]:
     """`module` in the place of the program's main module, and modules that it imports gone in the end."""
     before = set(sys.modules)
+    hooks, factories = dict(default_registry._exact), [*default_registry._factories]
     main, sys.modules["__main__"] = sys.modules["__main__"], module
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        if (default_registry._exact, default_registry._factories) != (hooks, factories):  # a page may register its own
+            default_registry._exact, default_registry._factories = hooks, factories
+            default_registry._found.clear()
+            default_registry._version += 1
         for name in set(sys.modules) - before:
             if (path := getattr(sys.modules[name], "__file__", None)) and Path(path).is_relative_to(Path.cwd()):
                 del sys.modules[name]
