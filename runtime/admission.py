@@ -42,7 +42,8 @@ def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple
         raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
     own_limit = engine.max_tokens(request)
     bounds = request.constraint.token_bounds(engine.vocabulary)
-    decision = request.constraint.decision if decide and _may_end_early(request) else None
+    early = decide and _may_end_early(request)
+    decision = request.constraint.decision if early else None
     least = 1 if request.probe else bounds.least if decision is None else min(bounds.least, decision.tokens)
     room = engine.max_model_len - len(token_ids)
     if room < least:
@@ -54,7 +55,7 @@ def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple
     if max_tokens < least:
         needed = bounds.most or bounds.least
         raise Truncated(**facts_of(request), max_tokens=max_tokens, needed=needed, room=room)
-    tail = request.constraint.tail if decision is None and decide and _may_end_early(request) else None
+    tail = request.constraint.tail if early and decision is None else None
     return token_ids, Limits(max_tokens, bounds.most, room, decision or tail)
 
 
