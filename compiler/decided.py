@@ -17,9 +17,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from typefold.compiler.finite import finite_texts, how_many, shared_length
+from typefold.compiler.finite import finite_texts, how_many, shared_lengths
 from typefold.compiler.wire import Language
 
 __all__ = ["MOST_TEXTS", "Decision", "decision_of"]
@@ -69,10 +68,8 @@ def decision_of(language: Language) -> Decision | None:
     if not found:
         return None
     texts = sorted(found)
-    shared = [0, *(shared_length(one, other) for one, other in pairwise(texts)), 0]
     tokens, settled = 1, list[int]()  # the characters that settle each; more than it has where its end is needed
-    for text, before, behind in zip(texts, shared, shared[1:], strict=False):
-        most = max(before, behind)
+    for text, most in zip(texts, shared_lengths(texts), strict=True):
         # A text that is the beginning of another is told from it by its end, which is a token as well.
         needed = len(text[: most + 1].encode()) + (most == len(text))
         tokens = max(tokens, needed if len(texts) > 1 else 1)

@@ -1,18 +1,19 @@
 """The texts of a small language, written out one by one.
 
 It gives all of them or, where there are too many or no end of them, none. Texts come in the order in which the language
-names them, each once. Where such texts part is told by `shared_length`.
+names them, each once. Where such texts part is told by `shared_length`, and of all at once by `shared_lengths`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from math import inf, prod
 from typing import assert_never
 
 from typefold.compiler.wire import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules, is_recursive
 
-__all__ = ["finite_texts", "how_many", "shared_length"]
+__all__ = ["finite_texts", "how_many", "shared_length", "shared_lengths"]
 
 
 def how_many(language: Language) -> float:
@@ -132,3 +133,14 @@ def shared_length(one: str, other: str) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
     return low
+
+
+def shared_lengths(texts: Sequence[str]) -> list[int]:
+    """Of each of several texts, which are sorted, how many characters at the most another begins with too.
+
+    Example:
+        >>> shared_lengths(["keep", "kettle", "no"])
+        [2, 2, 0]
+    """
+    neighbours = [0, *(shared_length(one, other) for one, other in pairwise(texts)), 0]
+    return [max(before, behind) for before, behind in pairwise(neighbours)]

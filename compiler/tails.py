@@ -18,11 +18,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
-from typefold.compiler.finite import finite_texts, how_many, shared_length
+from typefold.compiler.finite import finite_texts, how_many, shared_length, shared_lengths
 from typefold.compiler.wire import Expr, Language, Lit, Ref, Repeat, Seq, children
 
 __all__ = ["Tail", "tail_of"]
@@ -72,28 +71,40 @@ def tail_of(language: Language) -> Tail | None:
         >>> tail_of(output_type(Judgement).constraint.language).rests
         {', "label": "d': 'rop"}', ', "label": "k': 'eep"}'}
     """
-    ends = _ends(language)
-    literals = _literals(language) if ends else {}
+    uses = _uses(language)
+    ends = _ends(language, uses)
+    literals = _literals(language, uses) if ends else {}
     last = next((each for each in _keys_of(ends) if _is_known_by(literals, each[2])), None)
     if last is None:
         return None
     before, behind, key = last
-    shared = [0, *(shared_length(one, other) for one, other in pairwise(ends)), 0]
     rests: dict[str, str] = {}
-    for end, left, right in zip(ends, shared, shared[1:], strict=False):
-        at = max(behind, max(left, right) + 1) if len(ends) > 1 else behind
+    for end, most in zip(ends, shared_lengths(ends), strict=True):
+        at = max(behind, most + 1) if len(ends) > 1 else behind
         rests[end[before:at]] = end[at:]
     return Tail(str(json.loads(key.rstrip(": "))), rests)
 
 
-def _ends(language: Language) -> list[str]:
+def _uses(language: Language) -> Counter[str]:
+    """At how many places of a language each rule of it stands."""
+    found = Counter[str]()
+    pending = [language.root, *language.rules.values()]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Ref):
+            found[part.name] += 1
+        pending.extend(children(part))
+    return found
+
+
+def _ends(language: Language, uses: Mapping[str, int]) -> list[str]:
     """The texts of what a sequence ends with, from where one part of it is free; none where that is all of it."""
     left, end, free = [language.root], list[Expr](), 1.0
     for _ in range(_DEEPEST):
         if not left:
             return []  # few texts in all: these are settled otherwise
         part = left.pop()
-        if isinstance(part, Ref) and _stands_once(language, part):
+        if isinstance(part, Ref) and uses[part.name] == 1:
             left.append(language.rules[part.name])
         elif isinstance(part, Seq):
             left.extend(part.parts)
@@ -118,9 +129,8 @@ def _is_known_by(literals: dict[str, int], key: str) -> bool:
     return sum(text.count(key) * times for text, times in literals.items()) == 1
 
 
-def _literals(language: Language) -> dict[str, int]:
+def _literals(language: Language, uses: Mapping[str, int]) -> dict[str, int]:
     """The literals of a language, and at how many places of its texts each may stand; 2 for any more."""
-    uses = Counter(part.name for part in _parts(language) if isinstance(part, Ref))
     found = Counter[str]()
     pending: list[tuple[Expr, int]] = [(language.root, 1)]
     pending += [(rule, 2) for name, rule in language.rules.items() if uses[name] > 1]
@@ -135,16 +145,3 @@ def _literals(language: Language) -> dict[str, int]:
         else:
             pending.extend((each, times) for each in children(part))
     return dict(found)
-
-
-def _stands_once(language: Language, rule: Ref) -> bool:
-    """Whether what a rule stands for is at one place alone."""
-    return sum(part == rule for part in _parts(language)) == 1
-
-
-def _parts(language: Language) -> Iterator[Expr]:
-    pending = [language.root, *language.rules.values()]
-    while pending:
-        part = pending.pop()
-        yield part
-        pending.extend(children(part))
