@@ -26,7 +26,7 @@ from typefold.errors import PromptUsageError
 from typefold.places import name_of
 from typefold.progress import Progress, length
 from typefold.prompt import Prompt
-from typefold.rows import AsyncRows, Rows, Starter, usual_window
+from typefold.rows import AsyncRows, Rows, Starter, is_async, usual_window
 from typefold.runtime import BadInput
 
 __all__ = ["Run", "run"]
@@ -249,7 +249,7 @@ def _stream(
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
     if window is not None and window < 1:
         raise PromptUsageError(f"run: window is a number of rows of at least 1, not {window!r}")
-    starter: Starter[Any] = AsyncRows(function, key=key) if _is_async(function) else Rows(_checked(function), key=key)
+    starter: Starter[Any] = AsyncRows(function, key=key) if is_async(function) else Rows(_checked(function), key=key)
     source = enumerate(rows)
     exhausted = False
     try:
@@ -297,12 +297,6 @@ def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tupl
             yield BadInput(function=name_of(function), row=row, reason=cell.reason)
         else:
             yield (cell,)
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
-    )
 
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:

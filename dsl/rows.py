@@ -10,6 +10,7 @@ Invariant: a row that was started is either active, ended and in the mailbox, or
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -28,12 +29,19 @@ from typefold.runtime import Cancelled, PromptError
 from typefold.runtimes import AHEAD
 from typefold.selection import any_journaled, current
 
-__all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
+__all__ = ["AsyncRows", "Rows", "Starter", "is_async", "usual_window"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling a function gives something to be awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
+    )
 
 
 def usual_window() -> int:

@@ -38,6 +38,7 @@ from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.hooks.positional import tagged
 from typefold.errors import PromptUsageError
+from typefold.rows import is_async
 
 __all__ = ["ToolCall", "Tools"]
 
@@ -214,7 +215,7 @@ def _check(name: str, function: Callable[..., Any]) -> None:
     """Refuse a function that no model can call."""
     if inspect.isclass(function):
         raise PromptUsageError(f"Tools: {name} is a class; write a function that makes one, with annotations")
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function)):
+    if is_async(function) or is_async(inspect.unwrap(function)):
         raise PromptUsageError(f"Tools: {name} is an `async def`, which a ToolCall can't call; give a plain function")
     try:
         parameters = inspect.signature(function).parameters.values()

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
+from typefold.rows import is_async
+
 __all__ = ["CommandError", "Parameter", "Target", "load", "target_of"]
 
 
@@ -56,9 +58,7 @@ class Target:
     @property
     def is_async(self) -> bool:
         """Whether calling it gives something to be awaited."""
-        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(
-            getattr(self.function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
-        )
+        return is_async(self.function)
 
 
 def load(name: str) -> Target:
