@@ -88,10 +88,10 @@ def prove(
     counts["verdicts compared"] += len(texts) * len(matchers)
 
 
-arguments = {"case": cases(), "wire": st.sampled_from(WireFormat), "data": st.data(), "seed": st.integers(0, 2**32)}
+SEEDS = st.integers(0, 2**32)
 
 
-@given(**arguments)
+@given(case=cases(), wire=st.sampled_from(WireFormat), data=st.data(), seed=SEEDS)
 @settings(_settings, max_examples=QUICK)
 def test_both_laws_hold_for_generated_types(
     xgrammar: XGrammar,
@@ -107,31 +107,18 @@ def test_both_laws_hold_for_generated_types(
 
 @pytest.mark.prove
 @pytest.mark.timeout(4 * 3600)  # it takes a quarter of an hour of a core, and cores are shared
-@given(**arguments)
+@pytest.mark.parametrize(
+    "wires", [st.sampled_from(WireFormat), st.just(WireFormat.COMPACT)], ids=["each wire", "compact"]
+)
+@given(case=cases(), data=st.data(), seed=SEEDS)
 @settings(_settings, max_examples=PROVE)
 def test_both_laws_hold_for_many_generated_types(
     xgrammar: XGrammar,
     guidance: Guidance,
     proved: Counter[str],
+    wires: st.SearchStrategy[WireFormat],
     case: Case,
-    wire: WireFormat,
     data: st.DataObject,
     seed: int,
 ) -> None:
-    prove(case, wire, data, seed, [xgrammar, guidance], WALKS_PROVE, proved)
-
-
-@pytest.mark.prove
-@pytest.mark.timeout(4 * 3600)  # as above
-@given(**(arguments | {"wire": st.just(WireFormat.COMPACT)}))
-@settings(_settings, max_examples=PROVE)
-def test_both_laws_hold_for_many_generated_types_in_the_compact_wire(
-    xgrammar: XGrammar,
-    guidance: Guidance,
-    proved: Counter[str],
-    case: Case,
-    wire: WireFormat,
-    data: st.DataObject,
-    seed: int,
-) -> None:
-    prove(case, wire, data, seed, [xgrammar, guidance], WALKS_PROVE, proved)
+    prove(case, data.draw(wires, label="wire"), data, seed, [xgrammar, guidance], WALKS_PROVE, proved)
