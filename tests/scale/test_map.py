@@ -105,32 +105,28 @@ def test_nothing_finished_is_asked_again(cluster: None, tmp_path: Path) -> None:
     """Not after an actor was killed, and not by a second job of other actors, blocks and batches."""
     log, folder = Log(tmp_path / "log"), tmp_path / "run"
     source = rows(100, log=str(log.path))
-    first = typefold.ray.map(
-        dataset_of(source[:60], blocks=6),
-        programs.deadly,
-        model=lambda: LoggedEngine(log),
-        concurrency=2,
-        num_cpus=0.5,
-        batch_size=10,
-        journal=folder,
-    )
-    values = {row["id"]: row["result"] for row in first.take_all()}
+
+    def results(items: list[dict[str, object]], *, blocks: int, batch_size: int) -> dict[int, object]:
+        """What a job of two actors gives, by row."""
+        got = typefold.ray.map(
+            dataset_of(items, blocks=blocks),
+            programs.deadly,
+            model=lambda: LoggedEngine(log),
+            concurrency=2,
+            num_cpus=0.5,
+            batch_size=batch_size,
+            journal=folder,
+        )
+        return {row["id"]: row["result"] for row in got.take_all()}
+
+    values = results(source[:60], blocks=6, batch_size=10)
     assert values.keys() == set(range(60))
     assert None not in values.values()
     lines = log.lines()
     death = lines.index("dead")
     before = {line.split()[-1] for line in lines[:death] if line.startswith("answered")}
     assert before.isdisjoint(line.split()[-1] for line in lines[death:] if line.startswith("asked"))
-    second = typefold.ray.map(
-        dataset_of(source, blocks=3),
-        programs.deadly,
-        model=lambda: LoggedEngine(log),
-        concurrency=2,
-        num_cpus=0.5,
-        batch_size=7,
-        journal=folder,
-    )
-    again = {row["id"]: row["result"] for row in second.take_all()}
+    again = results(source, blocks=3, batch_size=7)
     assert {number: again[number] for number in values} == values
     asked = [line.split()[-1] for line in log.lines()[len(lines) :] if line.startswith("asked")]
     assert sorted(asked) == sorted(f"t{number}" for number in range(60, 100))
