@@ -36,17 +36,14 @@ class Adapter:
         ValueError: The name or the path is empty, or the name no text.
 
     Example:
-        >>> from typefold import Adapter, Runtime, ask, prompt
+        >>> from typefold.runtime import Adapter, Request, Scheduler
         >>> from typefold.runtime.engines.scripted import ScriptedEngine
-        >>> @prompt(lora_request=Adapter("legal", "adapters/legal"))
-        ... def clause(topic: str) -> str:
-        ...     return ask(f"Write a clause about {topic}.")
-        >>> engine = ScriptedEngine(answers=["None."])
-        >>> with Runtime(engine):
-        ...     clause("rent")
-        'None.'
-        >>> engine.requests[0].options["lora_request"].name
-        'legal'
+        >>> scheduler = Scheduler(ScriptedEngine(answers=lambda request: f"as {request.options['lora_request'].name}"))
+        >>> legal = Adapter("legal", "adapters/legal")
+        >>> [future] = scheduler.submit([Request(prompt="Write a clause.", options={"lora_request": legal})])
+        >>> future.result().text
+        'as legal'
+        >>> scheduler.close()
     """
 
     name: str
