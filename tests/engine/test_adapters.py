@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from typefold import Adapter, Refused, Runtime
 
+from .elsewhere import facts_of
+
 pytestmark = pytest.mark.engine
 
 
 def test_each_row_of_a_batch_has_its_own_adapter(model: str, tmp_path: Path) -> None:
-    script = Path(__file__).with_name("adapted.py")
-    done = subprocess.run(
-        [sys.executable, str(script), model, str(tmp_path)], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    facts: dict[str, Any] = json.loads(done.stdout.rpartition("FACTS")[2])
+    facts = facts_of("adapted.py", model, tmp_path)
     assert len({*facts["bare"]}) == 3
     assert facts["batch"] == facts["alone"] == facts["bare"]
     assert facts["own"] == facts["bare"][2]

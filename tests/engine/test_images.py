@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from typefold import Refused, Runtime, user
 from typefold.compiler import Image
 
+from .elsewhere import facts_of
+
 pytestmark = pytest.mark.engine
 
 
 def test_a_model_sees_the_images_that_stand_in_its_messages(model: str, tmp_path: Path) -> None:
-    script = Path(__file__).with_name("seen.py")
-    done = subprocess.run(
-        [sys.executable, str(script), model, str(tmp_path)], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    facts: dict[str, Any] = json.loads(done.stdout.rpartition("FACTS")[2])
+    facts = facts_of("seen.py", model, tmp_path)
     red, blue, file = facts["bare"]
     assert red != blue
     assert facts["described"] == [red, blue, file, file]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,12 +17,12 @@ from typefold.runtime import Outcome, Request
 from typefold.runtime.engines.vllm import VllmEngine
 from typefold.runtime.scoring import probabilities
 
+from .elsewhere import facts_of
 from .other_models import CHOICES, QUESTION, scored, thinking_model
 from .scored_directly import Direct
 
 pytestmark = pytest.mark.engine
 
-HERE = Path(__file__).parent
 LABELS = ["positive", "negative", "neutral"]
 
 
@@ -35,16 +32,6 @@ def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run
     monkeypatch.setattr(engine, "close", lambda: None)
     with Runtime(engine) as runtime:
         yield runtime
-
-
-def elsewhere(what: str, path: str | Path) -> dict[str, Any]:
-    """What an engine in another process has to say."""
-    command = [sys.executable, str(HERE / "other_models.py"), what, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-4000:]
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("FACTS ")]
-    facts: dict[str, Any] = json.loads(line.removeprefix("FACTS "))
-    return facts
 
 
 def answer(runtime: Runtime, request: Request) -> Outcome:
@@ -80,7 +67,7 @@ def test_log_probabilities_of_a_constrained_answer_are_those_among_the_admitted_
 
 
 def test_scored_is_what_the_logits_of_the_model_say(model: str) -> None:
-    facts = elsewhere("exact", model)
+    facts = facts_of("other_models.py", "exact", model)
     direct = Direct(model, "float32")
     for choices, found in zip(CHOICES, facts["probabilities"], strict=True):
         expected = direct.probabilities(facts["prompt"], choices, negligible=1e-5)
@@ -208,7 +195,7 @@ def test_a_model_without_marks_thinks_in_a_turn_of_its_own(runtime: Runtime, eng
 
 
 def test_a_model_that_was_made_to_think_does_so_between_its_marks(model: str, tmp_path: Path) -> None:
-    facts = elsewhere("thinking", thinking_model(Path(model), tmp_path / "model"))
+    facts = facts_of("other_models.py", "thinking", thinking_model(Path(model), tmp_path / "model"))
     closed, open_, own = facts["prompts"]
     assert closed.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
     assert open_ == own
