@@ -108,6 +108,13 @@ def test_ray_is_imported_in_its_own_folder() -> None:
     assert importers and all(is_in(module, "typefold.ray") for module in importers)
 
 
+def test_nothing_looks_into_the_command_line() -> None:
+    importers = {
+        module for module, path in modules() for name in imports(module, path) if is_in(name, "typefold.commands")
+    }
+    assert importers and all(module == "typefold.cli" or is_in(module, "typefold.commands") for module in importers)
+
+
 @pytest.mark.parametrize(
     "module", ["typefold", "typefold.cli", "typefold.testing", "typefold.compiler", "typefold.runtime"]
 )

@@ -64,10 +64,10 @@ def run_command(
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
     from typefold.commands.files import open_source
-    from typefold.commands.inputs import Inputs
-    from typefold.commands.running import condition, parquet_form, report, run_over, taken
+    from typefold.commands.running import check_columns, condition, parquet_form, report, run_over, taken
     from typefold.commands.target import CommandError, load
     from typefold.commands.writing import Failures, check_apart, open_writer
+    from typefold.records.inputs import Inputs
     from typefold.selection import statistics
 
     with _explained(), ExitStack() as stack:
@@ -76,7 +76,7 @@ def run_command(
         target, records = load(function), open_source(source)
         inputs = Inputs(target, _pairs(given), texts=records.texts)
         if records.columns is not None:
-            inputs.check(records.columns)
+            check_columns(target, inputs, records.columns)
             if column in records.columns:
                 raise CommandError(taken(column))
         holds = None if where is None else condition(where)
@@ -163,9 +163,9 @@ def wires_command(
     from rich.console import Console
 
     from typefold.commands.files import open_source
-    from typefold.commands.inputs import Inputs
     from typefold.commands.target import load
     from typefold.commands.wires import check_file, labelled, try_wires, write
+    from typefold.records.inputs import Inputs
     from typefold.selection import current
 
     with _explained():

@@ -12,8 +12,8 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from typefold.commands.inputs import BadRecord
 from typefold.commands.target import CommandError
+from typefold.records.inputs import BadRecord
 
 __all__ = ["GROUP", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source"]
 

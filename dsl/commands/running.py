@@ -8,36 +8,24 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter
 from returns.result import Result, Success
 
 from typefold.arrow import message_of
 from typefold.commands.files import Source, needed_pyarrow
-from typefold.commands.inputs import BadRecord, Inputs
-from typefold.commands.target import CommandError, Target
+from typefold.commands.target import CommandError
 from typefold.commands.writing import Failures, Writer
-from typefold.program import run
 from typefold.progress import Progress
+from typefold.records.calling import arrow_form, streamed
+from typefold.records.inputs import BadRecord, Inputs
+from typefold.records.target import Target
 
-__all__ = [
-    "Asks",
-    "Counts",
-    "arrow_form",
-    "condition",
-    "of_row",
-    "parquet_form",
-    "report",
-    "run_over",
-    "streamed",
-    "taken",
-]
-
-R = TypeVar("R", bound="Asks")
+__all__ = ["Counts", "check_columns", "condition", "parquet_form", "report", "run_over", "taken"]
 
 
 @dataclass
@@ -53,13 +41,6 @@ class Counts:
     done: int = 0
     failed: int = 0
     skipped: int = 0
-
-
-class Asks(Protocol):
-    """Something to call a function for."""
-
-    @property
-    def arguments(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -151,6 +132,19 @@ def run_over(
     return counts
 
 
+def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> None:
+    """Say before any row runs what no record of these columns can fit.
+
+    Raises:
+        CommandError: A parameter has neither column, constant nor default.
+    """
+    if missing := inputs.missing(columns):
+        raise CommandError(
+            f"{target.name} needs {', '.join(missing)}, which the input has no column for (it has "
+            f"{', '.join(columns) or 'none'}); rename the column, or give one value for all rows with --set {missing[0]}=..."
+        )
+
+
 def taken(column: str) -> str:
     """What to say where the input has the column that results are to have."""
     return f"the input has a column {column} already, which the result would replace; give the result another: --column"
@@ -177,37 +171,6 @@ def condition(expression: str) -> Callable[[Mapping[str, Any]], bool]:
             raise CommandError(f"--where {expression!r}: {error}") from error
 
     return holds
-
-
-def streamed(
-    target: Target, rows: Iterable[R], *, key: Callable[[R], object] | None = None
-) -> Generator[tuple[int, Result[Any, Exception]]]:
-    """Call a function for rows, by name; each row's index and result as it ends.
-
-    Args:
-        target: The function.
-        rows: What holds its arguments.
-        key: What a journal knows a row by; its arguments unless given.
-    """
-    return run.stream(of_row(target), rows, key=key or _arguments)
-
-
-def of_row(target: Target) -> Callable[[Asks], Any]:
-    """A function as one of a single argument, a row that holds its arguments; `async def` if it is one."""
-    function = target.function
-
-    def call(row: Asks) -> Any:
-        return function(**row.arguments)
-
-    async def call_async(row: Asks) -> Any:
-        awaited: Coroutine[Any, Any, Any] = function(**row.arguments)
-        return await awaited
-
-    return call_async if target.is_async else call
-
-
-def _arguments(row: Asks) -> Mapping[str, Any]:
-    return row.arguments
 
 
 def _json_form(hint: Any) -> Callable[[Any], Any]:
@@ -247,24 +210,9 @@ def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[
     """What makes a result fit its Arrow type, and the schema of the file.
 
     Raises:
-        CommandError: pyarrow is not installed, or the function does not say what it returns.
+        CommandError: pyarrow is not installed.
+        PromptUsageError: What the function returns has no Arrow type.
     """
     pa = needed_pyarrow()
     kind, convert = arrow_form(target)
     return convert, source.arrow_schema().append(pa.field(column, kind))
-
-
-def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
-    """The Arrow type of a function's results, and what makes a result fit it.
-
-    Raises:
-        CommandError: Its return type has none.
-    """
-    from typefold.arrow import arrow_json, arrow_type, arrow_value
-
-    try:
-        kind = arrow_type(target.returns)
-    except Exception as error:
-        raise CommandError(f"{target.name}: its return type has no Arrow type: {str(error).splitlines()[0]}") from error
-    in_json = arrow_json(target.returns)
-    return kind, lambda value: arrow_value(in_json(value), kind)

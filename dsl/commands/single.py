@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.pretty import Pretty
 from typing_extensions import TypeIs
 
-from typefold.commands.inputs import BadRecord, Inputs
-from typefold.commands.target import CommandError, Target
+from typefold.commands.target import CommandError
 from typefold.face import Face
 from typefold.messages import RawPrompt
 from typefold.prompt import Prompt
+from typefold.records.inputs import BadRecord, Inputs
+from typefold.records.target import Target
 
 __all__ = ["arguments_of", "explain", "render", "try_once"]
 
@@ -24,6 +25,7 @@ def arguments_of(target: Target, given: dict[str, str]) -> dict[str, Any]:
 
     Raises:
         CommandError: One is missing or does not fit.
+        PromptUsageError: One is for no parameter.
     """
     inputs = Inputs(target, given)
     missing = [each.name for each in target.parameters if each.required and each.name not in given]

@@ -8,57 +8,18 @@ import inspect
 import os
 import sys
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any
 
-from typefold.rows import is_async
+from typefold.records.target import Target, target_of
 
-__all__ = ["CommandError", "Parameter", "Target", "load", "target_of"]
+__all__ = ["CommandError", "load"]
 
 
 class CommandError(Exception):
     """A command can't be carried out; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a function.
-
-    Attributes:
-        name: Its name.
-        hint: Its type; `Any` where it has none.
-        required: Whether it has no default.
-    """
-
-    name: str
-    hint: Any
-    required: bool
-
-
-@dataclass(frozen=True)
-class Target:
-    """A function to be called for rows: a prompt or any other.
-
-    Attributes:
-        name: As it was named.
-        function: The function.
-        parameters: What it takes by name.
-        returns: Its return type; `Any` where it has none.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    parameters: tuple[Parameter, ...]
-    returns: Any
-
-    @property
-    def is_async(self) -> bool:
-        """Whether calling it gives something to be awaited."""
-        return is_async(self.function)
 
 
 def load(name: str) -> Target:
@@ -68,7 +29,8 @@ def load(name: str) -> Target:
         name: `module:function` or `file.py:function`; the folder one is in is looked into first.
 
     Raises:
-        CommandError: There is no such module or function, or it can't be called by name.
+        CommandError: There is no such module or function.
+        PromptUsageError: It can't be called by name.
     """
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
@@ -85,20 +47,6 @@ def load(name: str) -> Target:
     if not callable(found) or inspect.isclass(found):
         raise CommandError(f"{name} is a {type(found).__name__} and no function")
     return target_of(found, name)
-
-
-def target_of(function: Callable[..., Any], name: str) -> Target:
-    """A function as one to be called for rows.
-
-    Args:
-        function: The function.
-        name: What messages call it.
-
-    Raises:
-        CommandError: It can't be called by name, or an annotation names what is not there.
-    """
-    hints = _hints(function)
-    return Target(name, function, _parameters(name, function, hints), hints.get("return", Any))
 
 
 def _module(name: str) -> ModuleType:
@@ -153,26 +101,3 @@ def _is_in(path: Path, module: ModuleType | None) -> bool:
 
 def _is_file(file: str, path: Path) -> bool:
     return Path(file).resolve() == path
-
-
-def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    found = list[Parameter]()
-    for each in inspect.signature(function).parameters.values():
-        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
-            continue
-        if each.kind is each.POSITIONAL_ONLY:
-            raise CommandError(f"{name}: {each.name} takes no argument by name; write the parameter before no `/`")
-        found.append(Parameter(each.name, hints.get(each.name, Any), each.default is each.empty))
-    return tuple(found)
-
-
-def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
-    plain = inspect.unwrap(function)
-    if not hasattr(plain, "__annotations__"):
-        plain = getattr(plain, "__call__", plain)  # noqa: B004  # an object that is called
-    try:
-        return get_type_hints(plain, include_extras=True)
-    except NameError as error:
-        raise CommandError(
-            f"{getattr(function, '__name__', function)}: an annotation names what is not there: {error}"
-        ) from error

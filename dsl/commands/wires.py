@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from typefold.commands.files import Source
-from typefold.commands.inputs import BadRecord, Inputs
-from typefold.commands.running import of_row
-from typefold.commands.target import CommandError, Target
+from typefold.commands.target import CommandError
 from typefold.compiler import WireFormat
 from typefold.face import Face
+from typefold.records.calling import of_row
+from typefold.records.inputs import BadRecord, Inputs
+from typefold.records.target import Target
 from typefold.runtimes import Runtime
 from typefold.wires import Trial, advice, compare
 

@@ -8,20 +8,20 @@ only what is wrong with the job as a whole (an engine that can't be built, a jou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from returns.result import Success
 
 from typefold.arrow import message_of, pyarrow
-from typefold.commands.inputs import BadRecord, Inputs
-from typefold.commands.running import arrow_form, streamed
-from typefold.commands.target import Target
 from typefold.compiler.contained import said
 from typefold.errors import NoRuntime, PromptUsageError
+from typefold.records.calling import arrow_form, streamed
+from typefold.records.inputs import BadRecord, Inputs
+from typefold.records.target import Target
 from typefold.runtime import PromptError
 from typefold.runtime.journal import JournalError, JournalFolder
 from typefold.runtimes import Runtime
@@ -89,7 +89,6 @@ class Actor:
                 self._journal.close()  # Ray may try again
             raise
         self._inputs = Inputs(work.target)
-        self._target = replace(work.target, function=self._guarded(work.target))
         self._convert = arrow_form(work.target)[1]
         self._broken: Exception | None = None
 
@@ -114,7 +113,8 @@ class Actor:
         values: list[Any] = [None] * count
         errors: list[Exception | None] = [None] * count
         begun: list[_Row] = []
-        with closing(streamed(self._target, self._rows(table, errors, begun), key=lambda row: row.key)) as results:
+        rows = self._rows(table, errors, begun)
+        with closing(streamed(self._work.target, rows, key=lambda row: row.key, guard=self._guard)) as results:
             for index, result in results:
                 number = begun[index].number
                 if not isinstance(result, Success):
@@ -169,32 +169,17 @@ class Actor:
                     values[number], errors[number] = None, error
             return _array(values, kind)
 
-    def _guarded(self, target: Target) -> Callable[..., Any]:
-        """The function, but for nothing once it is known that there is no engine: trying takes minutes a row."""
-        function = target.function
-
-        def call(**arguments: Any) -> Any:
-            self._check()
-            try:
-                return function(**arguments)
-            except _ENDS as error:
-                raise _outlived(error) from error
-            except Exception as error:
-                self._find_out(error)
-                raise
-
-        async def call_async(**arguments: Any) -> Any:
-            self._check()
-            try:
-                awaited: Coroutine[Any, Any, Any] = function(**arguments)
-                return await awaited
-            except _ENDS as error:
-                raise _outlived(error) from error
-            except Exception as error:
-                self._find_out(error)
-                raise
-
-        return call_async if target.is_async else call
+    @contextmanager
+    def _guard(self) -> Generator[None]:
+        """Around a call: it is not made once it is known that there is no engine, since trying takes minutes a row."""
+        self._check()
+        try:
+            yield
+        except _ENDS as error:
+            raise _outlived(error) from error
+        except Exception as error:
+            self._find_out(error)
+            raise
 
     def _check(self) -> None:
         if self._broken is not None:

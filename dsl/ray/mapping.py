@@ -13,12 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from typefold.commands.inputs import Inputs
-from typefold.commands.running import arrow_form
-from typefold.commands.target import CommandError, Target, target_of
 from typefold.errors import NoRuntime, PromptUsageError
 from typefold.loading import LLM
 from typefold.places import name_of
+from typefold.records.calling import arrow_form
+from typefold.records.inputs import Inputs
+from typefold.records.target import Target, target_of
 from typefold.runtime import Engine
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def map(
         target = target_of(function, name_of(function))
         kind, _ = arrow_form(target)
         _check(dataset, target, column, key)
-    except CommandError as error:
+    except PromptUsageError as error:
         raise PromptUsageError(f"{where}: {error}") from error
     work = Work(
         target=target,
@@ -167,7 +167,7 @@ def _check(dataset: Dataset, target: Target, column: str, key: str | None) -> No
     """Say what no row can fit, as far as the columns are known without reading any.
 
     Raises:
-        CommandError: A parameter or the key has no column, or the result's column is there already.
+        PromptUsageError: A parameter or the key has no column, or the result's column is there already.
     """
     inputs = Inputs(target)
     schema = dataset.schema(fetch_if_missing=False)
@@ -176,13 +176,15 @@ def _check(dataset: Dataset, target: Target, column: str, key: str | None) -> No
     columns = list(schema.names)
     held = f"the dataset has {', '.join(columns) or 'no columns'}"
     if missing := inputs.missing(columns):
-        raise CommandError(
+        raise PromptUsageError(
             f"{target.name} needs {', '.join(missing)}, and {held}; rename or add a column, or give a function with a default"
         )
     if key is not None and key not in columns:
-        raise CommandError(f"there is no column {key!r} to know rows by; {held}")
+        raise PromptUsageError(f"there is no column {key!r} to know rows by; {held}")
     if taken := {column, f"{column}_error", f"{column}_message"} & set(columns):
-        raise CommandError(f"the dataset has a column {min(taken)} already; give the result another name: column=...")
+        raise PromptUsageError(
+            f"the dataset has a column {min(taken)} already; give the result another name: column=..."
+        )
 
 
 def _check_travels(work: object) -> None:

@@ -13,9 +13,9 @@ from tests.scale import programs
 from tests.scale.programs import Log, LoggedEngine
 from typefold import PromptUsageError, runtimes
 from typefold.arrow import pyarrow
-from typefold.commands.running import arrow_form
-from typefold.commands.target import target_of
 from typefold.ray.actor import Actor, Work
+from typefold.records.calling import arrow_form
+from typefold.records.target import target_of
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 

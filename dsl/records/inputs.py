@@ -1,4 +1,4 @@
-"""A record of a file as a function's arguments: columns go to the parameters of their names, as pydantic reads them.
+"""A record as a function's arguments: columns go to the parameters of their names, as pydantic reads them.
 
 A function of one parameter whose type has fields of its own (a model, a dataclass, a `TypedDict`) takes the whole record
 where no column has the parameter's name. Columns that no parameter asks for are left alone.
@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
-from typefold.commands.target import CommandError, Parameter, Target
+from typefold.errors import PromptUsageError
+from typefold.records.target import Parameter, Target
 
 __all__ = ["BadRecord", "Inputs"]
 
@@ -32,7 +33,7 @@ class Inputs:
             empty one is a missing one where the type takes no empty text.
 
     Raises:
-        CommandError: A constant is for no parameter or does not fit it.
+        PromptUsageError: A constant is for no parameter or does not fit it.
     """
 
     def __init__(self, target: Target, constants: Mapping[str, str] | None = None, *, texts: bool = False) -> None:
@@ -43,23 +44,11 @@ class Inputs:
         for name, text in (constants or {}).items():
             if name not in self._adapters:
                 known = ", ".join(self._adapters) or "none"
-                raise CommandError(f"{target.name} has no parameter {name}; it has {known}")
+                raise PromptUsageError(f"{target.name} has no parameter {name}; it has {known}")
             try:
                 self._constants[name] = _read(self._adapters[name], text, as_text=True)
             except ValidationError as error:
-                raise CommandError(f"{name}={text}: {_words(error)}") from None
-
-    def check(self, columns: Sequence[str]) -> None:
-        """Say before any row runs what no record of these columns can fit.
-
-        Raises:
-            CommandError: A parameter has neither column, constant nor default.
-        """
-        if missing := self.missing(columns):
-            raise CommandError(
-                f"{self._target.name} needs {', '.join(missing)}, which the input has no column for (it has "
-                f"{', '.join(columns) or 'none'}); rename the column, or give one value for all rows with --set {missing[0]}=..."
-            )
+                raise PromptUsageError(f"{name}={text}: {_words(error)}") from None
 
     def missing(self, columns: Sequence[str]) -> list[str]:
         """The parameters that have neither one of these columns nor constant nor default."""
@@ -119,7 +108,7 @@ def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(parameter.hint)
     except Exception as error:
-        raise CommandError(
+        raise PromptUsageError(
             f"{target.name}: pydantic can't read a column into {parameter.name}: {str(error).splitlines()[0]}"
         ) from error
 

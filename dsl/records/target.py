@@ -1,0 +1,87 @@
+"""A function that is to be called for records: what it takes by name, and what it returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from typefold.errors import PromptUsageError
+from typefold.rows import is_async
+
+__all__ = ["Parameter", "Target", "target_of"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function.
+
+    Attributes:
+        name: Its name.
+        hint: Its type; `Any` where it has none.
+        required: Whether it has no default.
+    """
+
+    name: str
+    hint: Any
+    required: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function to be called for rows: a prompt or any other.
+
+    Attributes:
+        name: As it was named.
+        function: The function.
+        parameters: What it takes by name.
+        returns: Its return type; `Any` where it has none.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    parameters: tuple[Parameter, ...]
+    returns: Any
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it gives something to be awaited."""
+        return is_async(self.function)
+
+
+def target_of(function: Callable[..., Any], name: str) -> Target:
+    """A function as one to be called for rows.
+
+    Args:
+        function: The function.
+        name: What messages call it.
+
+    Raises:
+        PromptUsageError: It can't be called by name, or an annotation names what is not there.
+    """
+    hints = _hints(function)
+    return Target(name, function, _parameters(name, function, hints), hints.get("return", Any))
+
+
+def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    found = list[Parameter]()
+    for each in inspect.signature(function).parameters.values():
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            continue
+        if each.kind is each.POSITIONAL_ONLY:
+            raise PromptUsageError(f"{name}: {each.name} takes no argument by name; write the parameter before no `/`")
+        found.append(Parameter(each.name, hints.get(each.name, Any), each.default is each.empty))
+    return tuple(found)
+
+
+def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    plain = inspect.unwrap(function)
+    if not hasattr(plain, "__annotations__"):
+        plain = getattr(plain, "__call__", plain)  # noqa: B004  # an object that is called
+    try:
+        return get_type_hints(plain, include_extras=True)
+    except NameError as error:
+        raise PromptUsageError(
+            f"{getattr(function, '__name__', function)}: an annotation names what is not there: {error}"
+        ) from error
