@@ -42,6 +42,11 @@ class Decision:
     tokens: int
     stops: tuple[str, ...] = ()
 
+    @property
+    def begins(self) -> tuple[str, ...]:
+        """The texts, if the first token settles which one it is; else none."""
+        return self.texts if self.tokens == 1 and self.texts[0] else ()  # no token begins the empty text, sorted first
+
     def whole(self, written: str) -> str | None:
         """The one text that begins with what is written; `None` where there are several, or none."""
         for begun in (written, written.rstrip("\ufffd")):  # half a character may be shown so

@@ -177,10 +177,22 @@ def output_type(
         >>> output_type(dict[str, float]).decode('{"a": 1.5}')
         {'a': 1.5}
     """
+    fmt = WireFormat.named(wire or DEFAULT_WIRE)
+    same = _latest.get((id(hint), fmt, path))
+    if same is not None and same[0] is hint and same[1] == (registry, registry.version):
+        return cast("OutputType[T]", same[2])
+    made = _remembered(hint, fmt, registry, path)
+    if len(_latest) >= _CACHE_SIZE:
+        _latest.clear()
+    _latest[id(hint), fmt, path] = hint, (registry, registry.version), made
+    return made
+
+
+def _remembered(hint: TypeForm[T], fmt: WireFormat, registry: Registry, path: str) -> OutputType[T]:
+    """The compiled type of an equal annotation, or a new one."""
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
         refuse_endless(hint, path)
-    fmt = WireFormat.named(wire or DEFAULT_WIRE)
-    key = (_identity(hint), fmt, registry, registry.version, path)  # held: its id may come again
+    key = (_identity(hint), fmt, registry, registry.version, path)
     try:
         known = _compiled.get(key)
     except TypeError:
@@ -197,6 +209,8 @@ _DEEPEST = 200  # what pydantic's reader of JSON follows
 _MOST_PROBLEMS = 10_000
 _SHOWN = 20  # problems that a message names
 _compiled: dict[Any, OutputType[Any]] = {}
+# By the very object, which is held: rows mostly ask for the same one, and to hash and write one down costs more than all else.
+_latest: dict[tuple[int, WireFormat, str], tuple[Any, tuple[Registry, tuple[int, ...]], OutputType[Any]]] = {}
 
 
 def _identity(hint: Any) -> Any:

@@ -46,6 +46,11 @@ class Tail:
     rests: dict[str, str]
 
     @property
+    def begins(self) -> tuple[str, ...]:
+        """Nothing: no first token settles it."""
+        return ()
+
+    @property
     def stops(self) -> tuple[str, ...]:
         """Where one of these is written, the rest is settled."""
         return tuple(self.rests)

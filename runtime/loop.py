@@ -158,8 +158,8 @@ class Loop:
         token_ids, limits = admitted(self._engine, entry.request, decide=self._decide)
         flight = Flight(f"typefold-{next(_keys)}", limits, identity)
         request = entry.request
-        if limits.decision is not None and limits.decision.stops:
-            request = replace(request, settled_by=limits.decision.stops)
+        if (decision := limits.decision) is not None and (decision.stops or decision.begins):
+            request = replace(request, settled_by=decision.stops, begins=decision.begins)
         self._engine.add(flight.key, request, token_ids, limits.asked)
         self._beat()
         self._running[flight.key] = flight

@@ -47,6 +47,8 @@ class Request:
         thinking: Whether the model is to think before it answers, where its chat template has a switch for that.
         settled_by: Texts of which each settles the answer as soon as it is written: an engine may stop there, and gives the
             answer up to there. Nothing else depends on it.
+        begins: Texts of which the answer's only token begins one: an engine that knows its tokens may keep to those that do, with
+            no grammar. Nothing else depends on it.
         probe: Whether only the log probabilities of the first tokens are wanted, so that a cut answer is none too short.
         place: Which row of the program asks, in a few bytes that are the same each time the program runs: tells equal
             sampled requests apart in a journal.
@@ -69,6 +71,7 @@ class Request:
     begun: tuple[int, ...] = ()
     thinking: bool = False
     settled_by: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    begins: tuple[str, ...] = field(default=(), compare=False, repr=False)
     probe: bool = False
     place: bytes = b""
     source: object = field(default=None, compare=False, repr=False)

@@ -5,6 +5,9 @@ bad request takes the whole batch with it. vLLM is not imported: its classes are
 
 Invariant: parameters that were verified once are shared by all requests that are equal but for `seed`, `max_tokens` and
 whether they are streamed. Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
+
+An answer of one token needs no grammar where the tokens that begin it are known: a list of these is the same mask, for which
+vLLM builds no matcher a request and fills no mask a step.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from typefold.compiler import Constraint, Dialect
-from typefold.compiler.guards import is_list
+from typefold.compiler.guards import is_dict, is_list
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.request import Request
 
@@ -28,6 +31,8 @@ __all__ = ["Parameters", "Template", "readable", "unknown_name"]
 _VLLM_DEFAULT = 16  # SamplingParams().max_tokens: a limit that was set to this can't be told from one that was not set
 _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
+_MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
+_MOST_STOPS = 100  # beside min_tokens; that runner has room for 128, and fails with all requests beyond it
 _REMEMBERED = 256  # sets of equal parameters
 
 # Ours to set, or of no use to a caller who gets whole texts.
@@ -50,13 +55,11 @@ class Template:
 
     Attributes:
         params: A `SamplingParams` without the request's own `seed` and `max_tokens`, of an answer that comes whole.
-        start: What the caller's `SamplingParams` held when this was made; they may change them later.
         content: A digest of all that is in `params` but the seed; `None` where something in it can't be told by its text.
         verified: Whether the engine has taken a request with these: then it need not parse the grammar again.
     """
 
     params: Any
-    start: Any
     content: str | None
     verified: bool = False
 
@@ -71,6 +74,7 @@ class Parameters:
         structured_outputs: vLLM's `StructuredOutputsParams`.
         dialect: The dialect of grammars that the backend reads.
         unwritten: Tokens that write nothing into an answer, the one that ends it left out.
+        first_tokens: Gives the tokens that begin one of some texts; none where that is not known.
         masks_stops: Whether a constraint keeps a request's stop tokens out of an answer that may not end yet (vLLM 0.28).
         check: Called with each new set of parameters; a `ValueError` refuses it.
     """
@@ -84,6 +88,7 @@ class Parameters:
         structured_outputs: Callable[..., Any],
         dialect: Dialect,
         unwritten: Sequence[int] = (),
+        first_tokens: Callable[[tuple[str, ...]], Sequence[int]] = lambda texts: (),
         masks_stops: bool = True,
         check: Callable[[Any], None] | None = None,
     ) -> None:
@@ -93,6 +98,7 @@ class Parameters:
         self._structured_outputs = structured_outputs
         self._dialect: Dialect = dialect
         self._unwritten = [*unwritten]
+        self._first_tokens = first_tokens
         self._masks_stops = masks_stops
         self._check = check
         self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
@@ -118,14 +124,14 @@ class Parameters:
         Raises:
             EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
         """
-        template = self._template(request)
+        template = self._template(request, self._first(request) if max_tokens == 1 else ())
         params = copy.copy(template.params)
         params.max_tokens = max_tokens
         if request.on_delta is not None:
             params.output_kind = self._output_kinds.DELTA
         if request.settled_by:
             params.stop, params.include_stop_str_in_output = [*request.settled_by], True
-        seed = _seed(request.sampling.get("seed", params.seed))
+        seed = _seed(self._given_seed(request))
         params.seed = None if params.temperature == 0 else seed  # greedy decoding draws nothing
         if params.min_tokens > max_tokens:
             raise EngineRefusal(
@@ -145,7 +151,7 @@ class Parameters:
             EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
         """
         base = self._defaults if request.sampling_params is None else request.sampling_params
-        seed = request.sampling.get("seed", getattr(base, "seed", None))
+        seed = self._given_seed(request)
         if seed is None and request.sampling.get("temperature", getattr(base, "temperature", None)) != 0:
             return None  # said by two look-ups, since most requests are such
         template = self._template(request)
@@ -154,21 +160,47 @@ class Parameters:
             return None
         return f"{None if greedy else seed} {self.limit(request)} {template.content}"
 
-    def _template(self, request: Request) -> Template:
+    def _given_seed(self, request: Request) -> Any:
+        base = self._defaults if request.sampling_params is None else request.sampling_params
+        return request.sampling.get("seed", getattr(base, "seed", None))
+
+    def _first(self, request: Request) -> Sequence[int]:
+        """The tokens to which the answer's only one is kept; none where a grammar has to."""
+        if not request.begins or len(tokens := self._first_tokens(request.begins)) > _MOST_FIRST:
+            return ()
+        # The caller may have such a list too; and log probabilities, if raw, are those of before it and behind a grammar.
+        base, sampling = request.sampling_params, request.sampling
+        own = (sampling.get(name, getattr(base, name, None)) for name in ("allowed_token_ids", "logprobs"))
+        return tokens if all(value is None for value in own) else ()
+
+    def _template(self, request: Request, first: Sequence[int] = ()) -> Template:
         start, constraint = request.sampling_params, request.constraint
         spec = constraint.for_dialect(self._dialect)
-        key = (id(start), constraint.kind, spec, _frozen(request.sampling))
-        template = self._templates.get(key) if key[-1] is not None else None
-        if template is None or template.start != start:  # the caller's object was changed, or its id is used again
-            params = self._make(start, {**request.sampling}, constraint, spec)
-            template = Template(params, copy.deepcopy(start), self._content(params))
-            if key[-1] is not None:
+        key = self._key(start, request.sampling, constraint.kind, spec, bool(first))
+        template = None if key is None else self._templates.get(key)
+        if template is None:
+            params = self._make(start, {**request.sampling}, constraint, spec, first)
+            template = Template(params, self._content(params))
+            if key is not None:
                 self._templates[key] = template
                 if len(self._templates) > _REMEMBERED:
                     self._templates.popitem(last=False)
-        elif len(self._templates) > _REMEMBERED // 2:
+        elif key is not None and len(self._templates) > _REMEMBERED // 2:
             self._templates.move_to_end(key)
         return template
+
+    def _key(self, start: Any, sampling: Mapping[str, Any], *others: Hashable) -> Hashable | None:
+        """What a template depends on; `None` where that can't be compared. The caller may change theirs between requests."""
+        given = (
+            {name: getattr(start, name) for name in self._names} if isinstance(start, type(self._defaults)) else start
+        )
+        if given is not None and given is start:
+            return None  # of another class: it will be refused
+        try:
+            hash(key := (given is None, _frozen(given or {}), _frozen(sampling), *others))
+        except TypeError:
+            return None
+        return key
 
     def _without_unwritten(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """What keeps tokens that write nothing out of a constrained answer.
@@ -178,7 +210,7 @@ class Parameters:
         admitted. As stop tokens they can only stand where the answer may end. Before that was so, a bias does it.
         """
         if self._masks_stops:
-            return {"stop_token_ids": self._unwritten}
+            return {"stop_token_ids": self._unwritten[: _MOST_STOPS if fields.get("min_tokens") else None]}
         unwritten = self._unwritten[:_MOST_BIASES]
         return {"logit_bias": {**(fields.get("logit_bias") or {}), **dict.fromkeys(unwritten, _NEVER)}}
 
@@ -189,7 +221,14 @@ class Parameters:
             return None
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def _make(self, start: Any, sampling: dict[str, Any], constraint: Constraint, spec: str | tuple[str, ...]) -> Any:
+    def _make(
+        self,
+        start: Any,
+        sampling: dict[str, Any],
+        constraint: Constraint,
+        spec: str | tuple[str, ...],
+        first: Sequence[int],
+    ) -> Any:
         if start is not None and not isinstance(start, type(self._defaults)):
             raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
         for name in sampling:
@@ -209,10 +248,13 @@ class Parameters:
                         f"{name}={fields[name]!r:.80} can't be combined with a constrained answer "
                         f"({constraint.kind}), which ends where its type ends; leave it out"
                     )
-            value = list(spec) if isinstance(spec, tuple) else spec
-            fields["structured_outputs"] = self._structured_outputs(**{constraint.kind: value})
-            if constraint.kind != "choice":  # which has room for nothing else
-                fields |= self._without_unwritten(fields)
+            if first:
+                fields["allowed_token_ids"] = [*first]
+            else:
+                value = list(spec) if isinstance(spec, tuple) else spec
+                fields["structured_outputs"] = self._structured_outputs(**{constraint.kind: value})
+                if constraint.kind != "choice":  # which has room for nothing else
+                    fields |= self._without_unwritten(fields)
         if not fields.get("skip_reading_prefix_cache"):
             fields.pop("skip_reading_prefix_cache", None)  # computed from prompt_logprobs, which may be new here
         least = fields.pop("min_tokens") or 0  # compared with max_tokens for each request
@@ -253,18 +295,13 @@ def _seed(seed: Any) -> int | None:
     return seed
 
 
-def _frozen(sampling: Mapping[str, Any]) -> Hashable:
-    """The parameters that a template depends on, to be compared by; `None` where they can't be."""
-    items: list[tuple[str, Any]] = [
-        (name, tuple(value) if is_list(value) else value)
-        for name, value in sorted(sampling.items())
+def _frozen(named: Mapping[str, Any]) -> Hashable:
+    """Parameters to be compared by, without those in which requests of one template differ."""
+    return tuple(
+        (name, tuple(value) if is_list(value) else tuple(value.items()) if is_dict(value) else value)
+        for name, value in sorted(named.items())
         if name not in ("seed", "max_tokens")
-    ]
-    try:
-        hash(frozen := tuple(items))
-    except TypeError:
-        return None
-    return frozen
+    )
 
 
 def _already_verified(*_: Any, **__: Any) -> None:

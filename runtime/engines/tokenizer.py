@@ -26,6 +26,7 @@ from typefold.compiler import Message
 from typefold.compiler.finite import shared_length
 from typefold.runtime.engine import Markers, PromptTooLarge
 from typefold.runtime.engines.control import ControlTokens, plain_markers
+from typefold.runtime.engines.prefixes import PrefixEncoder
 
 __all__ = ["PromptTokenizer", "Render"]
 
@@ -85,6 +86,7 @@ class PromptTokenizer:
         self._on_marker: Markers = markers
         self._said = False
         self._control = ControlTokens(tokenizer)
+        self._prefixes = PrefixEncoder(tokenizer, self._control.encode)
         self._placeholder: re.Pattern[str] | None = None
         self._shapes: OrderedDict[tuple[object, ...], list[int] | None] = OrderedDict()
 
@@ -300,8 +302,10 @@ class PromptTokenizer:
     def _pieces(self, pieces: Iterable[str]) -> list[int]:
         """The tokens of pieces that stand one behind the other, none of which grows together with the next."""
         filled = [piece for piece in pieces if piece]
+        if len(filled) < 2 and not self._add_special_tokens:
+            return self._prefixes.encode("".join(filled))
         if len(filled) < 2:
-            return self._control.encode("".join(filled), add_special_tokens=self._add_special_tokens)
+            return self._control.encode("".join(filled), add_special_tokens=True)
         before, behind = self._around
         token_ids = [*before, *self._control.encode(filled[0])]
         for piece in filled[1:]:

@@ -36,7 +36,7 @@ from typefold.runtime.engines.parameters import Parameters, readable, unknown_na
 from typefold.runtime.engines.starting import environment, shielded
 from typefold.runtime.engines.thoughts import switches_of, thinking_of
 from typefold.runtime.engines.tokenizer import PromptTokenizer, Render
-from typefold.runtime.engines.vocabulary import vocabulary_of
+from typefold.runtime.engines.vocabulary import FirstTokens, vocabulary_of
 from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
@@ -102,6 +102,7 @@ class VllmEngine:
             structured_outputs=StructuredOutputsParams,
             dialect=dialect,
             unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
+            first_tokens=FirstTokens(self._tokenizer).of,
             masks_stops=masks_stop_tokens(version),
             check=_xgrammar_takes if self._backend == "auto" else None,
         )

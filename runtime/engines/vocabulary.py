@@ -1,4 +1,4 @@
-"""What token bounds need of a vocabulary: the bytes of its tokens, or how many they can be.
+"""What the tokens of a vocabulary write: their bytes, or how many those can be, and which of them begin a text.
 
 In byte-level vocabularies (GPT-2's and all after it) each character of a piece stands for one byte, so the tokens are known
 byte by byte. In others a piece takes at least as many bytes in UTF-8 as the text that it stands for, so that the longest is
@@ -7,25 +7,84 @@ known to be no longer. Tokens that write nothing are left out.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cached_property
 from typing import Any
 
 from typefold.compiler import Vocabulary
 from typefold.runtime.engines.control import special_ids
 
-__all__ = ["vocabulary_of"]
+__all__ = ["FirstTokens", "vocabulary_of"]
+
+_REMEMBERED = 1024  # sets of texts
 
 
 def vocabulary_of(tokenizer: Any) -> Vocabulary:
     """Facts about the tokens of a tokenizer; its longest token is never said to be too short."""
-    special = special_ids(tokenizer)
-    added: dict[str, int] = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
-    pieces = [piece for piece, index in tokenizer.get_vocab().items() if index not in special]
+    known = _bytes_of(tokenizer)
+    if known is not None:
+        return Vocabulary.of_tokens(known.values())
+    return Vocabulary(max(map(len, [b"?", *(piece.encode(errors="surrogatepass") for piece in _pieces_of(tokenizer))])))
+
+
+class FirstTokens:
+    """Which tokens can begin texts: what a grammar of these texts would admit first, without a grammar.
+
+    Args:
+        tokenizer: Any tokenizer that vLLM loads.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[tuple[str, ...], tuple[int, ...]] = {}
+
+    def of(self, texts: tuple[str, ...]) -> tuple[int, ...]:
+        """The tokens that are a beginning of one of the texts, or all of it; none where they are not known by their bytes.
+
+        Example:
+            >>> from types import SimpleNamespace
+            >>> pieces = {"\u0120": 0, "\u010a": 1, "k": 2, "ke": 3, "keep": 4, "keeps": 5, "d": 6}
+            >>> tokenizer = SimpleNamespace(get_vocab=lambda: pieces)
+            >>> FirstTokens(tokenizer).of(("keep", "drop"))
+            (2, 3, 4, 6)
+        """
+        found = self._known.get(texts)
+        if found is None:
+            beginnings = {raw[:end] for raw in map(str.encode, texts) for end in range(1, len(raw) + 1)}
+            found = tuple(sorted(index for begun in beginnings for index in self._by_bytes.get(begun, ())))
+            if len(self._known) < _REMEMBERED:
+                self._known[texts] = found
+        return found
+
+    @cached_property
+    def _by_bytes(self) -> dict[bytes, list[int]]:
+        found = defaultdict[bytes, list[int]](list)
+        for index, written in (_bytes_of(self._tokenizer) or {}).items():
+            found[written].append(index)
+        return dict(found)
+
+
+def _bytes_of(tokenizer: Any) -> dict[int, bytes] | None:
+    """What each token writes, by its number; `None` where the vocabulary is not a byte-level one."""
+    added = _added_to(tokenizer)
+    pieces = _pieces_of(tokenizer)
     learned = [piece for piece in pieces if piece not in added]
-    texts = [piece.encode(errors="surrogatepass") for piece in pieces if piece in added]
     # Byte-level it is if nothing else is written, and a space and a line break have their names (and so are no pieces).
-    if {"\u0120", "\u010a"}.issubset(learned) and all(map(_BYTES.keys().__ge__, map(set, learned))):
-        return Vocabulary.of_tokens([*(bytes(map(_BYTES.__getitem__, piece)) for piece in learned), *texts])
-    return Vocabulary(max(map(len, [b"?", *texts, *(piece.encode(errors="surrogatepass") for piece in learned)])))
+    if not ({"\u0120", "\u010a"}.issubset(learned) and all(map(_BYTES.keys().__ge__, map(set, learned)))):
+        return None
+    return {
+        index: piece.encode(errors="surrogatepass") if piece in added else bytes(map(_BYTES.__getitem__, piece))
+        for piece, index in pieces.items()
+    }
+
+
+def _pieces_of(tokenizer: Any) -> dict[str, int]:
+    special = special_ids(tokenizer)
+    return {piece: index for piece, index in tokenizer.get_vocab().items() if index not in special}
+
+
+def _added_to(tokenizer: Any) -> dict[str, int]:
+    return tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
 
 
 def _byte_level_alphabet() -> dict[str, int]:
