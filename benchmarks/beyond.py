@@ -1,19 +1,21 @@
 """Beyond bare vLLM: what a layer that knows the types saves of the engine's work.
 
     python -m benchmarks.beyond [--model PATH] [--task labels objects open text] [--rows 256 2000] [--rounds 3] [--prefix]
-                                [--wire compact] [--json FILE]
+                                [--wire compact] [--process] [--engine JSON] [--only greedy] [--json FILE]
 
 Tasks: `labels`, a short text is given one of five labels of two to six tokens; `objects`, seven fields are read from a text,
-bounded strings among them, and the last is a label; `open`, the same with a string last; `text`, a free answer of at most 16
-tokens. Sides, in turn, on one `LLM`: bare `LLM.generate` as well as its documentation allows (one batch, parameters made
-before the clock starts, the choice or the JSON schema as constraint, no free whitespace); typefold with `decide=False`, which
-has whole answers decoded; typefold as it is, which stops where an answer is settled; and with `--wire` typefold with that
-wire. Once greedy, once drawn at temperature 1.5 with a seed a row.
+bounded strings among them, and the last is a label; `open`, the same with a string last; `text`, a free answer of at most 24
+tokens. Sides, in turn, on one `LLM` with an empty prefix cache: bare `LLM.generate` as well as its documentation allows (one
+batch of token ids, a parameter object a row, the choice or the JSON schema as constraint, no free whitespace; the type's
+schema is made before); typefold with `decide=False`, which has whole answers decoded; typefold as it is, which stops where
+an answer is settled; with `--wire` typefold with that wire; and `the least`, what nobody can go below: bare vLLM given the
+prompts as token ids that were made before, asked for one token and told nothing else. Once greedy, once drawn at temperature
+1.5 with a seed a row.
 
 Rows a second and their ratios to bare (medians of pairs), engine steps, output tokens, how many answers are values of the
 type, and in how many rows they are those of bare vLLM and of `decide=False` (bare vLLM's grammar for an object is another, so
-its answers are too). `--prefix` puts a few-shot prefix of about 600 tokens before each text (prefix caching is off, so that
-no side gains by coming second).
+its answers are too). `--prefix` puts a few-shot prefix of about 600 tokens before each text. `--process` leaves the engine in a
+process of its own, vLLM's default, where its steps can't be counted. `--engine` adds options to the `LLM`.
 """
 
 import argparse
@@ -83,7 +85,7 @@ TASKS = {
     "labels": Task("of five labels", Topic, "What is the topic of this text? ", 32),
     "objects": Task("of seven fields, a label last", Read, "Read this text: ", 200),
     "open": Task("of seven fields, a string last", Open, "Read this text: ", 200),
-    "text": Task("of free text", str, "Say in a few words what this is about: ", 16),
+    "text": Task("of free text", str, "Say in a few words what this is about: ", 24),
 }
 
 
@@ -135,14 +137,23 @@ def sides(llm: Any, runtimes: dict[str, Runtime], task: Task, asked: list[str], 
         prompts: list[Any] = []
         parameters: list[Any] = []
         for content, how in zip(asked, drawn, strict=True):
-            shown = with_shape((user(content),), kind, Options())
-            assert isinstance(shown, tuple)
-            messages = [{"role": "user", "content": message.content} for message in shown]
-            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-            prompts.append({"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)})
+            prompts.append(ids(content))
             held: dict[str, Any] = {"structured_outputs": StructuredOutputsParams(**form)} if form else {}
             parameters.append(SamplingParams(max_tokens=task.max_tokens, **held, **how))
         return [_value(kind, output.outputs[0].text) for output in llm.generate(prompts, parameters, use_tqdm=False)]
+
+    def least() -> list[str]:
+        llm.generate(known, [SamplingParams(max_tokens=1, **how) for how in drawn], use_tqdm=False)
+        return []
+
+    def ids(content: str) -> Any:
+        shown = with_shape((user(content),), kind, Options())
+        assert isinstance(shown, tuple)
+        messages = [{"role": "user", "content": message.content} for message in shown]
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return {"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)}
+
+    known = [ids(content) for content in asked]
 
     def by(runtime: Runtime) -> Callable[[], list[str]]:
         def run() -> list[str]:
@@ -155,7 +166,8 @@ def sides(llm: Any, runtimes: dict[str, Runtime], task: Task, asked: list[str], 
 
         return run
 
-    return {"bare vLLM": Side(bare)} | {name: Side(by(runtime)) for name, runtime in runtimes.items()}
+    ours = {name: Side(by(runtime)) for name, runtime in runtimes.items()}
+    return {"bare vLLM": Side(bare)} | ours | {"the least": Side(least)}
 
 
 def _value(kind: Any, text: str) -> str:
@@ -179,6 +191,7 @@ def compare(
     for turn in range(-1, rounds):  # the first is to warm
         for name in list(made) if turn % 2 == 0 else list(made)[::-1]:
             side = made[name]
+            llm.reset_prefix_cache()
             before, tokens, started = steps.count, steps.tokens, time.perf_counter()
             side.answers = side.run()
             if turn >= 0:
@@ -193,11 +206,11 @@ def compare(
             "rows/s": round(len(asked) / statistics.median(side.seconds), 1),
             "times bare": round(statistics.median(a / b for a, b in zip(base.seconds, side.seconds, strict=True)), 2),
             "seconds (median)": round(statistics.median(side.seconds), 2),
-            "steps": side.steps,
+            "steps": side.steps if steps.exact else None,
             "tokens": side.tokens,
             "values": sum(map(bool, side.answers)),
-            "same as bare": sum(a == b for a, b in zip(side.answers, base.answers, strict=True)),
-            "same as whole": sum(a == b for a, b in zip(side.answers, whole.answers, strict=True)),
+            "same as bare": sum(a == b for a, b in zip(side.answers, base.answers, strict=False)),
+            "same as whole": sum(a == b for a, b in zip(side.answers, whole.answers, strict=False)),
         }
         for name, side in made.items()
     ]
@@ -213,14 +226,18 @@ def main() -> None:
         "--wire", choices=["compact"], default=None, help="a wire to compare with the default one: compact"
     )
     parser.add_argument("--prefix", action="store_true", help="a few-shot prefix of about 600 tokens")
+    parser.add_argument("--process", action="store_true", help="the engine in a process of its own")
+    parser.add_argument("--engine", type=json.loads, default={}, help="options for vllm.LLM, as JSON")
+    parser.add_argument("--only", choices=["greedy", "seeded"], default=None)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    llm = engine(arguments.model or str(demo_model()), tight=True)
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(arguments.process))
+    llm = engine(arguments.model or str(demo_model()), tight=True, enable_prefix_caching=True, **arguments.engine)
     steps, tables = Steps(llm), dict[str, Rows]()
     tasks, counts = [TASKS[name] for name in arguments.task], list[int](arguments.rows)
-    for (task, rows), greedy in itertools.product(itertools.product(tasks, counts), (True, False)):
+    draws = {"greedy": [True], "seeded": [False], None: [True, False]}[arguments.only]
+    for (task, rows), greedy in itertools.product(itertools.product(tasks, counts), draws):
         asked = [(prefix() if arguments.prefix else "") + task.question + text for text in texts(rows)]
         title = f"{rows} rows {task.title}, {'greedy' if greedy else 'seeded at temperature 1.5'}"
         tables[title] = compare(llm, steps, task, asked, arguments.rounds, greedy=greedy, wire=arguments.wire)

@@ -138,13 +138,14 @@ class Side:
 class Steps:
     """Counts an engine's runs of the model, and the tokens of the answers that end.
 
-    In this process a step does nothing while a grammar is being compiled; such steps are not counted. An engine in a
+    `exact` says whether all steps are seen. In this process a step does nothing while a grammar is being compiled; such steps are not counted. An engine in a
     process of its own says nothing of them, so there every step that answers counts.
     """
 
     def __init__(self, llm: Any) -> None:
         self.count = self.tokens = 0
         core = getattr(llm.llm_engine.engine_core, "engine_core", None)
+        self.exact = core is not None
         step = llm.llm_engine.step
 
         def counted() -> Any:
@@ -173,7 +174,7 @@ def is_value(text: str, hint: Any) -> bool:
     return False
 
 
-def engine(model: str, *, tight: bool) -> Any:
+def engine(model: str, *, tight: bool, **more: Any) -> Any:
     import torch
     from vllm import LLM
 
@@ -181,7 +182,8 @@ def engine(model: str, *, tight: bool) -> Any:
     options: dict[str, Any] = {"max_model_len": 1024, "structured_outputs_config": structured}
     if not torch.cuda.is_available():
         options |= {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "enable_chunked_prefill": False}
-    return LLM(model, enable_prefix_caching=False, **options)  # without it, whoever comes second would gain
+    # Without a cache of prefixes nobody gains by coming second.
+    return LLM(model, **{"enable_prefix_caching": False} | options | more)
 
 
 def sides(llm: Any, runtime: Runtime, arguments: argparse.Namespace) -> tuple[dict[str, Side], list[Any]]:
