@@ -1,7 +1,8 @@
 """Beyond bare vLLM: what a layer that knows the types saves of the engine's work.
 
     python -m benchmarks.beyond [--model PATH] [--task labels objects open text] [--rows 256 2000] [--rounds 3] [--prefix]
-                                [--wire compact] [--process] [--engine JSON] [--only greedy] [--json FILE]
+                                [--wire compact] [--process] [--engine JSON] [--only greedy] [--sides NAME ...]
+                                [--json FILE]
 
 Tasks: `labels`, a short text is given one of five labels of two to six tokens; `objects`, seven fields are read from a text,
 bounded strings among them, and the last is a label; `open`, the same with a string last; `text`, a free answer of at most 24
@@ -25,7 +26,7 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -179,7 +180,15 @@ def _value(kind: Any, text: str) -> str:
 
 
 def compare(
-    llm: Any, steps: Steps, task: Task, asked: list[str], rounds: int, *, greedy: bool, wire: WireName | None
+    llm: Any,
+    steps: Steps,
+    task: Task,
+    asked: list[str],
+    rounds: int,
+    *,
+    greedy: bool,
+    wire: WireName | None = None,
+    only: Sequence[str] = (),
 ) -> Rows:
     runtimes = {
         "typefold, decide=False": Runtime(llm, single_flight=False, decide=False),
@@ -187,7 +196,11 @@ def compare(
     }
     if wire is not None:
         runtimes[f"typefold, wire={wire}"] = Runtime(llm, single_flight=False, wire=wire)
-    made = sides(llm, runtimes, task, asked, greedy=greedy)
+    made = {
+        name: side
+        for name, side in sides(llm, runtimes, task, asked, greedy=greedy).items()
+        if not only or name in only
+    }
     for turn in range(-1, rounds):  # the first is to warm
         for name in list(made) if turn % 2 == 0 else list(made)[::-1]:
             side = made[name]
@@ -199,7 +212,8 @@ def compare(
                 side.steps, side.tokens = steps.count - before, steps.tokens - tokens
     for runtime in runtimes.values():
         runtime.close()
-    base, whole = made["bare vLLM"], made["typefold, decide=False"]
+    first = next(iter(made.values()))
+    base, whole = made.get("bare vLLM", first), made.get("typefold, decide=False", first)
     return [
         {
             "side": name,
@@ -228,6 +242,7 @@ def main() -> None:
     parser.add_argument("--prefix", action="store_true", help="a few-shot prefix of about 600 tokens")
     parser.add_argument("--process", action="store_true", help="the engine in a process of its own")
     parser.add_argument("--engine", type=json.loads, default={}, help="options for vllm.LLM, as JSON")
+    parser.add_argument("--sides", nargs="+", default=(), help="these sides alone, by the names in the table")
     parser.add_argument("--only", choices=["greedy", "seeded"], default=None)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
@@ -240,7 +255,8 @@ def main() -> None:
     for (task, rows), greedy in itertools.product(itertools.product(tasks, counts), draws):
         asked = [(prefix() if arguments.prefix else "") + task.question + text for text in texts(rows)]
         title = f"{rows} rows {task.title}, {'greedy' if greedy else 'seeded at temperature 1.5'}"
-        tables[title] = compare(llm, steps, task, asked, arguments.rounds, greedy=greedy, wire=arguments.wire)
+        options: Any = {"greedy": greedy, "wire": arguments.wire, "only": arguments.sides}
+        tables[title] = compare(llm, steps, task, asked, arguments.rounds, **options)
     show(tables, arguments.json)
 
 
