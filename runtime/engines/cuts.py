@@ -1,0 +1,202 @@
+"""Where a tokenizer ends a word, whatever stands around: proved from its parts.
+
+The place is between a visible character and a space before a letter. Each part of a byte-level tokenizer is looked at for
+whether it reaches across there. What a pre-tokeniser's pattern matches never does if no path through the pattern takes a
+space behind a visible character; then what it matches before that place is also the same with nothing behind, since all
+that it may ask about beyond is whether white space or the end follows. And it cuts there if it matches either character
+by itself, whatever follows.
+
+Invariant: whoever is said to cut there does. A tokenizer with a part, or a pattern with a construct, that is not known
+here is said not to, so that published ones are known and all others lose no more than time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from typefold.compiler.guards import is_dict
+
+__all__ = ["CUT", "cuts_words"]
+
+_VISIBLE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:;!?)"
+CUT = re.compile(rf"(?<=[{_VISIBLE}])(?= [A-Za-z])")
+
+_COVERED = re.compile(rf"(?:^|[{_VISIBLE}]) (?:[A-Za-z]|$)")  # an added token that may lie on the place
+_ATOM = re.compile(
+    r"\[\^?(?:\\.|&(?!&)|[^\]\[\\&])+\]"  # a class, with none in it
+    r"|\\[pP]\{\^?\w+\}|\\[sSdDwWrnt]|\\[^\w\s]"
+    r"|[^\\()\[\]{}|?*+^$]"
+)
+_TIMES = re.compile(r"([?*+])|\{(\d+)(,?)(\d*)\}")
+
+
+def cuts_words(tokenizer: Any) -> bool:
+    """Whether the tokens of a text are those of its two parts, wherever `CUT` parts it.
+
+    Args:
+        tokenizer: Any tokenizer that vLLM loads.
+    """
+    try:
+        parts: Any = json.loads(tokenizer.backend_tokenizer.to_str())
+        model, added = parts["model"], parts["added_tokens"]
+        return (
+            model["type"] == "BPE"
+            and not model.get("dropout")
+            and all(each["type"] == "NFC" for each in _steps(parts["normalizer"], "normalizers"))
+            and parts["truncation"] is None
+            and parts["padding"] is None
+            and not any(each["lstrip"] or each["rstrip"] or each["single_word"] for each in added)
+            and not any(_COVERED.search(each["content"]) for each in added)
+            and _parts_words(_steps(parts["pre_tokenizer"], "pretokenizers"))
+        )
+    except Exception:  # of another make, or with a pattern that is not known here
+        return False
+
+
+def _steps(part: Any, inside: str) -> list[Any]:
+    if part is None:
+        return []
+    return part[inside] if is_dict(part) and part["type"] == "Sequence" else [part]
+
+
+def _parts_words(steps: list[Any]) -> bool:
+    """Whether no step of a byte-level pre-tokeniser joins what is on both sides of the place, and one parts it."""
+    *before, level = steps
+    if level["type"] != "ByteLevel" or level["add_prefix_space"]:
+        return False
+    parted = bool(level["use_regex"])  # GPT-2's pattern
+    for step in before:
+        if step["type"] == "Digits":
+            continue  # has no space in what it matches
+        if step["type"] != "Split" or step["behavior"] not in ("Isolated", "Removed"):
+            return False
+        matched = _Pattern(step["pattern"]["Regex"]).whole()
+        if matched.across or matched.nothing:
+            return False
+        parted = parted or " " in matched.surely or matched.surely.issuperset(_VISIBLE)
+    return parted
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """What a part of a pattern matches.
+
+    Attributes:
+        visible: Whether it may take a visible character.
+        space: Whether it may take a space.
+        across: Whether it may take a space anywhere behind a visible character.
+        nothing: Whether it may take nothing.
+        surely: Single characters, or the empty text, that it matches whatever follows.
+    """
+
+    visible: bool = False
+    space: bool = False
+    across: bool = False
+    nothing: bool = False
+    surely: frozenset[str] = frozenset()
+
+    def then(self, other: _Matched) -> _Matched:
+        return _Matched(
+            self.visible or other.visible,
+            self.space or other.space,
+            self.across or other.across or (self.visible and other.space),
+            self.nothing and other.nothing,
+            frozenset(one + two for one in self.surely for two in other.surely if len(one + two) < 2),
+        )
+
+    def either(self, other: _Matched) -> _Matched:
+        return _Matched(
+            self.visible or other.visible,
+            self.space or other.space,
+            self.across or other.across,
+            self.nothing or other.nothing,
+            self.surely | other.surely,
+        )
+
+    def times(self, least: int, several: bool) -> _Matched:
+        once = self.surely if least < 2 else self.surely & {""}
+        return _Matched(
+            self.visible,
+            self.space,
+            self.across or (several and self.visible and self.space),
+            self.nothing or not least,
+            once if least else once | {""},
+        )
+
+
+_EMPTY = _Matched(nothing=True, surely=frozenset([""]))
+_AT_SPACE_OR_END = _Matched(nothing=True)  # which is no matter of course
+
+
+class _Pattern:
+    """Reads a pattern of a pre-tokeniser, in as much of Oniguruma's syntax as published ones use.
+
+    Raises:
+        ValueError: There is something else in it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def whole(self) -> _Matched:
+        matched = self._alternatives(folded=False)
+        if self._at < len(self._text):
+            raise ValueError(f"{self._text!r} goes on at {self._at}")
+        return matched
+
+    def _took(self, text: str) -> bool:
+        took = self._text.startswith(text, self._at)
+        self._at += len(text) if took else 0
+        return took
+
+    def _alternatives(self, *, folded: bool) -> _Matched:
+        matched = self._sequence(folded)
+        while self._took("|"):
+            matched = matched.either(self._sequence(folded))
+        return matched
+
+    def _sequence(self, folded: bool) -> _Matched:
+        matched = _EMPTY
+        while self._at < len(self._text) and self._text[self._at] not in "|)":
+            matched = matched.then(self._repeated(self._item(folded)))
+        return matched
+
+    def _item(self, folded: bool) -> _Matched:
+        if self._took(r"(?!\S)"):
+            return _AT_SPACE_OR_END
+        folds = folded or self._text.startswith("(?i:", self._at)
+        if self._took("(?i:") or self._took("(?:"):
+            matched = self._alternatives(folded=folds)
+            if not self._took(")"):
+                raise ValueError(f"a group of {self._text!r} has no end")
+            return matched
+        atom = _ATOM.match(self._text, self._at)
+        if atom is None:
+            raise ValueError(f"{self._text!r} is not understood at {self._at}")
+        self._at = atom.end()
+        return _matched_by(atom[0], folded)
+
+    def _repeated(self, matched: _Matched) -> _Matched:
+        found = _TIMES.match(self._text, self._at)
+        if found is None:
+            return matched
+        self._at = found.end()
+        if self._text[self._at : self._at + 1] in ("?", "*", "+", "{"):
+            raise ValueError(f"{self._text!r} is repeated as it likes at {self._at}")  # possessive, lazy or twice
+        if sign := found[1]:
+            return matched.times(int(sign == "+"), sign != "?")
+        return matched.times(int(found[2]), bool(found[3]) or int(found[2]) > 1)
+
+
+def _matched_by(atom: str, folded: bool) -> _Matched:
+    """What is matched by a pattern of a single character, in the eyes of the library that will match it."""
+    from tokenizers import Regex, pre_tokenizers
+
+    left = pre_tokenizers.Split(Regex(atom), "removed").pre_tokenize_str(f" {_VISIBLE}")
+    taken = {*f" {_VISIBLE}"}.difference(*(text for text, _ in left))
+    # Without regard to case a single one may match two, as ß does SS.
+    return _Matched(folded or bool(taken - {" "}), " " in taken, surely=frozenset(taken))
