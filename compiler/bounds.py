@@ -27,9 +27,9 @@ __all__ = ["TokenBounds", "Vocabulary", "byte_bounds", "token_bounds"]
 _ROUNDING = 1e-6  # shares are added up as floats
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Vocabulary:
-    """What bounds need to know of a tokenizer.
+    """What bounds need to know of a tokenizer; each is equal to itself alone, since to compare all tokens takes long.
 
     Attributes:
         longest: The bytes of the longest token.
@@ -38,7 +38,7 @@ class Vocabulary:
     """
 
     longest: int
-    holding: Mapping[bytes, int] | None = field(default=None, repr=False, hash=False)
+    holding: Mapping[bytes, int] | None = field(default=None, repr=False)
 
     @classmethod
     def of_tokens(cls, tokens: Iterable[bytes]) -> Vocabulary:
