@@ -102,7 +102,7 @@ class VllmEngine:
             structured_outputs=StructuredOutputsParams,
             dialect=dialect,
             unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
-            first_tokens=FirstTokens(self._tokenizer).of,
+            first_tokens=FirstTokens(self._tokenizer, known).of,
             masks_stops=masks_stop_tokens(version),
             check=_xgrammar_takes if self._backend == "auto" else None,
         )

@@ -1,7 +1,8 @@
 """What the tokens of a vocabulary write: their bytes, or how many those can be, and which of them begin a text.
 
 In byte-level vocabularies (GPT-2's and all after it) each character of a piece stands for one byte, so the tokens are known
-byte by byte. In others a piece takes at least as many bytes in UTF-8 as the text that it stands for, so that the longest is
+byte by byte. Added tokens are taken as decoders take them: for bytes where each of their characters stands for one, else for
+themselves. In other vocabularies a piece takes at least as many bytes in UTF-8 as the text that it stands for, so that the longest is
 known to be no longer. Tokens that write nothing are left out.
 """
 
@@ -23,7 +24,8 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
     """Facts about the tokens of a tokenizer; its longest token is never said to be too short."""
     known = _bytes_of(tokenizer)
     if known is not None:
-        return Vocabulary.of_tokens(known.values())
+        added = (piece.encode(errors="surrogatepass") for piece in _added_to(tokenizer))  # to some decoders never bytes
+        return Vocabulary.of_tokens([*known.values(), *added])
     return Vocabulary(max(map(len, [b"?", *(piece.encode(errors="surrogatepass") for piece in _pieces_of(tokenizer))])))
 
 
@@ -32,10 +34,12 @@ class FirstTokens:
 
     Args:
         tokenizer: Any tokenizer that vLLM loads.
+        most: How many tokens the model knows, where its tokenizer may have more.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, most: int | None = None) -> None:
         self._tokenizer = tokenizer
+        self._most = most
         self._known: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     def of(self, texts: tuple[str, ...]) -> tuple[int, ...]:
@@ -50,7 +54,9 @@ class FirstTokens:
         """
         found = self._known.get(texts)
         if found is None:
-            beginnings = {raw[:end] for raw in map(str.encode, texts) for end in range(1, len(raw) + 1)}
+            longest = max(map(len, self._by_bytes), default=0)
+            raws = (text[:longest].encode()[:longest] for text in texts)  # which may be far longer than any token
+            beginnings = {raw[:end] for raw in raws for end in range(1, len(raw) + 1)}
             found = tuple(sorted(index for begun in beginnings for index in self._by_bytes.get(begun, ())))
             if len(self._known) < _REMEMBERED:
                 self._known[texts] = found
@@ -60,7 +66,8 @@ class FirstTokens:
     def _by_bytes(self) -> dict[bytes, list[int]]:
         found = defaultdict[bytes, list[int]](list)
         for index, written in (_bytes_of(self._tokenizer) or {}).items():
-            found[written].append(index)
+            if self._most is None or index < self._most:
+                found[written].append(index)
         return dict(found)
 
 
@@ -72,10 +79,14 @@ def _bytes_of(tokenizer: Any) -> dict[int, bytes] | None:
     # Byte-level it is if nothing else is written, and a space and a line break have their names (and so are no pieces).
     if not ({"\u0120", "\u010a"}.issubset(learned) and all(map(_BYTES.keys().__ge__, map(set, learned)))):
         return None
-    return {
-        index: piece.encode(errors="surrogatepass") if piece in added else bytes(map(_BYTES.__getitem__, piece))
-        for piece, index in pieces.items()
-    }
+    return {index: _bytes_for(piece) for piece, index in pieces.items()}
+
+
+def _bytes_for(piece: str) -> bytes:
+    try:
+        return bytes(map(_BYTES.__getitem__, piece))
+    except KeyError:
+        return piece.encode(errors="surrogatepass")
 
 
 def _pieces_of(tokenizer: Any) -> dict[str, int]:
