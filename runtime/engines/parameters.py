@@ -4,7 +4,7 @@ What the caller may not set is refused by name, and so is what vLLM would find o
 bad request takes the whole batch with it. vLLM is not imported: its classes are handed in.
 
 Invariant: parameters that were verified once are shared by all requests that are equal but for `seed`, `max_tokens` and
-whether they are streamed. Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
+whether they are streamed (`templates`). Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
 
 An answer of one token needs no grammar where the tokens that begin it are known: a list of these is the same mask, for which
 vLLM builds no matcher a request and fills no mask a step.
@@ -13,27 +13,23 @@ vLLM builds no matcher a request and fills no mask a step.
 from __future__ import annotations
 
 import copy
-import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from typefold.compiler import Constraint, Dialect
-from typefold.compiler.guards import is_dict, is_list
 from typefold.runtime.engine import EngineRefusal
+from typefold.runtime.engines.templates import Template, Templates, key_of
 from typefold.runtime.request import Request
 
-__all__ = ["Parameters", "Template", "readable", "unknown_name"]
+__all__ = ["Parameters", "readable", "unknown_name"]
 
 _VLLM_DEFAULT = 16  # SamplingParams().max_tokens: a limit that was set to this can't be told from one that was not set
 _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
 _MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
 _MOST_STOPS = 100  # beside min_tokens; that runner has room for 128, and fails with all requests beyond it
-_REMEMBERED = 256  # sets of equal parameters
 
 # Ours to set, or of no use to a caller who gets whole texts.
 _OURS = {
@@ -47,21 +43,6 @@ _OURS = {
 _HARMLESS: dict[str, Any] = {"detokenize": True, "n": 1, "structured_outputs": None}
 # With a constraint these end an answer before it is whole, or let it run on behind its end.
 _AGAINST_CONSTRAINTS = ("stop", "stop_token_ids", "ignore_eos")
-
-
-@dataclass(eq=False)
-class Template:
-    """Parameters that equal requests share.
-
-    Attributes:
-        params: A `SamplingParams` without the request's own `seed` and `max_tokens`, of an answer that comes whole.
-        content: A digest of all that is in `params` but the seed; `None` where something in it can't be told by its text.
-        verified: Whether the engine has taken a request with these: then it need not parse the grammar again.
-    """
-
-    params: Any
-    content: str | None
-    verified: bool = False
 
 
 class Parameters:
@@ -102,7 +83,7 @@ class Parameters:
         self._masks_stops = masks_stops
         self._check = check
         self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
-        self._templates: OrderedDict[Hashable, Template] = OrderedDict()
+        self._templates = Templates()
 
     def limit(self, request: Request) -> int | None:
         """The request's own `max_tokens`, or the model's; `None` where neither has one.
@@ -174,33 +155,15 @@ class Parameters:
         return tokens if all(value is None for value in own) else ()
 
     def _template(self, request: Request, first: Sequence[int] = ()) -> Template:
-        start, constraint = request.sampling_params, request.constraint
+        start, sampling, constraint = request.sampling_params, request.sampling, request.constraint
+        if start is not None and not isinstance(start, type(self._defaults)):
+            raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
         spec = constraint.for_dialect(self._dialect)
-        key = self._key(start, request.sampling, constraint.kind, spec, bool(first))
-        template = None if key is None else self._templates.get(key)
-        if template is None:
-            params = self._make(start, {**request.sampling}, constraint, spec, first)
-            template = Template(params, self._content(params))
-            if key is not None:
-                self._templates[key] = template
-                if len(self._templates) > _REMEMBERED:
-                    self._templates.popitem(last=False)
-        elif key is not None and len(self._templates) > _REMEMBERED // 2:
-            self._templates.move_to_end(key)
-        return template
-
-    def _key(self, start: Any, sampling: Mapping[str, Any], *others: Hashable) -> Hashable | None:
-        """What a template depends on; `None` where that can't be compared. The caller may change theirs between requests."""
-        given = (
-            {name: getattr(start, name) for name in self._names} if isinstance(start, type(self._defaults)) else start
+        given = {} if start is None else {name: getattr(start, name) for name in self._names}
+        key = key_of(given, sampling, kind=constraint.kind, spec=spec, first=bool(first))
+        return self._templates.get(
+            key, lambda: Template.of(self._make(start, {**sampling}, constraint, spec, first), self._names)
         )
-        if given is not None and given is start:
-            return None  # of another class: it will be refused
-        try:
-            hash(key := (given is None, _frozen(given or {}), _frozen(sampling), *others))
-        except TypeError:
-            return None
-        return key
 
     def _without_unwritten(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """What keeps tokens that write nothing out of a constrained answer.
@@ -214,13 +177,6 @@ class Parameters:
         unwritten = self._unwritten[:_MOST_BIASES]
         return {"logit_bias": {**(fields.get("logit_bias") or {}), **dict.fromkeys(unwritten, _NEVER)}}
 
-    def _content(self, params: Any) -> str | None:
-        held = [getattr(params, name) for name in self._names if name not in ("seed", "max_tokens")]
-        text = repr([int(value) if isinstance(value, float) and value.is_integer() else value for value in held])
-        if " at 0x" in text:  # an object that says no more than where it lies, where another may lie later
-            return None
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
     def _make(
         self,
         start: Any,
@@ -229,8 +185,6 @@ class Parameters:
         spec: str | tuple[str, ...],
         first: Sequence[int],
     ) -> Any:
-        if start is not None and not isinstance(start, type(self._defaults)):
-            raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
         for name in sampling:
             if name not in self._names:
                 raise EngineRefusal(unknown_name("sampling parameter", name, set(self._names) - set(_OURS)))
@@ -260,6 +214,7 @@ class Parameters:
         least = fields.pop("min_tokens") or 0  # compared with max_tokens for each request
         fields |= {"seed": _seed(fields["seed"]), "max_tokens": None, "output_kind": self._output_kinds.FINAL_ONLY}
         try:
+            fields = copy.deepcopy(fields)  # the caller's lists and dictionaries stay theirs to change
             params = type(self._defaults)(**fields, min_tokens=least, skip_clone=True)
             if self._check is not None:
                 self._check(params)
@@ -293,15 +248,6 @@ def _seed(seed: Any) -> int | None:
     if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
         raise EngineRefusal(f"seed must be an int of 64 bits, not {seed!r:.80}")
     return seed
-
-
-def _frozen(named: Mapping[str, Any]) -> Hashable:
-    """Parameters to be compared by, without those in which requests of one template differ."""
-    return tuple(
-        (name, tuple(value) if is_list(value) else tuple(value.items()) if is_dict(value) else value)
-        for name, value in sorted(named.items())
-        if name not in ("seed", "max_tokens")
-    )
 
 
 def _already_verified(*_: Any, **__: Any) -> None:
