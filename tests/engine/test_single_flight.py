@@ -53,10 +53,10 @@ def test_equal_parameters_are_equal_however_they_are_given(engine: VllmEngine) -
 
 def test_the_models_own_temperature_counts(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine._parameters, "_defaults", params(temperature=0.0))
-    engine._parameters._templates.clear()
+    engine._parameters._templates._known.clear()
     assert engine.identity(ask()) is not None
     assert engine.identity(ask(sampling={"temperature": 1.0})) is None
-    engine._parameters._templates.clear()
+    engine._parameters._templates._known.clear()
 
 
 def test_equal_greedy_requests_are_generated_once(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:

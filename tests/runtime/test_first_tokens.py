@@ -167,7 +167,6 @@ def prove_texts(texts: list[str]) -> None:
         constraints = [each for some in apart if some for each in as_sent(some.values())]
     except ValueError:  # a lone surrogate
         assume(False)
-        return
     for constraint in constraints:
         assume(constraint.decision is not None and constraint.decision.begins)
         for name in ("demo", "added"):
@@ -181,7 +180,7 @@ def test_texts_told_apart_by_their_first_token_begin_as_their_grammars_do(texts:
 
 
 @pytest.mark.prove
-@settings(deadline=None, derandomize=True, database=None, max_examples=20_000)
+@settings(deadline=None, derandomize=True, database=None, max_examples=6_000)
 @given(_TEXTS)
 def test_many_texts_told_apart_by_their_first_token_begin_as_their_grammars_do(texts: list[str]) -> None:
     prove_texts(texts)

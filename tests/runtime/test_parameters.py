@@ -60,7 +60,7 @@ def parameters(first: tuple[int, ...] = (5, 6), **how: Any) -> Parameters:
         defaults=Sampling(max_tokens=None, temperature=0.6),
         default_max_tokens=None,
         output_kinds=Kind,
-        structured_outputs=lambda **given: given,
+        structured_outputs=dict[str, Any],
         dialect="ebnf",
         unwritten=UNWRITTEN,
         first_tokens=lambda texts: first,
@@ -132,8 +132,8 @@ def test_a_journal_does_not_tell_them_apart() -> None:
 
 
 def test_equal_parameters_are_verified_once_whatever_objects_bring_them() -> None:
-    ours, checked = parameters(check=lambda params: checked.append(params)), list[Any]()
-    templates = set[int]()
+    checked, templates = list[Any](), set[int]()
+    ours = parameters(check=checked.append)
     for number in range(50):
         params = Sampling(temperature=0.3, bad_words=["no"], logit_bias={7: 1.0}, seed=number)
         templates.add(id(ours.build(asking(LABEL, params), 5)[1]))
@@ -249,7 +249,7 @@ def test_stop_tokens_beside_min_tokens_fit_the_runner_with_least_room(how: str) 
 def test_streamed_and_whole_answers_share_all_but_how_they_come() -> None:
     ours = parameters()
     whole, one = ours.build(asking(GRAMMAR), 9)
-    request = Request(prompt="x", constraint=GRAMMAR, on_delta=str)
+    request = Request(prompt="x", constraint=GRAMMAR, on_delta=lambda delta: None)
     streamed, other = ours.build(request, 9)
     assert one is other and (whole.output_kind, streamed.output_kind) == (Kind.FINAL_ONLY, Kind.DELTA)
     assert ours.build(asking(GRAMMAR), 9)[0].output_kind is Kind.FINAL_ONLY
