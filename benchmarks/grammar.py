@@ -67,7 +67,8 @@ def forget() -> None:
             for value in list(vars(module).values()):
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
-    vars(sys.modules["typefold.compiler.output_type"])["_compiled"].clear()
+    for name in ("_compiled", "_latest"):
+        vars(sys.modules["typefold.compiler.output_type"])[name].clear()
 
 
 def form_costs(bench: Bench) -> Rows:

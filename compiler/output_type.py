@@ -181,15 +181,11 @@ def output_type(
     same = _latest.get((id(hint), fmt, path))
     if same is not None and same[0] is hint and same[1] == (registry, registry.version):
         return cast("OutputType[T]", same[2])
-    made = _remembered(hint, fmt, registry, path)
-    if len(_latest) >= _CACHE_SIZE:
-        _latest.clear()
-    _latest[id(hint), fmt, path] = hint, (registry, registry.version), made
-    return made
+    return _remembered(hint, fmt, registry, path)
 
 
 def _remembered(hint: TypeForm[T], fmt: WireFormat, registry: Registry, path: str) -> OutputType[T]:
-    """The compiled type of an equal annotation, or a new one."""
+    """The compiled type of an equal annotation, or a new one; where something in it has no hash, it may change."""
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
         refuse_endless(hint, path)
     key = (_identity(hint), fmt, registry, registry.version, path)
@@ -201,6 +197,9 @@ def _remembered(hint: TypeForm[T], fmt: WireFormat, registry: Registry, path: st
         if len(_compiled) >= _CACHE_SIZE:
             _compiled.clear()
         known = _compiled[key] = _compile(hint, fmt, registry, path)
+    if len(_latest) >= _CACHE_SIZE:
+        _latest.clear()
+    _latest[id(hint), fmt, path] = hint, (registry, registry.version), known
     return cast("OutputType[T]", known)
 
 

@@ -55,7 +55,8 @@ class Parameters:
         structured_outputs: vLLM's `StructuredOutputsParams`.
         dialect: The dialect of grammars that the backend reads.
         unwritten: Tokens that write nothing into an answer, the one that ends it left out.
-        first_tokens: Gives the tokens that begin one of some texts; none where that is not known.
+        first_tokens: Gives the tokens that begin one of some texts; none where that is not known. `None` for a model that
+            takes no list of tokens.
         masks_stops: Whether a constraint keeps a request's stop tokens out of an answer that may not end yet (vLLM 0.28).
         check: Called with each new set of parameters; a `ValueError` refuses it.
     """
@@ -69,7 +70,7 @@ class Parameters:
         structured_outputs: Callable[..., Any],
         dialect: Dialect,
         unwritten: Sequence[int] = (),
-        first_tokens: Callable[[tuple[str, ...]], Sequence[int]] = lambda texts: (),
+        first_tokens: Callable[[tuple[str, ...]], Sequence[int]] | None = None,
         masks_stops: bool = True,
         check: Callable[[Any], None] | None = None,
     ) -> None:
@@ -147,12 +148,13 @@ class Parameters:
 
     def _first(self, request: Request) -> Sequence[int]:
         """The tokens to which the answer's only one is kept; none where a grammar has to."""
-        if not request.begins or len(tokens := self._first_tokens(request.begins)) > _MOST_FIRST:
+        if self._first_tokens is None or not request.begins:
             return ()
+        tokens = self._first_tokens(request.begins)
         # The caller may have such a list too; and log probabilities, if raw, are those of before it and behind a grammar.
         base, sampling = request.sampling_params, request.sampling
         own = (sampling.get(name, getattr(base, name, None)) for name in ("allowed_token_ids", "logprobs"))
-        return tokens if all(value is None for value in own) else ()
+        return tokens if len(tokens) <= _MOST_FIRST and all(value is None for value in own) else ()
 
     def _template(self, request: Request, first: Sequence[int] = ()) -> Template:
         start, sampling, constraint = request.sampling_params, request.sampling, request.constraint

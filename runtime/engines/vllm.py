@@ -102,7 +102,7 @@ class VllmEngine:
             structured_outputs=StructuredOutputsParams,
             dialect=dialect,
             unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
-            first_tokens=FirstTokens(self._tokenizer, known).of,
+            first_tokens=None if _diffuses(config.model_config) else FirstTokens(self._tokenizer, known).of,
             masks_stops=masks_stop_tokens(version),
             check=_xgrammar_takes if self._backend == "auto" else None,
         )
@@ -309,6 +309,11 @@ class VllmEngine:
         if self._written is None:
             self._written = written_by(self._tokenizer)
         return self._written
+
+
+def _diffuses(model_config: Any) -> bool:
+    """Whether the model writes all tokens at once: vLLM holds such ones to grammars, and refuses lists of tokens."""
+    return bool(getattr(model_config, "is_diffusion", False))
 
 
 def load(

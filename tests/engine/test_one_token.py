@@ -115,6 +115,18 @@ def test_rows_with_parameters_of_their_own_keep_their_seeds(engine: VllmEngine, 
     assert len({id(params.allowed_token_ids) for _, params in sent}) == 1  # which is one template's
 
 
+def test_a_model_that_takes_no_list_of_tokens_is_held_to_the_grammar(
+    engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request(prompt=NEWS[0], constraint=output_type(bool).constraint, begins=("false", "true"))
+    assert engine._parameters.build(request, 1)[0].structured_outputs is None
+    config: Any = engine._engine.vllm_config.model_config
+    assert config.is_diffusion is False
+    monkeypatch.setitem(vars(config), "is_diffusion", True)
+    made, _ = VllmEngine(engine._llm, owned=False)._parameters.build(request, 1)
+    assert made.structured_outputs is not None and made.allowed_token_ids is None
+
+
 def test_a_list_is_not_longer_than_the_room_that_vllm_has_for_it() -> None:
     from vllm.v1.worker.gpu.sample import logit_bias
 

@@ -55,7 +55,7 @@ GRAMMAR = output_type(Annotated[str, Field(max_length=9)]).constraint
 UNWRITTEN = range(1000, 1300)
 
 
-def parameters(first: tuple[int, ...] = (5, 6), **how: Any) -> Parameters:
+def parameters(first: tuple[int, ...] | None = (5, 6), **how: Any) -> Parameters:
     return Parameters(
         defaults=Sampling(max_tokens=None, temperature=0.6),
         default_max_tokens=None,
@@ -63,7 +63,7 @@ def parameters(first: tuple[int, ...] = (5, 6), **how: Any) -> Parameters:
         structured_outputs=dict[str, Any],
         dialect="ebnf",
         unwritten=UNWRITTEN,
-        first_tokens=lambda texts: first,
+        first_tokens=None if first is None else lambda texts: first,
         **how,
     )
 
@@ -85,6 +85,7 @@ def test_an_answer_of_one_token_is_kept_to_a_list_and_no_grammar() -> None:
         (asking(), 2, (5, 6)),
         (asking(LONG), 1, (5, 6)),
         (asking(), 1, ()),
+        (asking(), 1, None),
         (asking(), 1, tuple(range(513))),
         (asking(LABEL, logprobs=3), 1, (5, 6)),
         (asking(LABEL, logprobs=0), 1, (5, 6)),
@@ -99,6 +100,7 @@ def test_an_answer_of_one_token_is_kept_to_a_list_and_no_grammar() -> None:
             "more tokens",
             "more texts",
             "not known",
+            "never",
             "too many",
             "logprobs",
             "logprobs=0",
@@ -108,7 +110,9 @@ def test_an_answer_of_one_token_is_kept_to_a_list_and_no_grammar() -> None:
         *("own list", "an empty list", "asked to its end"),
     ],
 )
-def test_where_a_list_is_not_enough_it_is_the_grammar(request_: Request, tokens: int, first: tuple[int, ...]) -> None:
+def test_where_a_list_is_not_enough_it_is_the_grammar(
+    request_: Request, tokens: int, first: tuple[int, ...] | None
+) -> None:
     made, _ = parameters(first).build(request_, tokens)
     spec = request_.constraint.spec
     assert made.structured_outputs == {"choice": list(spec)}
