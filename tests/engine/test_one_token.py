@@ -122,7 +122,7 @@ def test_a_model_that_takes_no_list_of_tokens_is_held_to_the_grammar(
     assert engine._parameters.build(request, 1)[0].structured_outputs is None
     config: Any = engine._engine.vllm_config.model_config
     assert config.is_diffusion is False
-    monkeypatch.setitem(vars(config), "is_diffusion", True)
+    monkeypatch.setattr(config, "is_diffusion", True)
     made, _ = VllmEngine(engine._llm, owned=False)._parameters.build(request, 1)
     assert made.structured_outputs is not None and made.allowed_token_ids is None
 
