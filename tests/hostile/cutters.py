@@ -97,6 +97,7 @@ JOINED: dict[str, Make] = {
     "looking ahead": lambda: with_steps(_split(r"\p{L}+(?= the)|\p{L}|" + LLAMA_3)),
     "looking behind": lambda: with_steps(_split(r"(?<=the) \p{L}{1,3}|" + LLAMA_3)),
     "at the end": lambda: with_steps(_split(r"\p{L}{2}$|" + LLAMA_3)),
+    "one letter that is two in another case": lambda: with_steps(_split(r"(?i:ß) \p{L}|" + LLAMA_3)),
     "a class of spaces and letters": lambda: with_steps(_split(r"[ a-e]{2,}|" + LLAMA_3)),
     "merged with what is before": lambda: _llama("merged_with_previous"),
     "contiguous": lambda: _llama("contiguous"),

@@ -136,6 +136,7 @@ CROSSED = {
     "superbpe": "all of the| cat",
     "names together": "In| New York now",
     "numbers with units": "It is 123| kg",
+    "one letter that is two in another case": "ss| at",
     "contiguous": "the| cat",
     "not split": "the| cat",
     "an added token of two words": "see the| cat",
