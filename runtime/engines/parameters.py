@@ -6,8 +6,8 @@ bad request takes the whole batch with it. vLLM is not imported: its classes are
 Invariant: parameters that were verified once are shared by all requests that are equal but for `seed`, `max_tokens` and
 whether they are streamed (`templates`). Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
 
-An answer of one token needs no grammar where the tokens that begin it are known: a list of these is the same mask, for which
-vLLM builds no matcher a request and fills no mask a step.
+An answer of one token needs no grammar where the tokens that begin it are known: a list of these is the mask that xgrammar
+would give, for which vLLM builds no matcher a request and fills none a step.
 """
 
 from __future__ import annotations

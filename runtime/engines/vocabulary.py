@@ -2,8 +2,8 @@
 
 In byte-level vocabularies (GPT-2's and all after it) each character of a piece stands for one byte, so the tokens are known
 byte by byte. Added tokens are taken as decoders take them: for bytes where each of their characters stands for one, else for
-themselves. In other vocabularies a piece takes at least as many bytes in UTF-8 as the text that it stands for, so that the longest is
-known to be no longer. Tokens that write nothing are left out.
+themselves. In other vocabularies a piece takes at least as many bytes in UTF-8 as the text that it stands for, so that the
+longest is known to be no longer. Tokens that write nothing are left out.
 """
 
 from __future__ import annotations
