@@ -15,6 +15,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from tests.hostile.cutters import JOINED, PARTED, tokenizer, with_steps
 from tests.hostile.families import MODELS, model
+from typefold.compiler import Message
 from typefold.runtime.engines import prefixes
 from typefold.runtime.engines.cuts import CUT, cuts_words
 from typefold.runtime.engines.prefixes import PrefixEncoder
@@ -102,6 +103,26 @@ def test_texts_have_the_tokens_that_they_have_by_themselves(name: str) -> None:
 def test_many_texts_have_the_tokens_that_they_have_by_themselves(name: str) -> None:
     for seed in range(3, 300):
         prove(name, seed, 100)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_batch_of_conversations_has_the_tokens_of_its_models_own_template(name: str) -> None:
+    made = model(name)
+    prompts = made.prompts()
+    learned = ["Say what it is about. " * 5, "The cats are in New York.", "cats", "It is 123 kg, the cat", "a number"]
+    roles = ("system", "user", "assistant", "user", "assistant", "user")
+    for text in texts_that_begin_alike(random.Random(11), 30):
+        if any(token in text for token in made.control):
+            continue  # those are cut where they stand, which is another matter
+        messages = [
+            Message(role, content) for role, content in zip(roles, [*learned, f"Now, this: {text}"], strict=True)
+        ]
+        rendered = made.render(
+            [{"role": each.role, "content": each.content} for each in messages],
+            {"add_generation_prompt": True, "continue_final_message": False},
+        )
+        assert prompts.encode(messages, {}) == made.tokenizer.encode(rendered, add_special_tokens=False), text
+    assert bool(prompts._prefixes._root.below) == cuts_words(made.tokenizer)
 
 
 @pytest.mark.parametrize("name", ["smollm", "qwen-2", "deepseek-3"])
