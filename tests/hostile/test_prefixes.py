@@ -110,7 +110,7 @@ def test_a_batch_of_conversations_has_the_tokens_of_its_models_own_template(name
     made = model(name)
     prompts = made.prompts()
     learned = ["Say what it is about. " * 5, "The cats are in New York.", "cats", "It is 123 kg, the cat", "a number"]
-    roles = ("system", "user", "assistant", "user", "assistant", "user")
+    roles: list[Any] = ["system", "user", "assistant", "user", "assistant", "user"]
     for text in texts_that_begin_alike(random.Random(11), 30):
         if any(token in text for token in made.control):
             continue  # those are cut where they stand, which is another matter
