@@ -20,6 +20,9 @@ __all__ = ["Loading", "UnsupportedEngine", "check_release", "dialect_of", "loadi
 
 _OLDEST, _NEWEST = (0, 25), (0, 33)
 _GPU_MEMORY = 0.9  # vLLM's own default, of which engines that share a GPU have their parts
+_GRAPHS = 512  # requests for which vLLM captures CUDA graphs at the most; steps with more have none of the whole model
+_MANY = 1024  # requests that vLLM runs at once on a large GPU
+_ON_GRAPHS = {"compilation_config", "cudagraph_capture_sizes", "max_cudagraph_capture_size", "enforce_eager"}
 _MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM's 20
 _DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 
@@ -49,6 +52,7 @@ def loading_of(
     replica: tuple[int, int] = (0, 1),
     cpu: bool,
     cuda: bool,
+    many: bool = False,
     progress: bool = False,
 ) -> Loading:
     """With what to build an engine.
@@ -58,6 +62,7 @@ def loading_of(
         replica: Which of how many engines of the model it is.
         cpu: Whether vLLM runs models on the CPU.
         cuda: Whether it runs them on GPUs that CUDA_VISIBLE_DEVICES names.
+        many: Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256.
         progress: Whether vLLM shows how far loading has come.
 
     Example:
@@ -74,12 +79,15 @@ def loading_of(
         if "gpu_memory_utilization" not in engine_options:
             options["kv_cache_memory_bytes"] = 1 << 30
     variables: dict[str, str] = {}
-    several = replica[1] > 1
+    several, share = replica[1] > 1, 1
     if several and cuda:
         variables, share = gpus_of(replica, engine_options, _visible_gpus())
         if share > 1:
             options["gpu_memory_utilization"] = round(_GPU_MEMORY / share, 3)
     options |= engine_options
+    at_once = options.get("max_num_seqs") or (_MANY if many else 0)
+    if cuda and share == 1 and _ON_GRAPHS.isdisjoint(engine_options) and at_once > _GRAPHS:
+        options["compilation_config"] = {"max_cudagraph_capture_size": min(at_once, _MANY)}
     if cpu and options.get("enable_lora"):
         options["max_loras"] = options.get("max_loras", 1) + 1  # the last place must stay empty: see `adapters`
         if options.get("max_cpu_loras") is not None:  # which can't be fewer

@@ -8,7 +8,6 @@ a request.
 
 from __future__ import annotations
 
-import gc
 import inspect
 import multiprocessing
 import os
@@ -23,6 +22,7 @@ from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, P
 from typefold.runtime.engines.adapters import Adapters
 from typefold.runtime.engines.control import special_ids
 from typefold.runtime.engines.core_process import CoreProcess
+from typefold.runtime.engines.heap import freeze, thaw
 from typefold.runtime.engines.images import PromptTokens, decoded, images_of, placed
 from typefold.runtime.engines.loading import (
     UnsupportedEngine,
@@ -41,6 +41,7 @@ from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
 
+_LARGE_GPU = 70 << 30  # bytes; vLLM's own line
 _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
 
 
@@ -270,7 +271,7 @@ class VllmEngine:
             if hasattr(engine.renderer, "shutdown"):
                 engine.renderer.shutdown()
             del engine
-            gc.collect()  # in-process, the weights go with the last reference to the model
+            thaw()  # in-process, the weights go with the last reference to the model
             multiprocessing.active_children()  # reaps the engine's process, which vLLM leaves as a zombie
             if self._device == "cuda":
                 import torch
@@ -322,7 +323,8 @@ def load(
     """Build an engine for a model, with defaults that suit typed prompts.
 
     Grammars go to xgrammar. On a CPU the engine runs in this process, without compilation, with 1 GiB of KV cache and
-    without chunked prefill (which a seeded request does not survive there); on a GPU vLLM's own defaults hold.
+    without chunked prefill (which a seeded request does not survive there). On a GPU vLLM's own defaults hold, but that CUDA
+    graphs are captured for as many requests as run at once.
 
     Args:
         model: A model name or path.
@@ -343,11 +345,24 @@ def load(
         from vllm.platforms import current_platform
 
         cpu, cuda = current_platform.is_cpu(), current_platform.is_cuda_alike()
-        loading = loading_of(engine_options, replica=replica, cpu=cpu, cuda=cuda, progress=not quiet)
+        many = cuda and _runs_many(current_platform)
+        loading = loading_of(engine_options, replica=replica, cpu=cpu, cuda=cuda, many=many, progress=not quiet)
         build = partial(LLM, model, **loading.options)
         with environment(loading.variables):
             llm = shielded(build) if loading.own_process else build()
-    return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
+    engine = VllmEngine(llm, owned=True, markers=markers, options=engine_options)
+    freeze()
+    return engine
+
+
+def _runs_many(platform: Any) -> bool:
+    """Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256."""
+    try:
+        return bool(
+            platform.get_device_total_memory() >= _LARGE_GPU and "a100" not in str(platform.get_device_name()).lower()
+        )
+    except Exception:  # no GPU can be asked, and vLLM takes its lower defaults too
+        return False
 
 
 def _checked_version() -> str:

@@ -39,6 +39,40 @@ def test_on_a_gpu_the_engine_has_a_process_and_vllm_s_own_defaults() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "many", "captured"),
+    [
+        ({}, True, 1024),
+        ({}, False, None),  # vLLM runs 256 at once, and captures graphs for twice as many
+        ({"max_num_seqs": 768}, False, 768),
+        ({"max_num_seqs": 512}, True, None),
+        ({"max_num_seqs": 4096}, True, 1024),
+        ({"enforce_eager": True}, True, None),
+        ({"cudagraph_capture_sizes": [1, 2]}, True, None),
+    ],
+)
+def test_cuda_graphs_are_captured_for_as_many_requests_as_run_at_once(
+    given: dict[str, Any], many: bool, captured: int | None
+) -> None:
+    options = loading_of(given, cpu=False, cuda=True, many=many).options
+    expected = None if captured is None else {"max_cudagraph_capture_size": captured}
+    assert options.get("compilation_config") == expected
+    assert "compilation_config" not in loading_of(given, cpu=True, cuda=False).options
+
+
+def test_a_compilation_config_of_the_caller_is_left_alone() -> None:
+    given = {"compilation_config": {"cudagraph_mode": "NONE"}}
+    assert (
+        loading_of(given, cpu=False, cuda=True, many=True).options["compilation_config"] == given["compilation_config"]
+    )
+
+
+def test_replicas_that_share_a_gpu_leave_its_memory_to_each_other() -> None:
+    apart = loading_of({}, replica=(0, 2), cpu=False, cuda=True, many=True)
+    shared = loading_of({}, replica=(0, 4), cpu=False, cuda=True, many=True)
+    assert ("compilation_config" in apart.options, "compilation_config" in shared.options) == (True, False)
+
+
+@pytest.mark.parametrize(
     ("replica", "gpu", "memory"), [((0, 2), "4", None), ((1, 2), "7", None), ((2, 4), "4", 0.45), ((4, 5), "4", 0.3)]
 )
 def test_replicas_have_gpus_of_their_own_or_share_their_memory(

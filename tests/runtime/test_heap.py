@@ -1,0 +1,53 @@
+"""What is frozen while an engine is there is freed with it. No vLLM is needed."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from typefold.runtime.engines.heap import freeze, thaw
+
+
+class Knot:
+    """A thing that only the collector frees."""
+
+    def __init__(self) -> None:
+        self.self = self
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Nothing is frozen before, and others' engines are as before after."""
+    before = gc.get_freeze_count()
+    yield
+    assert (gc.get_freeze_count() > 0) == (before > 0)
+
+
+@pytest.mark.usefixtures("thawed")
+def test_what_an_engine_held_goes_with_it_though_it_was_frozen() -> None:
+    knot = Knot()
+    gone = weakref.ref(knot)
+    freeze()
+    del knot
+    gc.collect()
+    assert gone() is not None  # frozen: no collection looks at it
+    thaw()
+    assert gone() is None
+
+
+@pytest.mark.usefixtures("thawed")
+def test_garbage_is_collected_before_it_could_be_frozen() -> None:
+    gone = weakref.ref(Knot())
+    freeze()
+    assert gone() is None
+    thaw()
+
+
+@pytest.mark.usefixtures("thawed")
+def test_another_engine_keeps_what_is_there_frozen() -> None:
+    freeze()
+    freeze()
+    thaw()
+    assert gc.get_freeze_count() > 0
+    thaw()
