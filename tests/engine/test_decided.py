@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
 
-from typefold import Logged, OneOf, Runtime, ask, prompt
+from typefold import Logged, Runtime, ask, demo_model, prompt
 from typefold.runtime.engines.vllm import VllmEngine
+
+from .elsewhere import facts_of
+from .settled import OBJECTS, TYPES
 
 pytestmark = pytest.mark.engine
 
 
-class Mood(Enum):
-    GLAD = "glad"
-    GLOOMY = "gloomy"
-    ANGRY = "angry"
-
-
-TYPES: list[Any] = [
-    Literal["politics", "sports", "business", "technology", "arts"],
-    Literal["sports", "spring", "science", "society"],
-    Annotated[str, OneOf(["label 1", "label 2", "label 12", "label 21"])],
-    Annotated[int, Field(ge=0, le=120)],
-    Mood,
-    bool,
-    Literal["übel", "öde", "gut", "güte"],
-    Literal["🦊", "🦉", "fox"],
-    Literal["the category is politics and society", "the category is sports and leisure", "the category is business"],
-    Annotated[str, OneOf(["a b c", "b c d", "c d a b x", "c d a b y"])],
-]
 NEWS = [
     f"{who} {what} {where}."
     for who in ("The minister", "A striker", "The bank", "A painter")
@@ -40,22 +23,7 @@ NEWS = [
 ]
 
 
-class Judgement(BaseModel):
-    reason: Annotated[str, Field(max_length=60)]
-    label: Literal["politics", "sports", "spring", "society"]
-
-
-class Checked(BaseModel):
-    words: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=3)]
-    judgement: Judgement
-
-
-class Rated(BaseModel):
-    who: Annotated[str, Field(max_length=20)]
-    rate: Annotated[int, Field(ge=1, le=10)]
-
-
-@pytest.mark.parametrize("hint", [Judgement, Checked, Rated], ids=str)
+@pytest.mark.parametrize("hint", OBJECTS, ids=str)
 @pytest.mark.parametrize("how", [{"temperature": 0.0}, {"temperature": 1.5, "seed": 7}], ids=["greedy", "seeded"])
 def test_an_object_is_that_of_the_full_constraint_though_its_end_is_not_decoded(
     hint: Any, how: dict[str, Any], runtime: Runtime, engine: VllmEngine
@@ -84,6 +52,15 @@ def test_the_value_is_that_of_the_full_constraint(
     assert runtime.stats.output_tokens <= full.stats.output_tokens - before.output_tokens
     assert runtime.stats.steps <= full.stats.steps - before.steps
     full.close()
+
+
+@pytest.mark.prove
+def test_of_many_rows_of_all_these_types_each_is_that_of_the_full_constraint() -> None:
+    facts = facts_of("settled.py", demo_model(), "780")
+    print(facts)
+    for how in ("greedy", "seeded"):
+        assert facts[how]["same"] == facts["rows"] == 780
+        assert facts[how]["tokens"] < facts[how]["tokens whole"]
 
 
 def test_what_is_saved_is_counted(runtime: Runtime) -> None:
