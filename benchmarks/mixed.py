@@ -183,7 +183,8 @@ def engine(model: str, *, tight: bool, **more: Any) -> Any:
     if not torch.cuda.is_available():
         options |= {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "enable_chunked_prefill": False}
     # Without a cache of prefixes nobody gains by coming second.
-    return LLM(model, **{"enable_prefix_caching": False} | options | more)
+    every: dict[str, Any] = {"enable_prefix_caching": False} | options | more
+    return LLM(model, **every)
 
 
 def sides(llm: Any, runtime: Runtime, arguments: argparse.Namespace) -> tuple[dict[str, Side], list[Any]]:

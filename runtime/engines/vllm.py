@@ -95,6 +95,7 @@ class VllmEngine:
         assert isinstance(defaults, SamplingParams)
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
         self._tokenizer: Any = self._engine.get_tokenizer()
+        listed = dialect == "ebnf" and not _diffuses(config.model_config)  # llguidance masks some first tokens besides
         end, known = getattr(self._tokenizer, "eos_token_id", None), int(config.model_config.get_vocab_size())
         self._parameters = Parameters(
             defaults=defaults,
@@ -103,7 +104,7 @@ class VllmEngine:
             structured_outputs=StructuredOutputsParams,
             dialect=dialect,
             unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
-            first_tokens=None if _diffuses(config.model_config) else FirstTokens(self._tokenizer, known).of,
+            first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
             masks_stops=masks_stop_tokens(version),
             check=_xgrammar_takes if self._backend == "auto" else None,
         )

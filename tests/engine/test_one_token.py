@@ -127,6 +127,14 @@ def test_a_model_that_takes_no_list_of_tokens_is_held_to_the_grammar(
     assert made.structured_outputs is not None and made.allowed_token_ids is None
 
 
+def test_so_is_one_whose_backend_has_another_mask(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """llguidance leaves some tokens out that end within a character, so a list would not be its mask."""
+    request = Request(prompt=NEWS[0], constraint=output_type(bool).constraint, begins=("false", "true"))
+    monkeypatch.setattr(engine._engine.vllm_config.structured_outputs_config, "backend", "guidance")
+    made, _ = VllmEngine(engine._llm, owned=False)._parameters.build(request, 1)
+    assert made.structured_outputs is not None and made.allowed_token_ids is None
+
+
 def test_a_list_is_not_longer_than_the_room_that_vllm_has_for_it() -> None:
     from vllm.v1.worker.gpu.sample import logit_bias
 
