@@ -4,17 +4,19 @@ vLLM and what it imports are about a million objects that stay. Each full collec
 and more, while prompts wait to be prepared: a tenth of the time of short answers. So they are frozen once an engine is
 there, as vLLM does in its own processes.
 
-Invariant: nothing that an engine held is kept from being freed with it, since all is thawed before it goes.
+Invariant: nothing that an engine held is kept from being freed with it, since all is thawed when it goes: each `freeze` has
+one `thaw`. Left out: telling what an engine brought from what else was there, which is frozen too. It is freed as ever where
+nothing refers to it; only what is in a cycle waits for an engine to be closed.
 """
 
 from __future__ import annotations
 
 import gc
-from threading import Lock
+from threading import RLock
 
 __all__ = ["freeze", "thaw"]
 
-_lock = Lock()
+_lock = RLock()  # what a collection finalises here may close an engine
 _engines = 0
 
 
@@ -28,7 +30,7 @@ def freeze() -> None:
 
 
 def thaw() -> None:
-    """An engine has gone: collect what it left."""
+    """A frozen engine has gone: collect what it left, and leave out what the others brought."""
     global _engines
     with _lock:
         _engines -= 1

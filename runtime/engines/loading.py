@@ -20,9 +20,16 @@ __all__ = ["Loading", "UnsupportedEngine", "check_release", "dialect_of", "loadi
 
 _OLDEST, _NEWEST = (0, 25), (0, 33)
 _GPU_MEMORY = 0.9  # vLLM's own default, of which engines that share a GPU have their parts
-_GRAPHS = 512  # requests for which vLLM captures CUDA graphs at the most; steps with more have none of the whole model
+_GRAPHS = 512  # requests for which vLLM captures CUDA graphs at the most (newer ones on Blackwell for 1,024)
 _MANY = 1024  # requests that vLLM runs at once on a large GPU
-_ON_GRAPHS = {"compilation_config", "cudagraph_capture_sizes", "max_cudagraph_capture_size", "enforce_eager"}
+_STRIDE = 16  # of the sizes that vLLM captures beyond 256: what a greatest size has over a multiple is cut off
+_ON_GRAPHS = {
+    "compilation_config",
+    "cudagraph_capture_sizes",
+    "max_cudagraph_capture_size",
+    "enforce_eager",
+    "speculative_config",  # a request has several tokens a step then, and vLLM chooses sizes that are multiples
+}
 _MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM's 20
 _DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 
@@ -87,7 +94,8 @@ def loading_of(
     options |= engine_options
     at_once = options.get("max_num_seqs") or (_MANY if many else 0)
     if cuda and share == 1 and _ON_GRAPHS.isdisjoint(engine_options) and at_once > _GRAPHS:
-        options["compilation_config"] = {"max_cudagraph_capture_size": min(at_once, _MANY)}
+        captured = min(-(-at_once // _STRIDE) * _STRIDE, _MANY)
+        options["compilation_config"] = {"max_cudagraph_capture_size": captured}
     if cpu and options.get("enable_lora"):
         options["max_loras"] = options.get("max_loras", 1) + 1  # the last place must stay empty: see `adapters`
         if options.get("max_cpu_loras") is not None:  # which can't be fewer

@@ -56,7 +56,7 @@ class Parameters:
         dialect: The dialect of grammars that the backend reads.
         unwritten: Tokens that write nothing into an answer, the one that ends it left out.
         first_tokens: Gives the tokens that begin one of some texts; none where that is not known. `None` for a model that
-            takes no list of tokens.
+            takes no list of tokens, and for a backend whose mask would be another.
         masks_stops: Whether a constraint keeps a request's stop tokens out of an answer that may not end yet (vLLM 0.28).
         check: Called with each new set of parameters; a `ValueError` refuses it.
     """

@@ -95,7 +95,8 @@ class VllmEngine:
         assert isinstance(defaults, SamplingParams)
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
         self._tokenizer: Any = self._engine.get_tokenizer()
-        listed = dialect == "ebnf" and not _diffuses(config.model_config)  # llguidance masks some first tokens besides
+        # llguidance, unlike xgrammar, leaves tokens that end within a character out of its mask.
+        listed = dialect == "ebnf" and not _diffuses(config.model_config)
         end, known = getattr(self._tokenizer, "eos_token_id", None), int(config.model_config.get_vocab_size())
         self._parameters = Parameters(
             defaults=defaults,
@@ -115,6 +116,8 @@ class VllmEngine:
         self._thinking = thinking_of(self._tokenizer, render, self._switches)
         most = int(config.model_config.max_logprobs)
         self._max_logprobs = known if most == -1 else most
+        if owned:
+            freeze()  # as `close` thaws
 
     @property
     def max_model_len(self) -> int:
@@ -268,11 +271,13 @@ class VllmEngine:
         engine, self._engine = self._engine, None
         del self._llm, self._prompts, self._tokenizer  # they all lead to the engine
         if self._owned:
-            engine.engine_core.shutdown()
-            if hasattr(engine.renderer, "shutdown"):
-                engine.renderer.shutdown()
-            del engine
-            thaw()  # in-process, the weights go with the last reference to the model
+            try:
+                engine.engine_core.shutdown()
+                if hasattr(engine.renderer, "shutdown"):
+                    engine.renderer.shutdown()
+            finally:
+                del engine
+                thaw()  # in-process, the weights go with the last reference to the model
             multiprocessing.active_children()  # reaps the engine's process, which vLLM leaves as a zombie
             if self._device == "cuda":
                 import torch
@@ -351,9 +356,7 @@ def load(
         build = partial(LLM, model, **loading.options)
         with environment(loading.variables):
             llm = shielded(build) if loading.own_process else build()
-    engine = VllmEngine(llm, owned=True, markers=markers, options=engine_options)
-    freeze()
-    return engine
+    return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
 
 
 def _runs_many(platform: Any) -> bool:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from typefold.compiler import TEXT, Constraint, Message
 from typefold.compiler.recognise import recognises
 from typefold.compiler.wire import Language, char_class, choice, repeat, seq
 from typefold.runtime import EngineRefusal, FinishReason, Outcome, Request
+from typefold.runtime.engines import heap
 from typefold.runtime.engines import vllm as driver
 from typefold.runtime.engines.outputs import outcome_of
 from typefold.runtime.engines.vllm import UnsupportedEngine, VllmEngine
@@ -332,6 +334,25 @@ def test_an_llm_of_the_callers_own_is_taken_and_left_running(engine: VllmEngine)
     own.close()
     assert not engine.has_unfinished  # what was its own is gone
     assert answer(engine, greedy("Name a colour.", COLOUR)).finish_reason is FinishReason.STOP
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_what_is_frozen_for_an_owned_llm_is_thawed_with_it_alone(engine: VllmEngine, *, ends_well: bool) -> None:
+    def shutdown() -> None:
+        if not ends_well:
+            raise RuntimeError("it will not go")
+
+    before = heap._engines
+    llm = _lookalike(engine, "xgrammar")  # as a factory of the caller's makes one
+    VllmEngine(llm, owned=False).close()
+    assert heap._engines == before
+    llm.llm_engine.engine_core, llm.llm_engine.renderer = SimpleNamespace(shutdown=shutdown), None
+    own = VllmEngine(llm, owned=True)
+    assert heap._engines == before + 1
+    with nullcontext() if ends_well else pytest.raises(RuntimeError, match="it will not go"):
+        own.close()
+    own.close()
+    assert heap._engines == before
 
 
 def test_a_seed_is_refused_where_it_would_kill_the_engine(engine: VllmEngine) -> None:

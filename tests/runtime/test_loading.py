@@ -46,6 +46,8 @@ def test_on_a_gpu_the_engine_has_a_process_and_vllm_s_own_defaults() -> None:
         ({"max_num_seqs": 768}, False, 768),
         ({"max_num_seqs": 512}, True, None),
         ({"max_num_seqs": 4096}, True, 1024),
+        ({"max_num_seqs": 520}, True, 528),  # of 520, vLLM would capture the sizes up to 512
+        ({"speculative_config": {"method": "ngram", "num_speculative_tokens": 2}}, True, None),
         ({"enforce_eager": True}, True, None),
         ({"cudagraph_capture_sizes": [1, 2]}, True, None),
     ],
