@@ -3,9 +3,9 @@
     python -m benchmarks.cold [--model PATH] [--rows 512] [--types 4] [--process] [--json FILE]
 
 Each type is that of the objects of `benchmarks.beyond` with other names for its fields and another length of its strings, so
-that nothing of it is known before: typefold compiles it, prints its grammar, and vLLM's backend compiles that, in threads beside the first steps. The
-same batch again has all of it ready. Seconds of both, medians over the types, and their difference; for bare
-`LLM.generate` with the JSON schema likewise.
+that nothing of it is known before: typefold compiles it, prints its grammar, and vLLM's backend compiles that, in threads
+beside the first steps. The same batch again has all of it ready. Seconds of both, medians over the types, and their
+difference; for bare `LLM.generate` with the JSON schema likewise.
 """
 
 import argparse

@@ -138,8 +138,8 @@ class Side:
 class Steps:
     """Counts an engine's runs of the model, and the tokens of the answers that end.
 
-    `exact` says whether all steps are seen. In this process a step does nothing while a grammar is being compiled; such steps are not counted. An engine in a
-    process of its own says nothing of them, so there every step that answers counts.
+    In this process a step does nothing while a grammar is being compiled; such steps are not counted. An engine in a process
+    of its own says nothing of them, so there every step that answers counts, and `exact` is false.
     """
 
     def __init__(self, llm: Any) -> None:

@@ -74,7 +74,8 @@ def against_bare(model: str, requests: int, rounds: int) -> list[dict[str, Any]]
     if not has_gpu():
         options |= {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "enable_chunked_prefill": False}
     llm: Any = LLM(model, enable_prefix_caching=False, **options)  # without it, whoever comes second would gain
-    runtime = Runtime(llm, single_flight=False)  # each round asks the same again
+    # Each round asks the same again, and both sides decode whole answers.
+    runtime = Runtime(llm, single_flight=False, decide=False)
     rows = things(requests)
     out: list[dict[str, Any]] = []
     for name_of, function in FUNCTIONS.items():
