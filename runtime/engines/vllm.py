@@ -330,7 +330,7 @@ def load(
 
     Grammars go to xgrammar. On a CPU the engine runs in this process, without compilation, with 1 GiB of KV cache and
     without chunked prefill (which a seeded request does not survive there). On a GPU vLLM's own defaults hold, but that CUDA
-    graphs are captured for as many requests as run at once.
+    graphs are captured for as many requests as run at once, up to 1,024.
 
     Args:
         model: A model name or path.
