@@ -15,8 +15,9 @@ prompts as token ids that were made before, asked for one token and told nothing
 
 Rows a second and their ratios to bare (medians of pairs), engine steps, output tokens, how many answers are values of the
 type, and in how many rows they are those of bare vLLM and of `decide=False` (bare vLLM's grammar for an object is another, so
-its answers are too). `--prefix` puts a few-shot prefix of about 600 tokens before each text. `--process` leaves the engine in a
-process of its own, vLLM's default, where its steps can't be counted. `--engine` adds options to the `LLM`.
+its answers are too). `--prefix` puts a few-shot prefix of about 520 tokens before each text. `--process` leaves the engine in a
+process of its own, vLLM's default, where its steps can't be counted. `--engine` adds options to the `LLM`. `--sides` runs some
+alone, of which the first stands in for bare vLLM where that is not among them, and `--only` one way to draw.
 """
 
 import argparse
@@ -112,7 +113,7 @@ def texts(rows: int) -> list[str]:
 
 
 def prefix() -> str:
-    """Worked examples, about 600 tokens."""
+    """Worked examples, about 520 tokens."""
     labels = get_args(Topic)
     shown = (f"Text: {text}\nTopic: {labels[index % len(labels)]}" for index, text in enumerate(texts(20)))
     return "\n\n".join(["Give each text its topic.", *shown]) + "\n\n"
@@ -196,11 +197,10 @@ def compare(
     }
     if wire is not None:
         runtimes[f"typefold, wire={wire}"] = Runtime(llm, single_flight=False, wire=wire)
-    made = {
-        name: side
-        for name, side in sides(llm, runtimes, task, asked, greedy=greedy).items()
-        if not only or name in only
-    }
+    every = sides(llm, runtimes, task, asked, greedy=greedy)
+    if unknown := [name for name in only if name not in every]:
+        raise SystemExit(f"--sides: there is no {unknown[0]!r}; there are {', '.join(map(repr, every))}")
+    made = {name: side for name, side in every.items() if not only or name in only}
     for turn in range(-1, rounds):  # the first is to warm
         for name in list(made) if turn % 2 == 0 else list(made)[::-1]:
             side = made[name]
@@ -223,6 +223,7 @@ def compare(
             "steps": side.steps if steps.exact else None,
             "tokens": side.tokens,
             "values": sum(map(bool, side.answers)),
+            # The least gives no answers to compare.
             "same as bare": sum(a == b for a, b in zip(side.answers, base.answers, strict=False)),
             "same as whole": sum(a == b for a, b in zip(side.answers, whole.answers, strict=False)),
         }
@@ -239,7 +240,7 @@ def main() -> None:
     parser.add_argument(
         "--wire", choices=["compact"], default=None, help="a wire to compare with the default one: compact"
     )
-    parser.add_argument("--prefix", action="store_true", help="a few-shot prefix of about 600 tokens")
+    parser.add_argument("--prefix", action="store_true", help="a few-shot prefix of about 520 tokens")
     parser.add_argument("--process", action="store_true", help="the engine in a process of its own")
     parser.add_argument("--engine", type=json.loads, default={}, help="options for vllm.LLM, as JSON")
     parser.add_argument("--sides", nargs="+", default=(), help="these sides alone, by the names in the table")
