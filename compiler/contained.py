@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 
-__all__ = ["let_pass", "passes", "said"]
+__all__ = ["first_line", "let_pass", "passes", "said"]
 
 _passing: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError)
 _LONGEST = 2_000
@@ -48,3 +48,15 @@ def said(error: BaseException) -> str:
             raise
         text = f"(no message: its __str__ raised {type(worse).__name__})"
     return f"{name}: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}" if text else name
+
+
+def first_line(error: BaseException) -> str:
+    r"""The first line of an exception's message; its class where it has none.
+
+    Example:
+        >>> first_line(ValueError("no such field\nsee there")), first_line(NotImplementedError())
+        ('no such field', 'NotImplementedError')
+    """
+    whole = said(error)
+    name = type(error).__name__
+    return next((line for line in whole.removeprefix(f"{name}: ").splitlines() if line), name)

@@ -17,7 +17,7 @@ from returns.result import Failure, Result, Success
 from typing_extensions import TypeForm
 
 from typefold.arrow import arrow_json, arrow_type, arrow_value, message_of, pyarrow
-from typefold.compiler.contained import said
+from typefold.compiler.contained import first_line, said
 from typefold.compiler.errors import describe
 from typefold.errors import PromptUsageError
 
@@ -80,7 +80,7 @@ def _table(results: list[Any], kind: Any) -> Any:
         whole = arrow_type(kind)
     except Exception as error:  # whatever pydantic, or a class's own schema, says
         raise PromptUsageError(
-            f"to_frame: {describe(kind)} has no form in Arrow: {str(error).splitlines()[0]}; give values of another type"
+            f"to_frame: {describe(kind)} has no form in Arrow: {first_line(error)}; give values of another type"
         ) from error
     is_record, in_json = pa.types.is_struct(whole), arrow_json(kind, warnings="error")
     fields = [whole.field(index) for index in range(whole.num_fields)] if is_record else [pa.field("value", whole)]

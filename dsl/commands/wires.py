@@ -20,6 +20,7 @@ from rich.table import Table
 from typefold.commands.files import Source
 from typefold.commands.target import CommandError
 from typefold.compiler import WireFormat
+from typefold.compiler.contained import first_line
 from typefold.face import Face
 from typefold.records.calling import of_row
 from typefold.records.inputs import BadRecord, Inputs
@@ -57,7 +58,7 @@ def labelled(
         labels = TypeAdapter[Any](target.returns)
     except Exception as error:
         raise CommandError(
-            f"{target.name}: pydantic can't read labels as its return type: {str(error).splitlines()[0]}"
+            f"{target.name}: pydantic can't read labels as its return type: {first_line(error)}"
         ) from error
     rows: list[Labelled] = []
     for number, record in enumerate(itertools.islice(source, limit), 1):

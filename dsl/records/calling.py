@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from returns.result import Result
 
+from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
 from typefold.program import run
 from typefold.records.target import Target
@@ -78,8 +79,6 @@ def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
     try:
         kind = arrow_type(target.returns)
     except Exception as error:
-        raise PromptUsageError(
-            f"{target.name}: its return type has no Arrow type: {str(error).splitlines()[0]}"
-        ) from error
+        raise PromptUsageError(f"{target.name}: its return type has no Arrow type: {first_line(error)}") from error
     in_json = arrow_json(target.returns)
     return kind, lambda value: arrow_value(in_json(value), kind)

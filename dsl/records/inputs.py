@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
+from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
 from typefold.records.target import Parameter, Target
 
@@ -109,7 +110,7 @@ def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
         return TypeAdapter(parameter.hint)
     except Exception as error:
         raise PromptUsageError(
-            f"{target.name}: pydantic can't read a column into {parameter.name}: {str(error).splitlines()[0]}"
+            f"{target.name}: pydantic can't read a column into {parameter.name}: {first_line(error)}"
         ) from error
 
 

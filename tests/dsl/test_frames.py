@@ -12,6 +12,9 @@ from returns.result import Failure, Result, Success
 
 from typefold import BadInput, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
 from typefold.columns import Unfit, rows_of, takes_none
+from typefold.records.calling import arrow_form
+from typefold.records.inputs import Inputs
+from typefold.records.target import Parameter, Target
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 pd: Any = pytest.importorskip("pandas")
@@ -238,6 +241,27 @@ def test_a_value_that_fits_no_column_is_named_by_its_row(values: list[Any], kind
 def test_a_type_without_a_form_in_arrow_is_refused() -> None:
     with pytest.raises(PromptUsageError, match="bytearray has no form in Arrow"):
         to_frame([], bytearray)
+
+
+class Wordless:
+    """Its schema is refused without a word."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+def test_what_pydantic_can_not_read_is_refused_whatever_its_class_says_of_it() -> None:
+    def look(at: Wordless) -> Wordless:
+        return at
+
+    with pytest.raises(PromptUsageError, match="Wordless has no form in Arrow: NotImplementedError"):
+        to_frame([], Wordless)
+    target = Target("look", look, (Parameter("at", Wordless, required=True),), Wordless)
+    with pytest.raises(PromptUsageError, match="look: pydantic can't read a column into at: NotImplementedError"):
+        Inputs(target)
+    with pytest.raises(PromptUsageError, match="look: its return type has no Arrow type: NotImplementedError"):
+        arrow_form(target)
 
 
 class Unspeakable(Exception):
