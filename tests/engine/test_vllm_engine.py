@@ -19,7 +19,6 @@ from typefold.compiler import TEXT, Constraint, Message
 from typefold.compiler.recognise import recognises
 from typefold.compiler.wire import Language, char_class, choice, repeat, seq
 from typefold.runtime import EngineRefusal, FinishReason, Outcome, Request
-from typefold.runtime.engines import heap
 from typefold.runtime.engines import vllm as driver
 from typefold.runtime.engines.outputs import outcome_of
 from typefold.runtime.engines.vllm import UnsupportedEngine, VllmEngine
@@ -337,22 +336,26 @@ def test_an_llm_of_the_callers_own_is_taken_and_left_running(engine: VllmEngine)
 
 
 @pytest.mark.parametrize("ends_well", [True, False])
-def test_what_is_frozen_for_an_owned_llm_is_thawed_with_it_alone(engine: VllmEngine, *, ends_well: bool) -> None:
+def test_what_is_frozen_for_an_owned_llm_is_thawed_with_it_alone(
+    engine: VllmEngine, monkeypatch: pytest.MonkeyPatch, *, ends_well: bool
+) -> None:
     def shutdown() -> None:
         if not ends_well:
             raise RuntimeError("it will not go")
 
-    before = heap._engines
+    done: list[str] = []
+    monkeypatch.setattr(driver, "freeze", lambda: done.append("freeze"))
+    monkeypatch.setattr(driver, "thaw", lambda: done.append("thaw"))
     llm = _lookalike(engine, "xgrammar")  # as a factory of the caller's makes one
     VllmEngine(llm, owned=False).close()
-    assert heap._engines == before
+    assert not done
     llm.llm_engine.engine_core, llm.llm_engine.renderer = SimpleNamespace(shutdown=shutdown), None
     own = VllmEngine(llm, owned=True)
-    assert heap._engines == before + 1
+    assert done == ["freeze"]
     with nullcontext() if ends_well else pytest.raises(RuntimeError, match="it will not go"):
         own.close()
     own.close()
-    assert heap._engines == before
+    assert done == ["freeze", "thaw"]
 
 
 def test_a_seed_is_refused_where_it_would_kill_the_engine(engine: VllmEngine) -> None:
