@@ -24,8 +24,10 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
     """Facts about the tokens of a tokenizer; its longest token is never said to be too short."""
     known = _bytes_of(tokenizer)
     if known is not None:
-        added = (piece.encode(errors="surrogatepass") for piece in _added_to(tokenizer))  # to some decoders never bytes
-        return Vocabulary.of_tokens([*known.values(), *added])
+        added = [
+            piece.encode(errors="surrogatepass") for piece, index in _added_to(tokenizer).items() if index in known
+        ]
+        return Vocabulary.of_tokens([*known.values(), *added])  # which to some decoders are never bytes by name
     return Vocabulary(max(map(len, [b"?", *(piece.encode(errors="surrogatepass") for piece in _pieces_of(tokenizer))])))
 
 
