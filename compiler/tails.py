@@ -46,6 +46,10 @@ class Tail:
     rests: dict[str, str]
 
     @property
+    def tokens(self) -> None:
+        """No number of tokens settles it."""
+
+    @property
     def begins(self) -> tuple[str, ...]:
         """Nothing: no first token settles it."""
         return ()

@@ -83,7 +83,7 @@ class Limits:
     @property
     def asked(self) -> int:
         """How many tokens the engine is asked for."""
-        settled = self.decision.tokens if isinstance(self.decision, Decision) else None
+        settled = None if self.decision is None else self.decision.tokens
         return self.max_tokens if settled is None else min(self.max_tokens, settled)
 
     def concluded(self, outcome: Outcome) -> Outcome:

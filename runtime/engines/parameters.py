@@ -113,7 +113,7 @@ class Parameters:
             params.output_kind = self._output_kinds.DELTA
         if request.settled_by:
             params.stop, params.include_stop_str_in_output = [*request.settled_by], True
-        seed = _seed(self._given_seed(request))
+        seed = _seed(self._given(request, "seed"))
         params.seed = None if params.temperature == 0 else seed  # greedy decoding draws nothing
         if params.min_tokens > max_tokens:
             raise EngineRefusal(
@@ -132,9 +132,8 @@ class Parameters:
         Raises:
             EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
         """
-        base = self._defaults if request.sampling_params is None else request.sampling_params
-        seed = self._given_seed(request)
-        if seed is None and request.sampling.get("temperature", getattr(base, "temperature", None)) != 0:
+        seed = self._given(request, "seed")
+        if seed is None and self._given(request, "temperature") != 0:
             return None  # said by two look-ups, since most requests are such
         template = self._template(request)
         seed, greedy = _seed(seed), template.params.temperature == 0
@@ -142,9 +141,10 @@ class Parameters:
             return None
         return f"{None if greedy else seed} {self.limit(request)} {template.content}"
 
-    def _given_seed(self, request: Request) -> Any:
+    def _given(self, request: Request, name: str) -> Any:
+        """A parameter as it is asked for: by itself, in the caller's set, or in the model's own."""
         base = self._defaults if request.sampling_params is None else request.sampling_params
-        return request.sampling.get("seed", getattr(base, "seed", None))
+        return request.sampling.get(name, getattr(base, name, None))
 
     def _first(self, request: Request) -> Sequence[int]:
         """The tokens to which the answer's only one is kept; none where a grammar has to."""
@@ -152,9 +152,9 @@ class Parameters:
             return ()
         tokens = self._first_tokens(request.begins)
         # The caller may have such a list too; and log probabilities, if raw, are those of before it and behind a grammar.
-        base, sampling = request.sampling_params, request.sampling
-        own = (sampling.get(name, getattr(base, name, None)) for name in ("allowed_token_ids", "logprobs"))
-        return tokens if len(tokens) <= _MOST_FIRST and all(value is None for value in own) else ()
+        if any(self._given(request, name) is not None for name in ("allowed_token_ids", "logprobs")):
+            return ()
+        return tokens if len(tokens) <= _MOST_FIRST else ()
 
     def _template(self, request: Request, first: Sequence[int] = ()) -> Template:
         start, sampling, constraint = request.sampling_params, request.sampling, request.constraint

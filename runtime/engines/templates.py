@@ -17,6 +17,7 @@ from typefold.compiler.guards import is_dict, is_list
 __all__ = ["Template", "Templates", "key_of"]
 
 _REMEMBERED = 256
+_OWN = ("seed", "max_tokens")  # which each request has for itself
 
 
 @dataclass(eq=False)
@@ -36,7 +37,7 @@ class Template:
     @classmethod
     def of(cls, params: Any, names: Iterable[str]) -> Template:
         """A template of parameters that have these fields."""
-        return cls(params, _content(getattr(params, name) for name in names if name not in ("seed", "max_tokens")))
+        return cls(params, _content(getattr(params, name) for name in names if name not in _OWN))
 
 
 class Templates:
@@ -80,7 +81,7 @@ def _frozen(named: Mapping[str, Any]) -> Hashable:
     return tuple(
         (name, tuple(value) if is_list(value) else tuple(value.items()) if is_dict(value) else value)
         for name, value in sorted(named.items())
-        if name not in ("seed", "max_tokens")
+        if name not in _OWN
     )
 
 

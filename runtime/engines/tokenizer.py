@@ -302,10 +302,11 @@ class PromptTokenizer:
     def _pieces(self, pieces: Iterable[str]) -> list[int]:
         """The tokens of pieces that stand one behind the other, none of which grows together with the next."""
         filled = [piece for piece in pieces if piece]
-        if len(filled) < 2 and not self._add_special_tokens:
-            return self._prefixes.encode("".join(filled))
         if len(filled) < 2:
-            return self._control.encode("".join(filled), add_special_tokens=True)
+            whole = "".join(filled)
+            if self._add_special_tokens:
+                return self._control.encode(whole, add_special_tokens=True)
+            return self._prefixes.encode(whole)
         before, behind = self._around
         token_ids = [*before, *self._control.encode(filled[0])]
         for piece in filled[1:]:
