@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self, TextIO
 
 from typefold.commands.files import GROUP, ending_of, is_text, needed_pyarrow
 from typefold.commands.target import CommandError
+from typefold.runtime.private import private
 
 __all__ = ["Failures", "Writer", "check_apart", "open_writer"]
 
@@ -167,7 +168,7 @@ class Failures:
     def write(self, record: Mapping[str, Any]) -> None:
         """Add a row; it is there at once, so that a long job can be looked at."""
         if self._file is None:
-            self._file = self._open.enter_context(open(self.path, "w", encoding="utf-8"))  # noqa: SIM115  # closed by the stack
+            self._file = self._open.enter_context(open(self.path, "w", encoding="utf-8", opener=private))  # noqa: SIM115  # closed by the stack
         self.count += 1
         self._file.write(_json_line(record))
         self._file.flush()

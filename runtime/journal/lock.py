@@ -48,7 +48,7 @@ class Lock:
         import fcntl
 
         try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise JournalError(
                 path, f"its folder can't be used ({error.strerror}). Name a file in a folder that you may write to"
