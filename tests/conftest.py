@@ -4,6 +4,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,29 @@ from typefold.runtime.engines.scripted import ScriptedEngine
 os.environ["TYPEFOLD_PROGRESS"] = "0"
 settings.register_profile("no clock", deadline=None)  # on a busy machine any example may take long
 settings.load_profile("no clock")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out long searches that were not asked for, and say which tests stay in one process where several run.
+
+    Those do that share something dear: an engine, a Ray, a cache of mypy's; and else what a file's own fixtures make.
+    """
+    if "prove" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("prove") is not None]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item.get_closest_marker("prove") is None]
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_shared(item)))
+
+
+def _shared(item: pytest.Item) -> str:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if item.get_closest_marker("engine") is not None and folder == "engine":
+        return "the session's engine"
+    if folder in ("plugin", "scale") and item.path.suffix == ".py":
+        return folder
+    return str(item.path)
 
 
 @pytest.fixture

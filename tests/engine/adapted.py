@@ -1,4 +1,4 @@
-"""The demo model with LoRA adapters, in a process of its own: python adapted.py MODEL FOLDER; facts come back as JSON."""
+"""A model in float32 with LoRA adapters, in a process of its own: python adapted.py MODEL FOLDER; facts come back as JSON."""
 # safetensors and torch say little of their types:
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 # pyright: reportPrivateUsage=false
@@ -56,7 +56,8 @@ def main(model: Path, folder: Path) -> dict[str, Any]:
     large = adapter(folder / "large", model, seed=3, rank=16)
     hollow = adapter(folder / "hollow", model, seed=4)
     (folder / "hollow" / "adapter_model.safetensors").unlink()
-    engine = load(str(model), max_model_len=512, max_num_seqs=8, enable_lora=True, max_lora_rank=8, max_loras=3)
+    options: dict[str, Any] = {"enable_lora": True, "max_lora_rank": 8, "max_loras": 3}
+    engine = load(str(model), max_model_len=512, max_num_seqs=8, dtype="float32", **options)
     llm, greedy = engine._llm, SamplingParams(temperature=0, max_tokens=12)
     facts: dict[str, Any] = {}
 

@@ -1,16 +1,25 @@
-"""One real engine for all tests of this folder: loading a model takes longer than all of them."""
+"""One real engine for all tests of this folder, with a model whose answers no batch and no machine changes (`exact.py`).
+
+So whole texts may be compared here. Of the demo model they may not: its numbers are bfloat16, and what they round to depends
+on the batch and the processor. What is asked of it (in processes of its own) is compared in float32 and within a tolerance.
+`TYPEFOLD_MODEL` names another model for all of this, in float32 too.
+"""
 # Tests look inside:
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from typefold import Runtime
+from typefold.runtime import Request
 from typefold.runtime.engines.vllm import VllmEngine, load
+
+from .exact import exact_model
+from .together import Together
 
 MAX_MODEL_LEN = 1024
 
@@ -26,9 +35,19 @@ def model() -> str:
 
 
 @pytest.fixture(scope="session")
-def session_engine(model: str) -> Iterator[VllmEngine]:
+def exact(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of the exact model, or TYPEFOLD_MODEL."""
+    if path := os.environ.get("TYPEFOLD_MODEL"):
+        return path
+    from typefold import demo_model
+
+    return str(exact_model(demo_model(), tmp_path_factory.mktemp("models") / "exact"))
+
+
+@pytest.fixture(scope="session")
+def session_engine(exact: str) -> Iterator[VllmEngine]:
     pytest.importorskip("vllm")
-    engine = load(model, max_model_len=MAX_MODEL_LEN, max_num_seqs=64)
+    engine = load(exact, max_model_len=MAX_MODEL_LEN, max_num_seqs=64, dtype="float32")
     yield engine
     engine.close()
     engine.close()  # closing twice is part of the protocol
@@ -49,3 +68,18 @@ def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run
     monkeypatch.setattr(engine, "close", lambda: None)
     with Runtime(engine, single_flight=False) as runtime:
         yield runtime
+
+
+@pytest.fixture
+def together(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Together]:
+    """Has the engine step only while so many rows have a request in it; `last` says which of a row's ends it."""
+
+    def hold(rows: int, last: Callable[[Request], bool] = lambda request: True) -> Together:
+        if engine.device != "cpu":
+            pytest.skip("vLLM makes its batches in a process of its own")
+        held = Together(engine, rows, last)
+        monkeypatch.setattr(engine, "add", held.add)
+        monkeypatch.setattr(engine, "step", held.step)
+        return held
+
+    return hold

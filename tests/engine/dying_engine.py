@@ -20,7 +20,7 @@ from typefold import PromptError, Runtime, ask, prompt
 from typefold.runtime.engines.vllm import VllmEngine
 
 
-@prompt(max_tokens=24, temperature=0)
+@prompt(max_tokens=400, min_tokens=400, temperature=0)
 def tell(number: int) -> str:
     return ask(f"Tell me a story about {number} ships.")
 
@@ -55,9 +55,9 @@ def ends(results: list[Result[str, PromptError]]) -> list[str]:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background jobs with it ignored
-    options: dict[str, Any] = {"max_model_len": 512, "max_num_seqs": 8, "single_flight": False}
+    options: dict[str, Any] = {"max_model_len": 512, "max_num_seqs": 8, "single_flight": False, "dtype": "float32"}
     with Runtime(sys.argv[1], **options) as runtime:
-        short = tell.using(max_tokens=2)
+        short = tell.using(max_tokens=2, min_tokens=0)
         short(0)
         before = core(runtime)
         once_it_works(runtime, lambda: os.killpg(0, signal.SIGINT))  # as a terminal does

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+OWN_PROCESS = pytest.mark.xdist_group("engines in processes of their own")
+"""For tests that do without the session's engine: they may run beside those that use it."""
+
 _MARK = "FACTS "  # vLLM prints lines of its own
 
 

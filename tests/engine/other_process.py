@@ -46,7 +46,7 @@ def drone(topic: str) -> str:
 
 
 def alone() -> list[Any]:
-    """Greedy answers, one call at a time: batches of one size give the same wherever they run."""
+    """Greedy answers, one call at a time."""
     made = [make(setting).model_dump() for setting in SETTINGS[:2]]
     return [*made, judge("It rained."), describe("Ada"), "".join(describe.stream("Bob"))]
 
@@ -55,10 +55,8 @@ def scene(setting: str) -> str:
     return judge(make(setting).name)
 
 
-def steps(runtime: Runtime, work: Callable[[], Any]) -> int:
-    before = runtime.stats.steps
-    work()
-    return runtime.stats.steps - before
+def graph() -> tuple[Any, ...]:
+    return gather(judge.defer(describe.defer("Ada")), make.defer("Mars").then(Character.model_dump))
 
 
 def wait_for(holds: Callable[[], bool]) -> bool:
@@ -66,6 +64,15 @@ def wait_for(holds: Callable[[], bool]) -> bool:
     while not holds() and time.monotonic() < end:
         time.sleep(0.01)
     return holds()
+
+
+def together(runtime: Runtime) -> bool:
+    """Whether rows are in the engine at once; each goes on for longer than it takes to look."""
+    rows = run.stream(lambda topic: drone(topic) if topic else "", [*SETTINGS, ""], window=len(SETTINGS) + 1)
+    next(rows)
+    found = wait_for(lambda: runtime.stats.running == len(SETTINGS))
+    rows.close()
+    return found
 
 
 def given_up(runtime: Runtime) -> list[bool]:
@@ -89,9 +96,13 @@ def given_up(runtime: Runtime) -> list[bool]:
     clean.append(is_clean())
 
     async def late() -> None:
+        task = asyncio.create_task(drone.aio("cocoa"))
+        while runtime.stats.running == 0:
+            await asyncio.sleep(0.001)
+        task.cancel()
         try:
-            await asyncio.wait_for(drone.defer("cocoa"), timeout=0.5)
-        except TimeoutError:
+            await task
+        except asyncio.CancelledError:
             clean.append(is_clean())
 
     asyncio.run(late())
@@ -99,14 +110,15 @@ def given_up(runtime: Runtime) -> list[bool]:
 
 
 def main() -> None:
-    with Runtime(sys.argv[1], max_model_len=1024, max_num_seqs=64, single_flight=False) as runtime:
-        said = {"alone": alone()}
+    options: dict[str, Any] = {"max_model_len": 1024, "max_num_seqs": 64, "dtype": "float32"}
+    with Runtime(sys.argv[1], single_flight=False, **options) as runtime:
+        said: dict[str, Any] = {"alone": alone()}
         engine = runtime.engine
         assert isinstance(engine, VllmEngine) and engine._core is not None
         processes = [process.pid for process in engine._core._processes]
-        one = steps(runtime, lambda: scene(SETTINGS[0]))
-        said["run"] = [steps(runtime, lambda: said.update(scenes=run(scene, SETTINGS))), one]
-        said["graph"] = list(gather(judge.defer(describe.defer("Ada")), make.defer("Mars").then(Character.model_dump)))
+        said["scenes"] = run(scene, SETTINGS)
+        said["graph"] = list(graph())
+        said["together"] = together(runtime)
         said["given up"] = given_up(runtime)
         said["after"] = [make(SETTINGS[0]).model_dump()]
     print(json.dumps(said | {"processes": processes, "closed": engine.has_unfinished}), flush=True)

@@ -1,4 +1,4 @@
-"""Settled answers of many types beside whole ones, on the demo model in float32, in which batches round alike.
+"""Settled answers of many types beside whole ones, on a model in float32.
 
 python settled.py MODEL ROWS; facts come back as JSON.
 """

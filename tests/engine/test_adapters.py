@@ -8,13 +8,14 @@ import pytest
 
 from typefold import Adapter, Refused, Runtime
 
-from .elsewhere import facts_of
+from .elsewhere import OWN_PROCESS, facts_of
 
 pytestmark = pytest.mark.engine
 
 
-def test_each_row_of_a_batch_has_its_own_adapter(model: str, tmp_path: Path) -> None:
-    facts = facts_of("adapted.py", model, tmp_path)
+@OWN_PROCESS
+def test_each_row_of_a_batch_has_its_own_adapter(exact: str, tmp_path: Path) -> None:
+    facts = facts_of("adapted.py", exact, tmp_path)
     assert len({*facts["bare"]}) == 3
     assert facts["batch"] == facts["alone"] == facts["bare"]
     assert facts["own"] == facts["bare"][2]

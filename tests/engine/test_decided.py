@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from typefold import Logged, Runtime, ask, demo_model, prompt
+from typefold import Logged, Runtime, ask, prompt
 from typefold.runtime.engines.vllm import VllmEngine
 
 from .elsewhere import facts_of
@@ -55,8 +55,8 @@ def test_the_value_is_that_of_the_full_constraint(
 
 
 @pytest.mark.prove
-def test_of_many_rows_of_all_these_types_each_is_that_of_the_full_constraint() -> None:
-    facts = facts_of("settled.py", demo_model(), "780")
+def test_of_many_rows_of_all_these_types_each_is_that_of_the_full_constraint(exact: str) -> None:
+    facts = facts_of("settled.py", exact, "780")
     print(facts)
     for how in ("greedy", "seeded"):
         assert facts[how]["same"] == facts["rows"] == 780

@@ -22,6 +22,8 @@ from typefold import EngineFailed, Runtime, ask, prompt
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.vllm import VllmEngine
 
+from .elsewhere import OWN_PROCESS
+
 pytestmark = pytest.mark.engine
 
 
@@ -84,10 +86,11 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux whether a process is there")
-def test_an_engine_s_process_survives_ctrl_c_is_missed_when_killed_and_never_stays_behind(model: str) -> None:
+@OWN_PROCESS
+def test_an_engine_s_process_survives_ctrl_c_is_missed_when_killed_and_never_stays_behind(exact: str) -> None:
     program = Path(__file__).with_name("dying_engine.py")
     done = subprocess.run(
-        [sys.executable, str(program), model],
+        [sys.executable, str(program), exact],
         env=os.environ | {"VLLM_ENABLE_V1_MULTIPROCESSING": "1"},
         capture_output=True,
         text=True,

@@ -9,11 +9,12 @@ import pytest
 from typefold import Refused, Runtime, user
 from typefold.compiler import Image
 
-from .elsewhere import facts_of
+from .elsewhere import OWN_PROCESS, facts_of
 
 pytestmark = pytest.mark.engine
 
 
+@OWN_PROCESS
 def test_a_model_sees_the_images_that_stand_in_its_messages(model: str, tmp_path: Path) -> None:
     facts = facts_of("seen.py", model, tmp_path)
     red, blue, file = facts["bare"]

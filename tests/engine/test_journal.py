@@ -55,7 +55,7 @@ def asked() -> list[object]:
 
 
 def test_a_program_runs_again_without_its_model(
-    engine: VllmEngine, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: VllmEngine, exact: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "close", lambda: None)
     journal = tmp_path / "run.db"
@@ -68,11 +68,14 @@ def test_a_program_runs_again_without_its_model(
         raise AssertionError("the model was loaded")
 
     monkeypatch.setattr("typefold.runtime.engines.vllm.load", load)
-    with Runtime(model, journal=journal) as runtime:
+    with Runtime(exact, journal=journal, dtype="float32") as runtime:
         assert asked() == first
         assert not runtime.loaded
         assert runtime.stats.replayed == runtime.stats.submitted == submitted
-    with Runtime(model, journal=journal, fresh=True), pytest.raises(AssertionError, match="the model was loaded"):
+    with (
+        Runtime(exact, journal=journal, fresh=True, dtype="float32"),
+        pytest.raises(AssertionError, match="the model was loaded"),
+    ):
         mood()
 
 

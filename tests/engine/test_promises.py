@@ -7,6 +7,7 @@ import contextvars
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -20,7 +21,10 @@ from returns.pointfree import bind
 from returns.result import Failure, Success
 
 from typefold import BatchError, Cancelled, Runtime, Truncated, ask, gather, progress, prompt, run
+from typefold.runtime import Request
 from typefold.runtime.engines.vllm import VllmEngine
+
+from .together import Together
 
 pytestmark = pytest.mark.engine
 
@@ -46,12 +50,6 @@ def number(thing: str) -> list[int]:
 @prompt(max_tokens=900, min_tokens=900, temperature=0)
 def drone(topic: str) -> str:
     return ask(f"Go on about {topic}.")
-
-
-def steps(runtime: Runtime, work: Callable[[], object]) -> int:
-    before = runtime.stats.steps
-    work()
-    return runtime.stats.steps - before
 
 
 def soon(holds: Callable[[], bool]) -> bool:
@@ -93,7 +91,20 @@ def test_rows_loop_recur_catch_and_use_blocks_as_plain_calls_do(runtime: Runtime
     assert rows == [contextvars.copy_context().run(program, thing) for thing in THINGS[:4]]
 
 
-def test_maps_runs_and_graphs_inside_rows_and_async_programs_join_the_batch(runtime: Runtime) -> None:
+def nth(times: int) -> Callable[[Request], bool]:
+    """Whether a request is the one so many times asked."""
+    asked = Counter[str]()
+
+    def last(request: Request) -> bool:
+        asked[str(request.prompt)] += 1
+        return asked[str(request.prompt)] == times
+
+    return last
+
+
+def test_maps_runs_and_graphs_inside_rows_and_async_programs_join_the_batch(
+    runtime: Runtime, together: Callable[..., Together]
+) -> None:
     def nested(things: list[str]) -> list[Any]:
         return [colour.map(things), run(colour, things), gather([colour.defer(thing) for thing in things])]
 
@@ -103,12 +114,12 @@ def test_maps_runs_and_graphs_inside_rows_and_async_programs_join_the_batch(runt
 
     pairs = [THINGS[at : at + 2] for at in range(0, len(THINGS), 2)]
     expected = colour.map(THINGS)
-    one = steps(runtime, lambda: nested(pairs[0]))
-    found: list[Any] = []
-    assert steps(runtime, lambda: found.extend(run(nested, pairs))) < 2 * one  # four rows
+    together(len(THINGS), nth(3))
+    found = run(nested, pairs)
     assert [each for row in found for each in row[0]] == expected
     assert all(row[0] == row[1] == row[2] for row in found)
-    assert [row[:2] for row in run(tasks, pairs)] == [row[0] for row in found]
+    together(len(THINGS) + len(pairs))
+    assert run(tasks, pairs) == [[*row[0], row[0][0]] for row in found]
 
 
 def test_streams_of_rows_take_the_input_as_rows_end_and_give_results_as_they_do(runtime: Runtime) -> None:
@@ -136,7 +147,7 @@ def test_streams_of_rows_take_the_input_as_rows_end_and_give_results_as_they_do(
     assert soon(lambda: runtime.stats.running == 0)
 
 
-def test_chains_of_futures_batch(runtime: Runtime) -> None:
+def test_chains_of_futures_batch(runtime: Runtime, together: Callable[..., Together]) -> None:
     async def collected() -> Any:
         futures = [colour.future(thing) for thing in THINGS]
         every: Any = Fold.collect(futures, FutureResult.from_value(()))
@@ -146,20 +157,19 @@ def test_chains_of_futures_batch(runtime: Runtime) -> None:
         chains: list[Any] = [flow(thing, colour.future, bind(colour.future)) for thing in THINGS]
         return Fold.collect(await asyncio.gather(*chains), IOSuccess(()))
 
-    expected = colour.map(THINGS)
-    one = steps(runtime, lambda: colour(THINGS[0]))
-    found: list[Any] = []
-    assert steps(runtime, lambda: found.append(asyncio.run(collected()))) < 2 * one + 2  # eight calls
-    assert found == [IOSuccess(tuple(expected))]
-    assert steps(runtime, lambda: found.append(asyncio.run(chained()))) < 4 * one + 4  # eight chains of two
-    assert found[1] == IOSuccess(tuple(colour.map(expected)))
+    expected = [colour(thing) for thing in THINGS]
+    again = [colour(each) for each in expected]
+    together(len(THINGS))
+    assert asyncio.run(collected()) == IOSuccess(tuple(expected))
+    seconds = {str(colour.render(each)) for each in ("red", "green", "blue")}
+    together(len(THINGS), lambda request: str(request.prompt) in seconds)
+    assert asyncio.run(chained()) == IOSuccess(tuple(again))
 
 
 def test_a_stream_is_read_while_a_batch_runs_and_both_are_whole(runtime: Runtime) -> None:
     with drone.using(max_tokens=40, min_tokens=40).stream("tea") as stream:
         first = next(stream)
         colours = colour.map(THINGS)
-        assert runtime.stats.running == 1 or stream.result()
         assert first + "".join(stream) == stream.result()
     assert colours == colour.map(THINGS)
 

@@ -62,7 +62,7 @@ sys.meta_path.insert(0, Refuse())
 
 
 def test_a_real_model_s_answers_are_replayed_without_it(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine: VllmEngine, model: str
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine: VllmEngine, exact: str
 ) -> None:
     monkeypatch.setattr(engine, "close", lambda: None)
 
@@ -70,7 +70,7 @@ def test_a_real_model_s_answers_are_replayed_without_it(
         return engine
 
     monkeypatch.setattr(runtimes, "engine_of", loaded)
-    monkeypatch.setenv("TYPEFOLD_MODEL", model)
+    monkeypatch.setenv("TYPEFOLD_MODEL", exact)
     pytester.makepyfile(program=PROGRAM, test_cast=TESTS)
     pytester.runpytest("--typefold-record", "-p", "no:hypothesispytest").assert_outcomes(passed=1)
     [file] = (pytester.path / "replay").iterdir()

@@ -3,8 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -13,12 +12,13 @@ from pydantic import BaseModel, Field
 from typefold import Prompt, Runtime, Truncated, ask, prompt
 from typefold.compiler import Message
 from typefold.runtime import Request
-from typefold.runtime.engine import Completion
 from typefold.runtime.engines.vllm import VllmEngine
+
+from .together import Together
 
 pytestmark = pytest.mark.engine
 
-UNICODE = Literal["日本語の灯台 😀", "naïve café — ☂", "plain"]
+UNICODE = Literal["日本語の灯台 😀", "naïve café — ☂", "one of many words"]
 
 
 class Character(BaseModel):
@@ -49,29 +49,6 @@ def mixed(topic: str) -> tuple[UNICODE, int | None, Annotated[list[Literal["é",
 def idle(engine: VllmEngine) -> bool:
     """Whether nothing of ours is left in the engine."""
     return not (engine.has_unfinished or engine._keys or engine._streamed or engine._deltas)
-
-
-def begin_with(count: int, engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the engine take its next step once it has so many requests, their grammars compiled and nothing cached.
-
-    In bfloat16 what shares a batch may turn a token: answers can be compared where batches are the same, step by step.
-    """
-    assert idle(engine)
-    assert engine._llm.reset_prefix_cache()
-    # Otherwise a request is in no batch before a thread beside has compiled its grammar.
-    grammars = engine._engine.engine_core.engine_core.structured_output_manager
-    monkeypatch.setattr(grammars, "_use_async_grammar_compilation", False)
-    begun = False
-
-    def step() -> Sequence[Completion]:
-        nonlocal begun
-        begun = begun or len(engine._keys) == count
-        if begun:
-            return VllmEngine.step(engine)
-        time.sleep(0.001)  # and the loop adds those that have come since
-        return []
-
-    monkeypatch.setattr(engine, "step", step)
 
 
 @pytest.mark.usefixtures("runtime")
@@ -146,15 +123,13 @@ def test_streamed_and_unstreamed_requests_that_are_equal_otherwise_end_alike(
 
 
 @pytest.mark.usefixtures("runtime")
-def test_streams_maps_and_plain_calls_share_a_batch(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    if engine.device != "cpu":
-        pytest.skip("vLLM makes its batches in a process of its own")
+def test_streams_maps_and_plain_calls_share_a_batch(engine: VllmEngine, together: Callable[..., Together]) -> None:
     planets, weather = [f"planet {number}" for number in range(8)], ["rain", "snow"]
-    begin_with(10, engine, monkeypatch)
+    together(10)
     streams = [make.stream(planet) for planet in planets]
     texts = tell.map(weather)
     characters = [stream.result() for stream in streams]
-    begin_with(10, engine, monkeypatch)
+    together(10)
     calls = [make.submit(planet) for planet in planets]
     streams_of_text = [tell.stream(kind) for kind in weather]
     assert characters == [call.result() for call in calls]

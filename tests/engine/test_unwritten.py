@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engine
 class Note(BaseModel):
     title: Annotated[str, Field(min_length=8, max_length=16)]
     code: Annotated[str, Field(pattern=r"^[A-Z<>|a-z_]{4,9}$")]
-    pages: int
+    pages: Annotated[int, Field(ge=0, le=999)]  # of any size, an answer may be cut off
 
 
 @prompt(temperature=1.0, max_tokens=200)

@@ -261,9 +261,18 @@ def test_token_ids_of_text_are_those_of_generate(engine: VllmEngine) -> None:
 
 
 def test_a_prefill_is_continued(engine: VllmEngine) -> None:
+    from vllm import SamplingParams
+
     prompt = (Message("user", "Count from one to five."), Message("assistant", "one, two, three,"))
-    outcome = answer(engine, Request(prompt=prompt, sampling={"temperature": 0}), max_tokens=3)
-    assert outcome.text.startswith(" four")
+    outcome = answer(engine, Request(prompt=prompt, sampling={"temperature": 0}), max_tokens=8)
+    [output] = engine._llm.chat(
+        [{"role": each.role, "content": each.content} for each in prompt],  # type: ignore[misc]
+        SamplingParams(max_tokens=8, temperature=0),
+        use_tqdm=False,
+        add_generation_prompt=False,
+        continue_final_message=True,
+    )
+    assert outcome.text == output.outputs[0].text
 
 
 def test_data_is_never_control(engine: VllmEngine) -> None:

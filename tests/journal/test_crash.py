@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.exact import exact_model
 from typefold import Journal, demo_model
 
 PROGRAM = Path(__file__).with_name("crash_program.py")
@@ -78,7 +79,8 @@ def test_twenty_kills_of_five_hundred_rows(tmp_path: Path) -> None:
 @pytest.mark.prove
 @pytest.mark.engine
 def test_twenty_kills_of_forty_rows_on_vllm(tmp_path: Path) -> None:
-    print(killed_and_resumed(tmp_path, rows=40, kills=20, model=str(demo_model())))
+    model = exact_model(demo_model(), tmp_path / "exact")
+    print(killed_and_resumed(tmp_path, rows=40, kills=20, model=str(model)))
 
 
 def test_a_program_that_ran_to_its_end_asks_nothing_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Running mypy with the plugin, in this process: a program in a folder goes in, errors come out.
+"""Running mypy with the plugin, in a process of its own: a program in a folder goes in, errors come out.
 
 The cache is kept between runs of the tests, so that libraries are checked once; mypy itself sees what has changed.
 """
@@ -16,6 +16,8 @@ from textwrap import dedent
 
 import pytest
 from mypy import api
+
+from tests.apart import apart
 
 _ERROR = re.compile(
     r"^(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): (?P<kind>error|note): (?P<message>.*?)(?:  \[(?P<code>[\w, -]+)\])?$"
@@ -79,7 +81,7 @@ class Project:
 
     def check(self, *names: str, options: tuple[str, ...] = ()) -> list[Error]:
         """mypy's errors over modules."""
-        out, err, status = api.run(self.arguments(*names, options=options))
+        out, err, status = apart(api.run, self.arguments(*names, options=options))
         assert status in (0, 1) and not err, out + err
         return list(errors(out))
 

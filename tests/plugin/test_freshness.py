@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
+from mypy import api
 from mypy.dmypy_server import Server
 from mypy.main import process_options
 from mypy.nodes import MypyFile
 
+from tests.apart import apart
 from typefold.mypy import hooks
 
 from .conftest import Error, Project, errors
@@ -87,6 +88,10 @@ def test_an_edit_two_modules_away_makes_errors_appear_and_go(project: Project) -
 
 
 def test_the_daemon_sees_an_edit_two_modules_away(project: Project) -> None:
+    apart(edit_and_ask_the_daemon, project)
+
+
+def edit_and_ask_the_daemon(project: Project) -> None:
     arguments = ["--config-file", "pyproject.toml", "--cache-dir", str(project.cache)]
     _, options = process_options(arguments, require_targets=False, server_options=True)
     server = Server(options, str(project.folder / "status"))
@@ -102,7 +107,16 @@ def test_workers_find_the_same(project: Project) -> None:
     edit_and_rerun(project, lambda: project.check("app.py", options=("-n", "2")), steps=3)
 
 
-def test_an_edit_of_a_body_makes_no_other_module_stale(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_of_a_body_makes_no_other_module_stale(project: Project) -> None:
+    project.write("models.py", MODELS)
+    project.write("app.py", APP)
+    for field, number, again in ((GOOD, 1, True), (GOOD, 2, False), ("size: Annotated[int, Field(ge=1)]", 2, True)):
+        project.write("inner.py", INNER.format(field=field, number=number))
+        assert ("app" in apart(looked_at, project.arguments("app.py"))) == again
+
+
+def looked_at(arguments: list[str]) -> list[str]:
+    """The modules that a run of mypy takes for stale."""
     checked: list[str] = []
     mark = hooks.TypefoldPlugin.get_additional_indirect_deps
 
@@ -110,14 +124,9 @@ def test_an_edit_of_a_body_makes_no_other_module_stale(project: Project, monkeyp
         checked.append(file.fullname)
         return mark(plugin, file)
 
-    monkeypatch.setattr(hooks.TypefoldPlugin, "get_additional_indirect_deps", recorded)
-    project.write("models.py", MODELS)
-    project.write("app.py", APP)
-    for field, number, again in ((GOOD, 1, True), (GOOD, 2, False), ("size: Annotated[int, Field(ge=1)]", 2, True)):
-        checked.clear()
-        project.write("inner.py", INNER.format(field=field, number=number))
-        project.check("app.py")
-        assert ("app" in checked) == again
+    hooks.TypefoldPlugin.get_additional_indirect_deps = recorded  # type: ignore[method-assign]
+    api.run(arguments)
+    return checked
 
 
 def test_a_type_given_to_a_runtime_is_looked_at_again_too(project: Project) -> None:

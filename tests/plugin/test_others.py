@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from mypy import api
 
+from tests.apart import apart
 from typefold.mypy import plugin
 
 from .conftest import Project
@@ -60,7 +61,7 @@ def test_code_that_does_not_use_typefold_has_no_new_errors(project_with: Callabl
     for plugins in ((), ("typefold.mypy",)):
         project = project_with(*plugins)
         options = ("-p", package, "--no-silence-site-packages", "--follow-imports=silent", "--no-warn-unused-ignores")
-        out, err, _ = api.run(project.arguments(options=options))
+        out, err, _ = apart(api.run, project.arguments(options=options))
         assert not err
         outputs.append(out)
     assert outputs[0] == outputs[1]

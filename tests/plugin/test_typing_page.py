@@ -9,22 +9,40 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from typefold.check import check
 from typefold.static.findings import CODES
 
-from .conftest import Project
+from .conftest import Error, Project
 from .typing_page import BY_THEMSELVES, CASES, page
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "typing.md"
 
 
-def test_the_page_shows_what_mypy_says(project: Project, project_with: Callable[..., Project]) -> None:
-    names = [f"case_{number}.py" for number in range(len(CASES))]
-    for name, case in zip(names, CASES, strict=True):
+NAMES = [f"case_{number}.py" for number in range(len(CASES))]
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> list[Error]:
+    """What mypy says of all cases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TYPEFOLD_MYPY_RAISE", "1")
+        patch.chdir(folder := tmp_path_factory.mktemp("cases"))
+        project = Project(folder, request.config.cache.mkdir("mypy"))
+        return project.check(*written(project))
+
+
+def written(project: Project) -> list[str]:
+    """The cases as files of a project."""
+    for name, case in zip(NAMES, CASES, strict=True):
         project.write(name, case.program)
-    errors = project.check(*names)
+    return NAMES
+
+
+def test_the_page_shows_what_mypy_says(errors: list[Error], project_with: Callable[..., Project]) -> None:
     said = [
-        (case, case.said(each for each in errors if each.file == name)) for name, case in zip(names, CASES, strict=True)
+        (case, case.said(each for each in errors if each.file == name)) for name, case in zip(NAMES, CASES, strict=True)
     ]
     assert {error.code for error in errors} == {case.code for case in CASES}
     alone = project_with()
@@ -35,12 +53,9 @@ def test_the_page_shows_what_mypy_says(project: Project, project_with: Callable[
     assert PAGE.read_text(encoding="utf-8") == made, "docs/typing.md is out of date; `make docs` writes it"
 
 
-def test_typefold_check_finds_the_same_but_for_what_takes_a_type_checker(project: Project) -> None:
-    names = [f"case_{number}.py" for number in range(len(CASES))]
-    for name, case in zip(names, CASES, strict=True):
-        project.write(name, case.program)
-    by_mypy = {(each.file, each.line, each.column, each.message, each.code) for each in project.check(*names)}
-    checked = check([Path(name) for name in names])
+def test_typefold_check_finds_the_same_but_for_what_takes_a_type_checker(project: Project, errors: list[Error]) -> None:
+    by_mypy = {(each.file, each.line, each.column, each.message, each.code) for each in errors}
+    checked = check([Path(name) for name in written(project)])
     found = {(each.path, each.line, each.column, each.message, each.code) for each in checked.findings}
     assert {each[-1] for each in by_mypy - found} == {"prompt-option", "prompt-example"}  # the types of their values
     assert {each[-1] for each in found - by_mypy} <= {"prompt-example"}  # another reason, at the same place
