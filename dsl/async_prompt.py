@@ -77,7 +77,7 @@ class AsyncPrompt(Later[P, R]):
     ) -> list[R]:
         """Ask for every row of arguments, as one batch; see `Prompt.starmap`."""
         plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(await answers_awaited(plan.rows((tuple(row), {}) for row in rows)))
+        return values(await answers_awaited(plan.spread(rows)))
 
     @property
     def safe(self) -> AsyncSafePrompt[P, R]:
@@ -136,4 +136,4 @@ class AsyncSafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
         plan = cast("AsyncSafePrompt[..., R]", self)._plan
-        return await answers_awaited(plan.rows((tuple(row), {}) for row in rows))
+        return await answers_awaited(plan.spread(rows))

@@ -206,6 +206,8 @@ def attempt(
             return make()
     except PromptUsageError:
         raise
+    except BadInput as error:
+        return error.at(function=function, row=row)
     except BaseException as error:  # of the arguments' own classes, say: the row fails, and no other
         if passes(error):
             raise

@@ -9,21 +9,18 @@ has imported its library.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-from typing_extensions import TypeAliasType
-
+from typefold.arguments import Parameters, names_of
 from typefold.compiler.contained import passes, said
 from typefold.compiler.guards import is_dict, is_list
 from typefold.errors import PromptUsageError
 
-__all__ = ["Unfit", "rows_of", "takes_none"]
+__all__ = ["Unfit", "refuse_no_rows", "rows_of", "spread"]
 
 _COLUMNS = {
     ("pandas", "Series"),
@@ -70,9 +67,10 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
         PromptUsageError: It is a whole table, whose columns would be taken for rows, or an array without a dimension.
     """
     if not _is_column(items):
+        refuse_no_rows(items, "map")
         yield from items
         return
-    required = not takes_none(function, skipped)
+    name = Parameters(function, skipped).first_required
     for read in _cells(items):
         try:
             value = read()
@@ -82,16 +80,88 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
             reason = f"the column's value here is none in Python ({said(error)})"
             yield Unfit(f"{reason}; convert the column, to text for instance, or drop such rows")
             continue
-        yield Unfit(_missing(function, skipped)) if required and value is None else value
+        yield (
+            value
+            if name is None or value is not None
+            else Unfit(
+                f"the column has no value here, and the parameter {name} takes no None; fill or drop such rows, or annotate it "
+                f"with `| None`"
+            )
+        )
+
+
+def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
+    """Rows of several arguments, each a tuple, a list or another iterable of them in their order.
+
+    Args:
+        rows: The rows.
+
+    Yields:
+        The arguments of a row, or an `Unfit` for a later row that holds none in order.
+
+    Raises:
+        PromptUsageError: These are no rows, or the first of them holds no arguments in order.
+    """
+    _is_column(rows)  # or a whole table
+    refuse_no_rows(rows, "starmap")
+    for number, row in enumerate(rows):
+        reason = _unspread(row)
+        if reason is None:
+            yield tuple(row)
+        elif number:
+            yield Unfit(reason)
+        else:
+            raise PromptUsageError(reason)
+
+
+def _unspread(row: object) -> str | None:
+    """Why a row can't be spread over parameters."""
+    kind = type(row).__name__
+    if isinstance(row, (str, bytes, bytearray)):
+        return f"a row of starmap is a tuple of arguments, and here is a {kind}; give (row,), or the rows to map"
+    if isinstance(row, Mapping):
+        return f"a row of starmap is a tuple of arguments, and here is a {kind}; give the rows to map_rows, which goes by names"
+    if isinstance(row, (set, frozenset)):
+        return f"a row of starmap is a tuple of arguments, and a {kind} has no order; give a tuple"
+    return (
+        None
+        if isinstance(row, Iterable)
+        else (f"a row of starmap is a tuple of arguments, and here is a {kind}; give (row,), or the rows to map")
+    )
+
+
+def refuse_no_rows(rows: object, verb: str) -> None:
+    """Refuse one value that is given for many rows, and rows without an order.
+
+    Args:
+        rows: What was given.
+        verb: `map`, `starmap`, `map_rows` or `gather`.
+
+    Raises:
+        PromptUsageError: It is a text, a mapping or a set, or can't be iterated.
+    """
+    kind = type(rows).__name__
+    if isinstance(rows, (str, bytes, bytearray)):
+        raise PromptUsageError(f"rows can't be taken from a {kind}, which is one value; give [value]")
+    if isinstance(rows, Mapping):
+        todo = "[row]" if verb == "map_rows" else "list(mapping.values())"
+        todo += ", or [row] to map_rows" if verb in ("map", "starmap") else ""
+        raise PromptUsageError(f"rows can't be taken from a {kind}, whose keys would be the rows; give {todo}")
+    if isinstance(rows, (set, frozenset)):
+        raise PromptUsageError(
+            f"rows can't be taken from a {kind}, which has no order for the results to be in; give sorted(rows) or a list"
+        )
+    if not isinstance(rows, Iterable) and not hasattr(rows, "__getitem__"):
+        raise PromptUsageError(f"rows can't be taken from a {kind}, which is no iterable of them; give a list")
 
 
 def _is_column(items: object) -> bool:
-    names = _names_of(items)
+    names = names_of(items)
     if table := names & _TABLES:
         [(library, kind)] = table
         raise PromptUsageError(
             f"rows can't be taken from a {kind} of {library}, which has several columns; give one, as in frame['text'], or "
-            f"zip several for starmap"
+            f"all of them to map_rows, which gives columns to parameters by name"
         )
     if getattr(items, "ndim", 1) == 0 and names & _COLUMNS:
         raise PromptUsageError(
@@ -102,7 +172,7 @@ def _is_column(items: object) -> bool:
 
 def _cells(column: Any) -> Iterator[Callable[[], Any]]:
     """What reads each cell of a column."""
-    libraries = {library for library, _ in _names_of(column)}
+    libraries = {library for library, _ in names_of(column)}
     if "pandas" in libraries:
         held = getattr(column, "iloc", column)  # an index and an array have none, and know places only
         for row, absent in enumerate(column.isna()):
@@ -117,53 +187,9 @@ def _read(column: Any, row: int, as_plain: Callable[[Any], Any]) -> Any:
     return as_plain(column[row])
 
 
-def takes_none(function: Callable[..., object], skipped: int = 0) -> bool:
-    """Whether a function's first parameter may be `None`, as far as its annotation tells.
-
-    Args:
-        function: The function.
-        skipped: How many parameters have their arguments already.
-    """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())[skipped:]
-        return not parameters or _admits_none(_hint_of(function, parameters[0]))
-    except Exception:  # a name that is not defined yet, a callable without a signature: nothing is known
-        return True
-
-
-def _missing(function: Callable[..., object], skipped: int = 0) -> str:
-    """What to say of a row without a value."""
-    parameter = list(inspect.signature(function).parameters.values())[skipped]
-    return (
-        f"the column has no value here, and the parameter {parameter.name} takes no None; fill or drop such rows, or "
-        f"annotate it with `| None`"
-    )
-
-
-def _hint_of(function: Callable[..., object], parameter: inspect.Parameter) -> Any:
-    plain = inspect.unwrap(function)
-    while isinstance(plain, partial):
-        plain = inspect.unwrap(plain.func)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # of anything
-    where = plain if hasattr(plain, "__annotations__") else getattr(plain, "__call__", plain)  # noqa: B004  # an object
-    return get_type_hints(where).get(parameter.name, Any)
-
-
-def _admits_none(hint: Any) -> bool:
-    if isinstance(hint, TypeAliasType):
-        return _admits_none(hint.__value__)
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        return any(map(_admits_none, get_args(hint)))
-    if origin is Annotated:
-        return _admits_none(get_args(hint)[0])
-    if origin is Literal:
-        return None in get_args(hint)
-    return hint in (None, NoneType, Any, object) or isinstance(hint, TypeVar)
-
-
 def _plain(value: Any) -> Any:
     """A numpy scalar, or one of pandas, as Python has it."""
-    names = _names_of(value)
+    names = names_of(value)
     if ("numpy", "generic") in names:
         return _moment(value) if value.dtype.kind in "mM" else value.item()
     if ("numpy", "ndarray") in names:
@@ -203,9 +229,4 @@ def _nested(value: Any) -> Any:
 
 def _of_polars(value: Any) -> Any:
     """A list in a cell of polars' is a Series."""
-    return value.to_list() if ("polars", "Series") in _names_of(value) else value
-
-
-def _names_of(value: object) -> set[tuple[str, str]]:
-    """The library and the name of each class that a value is of."""
-    return {(each.__module__.partition(".")[0], each.__name__) for each in type(value).__mro__}
+    return value.to_list() if ("polars", "Series") in names_of(value) else value

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get_type_hints
 
+from typefold.arguments import Parameters
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
 from typefold.compiler.errors import describe
 from typefold.compiler.measure import refuse_endless
@@ -22,6 +23,7 @@ from typefold.compiler.templates import PromptTemplate
 from typefold.errors import PromptUsageError
 from typefold.forms import form_of
 from typefold.messages import Asked, Frame, RawPrompt, ask, current_frame
+from typefold.runtime import BadInput
 
 if TYPE_CHECKING:
     from typefold.calls import Form
@@ -187,14 +189,30 @@ class Definition(Generic[R]):
             return ""
         return "; of a class method, only calls work where @classmethod stands above @prompt: write it below"
 
-    def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
+    @cached_property
+    def parameters(self) -> Parameters:
+        """What its parameters take, as far as their annotations are defined when it is first called."""
+        return Parameters(self.function, namespace=self.namespace)
+
+    def messages(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], parameters: Parameters | None = None
+    ) -> tuple[Message, ...] | RawPrompt:
         """What the body asks for these arguments.
 
+        Args:
+            args: Positional arguments.
+            kwargs: Arguments by name.
+            parameters: What they are compared with, where that is not what was found at the first call.
+
         Raises:
+            BadInput: An argument is not of its parameter's type.
             PromptUsageError: The body does something other than return what `ask` gave.
             Exception: Whatever the body raises.
         """
-        frame = Frame(self.name, self.bind(args, kwargs), self.template)
+        arguments = self.bind(args, kwargs)
+        if (reason := (parameters or self.parameters).unfit(arguments)) is not None:
+            raise BadInput(function=self.name, reason=reason)
+        frame = Frame(self.name, arguments, self.template)
         token = current_frame.set(frame)
         try:
             returned = self.function(*args, **kwargs)
@@ -223,9 +241,10 @@ class Definition(Generic[R]):
             PromptUsageError: An example whose arguments or value don't fit the function.
         """
         turns: list[Message] = []
+        known = Parameters(self.function, namespace=self.namespace)  # at decoration, names may be missing still
         for item in examples:
             try:
-                asked = self.messages(*self._spread(item.arguments))
+                asked = self.messages(*self._spread(item.arguments), known)
                 answer = kind.encode(item.value)
                 if kind.decode(answer) != item.value:
                     raise ValueError("the value would not come back as it is")

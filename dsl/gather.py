@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar, cast, overload
 from returns.result import Failure, Result
 
 from typefold.calls import values
+from typefold.columns import refuse_no_rows
 from typefold.deferred import Deferred, is_deferred, refuse_in_body, settle, value_of
 from typefold.errors import PromptUsageError
 from typefold.runtime import PromptError
@@ -189,6 +190,8 @@ gather = Gather()
 def _taken(items: tuple[Any, ...]) -> tuple[list[Deferred[Any]], bool]:
     """The deferred values, and whether they came as one iterable."""
     as_list = len(items) == 1 and isinstance(items[0], Iterable)
+    if as_list:
+        refuse_no_rows(items[0], "gather")
     nodes = list(cast("Iterable[Any]", items[0])) if as_list else list(items)
     for index, node in enumerate(nodes):
         if not is_deferred(node):

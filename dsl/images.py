@@ -1,11 +1,14 @@
 """Images for messages: from files, bytes and Pillow's images.
 
 What is read here is whole: a file that Pillow can't decode is found while the message is made, so the error is that of its
-own row and names the file. Pillow is imported when there is an image to read (extra `images`; vLLM brings it).
+own row and names the file. A path out of the data may name anything, so only regular files are opened, and of a file or
+a picture no more is read than a limit allows. Pillow is imported when there is an image to read (extra `images`; vLLM brings it).
 """
 
 from __future__ import annotations
 
+import os
+import stat
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,6 +24,9 @@ __all__ = ["ImageSource", "image", "is_image_source"]
 ImageSource: TypeAlias = "Image | PillowImage | Path | bytes"
 """What can stand in a message as an image."""
 
+LARGEST_FILE = 64 << 20
+"""The most bytes that the file of an image may have."""
+
 _PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}  # modes that PNG keeps as they are
 
 
@@ -33,7 +39,8 @@ def image(source: ImageSource | str) -> Image:
 
     Raises:
         OSError: There is no such file, or it can't be read.
-        ValueError: It is no image that Pillow can decode.
+        ValueError: It is no image that Pillow can decode, no regular file, larger than 64 MiB or has more pixels
+            than `PIL.Image.MAX_IMAGE_PIXELS`.
         PromptUsageError: Pillow is not installed, or this is none of these.
 
     Example:
@@ -42,8 +49,10 @@ def image(source: ImageSource | str) -> Image:
         [image 64x48 png]
     """
     if isinstance(source, (str, Path)):
-        return _checked(Path(source).read_bytes(), str(source))
+        return _checked(_read(Path(source)), str(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
+        if memoryview(source).nbytes > LARGEST_FILE:
+            raise _too_large("bytes")
         return _checked(bytes(source), "bytes")
     if not isinstance(source, Image) and _is_pillow_image(source):
         return _as_png(source)
@@ -62,6 +71,61 @@ def _is_pillow_image(value: Any) -> bool:
     return any(each.__module__ == "PIL.Image" and each.__name__ == "Image" for each in type(value).__mro__)
 
 
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file of limited size. Never waits for a FIFO or a terminal, and opens no device."""
+    _check_file(path, os.stat(path))
+    # Another file may stand there by now: so it is opened without waiting, and looked at again.
+    opened = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
+    )
+    with open(opened, "rb") as file:
+        _check_file(path, os.fstat(opened))
+        data = file.read(LARGEST_FILE + 1)  # it may be growing
+    if len(data) > LARGEST_FILE:
+        raise _too_large(str(path))
+    return data
+
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _check_file(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise ValueError(f"{path}: an image is read from a regular file, and this is {kind}")
+    if found.st_size > LARGEST_FILE:
+        raise _too_large(str(path))
+
+
+def _too_large(name: str) -> ValueError:
+    return ValueError(
+        f"{name}: larger than the {LARGEST_FILE >> 20} MiB that an image may have; make it smaller, or open it with Pillow "
+        f"and give the picture"
+    )
+
+
+def _has_too_many(picture: Any) -> bool:
+    """Whether a picture has more pixels than Pillow warns of, as its user has set it."""
+    from PIL import Image as Pillow
+
+    return Pillow.MAX_IMAGE_PIXELS is not None and picture.width * picture.height > Pillow.MAX_IMAGE_PIXELS
+
+
+def _too_many(name: str) -> ValueError:
+    from PIL import Image as Pillow
+
+    return ValueError(
+        f"{name}: more than the {Pillow.MAX_IMAGE_PIXELS:,} pixels that an image may have (PIL.Image.MAX_IMAGE_PIXELS); make "
+        f"it smaller"
+    )
+
+
 def _checked(data: bytes, name: str) -> Image:
     """The bytes of a file, once Pillow has decoded all of them."""
     try:
@@ -71,8 +135,12 @@ def _checked(data: bytes, name: str) -> Image:
         raise PromptUsageError("reading images needs Pillow: pip install 'typefold[images]'") from None
     try:
         with Pillow.open(BytesIO(data)) as opened:
+            if _has_too_many(opened):
+                raise Pillow.DecompressionBombError
             opened.load()
             return Image(data, str(opened.format).lower(), opened.width, opened.height)
+    except Pillow.DecompressionBombError as error:
+        raise _too_many(name) from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{name}: not an image that can be read (no format that Pillow knows)") from error
     except Exception as error:  # decoders raise what they like
@@ -83,6 +151,8 @@ def _as_png(picture: Any) -> Image:
     """An image of Pillow's as the same pixels in a file."""
     from PIL import ImageOps
 
+    if _has_too_many(picture):
+        raise _too_many("a picture")
     try:
         upright = ImageOps.exif_transpose(picture)  # a PNG would not say how it is turned
         # 32 bits a pixel are those of a file with 16, as older versions of Pillow read it.

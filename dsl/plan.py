@@ -8,26 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 from typefold.calls import Call, attempt, with_shape
-from typefold.columns import Unfit, rows_of
+from typefold.columns import Unfit, rows_of, spread
 from typefold.compiler import Explanation, Message, OutputType, WireFormat
 from typefold.compiler.explain import explain
 from typefold.deferred import is_deferred
 from typefold.definition import Definition, Example
 from typefold.errors import PromptUsageError
+from typefold.mailbox import row_index
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options
 from typefold.runtime import BadInput, PromptError
 from typefold.selection import named
 
-__all__ = ["Arguments", "Plan"]
+__all__ = ["Plan"]
 
 R = TypeVar("R")
-
-Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
-"""Positional and keyword arguments of one call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +162,7 @@ class Plan(Generic[R]):
             TypeError: The arguments don't fit the function.
         """
         self.bind(args, kwargs)
-        return self.attempt(args, kwargs, None)
-
-    def rows(self, rows: Iterable[Arguments]) -> Iterator[Call[R] | PromptError]:
-        """A call, or an error, for each row of arguments, made as it is taken."""
-        return (self.attempt(args, kwargs, row) for row, (args, kwargs) in enumerate(rows))
+        return self.attempt(args, kwargs, row_index())
 
     def mapped(
         self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -179,6 +173,14 @@ class Plan(Generic[R]):
                 yield BadInput(function=self.name, row=row, reason=item.reason)
             else:
                 yield self.attempt((item, *args), kwargs, row)
+
+    def spread(self, rows: Iterable[Any]) -> Iterator[Call[R] | PromptError]:
+        """A call, or an error, for each row of several arguments in their order."""
+        for row, args in enumerate(spread(rows)):
+            if isinstance(args, Unfit):
+                yield BadInput(function=self.name, row=row, reason=args.reason)
+            else:
+                yield self.attempt(args, {}, row)
 
     def sampled(self, calls: Iterable[Call[R] | PromptError], n: int) -> Iterator[Call[R] | PromptError]:
         """`n` calls for each row's call, or as often its error; the row's message is made once."""

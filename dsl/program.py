@@ -19,9 +19,10 @@ from typing import Any, Concatenate, TypeVar, overload
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeVarTuple, Unpack
 
+from typefold.arguments import Parameters
 from typefold.batch import in_order
 from typefold.calls import values
-from typefold.columns import Unfit, rows_of
+from typefold.columns import Unfit, rows_of, spread
 from typefold.errors import PromptUsageError
 from typefold.places import name_of
 from typefold.progress import Progress, length
@@ -141,7 +142,7 @@ class Run:
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
         """
-        return values(_all(function, (tuple(row) for row in rows), window, key, length(rows)))
+        return values(_all(function, _fit(function, spread(rows)), window, key, length(rows)))
 
     @overload
     def safe(
@@ -291,12 +292,21 @@ def _watched(
 
 
 def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tuple[Any, ...] | BadInput]:
-    """Rows of one argument; of a column its cells, and an error for one that can't be an argument."""
-    for row, cell in enumerate(rows_of(rows, function)):
-        if isinstance(cell, Unfit):
-            yield BadInput(function=name_of(function), row=row, reason=cell.reason)
+    """Rows of one argument; of a column its cells."""
+    return _fit(function, (cell if isinstance(cell, Unfit) else (cell,) for cell in rows_of(rows, function)))
+
+
+def _fit(
+    function: Callable[..., Any], rows: Iterable[tuple[Any, ...] | Unfit]
+) -> Generator[tuple[Any, ...] | BadInput]:
+    """Rows of arguments, and an error for one with a missing value where none is taken, or with none at all."""
+    parameters = Parameters(function)
+    for row, arguments in enumerate(rows):
+        reason = arguments.reason if isinstance(arguments, Unfit) else parameters.missing(arguments)
+        if reason is None and not isinstance(arguments, Unfit):
+            yield arguments
         else:
-            yield (cell,)
+            yield BadInput(function=name_of(function), row=row, reason=reason or "")
 
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:

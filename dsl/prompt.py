@@ -82,7 +82,7 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.rows((tuple(row), {}) for row in rows), length(rows)))
+        return values(answers(plan.spread(rows), length(rows)))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and get the answer while it is written; the request is sent at once.
@@ -186,7 +186,7 @@ class SafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.rows((tuple(row), {}) for row in rows), length(rows))
+        return answers(plan.spread(rows), length(rows))
 
 
 class PromptDecorator:

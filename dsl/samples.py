@@ -97,7 +97,7 @@ class Samples(_Drawn[P, R]):
             BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
         drawn = cast("Samples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(values(answers(calls, drawn._total(rows))))
 
     @property
@@ -132,7 +132,7 @@ class SafeSamples(_Drawn[P, R]):
     ) -> list[list[Result[R, PromptError]]]:
         """The samples of every row of arguments, all as one batch; a `Result` for each."""
         drawn = cast("SafeSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(answers(calls, drawn._total(rows)))
 
 
@@ -162,7 +162,7 @@ class AsyncSamples(_Drawn[P, R]):
     ) -> list[list[R]]:
         """The samples of every row of arguments, all as one batch; see `Samples.starmap`."""
         drawn = cast("AsyncSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(values(await answers_awaited(calls)))
 
     @property
@@ -197,7 +197,7 @@ class AsyncSafeSamples(_Drawn[P, R]):
     ) -> list[list[Result[R, PromptError]]]:
         """The samples of every row of arguments, all as one batch; a `Result` for each."""
         drawn = cast("AsyncSafeSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.rows((tuple(row), {}) for row in rows), drawn._n)
+        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(await answers_awaited(calls))
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from returns.result import Failure, Result, Success
 
 from typefold import BadInput, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
-from typefold.columns import Unfit, rows_of, takes_none
+from typefold.columns import Unfit, rows_of
 from typefold.records.calling import arrow_form
 from typefold.records.inputs import Inputs
 from typefold.records.target import Parameter, Target
@@ -87,12 +87,6 @@ def lambda_like(thing: str) -> str:
     return thing
 
 
-def test_a_none_in_a_plain_list_is_what_it_was() -> None:
-    unsure: Any = [None]
-    with Runtime(ScriptedEngine(answers=echo)):
-        assert name.map(unsure) == ["None"]
-
-
 def test_cells_are_plain_python_values() -> None:
     assert kinds(pd.Series([1, 2])) == kinds(pl.Series([1, 2])) == kinds(arrow.array([1, 2])) == [(int, 1), (int, 2)]
     assert kinds(np.array([1, 2])) == kinds(pd.Series([np.int64(1), np.int64(2)], dtype=object)) == [(int, 1), (int, 2)]
@@ -157,15 +151,16 @@ def test_an_array_without_a_dimension_is_refused() -> None:
         run(str, np.array(3))
 
 
-def test_what_takes_none_is_read_from_the_annotation() -> None:
+def test_a_column_is_read_by_the_first_parameter_that_is_free() -> None:
     def untyped(thing) -> None: ...  # type: ignore[no-untyped-def]  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
-
-    assert takes_none(untyped) and takes_none(maybe) and takes_none(len)  # pyright: ignore[reportUnknownArgumentType]
-    assert not takes_none(name) and not takes_none(name.sample(2))
 
     def either(thing: Literal["a", None]) -> None: ...
 
-    assert takes_none(either) and takes_none(partial(maybe, sep="-")) and not takes_none(partial(partial(name)))
+    column = pd.Series([None])
+    takers: list[Callable[..., object]] = [untyped, maybe, len, either, partial(maybe, sep="-")]  # pyright: ignore[reportUnknownVariableType]
+    assert [list(rows_of(column, taker)) for taker in takers] == [[None]] * 5
+    for other in (name, name.sample(2), partial(partial(name))):
+        assert isinstance(next(rows_of(column, other)), Unfit)
 
 
 RESULTS: list[Result[Character, PromptError]] = [

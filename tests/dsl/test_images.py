@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -212,3 +214,56 @@ def test_the_test_kit_and_programs_take_images(path: Path) -> None:
 def test_pillow_is_imported_for_images_alone() -> None:
     code = "import sys, typefold; typefold.user('x'); assert 'PIL' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_an_image_is_read_from_a_regular_file_of_limited_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fifo, link, large = tmp_path / "fifo.png", tmp_path / "link.png", tmp_path / "large.png"
+    os.mkfifo(fifo)
+    link.symlink_to("/dev/zero")
+    with large.open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    for path, words in {
+        fifo: "an image is read from a regular file, and this is a FIFO",
+        link: "an image is read from a regular file, and this is a device",
+        tmp_path: "an image is read from a regular file, and this is a directory",
+        large: "larger than the 64 MiB that an image may have; make it smaller",
+    }.items():
+        with pytest.raises(ValueError, match=f"{path.name}: {words}"):
+            image(path)
+    with pytest.raises(ValueError, match="bytes: larger than the 64 MiB"):
+        image(bytes((64 << 20) + 1))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 99)
+    for size in ((10, 10), (100, 100)):  # of the second, Pillow itself says no
+        with (
+            pytest.raises(ValueError, match=r"bytes: more than the 99 pixels .*; make it smaller"),
+            warnings.catch_warnings(action="ignore"),
+        ):
+            image(held(Image.new("L", size)))
+    with pytest.raises(ValueError, match="a picture: more than the 99 pixels"):
+        image(Image.new("L", (10, 10)))
+
+
+def test_a_file_that_changes_while_it_is_read_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "red.png"
+    RED.save(path)
+    really = os.stat
+
+    def meanwhile(name: Any) -> os.stat_result:
+        found = really(name)
+        path.unlink()
+        os.mkfifo(path)
+        return found
+
+    monkeypatch.setattr("typefold.images.os.stat", meanwhile)
+    with pytest.raises(ValueError, match="this is a FIFO"):
+        image(path)
+
+
+def test_a_fifo_costs_its_row_and_no_other(tmp_path: Path, path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    with Runtime(ScriptedEngine(answers=lambda request: "ok")):
+        first, second, third = describe.safe.map([path, tmp_path / "fifo.png", path])
+    assert (first.unwrap(), third.unwrap()) == ("ok", "ok")
+    assert isinstance(second.failure(), BadInput) and "this is a FIFO" in str(second.failure())

@@ -1,0 +1,309 @@
+"""Arguments, compared with the annotations of their parameters: without coercion, in a fraction of a microsecond each.
+
+A parameter's annotation is compiled once into classes, literal values and other tests. Plain classes are compared by
+`isinstance`; of a container the container alone, not its items; an annotation of which nothing can be told takes anything.
+A missing value (`None`, and what frames have in its place: NaN, NaT, NA) fits only where the annotation admits it.
+
+The numbers of numpy fit where Python's do, an `int` fits a `float`, and defaults are not compared. Left out: validation,
+which is the business of the types themselves.
+"""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+from functools import partial, reduce
+from types import NoneType, UnionType
+from typing import Annotated, Any, ForwardRef, Literal, LiteralString, NewType, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from typing_extensions import (
+    Format,
+    TypeAliasType,
+    get_annotations,
+    get_protocol_members,
+    get_type_hints,
+    is_protocol,
+    is_typeddict,
+)
+
+from typefold.compiler.errors import describe
+
+__all__ = ["Parameters", "is_missing", "names_of"]
+
+_Test = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What an annotation takes: instances of classes, and what passes one of the tests.
+
+    Attributes:
+        classes: For `isinstance`.
+        tests: Asked where that says no.
+    """
+
+    classes: tuple[type[Any], ...] = ()
+    tests: tuple[_Test, ...] = ()
+
+    def __or__(self, other: _Taken) -> _Taken:
+        return _Taken(self.classes + other.classes, self.tests + other.tests)
+
+    def takes(self, value: object) -> bool:
+        """Whether a value fits."""
+        return isinstance(value, self.classes) or any(test(value) for test in self.tests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """One parameter of which something is known."""
+
+    name: str
+    hint: Any
+    taken: _Taken
+    default: object
+    spread: Callable[[Any], Iterable[Any]] | None
+
+
+class Parameters:
+    """The parameters of a function, for comparing arguments with them.
+
+    Args:
+        function: The function; one that is wrapped is looked through.
+        skipped: How many of its first parameters have their arguments already.
+        namespace: Names that annotations kept as text may hold, apart from the function's globals.
+    """
+
+    def __init__(
+        self, function: Callable[..., object], skipped: int = 0, namespace: Mapping[str, Any] | None = None
+    ) -> None:
+        self._known: dict[str, _Parameter] = {}
+        self._names: list[str] = []
+        try:
+            given = list(inspect.signature(function).parameters.values())[skipped:]
+            hint_of = _hints(function, namespace or {})
+        except Exception:  # a callable without a signature: nothing is known
+            return
+        for each in given:
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD):
+                self._names.append(each.name)
+            try:
+                hint = hint_of(each.name)
+                taken = _taken(hint)
+            except Exception:  # a name that is not defined yet, an annotation that is no type
+                continue
+            if taken is not None:
+                self._known[each.name] = _Parameter(each.name, hint, taken, each.default, _SPREAD.get(each.kind))
+
+    def unfit(self, arguments: Mapping[str, Any]) -> str | None:
+        """Why arguments don't fit, and what to write; `None` where they do.
+
+        Args:
+            arguments: The arguments by the names of their parameters.
+        """
+        for name, each in self._known.items():
+            if name not in arguments:
+                continue
+            value = arguments[name]
+            if each.spread is None:
+                if not each.taken.takes(value) and value is not each.default:
+                    return _said(each, value)
+            else:
+                for part in each.spread(value):
+                    if not each.taken.takes(part):
+                        return _said(each, part)
+        return None
+
+    def missing(self, arguments: Iterable[Any]) -> str | None:
+        """Why one of the first arguments, in their places, is a missing value that its parameter does not take.
+
+        Args:
+            arguments: Positional arguments.
+        """
+        for name, value in zip(self._names, arguments, strict=False):
+            if is_missing(value) and (each := self._known.get(name)) and not each.taken.takes(value):
+                return None if value is each.default else _said(each, value)
+        return None
+
+    @property
+    def first_required(self) -> str | None:
+        """The name of the first parameter, if that takes no `None`."""
+        each = self._known.get(self._names[0]) if self._names else None
+        return None if each is None or each.taken.takes(None) else each.name
+
+
+_SPREAD: dict[Any, Callable[[Any], Iterable[Any]]] = {
+    inspect.Parameter.VAR_POSITIONAL: lambda values: values,
+    inspect.Parameter.VAR_KEYWORD: lambda values: values.values(),
+}
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value stands for one that is missing: `None`, NaN, and NaT and NA of pandas and numpy.
+
+    Example:
+        >>> is_missing(None), is_missing(float("nan")), is_missing(0.0), is_missing("")
+        (True, True, False, False)
+    """
+    if value is None:
+        return True
+    kind = type(value).__name__
+    if kind in ("NAType", "NaTType"):
+        return True
+    return (
+        isinstance(value, float) or kind in ("datetime64", "timedelta64", "float32", "float16")
+    ) and value != value  # true of NaN alone
+
+
+def names_of(value: object) -> set[tuple[str, str]]:
+    """The library and the name of each class that a value is of, told without an import."""
+    return {(each.__module__.partition(".")[0], each.__name__) for each in type(value).__mro__}
+
+
+def _hints(function: Callable[..., object], namespace: Mapping[str, Any]) -> Callable[[str], Any]:
+    """What evaluates the annotation of a parameter; `Any` where it has none. One that can't be leaves the others alone."""
+    plain: Any = inspect.unwrap(function)
+    while isinstance(plain, partial):
+        plain = inspect.unwrap(plain.func)
+    if not hasattr(plain, "__annotations__"):
+        plain = getattr(plain, "__call__", plain)  # noqa: B004  # an object that is called
+    annotations = get_annotations(plain, format=Format.FORWARDREF)
+    space = getattr(plain, "__globals__", {})
+    local = dict(namespace) | {each.__name__: each for each in getattr(plain, "__type_params__", ())}
+
+    def evaluated(name: str) -> Any:
+        if name not in annotations:
+            return Any
+        holder = type("_", (), {"__annotations__": {name: annotations[name]}, "__module__": plain.__module__})
+        return get_type_hints(holder, globalns=space, localns=local, include_extras=True)[name]
+
+    return evaluated
+
+
+def _taken(hint: Any) -> _Taken | None:
+    """What a type takes; `None` for anything, and for a type of which nothing can be told."""
+    if isinstance(hint, TypeAliasType) or isinstance(get_origin(hint), TypeAliasType):
+        return _taken(getattr(hint, "__value__", None) or get_origin(hint).__value__)
+    if isinstance(hint, NewType):
+        return _taken(hint.__supertype__)
+    if isinstance(hint, TypeVar):
+        parts = hint.__constraints__ or ((hint.__bound__,) if hint.__bound__ is not None else ())
+        return _any_of(parts) if parts and not isinstance(hint.__bound__, (str, ForwardRef)) else None
+    if hint is None or hint is NoneType:
+        return _Taken((NoneType,))
+    if hint is LiteralString:
+        return _Taken((str,))
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _taken(get_args(hint)[0])
+    if origin in (Union, UnionType):
+        return _any_of(get_args(hint))
+    if origin is Literal:
+        return _Taken(tests=(partial(_is_one_of, get_args(hint)),))
+    if origin is type:
+        return _Taken((type,))
+    kind = hint if origin is None else origin
+    return _of_class(kind) if isinstance(kind, type) else None
+
+
+def _any_of(hints: Iterable[Any]) -> _Taken | None:
+    each = [_taken(hint) for hint in hints]
+    known = [taken for taken in each if taken is not None]
+    return reduce(_Taken.__or__, known) if len(known) == len(each) else None
+
+
+def _of_class(kind: type[Any]) -> _Taken | None:
+    if kind is object or kind is Any:
+        return None
+    if is_typeddict(kind):
+        return _Taken((dict,))
+    if issubclass(kind, BaseModel):  # Box(...) fits Box[int], of which it is no instance
+        return _Taken((kind.__pydantic_generic_metadata__["origin"] or kind,))
+    if is_protocol(kind) or kind.__module__ == "typing" or hasattr(kind, "__get_pydantic_core_schema__"):
+        return _by_members(kind)
+    if kind in (float, complex):
+        wider = (int, float) if kind is float else (int, float, complex)
+        return _Taken(wider, (partial(_is_numpy, numbers.Real if kind is float else numbers.Complex),))
+    if kind is int:
+        return _Taken((int,), (partial(_is_numpy, numbers.Integral),))
+    if kind is bool:
+        return _Taken((bool,), (lambda value: ("numpy", "bool") in names_of(value) or ("numpy", "bool_") in names_of(value),))  # fmt: skip
+    if kind in (date, datetime):  # NaT says that it is one
+        return _Taken(tests=(lambda value: isinstance(value, kind) and not is_missing(value),))
+    return _Taken((kind,))
+
+
+def _by_members(kind: type[Any]) -> _Taken:
+    """Of protocols and of marks such as `EmailStr`, which have no instances of their own: all but a missing value."""
+    members = get_protocol_members(kind) if is_protocol(kind) else {"a missing value has no such attribute"}
+    return _Taken(tests=(lambda value: not is_missing(value) or all(hasattr(value, name) for name in members),))
+
+
+def _is_one_of(choices: tuple[Any, ...], value: object) -> bool:
+    return any(
+        value is choice
+        or (
+            (isinstance(value, type(choice)) or _is_numpy(numbers.Integral, value))
+            and isinstance(value, bool) == isinstance(choice, bool)
+            and bool(value == choice)
+        )
+        for choice in choices
+    )
+
+
+def _is_numpy(kind: type[Any], value: object) -> bool:
+    """Whether it is a number of numpy's, of a kind; NaN is one that is missing only where no fraction is taken."""
+    return isinstance(value, kind) and ("numpy", "generic") in names_of(value)
+
+
+def _said(parameter: _Parameter, value: object) -> str:
+    """What came, what is taken and what to write."""
+    name, wanted, kind = parameter.name, describe(parameter.hint), type(value)
+    if is_missing(value):
+        if value is not None and parameter.taken.takes(None):
+            return f"{name} is {value!s}, a missing value, and the parameter takes {wanted}; give None for it"
+        what = "None" if value is None else f"{value!s}, a missing value"
+        return (
+            f"{name} is {what}, and the parameter takes {wanted}; fill or drop such rows, or annotate it with `| None`"
+        )
+    shown = f" ({_short(value)})" if isinstance(value, (str, bytes, int, float, Enum)) else ""
+    return f"{name} takes {wanted}, and here is a {kind.__name__}{shown}; {_remedy(parameter.hint, value)}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _remedy(hint: Any, value: object) -> str:
+    """What to write, for the class that is most likely meant."""
+    kinds = [part for part in _alternatives(hint) if isinstance(part, type) and part is not NoneType]
+    kind = kinds[0] if kinds else None
+    name = getattr(kind, "__name__", "")
+    if kind is None:
+        return "give one of these"
+    if isinstance(value, dict):
+        if issubclass(kind, BaseModel):
+            return f"write {name}.model_validate(...)"
+        if is_dataclass(kind):
+            return f"write {name}(**...)"
+    if issubclass(kind, (str, int, float, list, tuple, set, frozenset, Enum)) or kind.__module__ == "pathlib":
+        return f"write {name}(...) if that is what is meant"
+    if issubclass(kind, date) and isinstance(value, str):
+        return f"write {name}.fromisoformat(...)"
+    return f"give a {name}"
+
+
+def _alternatives(hint: Any) -> list[Any]:
+    """The classes of a union, or the one that it is."""
+    if isinstance(hint, TypeAliasType):
+        return _alternatives(hint.__value__)
+    if get_origin(hint) is Annotated:
+        return _alternatives(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return [part for each in get_args(hint) for part in _alternatives(each)]
+    return [get_origin(hint) or hint]
