@@ -19,7 +19,7 @@ from typefold.compiler import (
 from typefold.deferred import Deferred
 from typefold.definition import Example, example
 from typefold.demo_model import demo_model
-from typefold.errors import BatchError, NoRuntime, PromptUsageError
+from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
 from typefold.frames import to_frame
 from typefold.gather import gather
 from typefold.images import image
@@ -65,6 +65,7 @@ __all__ = [
     "DecodeError",
     "Deferred",
     "EngineFailed",
+    "EngineLoadError",
     "Example",
     "FinishReason",
     "Grammar",

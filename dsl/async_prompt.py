@@ -68,7 +68,7 @@ class AsyncPrompt(Later[P, R]):
     ) -> list[R]:
         """Ask for every item, as one batch; see `Prompt.map`."""
         plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(await answers_awaited(plan.mapped(items, args, kwargs)))
+        return values(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures))
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -77,7 +77,7 @@ class AsyncPrompt(Later[P, R]):
     ) -> list[R]:
         """Ask for every row of arguments, as one batch; see `Prompt.starmap`."""
         plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(await answers_awaited(plan.spread(rows)))
+        return values(await answers_awaited(plan.spread(rows), plan.options.max_failures))
 
     @property
     def safe(self) -> AsyncSafePrompt[P, R]:
@@ -127,7 +127,7 @@ class AsyncSafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every item, as one batch; a `Result` for each, in order."""
         plan = cast("AsyncSafePrompt[..., R]", self)._plan
-        return await answers_awaited(plan.mapped(items, args, kwargs))
+        return await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures)
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -136,4 +136,4 @@ class AsyncSafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
         plan = cast("AsyncSafePrompt[..., R]", self)._plan
-        return await answers_awaited(plan.spread(rows))
+        return await answers_awaited(plan.spread(rows), plan.options.max_failures)

@@ -18,11 +18,13 @@ from typing import Any, Generic, TypeVar
 from returns.result import Failure, Result, Success
 
 from typefold.calls import Call, Exchange
+from typefold.errors import BatchError
 from typefold.interrupts import interruptible
 from typefold.mailbox import Mailbox, RowCancelled, current_row, row_index
-from typefold.places import Batch, identity_here, seed_for
+from typefold.places import Batch, end_batches, identity_here, seed_for
 from typefold.progress import Progress, length
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
+from typefold.runtime.journal import JournalError
 from typefold.runtimes import AHEAD, Runtime
 
 __all__ = [
@@ -102,29 +104,80 @@ def value_in(result: Result[T, Exception]) -> T:
     raise result.failure()
 
 
-def answers(calls: Iterable[Call[T] | PromptError], total: int | None = None) -> list[Result[T, PromptError]]:
+def answers(
+    calls: Iterable[Call[T] | PromptError], total: int | None = None, most: int | None = None
+) -> list[Result[T, PromptError]]:
     """Every call's result, in order, from one batch.
 
     Args:
         calls: The calls, or the errors that their arguments gave. They are taken as there is room for them.
         total: How many there are, for those who watch, where that is known.
+        most: How many may fail; all unless given.
+
+    Raises:
+        BatchError: More than that failed.
     """
-    return in_order(_as_answered(calls), length(calls) if total is None else total)
+    return in_order(_as_answered(calls), length(calls) if total is None else total, most)
 
 
-def in_order(rows: Generator[tuple[int, Result[T, E]]], total: int | None) -> list[Result[T, E]]:
+def in_order(
+    rows: Generator[tuple[int, Result[T, E]]], total: int | None, most: int | None = None
+) -> list[Result[T, E]]:
     """The results of rows that come as they end, each with its index; watched, and closed at the end.
 
     Args:
         rows: The rows.
         total: How many there are, where that is known.
+        most: How many may fail; all unless given.
+
+    Raises:
+        BatchError: More than that failed.
     """
-    results: dict[int, Result[T, E]] = {}
+    collected: _Collected[T, E] = _Collected(total, most)
     with Progress(total) as progress, closing(rows):
         for row, result in rows:
-            results[row] = result
             progress.row(failed=not isinstance(result, Success))
-    return [results[row] for row in range(len(results))]
+            collected.add(row, result)
+    return collected.in_order
+
+
+class _Collected(Generic[T, E]):
+    """Results by row, of a batch that ends early where too many rows failed.
+
+    Args:
+        total: How many rows there are, where that is known.
+        most: How many may fail; all where it is `None`.
+    """
+
+    def __init__(self, total: int | None, most: int | None) -> None:
+        self._total = total
+        self._most = most
+        self._failed = 0
+        self._results: dict[int, Result[T, E]] = {}
+
+    @property
+    def in_order(self) -> list[Result[T, E]]:
+        """All of them, where none is missing."""
+        return [self._results[row] for row in range(len(self._results))]
+
+    def add(self, row: int, result: Result[T, E]) -> None:
+        """One more row has ended.
+
+        Raises:
+            BatchError: That was one failure too many. Rows that are not done are `Cancelled` in it.
+        """
+        results = self._results
+        results[row] = result
+        if not isinstance(result, Failure):
+            return
+        self._failed += 1
+        if self._most is not None and self._failed > self._most:
+            name = str(getattr(result.failure(), "function", "run"))
+            places = range(max(self._total or 0, max(results) + 1))
+            raise BatchError(
+                [results.get(place) or Failure(Cancelled(function=name, row=place)) for place in places],
+                max_failures=self._most,
+            )
 
 
 def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Generator[tuple[int, Result[T, PromptError]]]:
@@ -204,12 +257,33 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None, ba
     return value_in(said)
 
 
-async def answers_awaited(calls: Iterable[Call[T] | PromptError]) -> list[Result[T, PromptError]]:
-    """Every call's result, in order, awaited together."""
+async def answers_awaited(
+    calls: Iterable[Call[T] | PromptError], most: int | None = None
+) -> list[Result[T, PromptError]]:
+    """Every call's result, in order, awaited together; what is about no row ends them all.
+
+    Raises:
+        BatchError: More than `most` failed.
+    """
     every = list(calls)
     batch = Batch(every[0].function) if every else None
-    with Progress(len(every)) as progress:
-        return await asyncio.gather(*(_result_awaited(call, row, batch, progress) for row, call in enumerate(every)))
+    collected: _Collected[T, PromptError] = _Collected(len(every), most)
+    for call in every:
+        if not isinstance(call, PromptError):
+            _ = call.runtime.facts  # what is wrong with it is no row's
+            break
+    tasks = [asyncio.ensure_future(_result_awaited(call, row, batch)) for row, call in enumerate(every)]
+    try:
+        with Progress(len(every)) as progress:
+            for ended in asyncio.as_completed(tasks):
+                row, result = await ended
+                progress.row(failed=isinstance(result, Failure))
+                collected.add(row, result)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return collected.in_order
 
 
 def begin(exchange: Exchange[T]) -> Request | Result[T, PromptError]:
@@ -221,6 +295,9 @@ def advance(exchange: Exchange[T], future: Future[Outcome]) -> Request | Result[
     """Tell an exchange how its request ended: what it says next, or how it ends itself."""
     try:
         outcome = future.result()
+    except JournalError as error:
+        end_batches(error)
+        raise
     except CancelledError:
         return _said(partial(exchange.throw, Cancelled()))
     except PromptError as error:
@@ -260,12 +337,9 @@ def opened(call: Call[T], row: int | None, batch: Batch | None = None) -> tuple[
 
 
 async def _result_awaited(
-    call: Call[T] | PromptError, row: int, batch: Batch | None, progress: Progress
-) -> Result[T, PromptError]:
-    result: Result[T, PromptError]
+    call: Call[T] | PromptError, row: int, batch: Batch | None
+) -> tuple[int, Result[T, PromptError]]:
     try:
-        result = Success(await answer_awaited(call, row, batch))
+        return row, Success(await answer_awaited(call, row, batch))
     except PromptError as error:
-        result = Failure(error)
-    progress.row(failed=isinstance(result, Failure))
-    return result
+        return row, Failure(error)

@@ -15,7 +15,7 @@ from returns.result import Result, Success
 
 from typefold.compiler import DecodeError, Message, OutputType
 from typefold.compiler.contained import passes, said
-from typefold.errors import BatchError, PromptUsageError
+from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.messages import RawPrompt
 from typefold.options import Options
 from typefold.patience import LONGEST_BODY, TooSlow, limited
@@ -204,7 +204,7 @@ def attempt(
     try:
         with limited(limit):
             return make()
-    except PromptUsageError:
+    except AT_ONCE:
         raise
     except BadInput as error:
         return error.at(function=function, row=row)

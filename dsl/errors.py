@@ -1,15 +1,20 @@
-"""Errors that are about the program and not about a row: misuse, a missing runtime, and a batch with failures in it."""
+"""Errors that are about the program or the machine and not about a row, and the one of a batch with failures in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType, TracebackType
 from typing import Any
 
-from returns.result import Result
+from returns.result import Result, Success
 
-from typefold.runtime import PromptError
+from typefold.compiler import TemplateError, UnsupportedType
+from typefold.compiler.contained import said
+from typefold.runtime import Cancelled, PromptError
+from typefold.runtime.journal import JournalError
 
-__all__ = ["BatchError", "NoRuntime", "PromptUsageError"]
+__all__ = ["AT_ONCE", "BatchError", "EngineLoadError", "NoRuntime", "PromptUsageError", "place_of"]
 
 
 class PromptUsageError(TypeError):
@@ -29,36 +34,129 @@ class NoRuntime(RuntimeError):
         return NoRuntime, ()
 
 
-class BatchError(Exception):
-    """Some rows of a batch failed; every row's outcome is here.
+class EngineLoadError(RuntimeError):
+    """The engine of a model can't be loaded. It was tried once, and the job that needed it is over.
+
+    A new job (another `run`, `.map`, call in a notebook) tries again. The exception that loading raised is the cause
+    (`__cause__`) of the first of these.
 
     Attributes:
-        results: A `Result` for each row, in order: `Success(value)` or `Failure(error)`.
-        failures: The errors alone, in order; each names its row.
+        model: The model's name or path, or what stands in for it.
+        reason: What loading raised, in words.
     """
 
-    def __init__(self, results: Sequence[Result[Any, Exception]]) -> None:
-        super().__init__(results)
-        self.results = list(results)
-        self.failures = [result.failure() for result in self.results if not _succeeded(result)]
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model = model
+        self.reason = reason
 
     def __str__(self) -> str:
-        failed = [(row, result.failure()) for row, result in enumerate(self.results) if not _succeeded(result)]
-        shown = "\n".join(f"  {_line(row, error)}" for row, error in failed[:5])
-        more = len(self.failures) - 5
-        rest = f"\n  and {more} more" if more > 0 else ""
+        less = "; lower gpu_memory_utilization, max_model_len or max_num_seqs, or free the memory that others hold"
+        todo = less if "out of memory" in self.reason.lower() else ""
+        return f"the engine of {self.model} can't be loaded: {self.reason}{todo}"
+
+
+AT_ONCE: tuple[type[Exception], ...] = (
+    EngineLoadError,
+    JournalError,
+    NoRuntime,
+    PromptUsageError,
+    TemplateError,
+    UnsupportedType,
+)
+"""Errors that are about no row: they end a batch at once, in whatever row they show."""
+
+
+class BatchError(Exception):
+    """Some rows of a batch failed; every row's outcome is here. Its cause is the error of the first that did.
+
+    Args:
+        results: The results.
+        rows: The row of each; by default they are numbered from 0.
+        max_failures: The number of failures that was allowed, where more ended the batch early.
+
+    Attributes:
+        results: A `Result` for each row, in order: `Success(value)` or `Failure(error)`. Rows that a batch which was ended
+            early had not finished are `Cancelled`; where it came from `run.stream`, here are only the failures.
+        failures: The errors alone, in order.
+        failed_rows: The same by row.
+        max_failures: The number of failures that was allowed, if more ended the batch early.
+    """
+
+    def __init__(
+        self,
+        results: Sequence[Result[Any, Exception]],
+        rows: Sequence[int] | None = None,
+        max_failures: int | None = None,
+    ) -> None:
+        super().__init__(results, rows, max_failures)
+        self.results = list(results)
+        numbers = range(len(self.results)) if rows is None else rows
+        self.failed_rows = {
+            row: result.failure()
+            for row, result in zip(numbers, self.results, strict=True)
+            if not isinstance(result, Success)
+        }
+        self.failures = list(self.failed_rows.values())
+        self.max_failures = max_failures
+        told = [(row, error) for row, error in self.failed_rows.items() if not self._is_left(error)]
+        shown = told[:5]
+        if len(told) > 5 and all(isinstance(error, PromptError) for _, error in shown):
+            shown += [each for each in told if not isinstance(each[1], PromptError)][:1]  # a bug is not to hide
+        self._lines = "".join(f"\n  {_line(row, error)}" for row, error in shown)  # pickle takes no tracebacks
+        self._more = len(told) - len(shown)
+        self.__cause__ = told[0][1] if told else None
+
+    def __str__(self) -> str:
+        failed, rows = len(self.failures), len(self.results)
+        rest = f"\n  and {self._more} more" if self._more > 0 else ""
+        if self.max_failures is not None:
+            left = sum(map(self._is_left, self.failures))
+            return (
+                f"{failed - left} rows failed, more than max_failures={self.max_failures}, so the batch was ended"
+                f"{f' before {left} others had' if left else ''} (what had ended is in .results):{self._lines}{rest}"
+            )
         return (
-            f"{len(self.failures)} of {len(self.results)} rows failed (every outcome is in .results; "
-            f"use .safe.map, run.safe or gather.safe to get them without this error):\n{shown}{rest}"
+            f"{failed} of {rows} rows failed (every outcome is in .results; "
+            f"use .safe.map, run.safe or gather.safe to get them without this error):{self._lines}{rest}"
         )
+
+    def _is_left(self, error: Exception) -> bool:
+        """Whether a row did not fail itself, but was left when others had."""
+        return self.max_failures is not None and isinstance(error, Cancelled)
+
+
+def place_of(error: BaseException) -> str:
+    """The line of the program in which an exception was raised, or which called what raised it: `file.py:9, in tag`.
+
+    Of its traceback this is the innermost line that is neither typefold's nor of an installed library; nothing for an
+    exception that was never raised.
+    """
+    frames = [each for each in _frames(error.__traceback__) if not _is_ours(each[0].f_globals.get("__name__"))]
+    own = [each for each in frames if not each[0].f_code.co_filename.startswith(_LIBRARIES)]
+    if not frames:
+        return ""
+    frame, line = (own or frames)[-1]
+    return f"{frame.f_code.co_filename}:{line}, in {frame.f_code.co_name}"
+
+
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _line(row: int, error: Exception) -> str:
-    """An error of typefold's says where it happened; another does not."""
-    return str(error) if isinstance(error, PromptError) else f"row {row}: {type(error).__name__}: {error}"
+    """An error of typefold's says where it happened; of another, the place in the program is said."""
+    if isinstance(error, PromptError):
+        return str(error)
+    first, *more = said(error).split("\n")
+    place = f" ({place})" if (place := place_of(error)) else ""
+    return "\n".join([f"row {row}: {first}{place}", *more])
 
 
-def _succeeded(result: Result[Any, Exception]) -> bool:
-    from returns.pipeline import is_successful
+def _frames(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+    while traceback is not None:
+        yield traceback.tb_frame, traceback.tb_lineno
+        traceback = traceback.tb_next
 
-    return is_successful(result)
+
+def _is_ours(module: object) -> bool:
+    return isinstance(module, str) and (module == "typefold" or module.startswith("typefold."))

@@ -40,7 +40,7 @@ def generate(runtime: Runtime, prompt: Any, hint: Any, changes: Mapping[str, Any
         own = {name: entries[row] for name, entries in varied.items()}
         options = shared.with_(own, where=_NAME) if own else shared
         calls.append(attempt(partial(_call, each, kind, options, mixed=_is_list(hint)), _NAME, row, options.timeout))
-    return values(answers(calls))
+    return values(answers(calls, most=shared.max_failures))
 
 
 def _is_list(value: object) -> TypeIs[list[Any] | tuple[Any, ...]]:

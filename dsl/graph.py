@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from returns.result import Failure, Result, Success
 
-from typefold.errors import NoRuntime, PromptUsageError
+from typefold.errors import AT_ONCE, PromptUsageError
 from typefold.mailbox import Mailbox, RowCancelled
 from typefold.progress import Progress
 from typefold.rows import Rows, usual_window
@@ -88,7 +88,7 @@ class Node(Generic[T_co]):
         try:
             failed = next((given for given in self.inputs if isinstance(given.result, Failure)), None)
             result = Success(self._work()) if failed is None else Failure(_input_failed(self, failed))
-        except (NoRuntime, PromptUsageError):
+        except AT_ONCE:
             raise
         except RowCancelled as ended:
             if not isinstance(ended.__cause__, PromptError):
@@ -141,6 +141,8 @@ def work_out(wanted: Sequence[Node[Any]]) -> None:
                         del missing[node]  # from here on a value is kept only by those who use it
                         rows.start(key, node)
                     key, ended = rows.next()
+                    if rows.batch.fault is not None:
+                        raise rows.batch.fault
                     node = begun.pop(key)
                     if isinstance(ended, Failure):
                         raise ended.failure()

@@ -7,13 +7,18 @@ the engine has crashed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
+from weakref import WeakSet
 
+from typefold.errors import EngineLoadError, PromptUsageError
+from typefold.places import Batch, around, end_batches, running
 from typefold.runtime import Engine
 from typefold.runtime.engine import Markers
 
-__all__ = ["LLM", "Model", "check_faults", "check_replicas", "engine_of", "title"]
+__all__ = ["LLM", "FailedLoad", "Model", "check_faults", "check_replicas", "engine_of", "title"]
 
 
 class LLM(Protocol):
@@ -43,16 +48,67 @@ def engine_of(
         return load(model, markers=markers, replica=replica, **options)
     if options:
         made = "the function makes the LLM" if _is_factory(model) else "the LLM is made already"
-        raise TypeError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
+        raise PromptUsageError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
     built: Any = model() if _is_factory(model) else model
     if hasattr(built, "llm_engine"):
         from typefold.runtime.engines.vllm import VllmEngine
 
         return VllmEngine(built, owned=built is not model, markers=markers)
     if markers != "keep":
-        raise TypeError(f"Runtime: markers={markers!r} is for vLLM's chat templates, and {title(model)} has none")
+        raise PromptUsageError(
+            f"Runtime: markers={markers!r} is for vLLM's chat templates, and {title(model)} has none"
+        )
     engine: Engine = built
     return engine
+
+
+class FailedLoad:
+    """A load that failed, and who is not to try it again: the batches and tasks that it was a part of.
+
+    Whoever comes later is a new job and may try again, since memory may have been freed. Of the error only the words are
+    kept: its frames hold the engine's memory.
+
+    Args:
+        error: What is said about it, which ends the batches around.
+    """
+
+    def __init__(self, error: EngineLoadError) -> None:
+        self._model, self._reason = error.model, error.reason
+        self._batches = WeakSet([*around()][-1:] or _all_running())
+        self._tasks = _tasks()
+        end_batches(error)
+
+    def again(self) -> EngineLoadError:
+        """The error, anew."""
+        return EngineLoadError(self._model, self._reason)
+
+    @property
+    def ends_caller(self) -> bool:
+        """Whether this code is a part of what the load has ended."""
+        own = list(around())
+        if own:
+            return own[-1] in self._batches
+        return any(batch in self._batches for batch in _all_running()) or _task() in self._tasks
+
+
+def _all_running() -> Iterable[Batch]:
+    """The batches that this thread may belong to, which no place tells of: any row may have started it."""
+    return () if threading.current_thread() is threading.main_thread() else list(running)
+
+
+def _task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _tasks() -> WeakSet[Any]:
+    """The tasks of the event loop that runs here."""
+    try:
+        return WeakSet(asyncio.all_tasks())
+    except RuntimeError:
+        return WeakSet()
 
 
 def title(model: Any) -> str:

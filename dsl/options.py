@@ -19,7 +19,7 @@ from typefold.runtime.adapters import AdapterLike, is_adapter
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
 
-__all__ = ["PER_PROMPT", "CallOptions", "GenerateOptions", "Options", "SamplingOptions"]
+__all__ = ["PER_PROMPT", "CallOptions", "GenerateOptions", "Options", "SamplingOptions", "check_max_failures"]
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -53,6 +53,7 @@ class _SharedOptions(SamplingOptions, total=False):
     retries: int
     grow: bool
     max_reasoning_tokens: int
+    max_failures: int | None
     chat_template_kwargs: Mapping[str, object]
 
 
@@ -72,6 +73,8 @@ class CallOptions(_SharedOptions, total=False):
         grow: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
             context leaves; false unless set.
         max_reasoning_tokens: How long a `Reasoned` answer may be thought about; 512 unless set.
+        max_failures: How many rows of a batch (`.map`, `.starmap`, samples) may fail: with one more it is ended, and
+            `BatchError` raised by the `.safe` forms too. As many as there are unless set.
         priority: The request's priority, where the engine schedules by priority (lower goes first).
         lora_request: A LoRA adapter: an `Adapter`, or a `vllm.lora.request.LoRARequest`.
         chat_template_kwargs: Extra variables for the model's chat template.
@@ -127,6 +130,7 @@ class Options:
     retries: int = 0
     grow: bool = False
     max_reasoning_tokens: int = 512
+    max_failures: int | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -171,6 +175,7 @@ class Options:
             raise PromptUsageError(f"{where}: grow is True or False, not {kept['grow']!r}")
         if not _is_count(most := kept.get("max_reasoning_tokens", 1)) or most < 1:
             raise PromptUsageError(f"{where}: max_reasoning_tokens is a number of tokens, not {most!r}")
+        check_max_failures(kept.get("max_failures"), where=where)
         adapter = changes.get("lora_request")
         if adapter is not None and not is_adapter(adapter):
             raise PromptUsageError(
@@ -190,6 +195,16 @@ class Options:
                     raise PromptUsageError(
                         f"{where}: {name} would end an answer inside a value; the return type already says where it ends"
                     )
+
+
+def check_max_failures(most: object, *, where: str) -> None:
+    """Refuse what is no number of rows.
+
+    Raises:
+        PromptUsageError: It is neither a whole number of at least 0 nor `None`.
+    """
+    if most is not None and not _is_count(most):
+        raise PromptUsageError(f"{where}: max_failures is how many rows may fail, an int from 0, not {most!r}")
 
 
 def _is_count(value: object) -> bool:

@@ -4,6 +4,9 @@ A place is a row of a batch, or the program itself. It numbers what is asked in 
 one number, and its rows are told apart by their indices. So a call's path says nothing of what shared the engine with it,
 nor of the order in which rows ended.
 
+A batch is also what an error ends that is about no row of it: the batches that run are known here, and each remembers
+such an error, so that rows which catch it don't go on without end.
+
 A journal needs to know the same row again although others were added or left out. So a row also has an identity: a digest
 of its input, or of the key that the program gives it, and of how many equal ones came before.
 
@@ -14,16 +17,29 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from typefold.runtime.journal import Numbers, digest
+from typefold.runtime.journal import JournalError, Numbers, digest
 
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
 
-__all__ = ["Batch", "Place", "here", "identity_here", "name_of", "seed_for"]
+__all__ = [
+    "Batch",
+    "Place",
+    "around",
+    "end_batches",
+    "ending_batches",
+    "here",
+    "identity_here",
+    "name_of",
+    "running",
+    "seed_for",
+]
 
 
 class Place:
@@ -35,10 +51,10 @@ class Place:
         identity: What a journal knows the row by; nothing for the program itself, and where no journal is kept.
     """
 
-    __slots__ = ("_batch", "_counts", "_index", "identity")
+    __slots__ = ("_counts", "_index", "batch", "identity")
 
     def __init__(self, batch: Batch | None = None, index: int | None = None, identity: bytes = b"") -> None:
-        self._batch = batch
+        self.batch = batch
         self._index = index
         self.identity = identity
         self._counts: dict[str, itertools.count[int]] = {}
@@ -49,7 +65,7 @@ class Place:
 
     def path(self, runtime: Runtime) -> tuple[object, ...]:
         """The way to this place from the beginning of what a runtime was asked."""
-        return () if self._batch is None else (*self._batch.path(runtime), self._index)
+        return () if self.batch is None else (*self.batch.path(runtime), self._index)
 
 
 class Batch:
@@ -57,11 +73,15 @@ class Batch:
 
     Args:
         name: What is asked of each row.
+
+    Attributes:
+        fault: An error that is about no row and ends the batch, once there is one.
     """
 
-    __slots__ = ("_around", "_name", "_numbers", "_seen")
+    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "fault")
 
     def __init__(self, name: str) -> None:
+        self.fault: Exception | None = None
         self._name = name
         self._around = here.get()
         self._numbers: dict[Runtime, int] = {}
@@ -73,6 +93,11 @@ class Batch:
         if runtime not in self._numbers:
             self._numbers[runtime] = around.number(self._name)
         return (*around.path(runtime), self._name, self._numbers[runtime])
+
+    @property
+    def around(self) -> Batch | None:
+        """The batch that this one is in a row of."""
+        return None if self._around is None else self._around.batch
 
     @property
     def identity(self) -> bytes:
@@ -101,6 +126,35 @@ class Batch:
 
 here: ContextVar[Place | None] = ContextVar("typefold_place", default=None)
 """The row that runs, or `None` in the program itself."""
+
+
+running: WeakSet[Batch] = WeakSet()
+"""The batches of programs that run now, in any thread."""
+
+
+def around() -> Iterator[Batch]:
+    """The batches that this code is in a row of, the innermost first; none in threads that a row started."""
+    place = here.get()
+    batch = None if place is None else place.batch
+    while batch is not None:
+        yield batch
+        batch = batch.around
+
+
+@contextmanager
+def ending_batches() -> Generator[None]:
+    """A journal that fails here ends the batches that this code is in a row of."""
+    try:
+        yield
+    except JournalError as error:
+        end_batches(error)
+        raise
+
+
+def end_batches(error: Exception) -> None:
+    """Have the batches end that this code is in a row of: an error is about none of their rows."""
+    for batch in around():
+        batch.fault = batch.fault or error
 
 
 def seed_for(

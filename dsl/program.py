@@ -23,7 +23,8 @@ from typefold.arguments import Parameters
 from typefold.batch import in_order
 from typefold.calls import values
 from typefold.columns import Unfit, rows_of, spread
-from typefold.errors import PromptUsageError
+from typefold.errors import AT_ONCE, BatchError, PromptUsageError
+from typefold.options import check_max_failures
 from typefold.places import name_of
 from typefold.progress import Progress, length
 from typefold.prompt import Prompt
@@ -49,6 +50,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[T]: ...
     @overload
     def __call__(
@@ -59,6 +61,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[T]: ...
     @overload
     def __call__(
@@ -69,6 +72,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[T]: ...
     def __call__(
         self,
@@ -78,6 +82,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
     ) -> Any:
         """Run a function for every row.
 
@@ -87,12 +92,18 @@ class Run:
             window: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
             key: Names a row, for a journal: its answers are found again under this name, whatever else its input says. By
                 default a row is known by its whole input.
+            max_failures: How many rows may fail: with one more the batch is ended, what is under way is cancelled, and
+                `BatchError` raised, which has what had ended. By default all rows end, since one that fails says little
+                of the others.
 
         Returns:
             What the function returned for each row, in order.
 
         Raises:
-            BatchError: Some rows raised; it holds every row's `Result`. All rows have ended by then.
+            BatchError: Some rows raised; it holds every row's `Result`. All rows have ended by then, unless
+                `max_failures` says otherwise.
+            EngineLoadError: The engine can't be loaded. Like `JournalError`, `NoRuntime` and `PromptUsageError` this is
+                about no row, and ends the batch at once.
 
         Example:
             >>> from typefold import Runtime, ask, prompt, run
@@ -106,7 +117,7 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return values(_all(function, _single(function, rows), window, key, length(rows)))
+        return values(_all(function, _single(function, rows), window, key, max_failures, length(rows)))
 
     @overload
     def starmap(
@@ -117,6 +128,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[Unpack[Ts]], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[T]: ...
     @overload
     def starmap(
@@ -127,6 +139,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[Unpack[Ts]], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[T]: ...
     def starmap(
         self,
@@ -136,13 +149,14 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[..., object] | None = None,
+        max_failures: int | None = None,
     ) -> Any:
         """Run a function of several arguments for every row, which is a tuple of them; see `run`.
 
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
         """
-        return values(_all(function, _fit(function, spread(rows)), window, key, length(rows)))
+        return values(_all(function, _fit(function, spread(rows)), window, key, max_failures, length(rows)))
 
     @overload
     def safe(
@@ -153,6 +167,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[Result[T, Exception]]: ...
     @overload
     def safe(
@@ -163,6 +178,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[Result[T, Exception]]: ...
     @overload
     def safe(
@@ -173,6 +189,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> list[Result[T, Exception]]: ...
     def safe(
         self,
@@ -182,9 +199,14 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
     ) -> Any:
-        """Run a function for every row; a `Result` for each, in order, and nothing raised for a row."""
-        return _all(function, _single(function, rows), window, key, length(rows))
+        """Run a function for every row; a `Result` for each, in order, and nothing raised for a row.
+
+        Raises:
+            BatchError: More than `max_failures` rows failed.
+        """
+        return _all(function, _single(function, rows), window, key, max_failures, length(rows))
 
     @overload
     def stream(
@@ -195,6 +217,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
     def stream(
@@ -205,6 +228,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
     def stream(
@@ -215,6 +239,7 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
     def stream(
         self,
@@ -224,18 +249,23 @@ class Run:
         *,
         window: int | None = None,
         key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
     ) -> Any:
         """Run a function for every row and give each `(index, Result)` as its row ends.
 
         Memory is bounded by the rows that are begun, not by the rows in the job: the input is taken from only as rows
         end. Rows go on while the iterator is asked for the next one. Closing it ends the rows that are left.
 
+        Raises:
+            BatchError: More than `max_failures` rows failed, which it holds; all have been given by then.
+
         Example:
             >>> from typefold import run
             >>> sorted((index, result.unwrap()) for index, result in run.stream(str.upper, iter("ab")))
             [(0, 'A'), (1, 'B')]
         """
-        return _watched(_stream(function, _single(function, rows), window, key), length(rows))
+        check_max_failures(max_failures, where="run")
+        return _watched(_stream(function, _single(function, rows), window, key), max_failures, length(rows))
 
 
 run = Run()
@@ -255,8 +285,8 @@ def _stream(
     exhausted = False
     try:
         while not exhausted or starter.active:
-            if exhausted or starter.active >= (window or usual_window()):
-                yield starter.next()
+            if exhausted or starter.has_ended or starter.active >= (window or usual_window()):
+                yield _of_row(starter, starter.next())
                 continue
             try:
                 index, arguments = next(source)
@@ -267,6 +297,7 @@ def _stream(
                 yield index, Failure(arguments)
             else:
                 starter.start(index, *arguments)
+                _of_row(starter, None)
     finally:
         starter.close()
 
@@ -276,19 +307,40 @@ def _all(
     rows: Iterable[tuple[Any, ...] | BadInput],
     window: int | None,
     key: Callable[..., object] | None,
+    most: int | None,
     total: int | None,
 ) -> list[Result[Any, Exception]]:
-    return in_order(_stream(function, rows, window, key), total)
+    check_max_failures(most, where="run")
+    return in_order(_stream(function, rows, window, key), total, most)
 
 
 def _watched(
-    stream: Generator[tuple[int, Result[Any, Exception]]], total: int | None
+    stream: Generator[tuple[int, Result[Any, Exception]]], most: int | None, total: int | None
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
     """The rows of a stream, counted; nothing is drawn, since the program may print between them."""
+    failed: dict[int, Result[Any, Exception]] = {}  # kept only where their number matters
     with closing(stream), Progress(total, draw=False) as progress:
         for index, result in stream:
-            progress.row(failed=not isinstance(result, Success))
+            bad = not isinstance(result, Success)
+            progress.row(failed=bad)
             yield index, result
+            if bad and most is not None:
+                failed[index] = result
+                if len(failed) > most:
+                    raise BatchError([*failed.values()], [*failed], most)
+
+
+def _of_row(starter: Starter[Any], ended: tuple[int, Result[Any, Exception]] | None) -> Any:
+    """How a row ended.
+
+    Raises:
+        Exception: That is about no row, or a row has met such an error and gone on.
+    """
+    if ended is not None and isinstance(result := ended[1], Failure) and isinstance(result.failure(), AT_ONCE):
+        raise result.failure()
+    if starter.batch.fault is not None:
+        raise starter.batch.fault
+    return ended
 
 
 def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tuple[Any, ...] | BadInput]:

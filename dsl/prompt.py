@@ -73,7 +73,7 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.mapped(items, args, kwargs), length(items)))
+        return values(answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures))
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -82,7 +82,7 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.spread(rows), length(rows)))
+        return values(answers(plan.spread(rows), length(rows), plan.options.max_failures))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and get the answer while it is written; the request is sent at once.
@@ -177,7 +177,7 @@ class SafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every item, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.mapped(items, args, kwargs), length(items))
+        return answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures)
 
     def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -186,7 +186,7 @@ class SafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.spread(rows), length(rows))
+        return answers(plan.spread(rows), length(rows), plan.options.max_failures)
 
 
 class PromptDecorator:
@@ -223,7 +223,7 @@ def prompt(
         examples: Worked calls, shown to the model as earlier turns; see `example`.
         **options: Sampling parameters by vLLM's names (`max_tokens`, `temperature`, ...), and `sampling_params`,
             `runtime`, `timeout` (seconds), `shape`, `truncation`, `wire`, `retries`, `grow`, `max_reasoning_tokens`,
-            `priority`, `lora_request`, `chat_template_kwargs`; see `typefold.options.CallOptions`.
+            `max_failures`, `priority`, `lora_request`, `chat_template_kwargs`; see `typefold.options.CallOptions`.
 
     Returns:
         A `Prompt` (an `AsyncPrompt` for `async def`) with the function's parameters and return type.

@@ -24,7 +24,7 @@ from returns.result import Failure, Result, Success
 
 from typefold.errors import NoRuntime
 from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
-from typefold.places import Batch, Place, here, name_of
+from typefold.places import Batch, Place, here, name_of, running
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtimes import AHEAD
 from typefold.selection import any_journaled, current
@@ -58,6 +58,13 @@ class Starter(Protocol[T_co]):
 
     active: int
     """How many rows were started and not handed back."""
+    batch: Batch
+    """What they are rows of."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a row has ended that was not handed back."""
+        ...
 
     def start(self, index: int, *args: Any) -> None:
         """Begin a row with these arguments."""
@@ -143,7 +150,8 @@ class Rows(Generic[T]):
         self._function = function
         self._key = key
         self._named = named
-        self._batch = Batch(name_of(function))
+        self.batch = Batch(name_of(function))
+        running.add(self.batch)
         self._around = current_row()
         self._ready: Mailbox[Parked] = Mailbox()
         self._ended: deque[tuple[int, Result[T, Exception]]] = deque()
@@ -151,6 +159,11 @@ class Rows(Generic[T]):
         self._idle: list[_Row[T]] = []
         self._thread = threading.get_ident()
         self.active = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a row has ended that was not handed back."""
+        return bool(self._ended)
 
     def wake(self, row: Parked) -> None:
         """Let a row go on when its turn comes; from any thread."""
@@ -164,7 +177,7 @@ class Rows(Generic[T]):
         """
         named = index if self._named else self._around.index if self._around is not None else None
         row = self._idle.pop() if self._idle else _Row(self)
-        row.take(index, named, _place(self._batch, index, args, self._key), partial(self._function, *args))
+        row.take(index, named, _place(self.batch, index, args, self._key), partial(self._function, *args))
         self._rows[index] = row
         self.active += 1
         self._go_on(row)
@@ -180,6 +193,7 @@ class Rows(Generic[T]):
 
     def close(self) -> None:
         """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
+        running.discard(self.batch)
         if threading.get_ident() != self._thread:
             return  # a greenlet can't be ended from another thread
         for row in list(self._rows.values()):
@@ -219,13 +233,19 @@ class AsyncRows(Generic[T]):
     ) -> None:
         self._function = function
         self._key = key
-        self._batch = Batch(name_of(function))
+        self.batch = Batch(name_of(function))
+        running.add(self.batch)
         self._ended: Mailbox[int] = Mailbox()
         self._futures: dict[int, Future[T]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
         self._thread.start()
         self.active = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a row has ended that was not handed back."""
+        return not self._ended.is_empty
 
     def start(self, index: int, *args: Any) -> None:
         """Begin a row; it has a copy of the caller's context."""
@@ -234,7 +254,7 @@ class AsyncRows(Generic[T]):
         self.active += 1
         future.add_done_callback(lambda _: self._ended.put(index))
         context = copy_context()
-        context.run(here.set, _place(self._batch, index, args, self._key))
+        context.run(here.set, _place(self.batch, index, args, self._key))
         self._loop.call_soon_threadsafe(self._begin, future, args, context)
 
     def next(self) -> tuple[int, Result[T, Exception]]:
@@ -255,6 +275,7 @@ class AsyncRows(Generic[T]):
 
     def close(self) -> None:
         """Cancel the tasks that are left, wait for their `finally` blocks, and end the loop."""
+        running.discard(self.batch)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -16,10 +16,11 @@ from typing import Any, Self, TypeVar, overload
 from typing_extensions import TypeForm, Unpack
 
 from typefold.compiler import Message, Vocabulary, WireFormat, WireName
-from typefold.errors import NoRuntime
-from typefold.loading import Model, check_faults, check_replicas, engine_of, title
+from typefold.compiler.contained import said
+from typefold.errors import AT_ONCE, EngineLoadError, NoRuntime
+from typefold.loading import FailedLoad, Model, check_faults, check_replicas, engine_of, title
 from typefold.options import GenerateOptions, Options
-from typefold.places import Place
+from typefold.places import Place, ending_batches
 from typefold.recording import Recording
 from typefold.registry import entered, innermost, opened
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
@@ -101,6 +102,8 @@ class Runtime:
         self._scheduler: Worker | None = None
         self._replicas = replicas
         self._loading = threading.Lock()
+        self._failures = 0
+        self._failed: FailedLoad | None = None
         self._closed = False
         self._tokens: list[Any] = []
         self._last = Statistics()
@@ -174,7 +177,8 @@ class Runtime:
     @property
     def facts(self) -> EngineFacts:
         """What programs must know of the engine: from its journal, or from the engine, loaded now if it was not yet."""
-        known = self._recording.facts if self._scheduler is None and self._recording else None
+        with ending_batches():
+            known = self._recording.facts if self._scheduler is None and self._recording else None
         if known is None:
             worker = self._ready()
             known = EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs)
@@ -193,7 +197,9 @@ class Runtime:
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
         send = self._recording.submit if self._recording else self._ready().submit
-        futures, tracing = send(requests), tracer()
+        with ending_batches():
+            futures = send(requests)
+        tracing = tracer()
         if tracing is not None:
             trace(tracing, self.name, requests, futures)
         return futures
@@ -290,11 +296,24 @@ class Runtime:
         scheduler = self._scheduler  # one attribute, read once: closing takes it away
         if scheduler is not None:
             return scheduler
+        failures = self._failures
         with self._loading:
             if self._closed:
                 raise RuntimeError("this runtime was closed; make a new one")
             if self._scheduler is None:
-                self._scheduler = worker = self._load()
+                if self._failed is not None and (self._failures > failures or self._failed.ends_caller):
+                    raise self._failed.again()
+                try:
+                    self._scheduler = worker = self._load()
+                except AT_ONCE:
+                    raise
+                except Exception as error:  # Ctrl-C is none: what it breaks off may be tried again
+                    self._failures += 1
+                    failed = EngineLoadError(self.name, said(error))
+                    failed.__cause__ = error
+                    self._failed = FailedLoad(failed)
+                    raise failed from error
+                self._failed = None
                 if self._recording:
                     self._recording.loaded(
                         EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs), worker.engine

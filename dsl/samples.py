@@ -54,6 +54,10 @@ class _Drawn(Generic[P, R]):
         rows = length(items)
         return None if rows is None else rows * self._n
 
+    @property
+    def _most(self) -> int | None:
+        return self._plan.options.max_failures
+
     def _grouped(self, flat: Sequence[T]) -> list[list[T]]:
         return [list(flat[first : first + self._n]) for first in range(0, len(flat), self._n)]
 
@@ -68,7 +72,7 @@ class Samples(_Drawn[P, R]):
             TypeError: The arguments don't fit the function.
             BatchError: Some samples failed; it holds the `Result` of each.
         """
-        return values(answers(self._once(args, kwargs)))
+        return values(answers(self._once(args, kwargs), most=self._most))
 
     def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -84,7 +88,7 @@ class Samples(_Drawn[P, R]):
         """
         drawn = cast("Samples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(values(answers(calls, drawn._total(items))))
+        return drawn._grouped(values(answers(calls, drawn._total(items), drawn._most)))
 
     def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -98,7 +102,7 @@ class Samples(_Drawn[P, R]):
         """
         drawn = cast("Samples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(values(answers(calls, drawn._total(rows))))
+        return drawn._grouped(values(answers(calls, drawn._total(rows), drawn._most)))
 
     @property
     def safe(self) -> SafeSamples[P, R]:
@@ -111,7 +115,7 @@ class SafeSamples(_Drawn[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Result[R, PromptError]]:
         """Ask as often as samples are wanted, as one batch; a `Result` for each."""
-        return answers(self._once(args, kwargs))
+        return answers(self._once(args, kwargs), most=self._most)
 
     def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -123,7 +127,7 @@ class SafeSamples(_Drawn[P, R]):
         """The samples of every item, all as one batch; a `Result` for each."""
         drawn = cast("SafeSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(answers(calls, drawn._total(items)))
+        return drawn._grouped(answers(calls, drawn._total(items), drawn._most))
 
     def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -133,7 +137,7 @@ class SafeSamples(_Drawn[P, R]):
         """The samples of every row of arguments, all as one batch; a `Result` for each."""
         drawn = cast("SafeSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(answers(calls, drawn._total(rows)))
+        return drawn._grouped(answers(calls, drawn._total(rows), drawn._most))
 
 
 class AsyncSamples(_Drawn[P, R]):
@@ -141,7 +145,7 @@ class AsyncSamples(_Drawn[P, R]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
         """Ask as often as samples are wanted, as one batch; see `Samples.__call__`."""
-        return values(await answers_awaited(self._once(args, kwargs)))
+        return values(await answers_awaited(self._once(args, kwargs), self._most))
 
     async def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -153,7 +157,7 @@ class AsyncSamples(_Drawn[P, R]):
         """The samples of every item, all as one batch; see `Samples.map`."""
         drawn = cast("AsyncSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(values(await answers_awaited(calls)))
+        return drawn._grouped(values(await answers_awaited(calls, drawn._most)))
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -163,7 +167,7 @@ class AsyncSamples(_Drawn[P, R]):
         """The samples of every row of arguments, all as one batch; see `Samples.starmap`."""
         drawn = cast("AsyncSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(values(await answers_awaited(calls)))
+        return drawn._grouped(values(await answers_awaited(calls, drawn._most)))
 
     @property
     def safe(self) -> AsyncSafeSamples[P, R]:
@@ -176,7 +180,7 @@ class AsyncSafeSamples(_Drawn[P, R]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Result[R, PromptError]]:
         """Ask as often as samples are wanted, as one batch; a `Result` for each."""
-        return await answers_awaited(self._once(args, kwargs))
+        return await answers_awaited(self._once(args, kwargs), self._most)
 
     async def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -188,7 +192,7 @@ class AsyncSafeSamples(_Drawn[P, R]):
         """The samples of every item, all as one batch; a `Result` for each."""
         drawn = cast("AsyncSafeSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(await answers_awaited(calls))
+        return drawn._grouped(await answers_awaited(calls, drawn._most))
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -198,7 +202,7 @@ class AsyncSafeSamples(_Drawn[P, R]):
         """The samples of every row of arguments, all as one batch; a `Result` for each."""
         drawn = cast("AsyncSafeSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(await answers_awaited(calls))
+        return drawn._grouped(await answers_awaited(calls, drawn._most))
 
 
 def _check(plan: Plan[Any], n: object) -> None:

@@ -18,12 +18,12 @@ from returns.result import Success
 
 from typefold.arrow import message_of, pyarrow
 from typefold.compiler.contained import said
-from typefold.errors import NoRuntime, PromptUsageError
+from typefold.errors import EngineLoadError, PromptUsageError
 from typefold.records.calling import arrow_form, streamed
 from typefold.records.inputs import BadRecord, Inputs
 from typefold.records.target import Target
 from typefold.runtime import PromptError
-from typefold.runtime.journal import JournalError, JournalFolder
+from typefold.runtime.journal import JournalFolder
 from typefold.runtimes import Runtime
 from typefold.selection import configure
 
@@ -90,7 +90,7 @@ class Actor:
             raise
         self._inputs = Inputs(work.target)
         self._convert = arrow_form(work.target)[1]
-        self._broken: Exception | None = None
+        self._broken: EngineLoadError | None = None
 
     async def __call__(self, table: Any) -> Any:
         """A batch, a `pyarrow.Table`, with its results."""
@@ -114,16 +114,22 @@ class Actor:
         errors: list[Exception | None] = [None] * count
         begun: list[_Row] = []
         rows = self._rows(table, errors, begun)
-        with closing(streamed(self._work.target, rows, key=lambda row: row.key, guard=self._guard)) as results:
-            for index, result in results:
-                number = begun[index].number
-                if not isinstance(result, Success):
-                    errors[number] = self._of_row(result.failure())
-                    continue
-                try:
-                    values[number] = self._convert(result.unwrap())
-                except Exception as error:  # a value that the column has no form for
-                    errors[number] = error
+        self._check()
+        try:
+            with closing(streamed(self._work.target, rows, key=lambda row: row.key, guard=self._guard)) as results:
+                for index, result in results:
+                    number = begun[index].number
+                    if not isinstance(result, Success):
+                        failed = result.failure()
+                        errors[number] = failed.at(row=None) if isinstance(failed, PromptError) else failed
+                        continue
+                    try:
+                        values[number] = self._convert(result.unwrap())
+                    except Exception as error:  # a value that the column has no form for
+                        errors[number] = error
+        except EngineLoadError as error:
+            self._broken = error
+            raise
         results_column = self._column(values, errors)
         text = pyarrow().string()
         kinds = [None if error is None else type(error).__name__ for error in errors]
@@ -146,16 +152,6 @@ class Actor:
             begun.append(_Row(number, arguments, arguments if key is None else record[key]))
             yield begun[-1]
 
-    def _of_row(self, error: Exception) -> Exception:
-        """An error that is a row's own.
-
-        Raises:
-            Exception: It is about the job.
-        """
-        if error is self._broken or isinstance(error, JournalError | NoRuntime):
-            raise error
-        return error.at(row=None) if isinstance(error, PromptError) else error
-
     def _column(self, values: list[Any], errors: list[Exception | None]) -> Any:
         """The column of results; one that does not fit it costs no other."""
         kind = self._work.kind
@@ -171,30 +167,20 @@ class Actor:
 
     @contextmanager
     def _guard(self) -> Generator[None]:
-        """Around a call: it is not made once it is known that there is no engine, since trying takes minutes a row."""
-        self._check()
+        """Around a call: what would end the process is an error of its row."""
         try:
             yield
         except _ENDS as error:
             raise _outlived(error) from error
-        except Exception as error:
-            self._find_out(error)
-            raise
 
     def _check(self) -> None:
-        if self._broken is not None:
-            raise self._broken
+        """Ask nothing once it is known that there is no engine: trying takes minutes.
 
-    def _find_out(self, error: Exception) -> None:
-        """Whether a row failed because there is no engine."""
-        if isinstance(error, PromptError) or self._runtime.loaded:
-            return
-        self._check()
-        try:
-            _ = self._runtime.engine
-        except Exception as broken:
-            self._broken = broken
-            raise broken from None
+        Raises:
+            EngineLoadError: It could not be loaded.
+        """
+        if self._broken is not None:
+            raise EngineLoadError(self._broken.model, self._broken.reason)
 
 
 def _outlived(error: BaseException) -> RuntimeError:

@@ -397,9 +397,8 @@ def test_a_function_that_hands_out_a_coroutine_is_refused() -> None:
     async def program(number: int) -> int:
         return number
 
-    [result] = run.safe(lambda number: program(number), [1])
     with pytest.raises(PromptUsageError, match="give run the `async def` function itself"):
-        raise result.failure()
+        run.safe(lambda number: program(number), [1])
     with pytest.raises(PromptUsageError, match="window is a number of rows"):
         run(program, [1], window=0)
 
