@@ -223,7 +223,9 @@ def test_of_many_missing_calls_the_first_are_compared(project: pytest.Pytester) 
         : result.outlines.index(next(line for line in result.outlines if "short test summary" in line))
     ]
     assert sum("this call is not in the recording" in line for line in lines) > 5
-    assert sum("The nearest prompt that it has differs in this:" in line for line in lines) == 4  # the first also as the cause
+    assert (
+        sum("The nearest prompt that it has differs in this:" in line for line in lines) == 4
+    )  # the first also as the cause
 
 
 @pytest.mark.parametrize(
