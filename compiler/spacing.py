@@ -53,7 +53,7 @@ class WireFormat(Enum):
         """
         if isinstance(wire, WireFormat):
             return wire
-        found = {each.name.lower(): each for each in cls}
-        if wire not in found:
-            raise ValueError(f"wire is one of {', '.join(map(repr, found))} or a typefold.WireFormat, not {wire!r}")
-        return found[wire]
+        names = [each.name.lower() for each in cls]
+        if wire not in names:  # a list, which takes what can't be hashed
+            raise ValueError(f"wire is one of {', '.join(map(repr, names))} or a typefold.WireFormat, not {wire!r}")
+        return cls[wire.upper()]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from threading import TIMEOUT_MAX
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from typefold.compiler import OutputType, WireFormat, WireName
 from typefold.errors import PromptUsageError
 from typefold.runtime.adapters import AdapterLike, is_adapter
+from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, Range, conflict, given, unfit, unfit_object
 
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
@@ -61,10 +63,11 @@ class CallOptions(_SharedOptions, total=False):
     """Everything that can be set for the calls of a prompt function.
 
     Attributes:
-        sampling_params: A `vllm.SamplingParams` to start from. Its `max_tokens` of 16, vLLM's default, counts as not
-            set; for a limit of 16, write `max_tokens=16` as an option.
+        sampling_params: A `vllm.SamplingParams` to start from. Its `max_tokens` of 16, vLLM's default, cuts a plain `str`,
+            as in vLLM; for a type that bounds its answers it counts as not set. Either is logged once. For a limit of 16
+            whatever the type, write `max_tokens=16` as an option.
         runtime: The runtime to use in place of the current one.
-        timeout: Seconds until the call fails with `TimedOut`.
+        timeout: Seconds until the call fails with `TimedOut`; `None` for no limit.
         shape: Whether a JSON answer's shape is told to the model; true unless switched off.
         truncation: What becomes of plain text that met its token limit: a `"value"` (the default) or an `"error"`.
         wire: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
@@ -115,6 +118,50 @@ _REFUSED = {
 }
 
 
+def _is_count(value: object) -> bool:
+    """Whether it is a whole number of at least 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_seconds(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or (number and 0 < value <= TIMEOUT_MAX)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_runtime(value: object) -> bool:
+    from typefold.runtimes import Runtime  # which takes options
+
+    return value is None or isinstance(value, Runtime)
+
+
+def _are_variables(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)  # pyright: ignore[reportUnknownVariableType]  # of any type
+
+
+_OWN: Mapping[str, Range] = {
+    "runtime": Range("a Runtime, or None for the current one", _is_runtime),
+    "timeout": Range("a number of seconds above 0, or None for no limit", _is_seconds),
+    "shape": Range("True or False", _is_flag),
+    "truncation": Range("'value' or 'error'", lambda value: isinstance(value, str) and value in ("value", "error")),
+    "retries": Range("a number of further attempts", _is_count),
+    "grow": Range("True or False", _is_flag),
+    "max_reasoning_tokens": Range("a number of tokens", lambda value: _is_count(value) and value != 0),
+    "max_failures": Range("how many rows may fail, an int from 0", lambda value: value is None or _is_count(value)),
+    "chat_template_kwargs": Range("a dict of variables by name", _are_variables),
+    "priority": Range(
+        "an int", lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool))
+    ),
+    "lora_request": Range(
+        "an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest",
+        lambda value: value is None or is_adapter(value),
+    ),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Options as they are kept: sampling parameters and engine options apart from typefold's own."""
@@ -142,7 +189,7 @@ class Options:
         """These options with others laid over.
 
         Raises:
-            PromptUsageError: An option that does not exist, or one that typefold sets itself.
+            PromptUsageError: An option that does not exist, one that typefold sets itself, or a value that it can't have.
         """
         own = {option.name for option in fields(self)} - {"sampling", "engine"}
         kept: dict[str, Any] = {}
@@ -150,51 +197,34 @@ class Options:
         for name, value in changes.items():
             if name in _REFUSED:
                 raise PromptUsageError(f"{where}: the option {name} can't be set: {_REFUSED[name]}")
-            if name in own:
-                kept[name] = value
-            elif name in _SAMPLING:
-                sampling[name] = value
-            elif name in _ENGINE:
-                engine[name] = value
-            else:
+            if name not in own | _SAMPLING | _ENGINE:
                 raise PromptUsageError(
                     f"{where}: there is no option {name!r}{_nearest(name, own | _SAMPLING | _ENGINE)}"
                 )
-        if kept.get("truncation", "value") not in ("value", "error"):
-            raise PromptUsageError(f"{where}: truncation is 'value' or 'error', not {kept['truncation']!r}")
-        if "timeout" in kept and not (isinstance(kept["timeout"], (int, float)) and kept["timeout"] > 0):
-            raise PromptUsageError(f"{where}: timeout is a number of seconds above 0, not {kept['timeout']!r}")
+            if (reason := unfit(name, value) or _unfit(name, value)) is not None:
+                raise PromptUsageError(f"{where}: {reason}")
+            into = sampling if name in _SAMPLING else engine if name in _ENGINE else kept
+            into[name] = value
+        if engine.get("priority", 0) is None:
+            del engine["priority"]
         if kept.get("wire") is not None:
-            try:
-                kept["wire"] = WireFormat.named(kept["wire"])
-            except (ValueError, TypeError) as error:
-                raise PromptUsageError(f"{where}: {error}") from None
-        if not _is_count(kept.get("retries", 0)):
-            raise PromptUsageError(f"{where}: retries is a number of further attempts, not {kept['retries']!r}")
-        if not isinstance(kept.get("grow", False), bool):
-            raise PromptUsageError(f"{where}: grow is True or False, not {kept['grow']!r}")
-        if not _is_count(most := kept.get("max_reasoning_tokens", 1)) or most < 1:
-            raise PromptUsageError(f"{where}: max_reasoning_tokens is a number of tokens, not {most!r}")
-        check_max_failures(kept.get("max_failures"), where=where)
-        adapter = changes.get("lora_request")
-        if adapter is not None and not is_adapter(adapter):
-            raise PromptUsageError(
-                f"{where}: lora_request is an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest, not {adapter!r:.80}"
-            )
+            kept["wire"] = WireFormat.named(kept["wire"])
         return replace(self, sampling=sampling, engine=engine, **kept)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
-        """Refuse what does not go with the type.
+        """Refuse what does not go with the type, or with other options.
 
         Raises:
-            PromptUsageError: Stop strings, which would cut a constrained answer short.
+            PromptUsageError: Stop strings, which would cut a constrained answer short; or more `min_tokens` than `max_tokens`.
         """
-        if kind.constraint.kind != "text":
-            for name in ("stop", "stop_token_ids", "ignore_eos"):
-                if self.sampling.get(name):
-                    raise PromptUsageError(
-                        f"{where}: {name} would end an answer inside a value; the return type already says where it ends"
-                    )
+        text = kind.constraint.kind == "text"
+        for name in () if text else AGAINST_CONSTRAINTS:
+            if given(self.sampling, self.sampling_params, name):
+                raise PromptUsageError(
+                    f"{where}: {name} would end an answer inside a value; the return type already says where it ends"
+                )
+        if (reason := conflict(self.sampling, self.sampling_params, text=text)) is not None:
+            raise PromptUsageError(f"{where}: {reason}")
 
 
 def check_max_failures(most: object, *, where: str) -> None:
@@ -203,13 +233,33 @@ def check_max_failures(most: object, *, where: str) -> None:
     Raises:
         PromptUsageError: It is neither a whole number of at least 0 nor `None`.
     """
-    if most is not None and not _is_count(most):
-        raise PromptUsageError(f"{where}: max_failures is how many rows may fail, an int from 0, not {most!r}")
+    if (reason := _unfit("max_failures", most)) is not None:
+        raise PromptUsageError(f"{where}: {reason}")
 
 
-def _is_count(value: object) -> bool:
-    """Whether it is a whole number of at least 0."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _unfit(name: str, value: object) -> str | None:
+    """Why an option of typefold's own can't have a value; `None` if it can."""
+    if name == "sampling_params":
+        return _unfit_params(value)
+    if name == "wire":
+        return None if value is None else _no_wire(value)
+    known = _OWN.get(name)
+    return None if known is None or known.admits(value) else f"{name} is {known.words}, not {value!r:.80}"
+
+
+def _unfit_params(params: object) -> str | None:
+    for name, harmless in HARMLESS.items():
+        if (value := getattr(params, name, harmless)) != harmless and value is not None:
+            return f"in the given sampling_params, {name} can't be set: {_REFUSED[name]}"
+    return None if params is None else unfit_object(params)
+
+
+def _no_wire(value: object) -> str | None:
+    try:
+        WireFormat.named(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # of any type
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return None
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -22,10 +22,10 @@ from typefold.compiler import Constraint, Dialect
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.templates import Template, Templates, key_of
 from typefold.runtime.request import Request
+from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, limit_of, unfit
 
 __all__ = ["Parameters", "readable", "unknown_name"]
 
-_VLLM_DEFAULT = 16  # SamplingParams().max_tokens: a limit that was set to this can't be told from one that was not set
 _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
 _MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
@@ -40,9 +40,6 @@ _OURS = {
     "skip_clone": "typefold sets it",
     "structured_outputs": "the return type makes the constraint; for one of your own, return `Grammar`",
 }
-_HARMLESS: dict[str, Any] = {"detokenize": True, "n": 1, "structured_outputs": None}
-# With a constraint these end an answer before it is whole, or let it run on behind its end.
-_AGAINST_CONSTRAINTS = ("stop", "stop_token_ids", "ignore_eos")
 
 
 class Parameters:
@@ -87,17 +84,11 @@ class Parameters:
         self._templates = Templates()
 
     def limit(self, request: Request) -> int | None:
-        """The request's own `max_tokens`, or the model's; `None` where neither has one.
-
-        A `SamplingParams` with vLLM's default of 16 has none; as a single parameter, 16 is 16.
-        """
-        given = request.sampling_params
-        default = self._default_max_tokens if given is None else getattr(given, "max_tokens", None)
-        if given is not None and default == _VLLM_DEFAULT:
-            default = None  # nobody who left max_tokens out wants an answer of 16 tokens
-        limit = request.sampling.get("max_tokens", default)
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise EngineRefusal(f"max_tokens must be an int of at least 1, not {limit!r}")
+        """The request's own `max_tokens` (see `limit_of`), or the model's; `None` where neither has one."""
+        own = request.sampling_params is not None or "max_tokens" in request.sampling
+        limit = limit_of(request) if own else self._default_max_tokens
+        if (reason := unfit("max_tokens", limit)) is not None:
+            raise EngineRefusal(reason)
         return limit
 
     def build(self, request: Request, max_tokens: int) -> tuple[Any, Template]:
@@ -193,12 +184,12 @@ class Parameters:
         base = self._defaults if start is None else start
         fields = {name: getattr(base, name) for name in self._names} | sampling
         for name, why in _OURS.items():
-            given = sampling.get(name, getattr(start, name, None) if name in _HARMLESS else None)
-            if given is not None and given != _HARMLESS.get(name):
+            given = sampling.get(name, getattr(start, name, None) if name in HARMLESS else None)
+            if given is not None and given != HARMLESS.get(name):
                 raise EngineRefusal(f"{name}={given!r:.80} can't be set: {why}")
             fields.pop(name, None)
         if constraint.kind != "text":
-            for name in _AGAINST_CONSTRAINTS:
+            for name in AGAINST_CONSTRAINTS:
                 if fields.get(name):
                     raise EngineRefusal(
                         f"{name}={fields[name]!r:.80} can't be combined with a constrained answer "

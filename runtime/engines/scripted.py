@@ -5,8 +5,8 @@ finished makes room), ends answers and streams them as vLLM does, but what it sa
 request's language.
 
 Invariants: a byte is a token, so every count is exact; what a request is answered depends on its content and the seed
-alone, never on what shares its batch. Left out: sampling parameters other than `max_tokens` and `logprobs`, a prefix
-cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
+alone, never on what shares its batch. Left out: what sampling parameters other than `max_tokens` and `logprobs` do (their
+values are checked), a prefix cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typefold.compiler.sample import sample
 from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
 from typefold.runtime.engines.made_up import END, made_up_logprobs, possible_answer
 from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.sampling import limit_of, unfit
 
 __all__ = ["Answer", "Answers", "Cut", "ScriptedEngine"]
 
@@ -168,10 +169,9 @@ class ScriptedEngine:
 
     def max_tokens(self, request: Request) -> int | None:
         """The limit that the request names itself."""
-        default = getattr(request.sampling_params, "max_tokens", None)
-        limit = request.sampling.get("max_tokens", default)
-        if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise EngineRefusal(f"max_tokens must be an int of at least 1, not {limit!r}")
+        limit = limit_of(request)
+        if (reason := unfit("max_tokens", limit)) is not None:
+            raise EngineRefusal(reason)
         return limit
 
     def identity(self, request: Request) -> str | None:
@@ -189,6 +189,9 @@ class ScriptedEngine:
             raise RuntimeError("the scripted engine is closed")
         if len(token_ids) >= self._max_model_len:
             raise EngineRefusal(f"the prompt has {len(token_ids)} tokens, but max_model_len is {self._max_model_len}")
+        for name, value in request.sampling.items():  # as vLLM refuses them
+            if (reason := unfit(name, value)) is not None:
+                raise EngineRefusal(reason)
         if self._refuse is not None and (reason := self._refuse(request)) is not None:
             raise EngineRefusal(reason)
         answer = self._answer(request)

@@ -17,6 +17,7 @@ from typefold.runtime.adapters import is_adapter
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.model import ModelIdentity, content_of
 from typefold.runtime.request import Request
+from typefold.runtime.sampling import UNSET_LIMIT, limit_of
 
 __all__ = ["content_key", "is_settled", "placed_key"]
 
@@ -66,13 +67,20 @@ def placed_key(content: bytes, place: bytes, number: int) -> bytes:
 
 def _varied(request: Request) -> bytes | None:
     """All that may be set of a request, beside its prompt and its constraint."""
-    sampling = {name: value for name, value in request.sampling.items() if value is not None}
+    params = request.sampling_params
+    sampling: dict[str, Any] = {  # `None` says something only where it takes away what the object says
+        name: value
+        for name, value in request.sampling.items()
+        if value is not None or getattr(params, name, None) is not None
+    }
+    if params is not None and limit_of(request) == UNSET_LIMIT:  # which an object that says so did not always mean
+        sampling["max_tokens"] = UNSET_LIMIT
     options = {
         name: _content_of_adapter(value)
         for name, value in request.options.items()
         if value is not None and name not in _NO_BEARING
     }
-    rest = (request.sampling_params, options, dict(request.chat_template_kwargs))
+    rest = (params, options, dict(request.chat_template_kwargs))
     if rest == (None, {}, {}) and all(type(value) in _PLAIN for value in sampling.values()):  # most requests, quickly
         return repr((sorted(sampling.items()), request.begun, request.thinking)).encode("utf-8", "surrogatepass")
     return digest([*rest, sampling, request.begun, request.thinking])

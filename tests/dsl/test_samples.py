@@ -133,8 +133,6 @@ def test_samples_are_drawn_apart_and_a_runs_seed_repeats_them() -> None:
 
 def test_a_seed_of_its_own_counts_up_as_vllm_counts_for_n() -> None:
     assert seeds(lambda: name.using(seed=5).sample(3)("x")) == [5, 6, 7]
-    wrong: Any = "5"  # an engine refuses it, in its row
-    assert set(seeds(lambda: name.using(seed=wrong).sample(2)("x"))) == {wrong}
     assert seeds(lambda: name.sample(2)("x")) == [None, None]
 
 

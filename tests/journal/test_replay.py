@@ -426,7 +426,7 @@ def test_a_callback_may_call_and_may_raise_anything(path: Path, caplog: pytest.L
 
 def test_a_row_that_can_t_be_kept_costs_no_other(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.CRITICAL), Runtime(Dice(), journal=path) as runtime:
-        odd = Request(prompt="odd", sampling={"temperature": 1.0, "bad_words": {("a", 1): 2}})
+        odd = Request(prompt="odd", sampling={"temperature": 1.0, "extra_args": {("a", 1): 2}})
         futures = runtime.submit([Request(prompt="a"), odd, Request(prompt="b")])
         assert [future.result().text for future in futures]
     with Journal(path) as journal:

@@ -1,0 +1,187 @@
+"""Options are checked where they are written: each by its name, with the values that it may have."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import pytest
+
+from typefold import PromptUsageError, Runtime, ask, prompt
+from typefold.options import CallOptions, Options
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+NAN = float("nan")
+
+
+@prompt
+def tell(topic: str) -> str:
+    return ask(f"Tell me about {topic}.")
+
+
+@prompt
+def judge(topic: str) -> Literal["keep", "drop"]:
+    return ask(f"Keep or drop {topic}?")
+
+
+WRONG: list[tuple[str, object, str]] = [
+    *(("temperature", value, "a number from 0 (greedy) to 2") for value in (-1, 2.5, NAN, True, "1", None)),
+    *(("top_p", value, "a number above 0 and up to 1") for value in (2, 0, -0.1, NAN, "0.5")),
+    *(("top_k", value, "an int of at least 1, or 0 for all tokens") for value in (-2, 1.5, True, "5")),
+    *(("min_p", value, "a number from 0 to 1") for value in (-0.1, 1.1)),
+    *(("max_tokens", value, "an int of at least 1, or None for no limit") for value in (0, -5, True, 1.5, "16")),
+    *(("min_tokens", value, "an int of at least 0") for value in (-1, 1.5, None)),
+    *(("seed", value, "an int of 64 bits, or None") for value in ("5", 1.0, True, 2**63)),
+    *(("presence_penalty", value, "a number from -2 to 2") for value in (-3, 2.1)),
+    ("frequency_penalty", 3, "a number from -2 to 2"),
+    *(("repetition_penalty", value, "a finite number above 0") for value in (0, -1, float("inf"), 10**400)),
+    *(("stop", value, "a text or a list of texts, none of them empty") for value in (3, [3], [""], "", ("a",), {"a"})),
+    *(("stop_token_ids", value, "a list of token ids, ints of at least 0") for value in (3, [-1], ["a"], "12", [[1]])),
+    *(("bad_words", value, "a list of texts, none of them empty") for value in ("word", [""], [1])),
+    *(("logit_bias", value, "a dict from token ids to numbers") for value in ([1], {"1": 1.0}, {1: "x"}, {1: NAN})),
+    *(("ignore_eos", value, "True or False") for value in (1, "no", None)),
+    *(("logprobs", value, "an int of at least 0, -1 for all tokens, or None") for value in (-2, 1.5, "3")),
+    *(
+        ("timeout", value, "a number of seconds above 0, or None for no limit")
+        for value in (-1, 0, NAN, float("inf"), "3", True, [])
+    ),
+    *(("shape", value, "True or False") for value in (1, "no", None)),
+    *(("truncation", value, "'value' or 'error'") for value in ("no", None, [], {})),
+    *(("retries", value, "a number of further attempts") for value in (-1, 1.5, True, "2", None)),
+    *(("grow", value, "True or False") for value in (1, "yes")),
+    *(("max_reasoning_tokens", value, "a number of tokens") for value in (0, -1, 2.0, True, None)),
+    *(("chat_template_kwargs", value, "a dict of variables by name") for value in ([], "x", {1: 2}, None)),
+    *(("priority", value, "an int") for value in (1.5, "high", True, [1])),
+    ("lora_request", "name", "an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest"),
+    *(("runtime", value, "a Runtime, or None for the current one") for value in ("org/model", ScriptedEngine())),
+    *(("sampling_params", value, "a vllm.SamplingParams") for value in ({"temperature": 1}, "greedy", 3)),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), WRONG, ids=[f"{name}={value!r:.20}" for name, value, _ in WRONG])
+def test_a_wrong_value_is_refused_by_name_with_the_values_that_there_are(name: str, value: object, words: str) -> None:
+    options: Any = {name: value}
+    said = f"{name} is {words}, not "
+
+    def decorated() -> object:
+        @prompt(**options)
+        def told(topic: str) -> str:
+            return ask(topic)
+
+        return told
+
+    with Runtime(ScriptedEngine()) as runtime:
+        for make in (decorated, lambda: tell.using(**options), lambda: runtime.generate("x", **options)):
+            with pytest.raises(PromptUsageError) as caught:
+                make()
+            assert said in str(caught.value)
+
+
+def test_each_option_has_a_check() -> None:
+    class Nothing:
+        __hash__ = None  # type: ignore[assignment]
+
+    for name in CallOptions.__annotations__.keys() - {"sampling_params"}:  # any object may be like one
+        with pytest.raises(PromptUsageError, match=f"f: {name} is"):
+            Options().with_({name: Nothing()}, where="f")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0},
+        {"temperature": 2, "top_p": 1, "top_k": -1, "min_p": 1, "seed": -1, "logprobs": 0},
+        {"max_tokens": None, "seed": None, "stop": None, "stop_token_ids": None, "bad_words": None, "logit_bias": None},
+        {"stop": ["a"], "stop_token_ids": (1, 2), "logit_bias": {5: -100}, "ignore_eos": False},
+        {
+            "timeout": None,
+            "runtime": None,
+            "wire": None,
+            "sampling_params": None,
+            "lora_request": None,
+            "priority": None,
+        },
+        {"timeout": 1, "retries": 0, "chat_template_kwargs": {}},
+    ],
+)
+def test_values_at_the_edges_are_taken(options: Any) -> None:
+    with Runtime(ScriptedEngine(answers=lambda _: "A tale.")):
+        assert tell.using(**options)("x") == "A tale."
+
+
+def test_a_priority_of_none_is_none_at_all() -> None:
+    assert "priority" not in Options().with_({"priority": 3}, where="f").with_({"priority": None}, where="f").engine
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"tempreature": 1}, "there is no option 'tempreature'; did you mean 'temperature'?"),
+        ({"retry": 1}, "there is no option 'retry'; did you mean 'retries'?"),
+        ({"zzz": 1}, "there is no option 'zzz'; other fields of vllm.SamplingParams go in sampling_params="),
+        ({"n": 2}, "the option n can't be set: one call gives one value"),
+    ],
+)
+def test_names_that_do_not_exist_are_refused_wherever_options_go(named: Any, said: str) -> None:
+    with Runtime(ScriptedEngine()) as runtime:
+        for make in (
+            lambda: prompt(**named)(lambda topic: ask(topic)),
+            lambda: tell.using(**named),
+            lambda: runtime.generate("x", **named),
+        ):
+            with pytest.raises(PromptUsageError) as caught:
+                make()
+            assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["stop", "stop_token_ids", "ignore_eos"])
+def test_a_given_object_may_not_end_a_typed_answer_early_either(name: str) -> None:
+    params = SimpleNamespace(**{name: {"stop": ["\n"], "stop_token_ids": [5], "ignore_eos": True}[name]})
+    with pytest.raises(PromptUsageError, match=f"judge: {name} would end an answer inside a value"):
+        judge.using(sampling_params=params)
+    tell.using(sampling_params=params)  # free text may end where it likes
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (SimpleNamespace(temperature=-1), "in the given sampling_params, temperature is a number from 0"),
+        (SimpleNamespace(n=3), "in the given sampling_params, n can't be set: one call gives one value"),
+        (SimpleNamespace(structured_outputs=object()), "structured_outputs can't be set: the return type"),
+        (SimpleNamespace(detokenize=False), "detokenize can't be set"),
+    ],
+)
+def test_a_given_object_is_judged_as_single_options_are(params: object, said: str) -> None:
+    with Runtime(ScriptedEngine()) as runtime:
+        for make in (
+            lambda: tell.using(sampling_params=params),
+            lambda: runtime.generate(["a", "b"], sampling_params=[None, params]),
+        ):
+            with pytest.raises(PromptUsageError) as caught:
+                make()
+            assert said in str(caught.value)
+
+
+def test_a_least_that_is_more_than_the_most_is_refused() -> None:
+    with pytest.raises(PromptUsageError, match="tell: min_tokens=9 is more than max_tokens=4"):
+        tell.using(min_tokens=9, max_tokens=4)
+    with pytest.raises(PromptUsageError, match="tell: min_tokens=9 is more than max_tokens=4"):
+        tell.using(sampling_params=SimpleNamespace(max_tokens=4)).using(min_tokens=9)
+    with pytest.raises(PromptUsageError, match="tell: min_tokens=20 is more than max_tokens=16"):
+        tell.using(sampling_params=SimpleNamespace(max_tokens=16), min_tokens=20)
+    judge.using(sampling_params=SimpleNamespace(max_tokens=16), min_tokens=20)  # for which 16 counts as not set
+
+
+def test_text_is_cut_where_a_given_object_says_sixteen_and_other_types_are_whole() -> None:
+    given = SimpleNamespace(max_tokens=16)
+    long = "a text of more than sixteen bytes"
+    with Runtime(
+        ScriptedEngine(answers=lambda request: long if request.constraint.kind == "text" else "[" + "1, " * 30 + "1]")
+    ):
+        assert tell.using(sampling_params=given)("x") == long[:16]
+
+        @prompt(sampling_params=given)
+        def count(topic: str) -> list[int]:
+            return ask(topic)
+
+        assert count("x") == [1] * 31

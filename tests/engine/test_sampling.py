@@ -1,0 +1,96 @@
+"""The table of sampling parameters refuses what the installed vLLM's `SamplingParams` refuses, and nothing that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from typefold.runtime.sampling import RANGES, conflict, unfit
+
+pytestmark = pytest.mark.engine
+
+_NUMBERS = st.one_of(
+    st.integers(-5, 5), st.integers(), st.floats(), st.floats(-3, 3), st.sampled_from([2, -2, 10**400])
+)
+_TEXTS = st.lists(st.text(max_size=2), max_size=3)
+_IDS = st.lists(st.integers(-2, 50), max_size=3)
+_BIASES = st.dictionaries(st.integers(-2, 50), st.floats(allow_nan=False), max_size=3)
+_FLAGS = st.booleans()
+# Of the types that vLLM annotates: it does not look at most of them, and a wrong one is found by its engine, or not at all.
+_VALUES: dict[str, st.SearchStrategy[object]] = {
+    **dict.fromkeys(("temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty"), _NUMBERS),
+    "repetition_penalty": _NUMBERS,
+    "top_k": st.integers(-5, 50),
+    "max_tokens": st.none() | st.integers(-5, 50),
+    "min_tokens": st.integers(-5, 16),
+    "seed": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "logprobs": st.none() | st.integers(-5, 50) | st.just(True),
+    "stop": st.none() | st.text(max_size=2) | _TEXTS,
+    "bad_words": st.none() | _TEXTS,
+    "stop_token_ids": st.none() | _IDS | _IDS.map(tuple) | _IDS.map(set),
+    "logit_bias": st.none() | _BIASES,
+    "ignore_eos": _FLAGS,
+}
+
+
+@pytest.fixture(scope="module")
+def takes() -> Callable[..., bool]:
+    """Whether vLLM takes parameters: their class, and what its engine asks of token ids."""
+    from vllm.sampling_params import SamplingParams
+
+    model: Any = SimpleNamespace(get_vocab_size=lambda: 10**6)
+
+    def taken(**parameters: Any) -> bool:
+        try:
+            made = SamplingParams(**parameters)
+            made._validate_stop_token_ids(model)  # pyright: ignore[reportPrivateUsage]  # as `verify` calls it
+            made._validate_logit_bias(model)  # pyright: ignore[reportPrivateUsage]
+        except (ValueError, TypeError, AssertionError, OverflowError):
+            return False
+        return True
+
+    return taken
+
+
+def test_every_parameter_of_the_table_is_compared() -> None:
+    assert _VALUES.keys() == RANGES.keys()
+
+
+@pytest.mark.parametrize("name", sorted(_VALUES))
+def test_the_table_refuses_exactly_what_vllm_refuses(name: str, takes: Callable[..., bool]) -> None:
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(_VALUES[name])
+    def compare(value: object) -> None:
+        if name == "max_tokens" or name == "min_tokens":
+            other = {"min_tokens": 0} if name == "max_tokens" else {"max_tokens": None}
+            assert (unfit(name, value) is None) == takes(**{name: value, **other})
+        else:
+            assert (unfit(name, value) is None) == takes(**{name: value})
+
+    compare()
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(st.none() | st.integers(1, 9), st.integers(0, 9))
+@example(None, 9)
+@example(4, 4)
+def test_limits_go_together_exactly_where_vllm_says_so(
+    takes: Callable[..., bool], most: int | None, least: int
+) -> None:
+    sampling = {"max_tokens": most, "min_tokens": least}
+    assert (conflict(sampling, None, text=True) is None) == takes(**sampling)
+
+
+def test_the_limit_that_vllm_sets_unasked_is_the_one_that_counts_as_unset() -> None:
+    from vllm.sampling_params import SamplingParams
+
+    from typefold.runtime.sampling import UNSET_LIMIT, unfit_object
+
+    assert SamplingParams().max_tokens == UNSET_LIMIT
+    assert unfit_object(SamplingParams()) is None
+    assert unfit_object(SamplingParams(temperature=0, stop="x", logprobs=1)) is None
