@@ -1,19 +1,20 @@
 """What is wrong with a template, as far as can be known before it has values.
 
 Names that are no parameters, attributes that a parameter's type lacks, filters and tests that don't exist, templates that
-would be loaded from elsewhere. Nothing is reported that might be right: a name set anywhere in reach counts as set, and
+would be loaded from elsewhere, single braces around a parameter. Nothing is reported that might be right: a name set anywhere in reach counts as set, and
 what is asked of a value of unknown kind may be there. Importing this module imports jinja2.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from jinja2 import nodes
 
+from typefold.compiler.template_braces import braces_in
 from typefold.compiler.template_expressions import (
     attribute_argument,
     beginning,
@@ -22,11 +23,11 @@ from typefold.compiler.template_expressions import (
     text_of_expression,
 )
 from typefold.compiler.template_kinds import UNKNOWN, Elements, Kind
-from typefold.compiler.template_parse import BadSyntax, environment, placed
+from typefold.compiler.template_parse import BadSyntax, environment, placed, plain
 
-__all__ = ["Problem", "Report", "check_template"]
+__all__ = ["Problem", "Report", "check_template", "constant"]
 
-Code: TypeAlias = Literal["syntax", "name", "attribute", "filter"]
+Code: TypeAlias = Literal["syntax", "name", "attribute", "filter", "braces"]
 Scope: TypeAlias = dict[str, Kind]
 
 
@@ -60,12 +61,13 @@ class Report:
     used: set[str] = field(default_factory=set[str])
 
 
-def check_template(source: str, parameters: Mapping[str, Kind]) -> Report:
+def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collection[str] = ()) -> Report:
     """Look through a template.
 
     Args:
         source: Jinja2 text.
         parameters: The names that it may use, each with what is known of its value.
+        owed: Those of them that single braces around are a problem, since the text is certain to be sent.
 
     Example:
         >>> check_template("{{ nmae | uper }}", {"name": UNKNOWN}).problems[0].message
@@ -79,8 +81,27 @@ def check_template(source: str, parameters: Mapping[str, Kind]) -> Report:
     set_anywhere = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
     walk = _Walk(parameters, set_anywhere)
     walk.all(tree.body, {})
+    for offset, text in plain(source):
+        for found in braces_in(text, owed, used=walk.report.used):
+            message = (
+                f"the template has {found.text} in single braces, which are sent as they stand; write "
+                f"{{{{ {found.shown} }}}}, or {{% raw %}}{found.text}{{% endraw %}} for the braces themselves"
+            )
+            walk.report.problems.append(Problem("braces", message, offset + found.start, len(found.text)))
     walk.report.problems.sort(key=lambda problem: problem.offset)
     return walk.report
+
+
+def constant(owed: Iterable[str], used: Collection[str]) -> str | None:
+    """What is wrong with a template that uses none of the parameters that it owes; `None` if it uses one, or owes none."""
+    names = [*owed]
+    if not names or not set(used).isdisjoint(names):
+        return None
+    every = "its parameter" if len(names) == 1 else "any of its parameters"
+    return (
+        f"the template does not use {every} ({', '.join(names)}), so that every call asks the same; write "
+        f"{{{{ {names[0]} }}}} where its value belongs, or name a parameter that is left out on purpose _{names[0]}"
+    )
 
 
 _SAME_ELEMENTS = {"list", "sort", "reverse", "unique", "select", "reject", "selectattr", "rejectattr"}

@@ -21,7 +21,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from typefold.compiler.templates import text_of
 
-__all__ = ["BadSyntax", "environment", "placed"]
+__all__ = ["BadSyntax", "environment", "placed", "plain"]
 
 
 _LARGEST = 10_000_000  # bytes, or bits of a number, that one operator of a template may make
@@ -101,6 +101,15 @@ def placed(source: str) -> nodes.Template:
         return parser.parse()
     except TemplateSyntaxError as error:
         raise BadSyntax((error.message or "it can't be read").rstrip("."), min(error.lineno, len(source))) from error
+
+
+def plain(source: str) -> Iterator[tuple[int, str]]:
+    """The texts of a template that it writes as they stand, each with its offset; those in `{% raw %}` left out."""
+    raw = False
+    for start, kind, text in _tokens(source):
+        if kind == "data" and not raw:
+            yield start, text
+        raw = kind == "raw_begin" or (raw and kind != "raw_end")
 
 
 def _tokens(source: str) -> Iterator[tuple[int, str, str]]:

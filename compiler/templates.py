@@ -53,27 +53,40 @@ class PromptTemplate:
     Args:
         source: Jinja2 text.
         parameters: The names that rendering will provide.
+        owed: Those of them that are not to stand in single braces.
+        alone: Whether the template is all that is asked, so that it has to use one of those.
         name: What errors call the template.
 
     Raises:
-        TemplateError: Bad syntax, an unknown filter, or a name that is no parameter.
+        TemplateError: Bad syntax, an unknown filter, or a name that is no parameter; single braces around one, or none used.
 
     Example:
         >>> PromptTemplate("Hello {{ name }}!", ["name"]).render({"name": "Ada"})
         'Hello Ada!'
     """
 
-    def __init__(self, source: str, parameters: Collection[str], *, name: str = "template") -> None:
+    def __init__(
+        self,
+        source: str,
+        parameters: Collection[str],
+        *,
+        owed: Collection[str] = (),
+        alone: bool = False,
+        name: str = "template",
+    ) -> None:
         self._name = name
         # jinja2 takes 30 ms to import: only prompts with templates pay for it.
         from jinja2 import TemplateError as JinjaError
 
-        from typefold.compiler.template_check import check_template
+        from typefold.compiler.template_check import check_template, constant
         from typefold.compiler.template_parse import environment
 
-        for problem in check_template(source, dict.fromkeys(parameters, UNKNOWN)).problems:
+        found = check_template(source, dict.fromkeys(parameters, UNKNOWN), owed=owed)
+        for problem in found.problems:
             line = source.count("\n", 0, problem.offset) + 1
             raise TemplateError(f"{name}: line {line} of the docstring: {problem.message}")
+        if alone and (reason := constant(owed, found.used)) is not None:
+            raise TemplateError(f"{name}: {reason}")
         try:
             self._template = environment().from_string(source)
         except JinjaError as error:

@@ -1,13 +1,12 @@
 """A prompt function, understood: signature, return type and template, checked once when it is decorated.
 
-What can be known early is said early: a return type that can't be compiled, a template with a name that is no parameter,
-an example that is no value of the type. Only a name that is not defined yet (a class further down in the module) puts the
-check off until the first use.
+What can be known early is said early: a return type that can't be compiled, a template with a name that is no parameter or
+with none of them, an f-string without its `f`, an example that is no value of the type. Only a name that is not defined yet (a
+class further down in the module) puts the check off until the first use.
 """
 
 from __future__ import annotations
 
-import dis
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get_type_hints
 
 from typefold.arguments import Parameters
+from typefold.bytecode import Body, globals_of
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
 from typefold.compiler.errors import describe
 from typefold.compiler.measure import refuse_endless
+from typefold.compiler.template_braces import braces_in, no_f_string
 from typefold.compiler.templates import PromptTemplate
 from typefold.errors import PromptUsageError
 from typefold.forms import form_of
-from typefold.messages import Asked, Frame, RawPrompt, ask, current_frame
+from typefold.messages import Asked, Frame, RawPrompt, current_frame
 from typefold.runtime import BadInput
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Definition(Generic[R]):
         only_return = {"return": self.function.__annotations__["return"]}
         holder = type("_", (), {"__annotations__": only_return, "__module__": self.function.__module__})
         hints = get_type_hints(
-            holder, globalns=_globals(self.function), localns=dict(self.namespace), include_extras=True
+            holder, globalns=globals_of(self.function), localns=dict(self.namespace), include_extras=True
         )
         return hints["return"]
 
@@ -152,15 +153,37 @@ class Definition(Generic[R]):
     def template(self) -> PromptTemplate | None:
         """The docstring as a template, where the body can ask for it; else `None`."""
         document = inspect.getdoc(self.function)
-        if not document or not _may_ask_bare(self.function):
+        if not document or not self._body.may_ask_bare:
             return None
-        return PromptTemplate(document, list(self.signature.parameters), name=self.name)
+        owed = self._owed if self._body.asks_bare else ()
+        alone = self._body.only_asks_bare
+        return PromptTemplate(document, list(self.signature.parameters), owed=owed, alone=alone, name=self.name)
+
+    @cached_property
+    def _body(self) -> Body:
+        return Body(self.function)
+
+    @property
+    def _owed(self) -> list[str]:
+        """The parameters that a prompt is made of; without those of methods and those that are left out on purpose."""
+        names = [*self.signature.parameters]
+        bound = self.binding == "class" or (self.binding == "instance" and "." in self.name)
+        return [name for name in names[1 if bound else 0 :] if not name.startswith("_")]
+
+    @cached_property
+    def _no_f_string(self) -> str | None:
+        """What is wrong with a text that has braces around a parameter which the body never uses."""
+        unused = [name for name in self._owed if not self._body.uses(name)]
+        texts = self._body.texts() if unused else ()
+        return next((no_f_string(found) for text in texts for found in braces_in(text, unused)), None)
 
     def check(self, wire: WireFormat | None) -> None:
         """Find what is wrong, now, as far as all names are defined."""
         if inspect.isgeneratorfunction(self.function) or inspect.isasyncgenfunction(self.function):
             raise PromptUsageError(f"{self.name}: a prompt function returns ask(...); it does not yield")
         _ = self.template
+        if self._no_f_string is not None:
+            raise PromptUsageError(f"{self.name}: {self._no_f_string}")
         try:
             self.output_type(wire)
         except NameError:
@@ -270,11 +293,6 @@ class _AsWritten(str):
         return str(self)
 
 
-def _globals(function: Callable[..., Any]) -> dict[str, Any]:
-    space: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
-    return space
-
-
 def _finish(coroutine: Any, name: str) -> Any:
     """Run an `async def` body to its return: it makes a message, so it has nothing to wait for."""
     try:
@@ -283,19 +301,3 @@ def _finish(coroutine: Any, name: str) -> Any:
         return stop.value
     coroutine.close()
     raise PromptUsageError(f"{name}: the body of a prompt function makes its message and can't await anything")
-
-
-def _may_ask_bare(function: Callable[..., Any]) -> bool:
-    """Whether the body holds a call without arguments, of `ask` or of something not known yet by that name.
-
-    Read from the bytecode, which is there in a notebook too. A body that only ever says `ask(f"...")` keeps its docstring
-    as documentation, braces and all.
-    """
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return False
-    names = {name for name, value in _globals(function).items() if value is ask} | {"ask"}
-    if not names & {*code.co_names, *code.co_freevars}:
-        return False
-    # CALL with argument 0, on every Python since 3.11.
-    return any(step.opname == "CALL" and step.arg == 0 for step in dis.get_instructions(code))

@@ -11,11 +11,12 @@ import difflib
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
+from typefold.compiler.template_braces import braces_in, no_f_string
 from typefold.static.findings import Finding, at
 from typefold.static.sources import Function, Source
 from typefold.static.words import Words, dotted
 
-__all__ = ["asks", "body_findings", "misplaced_ask", "returns_nothing", "unused_parameters"]
+__all__ = ["asks", "body_findings", "misplaced_ask", "owed_parameters", "returns_nothing", "unused_parameters"]
 
 _VALUES = (
     ast.Constant,
@@ -88,10 +89,12 @@ def misplaced_ask(call: Placed, source: Source, words: Words) -> str | None:
     )
 
 
-def asks(function: Function, words: Words, *, bare: bool = False) -> bool:
-    """Whether the body calls `ask`; `bare` without arguments, so that the docstring is the message."""
+def asks(function: Function, words: Words, *, bare: bool | None = None) -> bool:
+    """Whether the body calls `ask`; `bare` without arguments, so that the docstring is the message, or not bare."""
     return any(
-        isinstance(node, ast.Call) and not (bare and (node.args or node.keywords)) and words.is_ask(node.func, function)
+        isinstance(node, ast.Call)
+        and bare in (None, not (node.args or node.keywords))
+        and words.is_ask(node.func, function)
         for node in function.inside
     )
 
@@ -102,23 +105,46 @@ def returns_nothing(function: Function) -> bool:
     return not any(isinstance(node, ways_out) for node in function.inside)
 
 
-def unused_parameters(function: Function, used_by_template: Collection[str], words: Words) -> Iterator[Finding]:
-    """Parameters that neither the body nor the template uses; none that a misspelt name in the body may mean."""
+def owed_parameters(function: Function) -> list[ast.arg]:
+    """The parameters that a prompt is made of; without those of methods and those that are left out on purpose."""
     arguments = function.node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     if function.is_bound:
         every = every[1:]
     every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+    return [argument for argument in every if not argument.arg.startswith("_")]
+
+
+def unused_parameters(function: Function, used_by_template: Collection[str], words: Words) -> Iterator[Finding]:
+    """Parameters that neither the body nor the template uses; none that a misspelt name in the body may mean."""
     nodes = [node for node in ast.walk(ast.Module(function.node.body, [])) if isinstance(node, ast.Name)]
     used = {node.id for node in nodes} | set(used_by_template)
-    unused = [argument for argument in every if argument.arg not in used and not argument.arg.startswith("_")]
+    unused = [argument for argument in owed_parameters(function) if argument.arg not in used]
     if not unused or used & _ALL_NAMES:
         return
     unknown = {node.id for node in nodes if not words.is_known(node, function)}
+    meant = {
+        found.name: at("prompt-braces", no_f_string(found), node)
+        for node, text in [*_texts(function, words)][::-1]
+        for found in braces_in(text, [argument.arg for argument in unused])
+    }
     for argument in unused:
-        if not difflib.get_close_matches(argument.arg, unknown, n=1):
+        if argument.arg in meant:
+            yield meant[argument.arg]
+        elif not difflib.get_close_matches(argument.arg, unknown, n=1):
             message = f"the prompt function {function.node.name!r} never uses its parameter {argument.arg!r}"
             yield at("prompt-unused", message, argument)
+
+
+def _texts(function: Function, words: Words) -> Iterator[tuple[ast.expr, str]]:
+    """The texts in a body, and those of the variables that it reads; not its docstring."""
+    first = function.node.body[0]
+    docstring = first.value if isinstance(first, ast.Expr) else None
+    for node in ast.walk(ast.Module(function.node.body, [])):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node is not docstring:
+            yield node, node.value
+        elif isinstance(node, ast.Name) and (text := words.text_of(node, function)) is not None:
+            yield node, text
 
 
 def _is_returned(call: ast.Call, function: Function) -> bool:

@@ -35,6 +35,8 @@ CODES = {
         Code("prompt-name", "a template with a name that is no parameter"),
         Code("prompt-attribute", "a template that reads what a parameter's type lacks"),
         Code("prompt-filter", "a template with a filter or a test that does not exist"),
+        Code("prompt-braces", "braces around a parameter where nothing fills them in"),
+        Code("prompt-constant", "a template that uses none of the parameters"),
         Code("prompt-unused", "a parameter that the prompt never uses", "warning"),
         Code("prompt-return", "a return type, or an `output_type`, that no constraint can be made from"),
         Code("prompt-option", "an option that does not exist or can't have this value"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from typefold.compiler import OutputType
 from typefold.compiler.template_kinds import Kind
-from typefold.static.bodies import asks, body_findings, returns_nothing, unused_parameters
+from typefold.static.bodies import asks, body_findings, owed_parameters, returns_nothing, unused_parameters
 from typefold.static.docstrings import Docstring, docstring_of
 from typefold.static.examples import example_findings
 from typefold.static.findings import Finding, at
@@ -94,15 +94,23 @@ class PromptCheck:
         """What is wrong with the template; and the parameters that it uses, if they can be known."""
         if not asks(self.function, self.words, bare=True) or self.docstring is None:
             return set()
-        from typefold.compiler.template_check import check_template  # it imports jinja2
+        from typefold.compiler.template_check import check_template, constant  # it imports jinja2
 
-        found = check_template(self.docstring.text, kinds)
+        owed = [argument.arg for argument in owed_parameters(self.function)]
+        found = check_template(self.docstring.text, kinds, owed=owed)
         for problem in found.problems:
             code = "prompt-template" if problem.code == "syntax" else f"prompt-{problem.code}"
             start, end = self.docstring.place(problem.offset), self.docstring.place(problem.offset + problem.length)
             yield Finding(code, problem.message, start, end)
-        in_doubt = any(problem.code in ("syntax", "name") for problem in found.problems)
-        return None if in_doubt else found.used
+        if any(problem.code in ("syntax", "name", "braces") for problem in found.problems):
+            return None  # in doubt
+        reason = None if asks(self.function, self.words, bare=False) else constant(owed, found.used)
+        if reason is None:
+            return found.used
+        yield Finding(
+            "prompt-constant", reason, self.docstring.place(0), self.docstring.place(len(self.docstring.text))
+        )
+        return None
 
     def _at_name(self, code: str, message: str) -> Finding:
         start = Place(self.function.node.lineno, self.function.node.col_offset)

@@ -56,6 +56,12 @@ class Words:
             return True
         return self._evaluator.meaning(node, Where(self._module, (*place.around, place.node))) is not None
 
+    def text_of(self, node: ast.Name, place: Function) -> str | None:
+        """The text of a variable that is a literal, as it is read in a function."""
+        meaning = self._evaluator.meaning(node, Where(self._module, (*place.around, place.node)))
+        value = getattr(meaning.node, "value", None) if isinstance(meaning, Declared) else None
+        return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
     def is_options(self, call: ast.Call, where: Where) -> bool:
         """Whether it is `prompt(...)` with options."""
         return not call.args and self._is(call.func, prompt, where)

@@ -100,6 +100,54 @@ def test_decoration_says_the_first_problem_with_its_line() -> None:
         PromptTemplate("Text:\n{{ text | uper }}", ["text"], name="judge")
 
 
+@pytest.mark.parametrize(
+    ("source", "braces"),
+    [
+        ("What is the mood of {name}?", ["{name}"]),
+        ("{ name } {name!r} {name:>3} {who.age:.2f} {cast[0].age} {name=}", 6),
+        ("{len(cast)} {name.upper()} {', '.join(cast)} {name | upper} {cast|join(', ')} {name:%d.%m.}", 6),
+        ('{{ name }} and {name}, {"a": {name}}', ["{name}", "{name}"]),
+        ("é\n\n  {% if who %}\n  {name}\n  {% endif %}", ["{name}"]),
+        ("{% raw %}{name}{% endraw %} {# {name} #} {{ '{name}' }} {% set x = '{name}' %}{{ name }}", []),
+        ('{"name": 1} {name: string} {name, who} {"who": "name"} {"name"} {other} {} {1} {*} {nameless}', []),
+        ("{name: [1, 2]} {name -> who} {name | name > 0} {name\n} {name ?} {!name} {na me}", []),
+        (r"{{ name }} \sum_{name} x_{name} x^{name} \frac{who}{name} ${name} {name:3}{{ who }}", []),
+        (r"x_{name} ${name} {name:3}", 3),
+        ("{" + "(" * 190 + "}", []),
+    ],
+)
+def test_single_braces_around_a_parameter_are_found_and_no_other(source: str, braces: list[str] | int) -> None:
+    found = check_template(source, PARAMETERS, owed=[*PARAMETERS]).problems
+    texts = [source[each.offset : each.offset + each.length] for each in found]
+    assert (len(texts) if isinstance(braces, int) else texts) == braces
+    assert {each.code for each in found} <= {"braces"}
+
+
+def test_braces_say_what_to_write() -> None:
+    with pytest.raises(TemplateError) as caught:
+        PromptTemplate("Mood?\n{text.title!r}", ["text"], owed=["text"], name="mood")
+    assert str(caught.value) == (
+        "mood: line 2 of the docstring: the template has {text.title!r} in single braces, which are sent as they stand; write "
+        "{{ text.title }}, or {% raw %}{text.title!r}{% endraw %} for the braces themselves"
+    )
+    assert (
+        PromptTemplate("Mood? {% raw %}{text}{% endraw %} {{ text }}", ["text"], owed=["text"]).render({"text": "x"})
+        == "Mood? {text} x"
+    )
+
+
+def test_a_template_that_owes_a_parameter_uses_one() -> None:
+    with pytest.raises(
+        TemplateError, match=r"^f: the template does not use its parameter \(text\), so that every call"
+    ):
+        PromptTemplate("Say it.", ["text"], owed=["text"], alone=True, name="f")
+    with pytest.raises(TemplateError, match=r"does not use any of its parameters \(a, b\), .* \{\{ a \}\} .* _a$"):
+        PromptTemplate("{% set c = 1 %}{{ c }}", ["a", "b"], owed=["a", "b"], alone=True)
+    PromptTemplate("{% if b %}x{% endif %}", ["a", "b"], owed=["a", "b"], alone=True)
+    PromptTemplate("Say it.", ["text"], owed=["text"])  # something else may be asked too
+    PromptTemplate("Say it.", [], alone=True)
+
+
 _NAMES = st.sampled_from(["a", "b", "c", "loop"])
 _TEMPLATES = st.recursive(
     _NAMES.map("{{{{ {} }}}}".format)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from typefold import Logged, Refused, Runtime, ask, majority, prompt
+from typefold import Logged, PromptUsageError, Runtime, ask, majority, prompt
 from typefold.runtime.engines.vllm import VllmEngine
 
 pytestmark = pytest.mark.engine
@@ -43,5 +43,5 @@ def test_a_seed_repeats_samples_and_keeps_them_apart(engine: VllmEngine, monkeyp
 def test_vllms_own_n_is_refused_with_what_to_write(runtime: Runtime) -> None:
     from vllm import SamplingParams
 
-    with pytest.raises(Refused, match=r"use \.sample\(n\)"):
+    with pytest.raises(PromptUsageError, match=r"use \.sample\(n\)"):
         story.using(sampling_params=SamplingParams(n=2, max_tokens=4))("a mill")

@@ -124,6 +124,33 @@ CASES = (
         ''',
     ),
     case(
+        "prompt-braces",
+        "A template fills in `{{ text }}`; single braces around a parameter are sent as they stand, and so are those of a string in "
+        "the body that was meant to be an f-string. Braces around anything else, as in JSON, are left alone, and what stands in "
+        "`{% raw %}`.",
+        '''
+        @prompt
+        def mood(text: str) -> Literal["grim", "funny"]:
+            """What is the mood of {text}? Answer as in {"mood": "grim"}."""
+            return ask()
+
+
+        @prompt
+        def judge(text: str) -> Literal["keep", "drop"]:
+            return ask("Is this text any good? {text}")
+        ''',
+    ),
+    case(
+        "prompt-constant",
+        "A template that uses none of the parameters asks every row the same. Where that is meant, name them with a `_` before.",
+        '''
+        @prompt
+        def summarise(text: str) -> str:
+            """Summarise the text in one sentence."""
+            return ask()
+        ''',
+    ),
+    case(
         "prompt-unused",
         "A parameter that neither the body nor the template uses changes nothing. A name that begins with `_` is left alone. "
         "This is a warning: it can be switched off, and `typefold check` does not fail for it.",
