@@ -124,8 +124,9 @@ def _is_count(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value is None or (number and 0 < value <= TIMEOUT_MAX)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value is None
+    return 0 < value <= TIMEOUT_MAX
 
 
 def _is_flag(value: object) -> bool:

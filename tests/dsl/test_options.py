@@ -24,38 +24,36 @@ def judge(topic: str) -> Literal["keep", "drop"]:
     return ask(f"Keep or drop {topic}?")
 
 
-WRONG: list[tuple[str, object, str]] = [
-    *(("temperature", value, "a number from 0 (greedy) to 2") for value in (-1, 2.5, NAN, True, "1", None)),
-    *(("top_p", value, "a number above 0 and up to 1") for value in (2, 0, -0.1, NAN, "0.5")),
-    *(("top_k", value, "an int of at least 1, or 0 for all tokens") for value in (-2, 1.5, True, "5")),
-    *(("min_p", value, "a number from 0 to 1") for value in (-0.1, 1.1)),
-    *(("max_tokens", value, "an int of at least 1, or None for no limit") for value in (0, -5, True, 1.5, "16")),
-    *(("min_tokens", value, "an int of at least 0") for value in (-1, 1.5, None)),
-    *(("seed", value, "an int of 64 bits, or None") for value in ("5", 1.0, True, 2**63)),
-    *(("presence_penalty", value, "a number from -2 to 2") for value in (-3, 2.1)),
-    ("frequency_penalty", 3, "a number from -2 to 2"),
-    *(("repetition_penalty", value, "a finite number above 0") for value in (0, -1, float("inf"), 10**400)),
-    *(("stop", value, "a text or a list of texts, none of them empty") for value in (3, [3], [""], "", ("a",), {"a"})),
-    *(("stop_token_ids", value, "a list of token ids, ints of at least 0") for value in (3, [-1], ["a"], "12", [[1]])),
-    *(("bad_words", value, "a list of texts, none of them empty") for value in ("word", [""], [1])),
-    *(("logit_bias", value, "a dict from token ids to numbers") for value in ([1], {"1": 1.0}, {1: "x"}, {1: NAN})),
-    *(("ignore_eos", value, "True or False") for value in (1, "no", None)),
-    *(("logprobs", value, "an int of at least 0, -1 for all tokens, or None") for value in (-2, 1.5, "3")),
-    *(
-        ("timeout", value, "a number of seconds above 0, or None for no limit")
-        for value in (-1, 0, NAN, float("inf"), "3", True, [])
-    ),
-    *(("shape", value, "True or False") for value in (1, "no", None)),
-    *(("truncation", value, "'value' or 'error'") for value in ("no", None, [], {})),
-    *(("retries", value, "a number of further attempts") for value in (-1, 1.5, True, "2", None)),
-    *(("grow", value, "True or False") for value in (1, "yes")),
-    *(("max_reasoning_tokens", value, "a number of tokens") for value in (0, -1, 2.0, True, None)),
-    *(("chat_template_kwargs", value, "a dict of variables by name") for value in ([], "x", {1: 2}, None)),
-    *(("priority", value, "an int") for value in (1.5, "high", True, [1])),
-    ("lora_request", "name", "an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest"),
-    *(("runtime", value, "a Runtime, or None for the current one") for value in ("org/model", ScriptedEngine())),
-    *(("sampling_params", value, "a vllm.SamplingParams") for value in ({"temperature": 1}, "greedy", 3)),
-]
+WORDS: dict[str, tuple[str, list[Any]]] = {
+    "temperature": ("a number from 0 (greedy) to 2", [-1, 2.5, NAN, True, "1", None]),
+    "top_p": ("a number above 0 and up to 1", [2, 0, -0.1, NAN, "0.5"]),
+    "top_k": ("an int of at least 1, or 0 for all tokens", [-2, 1.5, True, "5"]),
+    "min_p": ("a number from 0 to 1", [-0.1, 1.1]),
+    "max_tokens": ("an int of at least 1, or None for no limit", [0, -5, True, 1.5, "16"]),
+    "min_tokens": ("an int of at least 0", [-1, 1.5, None]),
+    "seed": ("an int of 64 bits, or None", ["5", 1.0, True, 2**63]),
+    "presence_penalty": ("a number from -2 to 2", [-3, 2.1]),
+    "frequency_penalty": ("a number from -2 to 2", [3]),
+    "repetition_penalty": ("a finite number above 0", [0, -1, float("inf"), 10**400]),
+    "stop": ("a text or a list of texts, none of them empty", [3, [3], [""], "", ("a",), {"a"}]),
+    "stop_token_ids": ("a list of token ids, ints of at least 0", [3, [-1], ["a"], "12", [[1]]]),
+    "bad_words": ("a list of texts, none of them empty", ["word", [""], [1]]),
+    "logit_bias": ("a dict from token ids to numbers", [[1], {"1": 1.0}, {1: "x"}, {1: NAN}]),
+    "ignore_eos": ("True or False", [1, "no", None]),
+    "logprobs": ("an int of at least 0, -1 for all tokens, or None", [-2, 1.5, "3"]),
+    "timeout": ("a number of seconds above 0, or None for no limit", [-1, 0, NAN, float("inf"), "3", True, []]),
+    "shape": ("True or False", [1, "no", None]),
+    "truncation": ("'value' or 'error'", ["no", None, [], {}]),
+    "retries": ("a number of further attempts", [-1, 1.5, True, "2", None]),
+    "grow": ("True or False", [1, "yes"]),
+    "max_reasoning_tokens": ("a number of tokens", [0, -1, 2.0, True, None]),
+    "chat_template_kwargs": ("a dict of variables by name", [[], "x", {1: 2}, None]),
+    "priority": ("an int", [1.5, "high", True, [1]]),
+    "lora_request": ("an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest", ["name"]),
+    "runtime": ("a Runtime, or None for the current one", ["org/model", ScriptedEngine()]),
+    "sampling_params": ("a vllm.SamplingParams", [{"temperature": 1}, "greedy", 3]),
+}
+WRONG = [(name, value, words) for name, (words, values) in WORDS.items() for value in values]
 
 
 @pytest.mark.parametrize(("name", "value", "words"), WRONG, ids=[f"{name}={value!r:.20}" for name, value, _ in WRONG])

@@ -83,7 +83,7 @@ def test_a_journal_tells_requests_apart_by_the_limit_that_holds() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("temperature", -1), ("top_p", 2), ("max_tokens", 0), ("stop", [""])])
-def test_a_request_of_ones_own_is_refused_by_the_scripted_engine_too(name: str, value: object) -> None:
+def test_a_request_of_ones_own_is_refused_by_the_scripted_engine_too(name: str, value: Any) -> None:
     engine = ScriptedEngine()
     request = asking(TEXT, **{name: value})
     with pytest.raises(EngineRefusal, match=f"{name} is .*, not "):
@@ -94,8 +94,9 @@ def test_values_of_any_class_are_judged_and_never_raise() -> None:
     class Odd:
         __hash__ = None  # type: ignore[assignment]
 
+    values: list[object] = [Odd(), [Odd()], {1: Odd()}, [[]], {}, "x", b"x", float("nan"), 10**400, -(10**400), object]
     for name in RANGES:
-        for value in (Odd(), [Odd()], {1: Odd()}, [[]], {}, "x", b"x", float("nan"), 10**400, -(10**400), object):
+        for value in values:
             unfit(name, value)
 
 
