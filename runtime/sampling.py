@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from typefold.compiler.guards import is_dict, is_list
+from typefold.compiler.guards import is_dict, is_list, kind_of
 from typefold.runtime.request import Request
 
 __all__ = [
@@ -131,8 +131,9 @@ def unfit(name: str, value: object) -> str | None:
 
 def unfit_object(params: object) -> str | None:
     """Why an object can't be the `SamplingParams` to start from; `None` if it can, as far as can be told without vLLM."""
-    if isinstance(params, (str, bytes, int, float, Mapping, list, tuple, set, type)) or hasattr(params, "beam_width"):
-        kind = params.__name__ if isinstance(params, type) else type(params).__name__
+    plain = isinstance(params, (str, bytes, int, float, Mapping, list, tuple, set, type))
+    if plain or hasattr(params, "beam_width"):
+        kind = params.__name__ if isinstance(params, type) else kind_of(params).__name__
         which = "the class " if isinstance(params, type) else "a "
         return (
             f"sampling_params is a vllm.SamplingParams, not {which}{kind}; write single parameters as options by name, as in "

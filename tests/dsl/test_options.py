@@ -121,9 +121,12 @@ def test_a_priority_of_none_is_none_at_all() -> None:
     ],
 )
 def test_names_that_do_not_exist_are_refused_wherever_options_go(named: Any, said: str) -> None:
+    def told(topic: str) -> str:
+        return ask(topic)
+
     with Runtime(ScriptedEngine()) as runtime:
         for make in (
-            lambda: prompt(**named)(lambda topic: ask(topic)),
+            lambda: prompt(**named)(told),
             lambda: tell.using(**named),
             lambda: runtime.generate("x", **named),
         ):
