@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import os
 import re
 from functools import cache
 from importlib.util import find_spec
