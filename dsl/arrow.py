@@ -1,25 +1,36 @@
 """Arrow's form of typed values: models and records as structs, lists as lists, `dict` with text keys as maps.
 
-A type's form follows its JSON schema, so what Arrow holds is what JSON holds: dates, decimals and the like as texts. Where
-JSON may hold one of several kinds of value (`int | str`), Arrow, which has one type for a column, gets the JSON as text.
-Fields have the names that they have in Python, whatever aliases their JSON has: `arrow_json` and `arrow_type` agree on it.
+A type's form follows its JSON schema, but that dates, times, durations, decimals and bytes have types of their own there. A
+`datetime` may have a zone or none, a `time` too, and a `Decimal` any number of places: of a whole table the values say which,
+and where a file's schema stands before them, such a column is text. Where JSON may hold one of several kinds of value
+(`int | str`), Arrow, which has one type for a column, gets the JSON as text. Fields have the names that they have in Python,
+whatever aliases their JSON has: `arrow_plain` and `arrow_type` agree on it.
 pyarrow is imported when something is first made here; it comes with the extra `arrow`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, time
+from decimal import Decimal
+from enum import Enum
 from importlib import import_module
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import to_jsonable_python
 
 from typefold.compiler.guards import is_dict, is_list
 
-__all__ = ["arrow_json", "arrow_type", "arrow_value", "message_of", "pyarrow"]
+__all__ = ["arrow_plain", "arrow_type", "arrow_value", "fitted", "message_of", "pyarrow"]
 
 _SIMPLE = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_", "null": "null"}
+_DIGITS, _PLACES = (
+    38,
+    18,
+)  # of decimal128, which polars and Parquet's readers know too; places where the type says no number
 
 
 def pyarrow(module: str = "pyarrow") -> Any:
@@ -31,11 +42,13 @@ def pyarrow(module: str = "pyarrow") -> Any:
     return import_module(module)
 
 
-def arrow_type(hint: Any) -> Any:
+def arrow_type(hint: Any, *, whole: bool = False) -> Any:
     """The Arrow type of a column of values of a type.
 
     Args:
         hint: Any type that pydantic can serialise.
+        whole: Whether the values will all be there, for `fitted`, when the type is needed. Otherwise a column is text
+            where only they tell: a `datetime` or `time` that may have a zone, a `Decimal` of any number of places.
 
     Returns:
         A `pyarrow.DataType`.
@@ -44,19 +57,74 @@ def arrow_type(hint: Any) -> Any:
         ModuleNotFoundError: pyarrow is not installed.
 
     Example:
-        >>> from typing import Literal, NamedTuple
-        >>> class Point(NamedTuple):
-        ...     x: float
-        ...     label: Literal["a", "b"] | None
-        >>> str(arrow_type(dict[str, int])), str(arrow_type(int | str)), str(arrow_type(list[bool]))
-        ('map<string, int64>', 'string', 'list<item: bool>')
+        >>> from datetime import date
+        >>> from typing import Literal
+        >>> str(arrow_type(dict[str, int])), str(arrow_type(int | str)), str(arrow_type(list[date]))
+        ('map<string, int64>', 'string', 'list<item: date32[day]>')
     """
-    schema = TypeAdapter(hint).json_schema(mode="serialization", by_alias=False)
+    maker = _Whole if whole else _Fixed
+    schema = TypeAdapter(hint).json_schema(mode="serialization", by_alias=False, schema_generator=maker)
     return _type(schema, schema.get("$defs", {}), ())
 
 
-def arrow_json(hint: Any, *, warnings: bool | Literal["error"] = False) -> Callable[[Any], Any]:
-    """What makes the JSON of values of a type that `arrow_value` takes.
+class _Fixed(GenerateJsonSchema):
+    """JSON schemas that name Arrow's own type where there is one, under `arrow`: its factory in pyarrow and the arguments."""
+
+    def ser_schema(self, schema: Any) -> Any:
+        """None for a function that only JSON goes through: values are taken as they are in Python."""
+        only_json = str(schema.get("when_used", "always")).startswith("json")
+        return None if only_json and schema["type"].startswith("function") else super().ser_schema(schema)
+
+    def bytes_schema(self, schema: Any) -> Any:
+        """Bytes as they are."""
+        return _marked("binary")
+
+    def date_schema(self, schema: Any) -> Any:
+        """A day."""
+        return _marked("date32")
+
+    def timedelta_schema(self, schema: Any) -> Any:
+        """Microseconds, as Python has them."""
+        return _marked("duration", "us")
+
+    def datetime_schema(self, schema: Any) -> Any:
+        """A moment, where the type says whether it has a zone."""
+        zone = schema.get("tz_constraint")
+        if zone is None:
+            return self.by_values("timestamp", "us")
+        return _marked("timestamp", "us") if zone == "naive" else _marked("timestamp", "us", "UTC")
+
+    def time_schema(self, schema: Any) -> Any:
+        """A time of day, where the type says that it has no zone: Arrow has none for it."""
+        zone = schema.get("tz_constraint")
+        return _marked("time64", "us") if zone == "naive" else self.by_values("time64", "us")
+
+    def decimal_schema(self, schema: Any) -> Any:
+        """A decimal number, where the type says how many places it has."""
+        places, digits = schema.get("decimal_places"), schema.get("max_digits") or _DIGITS
+        if places is None or max(digits, places) > _DIGITS:
+            return self.by_values("decimal128", _DIGITS, _PLACES)
+        return _marked("decimal128", max(digits, places), places)
+
+    def by_values(self, *factory: object) -> Any:
+        """A type that only the values tell."""
+        return {"type": "string"}
+
+
+class _Whole(_Fixed):
+    """The same for a table whose values are all there."""
+
+    def by_values(self, *factory: object) -> Any:
+        """The usual one; `fitted` makes it what the values need."""
+        return _marked(*factory)
+
+
+def _marked(*factory: object) -> dict[str, Any]:
+    return {"type": "string", "arrow": factory}
+
+
+def arrow_plain(hint: Any, *, warnings: bool | Literal["error"] = False) -> Callable[[Any], Any]:
+    """What takes values of a type apart into the plain ones that `arrow_value` takes.
 
     Args:
         hint: The type; values of one that pydantic does not know go by their own.
@@ -66,35 +134,100 @@ def arrow_json(hint: Any, *, warnings: bool | Literal["error"] = False) -> Calla
         adapter = TypeAdapter[Any](hint)
     except Exception:  # a return type that pydantic does not know, of a plain function
         adapter = TypeAdapter[Any](Any)
-    return lambda value: adapter.dump_python(value, mode="json", by_alias=False, warnings=warnings)
+    return lambda value: adapter.dump_python(value, by_alias=False, warnings=warnings)
+
+
+def fitted(kind: Any, values: Iterable[Any]) -> Any:
+    """A type of a whole table's column as its values need it: with a zone, or with room for all digits.
+
+    Args:
+        kind: What `arrow_type` gave.
+        values: What `arrow_plain` gave, for all rows.
+    """
+    pa = pyarrow()
+    types, given = pa.types, [value for value in values if value is not None]
+    if types.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        rows = [value for value in given if is_dict(value)]
+        return pa.struct(
+            [field.with_type(fitted(field.type, [row.get(field.name) for row in rows])) for field in fields]
+        )
+    if types.is_map(kind):
+        return pa.map_(kind.key_type, fitted(kind.item_type, [part for value in given for part in value.values()]))
+    if types.is_list(kind):
+        return pa.list_(fitted(kind.value_type, [part for value in given for part in value]))
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC") if kind.tz or any(map(_is_aware, given)) else kind
+    if types.is_decimal(kind) and not all(_has_room(kind, value) for value in given):
+        numbers = [value.as_tuple() for value in given if value.is_finite()]
+        places = max((max(0, -number.exponent) for number in numbers), default=0)
+        digits = places + max((max(0, len(number.digits) + number.exponent) for number in numbers), default=0)
+        if digits <= _DIGITS:
+            return pa.decimal128(_DIGITS, places)
+    return kind
 
 
 def arrow_value(value: Any, kind: Any) -> Any:
-    """A value from JSON as a column of a type takes it.
+    """A plain value as a column of a type takes it.
 
     Args:
-        value: What `arrow_json` gave.
-        kind: What `arrow_type` gave.
+        value: What `arrow_plain` gave.
+        kind: What `arrow_type` or `fitted` gave.
 
     Raises:
-        OverflowError: A whole number is beyond 64 bits.
+        OverflowError: A whole number is beyond 64 bits, a decimal one beyond its column's digits.
+        ValueError: A moment has a zone where others have none, or the reverse; a time of day has one.
     """
     pa = pyarrow()
     types = pa.types
     if value is None:
         return None
+    if isinstance(value, Enum):
+        value = value.value
     if types.is_string(kind):
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return _text(value)
     if types.is_integer(kind) and not -(2**63) <= value < 2**63:
         raise OverflowError(f"{value:.3e} is beyond the 64 bits of a column of whole numbers")
     if types.is_struct(kind) and is_dict(value):
         fields = [kind.field(index) for index in range(kind.num_fields)]
         return {field.name: arrow_value(value.get(field.name), field.type) for field in fields}
     if types.is_map(kind) and is_dict(value):
-        return [(str(key), arrow_value(part, kind.item_type)) for key, part in value.items()]
-    if isinstance(kind, pa.ListType) and is_list(value):
+        return [(_key(key), arrow_value(part, kind.item_type)) for key, part in value.items()]
+    if isinstance(kind, pa.ListType):
         return [arrow_value(part, kind.value_type) for part in value]
+    if types.is_decimal(kind) and not _has_room(kind, value):
+        raise OverflowError(
+            f"{value} has no room in a column of decimals with {kind.precision} digits, {kind.scale} of them after the point"
+        )
+    if types.is_timestamp(kind) and _is_aware(value) != bool(kind.tz):
+        state = "a time zone where others have none" if _is_aware(value) else "no time zone where others have one"
+        raise ValueError(f"{value} has {state}; annotate it as AwareDatetime or NaiveDatetime, or make them alike")
+    if types.is_time(kind) and _is_aware(value):
+        raise ValueError(f"{value} has a time zone, which a time of day has none of in Arrow; take it off")
     return value
+
+
+def _text(value: Any) -> str:
+    """A text, or what JSON makes of another value."""
+    plain = value if type(value) is str else to_jsonable_python(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _key(key: Any) -> str:
+    """A key as JSON has it."""
+    return key if type(key) is str else str(next(iter(to_jsonable_python({key: None}))))
+
+
+def _is_aware(value: datetime | time) -> bool:
+    return value.tzinfo is not None
+
+
+def _has_room(kind: Any, value: Decimal) -> bool:
+    """Whether a column of decimals holds a number exactly."""
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return False
+    return -exponent <= kind.scale and len(digits) + exponent <= kind.precision - kind.scale
 
 
 def message_of(error: Exception) -> str:
@@ -110,6 +243,8 @@ def _type(schema: Mapping[str, Any] | bool, definitions: Mapping[str, Any], arou
     pa = pyarrow()
     if isinstance(schema, bool):
         return pa.string()
+    if (factory := schema.get("arrow")) is not None:
+        return getattr(pa, factory[0])(*factory[1:])
     if (reference := schema.get("$ref")) is not None:
         name = reference.rpartition("/")[2]
         if name in around:  # a type inside itself has no Arrow type

@@ -14,6 +14,7 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.batch import answer_awaited, answers_awaited
 from typefold.calls import values
+from typefold.indexed import indexed
 from typefold.later import Later
 from typefold.plan import Plan
 from typefold.runtime import PromptError
@@ -68,7 +69,9 @@ class AsyncPrompt(Later[P, R]):
     ) -> list[R]:
         """Ask for every item, as one batch; see `Prompt.map`."""
         plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures))
+        return values(
+            indexed(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures), items)
+        )
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -127,7 +130,7 @@ class AsyncSafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every item, as one batch; a `Result` for each, in order."""
         plan = cast("AsyncSafePrompt[..., R]", self)._plan
-        return await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures)
+        return indexed(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures), items)
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md

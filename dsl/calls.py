@@ -16,6 +16,7 @@ from returns.result import Result, Success
 from typefold.compiler import DecodeError, Message, OutputType
 from typefold.compiler.contained import passes, said
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
+from typefold.indexed import indexed
 from typefold.messages import RawPrompt
 from typefold.options import Options
 from typefold.patience import LONGEST_BODY, TooSlow, limited
@@ -231,4 +232,4 @@ def values(results: Sequence[Result[T, Exception]]) -> list[T]:
             good.append(result.unwrap())
     if len(good) < len(results):
         raise BatchError(results)
-    return good
+    return indexed(good, results)

@@ -90,7 +90,7 @@ class BatchError(Exception):
         max_failures: int | None = None,
     ) -> None:
         super().__init__(results, rows, max_failures)
-        self.results = list(results)
+        self.results = results if isinstance(results, list) else list(results)
         numbers = range(len(self.results)) if rows is None else rows
         self.failed_rows = {
             row: result.failure()

@@ -24,6 +24,7 @@ from typefold.batch import in_order
 from typefold.calls import values
 from typefold.columns import Unfit, rows_of, spread
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
+from typefold.indexed import indexed
 from typefold.options import check_max_failures
 from typefold.places import name_of
 from typefold.progress import Progress, length
@@ -117,7 +118,7 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return values(_all(function, _single(function, rows), window, key, max_failures, length(rows)))
+        return values(indexed(_all(function, _single(function, rows), window, key, max_failures, length(rows)), rows))
 
     @overload
     def starmap(
@@ -206,7 +207,7 @@ class Run:
         Raises:
             BatchError: More than `max_failures` rows failed.
         """
-        return _all(function, _single(function, rows), window, key, max_failures, length(rows))
+        return indexed(_all(function, _single(function, rows), window, key, max_failures, length(rows)), rows)
 
     @overload
     def stream(

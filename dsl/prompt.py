@@ -21,6 +21,7 @@ from typefold.batch import answer, answers
 from typefold.calls import values
 from typefold.definition import Binding, Definition, Example
 from typefold.errors import PromptUsageError
+from typefold.indexed import indexed
 from typefold.later import Later
 from typefold.options import CallOptions, Options
 from typefold.plan import Plan
@@ -73,7 +74,8 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures))
+        results = answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures)
+        return values(indexed(results, items))
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -177,7 +179,7 @@ class SafePrompt(Generic[P, R]):
     ) -> list[Result[R, PromptError]]:
         """Ask for every item, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures)
+        return indexed(answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures), items)
 
     def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md

@@ -74,11 +74,11 @@ def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
     Raises:
         PromptUsageError: Its return type has none.
     """
-    from typefold.arrow import arrow_json, arrow_type, arrow_value
+    from typefold.arrow import arrow_plain, arrow_type, arrow_value
 
     try:
         kind = arrow_type(target.returns)
     except Exception as error:
         raise PromptUsageError(f"{target.name}: its return type has no Arrow type: {first_line(error)}") from error
-    in_json = arrow_json(target.returns)
-    return kind, lambda value: arrow_value(in_json(value), kind)
+    taken_apart = arrow_plain(target.returns)
+    return kind, lambda value: arrow_value(taken_apart(value), kind)

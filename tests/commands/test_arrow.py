@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, PlainSerializer
 
-from typefold.arrow import arrow_type, arrow_value, pyarrow
+from typefold.arrow import arrow_plain, arrow_type, arrow_value, fitted, pyarrow
 
 pa = pyarrow()
 
@@ -28,7 +30,7 @@ class Point(NamedTuple):
 @dataclass
 class Item:
     name: str
-    price: Decimal | None
+    price: Annotated[Decimal, Field(decimal_places=2)] | None
 
 
 class Order(BaseModel):
@@ -42,7 +44,7 @@ class Tree(BaseModel):
     children: list[Tree] = []
 
 
-ITEM = pa.struct([("name", pa.string()), ("price", pa.string())])
+ITEM = pa.struct([("name", pa.string()), ("price", pa.decimal128(38, 2))])
 
 CASES: list[tuple[Any, Any, Any]] = [
     (str, "a", pa.string()),
@@ -55,7 +57,23 @@ CASES: list[tuple[Any, Any, Any]] = [
     (Literal["a", "b"], "a", pa.string()),
     (Literal[1, 2], 1, pa.int64()),
     (Colour, Colour.RED, pa.string()),
-    (date, date(2026, 1, 2), pa.string()),
+    (date, date(2026, 1, 2), pa.date32()),
+    (date | None, None, pa.date32()),
+    (NaiveDatetime, datetime(2026, 1, 2), pa.timestamp("us")),
+    (AwareDatetime, datetime(2026, 1, 2, tzinfo=UTC), pa.timestamp("us", "UTC")),
+    (timedelta, timedelta(hours=1), pa.duration("us")),
+    (Annotated[Decimal, Field(max_digits=9, decimal_places=2)], Decimal("1.50"), pa.decimal128(9, 2)),
+    (bytes, b"\xff", pa.binary()),
+    (UUID, UUID(int=1), pa.string()),
+    (Path, Path("a"), pa.string()),
+    (Annotated[date, PlainSerializer(lambda day: day.year, return_type=int)], date(2026, 1, 2), pa.int64()),
+    (
+        Annotated[date, PlainSerializer(lambda day: day.year, return_type=int, when_used="json")],
+        date(2026, 1, 2),
+        pa.date32(),
+    ),
+    (dict[Colour, date], {Colour.RED: date(2026, 1, 2)}, pa.map_(pa.string(), pa.date32())),
+    (date | datetime, date(2026, 1, 2), pa.string()),
     (Point, Point(1, 2), pa.list_(pa.int64())),
     (tuple[int, str], (1, "a"), pa.list_(pa.string())),
     (set[int], {1}, pa.list_(pa.int64())),
@@ -64,7 +82,7 @@ CASES: list[tuple[Any, Any, Any]] = [
     (
         Order,
         Order(items=[Item("a", None)], due=date(2026, 1, 2), notes={"n": 1.5}),
-        pa.struct([("items", pa.list_(ITEM)), ("due", pa.string()), ("notes", pa.map_(pa.string(), pa.float64()))]),
+        pa.struct([("items", pa.list_(ITEM)), ("due", pa.date32()), ("notes", pa.map_(pa.string(), pa.float64()))]),
     ),
     (
         Tree,
@@ -79,7 +97,7 @@ CASES: list[tuple[Any, Any, Any]] = [
 def test_a_type_has_one_arrow_type_and_its_values_fit(hint: Any, value: Any, expected: Any) -> None:
     kind = arrow_type(hint)
     assert kind == expected
-    column = arrow_value(TypeAdapter(hint).dump_python(value, mode="json"), kind)
+    column = arrow_value(arrow_plain(hint)(value), kind)
     [back] = pa.array([column], type=kind).to_pylist()
     assert (back is None) == (value is None)
 
@@ -87,3 +105,33 @@ def test_a_type_has_one_arrow_type_and_its_values_fit(hint: Any, value: Any, exp
 def test_a_number_beyond_64_bits_is_said() -> None:
     with pytest.raises(OverflowError, match="beyond the 64 bits"):
         arrow_value(2**63, pa.int64())
+
+
+@pytest.mark.parametrize(
+    ("hint", "values", "expected"),
+    [
+        (datetime, [], pa.timestamp("us")),
+        (datetime, [datetime(2026, 1, 2), None], pa.timestamp("us")),
+        (datetime, [None, datetime(2026, 1, 2, tzinfo=UTC)], pa.timestamp("us", "UTC")),
+        (time, [time(1)], pa.time64("us")),
+        (Decimal, [], pa.decimal128(38, 18)),
+        (Decimal, [Decimal("1.50"), Decimal(10**19)], pa.decimal128(38, 18)),
+        (Decimal, [Decimal("1E-20"), Decimal(10**17)], pa.decimal128(38, 20)),
+        (Decimal, [Decimal(10**30)], pa.decimal128(38, 0)),
+        (list[Decimal], [[Decimal("1E-20")], []], pa.list_(pa.decimal128(38, 20))),
+        (
+            dict[str, datetime],
+            [{"a": datetime(2026, 1, 2, tzinfo=UTC)}],
+            pa.map_(pa.string(), pa.timestamp("us", "UTC")),
+        ),
+    ],
+)
+def test_what_a_type_leaves_open_is_text_in_a_stream_and_told_by_the_values_of_a_table(
+    hint: Any, values: list[Any], expected: Any
+) -> None:
+    plain = [None if value is None else arrow_plain(hint)(value) for value in values]
+    kind = fitted(arrow_type(hint, whole=True), plain)
+    assert kind == expected
+    assert len(pa.array([arrow_value(value, kind) for value in plain], type=kind)) == len(values)
+    assert "string" in str(arrow_type(hint))
+    assert all(arrow_value(value, arrow_type(hint)) is not None for value in plain if value is not None)

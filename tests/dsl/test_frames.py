@@ -1,16 +1,23 @@
 """Columns of pandas, polars, pyarrow and numpy as rows, and results as frames of the first three."""
 
+import asyncio
+import copy
+import pickle
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from returns.result import Failure, Result, Success
 
-from typefold import BadInput, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
+from typefold import BadInput, BatchError, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
 from typefold.columns import Unfit, rows_of
 from typefold.records.calling import arrow_form
 from typefold.records.inputs import Inputs
@@ -193,7 +200,7 @@ def test_results_are_a_frame_of_polars_or_pandas() -> None:
 def test_values_of_other_types_are_one_column() -> None:
     assert to_frame([1, 2], int).to_pylist() == [{"value": 1}, {"value": 2}]
     days: list[date | None] = [date(2024, 5, 1), None]
-    assert to_frame(days, date | None).to_pylist() == [{"value": "2024-05-01"}, {"value": None}]
+    assert to_frame(days, date | None).to_pylist() == [{"value": date(2024, 5, 1)}, {"value": None}]
     assert to_frame([["a"]], list[str]).column("value").to_pylist() == [["a"]]
     empty: list[Character] = []
     assert to_frame(empty, Character).column_names == ["name", "age", "home", "role"]
@@ -218,6 +225,9 @@ def test_a_field_with_an_alias_keeps_its_value() -> None:
     assert to_frame([Aliased(Size=3)], Aliased).to_pylist() == [{"size": 3}]
 
 
+NAIVE, AWARE = datetime(2024, 1, 2), datetime(2024, 1, 2, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("values", "kind", "reason"),
     [
@@ -226,6 +236,22 @@ def test_a_field_with_an_alias_keeps_its_value() -> None:
         ([Place(city="a"), 3], Place, "row 1 does not fit a table of Place: TypeError: it is a int; leave it out"),
         ([Place(city="a"), Aliased(Size=1)], Place, "row 1 does not fit a table of Place: TypeError: it is a Aliased"),
         (["a"], int, "row 0 does not fit a table of int: PydanticSerializationError"),
+        (
+            [Decimal(1), Decimal("NaN")],
+            Decimal,
+            "row 1 does not fit .* NaN has no room in a column of decimals with 38",
+        ),
+        ([Decimal("1E-30"), Decimal(10**30)], Decimal, "row 0 does not fit .* 1E-30 has no room .*, 18 of them after"),
+        (
+            [AWARE, NAIVE],
+            datetime,
+            "row 1 does not fit .* has no time zone where others have one; annotate it as Aware",
+        ),
+        (
+            [time(1, tzinfo=UTC)],
+            time,
+            "row 0 does not fit .* has a time zone, which a time of day has none of in Arrow",
+        ),
     ],
 )
 def test_a_value_that_fits_no_column_is_named_by_its_row(values: list[Any], kind: Any, reason: str) -> None:
@@ -267,3 +293,191 @@ class Unspeakable(Exception):
 def test_errors_that_say_nothing_arrow_can_hold_are_rows_too() -> None:
     failures: list[Result[int, Exception]] = [Failure(ValueError("\udc80")), Failure(Unspeakable())]
     assert to_frame(failures, int)["message"].to_pylist() == ["\\udc80", ""]
+
+
+class Mood(Enum):
+    GRIM = "grim"
+
+
+class Level(IntEnum):
+    ONE = 1
+
+
+class Order(BaseModel):
+    text: str
+    count: int
+    share: float
+    done: bool
+    day: date
+    at: datetime
+    due: AwareDatetime
+    clock: time
+    took: timedelta
+    price: Decimal
+    mood: Mood
+    level: Level
+    key: UUID
+    raw: bytes
+    counts: list[int | None]
+    home: Place | None
+
+
+ORDER = Order(
+    text="a",
+    count=2**53 + 1,  # float64 would lose the 1
+    share=0.5,
+    done=True,
+    day=NAIVE.date(),
+    at=NAIVE,
+    due=AWARE,
+    clock=time(1, 2),
+    took=timedelta(days=1),
+    price=Decimal("1.50"),
+    mood=Mood.GRIM,
+    level=Level.ONE,
+    key=UUID(int=1),
+    raw=b"\xff",
+    counts=[2**53 + 1, None],
+    home=None,
+)
+PLAIN = ORDER.model_dump() | {"mood": "grim", "level": 1, "key": str(UUID(int=1))}
+FAILED: Result[Order, PromptError] = Failure(Truncated(max_tokens=1))
+
+
+def test_every_type_is_what_it_is_in_all_three_beside_failures_and_in_an_empty_table() -> None:
+    results: list[Result[Order, PromptError]] = [FAILED, Success(ORDER)]
+    none: list[Result[Order, PromptError]] = []
+    table = to_frame(results, Order)
+    assert table.to_pylist()[1] == PLAIN | {"error": None, "message": None}
+    for made in (none, [FAILED]):
+        assert to_frame(made, Order, errors=True).schema == table.schema
+    polars = to_frame(results, Order, to="polars")
+    assert polars.to_dicts()[1] == PLAIN | {"error": None, "message": None}
+    assert to_frame(none, Order, to="polars", errors=True).schema == polars.schema
+    pandas = to_frame(results, Order, to="pandas")
+    assert {name: str(kind) for name, kind in pandas.dtypes.items()} == {
+        "text": "string",
+        "count": "Int64",
+        "share": "float64",
+        "done": "boolean",
+        "day": "date32[day][pyarrow]",
+        "at": "datetime64[us]",
+        "due": "datetime64[us, UTC]",
+        "clock": "time64[us][pyarrow]",
+        "took": "timedelta64[us]",
+        "price": "decimal128(38, 18)[pyarrow]",
+        "mood": "string",
+        "level": "Int64",
+        "key": "string",
+        "raw": "binary[pyarrow]",
+        "counts": "list<item: int64>[pyarrow]",
+        "home": "struct<city: string>[pyarrow]",
+        "error": "string",
+        "message": "string",
+    }
+    row = pandas.iloc[1]
+    assert (row["count"], row["counts"], row["price"], row["day"]) == (
+        2**53 + 1,
+        [2**53 + 1, None],
+        ORDER.price,
+        ORDER.day,
+    )
+    assert (to_frame(none, Order, to="pandas", errors=True).dtypes == pandas.dtypes).all()
+    assert (
+        "error" not in to_frame(none, Order).column_names
+        and "error" not in to_frame(results, Order, errors=False).column_names
+    )
+
+
+def test_a_table_comes_back_from_parquet_as_it_was(tmp_path: Path) -> None:
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    table = to_frame([ORDER], Order)
+    parquet.write_table(table, tmp_path / "orders.parquet")
+    assert parquet.read_table(tmp_path / "orders.parquet") == table
+
+
+@prompt
+async def named(thing: str) -> str:
+    return ask(f"Name {thing}.")
+
+
+INDEXES: dict[str, Any] = {
+    "filtered": pd.Index([1, 3, 4], name="id"),
+    "texts": pd.Index(["x", "y", "z"]),
+    "not unique": pd.Index([7, 7, 1]),
+    "of several levels": pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["one", "two"]),
+    "moments": pd.to_datetime(["2024-01-03", "2024-01-01", "2024-01-02"]),
+    "from the middle": pd.RangeIndex(5, 8),
+}
+
+
+@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+def test_results_stand_beside_the_rows_of_pandas_that_they_came_from(index: Any) -> None:
+    column = pd.Series(["a", None, "c"], index=index)
+    whole = column.fillna("b")
+    with Runtime(ScriptedEngine(answers=echo)):
+        with pytest.raises(BatchError) as failed:
+            name.map(column)
+        for results in (
+            name.safe.map(column),
+            run.safe(name, column),
+            asyncio.run(named.safe.map(column)),
+            failed.value.results,
+        ):
+            frame = to_frame(results, str, to="pandas")
+            assert frame.index.equals(index) and frame.index.names == index.names
+            assert list(frame["value"].isna()) == [False, True, False]
+            beside = pd.concat([column.rename("given"), frame], axis=1)
+            assert list(beside["given"][::2]) == list(beside["value"][::2])
+            assert to_frame(results, str).column_names == ["value", "error", "message"]
+        for values in (name.map(whole), run(name, whole), asyncio.run(named.map(whole))):
+            assert to_frame(values, str, to="pandas")["value"].tolist() == ["a", "b", "c"]
+            assert to_frame(values, str, to="pandas").index.equals(index)
+            assert to_frame(values[1:], str, to="pandas").index.equals(index[1:])
+
+
+def test_a_join_with_a_filtered_frame_is_right() -> None:
+    frame = pd.DataFrame({"text": ["a", "b", "c", "d"], "stars": [1, 5, 1, 5]})
+    angry = frame[frame.stars == 5]
+    with Runtime(ScriptedEngine(answers=echo)):
+        joined = angry.join(to_frame(name.safe.map(angry["text"]), str, to="pandas"))
+    assert joined["value"].tolist() == ["b", "d"] and list(joined.index) == [1, 3]
+
+
+def test_results_that_know_their_index_are_a_list_like_any_other() -> None:
+    with Runtime(ScriptedEngine(answers=echo)):
+        values = name.map(pd.Series(["b", "a"], index=[5, 6]))
+    assert isinstance(values, list) and values == ["b", "a"] and repr(values) == "['b', 'a']" and [*values] == values
+    for same in (copy.copy(values), copy.deepcopy(values), pickle.loads(pickle.dumps(values)), values[:]):
+        assert same == values and list(to_frame(same, str, to="pandas").index) == [5, 6]
+    assert list(to_frame(values[::-1], str, to="pandas").index) == [6, 5]
+    assert list(to_frame(list(values), str, to="pandas").index) == [0, 1]
+    assert list(to_frame(values, str, to="pandas", index=["x", "y"]).index) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "change", [list.sort, list.reverse, lambda values: values.pop(), lambda values: values.append("c")], ids=str
+)
+def test_results_that_were_changed_are_not_given_an_index_that_may_be_anothers(
+    change: Callable[[list[str]], Any],
+) -> None:
+    with Runtime(ScriptedEngine(answers=echo)):
+        values = name.map(pd.Series(["b", "a"], index=[5, 6]))
+    change(values)
+    with pytest.raises(
+        PromptUsageError, match=r"changed since they came, so the index .*; give it, as in index=frame.index"
+    ):
+        to_frame(values, str, to="pandas")
+    assert to_frame(pickle.loads(pickle.dumps(values)), str, to="pandas")["value"].tolist() == values
+    assert to_frame(values, str).num_rows == len(values)
+
+
+def test_an_index_is_for_pandas_and_of_as_many_rows() -> None:
+    frame = pd.DataFrame({"a": [1, 2]}, index=[4, 5])
+    assert list(to_frame([1, 2], int, to="pandas", index=frame.index).index) == [4, 5]
+    with pytest.raises(PromptUsageError, match="the index is of 2 rows, and there are 3 results"):
+        to_frame([1, 2, 3], int, to="pandas", index=frame.index)
+    with pytest.raises(PromptUsageError, match=r"index is a whole frame; give its index, as in index=frame.index"):
+        to_frame([1, 2], int, to="pandas", index=frame)
+    with pytest.raises(PromptUsageError, match="index= is for to='pandas'; a table of arrow has no index"):
+        to_frame([1, 2], int, index=frame.index)
