@@ -77,6 +77,9 @@ def together(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     def hold(rows: int, last: Callable[[Request], bool] = lambda request: True) -> Together:
         if engine.device != "cpu":
             pytest.skip("vLLM makes its batches in a process of its own")
+        # Else a request is in no batch before a thread beside has made its grammar.
+        grammars = engine._engine.engine_core.engine_core.structured_output_manager
+        monkeypatch.setattr(grammars, "_use_async_grammar_compilation", False)
         held = Together(engine, rows, last)
         monkeypatch.setattr(engine, "add", held.add)
         monkeypatch.setattr(engine, "step", held.step)

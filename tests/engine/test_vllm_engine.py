@@ -266,7 +266,7 @@ def test_a_prefill_is_continued(engine: VllmEngine) -> None:
     prompt = (Message("user", "Count from one to five."), Message("assistant", "one, two, three,"))
     outcome = answer(engine, Request(prompt=prompt, sampling={"temperature": 0}), max_tokens=8)
     [output] = engine._llm.chat(
-        [{"role": each.role, "content": each.content} for each in prompt],  # type: ignore[misc]
+        [{"role": each.role, "content": each.content} for each in prompt],
         SamplingParams(max_tokens=8, temperature=0),
         use_tqdm=False,
         add_generation_prompt=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from mypy import api
 from mypy.dmypy_server import Server
 from mypy.main import process_options
@@ -124,8 +125,9 @@ def looked_at(arguments: list[str]) -> list[str]:
         checked.append(file.fullname)
         return mark(plugin, file)
 
-    hooks.TypefoldPlugin.get_additional_indirect_deps = recorded  # type: ignore[method-assign]
-    api.run(arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hooks.TypefoldPlugin, "get_additional_indirect_deps", recorded)
+        api.run(arguments)
     return checked
 
 
