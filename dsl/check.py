@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import traceback
 import warnings
@@ -26,8 +27,9 @@ from typefold.static.options import option_findings
 from typefold.static.outputs import asking, output_findings
 from typefold.static.prompts import PromptCheck, parameters_in
 from typefold.static.rebuild import Evaluator, Where
+from typefold.static.rebuild.libraries import own_imports
 from typefold.static.silence import is_silenced
-from typefold.static.sources import Function, Source
+from typefold.static.sources import Function, Source, Unreadable
 from typefold.static.words import Words
 
 __all__ = ["Checked", "Located", "check", "python_files", "run_modules"]
@@ -56,7 +58,8 @@ class Located:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}  [{self.code}]"
+        text = f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}  [{self.code}]"
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)  # a file may have any name
 
 
 @dataclass(frozen=True)
@@ -89,23 +92,24 @@ class Checked:
 def check(paths: Iterable[Path]) -> Checked:
     """Check the prompts in files, and in the files below folders."""
     sources, findings = list[Source](), list[Located]()
-    for path in paths:
-        try:
-            sources.append(Source(path.read_text(encoding="utf-8-sig"), str(path)))
-        except (OSError, UnicodeDecodeError) as error:
-            findings.append(_unreadable(path, 1, 1, str(error)))
-        except (SyntaxError, ValueError, RecursionError) as error:
-            line, column = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
-            findings.append(_unreadable(path, line, column, getattr(error, "msg", str(error))))
-    evaluator, prompts = Evaluator(DiskNames(sources)), 0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydantic's, of the types that are made again
-        for source in sources:
-            if not _may_hold_prompts(source):
-                continue
-            file = _File(source, evaluator)
-            prompts += len(file.prompts)
-            findings += file.located()
+        warnings.simplefilter("ignore")  # Python's of the sources, pydantic's of the types that are made again
+        for path in paths:
+            try:
+                sources.append(Source.load(str(path)))
+            except Unreadable as error:
+                findings.append(Located(str(path), error.line, error.column, "syntax", "error", error.reason))
+        names = DiskNames(sources)
+        evaluator, prompts = Evaluator(names), 0
+        with own_imports(names.folders):
+            for source in filter(_may_hold_prompts, sources):
+                try:
+                    file = _File(source, evaluator)
+                    prompts += len(file.prompts)
+                    findings += file.located()
+                except (RecursionError, MemoryError):
+                    reason = "its code is nested too deeply to be checked"
+                    findings.append(Located(source.path, 1, 1, "syntax", "error", reason))
     evaluator.synthetic.close()
     return Checked(tuple(findings), len(sources), prompts)
 
@@ -113,13 +117,14 @@ def check(paths: Iterable[Path]) -> Checked:
 def python_files(paths: Iterable[Path]) -> Iterator[Path]:
     """The files that are named, and those below the folders that are; no hidden ones, and none of other projects."""
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             yield path
             continue
-        for file in sorted(path.rglob("*.py")):
-            parts = file.relative_to(path).parts[:-1]
-            if not any(part.startswith(".") or part in _SKIPPED for part in parts):
-                yield file
+        found: list[Path] = []
+        for folder, inside, names in os.walk(path):
+            inside[:] = [name for name in inside if not name.startswith(".") and name not in _SKIPPED]
+            found += [Path(folder, name) for name in names if name.endswith(".py")]
+        yield from sorted(found)
 
 
 class _File:
@@ -148,6 +153,9 @@ class _File:
             try:
                 for finding in list(checked.findings(dict(self._kinds(function)))):
                     yield finding, lines
+            except (RecursionError, MemoryError):
+                message = f"{function.node.name!r} is nested too deeply to be checked"
+                yield at("syntax", message, function.node), range(0)
             except Exception as error:  # a mistake of typefold's own: the rest is checked all the same
                 reason = f"{type(error).__name__}: {error}"
                 message = f"{function.node.name!r} could not be checked ({reason}); this is a mistake in typefold, please report it"
@@ -180,10 +188,6 @@ class _File:
 
 def _may_hold_prompts(source: Source) -> bool:
     return any("typefold" in line or "prompt" in line or "ask" in line for line in source.lines)
-
-
-def _unreadable(path: Path, line: int, column: int, message: str) -> Located:
-    return Located(str(path), line, column, "syntax", "error", message)
 
 
 def run_modules(paths: Sequence[Path]) -> Iterator[Located]:

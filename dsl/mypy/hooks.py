@@ -30,6 +30,7 @@ from typefold.mypy.options import checked_signature
 from typefold.mypy.outputs import check_output
 from typefold.mypy.prompts import check_prompt
 from typefold.mypy.workspace import Workspace
+from typefold.static.rebuild.libraries import own_imports
 
 __all__ = ["TypefoldPlugin"]
 
@@ -106,7 +107,7 @@ class TypefoldPlugin(Plugin):
 
 def _safely(work: Callable[[], R]) -> R | None:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), own_imports(()):
             warnings.simplefilter("ignore")  # pydantic's, of the types that are made again
             return work()
     except Exception:

@@ -19,6 +19,9 @@ class DiskNames(SourceNames):
 
     Args:
         sources: The files of the program.
+
+    Attributes:
+        folders: Those that the program's modules and packages are in.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
@@ -26,7 +29,8 @@ class DiskNames(SourceNames):
         self._program = list(sources)
         self._known: dict[str, Source | None] = {source.module: source for source in self._program}
         roots = (str(_root(source)) for source in self._program)
-        self._roots = list(dict.fromkeys([*roots, os.getcwd(), *filter(os.path.isdir, sys.path)]))
+        self.folders = list(dict.fromkeys(roots))
+        self._roots = list(dict.fromkeys([*self.folders, os.getcwd(), *filter(os.path.isdir, sys.path)]))
 
     def source(self, module: str) -> Source | None:
         if module not in self._known:
@@ -55,6 +59,6 @@ class DiskNames(SourceNames):
 
 def _root(source: Source) -> Path:
     """The folder that holds the file's outermost package."""
-    path = Path(source.path).resolve()
+    path = Path(os.path.realpath(source.path))
     depth = len(source.module.split(".")) - (0 if path.stem == "__init__" else 1)
-    return path.parents[depth]
+    return path.parents[min(depth, len(path.parents) - 1)]

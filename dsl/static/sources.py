@@ -1,11 +1,15 @@
 """Source files as trees: which functions stand at which line, and what is around each.
 
-A file that can't be read or parsed has no source, and then nothing is said of it: Python or the type checker will.
+A file is read as Python reads it, in the encoding that it declares. One that can't be read or parsed has no source; it
+costs that file and no other, whatever is in it.
 """
 
 from __future__ import annotations
 
 import ast
+import io
+import os
+import stat
 import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +19,32 @@ from typing import TypeAlias
 
 from typefold.compiler.guards import is_list
 
-__all__ = ["Function", "FunctionNode", "Scope", "Source", "children"]
+__all__ = ["Function", "FunctionNode", "Scope", "Source", "Unreadable", "children"]
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
+_LARGEST = 4_000_000
+"""Bytes of the largest file that is read: to parse so many takes some seconds and 2 GB."""
+_SLOW_ENCODINGS = {"idna", "punycode"}
+"""Their time grows with the square of the text."""
 _LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+
+
+class Unreadable(Exception):
+    """A file in which there is no source.
+
+    Args:
+        reason: Why.
+        line: Where it ends to be one, counted from 1.
+        column: Counted from 1.
+    """
+
+    def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+        self.column = column
 
 
 @dataclass(frozen=True)
@@ -72,18 +96,35 @@ class Source:
     def read(cls, path: str) -> Source | None:
         """The file's source, or `None` where there is none that Python can read."""
         try:
-            with tokenize.open(path) as file:
-                return cls(file.read(), path)
-        except (OSError, SyntaxError, ValueError, RecursionError):
+            return cls.load(path)
+        except Unreadable:
             return None
+
+    @classmethod
+    def load(cls, path: str) -> Source:
+        """The file's source.
+
+        Raises:
+            Unreadable: There is none that Python can read.
+        """
+        try:
+            return cls(_text(path), path)
+        except Unreadable:
+            raise
+        except SyntaxError as error:
+            raise Unreadable(error.msg, error.lineno or 1, error.offset or 1) from None
+        except (RecursionError, MemoryError):
+            raise Unreadable("its code is nested too deeply for Python's parser") from None
+        except Exception as error:  # of the file, or of a codec that it names
+            raise Unreadable(str(error)) from None
 
     @cached_property
     def module(self) -> str:
         """The name that the file's module would have when imported from the folder above its outermost package."""
-        path = Path(self.path).resolve()
+        path = Path(os.path.realpath(self.path))
         parts = [] if path.stem == "__init__" else [path.stem]
         folder = path.parent
-        while (folder / "__init__.py").exists():
+        while folder.name and os.path.exists(folder / "__init__.py"):
             parts.insert(0, folder.name)
             folder = folder.parent
         return ".".join(parts)
@@ -170,6 +211,19 @@ def children(node: ast.AST) -> list[ast.AST]:
         elif is_list(value):
             found += [item for item in value if isinstance(item, ast.AST)]
     return found
+
+
+def _text(path: str) -> str:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # to open a FIFO would wait for its other end
+        raise Unreadable("it is no regular file")
+    with open(path, "rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise Unreadable(f"it has more than {_LARGEST:,} bytes, and larger files are not checked")
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    if encoding in _SLOW_ENCODINGS:
+        raise Unreadable(f"its encoding {encoding} is not read")
+    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _holds(function: FunctionNode, line: int, column: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -357,3 +358,100 @@ def test_a_type_is_judged_in_the_wire_that_is_named(write: Write) -> None:
         """
     )
     assert found(check([path])) == [(17, 24, "prompt-return"), (20, 14, "prompt-option")]
+
+
+DEEP = {
+    "minus": "x = " + "-" * 100_000 + "1",
+    "brackets": "x = " + "(" * 100_000 + ")" * 100_000,
+    "lambdas": "x = " + "lambda: " * 100_000 + "1",
+    "attributes": "x = a" + ".b" * 100_000,
+    "calls": "x = f" + "()" * 100_000,
+    "sums": "x = 1" + "+1" * 100_000,
+    "conditions": "x = " + "a if b else " * 100_000 + "c",
+    "branches": "if a: pass\n" + "elif b: pass\n" * 50_000,
+    "types": "def f() -> " + "list[" * 100_000 + "int" + "]" * 100_000 + ": ...",
+    "texts": "x = " + "f'{" * 5_000 + "1" + "}'" * 5_000,
+}
+"""Code that Python's parser gives up on, each in its own way."""
+
+GOOD_TEXT = dedent(GOOD).lstrip("\n")
+
+
+def test_a_file_that_ends_the_reader_costs_no_other_file(write: Write, tmp_path: Path) -> None:
+    for name, code in DEEP.items():
+        write(f"from typefold import prompt\n{code}\n", f"deep_{name}.py")
+    for name, data in {
+        "codec": b"# -*- coding: nonsense -*-\n",
+        "no_text": b"# -*- coding: rot13 -*-\n",
+        "slow": b"# -*- coding: punycode -*-\n",
+        "two": b"\xef\xbb\xbf# -*- coding: latin-1 -*-\n",
+        "undefined": b"# -*- coding: undefined -*-\nx = 1\n",
+        "bytes": b"x = '\xff'\n",
+        "nul": b"from typefold import prompt\nx = '\0'\n",
+        "large": b"#" * 4_000_001,
+    }.items():
+        (tmp_path / f"read_{name}.py").write_bytes(data)
+    os.mkfifo(tmp_path / "kind_fifo.py")
+    (tmp_path / "kind_lost.py").symlink_to("nowhere.py")
+    (tmp_path / "kind_circle.py").symlink_to("kind_circle.py")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "linked.py").symlink_to("folder.py")
+    write(WRONG, "folder.py/wrong.py")
+    (tmp_path / "folder.py" / "around").symlink_to(tmp_path)
+    checked = check(python_files([Path()]))
+    ended = {finding.path: finding.message for finding in checked.findings if finding.code == "syntax"}
+    assert sorted(ended) == sorted(
+        [*(f"deep_{name}.py" for name in DEEP)]
+        + [f"read_{name}.py" for name in ("codec", "no_text", "slow", "two", "undefined", "bytes", "nul", "large")]
+        + [f"kind_{name}.py" for name in ("fifo", "lost", "circle")]
+    )
+    assert ended["deep_minus.py"] == "its code is nested too deeply for Python's parser"
+    assert ended["kind_fifo.py"] == "it is no regular file"
+    assert ended["read_large.py"] == "it has more than 4,000,000 bytes, and larger files are not checked"
+    others = {finding.path for finding in checked.findings if finding.code != "syntax"}
+    assert (others, checked.prompts) == ({"folder.py/wrong.py"}, 4)
+    assert command().exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["x = a" + ".b" * 2_900 + "()", "X = " + "1 + " * 900 + "1", "if a: pass\n" + "elif b: X = int\n" * 900],
+    ids=["attributes", "sum", "branches"],
+)
+def test_deep_code_that_python_reads_is_checked_or_is_a_finding_of_its_file(code: str, write: Write) -> None:
+    write(f"{GOOD_TEXT}\n{code}\n\n@prompt\ndef wrong(text: str) -> complex:\n    return ask(text)\n", "deep.py")
+    write(WRONG)
+    checked = check(python_files([Path()]))
+    assert {finding.path for finding in checked.findings} == {"app.py", "deep.py"}
+    assert not [finding for finding in checked.findings if finding.code == "internal"]
+
+
+def test_a_docstring_that_is_nested_too_deeply_is_a_finding_of_its_function(write: Write) -> None:
+    deep = "{{ " + "(" * 3000 + "text" + ")" * 3000 + " }}"
+    path = write(f'{GOOD_TEXT}\n@prompt\ndef deep(text: str) -> str:\n    """{deep}"""\n    return ask()\n')
+    [finding] = check([path]).findings
+    assert (finding.code, finding.message) == ("syntax", "'deep' is nested too deeply to be checked")
+
+
+def test_a_file_is_read_in_the_encoding_that_it_declares(write: Write, tmp_path: Path) -> None:
+    text = "# -*- coding: latin-1 -*-\n" + dedent(WRONG).replace("more: int", "größe: int").lstrip("\n")
+    (tmp_path / "app.py").write_bytes(text.encode("latin-1"))
+    (tmp_path / "bom.py").write_bytes(b"\xef\xbb\xbf" + GOOD_TEXT.replace("\n", "\r\n").encode())
+    checked = check(python_files([Path()]))
+    assert (checked.files, checked.prompts, len(checked.findings)) == (2, 5, 11)
+
+
+def test_names_and_findings_that_the_terminal_has_no_letters_for_are_printed(tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/odd\xff\n\x1b[31m.py"
+    with open(odd, "w", encoding="utf-8") as file:
+        file.write(GOOD_TEXT.replace("bool", "Literal['ä\\ud800', 1j]").replace("import ask", "import Literal, ask"))
+    (tmp_path / "app.py").write_text("from typefold import prompt\nx = ä ü\n", encoding="utf-8")
+    done = subprocess.run(
+        [Path(sys.executable).parent / "typefold", "check"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1), done
+    assert "Traceback" not in done.stderr

@@ -1,8 +1,8 @@
 """The calls in declarations that are made: of what describes types, and of nothing else.
 
-`Field(ge=0)`, `NewType("Id", int)`, `date(2024, 1, 1)` describe; a function of the program may do anything, so it is not
-called, and what it would give is unknown. In a description of a field, what says nothing of the type (its default, its
-title) need not be known.
+`Field(ge=0)`, `NewType("Id", int)`, `date(2024, 1, 1)` describe, and are on the list in `libraries`; any other function may
+do anything, so it is not called, and what it would give is unknown. In a description of a field, what says nothing of the
+type (its default, its title) need not be known.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
-import re
 import sys
 import typing
-from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import pydantic
 import typing_extensions
 
 from typefold.compiler.limits import KEYWORDS
+from typefold.static.rebuild.libraries import is_base, is_callable
 from typefold.static.rebuild.meanings import Unknown, Where
+from typefold.static.rebuild.operators import sized
 
 if TYPE_CHECKING:
     from typefold.static.rebuild.evaluate import Evaluator
 
 __all__ = ["called", "is_field"]
 
-_MODULES = {"annotated_types", "datetime", "decimal", "fractions", "ipaddress", "pydantic", "pydantic_core", "uuid"}
-_FUNCTIONS: set[Any] = {
-    *(int, float, str, bool, bytes, list, tuple, set, frozenset, dict, len, min, max, sum, sorted),
-    *(re.compile, enum.auto, namedtuple),
-}
+_WHOLE = (dict, frozenset, len, list, max, min, set, sorted, sum, tuple)
+"""Functions that go through all that they are given."""
+_FINITE = (str, bytes, list, tuple, set, frozenset, dict)
 _DEFAULTS = {"default": None, "default_factory": lambda: None, "factory": lambda: None}
 _NAMED = (*KEYWORDS, "alias", "validation_alias", "init", "kw_only", "discriminator", "name", "exclude", "frozen")
 """What a description of a field says that the compiler listens to, apart from its default."""
@@ -44,39 +45,51 @@ def called(evaluator: Evaluator, node: ast.Call, where: Where, local: Mapping[st
     Raises:
         Unknown: That can't be known.
     """
-    function = evaluator.value(node.func, where, local)
-    described = _TYPES.get(function)
-    if described is not None:
-        return _safely(described, evaluator, node, where)
+    function = evaluator.function(node.func, where, local)
+    for kind, make in _TYPES:
+        if function is kind:
+            return _safely(make, evaluator, node, where)
     if is_field(function):
         return _field(evaluator, function, node, where, local)
-    if not _is_allowed(function):
+    if not is_callable(function):
         raise Unknown
     arguments = [evaluator.value(argument, where, local) for argument in node.args]
     keywords = {_keyword(each): evaluator.value(each.value, where, local) for each in node.keywords}
-    return _safely(function, *arguments, **keywords)
+    _check(function, arguments, keywords)
+    return sized(_safely(function, *arguments, **keywords))
 
 
 def is_field(function: object) -> bool:
     """Whether it describes a field of a class."""
-    if function in (pydantic.Field, pydantic.PrivateAttr, dataclasses.field):
+    if any(function is each for each in (pydantic.Field, pydantic.PrivateAttr, dataclasses.field)):
         return True
     return any(
-        function is getattr(sys.modules.get(module), name, _MODULES)
+        function is getattr(sys.modules.get(module), name, _DEFAULTS)
         for module, name in (("attr", "ib"), ("attr", "field"), ("attrs", "field"), ("msgspec", "field"))
     )
 
 
-def _is_allowed(function: Any) -> bool:
-    module = str(getattr(function, "__module__", None))
-    if module.startswith("typefold."):
-        return module.startswith("typefold.compiler.hooks.") and isinstance(function, type)
-    if isinstance(function, type) and issubclass(function, enum.Enum):
-        return True
-    try:
-        return function in _FUNCTIONS or module.partition(".")[0] in {*_MODULES, "msgspec"}
-    except TypeError:  # unhashable
-        return False
+def _check(function: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> None:
+    """Refuse arguments by which a function that is called would work for ever, or make a class of anything.
+
+    Raises:
+        Unknown: It would.
+    """
+    first = arguments[0] if arguments else None
+    if any(function is each for each in _WHOLE):
+        compared = len(arguments) > 1 and function in (max, min)
+        if arguments and not compared and not isinstance(first, (*_FINITE, enum.EnumMeta)):
+            raise Unknown
+    elif (function is bytes and isinstance(first, int)) or (
+        isinstance(function, enum.EnumMeta)
+        and not (
+            keywords.keys() <= {"names", "value", "type", "start"}
+            and (keywords.get("type") is None or is_base(keywords["type"]))
+        )
+    ):
+        raise Unknown
+    elif function is Fraction and isinstance(first, str):
+        sized(_safely(Decimal, first.partition("/")[0]))
 
 
 def _field(evaluator: Evaluator, function: Any, node: ast.Call, where: Where, local: Mapping[str, Any]) -> Any:
@@ -88,16 +101,28 @@ def _field(evaluator: Evaluator, function: Any, node: ast.Call, where: Where, lo
             arguments.append(evaluator.value(argument, where, local))
         except Unknown:
             arguments.append(None)
+    written = str(function.__module__).startswith("attr")  # attrs writes code with what it is given
     for each in node.keywords:
         name = _keyword(each)
+        if written and name not in {*_NAMED, *_DEFAULTS, "type", "converter", "validator"}:
+            continue
         try:
+            if name == "type":
+                keywords[name] = evaluator.hint(each.value, where)
+                continue
             keywords[name] = evaluator.value(each.value, where, local)
+            if written and name == "alias" and not _is_name(keywords[name]):
+                raise Unknown
         except Unknown:
             if name in _DEFAULTS:
                 keywords[name] = _DEFAULTS[name]
             elif name in _NAMED:
                 raise
     return _safely(function, *arguments, **keywords)
+
+
+def _is_name(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.isidentifier() and not iskeyword(value))
 
 
 def _keyword(keyword: ast.keyword) -> str:
@@ -164,15 +189,15 @@ def _named_tuple(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
     )
 
 
-_TYPES: Mapping[Any, Callable[[Evaluator, ast.Call, Where], Any]] = {
-    typing.NewType: _new_type,
-    typing_extensions.NewType: _new_type,
-    typing.TypeVar: _type_var,
-    typing_extensions.TypeVar: _type_var,
-    typing_extensions.TypeAliasType: _alias_type,
-    getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType): _alias_type,
-    typing.TypedDict: _typed_dict,
-    typing_extensions.TypedDict: _typed_dict,
-    typing.NamedTuple: _named_tuple,
-    typing_extensions.NamedTuple: _named_tuple,
-}
+_TYPES: Sequence[tuple[Any, Callable[[Evaluator, ast.Call, Where], Any]]] = (
+    (typing.NewType, _new_type),
+    (typing_extensions.NewType, _new_type),
+    (typing.TypeVar, _type_var),
+    (typing_extensions.TypeVar, _type_var),
+    (typing_extensions.TypeAliasType, _alias_type),
+    (getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType), _alias_type),
+    (typing.TypedDict, _typed_dict),
+    (typing_extensions.TypedDict, _typed_dict),
+    (typing.NamedTuple, _named_tuple),
+    (typing_extensions.NamedTuple, _named_tuple),
+)

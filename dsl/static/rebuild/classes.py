@@ -19,6 +19,7 @@ import pydantic.dataclasses
 
 from typefold.compiler.guards import is_dict
 from typefold.static.rebuild.calls import is_field
+from typefold.static.rebuild.libraries import is_base, is_metaclass
 from typefold.static.rebuild.meanings import Declared, Unknown, Where
 from typefold.static.rebuild.opaque import is_opaque, opaque
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Classes"]
 
 _SILENT_DECORATORS = {"final", "runtime_checkable", "total_ordering", "unique", "verify", "deprecated", "override"}
-_MAKERS = {dataclasses.dataclass, pydantic.dataclasses.dataclass}
+_MAKERS = (dataclasses.dataclass, pydantic.dataclasses.dataclass)
 _ATTRS_MAKERS = ("define", "mutable", "frozen", "attrs", "s", "dataclass", "attributes")
 _KEPT_METHODS = {"__hash__", "__eq__", "__post_init__", "__attrs_post_init__"}
 _HIDDEN_IN_ENUMS = {"__new__", "__init__", "_generate_next_value_"}
@@ -46,6 +47,14 @@ class Classes:
         self._evaluator = evaluator
         self._made: dict[ast.AST, Any] = {}
         self._making: set[ast.AST] = set()
+        self._classes: set[type[Any]] = set()
+
+    def is_made(self, value: object) -> bool:
+        """Whether it is a class that was made here, or such a class with its arguments."""
+        generic: Any = getattr(value, "__pydantic_generic_metadata__", None) if isinstance(value, type) else None
+        return isinstance(value, type) and (
+            value in self._classes or is_opaque(value) or (is_dict(generic) and self.is_made(generic.get("origin")))
+        )
 
     def made(self, declared: Declared) -> Any:
         """The class, opaque where it can't be made, or a reference to it while it is being made."""
@@ -83,15 +92,21 @@ class Classes:
             self._fill(space, node, inside)
 
         made: Any = types.new_class(node.name, tuple(bases), keywords, body)
+        self._classes.add(made)
         if not _has_form(made, decorators) and self._evaluator.names.has_hook(declared):
             return opaque()
         for decorator in reversed(decorators):
             made = decorator(made) if decorator is not None else made
+        self._classes.add(made)  # with slots, a decorator makes another class
         return made
 
     def _base(self, node: ast.expr, where: Where) -> Any:
         base = self._evaluator.hint(node, where)
-        if is_opaque(base) or not (isinstance(base, type) or hasattr(base, "__mro_entries__")):
+        origin = getattr(base, "__origin__", base)
+        generic: Any = getattr(base, "__pydantic_generic_metadata__", None)
+        if isinstance(base, type) and is_dict(generic) and generic.get("origin") is not None:
+            origin = generic["origin"]
+        if is_opaque(base) or not (is_base(origin) or self.is_made(origin)):
             raise Unknown
         return base
 
@@ -100,22 +115,30 @@ class Classes:
         for each in node.keywords:
             if each.arg is None:
                 raise Unknown
-            keywords[each.arg] = self._evaluator.value(each.value, where)
+            if each.arg != "metaclass":
+                keywords[each.arg] = self._evaluator.value(each.value, where)
+            elif not is_metaclass(metaclass := self._evaluator.function(each.value, where)):
+                raise Unknown
+            else:
+                keywords[each.arg] = metaclass
         return keywords
 
     def _decorator(self, node: ast.expr, where: Where) -> Any:
         """What a decorator does to the class, or `None` if that is nothing that counts here."""
-        function = self._evaluator.value(node.func if isinstance(node, ast.Call) else node, where)
+        function = self._evaluator.function(node.func if isinstance(node, ast.Call) else node, where)
         if getattr(function, "__name__", "") in _SILENT_DECORATORS:
             return None
         attrs = [sys.modules.get(module) for module in ("attr", "attrs")]
-        if function not in _MAKERS and not any(
+        if not any(function is each for each in _MAKERS) and not any(
             function is getattr(module, name, self) for module in attrs for name in _ATTRS_MAKERS
         ):
             raise Unknown
         if not isinstance(node, ast.Call):
             return function
-        return function(**{str(each.arg): self._evaluator.value(each.value, where) for each in node.keywords})
+        keywords = {str(each.arg): self._evaluator.value(each.value, where) for each in node.keywords}
+        if any(name != "config" and not isinstance(value, bool | None) for name, value in keywords.items()):
+            raise Unknown  # attrs writes code with the names that it is given
+        return function(**keywords)
 
     # --- bodies -------------------------------------------------------------------------------------------------------
 
@@ -199,7 +222,7 @@ def _is_model(node: ast.ClassDef, evaluator: Evaluator, where: Where) -> bool:
 
 def _describes_field(node: ast.Call, evaluator: Evaluator, where: Where) -> bool:
     try:
-        return is_field(evaluator.value(node.func, where))
+        return is_field(evaluator.function(node.func, where))
     except Unknown:
         return False
 

@@ -2,13 +2,13 @@
 
 `Evaluator.hint` gives the type that an annotation means; a part that can't be known becomes an opaque type, so that the
 rest still counts. `Evaluator.value` gives what a plain expression means (a bound, a pattern, the member of an enum), or
-raises `Unknown`. Calls are made only of what `calls` allows.
+raises `Unknown`. What of a library is named, called, subclassed or handed on is on the lists in `libraries`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_origin
 
@@ -16,6 +16,7 @@ import typing_extensions
 
 from typefold.static.rebuild.calls import called
 from typefold.static.rebuild.classes import Classes
+from typefold.static.rebuild.libraries import is_argument, is_library, is_subscriptable, library_object
 from typefold.static.rebuild.meanings import (
     Declared,
     Known,
@@ -24,17 +25,18 @@ from typefold.static.rebuild.meanings import (
     Names,
     Unknown,
     Where,
-    is_library,
-    library_object,
 )
 from typefold.static.rebuild.opaque import is_opaque, opaque
-from typefold.static.rebuild.operators import binary, unary
-from typefold.static.rebuild.stubs import stub
+from typefold.static.rebuild.operators import binary, sized, unary
+from typefold.static.rebuild.stubs import stub, stub_of
 from typefold.static.rebuild.synthetic import Synthetic
 
 __all__ = ["Evaluator"]
 
 _LITERALS = (Literal, typing_extensions.Literal)
+_PARTS = 5000
+"""A type or a value of more parts than this, or of parts that stand deeper in each other than `_DEPTH`, is not made."""
+_DEPTH = 60
 
 
 class Evaluator:
@@ -51,15 +53,17 @@ class Evaluator:
         self._made: dict[ast.AST, Any] = {}
         self._values: dict[ast.AST, Any] = {}
         self._making: set[ast.AST] = set()
+        self._weights: dict[int, tuple[Any, int, int]] = {}
 
     # --- types --------------------------------------------------------------------------------------------------------
 
     def hint(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
         """The type that an annotation means, opaque where it can't be known."""
         try:
-            return self._hint(node, where, local or {})
-        except Unknown:
+            made = self._hint(node, where, local or {})
+        except (Unknown, RecursionError, MemoryError):
             return opaque()
+        return opaque() if isinstance(made, str) else made  # else typing would evaluate it
 
     def _hint(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
         match node:
@@ -72,7 +76,7 @@ class Evaluator:
             case ast.Subscript():
                 return self._subscript(node, where, local)
             case ast.BinOp(op=ast.BitOr()):
-                return Union[self.hint(node.left, where, local), self.hint(node.right, where, local)]  # noqa: UP007  # also of forward references
+                return self._applied(Union, (self.hint(node.left, where, local), self.hint(node.right, where, local)))
             case ast.Call():
                 return self.value(node, where, local)
             case _:
@@ -96,16 +100,42 @@ class Evaluator:
 
     def _argument(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
         if isinstance(node, ast.List):
-            return [self._argument(part, where, local) for part in node.elts]
+            arguments = [self._argument(part, where, local) for part in node.elts]
+            return self._weighed(arguments, arguments)
         if isinstance(node, ast.Constant) and node.value is ...:
             return ...
         return self.hint(node, where, local)
 
     def _applied(self, base: Any, arguments: Any) -> Any:
+        if not is_subscriptable(base):
+            raise Unknown
         try:
-            return base[arguments]
+            made = base[arguments]
         except Exception as error:  # the program itself would fail there, or a type is opaque where none may be
             raise Unknown from error
+        return self._weighed(made, [base, *arguments] if isinstance(arguments, (tuple, list)) else [base, arguments])
+
+    def _weighed(self, made: Any, parts: Iterable[Any]) -> Any:
+        """What was made of parts, if all that go through it will come to an end.
+
+        A few lines can make a type of a million parts, each of twice the one above.
+
+        Raises:
+            Unknown: It is too large, or too deep.
+        """
+        weights = [self._weight(part) for part in parts]
+        parts_in_all, depth = (
+            1 + sum(parts for parts, _ in weights),
+            1 + max((depth for _, depth in weights), default=0),
+        )
+        if parts_in_all > _PARTS or depth > _DEPTH:
+            raise Unknown
+        self._weights[id(made)] = made, parts_in_all, depth
+        return made
+
+    def _weight(self, part: Any) -> tuple[int, int]:
+        known = self._weights.get(id(part))
+        return (known[1], known[2]) if known is not None else (1, 0)
 
     def as_hint(self, meaning: Meaning) -> Any:
         """The type that a name means.
@@ -175,34 +205,77 @@ class Evaluator:
         Raises:
             Unknown: That can't be known.
         """
-        local = local or {}
+        try:
+            return self._value(node, where, local or {})
+        except (RecursionError, MemoryError):
+            raise Unknown from None
+
+    def _value(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
         match node:
             case ast.Constant():
-                return node.value
+                return sized(node.value)
             case ast.Name() if node.id in local:
-                return local[node.id]
+                return self._handed(local[node.id])
             case ast.Name() | ast.Attribute():
                 return self._value_of(node, where, local)
             case ast.Call():
                 return called(self, node, where, local)
             case ast.UnaryOp():
-                return unary(node.op, self.value(node.operand, where, local))
+                return unary(node.op, self._value(node.operand, where, local))
             case ast.BinOp():
-                return binary(node.op, self.value(node.left, where, local), self.value(node.right, where, local))
+                return binary(node.op, self._value(node.left, where, local), self._value(node.right, where, local))
             case ast.Tuple() | ast.List() | ast.Set():
-                items = [self.value(item, where, local) for item in node.elts]
-                return (
-                    tuple(items) if isinstance(node, ast.Tuple) else items if isinstance(node, ast.List) else {*items}
-                )
+                items = [self._value(item, where, local) for item in node.elts]
+                make = tuple if isinstance(node, ast.Tuple) else list if isinstance(node, ast.List) else set
+                return self._collected(make, items, items)
             case ast.Dict() if None not in node.keys:
-                keys = [self.value(key, where, local) for key in node.keys if key is not None]
-                return dict(zip(keys, (self.value(value, where, local) for value in node.values), strict=True))
+                keys = [self._value(key, where, local) for key in node.keys if key is not None]
+                values = [self._value(value, where, local) for value in node.values]
+                return self._collected(dict, zip(keys, values, strict=True), [*keys, *values])
             case ast.Subscript():
                 return self._hint(node, where, local)
             case ast.Lambda():
                 return stub("<lambda>", node.args)
             case _:
                 raise Unknown
+
+    def function(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
+        """The function that is called by a name, itself; as a value it would be one that does nothing.
+
+        Raises:
+            Unknown: That can't be known.
+        """
+        match self.meaning(node, where):
+            case Known(value=value) if not isinstance(value, ModuleType):
+                return value
+            case Declared(node=ast.Assign(value=ast.Name() | ast.Attribute() as value) as statement, where=place):
+                if statement in self._making:
+                    raise Unknown
+                self._making.add(statement)
+                try:
+                    return self.function(value, place)
+                finally:
+                    self._making.discard(statement)
+            case _:
+                return self.value(node, where, local)
+
+    def _collected(self, make: Callable[[Any], Any], items: Any, parts: list[Any]) -> Any:
+        try:
+            return self._weighed(make(items), parts)
+        except TypeError:  # of what can't be hashed
+            raise Unknown from None
+
+    def _handed(self, value: Any) -> Any:
+        """What of a library may be handed to others, which may call it: one of its functions does nothing then.
+
+        Raises:
+            Unknown: It is a type that may do anything.
+        """
+        if not callable(value) or is_argument(value) or self.classes.is_made(value):
+            return value
+        if isinstance(value, type):
+            raise Unknown
+        return value if is_subscriptable(value) or isinstance(value, TypeVar) else stub_of(value)
 
     def _value_of(self, node: ast.Name | ast.Attribute, where: Where, local: Mapping[str, Any]) -> Any:
         try:
@@ -213,7 +286,7 @@ class Evaluator:
             raise
         match meaning:
             case Known(value=value) if not isinstance(value, ModuleType):
-                return value
+                return self._handed(value)
             case Declared(node=ast.FunctionDef() | ast.AsyncFunctionDef() as function):
                 return stub(function.name, function.args)
             case Declared(node=ast.Assign() | ast.AnnAssign() as statement):
@@ -251,7 +324,7 @@ class Evaluator:
             case Known(value=ModuleType() as module) if is_library(module.__name__):
                 return library_object(module.__name__, node.attr)
             case Known(value=type() as cls):
-                found = getattr(cls, node.attr, None)
+                found = None if node.attr.startswith("_") else getattr(cls, node.attr, None)
                 return None if found is None else Known(found)
             case Declared(node=ast.ClassDef() as cls, where=place):
                 inside = Where(place.module, (*place.around, cls))
@@ -262,7 +335,7 @@ class Evaluator:
 
 
 def _attribute(owner: Any, name: str) -> Any:
-    if not isinstance(owner, type) or get_origin(owner) is not None:
+    if not isinstance(owner, type) or get_origin(owner) is not None or name.startswith("_"):
         raise Unknown
     try:
         return getattr(owner, name)
@@ -273,7 +346,7 @@ def _attribute(owner: Any, name: str) -> Any:
 def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise Unknown from None
 
 

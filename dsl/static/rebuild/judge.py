@@ -57,7 +57,7 @@ def judged(hint: Any, *, path: str = "return", options: Options | None = None, i
         return Judgement(kind, misused=str(error).removeprefix(": "))
     except (SchemaError, PydanticUserError) as error:
         return Judgement(refused=one_line(f"{UnsupportedType(path, hint, 'is refused by pydantic')}: {error}"))
-    except NameError:  # of a name that was not found here
+    except (NameError, RecursionError, MemoryError):  # a name that was not found here, a type of too many parts
         return Judgement()
     return Judgement(kind)
 

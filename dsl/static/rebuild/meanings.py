@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import sys
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from typefold.static.sources import Scope
 
-__all__ = ["Declared", "Known", "Meaning", "ModuleName", "Names", "Unknown", "Where", "is_library", "library_object"]
+__all__ = ["Declared", "Known", "Meaning", "ModuleName", "Names", "Unknown", "Where"]
 
 
 class Unknown(Exception):
@@ -73,34 +71,3 @@ class Names(Protocol):
     def has_hook(self, declared: Declared) -> bool:
         """Whether the program registers a wire form of its own for a class, or may do so."""
         ...
-
-
-# What may be imported here although the program that is looked at may not have been: declarations are made of these.
-_LIBRARIES = {
-    "annotated_types",
-    "attr",
-    "attrs",
-    "msgspec",
-    "pydantic",
-    "pydantic_core",
-    "typefold",
-    "typing_extensions",
-}
-_NOT_OURS = {"__main__", "antigravity", "idlelib", "lib2to3", "test", "this", "turtledemo"}
-
-
-def is_library(module: str) -> bool:
-    """Whether a module's objects are taken from this process."""
-    top = module.partition(".")[0]
-    return top in _LIBRARIES or (top in sys.stdlib_module_names and top not in _NOT_OURS)
-
-
-def library_object(module: str, path: str) -> Known | None:
-    """An object of a library by its name, with dots if it is inside a class."""
-    try:
-        found: Any = importlib.import_module(module)
-        for name in path.split("."):
-            found = getattr(found, name)
-    except Exception:  # not installed here, or another there: a library may raise anything on import
-        return None
-    return Known(found)

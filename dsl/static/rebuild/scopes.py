@@ -10,15 +10,8 @@ import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from typefold.static.rebuild.meanings import (
-    Declared,
-    Known,
-    Meaning,
-    ModuleName,
-    Where,
-    is_library,
-    library_object,
-)
+from typefold.static.rebuild.libraries import is_library, library_module, library_object
+from typefold.static.rebuild.meanings import Declared, Known, Meaning, ModuleName, Where
 from typefold.static.rebuild.registrations import ANY_CLASS
 from typefold.static.sources import Source
 
@@ -165,19 +158,14 @@ class SourceNames:
         return Known(getattr(builtins, name)) if hasattr(builtins, name) else None
 
 
-def library_module(name: str) -> ModuleName | None:
-    """A module of a library, by its name."""
-    import importlib.util
-
-    try:
-        return ModuleName(name) if importlib.util.find_spec(name) is not None else None
-    except (ImportError, ValueError):
-        return None
-
-
 def bindings(body: Sequence[Any]) -> Iterator[tuple[str, Binding]]:
-    """Every name that statements bind, with what binds it; not inside functions and classes."""
-    for statement in body:
+    """Every name that statements bind, with what binds it; not inside functions and classes.
+
+    Targets of loops and the like bind nothing that is a type.
+    """
+    waiting: list[tuple[Any, Any]] = [(statement, statement) for statement in reversed(body)]
+    while waiting:
+        statement, around = waiting.pop()
         match statement:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name, (statement, None)
@@ -193,19 +181,17 @@ def bindings(body: Sequence[Any]) -> Iterator[tuple[str, Binding]]:
                 yield name, (statement, None)
             case _ if type(statement).__name__ == "TypeAlias":
                 yield statement.name.id, (statement, None)
+            case ast.Name(id=name):
+                yield name, (around, None)
             case _:
-                yield from _inside(statement)
+                inside = [child for child in ast.iter_child_nodes(statement) if _may_bind(child)]
+                waiting += [(child, statement) for child in reversed(inside)]
 
 
-def _inside(statement: ast.AST) -> Iterator[tuple[str, Binding]]:
-    """Names that a compound statement binds; targets of loops and the like bind nothing that is a type."""
-    for child in ast.iter_child_nodes(statement):
-        if isinstance(child, ast.stmt):
-            yield from bindings([child])
-        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-            yield child.id, (statement, None)
-        elif isinstance(child, (ast.ExceptHandler, ast.match_case, ast.Tuple, ast.withitem)):
-            yield from _inside(child)
+def _may_bind(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return isinstance(node.ctx, ast.Store)
+    return isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case, ast.Tuple, ast.withitem))
 
 
 def _arguments(scope: ast.AST) -> set[str]:
