@@ -5,8 +5,10 @@ Starting it loads neither vLLM nor torch: what is heavy is imported by the subco
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -104,4 +106,7 @@ app.add_typer(journal_app, name="journal")
 
 def main() -> None:
     """Run the command line; the entry point of the script `typefold`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a text that the terminal has no letters for ends nothing
     app()

@@ -411,7 +411,9 @@ Nothing of the program runs, no model is loaded, and neither mypy nor vLLM is ne
 - `--format json` prints one object: `files` and `prompts` (how many there are) and `findings`, each with `path`, `line`,
   `column`, `code`, `severity` and `message`. In text, a finding is `path:line:column: severity: message  [code]`.
 - `--import` also imports the files, so that what only the running program knows is compiled too; the error on which an
-  import ends is a finding with the code `import`. A file that Python can't parse is one with the code `syntax`.
+  import ends is a finding with the code `import`. A file that can't be read is one with the code `syntax`, and the others
+  are checked all the same: Python can't parse it, its code is nested too deeply, it is no regular file, its encoding is
+  unknown, or it has more than 4 MB. Files are read in the encoding that they declare.
 
 ```yaml
 # .pre-commit-config.yaml
@@ -430,6 +432,11 @@ Neither tool runs the program. Types are made again from their declarations (cla
 imported from) with pydantic, dataclasses and the like, and given to the compiler, so both say what decoration says, in the
 same words. What a declaration does not say counts as right: a class made by a function, a decorator or a metaclass of your
 own, a limit that is computed. A class for which some module registers a hook is right too.
+
+So it is safe to check a file that you would not run. Of libraries, those objects are called, subclassed or handed on that
+are on a list (`dsl/static/rebuild/libraries.py`): what describes types, as `Field`, `conint`, `Decimal`. Every other function
+counts as unknown, a library is never imported from the folders of the program, and a value or a type that grows without
+measure (`10**10**10`) is not worked out.
 
 mypy's cache and its daemon (`dmypy`) know what the findings came from: a limit that is changed two modules away brings the
 prompts that return it up again. Two things do not: installing another version of a library, and registering a hook in a

@@ -5,7 +5,8 @@ and `classes` such classes, and both hand what they read to the machinery that P
 dataclasses, enum, ...), so that the compiler judges the very types that it would judge when the program runs. What can't
 be known for certain becomes an opaque type, of which the compiler has nothing to say.
 
-The only code that runs is that of the standard library, of pydantic, attrs and msgspec, and of typefold.
+The only code that runs is that of the standard library, of pydantic, attrs and msgspec, and of typefold: of their objects,
+those on the lists in `libraries`.
 """
 
 from typefold.static.rebuild.evaluate import Evaluator
