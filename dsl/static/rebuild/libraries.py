@@ -26,7 +26,7 @@ import sys
 import types
 import typing
 import uuid
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import annotated_types
@@ -238,7 +238,7 @@ def is_subscriptable(kind: object) -> bool:
     return isinstance(kind, type) or type(kind).__module__ in ("typing", "typing_extensions", "types")
 
 
-def _is_one_of(value: object, objects: Iterable[Callable[..., Any]]) -> bool:
+def _is_one_of(value: object, objects: Iterable[object]) -> bool:
     return any(value is each for each in objects)
 
 
