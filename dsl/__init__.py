@@ -42,6 +42,7 @@ from typefold.runtime import (
     TokenLogprob,
     Truncated,
 )
+from typefold.runtime.forks import UsedAfterFork
 from typefold.runtime.journal import Journal, JournalError
 from typefold.runtimes import Runtime
 from typefold.samples import AsyncSamples, Samples
@@ -97,6 +98,7 @@ __all__ = [
     "Tools",
     "Truncated",
     "UnsupportedType",
+    "UsedAfterFork",
     "Votes",
     "WireFormat",
     "ask",

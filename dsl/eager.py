@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
 
 from returns.result import Failure, Result, Success
 
@@ -27,6 +28,7 @@ from typefold.batch import advance, begin, opened, told
 from typefold.calls import Call, Exchange
 from typefold.mailbox import Mailbox, current_row, row_index
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
+from typefold.runtime.forks import Owner, OwnFuture, in_child
 from typefold.runtimes import Runtime
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class CallFuture(Future[T]):
+class CallFuture(OwnFuture[T]):
     """The value of a call that is under way; what `prompt.submit(...)` gives.
 
     A `concurrent.futures.Future` in all ways. Waiting for it in a row of `run` parks that row and lets the others go on.
@@ -120,7 +122,7 @@ class _Carrier:
     def send(self, call: _UnderWay[Any], request: Request) -> None:
         """Say what a call says; the answer will be carried on."""
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():  # threads do not survive a fork
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
                 self._thread.start()
         [asked] = call.runtime.submit([request])
@@ -144,7 +146,7 @@ class _Carrier:
                 return
         except BaseException as error:  # of a validator, say: whoever waits is to see it, and this thread goes on
             said = Failure(error)
-        _settle(call.future, said)
+        call.context.run(_settle, call.future, said)  # and so those who are told of it
 
     def _drive(self) -> None:
         while True:
@@ -158,6 +160,20 @@ class _Carrier:
 
 
 _carrier = _Carrier()
+_futures: WeakSet[CallFuture[Any]] = WeakSet()
+_owner = Owner()
+
+
+def _forked() -> None:
+    """The calls that are under way, and the thread that carries them, are the parent's."""
+    global _carrier, _owner
+    error = _owner.error("a future of a call")
+    for future in [*_futures]:
+        future.disown(error)
+    _carrier, _owner = _Carrier(), Owner()
+
+
+in_child(_forked)
 
 
 def submit(call: Call[T] | PromptError) -> CallFuture[T]:
@@ -167,6 +183,7 @@ def submit(call: Call[T] | PromptError) -> CallFuture[T]:
         NoRuntime: No model has been named.
     """
     future: CallFuture[T] = CallFuture()
+    _futures.add(future)
     if isinstance(call, PromptError):
         _settle(future, Failure(call))
         return future

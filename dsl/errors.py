@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,6 +12,7 @@ from returns.result import Result, Success
 from typefold.compiler import TemplateError, UnsupportedType
 from typefold.compiler.contained import said
 from typefold.runtime import Cancelled, PromptError
+from typefold.runtime.forks import UsedAfterFork
 from typefold.runtime.journal import JournalError
 
 __all__ = ["AT_ONCE", "BatchError", "EngineLoadError", "NoRuntime", "PromptUsageError", "place_of"]
@@ -22,16 +23,34 @@ class PromptUsageError(TypeError):
 
 
 class NoRuntime(RuntimeError):
-    """A prompt was called, but no model has been named."""
+    """A prompt was called, but no model has been named; or several are open, and none of them is named.
 
-    def __init__(self) -> None:
-        super().__init__(
-            "no runtime: name a model with typefold.configure('org/model'), with the environment variable "
-            "TYPEFOLD_MODEL, or call inside `with typefold.Runtime('org/model'):`"
+    Attributes:
+        open: The names of the runtimes that are open, where it can't be told which is meant.
+        model: What TYPEFOLD_MODEL names beside them.
+    """
+
+    def __init__(self, open: Sequence[str] = (), model: str | None = None) -> None:
+        super().__init__(open, model)
+        self.open = [*open]
+        self.model = model
+
+    def __str__(self) -> str:
+        if not self.open:
+            return (
+                "no runtime: name a model with typefold.configure('org/model'), with the environment variable "
+                "TYPEFOLD_MODEL, or call inside `with typefold.Runtime('org/model'):`"
+            )
+        names = " and ".join(f"Runtime({name!r})" for name in self.open)
+        one = len(self.open) == 1
+        where = "is not in its `with` block" if one else "can't be told to be in the `with` block of one of them"
+        beside = f"; TYPEFOLD_MODEL names {self.model!r}, which is not loaded beside {'it' if one else 'them'}"
+        return (
+            f"{names} {'is' if one else 'are'} open, but this call names none and {where}{beside if self.model else ''}. Say "
+            "which is meant: call inside `with runtime:`, by prompt.using(runtime=runtime), or after "
+            "typefold.configure(runtime). (A thread that began before a `with` block was entered is not in it, unless it "
+            "works in a copy of its context: contextvars.copy_context().run)"
         )
-
-    def __reduce__(self) -> tuple[Callable[[], NoRuntime], tuple[()]]:
-        return NoRuntime, ()
 
 
 class EngineLoadError(RuntimeError):
@@ -63,6 +82,7 @@ AT_ONCE: tuple[type[Exception], ...] = (
     PromptUsageError,
     TemplateError,
     UnsupportedType,
+    UsedAfterFork,
 )
 """Errors that are about no row: they end a batch at once, in whatever row they show."""
 

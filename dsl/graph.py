@@ -25,6 +25,7 @@ from typefold.mailbox import Mailbox, RowCancelled
 from typefold.progress import Progress
 from typefold.rows import Rows, usual_window
 from typefold.runtime import InputFailed, PromptError
+from typefold.runtime.forks import Owner, lock
 
 __all__ = ["Node", "work_out"]
 
@@ -43,7 +44,7 @@ class Node(Generic[T_co]):
 
     Attributes:
         result: How it ended, once it has.
-        running: Whether a row is at it.
+        running: The process in which a row is at it, if one is.
         inputs: Those that are given; none once there is a result.
     """
 
@@ -54,7 +55,7 @@ class Node(Generic[T_co]):
     ) -> None:
         self.name = name
         self.result: Result[T_co, Exception] | None = None
-        self.running = False
+        self.running: Owner | None = None
         self._work: Callable[[], T_co] | None = work  # None once there is a result
         self.inputs: tuple[Node[Any], ...] = tuple(dict.fromkeys(inputs))
         self._expected = expected
@@ -73,9 +74,12 @@ class Node(Generic[T_co]):
             with _lock:
                 if self.result is not None:
                     return
-                mine, self.running = not self.running, True
-                if not mine:
+                mine = self.running is None
+                if self.running is not None:
+                    self.running.check("a Deferred that is being worked out")
                     self._waiting.append(mailbox)
+                else:
+                    self.running = Owner()
             if mine:
                 self._run()
                 return
@@ -102,7 +106,7 @@ class Node(Generic[T_co]):
     def _end(self, result: Result[Any, Exception] | None) -> None:
         """Keep a result, or leave the work to others, and tell those who wait."""
         with _lock:
-            self.running = False
+            self.running = None
             self.result = result
             if result is not None:
                 self._work, self.inputs = None, ()
@@ -111,7 +115,7 @@ class Node(Generic[T_co]):
             mailbox.put(None)
 
 
-_lock = threading.Lock()
+_lock = lock(threading.Lock)
 _within: ContextVar[Node[Any] | None] = ContextVar("typefold_node", default=None)
 _asked: dict[Node[Any], list[Node[Any]]] = {}  # what the work of a running node asks for
 

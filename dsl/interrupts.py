@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from typefold.mailbox import current_row
+from typefold.runtime.forks import Owner, in_child
 from typefold.selection import resume_hints
 
 __all__ = ["Interruptible", "Terminated", "interruptible"]
@@ -41,6 +42,7 @@ class Interruptible:
     def __init__(self) -> None:
         self._outermost = False
         self._counted = False
+        self._owner = Owner()
 
     def begin(self) -> None:
         """The batch runs from here on."""
@@ -62,6 +64,8 @@ class Interruptible:
             error: With what, where it ended early.
             told: How far it had come, for whoever interrupted it.
         """
+        if self._owner.elsewhere:  # a fork: the batch is the parent's
+            return
         terminated = _State.terminated
         if self._counted:
             self._counted = False
@@ -93,6 +97,16 @@ class _State:
     running = 0
     ours = False  # whether the handler is
     terminated = False
+
+
+def _forked() -> None:
+    """The batches that run are the parent's."""
+    if _State.ours:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _State.running, _State.ours, _State.terminated = 0, False, False
+
+
+in_child(_forked)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -18,10 +18,13 @@ from weakref import WeakSet
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from typefold.compiler.contained import let_pass
+from typefold.runtime.forks import Owner
 
 __all__ = ["AsyncMailbox", "Mailbox", "Parked", "RowCancelled", "current_row", "row_index"]
 
 T = TypeVar("T")
+
+_CALL = "a call under way"
 
 
 class RowCancelled(BaseException):
@@ -96,6 +99,7 @@ class Mailbox(Generic[T]):
     def __init__(self) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
         self._waiting: Parked | None = None
+        self._owner = Owner()
 
     def put(self, item: T) -> None:
         """Leave something; from any thread."""
@@ -114,7 +118,9 @@ class Mailbox(Generic[T]):
 
         Raises:
             RowCancelled: A row waited, and is to end.
+            UsedAfterFork: It is waited for in another process than things are left in.
         """
+        self._owner.check(_CALL)
         row = current_row()
         if row is None:
             return self._items.get()
@@ -133,6 +139,7 @@ class AsyncMailbox(Generic[T]):
     def __init__(self) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
         self._waiting: asyncio.Future[None] | None = None
+        self._owner = Owner()
 
     def put(self, item: T) -> None:
         """Leave something; from any thread."""
@@ -143,7 +150,8 @@ class AsyncMailbox(Generic[T]):
                 waiting.get_loop().call_soon_threadsafe(_end, waiting)
 
     async def get(self) -> T:
-        """The next thing, once there is one."""
+        """The next thing, once there is one; see `Mailbox.get`."""
+        self._owner.check(_CALL)
         while True:
             self._waiting = waiting = asyncio.get_running_loop().create_future()
             try:

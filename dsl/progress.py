@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TextIO
 
 from typefold.figures import Figures, Meter
 from typefold.interrupts import Interruptible
+from typefold.runtime.forks import Owner, lock
 from typefold.selection import statistics
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Progress:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._interruptible = Interruptible()
+        self._owner = Owner()
 
     def __enter__(self) -> Self:
         self._interruptible.begin()
@@ -154,6 +156,8 @@ class Progress:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._owner.elsewhere:  # a fork: the batch is the parent's
+            return
         try:
             if self._thread is not None:
                 self._ended.set()
@@ -196,7 +200,7 @@ def length(rows: object) -> int | None:
         return None
 
 
-_shown = threading.Lock()  # held by the batch that is shown
+_shown = lock(threading.Lock)  # held by the batch that is shown
 
 
 def _wanted(*, draw: bool) -> tuple[Callable[[], Display], float] | None:

@@ -15,6 +15,7 @@ from typing import Any
 from typefold.runtime import Engine, Outcome, Request, Statistics
 from typefold.runtime.facts import EngineFacts
 from typefold.runtime.journal import Journal, ModelIdentity, Recorder, identity_of
+from typefold.runtime.journal.store import file_of
 
 __all__ = ["Recording"]
 
@@ -45,7 +46,7 @@ class Recording:
     ) -> None:
         if not isinstance(journal, Journal | Path | str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
             raise TypeError(f"Runtime: journal is a file or a Journal, not {journal!r}")
-        self._given = journal
+        self._given = journal if isinstance(journal, Journal) else file_of(journal)
         self._known = identity
         self._model = model
         self._options = options
@@ -61,7 +62,7 @@ class Recording:
     @property
     def path(self) -> Path:
         """The journal's file."""
-        return self._given.path if isinstance(self._given, Journal) else Path(self._given)
+        return self._given.path if isinstance(self._given, Journal) else self._given
 
     @property
     def journal(self) -> Journal:

@@ -26,6 +26,7 @@ from typefold.errors import NoRuntime
 from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
 from typefold.places import Batch, Place, here, name_of, running
 from typefold.runtime import Cancelled, PromptError
+from typefold.runtime.forks import Owner
 from typefold.runtimes import AHEAD
 from typefold.selection import any_journaled, current
 
@@ -158,6 +159,7 @@ class Rows(Generic[T]):
         self._rows: dict[int, _Row[T]] = {}
         self._idle: list[_Row[T]] = []
         self._thread = threading.get_ident()
+        self._owner = Owner()
         self.active = 0
 
     @property
@@ -194,8 +196,8 @@ class Rows(Generic[T]):
     def close(self) -> None:
         """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
         running.discard(self.batch)
-        if threading.get_ident() != self._thread:
-            return  # a greenlet can't be ended from another thread
+        if threading.get_ident() != self._thread or self._owner.elsewhere:
+            return  # a greenlet can't be ended from another thread, nor those of the parent in a fork of it
         for row in list(self._rows.values()):
             row.cancelled = RowCancelled()
             while not row.dead:
@@ -240,6 +242,7 @@ class AsyncRows(Generic[T]):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
         self._thread.start()
+        self._owner = Owner()
         self.active = 0
 
     @property
@@ -276,6 +279,8 @@ class AsyncRows(Generic[T]):
     def close(self) -> None:
         """Cancel the tasks that are left, wait for their `finally` blocks, and end the loop."""
         running.discard(self.batch)
+        if self._owner.elsewhere:  # a fork shares what the parent's loop waits at
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

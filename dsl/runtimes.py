@@ -9,9 +9,11 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import Token
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
@@ -22,11 +24,12 @@ from typefold.loading import FailedLoad, Model, check_faults, check_replicas, en
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place, ending_batches
 from typefold.recording import Recording
-from typefold.registry import entered, innermost, opened
+from typefold.registry import Block, entered, innermost, opened
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import Markers
 from typefold.runtime.facts import EngineFacts
 from typefold.runtime.fleet import Fleet, Worker
+from typefold.runtime.forks import Owner
 from typefold.runtime.journal import Journal
 from typefold.tracing import trace, tracer
 
@@ -74,6 +77,9 @@ class Runtime:
         42
     """
 
+    stands_alone: ClassVar[bool] = True
+    """Whether it answers calls; else it stands behind another that does."""
+
     def __init__(
         self,
         model: Model | None = None,
@@ -105,7 +111,8 @@ class Runtime:
         self._failures = 0
         self._failed: FailedLoad | None = None
         self._closed = False
-        self._tokens: list[Any] = []
+        self._owner = Owner()
+        self._blocks: list[tuple[Block, Token[Block | None]]] = []
         self._last = Statistics()
         self._single_flight = single_flight
         self._decide = decide
@@ -167,6 +174,11 @@ class Runtime:
         return self._scheduler is not None
 
     @property
+    def inherited(self) -> bool:
+        """Whether it belongs to another process, of which this one is a fork: then it can't be used here."""
+        return self._owner.elsewhere
+
+    @property
     def max_num_seqs(self) -> int | None:
         """How many requests the engine runs at once; `None` while that is not known."""
         if self._scheduler is not None:
@@ -177,6 +189,7 @@ class Runtime:
     @property
     def facts(self) -> EngineFacts:
         """What programs must know of the engine: from its journal, or from the engine, loaded now if it was not yet."""
+        self.check_process()
         with ending_batches():
             known = self._recording.facts if self._scheduler is None and self._recording else None
         if known is None:
@@ -196,6 +209,7 @@ class Runtime:
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
+        self.check_process()
         send = self._recording.submit if self._recording else self._ready().submit
         with ending_batches():
             futures = send(requests)
@@ -268,7 +282,12 @@ class Runtime:
         return Options(runtime=self, wire=self.wire).with_(changes, where=where)
 
     def close(self) -> None:
-        """Abort what is in flight and free the engine, its memory and its processes. May be called twice."""
+        """Abort what is in flight and free the engine, its memory and its processes. May be called twice.
+
+        In a forked child of the process that made it, nothing happens: all of it is the parent's.
+        """
+        if self.inherited:
+            return
         with self._loading:
             self._closed = True
             scheduler, self._scheduler = self._scheduler, None
@@ -283,16 +302,30 @@ class Runtime:
             opened.remove(self)
 
     def __enter__(self) -> Self:
-        self._tokens.append(innermost.set(self))
-        entered.append(self)
+        self.check_process()
+        block = Block(self, innermost.get(), frozenset(threading.enumerate()))
+        self._blocks.append((block, innermost.set(block)))
+        entered.append(block)
         return self
 
     def __exit__(self, *_: object) -> None:
-        innermost.reset(self._tokens.pop())
-        entered.remove(self)
+        block, token = self._blocks.pop()
+        with suppress(ValueError):  # it is left in another context than it was entered in, as by some event loops
+            innermost.reset(token)
+        if block in entered:  # not in a fork
+            entered.remove(block)
         self.close()
 
+    def check_process(self) -> None:
+        """See to it that this is the process that it was made in.
+
+        Raises:
+            UsedAfterFork: It is a fork of that.
+        """
+        self._owner.check(f"the runtime of {self.name}")
+
     def _ready(self) -> Worker:
+        self.check_process()
         scheduler = self._scheduler  # one attribute, read once: closing takes it away
         if scheduler is not None:
             return scheduler

@@ -1,25 +1,33 @@
 """Which runtime is meant where a call names none.
 
-It is, in this order: that of the innermost `with` block of this context, that of a `with` block open anywhere in the
-process (worker threads start with an empty context), the one that `configure` made, and one for the model named in
-`TYPEFOLD_MODEL`. What is asked of all that are open is here too.
+It is, in this order: that of the innermost `with` block around the call (`registry.blocks_here`: of its context, or of a
+worker thread that began in the block), the one that `configure` made, and one for the model named in `TYPEFOLD_MODEL`. The
+last only where no other runtime is open: a call beside one that is open has mostly lost its way, and a second model
+is not loaded for it. What is asked of all that are open is here too.
 """
 
 from __future__ import annotations
 
 import atexit
+import logging
+import os
 import threading
 from typing import Any
 
+from typefold.errors import NoRuntime
 from typefold.loading import Model
-from typefold.registry import entered, innermost, opened
+from typefold.registry import blocks_here, inherited, opened
 from typefold.runtime import Statistics
+from typefold.runtime.forks import in_child, lock
 from typefold.runtimes import Runtime
 
 __all__ = ["any_journaled", "configure", "current", "named", "resume_hints", "statistics"]
 
+logger = logging.getLogger(__name__)
+
 _default: Runtime | None = None
-_default_lock = threading.Lock()
+_of_environment: Runtime | None = None
+_default_lock = lock(threading.Lock)
 
 
 def configure(model: Model | Runtime | None = None, /, **engine_options: Any) -> Runtime:
@@ -51,23 +59,35 @@ def current() -> Runtime:
     """The runtime that answers calls which name none.
 
     Raises:
-        NoRuntime: No model has been named in any of the ways.
+        NoRuntime: No model has been named in any of the ways; or it can't be told which is meant, since the call is in no
+            `with` block while a runtime is open, or in a thread that began before the innermost of several blocks.
+        UsedAfterFork: Those that are open belong to the process of which this one is a fork.
     """
-    global _default
-    inner = innermost.get()
-    if inner is not None:
-        return inner
-    if entered:
-        return entered[-1]
+    global _of_environment
+    found = blocks_here()
+    if len(found) == 1:
+        return found[0].runtime
+    if found:
+        raise NoRuntime([block.runtime.name for block in found])
     with _default_lock:
-        if _default is None:
-            _default = Runtime()
-        return _default
+        if _default is not None:
+            return _default
+        if others := [each for each in opened if each is not _of_environment and each.stands_alone]:
+            raise NoRuntime([each.name for each in others], os.environ.get("TYPEFOLD_MODEL"))
+        if _of_environment is None:
+            for each in inherited:
+                each.check_process()
+            _of_environment = Runtime()
+            logger.info("calls that name no runtime are answered by %s, as TYPEFOLD_MODEL says", _of_environment.name)
+        return _of_environment
 
 
 def named() -> Runtime | None:
     """The runtime that `current` would give, if there is one already; none is made."""
-    return innermost.get() or (entered[-1] if entered else _default)
+    found = blocks_here()
+    if found:
+        return found[0].runtime if len(found) == 1 else None
+    return _default or _of_environment
 
 
 def any_journaled() -> bool:
@@ -86,6 +106,14 @@ def resume_hints() -> list[str]:
     """How to go on with what was interrupted, for each runtime that is open and knows."""
     hints = (runtime.resume_hint for runtime in list(opened))
     return list(dict.fromkeys(hint for hint in hints if hint))
+
+
+def _forked() -> None:
+    global _default, _of_environment
+    _default = _of_environment = None
+
+
+in_child(_forked)
 
 
 @atexit.register

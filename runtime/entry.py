@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, TypeVar
 
@@ -17,6 +16,7 @@ from typefold.compiler import Message
 from typefold.compiler.decided import Decision
 from typefold.compiler.tails import Tail
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
+from typefold.runtime.forks import OwnFuture
 from typefold.runtime.request import FinishReason, Outcome, Request
 
 __all__ = ["Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "settle", "verdict"]
@@ -26,7 +26,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class Entry(Future[Outcome]):
+class Entry(OwnFuture[Outcome]):
     """One request of one caller, and the future that they hold.
 
     It is both, so that nothing else need be made for a request, and none of it is a cycle for the garbage collector.

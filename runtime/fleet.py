@@ -19,6 +19,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from typefold.runtime.engine import Engine
+from typefold.runtime.forks import Owner
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
@@ -67,6 +68,7 @@ class Fleet:
 
     def __init__(self, schedulers: Sequence[Scheduler]) -> None:
         self._schedulers = schedulers
+        self._owner = Owner()
         self._under_way = [0] * len(schedulers)
         self._lock = threading.RLock()  # a future that has ended tells of it in the thread that adds the call
 
@@ -101,7 +103,11 @@ class Fleet:
 
         Returns:
             A future each, in order.
+
+        Raises:
+            UsedAfterFork: This is a child of the process that the engines are in.
         """
+        self._owner.check("an engine")
         shares: dict[int, list[int]] = {}
         with self._lock:
             usable = [number for number, each in enumerate(self._schedulers) if each.broken is None]

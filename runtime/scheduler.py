@@ -22,6 +22,7 @@ from typefold.runtime.deadlines import Deadlines
 from typefold.runtime.engine import Engine
 from typefold.runtime.entry import Broken, Entry, cannot_run, settle
 from typefold.runtime.errors import PromptError
+from typefold.runtime.forks import Owner, tell_child
 from typefold.runtime.loop import Loop
 from typefold.runtime.recovery import LEFT_BEHIND, diagnosed, sorted_out
 from typefold.runtime.request import Outcome, Request
@@ -33,6 +34,7 @@ __all__ = ["Scheduler"]
 
 logger = logging.getLogger(__name__)
 
+_ENGINE = "an engine"
 _PATIENCE = 30.0  # seconds that closing waits for a call into the engine before it breaks it off
 
 
@@ -69,6 +71,7 @@ class Scheduler:
     ) -> None:
         if restarts and rebuild is None:
             raise TypeError(f"restarts={restarts} needs a way to build the engine again: rebuild=")
+        self._owner = Owner()
         self._engine = engine
         self._single_flight = single_flight
         self._decide = decide
@@ -87,6 +90,7 @@ class Scheduler:
         self._watchdog, self._loop = self._begin()
         self._thread = threading.Thread(target=self._drive, name="typefold-engine", daemon=True)
         self._thread.start()
+        tell_child(self)
 
     @property
     def engine(self) -> Engine:
@@ -118,7 +122,11 @@ class Scheduler:
 
         Returns:
             A future each, in order. Each ends in an `Outcome` or a `PromptError`.
+
+        Raises:
+            UsedAfterFork: This is a child of the process that the engine is in.
         """
+        self._owner.check(_ENGINE)
         now = time.monotonic()
         entries = [
             Entry(request, None if request.timeout is None else now + request.timeout, self._withdraw)
@@ -142,6 +150,8 @@ class Scheduler:
 
         A call into the engine that does not come back is broken off; where that can't be, its thread is left behind.
         """
+        if self._owner.elsewhere:
+            return
         with self._lock:
             self._closing = True
         self._work.set()
@@ -156,6 +166,12 @@ class Scheduler:
             self._thread.join(_PATIENCE if killed else 0)
             if self._thread.is_alive() and self._watchdog.leave_behind():
                 self._give_up(EngineHung(f"a call into it did not end within {_PATIENCE:g} s of closing it"))
+
+    def forked(self) -> None:
+        """In a child: its copies of the requests end, since nobody answers them there."""
+        flights = self._loop.take_over()
+        for entry in [*(entry for waiters in flights for entry in waiters), *self._adrift, *self._waiting.drain()]:
+            entry.disown(self._owner.error(_ENGINE))
 
     def _withdraw(self, entry: Entry) -> None:
         # A destructor may get here from anywhere, so no lock is taken that its thread may be holding. The loop need not

@@ -56,7 +56,10 @@ def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
 @pytest.fixture(autouse=True)
 def no_default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test inherits another's default runtime."""
-    monkeypatch.setattr(selection, "_default", None)
+    names = ("_default", "_of_environment")
+    for name in names:
+        monkeypatch.setattr(selection, name, None)
     yield
-    if (made := selection._default) is not None:
-        made.close()
+    for name in names:
+        if (made := getattr(selection, name)) is not None:
+            made.close()

@@ -36,6 +36,8 @@ class NotRecorded(AssertionError):
 class ModelRuntime(Runtime):
     """A runtime that has the model of recordings, and stands behind theirs."""
 
+    stands_alone = False
+
     @property
     def worker(self) -> Worker:
         """What its requests are sent to, loaded now if it was not yet."""

@@ -13,6 +13,7 @@ not imported.
 from __future__ import annotations
 
 import logging
+import multiprocessing.process
 import os
 import signal
 import threading
@@ -25,6 +26,7 @@ from typing import Any
 
 from typefold.runtime.engine import EngineGone
 from typefold.runtime.engines.starting import Guard
+from typefold.runtime.forks import tell_child
 
 __all__ = ["CoreProcess"]
 
@@ -49,6 +51,7 @@ class CoreProcess:
         self._killed = False
         self._guard = Guard(process.pid for process in processes if process.pid is not None)
         threading.Thread(target=self._watch, name="typefold-core", daemon=True).start()
+        tell_child(self)
 
     @classmethod
     def of(cls, client: Any) -> CoreProcess | None:
@@ -84,6 +87,12 @@ class CoreProcess:
                     os.kill(process.pid, signal.SIGKILL)
                     alive = True
         return alive
+
+    def forked(self) -> None:
+        """In a child: its copy of `multiprocessing` is not to end the processes, nor to wait for them."""
+        known = getattr(multiprocessing.process, "_children", None)
+        if isinstance(known, set):
+            known.difference_update(self._processes)
 
     def close(self) -> None:
         """Watch no more: from here on an end is no accident."""

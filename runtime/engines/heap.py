@@ -14,9 +14,11 @@ from __future__ import annotations
 import gc
 from threading import RLock
 
+from typefold.runtime.forks import lock
+
 __all__ = ["freeze", "thaw"]
 
-_lock = RLock()  # what a collection finalises here may close an engine
+_lock = lock(RLock)  # what a collection finalises here may close an engine
 _engines = 0
 
 

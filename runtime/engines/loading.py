@@ -60,6 +60,7 @@ def loading_of(
     cpu: bool,
     cuda: bool,
     many: bool = False,
+    beside: bool = False,
     progress: bool = False,
 ) -> Loading:
     """With what to build an engine.
@@ -69,6 +70,8 @@ def loading_of(
         replica: Which of how many engines of the model it is.
         cpu: Whether vLLM runs models on the CPU.
         cuda: Whether it runs them on GPUs that CUDA_VISIBLE_DEVICES names.
+        beside: Whether this process has an engine in it already. They would share what a step uses, so the next one has a
+            process of its own, whatever the environment says.
         many: Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256.
         progress: Whether vLLM shows how far loading has come.
 
@@ -105,8 +108,8 @@ def loading_of(
         backend = given.get("backend", "xgrammar")
         tight = {"disable_any_whitespace": True} if backend in ("xgrammar", "guidance") else {}
         options["structured_outputs_config"] = {"backend": backend, **tight, **given}
-    own_process = several or not cpu or "VLLM_ENABLE_V1_MULTIPROCESSING" in os.environ
-    if several or not own_process:
+    own_process = several or beside or not cpu or "VLLM_ENABLE_V1_MULTIPROCESSING" in os.environ
+    if several or beside or not own_process:
         variables["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if own_process else "0"
     return Loading(options, variables, own_process)
 

@@ -14,14 +14,18 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, spawn
+from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
-__all__ = ["Guard", "environment", "gpus_of", "shielded"]
+from typefold.runtime.forks import tell_child
+
+__all__ = ["Guard", "UnguardedMain", "check_main", "environment", "gpus_of", "shielded"]
 
 T = TypeVar("T")
 
@@ -60,6 +64,41 @@ def shielded(build: Callable[[], T]) -> T:
         raise
 
 
+class UnguardedMain(RuntimeError):
+    """A process that is started runs the program's main module, and that would load an engine and start a process again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            "an engine that has a process of its own (as each but the first has where vLLM runs on a CPU) begins by "
+            "running the program's main module again, and this one would load its engines anew there; put what the program "
+            'does, but for imports and definitions, under `if __name__ == "__main__":`'
+        )
+
+
+def check_main(*, spawns: bool) -> None:
+    """See to it that an engine is loaded by the program, and not by what starts a process of it.
+
+    Args:
+        spawns: Whether the engine will have a process that begins anew, with the program's main module.
+
+    Raises:
+        UnguardedMain: This process is being started, or one that will be would load engines itself.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UnguardedMain
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    main = spawn.get_preparation_data("")
+    if not spawns or path is None or not main.keys() & {"init_main_from_path", "init_main_from_name"}:
+        return
+    if not str(main.get("init_main_from_name")).endswith("__main__"):  # which is never run again
+        with suppress(OSError):
+            if b"__name__" not in Path(path).read_bytes():
+                raise UnguardedMain
+
+
 class Guard:
     """Ends processes when this one has ended without doing so.
 
@@ -78,6 +117,12 @@ class Guard:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # not in the group that Ctrl-C is sent to
             )
+        tell_child(self)
+
+    def forked(self) -> None:
+        """In a child: let go of its end of the pipe, by which it would seem that the parent lives as long as the child."""
+        if self._shell is not None and self._shell.stdin is not None:
+            self._shell.stdin.close()
 
     def dismiss(self) -> None:
         """Guard no more: the processes have ended, or will be ended."""

@@ -8,12 +8,16 @@ a request.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import multiprocessing
 import os
+import sys
+import threading
 import warnings
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import weakref
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -33,10 +37,11 @@ from typefold.runtime.engines.loading import (
 )
 from typefold.runtime.engines.outputs import outcome_of, written_by
 from typefold.runtime.engines.parameters import Parameters, readable, unknown_name
-from typefold.runtime.engines.starting import environment, shielded
+from typefold.runtime.engines.starting import check_main, environment, shielded
 from typefold.runtime.engines.thoughts import switches_of, thinking_of
 from typefold.runtime.engines.tokenizer import PromptTokenizer, Render
 from typefold.runtime.engines.vocabulary import FirstTokens, vocabulary_of
+from typefold.runtime.forks import lock, tell_child
 from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
@@ -74,6 +79,7 @@ class VllmEngine:
         self._owned = owned
         self._given = options
         self._core = CoreProcess.of(self._engine.engine_core)
+        self._inside = getattr(self._engine.engine_core, "engine_core", None) is not None
         self._vocabulary: Vocabulary | None = None
         self._written: list[bytes] | None = None
         self._keys: set[str] = set()
@@ -118,6 +124,7 @@ class VllmEngine:
         self._max_logprobs = known if most == -1 else most
         if owned:
             freeze()  # as `close` thaws
+        tell_child(self)
 
     @property
     def max_model_len(self) -> int:
@@ -228,7 +235,8 @@ class VllmEngine:
         """One step; requests that the caller of an own `LLM` left in it are let run and not reported."""
         done: list[Completion] = []
         try:
-            outputs = self._engine.step()
+            with _turn if self._inside else nullcontext():
+                outputs = self._engine.step()
         except Exception as error:
             self._say_how_it_ended(error)
             raise
@@ -272,7 +280,8 @@ class VllmEngine:
         del self._llm, self._prompts, self._tokenizer  # they all lead to the engine
         if self._owned:
             try:
-                engine.engine_core.shutdown()
+                with _keeping_what_is_shared(engine.engine_core) if self._inside else nullcontext():
+                    engine.engine_core.shutdown()
                 if hasattr(engine.renderer, "shutdown"):
                     engine.renderer.shutdown()
             finally:
@@ -283,6 +292,18 @@ class VllmEngine:
                 import torch
 
                 torch.cuda.empty_cache()
+
+    def forked(self) -> None:
+        """In a child: what vLLM would do when its objects go, or at the end, is the parent's to do."""
+        if self._engine is not None:
+            client = self._engine.engine_core
+            resources = getattr(client, "resources", None)
+            executor = getattr(getattr(client, "engine_core", None), "model_executor", None)
+            parts = (getattr(resources, name, None) for name in ("engine_manager", "coordinator"))
+            for each in (self._engine, client, executor, *parts):
+                finalizer = getattr(each, "_finalizer", None)
+                if isinstance(finalizer, weakref.finalize):
+                    finalizer.detach()
 
     def _grown(self, key: str, output: Any) -> Any:
         """All of a streamed answer so far, of which `output` is what is new."""
@@ -328,9 +349,9 @@ def load(
 ) -> VllmEngine:
     """Build an engine for a model, with defaults that suit typed prompts.
 
-    Grammars go to xgrammar. On a CPU the engine runs in this process, without compilation, with 1 GiB of KV cache and
-    without chunked prefill (which a seeded request does not survive there). On a GPU vLLM's own defaults hold, but that CUDA
-    graphs are captured for as many requests as run at once, up to 1,024.
+    Grammars go to xgrammar. On a CPU an engine runs in this process, or in one of its own where another is here already,
+    without compilation, with 1 GiB of KV cache and without chunked prefill (which a seeded request does not survive there).
+    On a GPU vLLM's own defaults hold, but that CUDA graphs are captured for as many requests as run at once, up to 1,024.
 
     Args:
         model: A model name or path.
@@ -342,7 +363,20 @@ def load(
     Raises:
         ImportError: vLLM is not installed.
         UnsupportedEngine: Its version is not one that typefold knows.
+        UnguardedMain: It is to have a process of its own, which would run the program again.
     """
+    check_main(spawns=False)  # before vLLM is imported, which takes long
+    with _loading:  # one after the other: where an engine goes depends on those that are there
+        try:
+            llm = _built(model, replica, engine_options)
+        finally:
+            if "vllm" in sys.modules:
+                _read_environment()
+    return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
+
+
+def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any]) -> Any:
+    """The `LLM`, in the environment and the process that it is to have."""
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
     with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
@@ -350,13 +384,63 @@ def load(
         from vllm import LLM
         from vllm.platforms import current_platform
 
-        cpu, cuda = current_platform.is_cpu(), current_platform.is_cuda_alike()
+        cpu, cuda, beside = current_platform.is_cpu(), current_platform.is_cuda_alike(), _engine_inside()
         many = cuda and _runs_many(current_platform)
-        loading = loading_of(engine_options, replica=replica, cpu=cpu, cuda=cuda, many=many, progress=not quiet)
+        loading = loading_of(
+            engine_options, replica=replica, cpu=cpu, cuda=cuda, many=many, beside=beside, progress=not quiet
+        )
+        check_main(spawns=loading.own_process and (cpu or beside))
         build = partial(LLM, model, **loading.options)
         with environment(loading.variables):
-            llm = shielded(build) if loading.own_process else build()
-    return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
+            _read_environment()
+            return shielded(build) if loading.own_process else build()
+
+
+_loading = lock(threading.Lock)
+_turn = lock(threading.Lock)
+"""Held by the engine of this process that takes a step: vLLM keeps what a step is about in one place for all of them."""
+
+
+def _engine_inside() -> bool:
+    """Whether an engine runs in this process, typefold's or another's."""
+    from vllm.distributed import parallel_state
+
+    groups: Any = parallel_state  # without types
+    return bool(groups.model_parallel_is_initialized())
+
+
+def _read_environment() -> None:
+    """Have vLLM look at the environment anew: it remembers the variables of its first engine in this process."""
+    from vllm import envs
+
+    if hasattr(envs, "disable_envs_cache") and hasattr(envs, "enable_envs_cache"):
+        envs.disable_envs_cache()
+        if _engine_inside():
+            envs.enable_envs_cache()  # for its steps, as they are now
+
+
+@contextmanager
+def _keeping_what_is_shared(client: Any) -> Generator[None]:
+    """While an engine of this process is shut down: what it shares with others there (an `LLM` of the caller's) stays."""
+    import vllm.v1.engine.core as core
+
+    name = "cleanup_dist_env_and_memory"
+    clean_up = getattr(core, name, None)
+    if clean_up is None or not _others_inside(client):
+        yield
+        return
+    setattr(core, name, lambda: None)
+    try:
+        yield
+    finally:
+        setattr(core, name, clean_up)
+
+
+def _others_inside(client: Any) -> bool:
+    """Whether an engine runs in this process beside that of a client."""
+    gc.unfreeze()  # nothing that is frozen is found
+    gc.collect()
+    return any(type(each) is type(client) and each is not client for each in gc.get_referrers(type(client)))
 
 
 def _runs_many(platform: Any) -> bool:

@@ -1,8 +1,9 @@
 """One process at a time: a lock beside the journal's file, and no network filesystem.
 
-The lock is a file of its own, since closing any descriptor of a sqlite file would let go of sqlite's locks. The system
-lets go of it when the process ends, however it ends. A lock's file is removed by whoever holds it; one that was removed
-under a process which waited for it is no lock, and is looked for again.
+The lock is a file of its own, since closing any descriptor of a sqlite file would let go of sqlite's locks. It lies beside
+the file itself, whatever links lead there. The system lets go of it when the process ends, however it ends. A lock's file is
+removed by whoever holds it; one that was removed under a process which waited for it is no lock, and is looked for again.
+A forked child holds none: it lets go of its copy as it begins, or it would keep the lock when its parent is killed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from typefold.runtime.forks import tell_child
 from typefold.runtime.journal.errors import JournalError, JournalInUse
 
 __all__ = ["Lock", "check_filesystem"]
@@ -27,20 +29,29 @@ class Lock:
 
     Raises:
         JournalInUse: Another process, or another part of this one, has it.
-        JournalError: Its folder can't be written to.
+        JournalError: Its folder can't be written to, or the file has several names.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
+        real = Path(os.path.realpath(path))
+        self._path = real.with_name(real.name + ".lock")
         self._file: int | None = None
+        _check_names(path, real)
         while self._file is None:
             self._file = self._try(path)
+        tell_child(self)
 
     def release(self) -> None:
         """Let go of it. May be called twice."""
         if self._file is not None:
             with suppress(OSError):
                 self._path.unlink()
+            os.close(self._file)
+            self._file = None
+
+    def forked(self) -> None:
+        """In a child: close its copy, which leaves the parent's as it is."""
+        if self._file is not None:
             os.close(self._file)
             self._file = None
 
@@ -72,6 +83,21 @@ class Lock:
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
         return file
+
+
+def _check_names(path: Path, real: Path) -> None:
+    """Refuse a file with hard links: sqlite's log lies beside one name, and who comes by another does not see it.
+
+    Raises:
+        JournalError: It has several names.
+    """
+    with suppress(OSError):  # there is none yet
+        if (names := os.stat(real).st_nlink) > 1:
+            raise JournalError(
+                path,
+                f"the file has {names} names (hard links), and a journal that is written by several names is damaged. It was "
+                "left as it is; copy it to a file of its own, or remove the other names",
+            )
 
 
 def check_filesystem(path: Path) -> None:

@@ -9,6 +9,7 @@ version or was empty.
 
 from __future__ import annotations
 
+import ctypes
 import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from typefold.runtime.entry import Limits
+from typefold.runtime.forks import Owner, tell_child
 from typefold.runtime.journal.errors import JournalError, explained
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model import ModelIdentity
@@ -24,7 +26,7 @@ from typefold.runtime.journal.numbers import Numbers
 from typefold.runtime.journal.records import COLUMNS, SCHEMA, Record, Summary, moment, outcome_in
 from typefold.runtime.request import Outcome
 
-__all__ = ["FORMAT", "Journal"]
+__all__ = ["FORMAT", "Journal", "file_of"]
 
 FORMAT = 1
 """The version of the tables; raise it when they change, and read the older ones."""
@@ -54,12 +56,13 @@ class Journal:
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
-        self.path = _named(path)
+        self.path = file_of(path)
         self._lock: Lock | None = None
         self._reading = threading.RLock()
         self._writing = threading.RLock()  # several runtimes may share it, and a connection has one transaction
         self._numbers = Numbers()
         self._closed = False
+        self._owner = Owner()
         if read_only and not self.path.is_file():
             raise JournalError(self.path, "there is no such file")
         if not read_only:
@@ -75,6 +78,7 @@ class Journal:
         except BaseException:
             self.close()
             raise
+        tell_child(self)
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +200,9 @@ class Journal:
         return removed
 
     def close(self) -> None:
-        """Close the file. May be called twice."""
+        """Close the file. May be called twice. In a forked child nothing happens: the file is the parent's."""
+        if self._owner.elsewhere:
+            return
         with self._writing, self._reading:
             self._closed = True
             for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):
@@ -207,6 +213,12 @@ class Journal:
             if self._lock is not None:
                 self._lock.release()
 
+    def forked(self) -> None:
+        """In a child: keep the connections, which sqlite forbids to close there, as long as the process lasts."""
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
     def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
         target = f"{self.path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         connection = sqlite3.connect(target, uri=True, timeout=_WAIT, isolation_level=None, check_same_thread=False)
@@ -214,12 +226,14 @@ class Journal:
         return connection
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        self._owner.check(f"the journal {self.path}")
         with self._reading, self._explaining():
             self._check_open()
             return self._reader.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
+        self._owner.check(f"the journal {self.path}")
         writer = self._writer
         if writer is None:
             raise JournalError(self.path, "it was opened to be read only")
@@ -252,7 +266,7 @@ def _moment(before: str | None) -> str | None:
     return None if before is None else moment(before)
 
 
-def _named(path: Path | str) -> Path:
+def file_of(path: Path | str) -> Path:
     """The file of a journal.
 
     Raises:
@@ -263,7 +277,7 @@ def _named(path: Path | str) -> Path:
         raise JournalError(text or "''", "this names no file; name one, such as run.db")
     if text == ":memory:":
         raise JournalError(text, "in memory nothing would be kept; name a file, such as run.db")
-    return Path(path)
+    return Path(path).absolute()  # wherever the program works later
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:

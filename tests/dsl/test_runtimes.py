@@ -1,9 +1,14 @@
 """`Runtime`: which one is meant, what `generate` gives, and how it ends."""
 
+import asyncio
+import logging
+import pickle
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Literal, TypeVar
 
 import pytest
 from pydantic import BaseModel
@@ -13,6 +18,7 @@ from typefold import (
     BatchError,
     Cancelled,
     EngineFailed,
+    NoRuntime,
     PromptTooLong,
     PromptUsageError,
     Runtime,
@@ -27,9 +33,12 @@ from typefold import (
     system,
     user,
 )
+from typefold.registry import entered
 from typefold.runtime import Request
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import ScriptedEngine
+
+T = TypeVar("T")
 
 
 class Point(BaseModel):
@@ -213,3 +222,163 @@ def test_parameters_of_generate_may_be_lists_one_a_prompt(runtime: Runtime, engi
         runtime.generate(["a", "b"], priority=[1, 2, 3])
     with pytest.raises(PromptUsageError, match="2 prompts, and a list of 1 for output_type"):
         runtime.generate(["a", "b"], output_type=[int])
+
+
+# --- which runtime is meant, and when none is ------------------------------------------------------------------------
+
+
+def fixed(answer: str) -> ScriptedEngine:
+    return ScriptedEngine(answers=lambda request: answer)
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    """What some work gives in a thread that begins now."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result(60)
+
+
+@contextmanager
+def elsewhere(engine: ScriptedEngine) -> Iterator[ThreadPoolExecutor]:
+    """A thread in whose `with` block a runtime is, for as long as this block lasts."""
+    entered, leave = threading.Event(), threading.Event()
+    pools: list[ThreadPoolExecutor] = []
+
+    def hold() -> None:
+        with Runtime(engine), ThreadPoolExecutor(1) as pool:
+            pool.submit(int).result(60)  # its thread begins in the block
+            pools.append(pool)
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(60)
+    try:
+        yield pools[0]
+    finally:
+        leave.set()
+        thread.join(60)
+
+
+OUTSIDE = r"Runtime\('ScriptedEngine'\) is open, but this call names none and is not in its `with` block"
+SEVERAL = (
+    r"and Runtime\('ScriptedEngine'\) are open, but this call names none and can't be told to be in the `with` block of"
+)
+
+
+@pytest.mark.parametrize("variable", [None, "org/model"])
+def test_a_runtime_that_is_open_elsewhere_is_no_calls_by_chance(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    monkeypatch.delenv("TYPEFOLD_MODEL", raising=False)
+    if variable:
+        monkeypatch.setenv("TYPEFOLD_MODEL", variable)
+    beside = "; TYPEFOLD_MODEL names 'org/model', which is not loaded beside it" if variable else ""
+    with elsewhere(fixed("7")) as pool:
+        for call in (number, number.map, number.submit, lambda text: number.defer(text).result()):
+            with pytest.raises(NoRuntime, match=OUTSIDE + beside):
+                call("x")
+        assert pool.submit(number, "x").result(60) == 7  # inside
+    made = Runtime(fixed("8"))
+    with pytest.raises(NoRuntime, match=OUTSIDE + beside) as caught:
+        number("x")
+    assert (caught.value.open, caught.value.model) == (["ScriptedEngine"], variable)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert number.using(runtime=made)("x") == 8
+    made.close()
+
+
+def test_with_none_open_the_model_of_the_environment_answers_and_a_log_line_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TYPEFOLD_MODEL", "org/model")
+    with Runtime(fixed("1")):
+        assert number("x") == 1
+    with caplog.at_level(logging.INFO, logger="typefold"):
+        found = current()
+        assert current() is found and found.name == "org/model"
+    assert caplog.messages == ["calls that name no runtime are answered by org/model, as TYPEFOLD_MODEL says"]
+    other = Runtime(fixed("2"))
+    with pytest.raises(NoRuntime, match=OUTSIDE):
+        current()
+    other.close()
+    assert current() is found
+
+
+def test_a_default_that_was_set_answers_whatever_else_is_open() -> None:
+    configure(fixed("5"))
+    other = Runtime(fixed("6"))
+    with elsewhere(fixed("7")) as pool:
+        assert (number("x"), in_thread(lambda: number("x")), pool.submit(number, "x").result(60)) == (5, 7, 7)
+    assert in_thread(lambda: number("x")) == 5
+    other.close()
+
+
+def test_threads_that_begin_in_a_block_are_in_it_and_contexts_tell_of_all_others() -> None:
+    with ThreadPoolExecutor(1) as old, Runtime(fixed("1")):
+        assert in_thread(lambda: number("x")) == 1
+        assert old.submit(number, "x").result(60) == 1  # a pool's threads begin with its first task
+        with Runtime(fixed("2")):
+            assert in_thread(lambda: in_thread(lambda: number("x"))) == 2  # a thread of a thread
+            with pytest.raises(NoRuntime, match=SEVERAL):
+                old.submit(number, "x").result(60)  # begun in the outer, called in the inner
+            assert old.submit(copy_context().run, number, "x").result(60) == 2
+            assert asyncio.run(asyncio.to_thread(number, "x")) == 2
+        assert old.submit(number, "x").result(60) == 1
+
+
+def test_two_threads_with_blocks_of_their_own_do_not_answer_for_each_other() -> None:
+    with elsewhere(fixed("1")) as one, elsewhere(fixed("2")) as two:
+        assert one.submit(number, "x").result(60) == 1
+        with pytest.raises(NoRuntime, match=SEVERAL):  # begun when both were open, by whom can't be known
+            two.submit(number, "x").result(60)
+        with pytest.raises(NoRuntime, match=SEVERAL):
+            in_thread(lambda: number("x"))  # begun when both were open
+
+
+def test_a_task_outside_of_a_block_in_another_task_is_outside_of_it() -> None:
+    async def inside(entered: asyncio.Event, leave: asyncio.Event) -> int:
+        with Runtime(fixed("3")):
+            entered.set()
+            await leave.wait()
+            return await number.aio("x")
+
+    async def main() -> int:
+        entered, leave = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(inside(entered, leave))
+        await entered.wait()
+        with pytest.raises(NoRuntime, match=OUTSIDE):
+            await number.aio("x")
+        leave.set()
+        return await task
+
+    assert asyncio.run(main()) == 3
+
+
+def test_a_block_left_in_another_context_ends_as_well() -> None:
+    runtime = Runtime(fixed("4"))
+    copy_context().run(runtime.__enter__)
+    runtime.__exit__(None, None, None)
+    with pytest.raises(RuntimeError, match="was closed"):
+        number.using(runtime=runtime)("x")
+    assert not entered
+
+
+def test_a_callback_of_a_future_calls_the_runtime_of_its_call() -> None:
+    said: list[int] = []
+    told = threading.Event()
+
+    def end(last: Future[int]) -> None:
+        said.append(last.result())
+        told.set()
+
+    def go_on(future: Future[int]) -> None:
+        said.append(future.result())
+        number.submit("y").add_done_callback(end)
+
+    with Runtime(fixed("1")):
+        number.submit("x").result()  # the thread that carries calls has begun
+    with Runtime(fixed("2")):
+        number.submit("x").add_done_callback(go_on)
+        assert told.wait(60)
+    assert said == [2, 2]

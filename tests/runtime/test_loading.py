@@ -27,6 +27,17 @@ def test_on_a_cpu_the_engine_is_in_this_process_unless_the_environment_says_othe
     assert (loading.own_process, loading.variables) == (True, {})
 
 
+@pytest.mark.parametrize("given", [None, "0", "1"])
+@pytest.mark.parametrize("cpu", [True, False])
+def test_an_engine_beside_another_of_this_process_has_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, cpu: bool
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", given)
+    loading = loading_of({}, cpu=cpu, cuda=not cpu, beside=True)
+    assert (loading.own_process, loading.variables) == (True, {"VLLM_ENABLE_V1_MULTIPROCESSING": "1"})
+
+
 def test_on_a_gpu_the_engine_has_a_process_and_vllm_s_own_defaults() -> None:
     loading = loading_of({}, cpu=False, cuda=True)
     assert (loading.own_process, loading.variables) == (True, {})

@@ -1,0 +1,123 @@
+"""Forks: an engine, a journal and a call under way belong to the process that made them.
+
+A child of `os.fork`, which is how `multiprocessing` starts processes up to Python 3.13, has a copy of everything but the
+threads: an engine that nobody turns, connections that sqlite forbids to use, locks that nobody will let go of. So what
+belongs to a process says so (`Owner`): in a child of it each use is an error, and releasing it does nothing.
+
+Invariant: a child waits for no lock and no thread that it has from its parent, and lets go of nothing that the parent
+still uses. What has to be done for that at once is done as the child begins (`in_child`, `tell_child`). Left out: children that are
+forked without Python's knowing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from operator import methodcaller
+from typing import Protocol, TypeVar
+from weakref import WeakSet
+
+__all__ = ["Inherited", "OwnFuture", "Owner", "UsedAfterFork", "in_child", "lock", "tell_child"]
+
+T = TypeVar("T")
+
+
+class UsedAfterFork(RuntimeError):
+    """A runtime, a journal or a call under way was used in a child that the process forked which it belongs to.
+
+    Attributes:
+        used: The thing, in words.
+        owner: The process that it belongs to.
+    """
+
+    def __init__(self, used: str, owner: int) -> None:
+        super().__init__(used, owner)
+        self.used = used
+        self.owner = owner
+
+    def __str__(self) -> str:
+        return (
+            f"{self.used} belongs to process {self.owner}, of which this one is a fork, and can't be used here: engines "
+            "and journals do not survive os.fork. Start processes with multiprocessing.get_context('spawn') or "
+            "'forkserver', or give the child a model of its own: `with typefold.Runtime('org/model'):`"
+        )
+
+
+class Owner:
+    """The process that something belongs to: the one that makes this."""
+
+    __slots__ = ("_pid",)
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether this is another process: a fork of it."""
+        return os.getpid() != self._pid
+
+    def check(self, used: str) -> None:
+        """See to it that this is the process.
+
+        Raises:
+            UsedAfterFork: It is a fork of it.
+        """
+        if self.elsewhere:
+            raise self.error(used)
+
+    def error(self, used: str) -> UsedAfterFork:
+        """The error of using something of it in another process."""
+        return UsedAfterFork(used, self._pid)
+
+
+class OwnFuture(Future[T]):
+    """A future that a forked child can do without."""
+
+    def disown(self, error: UsedAfterFork) -> None:
+        """In a child, where nobody will end it: end it with an error, unless it has ended."""
+        self._condition = threading.Condition()  # another thread may have held it
+        if self._state in ("PENDING", "RUNNING"):
+            Future.__init__(self)  # its callbacks are the parent's
+            self.set_exception(error)
+
+
+class Inherited(Protocol):
+    """A thing of which a child must let go at once."""
+
+    def forked(self) -> None:
+        """Let go of it: this is a child, and no other thread is there."""
+        ...
+
+
+_told: WeakSet[Inherited] = WeakSet()
+
+
+def tell_child(thing: Inherited) -> None:
+    """Have `forked` called in each child, for as long as the thing is there."""
+    _told.add(thing)
+
+
+def in_child(do: Callable[[], object]) -> None:
+    """Have something done in each child as it begins; for ever."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=do)
+
+
+def lock(kind: Callable[[], T]) -> T:
+    """A lock of a module, of that kind: in a child it is free, whoever holds it in the parent."""
+    made = kind()
+    in_child(partial(methodcaller("_at_fork_reinit"), made))
+    return made
+
+
+def _tell() -> None:
+    for thing in [*_told]:
+        with suppress(Exception):
+            thing.forked()
+
+
+in_child(_tell)
