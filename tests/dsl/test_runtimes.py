@@ -275,7 +275,7 @@ def test_a_runtime_that_is_open_elsewhere_is_no_calls_by_chance(
         monkeypatch.setenv("TYPEFOLD_MODEL", variable)
     beside = "; TYPEFOLD_MODEL names 'org/model', which is not loaded beside it" if variable else ""
     with elsewhere(fixed("7")) as pool:
-        for call in (number, number.map, number.submit, lambda text: number.defer(text).result()):
+        for call in (number, lambda text: number.map([text]), number.submit, lambda text: number.defer(text).result()):
             with pytest.raises(NoRuntime, match=OUTSIDE + beside):
                 call("x")
         assert pool.submit(number, "x").result(60) == 7  # inside
