@@ -33,7 +33,7 @@ from typing_extensions import (
 
 from typefold.compiler.errors import describe
 
-__all__ = ["Parameters", "is_missing", "names_of"]
+__all__ = ["Parameters", "hints_of", "is_missing", "names_of"]
 
 _Test = Callable[[Any], bool]
 
@@ -85,7 +85,7 @@ class Parameters:
         self._names: list[str] = []
         try:
             given = list(inspect.signature(function).parameters.values())[skipped:]
-            hint_of = _hints(function, namespace or {})
+            hint_of = hints_of(function, namespace or {})
         except Exception:  # a callable without a signature: nothing is known
             return
         for each in given:
@@ -118,15 +118,20 @@ class Parameters:
                         return _said(each, part)
         return None
 
-    def missing(self, arguments: Iterable[Any]) -> str | None:
-        """Why one of the first arguments, in their places, is a missing value that its parameter does not take.
+    def by_name(self, arguments: Iterable[Any]) -> dict[str, Any]:
+        """The first arguments, in their places, by the names of their parameters."""
+        return dict(zip(self._names, arguments, strict=False))
+
+    def missing(self, arguments: Mapping[str, Any]) -> str | None:
+        """Why an argument is a missing value that its parameter does not take.
 
         Args:
-            arguments: Positional arguments.
+            arguments: Arguments by the names of their parameters.
         """
-        for name, value in zip(self._names, arguments, strict=False):
-            if is_missing(value) and (each := self._known.get(name)) and not each.taken.takes(value):
-                return None if value is each.default else _said(each, value)
+        for name, value in arguments.items():
+            each = self._known.get(name) if is_missing(value) else None
+            if each and each.spread is None and not each.taken.takes(value) and value is not each.default:
+                return _said(each, value)
         return None
 
     @property
@@ -164,8 +169,13 @@ def names_of(value: object) -> set[tuple[str, str]]:
     return {(each.__module__.partition(".")[0], each.__name__) for each in type(value).__mro__}
 
 
-def _hints(function: Callable[..., object], namespace: Mapping[str, Any]) -> Callable[[str], Any]:
-    """What evaluates the annotation of a parameter; `Any` where it has none. One that can't be leaves the others alone."""
+def hints_of(function: Callable[..., object], namespace: Mapping[str, Any]) -> Callable[[str], Any]:
+    """What evaluates the annotation of a parameter; `Any` where it has none. One that can't be leaves the others alone.
+
+    Args:
+        function: The function; one that is wrapped is looked through.
+        namespace: Names that annotations kept as text may hold, apart from the function's globals.
+    """
     plain: Any = inspect.unwrap(function)
     while isinstance(plain, partial):
         plain = inspect.unwrap(plain.func)
@@ -186,8 +196,9 @@ def _hints(function: Callable[..., object], namespace: Mapping[str, Any]) -> Cal
 
 def _taken(hint: Any) -> _Taken | None:
     """What a type takes; `None` for anything, and for a type of which nothing can be told."""
-    if isinstance(hint, TypeAliasType) or isinstance(get_origin(hint), TypeAliasType):
-        return _taken(getattr(hint, "__value__", None) or get_origin(hint).__value__)
+    alias = hint if isinstance(hint, TypeAliasType) else get_origin(hint)
+    if isinstance(alias, TypeAliasType):
+        return _taken(alias.__value__)
     if isinstance(hint, NewType):
         return _taken(hint.__supertype__)
     if isinstance(hint, TypeVar):
@@ -281,7 +292,7 @@ def _short(value: object) -> str:
 
 def _remedy(hint: Any, value: object) -> str:
     """What to write, for the class that is most likely meant."""
-    kinds = [part for part in _alternatives(hint) if isinstance(part, type) and part is not NoneType]
+    kinds: list[type[Any]] = [part for part in _alternatives(hint) if isinstance(part, type) and part is not NoneType]
     kind = kinds[0] if kinds else None
     name = getattr(kind, "__name__", "")
     if kind is None:

@@ -17,6 +17,7 @@ from typefold.calls import values
 from typefold.indexed import indexed
 from typefold.later import Later
 from typefold.plan import Plan
+from typefold.records.named import NamedRows
 from typefold.runtime import PromptError
 from typefold.samples import AsyncSamples
 from typefold.streams import AsyncStream
@@ -82,6 +83,11 @@ class AsyncPrompt(Later[P, R]):
         plan = cast("AsyncPrompt[..., R]", self)._plan
         return values(await answers_awaited(plan.spread(rows), plan.options.max_failures))
 
+    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
+        """Ask for every row, whose columns go to the parameters of their names, as one batch; see `Prompt.map_rows`."""
+        plan = self._plan
+        return values(indexed(await answers_awaited(plan.named(rows, constants), plan.options.max_failures), rows))
+
     @property
     def safe(self) -> AsyncSafePrompt[P, R]:
         """The same prompt function with `Result` in place of exceptions."""
@@ -140,3 +146,8 @@ class AsyncSafePrompt(Generic[P, R]):
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
         plan = cast("AsyncSafePrompt[..., R]", self)._plan
         return await answers_awaited(plan.spread(rows), plan.options.max_failures)
+
+    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[Result[R, PromptError]]:
+        """Ask for every row, whose columns go to the parameters of their names; a `Result` for each, in order."""
+        plan = self._plan
+        return indexed(await answers_awaited(plan.named(rows, constants), plan.options.max_failures), rows)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from typefold.arguments import Parameters, names_of
@@ -20,7 +21,7 @@ from typefold.compiler.contained import passes, said
 from typefold.compiler.guards import is_dict, is_list
 from typefold.errors import PromptUsageError
 
-__all__ = ["Unfit", "refuse_no_rows", "rows_of", "spread"]
+__all__ = ["Table", "Unfit", "is_in_memory", "refuse_no_rows", "rows_of", "spread", "table_of"]
 
 _COLUMNS = {
     ("pandas", "Series"),
@@ -72,14 +73,7 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
         return
     name = Parameters(function, skipped).first_required
     for read in _cells(items):
-        try:
-            value = read()
-        except BaseException as error:  # polars panics, which is no Exception
-            if passes(error):
-                raise
-            reason = f"the column's value here is none in Python ({said(error)})"
-            yield Unfit(f"{reason}; convert the column, to text for instance, or drop such rows")
-            continue
+        value = _value(read)
         yield (
             value
             if name is None or value is not None
@@ -88,6 +82,17 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
                 f"with `| None`"
             )
         )
+
+
+def _value(read: Callable[[], Any]) -> Any:
+    """A cell's value, or an `Unfit`."""
+    try:
+        return read()
+    except BaseException as error:  # polars panics, which is no Exception
+        if passes(error):
+            raise
+        reason = f"the column's value here is none in Python ({said(error)})"
+        return Unfit(f"{reason}; convert the column, to text for instance, or drop such rows")
 
 
 def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
@@ -128,6 +133,68 @@ def _unspread(row: object) -> str | None:
         if isinstance(row, Iterable)
         else (f"a row of starmap is a tuple of arguments, and here is a {kind}; give (row,), or the rows to map")
     )
+
+
+def is_in_memory(rows: object) -> bool:
+    """Whether it is a table or a column of a library that is known here, and no query that has to be run."""
+    return bool(names_of(rows) & (_TABLES | _COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose columns have names.
+
+    Attributes:
+        names: The names of the columns, as the library has them.
+        parts: One part of the table after the other: how many rows it has, and what gives its columns by their places.
+    """
+
+    names: list[object]
+    parts: Iterable[tuple[int, Callable[[int], Any]]]
+
+    def rows(self, wanted: Mapping[str, int]) -> Iterator[dict[str, Any] | Unfit]:
+        """Rows as plain Python values by name, one at a time.
+
+        Args:
+            wanted: The places of the columns that are read, by the names that their values get.
+
+        Yields:
+            A row's values, or an `Unfit` where one of them is none in Python.
+        """
+        for height, column in self.parts:
+            cells = {name: _cells(column(place)) for name, place in wanted.items()}
+            for _ in range(height):
+                row = {name: _value(next(each)) for name, each in cells.items()}
+                unfit = [value for value in row.values() if isinstance(value, Unfit)]
+                yield unfit[0] if unfit else row
+
+
+def table_of(rows: Any) -> Table | None:
+    """A table of pandas, polars or pyarrow, or another that gives Arrow's stream (a relation of DuckDB, a dataset); else `None`.
+
+    A stream is read batch by batch, so that it may be larger than memory.
+
+    Raises:
+        PromptUsageError: It is one column, or a query that was not run.
+    """
+    names = names_of(rows)
+    if names & _COLUMNS:
+        raise PromptUsageError("map_rows takes rows with named columns, and this is one column; give it to map")
+    if ("polars", "LazyFrame") in names:
+        raise PromptUsageError("rows can't be taken from a LazyFrame, which holds none yet; give frame.collect()")
+    if ("pandas", "DataFrame") in names:
+        return Table(list(rows.columns), [(len(rows), lambda place: rows.iloc[:, place])])
+    if ("polars", "DataFrame") in names:
+        return Table(list(rows.columns), [(len(rows), rows.to_series)])
+    if ("pyarrow", "RecordBatch") in names:
+        return Table(rows.schema.names, [(len(rows), rows.column)])
+    if ("pyarrow", "Dataset") in names:
+        rows = rows.scanner().to_reader()
+    elif hasattr(rows, "__arrow_c_stream__"):
+        rows = import_module("pyarrow").RecordBatchReader.from_stream(rows)
+    else:
+        return None
+    return Table(rows.schema.names, ((len(batch), batch.column) for batch in rows))
 
 
 def refuse_no_rows(rows: object, verb: str) -> None:

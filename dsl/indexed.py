@@ -7,7 +7,7 @@ part of it, and a list that is made of them has none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, SupportsIndex, TypeVar, overload
+from typing import Any, SupportsIndex, TypeVar, cast, overload
 
 from typefold.arguments import names_of
 from typefold.errors import PromptUsageError
@@ -22,14 +22,14 @@ class Indexed(list[T]):
     """Results, in the order of the rows of a Series or a frame of pandas.
 
     Attributes:
-        index: The index of these rows.
+        row_index: The index of these rows. (`index` is a list's own method.)
     """
 
-    __slots__ = ("_made", "index")
+    __slots__ = ("_made", "row_index")
 
     def __init__(self, results: Iterable[T], index: Any) -> None:
         super().__init__(results)
-        self.index = index
+        self.row_index: Any = index
         self._made = tuple(self)
 
     @overload
@@ -39,11 +39,11 @@ class Indexed(list[T]):
     def __getitem__(self, place: SupportsIndex | slice, /) -> T | list[T]:
         if isinstance(place, slice):
             part = super().__getitem__(place)
-            return Indexed(part, self.index[place]) if self._is_as_made else part
+            return Indexed(part, self.row_index[place]) if self._is_as_made else part
         return super().__getitem__(place)
 
     def __reduce__(self) -> tuple[Callable[..., list[T]], tuple[Any, ...]]:
-        return (Indexed, (list(self), self.index)) if self._is_as_made else (list, (list(self),))
+        return (Indexed, (list(self), self.row_index)) if self._is_as_made else (list, (list(self),))
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Callable[..., list[T]], tuple[Any, ...]]:
         return self.__reduce__()
@@ -63,7 +63,7 @@ class Indexed(list[T]):
                 "to_frame: these results were changed since they came, so the index of their rows may be another's; give it, "
                 "as in index=frame.index, or list(results) to count from 0"
             )
-        return self.index
+        return self.row_index
 
 
 def _is(one: object, other: object) -> bool:
@@ -77,7 +77,11 @@ def indexed(results: list[T], rows: object) -> list[T]:
         results: One for each row, in order.
         rows: What they came from; results themselves have their own index.
     """
-    if not isinstance(rows, Indexed) and not names_of(rows) & _WITH_INDEX:
+    index: Any
+    if isinstance(rows, Indexed):
+        index = cast("Indexed[Any]", rows).row_index
+    elif names_of(rows) & _WITH_INDEX:
+        index = cast("Any", rows).index
+    else:
         return results
-    index: Any = getattr(rows, "index", None)
     return Indexed(results, index) if len(index) == len(results) else results

@@ -20,6 +20,7 @@ from typefold.errors import PromptUsageError
 from typefold.mailbox import row_index
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options
+from typefold.records.named import NamedRows, named_rows
 from typefold.runtime import BadInput, PromptError
 from typefold.selection import named
 
@@ -181,6 +182,23 @@ class Plan(Generic[R]):
                 yield BadInput(function=self.name, row=row, reason=args.reason)
             else:
                 yield self.attempt(args, {}, row)
+
+    def named(self, rows: NamedRows, constants: Mapping[str, Any]) -> Iterator[Call[R] | PromptError]:
+        """A call, or an error, for each row that holds the arguments by name."""
+        definition = self.definition
+        found = named_rows(
+            definition.function,
+            self.name,
+            rows,
+            constants,
+            skipped=len(self.bound),
+            namespace=definition.namespace,
+        )
+        for row, arguments in enumerate(found):
+            if isinstance(arguments, Unfit):
+                yield BadInput(function=self.name, row=row, reason=arguments.reason)
+            else:
+                yield self.attempt((), arguments, row)
 
     def sampled(self, calls: Iterable[Call[R] | PromptError], n: int) -> Iterator[Call[R] | PromptError]:
         """`n` calls for each row's call, or as often its error; the row's message is made once."""

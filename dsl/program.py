@@ -12,9 +12,9 @@ database call) holds the other rows up, though not the engine.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import closing
-from typing import Any, Concatenate, TypeVar, overload
+from typing import Any, Concatenate, TypeVar, cast, overload
 
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeVarTuple, Unpack
@@ -24,11 +24,13 @@ from typefold.batch import in_order
 from typefold.calls import values
 from typefold.columns import Unfit, rows_of, spread
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
+from typefold.face import Face, plan_of
 from typefold.indexed import indexed
 from typefold.options import check_max_failures
 from typefold.places import name_of
 from typefold.progress import Progress, length
 from typefold.prompt import Prompt
+from typefold.records.named import NamedRows, named_rows, number_of
 from typefold.rows import AsyncRows, Rows, Starter, is_async, usual_window
 from typefold.runtime import BadInput
 
@@ -158,6 +160,52 @@ class Run:
             BatchError: Some rows raised; it holds every row's `Result`.
         """
         return values(_all(function, _fit(function, spread(rows)), window, key, max_failures, length(rows)))
+
+    @overload
+    def map_rows(
+        self,
+        function: Callable[..., Coroutine[Any, Any, T]],
+        rows: NamedRows,
+        /,
+        *,
+        window: int | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    @overload
+    def map_rows(
+        self,
+        function: Callable[..., T],
+        rows: NamedRows,
+        /,
+        *,
+        window: int | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    def map_rows(
+        self,
+        function: Callable[..., Any],
+        rows: NamedRows,
+        /,
+        *,
+        window: int | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function for every row, whose columns go to the parameters of their names; see `run` and `Prompt.map_rows`.
+
+        Raises:
+            BatchError: Some rows raised; it holds every row's `Result`.
+            PromptUsageError: A table has no column for a parameter that needs one, or these are no rows with names.
+
+        Example:
+            >>> from typefold import run
+            >>> def label(text: str, stars: int = 3) -> str:
+            ...     return f"{text}: {'*' * stars}"
+            >>> run.map_rows(label, [{"text": "good", "stars": 2}, {"text": "fine"}])
+            ['good: **', 'fine: ***']
+        """
+        named = named_rows(function, name_of(function), rows, skipped=_bound(function))
+        calls = _fit(function, named)
+        return values(indexed(_all(_by_name(function), calls, window, None, max_failures, number_of(rows)), rows))
 
     @overload
     def safe(
@@ -350,16 +398,38 @@ def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tupl
 
 
 def _fit(
-    function: Callable[..., Any], rows: Iterable[tuple[Any, ...] | Unfit]
+    function: Callable[..., Any], rows: Iterable[tuple[Any, ...] | dict[str, Any] | Unfit]
 ) -> Generator[tuple[Any, ...] | BadInput]:
-    """Rows of arguments, and an error for one with a missing value where none is taken, or with none at all."""
+    """Rows of arguments (those by name as one argument), and an error for one with a missing value where none is taken."""
     parameters = Parameters(function)
-    for row, arguments in enumerate(rows):
-        reason = arguments.reason if isinstance(arguments, Unfit) else parameters.missing(arguments)
-        if reason is None and not isinstance(arguments, Unfit):
-            yield arguments
+    for row, given in enumerate(rows):
+        if isinstance(given, Unfit):
+            yield BadInput(function=name_of(function), row=row, reason=given.reason)
+            continue
+        reason = parameters.missing(given if isinstance(given, dict) else parameters.by_name(given))
+        if reason is None:
+            yield given if isinstance(given, tuple) else (given,)
         else:
-            yield BadInput(function=name_of(function), row=row, reason=reason or "")
+            yield BadInput(function=name_of(function), row=row, reason=reason)
+
+
+def _bound(function: object) -> int:
+    """How many of its parameters a prompt has its arguments for: the instance of a method."""
+    return len(plan_of(cast("Face[..., Any]", function)).bound) if isinstance(function, Face) else 0
+
+
+def _by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """A function as one of a single argument, which holds its own by name; `async def` if it is one."""
+
+    def call(arguments: Mapping[str, Any]) -> Any:
+        return function(**arguments)
+
+    async def call_async(arguments: Mapping[str, Any]) -> Any:
+        return await function(**arguments)
+
+    named = call_async if is_async(function) else call
+    named.__name__ = name_of(function)
+    return named
 
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:

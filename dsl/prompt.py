@@ -26,6 +26,7 @@ from typefold.later import Later
 from typefold.options import CallOptions, Options
 from typefold.plan import Plan
 from typefold.progress import length
+from typefold.records.named import NamedRows, number_of
 from typefold.runtime import PromptError
 from typefold.samples import Samples
 from typefold.streams import Stream
@@ -85,6 +86,35 @@ class Prompt(Later[P, R]):
         """
         plan = cast("Prompt[..., R]", self)._plan
         return values(answers(plan.spread(rows), length(rows), plan.options.max_failures))
+
+    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
+        """Ask for every row, whose columns go to the parameters of their names, as one batch.
+
+        Args:
+            rows: Mappings (dictionaries, say), a frame of pandas or polars, a table of Arrow or one that gives Arrow's stream
+                (a relation of DuckDB). Columns that no parameter is named after are left alone. A function of one parameter
+                whose type has fields (a model, a dataclass) takes the whole row, where no column has the parameter's name.
+            **constants: Arguments that are the same for every row. They stand above a column of that name.
+
+        Returns:
+            The values, in the order of the rows.
+
+        Raises:
+            BatchError: Some rows failed; it holds every row's `Result`.
+            PromptUsageError: A table has no column for a parameter that needs one, or these are no rows with names.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def greet(name: str, mood: str) -> str:
+            ...     return ask(f"Greet {name}, {mood}.")
+            >>> with Runtime(ScriptedEngine(answers=["Hello, Ada!", "Bob."])):
+            ...     greet.map_rows([{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}], mood="calm")
+            ['Hello, Ada!', 'Bob.']
+        """
+        plan = self._plan
+        return values(indexed(answers(plan.named(rows, constants), number_of(rows), plan.options.max_failures), rows))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and get the answer while it is written; the request is sent at once.
@@ -189,6 +219,11 @@ class SafePrompt(Generic[P, R]):
         """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
         plan = cast("SafePrompt[..., R]", self)._plan
         return answers(plan.spread(rows), length(rows), plan.options.max_failures)
+
+    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[Result[R, PromptError]]:
+        """Ask for every row, whose columns go to the parameters of their names; a `Result` for each, in order."""
+        plan = self._plan
+        return indexed(answers(plan.named(rows, constants), number_of(rows), plan.options.max_failures), rows)
 
 
 class PromptDecorator:

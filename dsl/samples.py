@@ -19,7 +19,7 @@ from typefold.calls import Call, values
 from typefold.errors import PromptUsageError
 from typefold.options import Options
 from typefold.plan import Plan
-from typefold.progress import length
+from typefold.records.named import NamedRows, number_of
 from typefold.runtime import PromptError
 
 __all__ = ["AsyncSafeSamples", "AsyncSamples", "SafeSamples", "Samples"]
@@ -50,8 +50,8 @@ class _Drawn(Generic[P, R]):
     def _once(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Call[R] | PromptError]:
         return list(self._plan.drawn(self._plan.once(args, kwargs), self._n))
 
-    def _total(self, items: Iterable[Any]) -> int | None:
-        rows = length(items)
+    def _total(self, items: object) -> int | None:
+        rows = number_of(items)
         return None if rows is None else rows * self._n
 
     @property
@@ -104,6 +104,15 @@ class Samples(_Drawn[P, R]):
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(values(answers(calls, drawn._total(rows), drawn._most)))
 
+    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[R]]:
+        """The samples of every row, whose columns go to the parameters of their names; see `Prompt.map_rows`.
+
+        Raises:
+            BatchError: Some samples failed; it holds the `Result` of each, row by row.
+        """
+        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
+        return self._grouped(values(answers(calls, self._total(rows), self._most)))
+
     @property
     def safe(self) -> SafeSamples[P, R]:
         """The same with a `Result` in place of each sample."""
@@ -139,6 +148,11 @@ class SafeSamples(_Drawn[P, R]):
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(answers(calls, drawn._total(rows), drawn._most))
 
+    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[Result[R, PromptError]]]:
+        """The samples of every row, whose columns go to the parameters of their names; a `Result` for each."""
+        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
+        return self._grouped(answers(calls, self._total(rows), self._most))
+
 
 class AsyncSamples(_Drawn[P, R]):
     """A prompt function that is awaited and gives several answers to each call. Made by `AsyncPrompt.sample`."""
@@ -168,6 +182,11 @@ class AsyncSamples(_Drawn[P, R]):
         drawn = cast("AsyncSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(values(await answers_awaited(calls, drawn._most)))
+
+    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[R]]:
+        """The samples of every row, whose columns go to the parameters of their names; see `Samples.map_rows`."""
+        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
+        return self._grouped(values(await answers_awaited(calls, self._most)))
 
     @property
     def safe(self) -> AsyncSafeSamples[P, R]:
@@ -203,6 +222,11 @@ class AsyncSafeSamples(_Drawn[P, R]):
         drawn = cast("AsyncSafeSamples[..., R]", self)
         calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
         return drawn._grouped(await answers_awaited(calls, drawn._most))
+
+    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[Result[R, PromptError]]]:
+        """The samples of every row, whose columns go to the parameters of their names; a `Result` for each."""
+        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
+        return self._grouped(await answers_awaited(calls, self._most))
 
 
 def _check(plan: Plan[Any], n: object) -> None:

@@ -7,17 +7,15 @@ where no column has the parameter's name. Columns that no parameter asks for are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import is_typeddict
 
 from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
-from typefold.records.target import Parameter, Target
+from typefold.records.target import Parameter, Target, whole_of
 
-__all__ = ["BadRecord", "Inputs"]
+__all__ = ["BadRecord", "Inputs", "words_of"]
 
 
 class BadRecord(ValueError):
@@ -49,7 +47,7 @@ class Inputs:
             try:
                 self._constants[name] = _read(self._adapters[name], text, as_text=True)
             except ValidationError as error:
-                raise PromptUsageError(f"{name}={text}: {_words(error)}") from None
+                raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
 
     def missing(self, columns: Sequence[str]) -> list[str]:
         """The parameters that have neither one of these columns nor constant nor default."""
@@ -77,7 +75,7 @@ class Inputs:
             try:
                 arguments[each.name] = _read(self._adapters[each.name], given[each.name], as_text=self._texts)
             except ValidationError as error:
-                wrong.append(f"{each.name}: {_words(error)}")
+                wrong.append(f"{each.name}: {words_of(error)}")
         if wrong:
             raise BadRecord("; ".join(wrong))
         return arguments
@@ -98,11 +96,7 @@ class Inputs:
         return [each for each in self._target.parameters if each.name not in self._constants]
 
     def _whole(self, columns: Sequence[str]) -> Parameter | None:
-        """The parameter that takes whole records, if there is one."""
-        asked = self._asked
-        if len(asked) == 1 and asked[0].name not in columns and _has_fields(asked[0].hint):
-            return asked[0]
-        return None
+        return whole_of(self._asked, columns)
 
 
 def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
@@ -129,10 +123,6 @@ def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
         raise error from None
 
 
-def _has_fields(hint: Any) -> bool:
-    return is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields")
-
-
 def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
     """What a type makes of a value, if it takes it."""
     try:
@@ -141,7 +131,8 @@ def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
         return []
 
 
-def _words(error: ValidationError) -> str:
+def words_of(error: ValidationError) -> str:
+    """What pydantic finds wrong, each with its place."""
     found = [
         f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
         for each in error.errors(include_url=False, include_context=False, include_input=False)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from typing import Any, get_type_hints
+
+from typing_extensions import is_typeddict
 
 from typefold.errors import PromptUsageError
 from typefold.rows import is_async
 
-__all__ = ["Parameter", "Target", "target_of"]
+__all__ = ["Parameter", "Target", "target_of", "whole_of"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,19 @@ class Target:
     def is_async(self) -> bool:
         """Whether calling it gives something to be awaited."""
         return is_async(self.function)
+
+
+def whole_of(parameters: Sequence[Parameter], columns: Sequence[object]) -> Parameter | None:
+    """The parameter that takes whole records, if there is one: the only one, of a type with fields, and no column's name.
+
+    Args:
+        parameters: Those that have no argument yet.
+        columns: The names of the columns.
+    """
+    if len(parameters) != 1 or parameters[0].name in columns:
+        return None
+    hint = parameters[0].hint
+    return parameters[0] if is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields") else None
 
 
 def target_of(function: Callable[..., Any], name: str) -> Target:

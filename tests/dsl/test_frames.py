@@ -447,7 +447,7 @@ def test_a_join_with_a_filtered_frame_is_right() -> None:
 def test_results_that_know_their_index_are_a_list_like_any_other() -> None:
     with Runtime(ScriptedEngine(answers=echo)):
         values = name.map(pd.Series(["b", "a"], index=[5, 6]))
-    assert isinstance(values, list) and values == ["b", "a"] and repr(values) == "['b', 'a']" and [*values] == values
+    assert isinstance(values, list) and values == ["b", "a"] and repr(values) == "['b', 'a']" and values.index("a") == 1
     for same in (copy.copy(values), copy.deepcopy(values), pickle.loads(pickle.dumps(values)), values[:]):
         assert same == values and list(to_frame(same, str, to="pandas").index) == [5, 6]
     assert list(to_frame(values[::-1], str, to="pandas").index) == [6, 5]
@@ -456,14 +456,12 @@ def test_results_that_know_their_index_are_a_list_like_any_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [list.sort, list.reverse, lambda values: values.pop(), lambda values: values.append("c")], ids=str
+    "change", ["values.sort()", "values.reverse()", "values.pop()", "values.append('c')", "values[0] = 'c'"]
 )
-def test_results_that_were_changed_are_not_given_an_index_that_may_be_anothers(
-    change: Callable[[list[str]], Any],
-) -> None:
+def test_results_that_were_changed_are_not_given_an_index_that_may_be_anothers(change: str) -> None:
     with Runtime(ScriptedEngine(answers=echo)):
         values = name.map(pd.Series(["b", "a"], index=[5, 6]))
-    change(values)
+    exec(change)
     with pytest.raises(
         PromptUsageError, match=r"changed since they came, so the index .*; give it, as in index=frame.index"
     ):

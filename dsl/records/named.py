@@ -1,0 +1,159 @@
+"""Rows that hold a function's arguments by name: mappings, and tables with named columns. Values go as they are.
+
+Columns that no parameter asks for are left alone. A function of one parameter whose type has fields of its own (a model, a
+dataclass, a `TypedDict`) takes the whole row, made into that type as pydantic makes it, where no column has the parameter's
+name. A column that is missing from a table is said at once; what is missing from one mapping costs its row.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from typefold.arguments import hints_of
+from typefold.columns import Table, Unfit, is_in_memory, refuse_no_rows, table_of
+from typefold.compiler.contained import passes, said
+from typefold.errors import PromptUsageError
+from typefold.progress import length
+from typefold.records.inputs import words_of
+from typefold.records.target import Parameter, whole_of
+
+__all__ = ["NamedRows", "named_rows", "number_of"]
+
+
+class _Columned(Protocol):
+    @property
+    def columns(self) -> Any: ...
+
+
+class _Streamed(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+NamedRows: TypeAlias = Iterable[Mapping[str, object]] | _Columned | _Streamed
+"""Rows with names: mappings, a frame of pandas or polars, a table of Arrow, or anything that gives Arrow's stream."""
+
+
+def number_of(rows: object) -> int | None:
+    """How many rows there are, where that is known without running the query that they come from."""
+    is_query = hasattr(rows, "__arrow_c_stream__") and not is_in_memory(rows)
+    return None if is_query else length(rows)
+
+
+def named_rows(
+    function: Callable[..., object],
+    name: str,
+    rows: Any,
+    constants: Mapping[str, Any] | None = None,
+    *,
+    skipped: int = 0,
+    namespace: Mapping[str, Any] | None = None,
+) -> Iterator[dict[str, Any] | Unfit]:
+    """The arguments of each row by the names of their parameters, one row at a time.
+
+    Args:
+        function: The function.
+        name: What messages call it.
+        rows: The rows.
+        constants: Arguments that are the same for every row; `None` where the caller has no place for any.
+        skipped: How many of its first parameters have their arguments already.
+        namespace: Names that annotations kept as text may hold, apart from the function's globals.
+
+    Yields:
+        The arguments of a row, or an `Unfit` for one that lacks any.
+
+    Raises:
+        PromptUsageError: These are no rows with names, a table lacks a column or has it twice, or an argument is for no parameter.
+    """
+    parameters = _parameters(function, name, skipped, namespace or {})
+    known = [each.name for each in parameters]
+    for constant in constants or {}:
+        if constant not in known:
+            raise PromptUsageError(f"{name} has no parameter {constant}; it has {', '.join(known) or 'none'}")
+    asked = [each for each in parameters if each.name not in (constants or {})]
+    table = table_of(rows)
+    if table is None:
+        refuse_no_rows(rows, "map_rows")
+        return _completed(_of_mappings(rows, asked), constants or {})
+    todo = "" if constants is None else ", or give one value for all rows, as in map_rows(rows, {}=...)"
+    return _completed(_of_table(table, asked, name, todo), constants or {})
+
+
+def _parameters(
+    function: Callable[..., object], name: str, skipped: int, namespace: Mapping[str, Any]
+) -> list[Parameter]:
+    hint_of, found = hints_of(function, namespace), list[Parameter]()
+    for each in list(inspect.signature(function).parameters.values())[skipped:]:
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            continue
+        if each.kind is each.POSITIONAL_ONLY:
+            raise PromptUsageError(f"{name}: {each.name} takes no argument by name; write the parameter before no `/`")
+        try:
+            hint = hint_of(each.name)
+        except Exception:  # a name that is not defined: the parameter takes a column, and no whole row
+            hint = Any
+        found.append(Parameter(each.name, hint, each.default is each.empty))
+    return found
+
+
+def _completed(
+    rows: Iterable[dict[str, Any] | Unfit], constants: Mapping[str, Any]
+) -> Iterator[dict[str, Any] | Unfit]:
+    return (row if isinstance(row, Unfit) else {**row, **constants} for row in rows)
+
+
+def _of_table(table: Table, asked: Sequence[Parameter], name: str, todo: str) -> Iterator[dict[str, Any] | Unfit]:
+    texts = {each: place for place, each in enumerate(table.names) if isinstance(each, str)}
+    whole = whole_of(asked, list(texts))
+    wanted = list(texts) if whole is not None else [each.name for each in asked if each.name in texts]
+    twice = [each for each in wanted if table.names.count(each) > 1]
+    if twice:
+        raise PromptUsageError(f"{name}: the table has several columns {twice[0]}; rename all but one")
+    missing = [] if whole is not None else [each.name for each in asked if each.required and each.name not in texts]
+    if missing:
+        raise PromptUsageError(
+            f"{name}: the table has no column {missing[0]}; it has {', '.join(map(str, table.names)) or 'none'}; rename "
+            f"a column{todo.format(missing[0])}"
+        )
+    rows = table.rows({each: texts[each] for each in wanted})
+    return rows if whole is None else (row if isinstance(row, Unfit) else _made(whole, row) for row in rows)
+
+
+def _of_mappings(rows: Iterable[Any], asked: Sequence[Parameter]) -> Iterator[dict[str, Any] | Unfit]:
+    for number, row in enumerate(rows):
+        if not hasattr(row, "keys"):
+            reason = (
+                f"a row of map_rows is a mapping, or a table's, and here is a {type(row).__name__}; give {{'text': ...}}, or "
+                f"rows in the order of the parameters to starmap"
+            )
+            if not number:
+                raise PromptUsageError(reason)
+            yield Unfit(reason)
+            continue
+        try:
+            yield _of_mapping(dict(row), asked)
+        except BaseException as error:  # of the mapping's own class
+            if passes(error):
+                raise
+            yield Unfit(f"the row can't be read ({said(error)})")
+
+
+def _of_mapping(row: dict[Any, Any], asked: Sequence[Parameter]) -> dict[str, Any] | Unfit:
+    whole = whole_of(asked, list(row))
+    if whole is not None:
+        return _made(whole, row)
+    missing = [each.name for each in asked if each.required and each.name not in row]
+    if missing:
+        return Unfit(f"{missing[0]}: there is no value; the row has {', '.join(map(str, row)) or 'none'}")
+    return {each.name: row[each.name] for each in asked if each.name in row}
+
+
+def _made(whole: Parameter, row: dict[Any, Any]) -> dict[str, Any] | Unfit:
+    """A row as the one argument that has fields."""
+    try:
+        return {whole.name: TypeAdapter[Any](whole.hint).validate_python(row)}
+    except ValidationError as error:
+        return Unfit(f"{whole.name}: {words_of(error)}")
