@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from os import PathLike
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakSet
 
@@ -18,7 +20,7 @@ from typefold.places import Batch, around, end_batches, running
 from typefold.runtime import Engine
 from typefold.runtime.engine import Markers
 
-__all__ = ["LLM", "FailedLoad", "Model", "check_faults", "check_replicas", "engine_of", "title"]
+__all__ = ["LLM", "FailedLoad", "Model", "check_faults", "check_replicas", "engine_of", "is_factory", "title"]
 
 
 class LLM(Protocol):
@@ -27,7 +29,7 @@ class LLM(Protocol):
     llm_engine: Any
 
 
-Model: TypeAlias = str | LLM | Engine | Callable[[], LLM | Engine]
+Model: TypeAlias = str | PathLike[str] | LLM | Engine | Callable[[], LLM | Engine]
 """A model's name or path, a `vllm.LLM`, an engine, or a function that makes one of the last two."""
 
 
@@ -46,10 +48,7 @@ def engine_of(
         from typefold.runtime.engines.vllm import load
 
         return load(model, markers=markers, replica=replica, **options)
-    if options:
-        made = "the function makes the LLM" if _is_factory(model) else "the LLM is made already"
-        raise PromptUsageError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
-    built: Any = model() if _is_factory(model) else model
+    built: Any = model() if is_factory(model) else model
     if hasattr(built, "llm_engine"):
         from typefold.runtime.engines.vllm import VllmEngine
 
@@ -120,12 +119,12 @@ def check_replicas(model: Any, replicas: object) -> None:
     """Refuse a number of engines that can't be.
 
     Raises:
-        TypeError: It is no number from 1, or there is no way to make more than one engine.
+        PromptUsageError: It is no number from 1, or there is no way to make more than one engine.
     """
     if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1:
-        raise TypeError(f"Runtime: replicas is a number of engines, an int from 1, not {replicas!r}")
-    if replicas > 1 and not isinstance(model, str) and not _is_factory(model):
-        raise TypeError(
+        raise PromptUsageError(f"Runtime: replicas is a number of engines, an int from 1, not {replicas!r}")
+    if replicas > 1 and not isinstance(model, str) and not is_factory(model):
+        raise PromptUsageError(
             f"Runtime: replicas={replicas} needs a way to make engines, and this {title(model)} was made already; give a "
             "model's name, or a function that makes one: Runtime(lambda: LLM(...), replicas=...)"
         )
@@ -135,20 +134,23 @@ def check_faults(model: Any, restarts: object, watchdog: object) -> None:
     """Refuse what can't be kept.
 
     Raises:
-        TypeError: `restarts` or `watchdog` is not what it should be, or the engine can't be built again.
+        PromptUsageError: `restarts` or `watchdog` is not what it should be, or the engine can't be built again.
     """
     if isinstance(restarts, bool) or not isinstance(restarts, int) or restarts < 0:
-        raise TypeError(
+        raise PromptUsageError(
             f"Runtime: restarts is how often the engine may be built again, an int from 0, not {restarts!r}"
         )
-    if watchdog is not None and (isinstance(watchdog, bool) or not isinstance(watchdog, int | float) or watchdog <= 0):
-        raise TypeError(f"Runtime: watchdog is a number of seconds above 0, or None, not {watchdog!r}")
-    if restarts and not isinstance(model, str) and not _is_factory(model):
-        raise TypeError(
+    if watchdog is not None and (
+        isinstance(watchdog, bool) or not isinstance(watchdog, int | float) or not 0 < watchdog < inf
+    ):
+        raise PromptUsageError(f"Runtime: watchdog is a number of seconds above 0, or None, not {watchdog!r}")
+    if restarts and not isinstance(model, str) and not is_factory(model):
+        raise PromptUsageError(
             f"Runtime: restarts={restarts} needs a way to build the engine again, and this {title(model)} was made "
             "already; give a model's name, or a function that makes it: Runtime(lambda: LLM(...), restarts=...)"
         )
 
 
-def _is_factory(model: Any) -> bool:
+def is_factory(model: Any) -> bool:
+    """Whether it is a function that makes an `LLM` or an engine."""
     return callable(model) and not hasattr(model, "llm_engine") and not hasattr(model, "step")

@@ -5,7 +5,7 @@ A runtime loads its engine when it is first asked something. Which one answers a
 
 from __future__ import annotations
 
-import os
+import inspect
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -19,7 +19,7 @@ from typing_extensions import TypeForm, Unpack
 
 from typefold.compiler import Message, Vocabulary, WireFormat, WireName
 from typefold.compiler.contained import said
-from typefold.errors import AT_ONCE, EngineLoadError, NoRuntime
+from typefold.errors import AT_ONCE, EngineLoadError
 from typefold.loading import FailedLoad, Model, check_faults, check_replicas, engine_of, title
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place, ending_batches
@@ -31,6 +31,7 @@ from typefold.runtime.facts import EngineFacts
 from typefold.runtime.fleet import Fleet, Worker
 from typefold.runtime.forks import Owner
 from typefold.runtime.journal import Journal
+from typefold.runtime_arguments import check_engine_options, check_own, model_of, wire_of
 from typefold.tracing import trace, tracer
 
 __all__ = ["AHEAD", "Runtime"]
@@ -42,7 +43,7 @@ class Runtime:
     """A model, loaded when it is first needed, that answers prompts in one continuous batch.
 
     Args:
-        model: A model's name or path, or a `vllm.LLM` of your own (which closing leaves alone), or an engine; or a function
+        model: A model's name, or the path of its folder, or a `vllm.LLM` of your own (which closing leaves alone), or an engine; or a function
             of no arguments that makes one of the last two.
         wire: How JSON is written for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
@@ -68,6 +69,10 @@ class Runtime:
             such as Llama 2's `[INST]`: kept (and said once in the log), `"refuse"`d as `BadInput`, or `"escape"`d with a
             character that shows nothing. Templates that mark turns with tokens of their own have no such markers.
         **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
+
+    Raises:
+        NoRuntime: No model is given, and none is named in TYPEFOLD_MODEL.
+        PromptUsageError: There is no such option or folder, or an option can't have its value; said before anything is loaded.
 
     Example:
         >>> from typefold import Runtime
@@ -96,11 +101,11 @@ class Runtime:
         markers: Markers = "keep",
         **engine_options: Any,
     ) -> None:
-        named = model if model is not None else os.environ.get("TYPEFOLD_MODEL")
-        if not named:
-            raise NoRuntime
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
-            raise TypeError(f"Runtime: seed is an int, not {seed!r}")
+        named = model_of(model, engine_options)
+        check_engine_options(named, engine_options, inspect.signature(Runtime).parameters)
+        own = {"single_flight": single_flight, "decide": decide, "fresh": fresh}
+        check_own(named, {**own, "seed": seed, "journal": journal, "markers": markers})
+        self.wire = wire_of(wire)
         check_faults(named, restarts, watchdog)
         check_replicas(named, replicas)
         self._model: Any = named
@@ -133,7 +138,6 @@ class Runtime:
         )
         self.seed = seed
         self.place = Place()
-        self.wire = None if wire is None else WireFormat.named(wire)
         opened.append(self)
 
     def __repr__(self) -> str:

@@ -37,6 +37,8 @@ UNSET_LIMIT = 16
 HARMLESS: Mapping[str, Any] = {"detokenize": True, "n": 1, "structured_outputs": None}
 """Parameters of a `SamplingParams` that typefold sets, with the values that say nothing."""
 
+_NO_OBJECTS = (str, bytes, int, float, Mapping, list, tuple, set)
+
 AGAINST_CONSTRAINTS = ("stop", "stop_token_ids", "ignore_eos")
 """Parameters that end a constrained answer before it is whole, or let it run on behind its end."""
 
@@ -131,12 +133,10 @@ def unfit(name: str, value: object) -> str | None:
 
 def unfit_object(params: object) -> str | None:
     """Why an object can't be the `SamplingParams` to start from; `None` if it can, as far as can be told without vLLM."""
-    plain = isinstance(params, (str, bytes, int, float, Mapping, list, tuple, set, type))
-    if plain or hasattr(params, "beam_width"):
-        kind = params.__name__ if isinstance(params, type) else kind_of(params).__name__
-        which = "the class " if isinstance(params, type) else "a "
+    if isinstance(params, type) or issubclass(kind_of(params), _NO_OBJECTS) or hasattr(params, "beam_width"):
+        which = f"the class {params.__name__}" if isinstance(params, type) else f"a {kind_of(params).__name__}"
         return (
-            f"sampling_params is a vllm.SamplingParams, not {which}{kind}; write single parameters as options by name, as in "
+            f"sampling_params is a vllm.SamplingParams, not {which}; write single parameters as options by name, as in "
             "temperature=0.7, max_tokens=200"
         )
     for name in RANGES:

@@ -83,7 +83,7 @@ def run_command(
         convert, schema = parquet_form(target, records, column) if output.endswith(".parquet") else (None, None)
         writer = open_writer(output, schema)
         stack.callback(writer.discard)
-        stack.enter_context(_runtime(model, journal=journal, seed=seed, **_values(engine)))
+        stack.enter_context(_runtime(model, engine, journal=journal, seed=seed))
         aside = stack.enter_context(Failures(failed))
         before = statistics()[0].replayed
         counts = run_over(
@@ -108,7 +108,7 @@ def try_command(function: _Function, given: _Set = None, model: _Model = None, e
     with _explained():
         target = load(function)
         arguments = arguments_of(target, _pairs(given))
-        with _runtime(model, **_values(engine)):
+        with _runtime(model, engine):
             try_once(target, arguments, Console())
 
 
@@ -172,7 +172,7 @@ def wires_command(
         check_file(file)
         target, records = load(function), open_source(labels)
         rows = labelled(target, records, Inputs(target, _pairs(given), texts=records.texts), column=column, limit=limit)
-        with _runtime(model, **_values(engine)):
+        with _runtime(model, engine):
             write(try_wires(target, rows, current()), Console(), file)
 
 
@@ -212,12 +212,17 @@ def _explained() -> Generator[None]:
 
 
 @contextmanager
-def _runtime(model: str | None, **options: Any) -> Generator[None]:
+def _runtime(model: str | None, engine: list[str] | None, **options: Any) -> Generator[None]:
     """The runtime that the options name; the one that the module itself has configured, where they name none."""
+    from typefold.commands.target import CommandError
     from typefold.runtimes import Runtime
     from typefold.selection import named
 
-    given = {name: value for name, value in options.items() if value is not None}
+    values = _values(engine)
+    for name in ("model", *options):
+        if name in values:
+            raise CommandError(f"--engine {name}={values[name]}: write it as --{name} {values[name]}")
+    given = values | {name: value for name, value in options.items() if value is not None}
     if model is None and not given and named() is not None:
         yield
         return

@@ -15,7 +15,7 @@ from heapq import nlargest
 from typing import Any
 
 from typefold.recording import Recording
-from typefold.runtime import Outcome, Request
+from typefold.runtime import Engine, Outcome, Request
 from typefold.runtime.fleet import Worker
 from typefold.runtime.journal import Journal, ModelIdentity, Record
 from typefold.runtimes import Runtime
@@ -61,7 +61,8 @@ class ReplayRuntime(Runtime):
     def __init__(
         self, journal: Journal, model: ModelIdentity, *, behind: ModelRuntime | None, how: str, **options: Any
     ) -> None:
-        super().__init__(model.name, **options)
+        super().__init__(_no_engine, **options)
+        self._model = model.name  # of another machine, perhaps: it is loaded by the runtime behind, or not at all
         self.missing: list[NotRecorded] = []
         self._behind = behind
         self._how = how
@@ -92,6 +93,10 @@ class ReplayRuntime(Runtime):
         """Close the recording; the runtime behind this one goes on."""
         self._scheduler = None
         super().close()
+
+
+def _no_engine() -> Engine:
+    raise NotImplementedError  # `_load` says where the engine is
 
 
 def _said(journal: Journal, request: Request, how: str, *, compared: bool) -> str:

@@ -140,6 +140,19 @@ def test_many_rows_keep_their_order(folder: Path, command: Command) -> None:
         (["tickets:classify", "-i", "in.csv", "--set", "text=a", "-o", "no/out.jsonl"], "can't be written"),
         (["tickets:classify", "-i", "in.csv", "--set", "text=a", "--where", "a ="], "--where 'a ='"),
         (["tickets:classify", "-i", "bad.parquet"], "can't be read as Parquet"),
+        (
+            ["tickets:classify", "-i", "in.csv", "--set", "text=a", "--model", "./none"],
+            "Runtime: there is no folder './none'",
+        ),
+        (
+            ["tickets:classify", "-i", "in.csv", "--set", "text=a", "--model", "a/b", "--engine", "seeds=1"],
+            "did you mean 'seed'?",
+        ),
+        (
+            ["tickets:classify", "-i", "in.csv", "--set", "text=a", "--model", "a/b", "--engine", "wire=tigt"],
+            "wire is one of",
+        ),
+        (["tickets:classify", "-i", "in.csv", "--set", "text=a", "--engine", "seed=1"], "write it as --seed 1"),
         (["tickets:plain", "-i", "in.jsonl", "-o", "out.parquet"], "results of JSON lines are written to .jsonl"),
     ],
 )

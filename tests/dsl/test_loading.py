@@ -1,10 +1,13 @@
 """What a runtime's model may be, and what is refused before anything is loaded."""
 
+import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from typefold import Runtime, ask, configure, prompt
+from typefold import NoRuntime, PromptUsageError, Runtime, ask, configure, prompt, runtime_arguments
+from typefold.registry import opened
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 
@@ -70,13 +73,93 @@ def test_what_can_t_be_kept_is_refused(options: dict[str, Any], message: str) ->
 
 
 def test_options_of_vllm_are_for_models_that_are_named() -> None:
-    with (
-        Runtime(seven, max_model_len=5) as runtime,
-        pytest.raises(TypeError, match="the function makes the LLM, so max_"),
-    ):
-        _ = runtime.engine
-    with (
-        Runtime(seven(), max_model_len=5) as runtime,
-        pytest.raises(TypeError, match="the LLM is made already, so max_"),
-    ):
-        _ = runtime.engine
+    with pytest.raises(PromptUsageError, match="the function makes the LLM, so max_model_len can't be set"):
+        Runtime(seven, max_model_len=5)
+    with pytest.raises(PromptUsageError, match="the LLM is made already, so max_model_len can't be set"):
+        Runtime(seven(), max_model_len=5)
+    with pytest.raises(PromptUsageError, match="markers='escape' is for vLLM's chat templates, and ScriptedEngine has"):
+        Runtime(seven(), markers="escape")
+
+
+@pytest.mark.parametrize("known", [frozenset({"max_model_len", "tokenizer"}), None], ids=["vllm", "no vllm"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("seeds", "there is no option 'seeds'; did you mean 'seed'?"),
+        ("journl", "there is no option 'journl'; did you mean 'journal'?"),
+        ("replica", "there is no option 'replica'; did you mean 'replicas'?"),
+        ("temperature", "temperature is an option of @prompt, .using and generate, not of the runtime"),
+    ],
+)
+def test_an_option_of_the_runtimes_own_that_is_misspelt_is_said(
+    name: str, said: str, known: frozenset[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_arguments, "engine_options", lambda: known)
+    options: Any = {name: 3}
+    for given in ("a/model", seven, seven()):
+        for make in (Runtime, configure):
+            with pytest.raises(PromptUsageError) as caught:
+                make(given, **options)
+            assert said in str(caught.value)
+
+
+def test_an_option_that_vllm_does_not_have_is_said_when_the_runtime_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = list(opened)
+    monkeypatch.setattr(runtime_arguments, "engine_options", lambda: frozenset({"max_model_len", "tokenizer"}))
+    with pytest.raises(PromptUsageError, match=r"no option 'max_model_length'; did you mean 'max_model_len'\?"):
+        Runtime("a/model", max_model_length=1024)
+    with pytest.raises(PromptUsageError, match="there is no option 'zzzz'; it has its own, and those"):
+        Runtime("a/model", zzzz=1)
+    Runtime("a/model", max_model_len=1024, tokenizer="b/model").close()
+    monkeypatch.setattr(runtime_arguments, "engine_options", lambda: None)
+    Runtime("a/model", max_model_length=1024).close()  # nobody knows
+    assert opened == before  # what can't be made is not open
+
+
+def test_a_model_that_is_not_there_is_said_when_the_runtime_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "model").mkdir()
+    for missing in ("/data/models/qwen", "./missing", "~/missing", "", Path("org/model")):
+        with pytest.raises(PromptUsageError, match=r"Runtime: there is no folder|Runtime: the model's name is empty"):
+            Runtime(missing)
+    with pytest.raises(PromptUsageError, match=r"the folder .* has no config\.json"):
+        Runtime("~/model")
+    monkeypatch.setenv("TYPEFOLD_MODEL", "./missing")
+    with pytest.raises(PromptUsageError, match=r"TYPEFOLD_MODEL: there is no folder '\./missing'"):
+        Runtime()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    for given in ("~/model", tmp_path / "model", str(tmp_path / "model")):
+        with Runtime(given) as runtime:
+            assert runtime.name == str(tmp_path / "model")
+    monkeypatch.setenv("TYPEFOLD_MODEL", "")
+    with pytest.raises(NoRuntime):
+        Runtime()
+
+
+CHECKED: dict[str, tuple[str, list[Any]]] = {
+    **dict.fromkeys(("single_flight", "decide", "fresh"), ("True or False, not ", ["no", 1, None])),
+    "journal": ("the path of a file, or a Journal, not ", [3, "", b"run.db", True]),
+    "markers": ("'keep', 'refuse' or 'escape', not ", ["x", None, []]),
+    "wire": ("one of 'spaced', 'tight', 'compact' or a typefold.WireFormat, not ", ["tigt", 3, []]),
+    "seed": ("an int, not ", ["1", 1.5, True]),
+    "replicas": ("a number of engines, an int from 1, not ", ["2", 0, True, 1.0, None]),
+    "restarts": ("how often the engine may be built again, an int from 0, not ", [-1, "1", None]),
+    "watchdog": ("a number of seconds above 0, or None, not ", [0, float("nan"), float("inf"), "1"]),
+    "model": ("a name or a path, a vllm.LLM, an engine, or a function that makes one of these, not ", [5, ["a"], {}]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"), [(name, value, said) for name, (said, values) in CHECKED.items() for value in values]
+)
+def test_each_option_of_a_runtime_is_checked_when_it_is_made(name: str, value: Any, said: str) -> None:
+    options: Any = {"model": "a/model", name: value}
+    with pytest.raises(PromptUsageError) as caught:
+        Runtime(**options)
+    assert f"{name} is {said}" in str(caught.value)
+
+
+def test_every_option_of_a_runtime_is_among_those() -> None:
+    assert CHECKED.keys() == inspect.signature(Runtime).parameters.keys() - {"engine_options"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from typefold import Runtime, WireFormat, ask, prompt
+from typefold import PromptUsageError, Runtime, WireFormat, ask, prompt
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.wires import compare
 
@@ -33,7 +33,7 @@ def test_the_wire_of_the_block_holds_for_prompts_that_name_none() -> None:
 
 def test_a_wire_that_is_none_is_refused_when_the_runtime_is_made() -> None:
     wrong: Any = "short"
-    with pytest.raises(ValueError, match="wire is one of 'spaced', 'tight', 'compact'"):
+    with pytest.raises(PromptUsageError, match="wire is one of 'spaced', 'tight', 'compact'"):
         Runtime(ScriptedEngine(), wire=wrong)
 
 
