@@ -311,7 +311,7 @@ class Twin(BaseModel):
 
 def test_an_object_of_many_optional_fields_is_sampled() -> None:
     fields: dict[str, Any] = {f"field_{number}": (int | None, None) for number in range(400)}
-    assert check_laws(output_type(create_model("ManyOptional", **fields)), samples=3).texts == 3
+    assert check_laws(output_type(create_model("ManyOptional", **fields)), samples=1).texts == 1
 
 
 @pytest.mark.parametrize(
