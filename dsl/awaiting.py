@@ -15,6 +15,7 @@ from typing import TypeVar
 from greenlet import getcurrent
 
 from typefold.mailbox import AsyncMailbox, Parked, RowCancelled
+from typefold.runtime import Cancelled
 
 __all__ = ["awaited"]
 
@@ -51,10 +52,9 @@ async def awaited(work: Callable[[], T]) -> T:
             row.switch()
             if row.dead:
                 return made[0]
+            if row.left:
+                raise Cancelled
             await task.woken.get()
     finally:
         if not row.dead and threading.get_ident() == thread:  # a greenlet can't be ended from another thread
-            row.cancelled = RowCancelled()
-            while not row.dead:
-                row.parent = getcurrent()
-                row.throw(row.cancelled)
+            row.cancel(RowCancelled())

@@ -20,7 +20,7 @@ from returns.result import Failure, Result, Success
 from typefold.calls import Call, Exchange
 from typefold.errors import BatchError
 from typefold.interrupts import interruptible
-from typefold.mailbox import Mailbox, RowCancelled, current_row, row_index
+from typefold.mailbox import Mailbox, RowCancelled, current_row, refuse_waiting, row_index
 from typefold.places import Batch, end_batches, identity_here, seed_for
 from typefold.progress import Progress, length
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
@@ -247,6 +247,7 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None, ba
     """
     if isinstance(call, PromptError):
         raise call
+    refuse_waiting()
     exchange, runtime = opened(call, row, batch)
     said = begin(exchange)
     while isinstance(said, Request):
@@ -325,6 +326,8 @@ def opened(call: Call[T], row: int | None, batch: Batch | None = None) -> tuple[
     Raises:
         NoRuntime: No model has been named.
     """
+    if (asking := current_row()) is not None and asking.cancelled is not None:
+        asking.give_up(asking.cancelled)
     runtime = call.runtime
     if call.sample is None:
         seed = seed_for(runtime, call.function, batch, row)

@@ -26,7 +26,7 @@ from returns.result import Failure, Result, Success
 
 from typefold.batch import advance, begin, opened, told
 from typefold.calls import Call, Exchange
-from typefold.mailbox import Mailbox, current_row, row_index
+from typefold.mailbox import Mailbox, current_row, refuse_waiting, row_index
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtime.forks import Owner, OwnFuture, in_child
 from typefold.runtimes import Runtime
@@ -82,6 +82,7 @@ class CallFuture(OwnFuture[T]):
                 _carrier.carry_next()
             return 0
         if current_row() is None:
+            refuse_waiting()
             return timeout
         mailbox: Mailbox[object] = Mailbox()
         self.add_done_callback(mailbox.put)

@@ -3,11 +3,15 @@
 A mailbox is where other threads leave things. Taking one out waits: a plain thread blocks, a row parks, and its thread
 goes on with the other rows. All waiting of this package goes through here, so whatever waits can be a row of a program.
 An `AsyncMailbox` is awaited instead, by a task of any event loop.
+
+A row that was cancelled hears so at each wait. One that will not end (`while True: try: ... except: pass`) is left behind:
+parked for good, with what it holds, since ending it would only run its code again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,13 +22,30 @@ from weakref import WeakSet
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from typefold.compiler.contained import let_pass
+from typefold.errors import PromptUsageError
 from typefold.runtime.forks import Owner
+from typefold.runtime.serving import refusal
+from typefold.stopping import check_stopped
 
-__all__ = ["AsyncMailbox", "Mailbox", "Parked", "RowCancelled", "current_row", "row_index"]
+__all__ = [
+    "CANCELLATIONS",
+    "AsyncMailbox",
+    "Mailbox",
+    "Parked",
+    "RowCancelled",
+    "current_row",
+    "refuse_waiting",
+    "row_index",
+]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _CALL = "a call under way"
+
+CANCELLATIONS = 3
+"""How often a row is told that it is to end before it is left behind."""
 
 
 class RowCancelled(BaseException):
@@ -53,6 +74,7 @@ class Parked(greenlet):
 
     Attributes:
         cancelled: Why the row is to end, once it is: each further wait raises it again.
+        left: Whether it did not end although it was told to, and will never be let go on.
     """
 
     def __init__(self, home: Home, key: int, index: int | None, work: Callable[[], None]) -> None:
@@ -61,6 +83,8 @@ class Parked(greenlet):
         self.key = key
         self.index = index
         self.cancelled: BaseException | None = None
+        self.left = False
+        self._told = 0
         self._submitted: WeakSet[Future[Any]] | None = None
 
     def park(self) -> None:
@@ -70,9 +94,7 @@ class Parked(greenlet):
             RowCancelled: The row was cancelled, now or before.
         """
         if self.cancelled is None:
-            parent = self.parent
-            assert parent is not None
-            parent.switch()
+            self._switch()
         if self.cancelled is not None:
             self.give_up(self.cancelled)
 
@@ -88,9 +110,29 @@ class Parked(greenlet):
             future.cancel()
 
     def give_up(self, why: BaseException) -> NoReturn:
-        """End this row: now, and again wherever it would go on."""
+        """End this row: now, and again wherever it would go on; by the row itself."""
         self.cancelled = why
+        self._told += 1
+        if self._told > CANCELLATIONS:
+            logger.warning("a row that was cancelled does not end, so it is left behind where it waits")
+            self.left = True
+            self.withdraw()
+        while self.left:
+            self._switch()
         raise why
+
+    def cancel(self, why: BaseException) -> None:
+        """End this row, which waits; from its thread."""
+        self.cancelled = why
+        self._told += 1
+        self.parent = getcurrent()
+        if not self.dead and not self.left:
+            self.throw(why)
+
+    def _switch(self) -> None:
+        parent = self.parent
+        assert parent is not None
+        parent.switch()
 
 
 class Mailbox(Generic[T]):
@@ -123,6 +165,9 @@ class Mailbox(Generic[T]):
         self._owner.check(_CALL)
         row = current_row()
         if row is None:
+            if self._items.empty():
+                refuse_waiting()
+            check_stopped()
             return self._items.get()
         self._waiting = row  # set before the queue is looked at: what comes after that wakes the row
         try:
@@ -152,6 +197,9 @@ class AsyncMailbox(Generic[T]):
     async def get(self) -> T:
         """The next thing, once there is one; see `Mailbox.get`."""
         self._owner.check(_CALL)
+
+        """The next thing, once there is one."""
+        refuse_waiting()
         while True:
             self._waiting = waiting = asyncio.get_running_loop().create_future()
             try:
@@ -165,6 +213,16 @@ class AsyncMailbox(Generic[T]):
 def _end(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_result(None)
+
+
+def refuse_waiting() -> None:
+    """Say that this thread is no place to wait for an answer, where it is one that answers come from.
+
+    Raises:
+        PromptUsageError: It is.
+    """
+    if (reason := refusal()) is not None:
+        raise PromptUsageError(reason)
 
 
 def current_row() -> Parked | None:

@@ -29,6 +29,7 @@ from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.forks import Owner
 from typefold.runtimes import AHEAD
 from typefold.selection import any_journaled, current
+from typefold.stopping import check_stopped
 
 __all__ = ["AsyncRows", "Rows", "Starter", "is_async", "usual_window"]
 
@@ -107,6 +108,8 @@ class _Row(Parked, Generic[T]):
 
     def put_down(self) -> Result[T, Exception] | None:
         """Let go of the row that has ended; how it did, unless by what is no `Exception`."""
+        if self.left:
+            return _cancelled(self.cancelled, self.index)
         result, self.result, self._work = self.result, None, None
         if not self.dead:
             self.gr_context = None
@@ -130,8 +133,7 @@ class _Row(Parked, Generic[T]):
         except (RowCancelled, GreenletExit) as cancelled:
             self.withdraw()
             self.cancelled = cancelled
-            cause = cancelled.__cause__
-            self.result = Failure(cause if isinstance(cause, PromptError) else Cancelled(row=self.index))
+            self.result = _cancelled(cancelled, self.index)
         except Exception as error:
             self.result = Failure(error)
 
@@ -199,9 +201,7 @@ class Rows(Generic[T]):
         if threading.get_ident() != self._thread or self._owner.elsewhere:
             return  # a greenlet can't be ended from another thread, nor those of the parent in a fork of it
         for row in list(self._rows.values()):
-            row.cancelled = RowCancelled()
-            while not row.dead:
-                row.throw(row.cancelled)
+            row.cancel(RowCancelled())
         for row in self._idle:
             row.throw(GreenletExit)
         self._rows.clear()
@@ -214,12 +214,13 @@ class Rows(Generic[T]):
         try:
             row.switch()
         finally:
-            if row.dead or row.idle:
+            if row.dead or row.idle or row.left:
                 del self._rows[row.key]
                 if (result := row.put_down()) is not None:
                     self._ended.append((row.key, result))
-                if not row.dead:
+                if row.idle and not row.dead:
                     self._idle.append(row)
+        check_stopped()  # the row may have swallowed it
 
 
 class AsyncRows(Generic[T]):
@@ -299,6 +300,11 @@ class AsyncRows(Generic[T]):
     def _begin(self, future: Future[T], args: tuple[Any, ...], context: Context) -> None:
         task = self._loop.create_task(self._function(*args), context=context)
         task.add_done_callback(partial(_settle, future))
+
+
+def _cancelled(why: BaseException | None, row: int | None) -> Failure[Exception]:
+    cause = None if why is None else why.__cause__
+    return Failure(cause if isinstance(cause, PromptError) else Cancelled(row=row))
 
 
 def _place(batch: Batch, index: int, arguments: tuple[Any, ...], key: Callable[..., object] | None) -> Place:

@@ -18,15 +18,38 @@ from typefold.compiler.tails import Tail
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
 from typefold.runtime.forks import OwnFuture
 from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.serving import refusal
 
-__all__ = ["Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "settle", "verdict"]
+__all__ = ["Answer", "Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "settle", "verdict"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
-class Entry(OwnFuture[Outcome]):
+class Answer(OwnFuture[Outcome]):
+    """A future that says so where waiting for it would never end."""
+
+    def result(self, timeout: float | None = None) -> Outcome:
+        """The outcome, once it is there.
+
+        Raises:
+            RuntimeError: It is not there, and this is a thread that it would come from.
+        """
+        self._check()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What it ended with in place of an outcome; waits as `result` does."""
+        self._check()
+        return super().exception(timeout)
+
+    def _check(self) -> None:
+        if not self.done() and (reason := refusal()) is not None:
+            raise RuntimeError(reason)
+
+
+class Entry(Answer):
     """One request of one caller, and the future that they hold.
 
     It is both, so that nothing else need be made for a request, and none of it is a cycle for the garbage collector.

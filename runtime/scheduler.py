@@ -26,6 +26,7 @@ from typefold.runtime.forks import Owner, tell_child
 from typefold.runtime.loop import Loop
 from typefold.runtime.recovery import LEFT_BEHIND, diagnosed, sorted_out
 from typefold.runtime.request import Outcome, Request
+from typefold.runtime.serving import serving
 from typefold.runtime.statistics import Counts, Statistics
 from typefold.runtime.waiting import Waiting
 from typefold.runtime.watchdog import EngineHung, LeftBehind, Watchdog
@@ -196,12 +197,18 @@ class Scheduler:
 
     def _drive(self) -> None:
         """The engine's thread: turn the loop until it is closed, and after a crash the next engine's."""
-        try:
-            while not self._turn():
-                self._watchdog, self._loop = self._begin()
-            self._end()
-        except LeftBehind:  # it hung, and another thread has done the rest
-            logger.warning("a call into the engine that had been given up came back")
+        with serving("the engine"):
+            try:
+                while not self._turn():
+                    self._watchdog, self._loop = self._begin()
+                self._end()
+            except LeftBehind:  # it hung, and another thread has done the rest
+                logger.warning("a call into the engine that had been given up came back")
+            except BaseException as error:  # of a logging handler, say: no row may be left waiting
+                with self._lock:
+                    self._broken = self._broken or diagnosed(error, self._restarts)
+                self._end()
+                raise
 
     def _turn(self) -> bool:
         """Turn the loop, waiting where it has nothing to do; whether that was the last engine."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from typefold.runtime.entry import Entry, Limits, settle, verdict
+from typefold.runtime.entry import Answer, Entry, Limits, settle, verdict
 from typefold.runtime.errors import Cancelled, PromptError, Truncated
 from typefold.runtime.facts import EngineFacts
 from typefold.runtime.journal.errors import JournalError, explained
@@ -28,6 +28,7 @@ from typefold.runtime.journal.model import ModelIdentity
 from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
 from typefold.runtime.request import Outcome, Request
+from typefold.runtime.serving import serving
 from typefold.runtime.single_flight import SETTLED
 from typefold.runtime.statistics import Statistics
 
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 _GROUP = 1000  # the most requests in one transaction
 
 
-class _Recorded(Future[Outcome]):
+class _Recorded(Answer):
     """What a caller holds: it ends when the outcome is on the disk."""
 
     def __init__(self, entry: Entry) -> None:
@@ -96,7 +97,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._replayed = self._replayed_failed = 0
         self._warned = False
-        self._thread = threading.Thread(target=self._write_all, name="typefold-journal", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="typefold-journal", daemon=True)
         self._thread.start()
 
     @property
@@ -141,6 +142,8 @@ class Recorder:
     def close(self) -> None:
         """Write what has finished. The scheduler must have ended, so that nothing comes after."""
         self._finished.put(None)
+        if threading.current_thread() is self._thread:  # a callback closes: what is left is written behind it
+            return
         self._thread.join()
         if self._failed is not None:
             logger.error("%s; %d finished requests were not written", self._failed, len(self._unwritten))
@@ -200,6 +203,10 @@ class Recorder:
             self._finished.put(_Finished(key, *entry.landed, future, entry))
         else:
             _settle(future, entry, None)
+
+    def _serve(self) -> None:
+        with serving("the journal"):
+            self._write_all()
 
     def _write_all(self) -> None:
         """The thread."""
