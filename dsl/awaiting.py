@@ -15,6 +15,7 @@ from typing import TypeVar
 from greenlet import getcurrent
 
 from typefold.mailbox import AsyncMailbox, Parked, RowCancelled
+from typefold.places import end_if_over
 from typefold.runtime import Cancelled
 
 __all__ = ["awaited"]
@@ -34,6 +35,7 @@ class _Task:
 
 async def awaited(work: Callable[[], T]) -> T:
     """What a function gives that may wait as rows do; it runs in a copy of the task's context."""
+    await end_if_over()
     made: list[T] = []
 
     def body() -> None:

@@ -21,7 +21,7 @@ from typefold.calls import Call, Exchange
 from typefold.errors import BatchError
 from typefold.interrupts import interruptible
 from typefold.mailbox import Mailbox, RowCancelled, current_row, refuse_waiting, row_index
-from typefold.places import Batch, end_batches, identity_here, seed_for
+from typefold.places import Batch, end_batches, end_if_over, identity_here, seed_for
 from typefold.progress import Progress, length
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtime.journal import JournalError
@@ -248,6 +248,7 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None, ba
     if isinstance(call, PromptError):
         raise call
     refuse_waiting()
+    await end_if_over()
     exchange, runtime = opened(call, row, batch)
     said = begin(exchange)
     while isinstance(said, Request):

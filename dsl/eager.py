@@ -27,6 +27,7 @@ from returns.result import Failure, Result, Success
 from typefold.batch import advance, begin, opened, told
 from typefold.calls import Call, Exchange
 from typefold.mailbox import Mailbox, current_row, refuse_waiting, row_index
+from typefold.places import end_if_over
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtime.forks import Owner, OwnFuture, in_child
 from typefold.runtimes import Runtime
@@ -223,6 +224,8 @@ class _Awaited(Generic[T]):
         return self._result().__await__()
 
     async def _result(self) -> Result[T, PromptError]:
+        refuse_waiting()
+        await end_if_over()
         self._waiting += 1
         try:
             return Success(await asyncio.shield(asyncio.wrap_future(self._future)))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ __all__ = [
     "Place",
     "around",
     "end_batches",
+    "end_if_over",
     "ending_batches",
     "here",
     "identity_here",
@@ -76,12 +77,14 @@ class Batch:
 
     Attributes:
         fault: An error that is about no row and ends the batch, once there is one.
+        end_call: Awaited by calls of its rows once the batch of coroutines is over: it ends them.
     """
 
-    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "fault")
+    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault")
 
     def __init__(self, name: str) -> None:
         self.fault: Exception | None = None
+        self.end_call: Callable[[], Awaitable[None]] | None = None
         self._name = name
         self._around = here.get()
         self._numbers: dict[Runtime, int] = {}
@@ -139,6 +142,17 @@ def around() -> Iterator[Batch]:
     while batch is not None:
         yield batch
         batch = batch.around
+
+
+async def end_if_over() -> None:
+    """End a call that is awaited in a row of a batch of coroutines which is over.
+
+    Raises:
+        CancelledError: It is.
+    """
+    for batch in around():
+        if batch.end_call is not None:
+            await batch.end_call()
 
 
 @contextmanager

@@ -10,28 +10,33 @@ Invariant: a row that was started is either active, ended and in the mailbox, or
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import inspect
+import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from greenlet import GreenletExit, getcurrent
 from returns.result import Failure, Result, Success
 
 from typefold.errors import NoRuntime
-from typefold.mailbox import Mailbox, Parked, RowCancelled, current_row
+from typefold.mailbox import CANCELLATIONS, Mailbox, Parked, RowCancelled, current_row
 from typefold.places import Batch, Place, here, name_of, running
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.forks import Owner
 from typefold.runtimes import AHEAD
 from typefold.selection import any_journaled, current
-from typefold.stopping import check_stopped
+from typefold.stopping import check_stopped, is_stopped
 
 __all__ = ["AsyncRows", "Rows", "Starter", "is_async", "usual_window"]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -220,7 +225,11 @@ class Rows(Generic[T]):
                     self._ended.append((row.key, result))
                 if row.idle and not row.dead:
                     self._idle.append(row)
-        check_stopped()  # the row may have swallowed it
+        if is_stopped():  # the row may have swallowed it
+            if (outer := current_row()) is None:
+                check_stopped()
+            else:
+                outer.park()  # nor may the row around swallow it: whatever runs that will raise it
 
 
 class AsyncRows(Generic[T]):
@@ -240,6 +249,7 @@ class AsyncRows(Generic[T]):
         running.add(self.batch)
         self._ended: Mailbox[int] = Mailbox()
         self._futures: dict[int, Future[T]] = {}
+        self._places: WeakKeyDictionary[asyncio.Task[T], Place] = WeakKeyDictionary()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
         self._thread.start()
@@ -278,7 +288,10 @@ class AsyncRows(Generic[T]):
             return index, Failure(error)
 
     def close(self) -> None:
-        """Cancel the tasks that are left, wait for their `finally` blocks, and end the loop."""
+        """Cancel the tasks that are left, wait for their `finally` blocks, and end the loop.
+
+        A task that swallows that and asks again is told again, and then left behind, as a row in a greenlet is.
+        """
         running.discard(self.batch)
         if self._owner.elsewhere:  # a fork shares what the parent's loop waits at
             return
@@ -295,10 +308,11 @@ class AsyncRows(Generic[T]):
             for future in self._futures.values():
                 if not future.done():
                     future.set_exception(error)
-        loop.run_until_complete(_cancel_all())
+        loop.run_until_complete(_Ending(self.batch, self._places).end())
 
     def _begin(self, future: Future[T], args: tuple[Any, ...], context: Context) -> None:
         task = self._loop.create_task(self._function(*args), context=context)
+        self._places[task] = context[here] or Place()
         task.add_done_callback(partial(_settle, future))
 
 
@@ -323,9 +337,47 @@ def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
         future.set_result(task.result())
 
 
-async def _cancel_all() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()
+class _Ending:
+    """The end of the tasks of a loop.
+
+    Args:
+        batch: Whose rows they are: their further calls come here.
+        places: The tasks of rows, and where each asks from, with all tasks that it starts.
+    """
+
+    def __init__(self, batch: Batch, places: Mapping[asyncio.Task[Any], Place]) -> None:
+        self._places = places
+        self._told: Counter[Place | None] = Counter()
+        self._left: set[asyncio.Task[Any] | None] = set()
+        self._one_left = asyncio.Event()
+        batch.end_call = self.call
+
+    async def end(self) -> None:
+        """Cancel the tasks, and wait until all have ended or are left behind."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        waiting = asyncio.ensure_future(self._one_left.wait())
+        while pending := {task for task in tasks - self._left if not task.done()}:
+            self._one_left.clear()
+            await asyncio.wait({*pending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting = asyncio.ensure_future(self._one_left.wait())
+        waiting.cancel()
+        await asyncio.gather(waiting, *(tasks - self._left), return_exceptions=True)
+        if not self._left:
+            await asyncio.get_running_loop().shutdown_asyncgens()
+
+    async def call(self) -> None:
+        """End a call: for the first few times with its task, then by never coming back."""
+        place = here.get()
+        self._told[place] += 1
+        if self._told[place] < CANCELLATIONS:
+            raise asyncio.CancelledError
+        if self._told[place] == CANCELLATIONS:
+            logger.warning("a row that was cancelled does not end, so it is left behind where it waits")
+        for task in {asyncio.current_task(), *(task for task, its in self._places.items() if its is place)}:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))  # to free it would run its code again, without end
+            self._left.add(task)
+        self._one_left.set()
+        await asyncio.get_running_loop().create_future()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["check_stopped", "stop"]
+__all__ = ["check_stopped", "is_stopped", "stop"]
 
 
 class Stop:
@@ -27,12 +27,17 @@ class Stop:
 stop = Stop()
 
 
+def is_stopped() -> bool:
+    """Whether this is the main thread, and it was told to stop."""
+    return stop.asked is not None and threading.current_thread() is threading.main_thread()
+
+
 def check_stopped() -> None:
     """End the batch that runs here if it was told to stop.
 
     Raises:
         BaseException: It was: `KeyboardInterrupt` or `Terminated`.
     """
-    if stop.asked is not None and threading.current_thread() is threading.main_thread():
+    if stop.asked is not None and is_stopped():
         stop.noticed = True
         raise stop.asked

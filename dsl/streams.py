@@ -19,6 +19,7 @@ from typefold.calls import Call
 from typefold.growth import Growth, Heard
 from typefold.interrupts import interruptible
 from typefold.mailbox import AsyncMailbox, Mailbox, row_index
+from typefold.places import end_if_over
 from typefold.runtime import PromptError
 
 __all__ = ["AsyncStream", "Stream"]
@@ -162,6 +163,7 @@ class AsyncStream(_Written[R], AsyncIterator[str]):
         return self
 
     async def __anext__(self) -> str:
+        await end_if_over()
         growth = self._growth
         while growth.result is None:
             try:

@@ -216,3 +216,220 @@ def test_other_threads_leave_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.SIG_DFL]
+
+
+ENDLESS = '''
+import asyncio, os, signal
+from typefold import Runtime, ask, prompt, run
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+@prompt
+def tell(number: int) -> str:
+    return ask(f"{number}")
+
+@prompt
+async def told(number: int) -> str:
+    return ask(f"{number}")
+
+class Interrupting(ScriptedEngine):
+    """Sends a signal once the rows wait."""
+
+    def step(self):
+        done = super().step()
+        if self.steps == 5:
+            os.kill(os.getpid(), number)
+        return done
+
+def again(ask_once):
+    def row(number):
+        while True:
+            try:
+                return ask_once(number)
+            except:
+                pass
+    return row
+
+def again_awaited(ask_once):
+    async def row(number):
+        while True:
+            try:
+                return await ask_once(number)
+            except BaseException:
+                pass
+    return row
+
+async def sleeping(number):
+    while True:
+        try:
+            return await told(number)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+
+async def read(number):
+    return [piece async for piece in told.stream(number)]
+
+def at_last(number):
+    try:
+        return tell(number)
+    finally:
+        again(tell)(number)
+
+number = signal.SIGINT
+ROWS = {
+    "call": again(tell),
+    "map": again(lambda number: tell.map([number])),
+    "submit": again(lambda number: tell.submit(number).result()),
+    "stream": again(lambda number: list(tell.stream(number))),
+    "defer": again(lambda number: tell.defer(number).result()),
+    "run": again(lambda number: run(again(tell), [number])),
+    "finally": at_last,
+    "await": again_awaited(told),
+    "await map": again_awaited(lambda number: told.map([number])),
+    "await stream": again_awaited(read),
+    "await future": again_awaited(tell.future),
+    "await defer": again_awaited(lambda number: told.defer(number)),
+    "shield": again_awaited(lambda number: asyncio.shield(told(number))),
+    "sleep": sleeping,
+}
+for name, row in ROWS.items():
+    with Runtime(Interrupting(lambda request: "y" * 5000)):
+        try:
+            run(row, range(2))
+        except KeyboardInterrupt:
+            print(name, flush=True)
+number = signal.SIGTERM
+with Runtime(Interrupting(lambda request: "y" * 5000)):
+    run(ROWS["call"], range(2))
+'''
+
+
+def test_rows_that_swallow_everything_and_ask_again_keep_no_program_alive() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=300, check=False)
+    named = (
+        "call map submit stream defer run finally await await.map await.stream await.future await.defer shield sleep"
+    )
+    assert done.stdout.split("\n") == [*(name.replace(".", " ") for name in named.split()), ""]
+    assert done.returncode == 143
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("so it is left behind where it waits") >= 2 * 15
+
+
+SWALLOWING = """
+import os, signal, sys
+from typefold import Runtime, ask, prompt, run
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+@prompt
+def tell(number: int) -> str:
+    return ask(f"{number}")
+
+def row(number):
+    if number == 3:
+        try:
+            os.kill(os.getpid(), signal.{0})
+            for _ in range(1_000_000): pass
+        except BaseException as error:
+            print("swallowed", type(error).__name__, flush=True)
+    print(number, flush=True)
+    return tell(number)
+
+with Runtime(ScriptedEngine(lambda request: "yes")):
+    tell(0)
+    run(row, range(400))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "status"), [("SIGTERM", "Terminated", 143), ("SIGINT", "KeyboardInterrupt", -2)]
+)
+def test_a_signal_that_a_row_swallows_ends_the_batch(name: str, error: str, status: int) -> None:
+    source = SWALLOWING.replace("{0}", name)
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == status, done.stderr
+    assert done.stdout.split("\n") == ["0", "1", "2", f"swallowed {error}", "3", ""]
+
+
+NEVER = """
+import sys, time
+from typefold import Runtime, ask, prompt, run
+from typefold.runtime.engines.scripted import ScriptedEngine
+
+@prompt
+def tell(number: int) -> str:
+    while True:
+        try:
+            print("begun", flush=True)
+            for _ in iter(int, 1): int()
+        except BaseException as error:
+            print(type(error).__name__, flush=True)
+    return ask("?")
+
+with Runtime(ScriptedEngine(), journal=sys.argv[1]):
+    {0}
+"""
+
+
+@pytest.mark.parametrize("call", ["tell.map(range(3))", "run(tell, range(3))"])
+def test_a_second_ctrl_c_ends_the_process_though_a_body_never_returns(call: str, tmp_path: Path) -> None:
+    source = NEVER.replace("{0}", call)
+    child = subprocess.Popen(
+        [sys.executable, "-c", source, str(tmp_path / "run.db")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    child.send_signal(signal.SIGINT)
+    assert [child.stdout.readline(), child.stdout.readline()] == ["KeyboardInterrupt\n", "begun\n"]
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=300)
+    assert (child.returncode, out) == (-signal.SIGINT, "")
+    assert err.startswith("typefold: ended by a second Ctrl-C.\nWhat was done is in ")
+
+
+def test_a_row_that_will_not_end_does_not_hold_up_one_that_does(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[int] = []
+
+    def row(number: int) -> str:
+        while True:
+            try:
+                return tell(number)
+            except BaseException:
+                if number == 0:
+                    ended.append(number)
+                    raise
+
+    with Runtime(ScriptedEngine(lambda request: "y" * 5000)) as runtime:
+        stream = run.stream(row, [*range(3), 9], window=4)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_once_all_wait(runtime, stream)
+        assert ended == [0]
+        assert tell.using(max_tokens=1)(3) == "y"
+        assert runtime.stats.running == runtime.stats.waiting == 0
+    assert caplog.text.count("left behind") == 3
+
+
+def interrupt_once_all_wait(runtime: Runtime, stream: Iterator[object]) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt() -> None:
+        while runtime.stats.running < 4:
+            pass
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    _ = runtime.engine
+    thread.start()
+    try:
+        next(stream)
+    finally:
+        thread.join()
+
+
+def test_ctrl_c_is_pythons_again_behind_a_batch_and_counts_anew() -> None:
+    for _ in range(2):  # were the second one taken for a second Ctrl-C, this process would end
+        with Runtime(Signalling(signal.SIGINT)), pytest.raises(KeyboardInterrupt):
+            tell.map([1, 2])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
