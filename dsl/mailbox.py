@@ -150,11 +150,6 @@ class Mailbox(Generic[T]):
         if row is not None:
             row.home.wake(row)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing in it now."""
-        return self._items.empty()
-
     def get(self) -> T:
         """The next thing, once there is one.
 

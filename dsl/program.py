@@ -334,7 +334,7 @@ def _stream(
     exhausted = False
     try:
         while not exhausted or starter.active:
-            if exhausted or starter.has_ended or starter.active >= (window or usual_window()):
+            if exhausted or starter.failed or starter.active >= (window or usual_window()):
                 yield _of_row(starter, starter.next())
                 continue
             try:

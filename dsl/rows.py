@@ -68,10 +68,8 @@ class Starter(Protocol[T_co]):
     batch: Batch
     """What they are rows of."""
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether a row has ended that was not handed back."""
-        ...
+    failed: int
+    """How many rows have failed and were not handed back."""
 
     def start(self, index: int, *args: Any) -> None:
         """Begin a row with these arguments."""
@@ -167,12 +165,7 @@ class Rows(Generic[T]):
         self._idle: list[_Row[T]] = []
         self._thread = threading.get_ident()
         self._owner = Owner()
-        self.active = 0
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether a row has ended that was not handed back."""
-        return bool(self._ended)
+        self.active = self.failed = 0
 
     def wake(self, row: Parked) -> None:
         """Let a row go on when its turn comes; from any thread."""
@@ -198,7 +191,9 @@ class Rows(Generic[T]):
             if row is not None:  # one that has ended may have been woken once more
                 self._go_on(row)
         self.active -= 1
-        return self._ended.popleft()
+        index, result = self._ended.popleft()
+        self.failed -= isinstance(result, Failure)
+        return index, result
 
     def close(self) -> None:
         """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
@@ -223,6 +218,7 @@ class Rows(Generic[T]):
                 del self._rows[row.key]
                 if (result := row.put_down()) is not None:
                     self._ended.append((row.key, result))
+                    self.failed += isinstance(result, Failure)
                 if row.idle and not row.dead:
                     self._idle.append(row)
         if is_stopped():  # the row may have swallowed it
@@ -254,19 +250,15 @@ class AsyncRows(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
         self._thread.start()
         self._owner = Owner()
-        self.active = 0
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether a row has ended that was not handed back."""
-        return not self._ended.is_empty
+        self.active = self.failed = 0
+        self._count = threading.Lock()
 
     def start(self, index: int, *args: Any) -> None:
         """Begin a row; it has a copy of the caller's context."""
         future: Future[T] = Future()
         self._futures[index] = future
         self.active += 1
-        future.add_done_callback(lambda _: self._ended.put(index))
+        future.add_done_callback(partial(self._note, index))
         context = copy_context()
         context.run(here.set, _place(self.batch, index, args, self._key))
         self._loop.call_soon_threadsafe(self._begin, future, args, context)
@@ -280,6 +272,8 @@ class AsyncRows(Generic[T]):
         index = self._ended.get()
         future = self._futures.pop(index)
         self.active -= 1
+        with self._count:
+            self.failed -= _has_failed(future)
         try:
             return index, Success(future.result())
         except CancelledError:
@@ -299,6 +293,11 @@ class AsyncRows(Generic[T]):
         self._thread.join()
         self._loop.close()
         self.active = 0
+
+    def _note(self, index: int, future: Future[T]) -> None:
+        with self._count:
+            self.failed += _has_failed(future)
+        self._ended.put(index)
 
     def _run(self) -> None:
         loop = self._loop
@@ -323,6 +322,10 @@ def _cancelled(why: BaseException | None, row: int | None) -> Failure[Exception]
 
 def _place(batch: Batch, index: int, arguments: tuple[Any, ...], key: Callable[..., object] | None) -> Place:
     return batch.place(index, arguments if key is None else key(*arguments), journaled=any_journaled())
+
+
+def _has_failed(ended: Future[Any]) -> bool:
+    return ended.cancelled() or ended.exception() is not None
 
 
 def _settle(future: Future[T], task: asyncio.Task[T]) -> None:

@@ -211,7 +211,7 @@ def test_a_run_leaves_no_greenlet_behind() -> None:
     stream.close()
     del stream
     gc.collect()
-    assert [each for each in gc.get_objects() if isinstance(each, Parked) and not each.dead] == []
+    assert [each for each in gc.get_objects() if isinstance(each, Parked) and not each.dead and not each.left] == []
 
 
 @pytest.mark.usefixtures("runtime")
