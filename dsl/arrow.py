@@ -227,7 +227,7 @@ def _has_room(kind: Any, value: Decimal) -> bool:
     _, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         return False
-    return -exponent <= kind.scale and len(digits) + exponent <= kind.precision - kind.scale
+    return bool(-exponent <= kind.scale and len(digits) + exponent <= kind.precision - kind.scale)
 
 
 def message_of(error: Exception) -> str:

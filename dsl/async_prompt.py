@@ -70,9 +70,8 @@ class AsyncPrompt(Later[P, R]):
     ) -> list[R]:
         """Ask for every item, as one batch; see `Prompt.map`."""
         plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(
-            indexed(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures), items)
-        )
+        results = indexed(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures), items)
+        return values(results)
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -86,7 +85,8 @@ class AsyncPrompt(Later[P, R]):
     async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
         """Ask for every row, whose columns go to the parameters of their names, as one batch; see `Prompt.map_rows`."""
         plan = self._plan
-        return values(indexed(await answers_awaited(plan.named(rows, constants), plan.options.max_failures), rows))
+        results = indexed(await answers_awaited(plan.named(rows, constants), plan.options.max_failures), rows)
+        return values(results)
 
     @property
     def safe(self) -> AsyncSafePrompt[P, R]:

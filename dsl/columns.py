@@ -208,7 +208,7 @@ def refuse_no_rows(rows: object, verb: str) -> None:
         PromptUsageError: It is a text, a mapping or a set, or can't be iterated.
     """
     kind = type(rows).__name__
-    if isinstance(rows, (str, bytes, bytearray)):
+    if isinstance(rows, (str, bytes, bytearray, memoryview)):
         raise PromptUsageError(f"rows can't be taken from a {kind}, which is one value; give [value]")
     if isinstance(rows, Mapping):
         todo = "[row]" if verb == "map_rows" else "list(mapping.values())"

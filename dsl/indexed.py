@@ -77,11 +77,7 @@ def indexed(results: list[T], rows: object) -> list[T]:
         results: One for each row, in order.
         rows: What they came from; results themselves have their own index.
     """
-    index: Any
-    if isinstance(rows, Indexed):
-        index = cast("Indexed[Any]", rows).row_index
-    elif names_of(rows) & _WITH_INDEX:
-        index = cast("Any", rows).index
-    else:
+    if not isinstance(rows, Indexed) and not names_of(rows) & _WITH_INDEX:
         return results
+    index = getattr(cast("Any", rows), "row_index" if isinstance(rows, Indexed) else "index")
     return Indexed(results, index) if len(index) == len(results) else results

@@ -75,8 +75,8 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
         """
         plan = cast("Prompt[..., R]", self)._plan
-        results = answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures)
-        return values(indexed(results, items))
+        results = indexed(answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures), items)
+        return values(results)
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -114,7 +114,8 @@ class Prompt(Later[P, R]):
             ['Hello, Ada!', 'Bob.']
         """
         plan = self._plan
-        return values(indexed(answers(plan.named(rows, constants), number_of(rows), plan.options.max_failures), rows))
+        results = indexed(answers(plan.named(rows, constants), number_of(rows), plan.options.max_failures), rows)
+        return values(results)
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and get the answer while it is written; the request is sent at once.

@@ -213,7 +213,8 @@ def test_no_way_to_ask_sends_a_missing_value_or_one_of_another_type(engine: Scri
 
     with Runtime(engine):
         asyncio.run(awaited())
-        for results in (tag.safe.map(rows), run.safe(tag, rows), tag.safe.starmap([(row,) for row in rows])):
+        single: Any = [(row,) for row in rows]
+        for results in (tag.safe.map(rows), run.safe(tag, rows), tag.safe.starmap(single)):
             assert [type(each.failure()) for each in results[1:]] == [BadInput] * 3
             assert [re.findall(r"tag, row (\d)", str(each.failure())) for each in results[1:]] == [["1"], ["2"], ["3"]]
         assert [len(row) for row in tag.sample(2).safe.map(rows)] == [2] * 4

@@ -78,7 +78,7 @@ TABLES: dict[str, Callable[[Path], Any]] = {
     "rows of pandas": lambda path: [row for _, row in pd.DataFrame(COLUMNS).iterrows()],
     "pandas": lambda path: pd.DataFrame(COLUMNS),
     "pandas, of Arrow": lambda path: pd.DataFrame(COLUMNS).convert_dtypes(dtype_backend="pyarrow"),
-    "pandas, other names too": lambda path: pd.DataFrame({**COLUMNS, 7: [0, 0, 0], ("a", "b"): [0, 0, 0]}),
+    "pandas, other names too": lambda path: pd.DataFrame(COLUMNS).assign(**{"7": 0}).rename(columns={"7": 7}),
     "polars": lambda path: pl.DataFrame(COLUMNS),
     "arrow": lambda path: arrow.table(COLUMNS),
     "arrow, chunked": lambda path: arrow.concat_tables([arrow.table(COLUMNS)[:1], arrow.table(COLUMNS)[1:]]),
@@ -181,7 +181,7 @@ def test_a_function_of_one_parameter_with_fields_takes_the_whole_row(runtime: Ru
 
     for rows in (RECORDS, pd.DataFrame(COLUMNS), arrow.table(COLUMNS)):
         assert read.map_rows(rows) == EXPECTED == run.map_rows(pair, rows)
-    ready = [{"review": Review(text="a", stars=1)}, {"review": {"text": "a", "stars": 1}}]
+    ready: list[dict[str, object]] = [{"review": Review(text="a", stars=1)}, {"review": {"text": "a", "stars": 1}}]
     first, second = read.safe.map_rows(ready)  # a column of the parameter's name goes to it as it is
     assert first == Success("1: a")
     assert "review takes Review, and here is a dict; write Review.model_validate(...)" in str(second.failure())
@@ -260,7 +260,7 @@ def test_a_constant_is_for_a_parameter_by_name(runtime: Runtime) -> None:
 
 
 def test_rows_are_taken_as_there_is_room_for_them() -> None:
-    taken, most = 0, 0
+    taken = answered = most = 0
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal taken
@@ -274,7 +274,6 @@ def test_rows_are_taken_as_there_is_room_for_them() -> None:
         most = max(most, taken - answered)
         return "x"
 
-    answered = 0
     with Runtime(ScriptedEngine(answers=answer, max_num_seqs=2)):
         assert len(tag.map_rows(rows())) == 200
     assert most < 50

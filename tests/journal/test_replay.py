@@ -94,10 +94,10 @@ def test_equal_sampled_calls_keep_their_own_answers(path: Path) -> None:
 
 def test_rows_may_come_and_go(path: Path) -> None:
     with Runtime(Dice(), journal=path):
-        first = dict(zip("abcde", run(program, "abcde"), strict=True))
+        first = dict(zip("abcde", run(program, list("abcde")), strict=True))
     engine = Dice()
     with Runtime(engine, journal=path):
-        second = dict(zip("xaceb", run(program, "xaceb"), strict=True))
+        second = dict(zip("xaceb", run(program, list("xaceb")), strict=True))
     assert {word: second[word] for word in "aceb"} == {word: first[word] for word in "aceb"}
     assert len(engine.requests) == 4
 
@@ -364,10 +364,10 @@ def test_what_was_finished_is_kept_when_a_row_s_own_code_raises(path: Path) -> N
         return value
 
     with Runtime(Dice(), journal=path), pytest.raises(BatchError):
-        run(broken, "abc")
+        run(broken, list("abc"))
     engine = Dice()
     with Runtime(engine, journal=path):
-        run(number, "abc")
+        run(number, list("abc"))
     assert engine.requests == []
 
 

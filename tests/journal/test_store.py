@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 def filled(path: Path, words: str = "abc") -> Path:
     with Runtime(ScriptedEngine(answers=lambda request: "1"), journal=path):
-        length.map(words)
+        length.map(list(words))
     return path
 
 

@@ -198,7 +198,7 @@ def test_special_types_get_the_value_inside() -> None:
 def test_errors_are_the_row_s_own() -> None:
     with FakeEngine() as fake:
         fake.answer(age, 1, TimedOut(timeout=5), Refused(reason="no"), EngineFailed(reason="died"), Cancelled(), 2)
-        results = age.safe.map("abcdef")
+        results = age.safe.map(list("abcdef"))
         assert [results[0], results[-1]] == [Success(1), Success(2)]
         errors = [result.failure() for result in results[1:5]]
         assert [type(error) for error in errors] == [TimedOut, Refused, EngineFailed, Cancelled]
