@@ -437,10 +437,11 @@ def _keeping_what_is_shared(client: Any) -> Generator[None]:
 
 
 def _others_inside(client: Any) -> bool:
-    """Whether an engine runs in this process beside that of a client."""
+    """Whether an engine runs in this process beside that of a client: another client of its kind, not shut down."""
     gc.unfreeze()  # nothing that is frozen is found
     gc.collect()
-    return any(type(each) is type(client) and each is not client for each in gc.get_referrers(type(client)))
+    others = [each for each in gc.get_referrers(type(client)) if type(each) is type(client) and each is not client]
+    return any(getattr(getattr(each, "_finalizer", None), "alive", True) for each in others)
 
 
 def _runs_many(platform: Any) -> bool:
