@@ -29,7 +29,7 @@ from typefold.errors import NoRuntime
 from typefold.mailbox import CANCELLATIONS, Mailbox, Parked, RowCancelled, current_row
 from typefold.places import Batch, Place, here, name_of, running
 from typefold.runtime import Cancelled, PromptError
-from typefold.runtime.forks import Owner
+from typefold.runtime.forks import Owner, end_child
 from typefold.runtimes import AHEAD
 from typefold.selection import any_journaled, current
 from typefold.stopping import check_stopped, is_stopped
@@ -248,10 +248,10 @@ class AsyncRows(Generic[T]):
         self._places: WeakKeyDictionary[asyncio.Task[T], Place] = WeakKeyDictionary()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
-        self._thread.start()
         self._owner = Owner()
         self.active = self.failed = 0
         self._count = threading.Lock()
+        self._thread.start()
 
     def start(self, index: int, *args: Any) -> None:
         """Begin a row; it has a copy of the caller's context."""
@@ -304,6 +304,8 @@ class AsyncRows(Generic[T]):
         try:
             loop.run_forever()
         except BaseException as error:  # Ctrl-C or SystemExit raised in a row ends the loop, and so the whole run
+            if self._owner.elsewhere:
+                end_child(error)
             for future in self._futures.values():
                 if not future.done():
                     future.set_exception(error)

@@ -12,16 +12,18 @@ forked without Python's knowing.
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from operator import methodcaller
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 from weakref import WeakSet
 
-__all__ = ["Inherited", "OwnFuture", "Owner", "UsedAfterFork", "in_child", "lock", "tell_child"]
+__all__ = ["Inherited", "OwnFuture", "Owner", "UsedAfterFork", "end_child", "in_child", "lock", "tell_child"]
 
 T = TypeVar("T")
 
@@ -99,6 +101,20 @@ _told: WeakSet[Inherited] = WeakSet()
 def tell_child(thing: Inherited) -> None:
     """Have `forked` called in each child, for as long as the thing is there."""
     _told.add(thing)
+
+
+def end_child(error: BaseException) -> NoReturn:
+    """End a child whose only thread is one of typefold's, as `error`, which it raised there, ends a program."""
+    code = error.code if isinstance(error, SystemExit) else 1
+    if not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+    elif not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code or 0)
 
 
 def in_child(do: Callable[[], object]) -> None:

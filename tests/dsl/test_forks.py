@@ -247,6 +247,24 @@ def test_a_child_forked_in_a_row_is_not_told_of_the_batch(parent: Runtime) -> No
     assert run(row, ["a"]) == ["(True, 'UsedAfterFork') of the parent"]
 
 
+@pytest.mark.parametrize("status", [0, 7])
+def test_a_child_forked_in_an_async_row_ends_with_its_own_status_and_the_rows_go_on(
+    parent: Runtime, status: int
+) -> None:
+    async def row(text: str) -> str:
+        first = await echo_later(text)
+        if text != "b":
+            return first
+        if (child := os.fork()) == 0:
+            sys.exit(status)
+        return f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])} {await echo_later(text)}"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        said = run(row, ["a", "b", "c"])
+    assert said == ["of the parent", f"{status} of the parent", "of the parent"]
+
+
 def test_no_lock_that_another_thread_holds_is_waited_for_in_a_child(parent: Runtime) -> None:
     from typefold import eager, graph, selection
 
