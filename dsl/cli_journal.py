@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from typefold.commands.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -69,7 +71,7 @@ def info_command(
             table.add_column(name, justify="right")
         for each in summaries:
             table.add_row(
-                *map(_plain, (each.function, each.model)),
+                *map(printable, (each.function, each.model)),
                 *(f"{number:,}" for number in (each.calls, each.prompt_tokens, each.output_tokens)),
                 _day(each.last),
             )
@@ -113,7 +115,7 @@ def show_command(
 def export_command(
     file: _File,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to. By default: standard output.", show_default=False)
+        str | None, typer.Option("--output", "-o", help="Where to. By default: standard output.", show_default=False)
     ] = None,
     function: _Function = None,
     row: _Row = None,
@@ -121,16 +123,17 @@ def export_command(
 ) -> None:
     """Write requests as JSON lines, in the order in which they ended.
 
-    Each line has the fields of a `Record`: function, row, attempt, model, prompt, sampling, text, tokens, when.
+    Each line has the fields of a `Record`: function, row, attempt, model, prompt, sampling, text, tokens, when. An earlier
+    file is replaced when the new one is whole, which only its owner may read. The journal itself is never written to.
 
     Example: typefold journal export run.db --function judge -o judged.jsonl
     """
     count = 0
-    with _open(file) as journal, _writing(output) as write:
+    with _writing(file, output) as write, _open(file) as journal:
         for record in journal.records(function=function, row=row, model=model):
             write(record.as_json())
             count += 1
-    if output is not None:
+    if output is not None and output != "-":
         typer.echo(f"typefold: wrote {_count(count, 'request')} to {output}", err=True)
 
 
@@ -183,20 +186,28 @@ def _open(file: Path, *, writing: bool = False) -> Generator[Journal]:
 
 
 @contextmanager
-def _writing(output: Path | None) -> Generator[Callable[[str], object]]:
-    """Takes lines, to a file or to standard output."""
-    if output is None:
-        stream = typer.get_binary_stream(
-            "stdout"
-        )  # JSON is UTF-8 whatever the locale; and nothing is flushed line by line
-        yield lambda line: stream.write(f"{line}\n".encode())
-        stream.flush()
-        return
+def _writing(file: Path, output: str | None) -> Generator[Callable[[str], object]]:
+    """Takes lines, to a file that appears when it is whole, or to standard output."""
+    from typefold.commands.output import Output, check_apart, of_journal, written_to
+    from typefold.commands.target import CommandError
+
     try:
-        with output.open("w", encoding="utf-8") as file:
-            yield lambda line: file.write(f"{line}\n")
-    except OSError as error:
-        _fail(f"{output} can't be written: {error.strerror}", 2)
+        check_apart({"FILE": of_journal(file), "--output": written_to(output)})
+        if output is None or output == "-":
+            stream = typer.get_binary_stream(
+                "stdout"
+            )  # JSON is UTF-8 whatever the locale; and nothing is flushed line by line
+            yield lambda line: stream.write(f"{line}\n".encode())
+            stream.flush()
+            return
+        whole = Output(output, private=True)
+        try:
+            yield lambda line: whole.write(f"{line}\n".encode())
+            whole.finish()
+        finally:
+            whole.discard()
+    except CommandError as error:
+        _fail(str(error), 2)
 
 
 def _fail(reason: str, status: int) -> NoReturn:
@@ -213,7 +224,7 @@ def _console() -> Console:
 
 def _print(console: Console, text: str, style: str = "") -> None:
     """Print a text as it is: nothing in it is markup, and nothing in it moves the cursor."""
-    console.print(_plain(text), style=style, markup=False, emoji=False)
+    console.print(printable(text), style=style, markup=False, emoji=False)
 
 
 def _show(console: Console, record: Record, longest: int | None) -> None:
@@ -239,14 +250,6 @@ def _turn(console: Console, who: str, text: str, longest: int | None, style: str
         text = f"{text[:longest]} ... and {len(text) - longest:,} characters more"
     for line in text.split("\n"):
         _print(console, f"    {line}", style)
-
-
-def _plain(text: str) -> str:
-    """A text without characters that a terminal would obey, or that turn the direction of writing: as escapes."""
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape", "surrogatepass").decode()
-        for each in text
-    )
 
 
 def _count(number: int, what: str) -> str:

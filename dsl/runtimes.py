@@ -207,6 +207,11 @@ class Runtime:
         return self._recording is not None
 
     @property
+    def journal(self) -> Path | None:
+        """The journal's file, if one is kept."""
+        return None if self._recording is None else self._recording.path
+
+    @property
     def vocabulary(self) -> Vocabulary | None:
         """Facts about the model's tokens, for token bounds; `None` while it is not loaded."""
         return self._scheduler.engine.vocabulary if self._scheduler else None

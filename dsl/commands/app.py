@@ -50,8 +50,11 @@ def run_command(
     ] = None,
     column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
     limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
-    where: Annotated[str | None, typer.Option(help="Take only records of which this holds, as 'stars < 3'.")] = None,
+    where: Annotated[str | None, typer.Option(help="Take only records of which this holds, as 'stars < 3'; parameters have their types.")] = None,
     given: _Set = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Makes sampling repeat.")] = None,
     engine: _Engine = None,
 ) -> None:
@@ -59,38 +62,73 @@ def run_command(
 
     Columns go to the parameters of their names, and are read as the parameters' types. What the function returns is written
     behind the record, in the order of the input. A record that does not fit, or whose row fails, is kept aside with the
-    reason, and costs no other row anything.
+    reason, and costs no other row anything. Output and failures take the place of earlier files when the job is done; until
+    then they grow beside, as NAME.typefold-part.
 
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
     from typefold.commands.files import open_source
-    from typefold.commands.running import check_columns, condition, parquet_form, report, run_over, taken
+    from typefold.commands.output import Output, check_apart, of_journal, written_to
+    from typefold.commands.running import check_columns, parquet_form, report, run_over, taken
     from typefold.commands.target import CommandError, load
-    from typefold.commands.writing import Failures, check_apart, open_writer
+    from typefold.commands.where import Condition
+    from typefold.commands.writing import Failures, check_ending, open_writer
     from typefold.records.inputs import Inputs
     from typefold.selection import statistics
 
     with _explained(), ExitStack() as stack:
         failed = failures or _failures_of(source if output == "-" else output)
-        check_apart(source, output=output, failures=failed, journal=None if journal is None else str(journal))
-        target, records = load(function), open_source(source)
+        files = {
+            "--input": [0 if source == "-" else source],
+            "--output": written_to(output),
+            "--failures": written_to(failed),
+            "--journal": of_journal(journal),
+        }
+        check_apart(files)
+        if output == failed == "-":
+            raise CommandError("--failures and --output are both standard output; name a file for one")
+        check_ending(output)
+        records = open_source(source)
+        whole = None if output == "-" else Output(output)
+        if whole is not None:
+            stack.callback(whole.discard)
+        aside = stack.enter_context(Failures(failed))
+        target = load(function)
+        check_apart(files | _program_files())
         inputs = Inputs(target, _pairs(given), texts=records.texts)
         if records.columns is not None:
             check_columns(target, inputs, records.columns)
             if column in records.columns:
                 raise CommandError(taken(column))
-        holds = None if where is None else condition(where)
+        holds = None
+        if where is not None:
+            names = None if records.columns is None else [*records.columns, *(each.name for each in target.parameters)]
+            holds = Condition(where, names)
         convert, schema = parquet_form(target, records, column) if output.endswith(".parquet") else (None, None)
-        writer = open_writer(output, schema)
+        writer = open_writer(whole, schema)
         stack.callback(writer.discard)
         stack.enter_context(_runtime(model, engine, journal=journal, seed=seed))
-        aside = stack.enter_context(Failures(failed))
         before = statistics()[0].replayed
-        counts = run_over(
-            target, records, inputs, writer, aside, column=column, limit=limit, where=holds, convert=convert
-        )
-        writer.close()
-        report(counts, output, aside, replayed=statistics()[0].replayed - before)
+        try:
+            counts = run_over(
+                target,
+                records,
+                inputs,
+                writer,
+                aside,
+                column=column,
+                limit=limit,
+                where=holds,
+                convert=convert,
+                max_failures=max_failures,
+            )
+            aside.sync()
+            writer.finish()
+            removed = aside.finish()
+        finally:
+            if aside.unfinished is not None:
+                typer.echo(f"typefold: what failed until then is in {aside.unfinished}", err=True)
+        report(counts, output, aside, replayed=statistics()[0].replayed - before, removed=removed)
     if counts.failed:
         raise typer.Exit(1)
 
@@ -149,7 +187,7 @@ def wires_command(
     limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
     given: _Set = None,
     file: Annotated[
-        Path | None, typer.Option("--json", help="Where the figures go as JSON.", show_default=False)
+        str | None, typer.Option("--json", help="Where the figures go as JSON, or - for standard output.", show_default=False)
     ] = None,
     engine: _Engine = None,
 ) -> None:
@@ -163,17 +201,28 @@ def wires_command(
     from rich.console import Console
 
     from typefold.commands.files import open_source
+    from typefold.commands.output import Output, check_apart, written_to
     from typefold.commands.target import load
-    from typefold.commands.wires import check_file, labelled, try_wires, write
+    from typefold.commands.wires import labelled, try_wires, write
     from typefold.records.inputs import Inputs
     from typefold.selection import current
 
-    with _explained():
-        check_file(file)
+    with _explained(), ExitStack() as stack:
+        files = {"--labels": [0 if labels == "-" else labels], "--json": written_to(file)}
+        check_apart(files)
+        whole = None if file is None or file == "-" else Output(file)
+        if whole is not None:
+            stack.callback(whole.discard)
         target, records = load(function), open_source(labels)
+        check_apart(files | _program_files())
         rows = labelled(target, records, Inputs(target, _pairs(given), texts=records.texts), column=column, limit=limit)
         with _runtime(model, engine):
-            write(try_wires(target, rows, current()), Console(), file)
+            found = write(try_wires(target, rows, current()), Console(stderr=file == "-"))
+        if whole is not None:
+            whole.write(found)
+            whole.finish()
+        elif file == "-":
+            typer.echo(found)
 
 
 def doctor_command(
@@ -209,6 +258,15 @@ def _explained() -> Generator[None]:
     except (CommandError, JournalError, NoRuntime, PromptUsageError, UnsupportedType, ImportError) as error:
         typer.echo(f"typefold: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def _program_files() -> dict[str, list[str]]:
+    """The files of the program that has been imported: its modules, and the journal that it keeps."""
+    from typefold.commands.output import loaded_modules, of_journal
+    from typefold.selection import named
+
+    runtime = named()
+    return {"the program": loaded_modules(), "its journal": of_journal(runtime.journal if runtime else None)}
 
 
 @contextmanager

@@ -1,23 +1,41 @@
 """Records out of files: JSON lines, CSV, Parquet; `-` is standard input.
 
-Reading takes one record at a time. What is read is UTF-8, and a line that is not is one bad record.
+Reading takes one record at a time, of a limited size. What is wrong with a record costs that record, and says its line and
+column; what is wrong with the columns as a whole is said before any record is read.
 """
 
 from __future__ import annotations
 
-import csv
 import json
+import re
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from typefold.commands.target import CommandError
+from typefold.compiler.contained import first_line
 from typefold.records.inputs import BadRecord
 
-__all__ = ["GROUP", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source"]
+__all__ = ["GROUP", "LONGEST", "Read", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source"]
 
 GROUP = 1000  # rows of Parquet that are read or written together
+LONGEST = 1 << 26  # characters of a line of CSV, bytes of a line of JSON
+_DEEPEST = 200  # levels of a record of JSON: less than what any writer of JSON gives up at
+_BUFFER = 1 << 20
+
+
+class Read(NamedTuple):
+    """A record as it was read.
+
+    Attributes:
+        line: The line of the file in which it begins, from 1; none in Parquet, which has no lines.
+        record: The record, or what is wrong with it.
+    """
+
+    line: int | None
+    record: dict[str, Any] | BadRecord
 
 
 class Source:
@@ -32,7 +50,7 @@ class Source:
 
     def __init__(
         self,
-        records: Iterator[dict[str, Any] | BadRecord],
+        records: Iterator[Read],
         *,
         columns: list[str] | None = None,
         texts: bool = False,
@@ -45,7 +63,7 @@ class Source:
         self.total = total
         self._records = records
 
-    def __iter__(self) -> Iterator[dict[str, Any] | BadRecord]:
+    def __iter__(self) -> Iterator[Read]:
         return self._records
 
     def arrow_schema(self) -> Any:
@@ -68,61 +86,35 @@ def open_source(path: str) -> Source:
     """The records of a file, by the ending of its name.
 
     Raises:
-        CommandError: There is no such file, or it is of no known kind.
+        CommandError: There is no such file, it is of no known kind, or its columns can't be told apart.
     """
+    from typefold.commands.csv_records import csv_source
+
     if path == "-":
         return Source(_json_lines(sys.stdin.buffer))
     if not Path(path).is_file():
         raise CommandError(f"there is no file {path}")
-    match ending_of(path):
-        case ".jsonl" | ".ndjson":
-            with open(path, "rb") as file:
-                total = sum(line.strip() != b"" for line in file)
-            return Source(_json_lines(open(path, "rb")), total=total)  # read to its end
-        case ".csv":
-            return _csv(path)
-        case ".parquet":
-            return _parquet(path)
-        case ending:
-            raise CommandError(
-                f"{path}: records are read from .jsonl, .csv and .parquet, not {ending or 'such a file'}"
-            )
+    try:
+        match ending_of(path):
+            case ".jsonl" | ".ndjson":
+                with open(path, "rb") as file:
+                    total = sum(line is None or line.strip() != b"" for _, line in _lines(file))
+                return Source(_json_lines(open(path, "rb")), total=total)  # read to its end
+            case ".csv":
+                return csv_source(path)
+            case ".parquet":
+                return _parquet(path)
+            case ending:
+                raise CommandError(
+                    f"{path}: records are read from .jsonl, .csv and .parquet, not {ending or 'such a file'}"
+                )
+    except OSError as error:
+        raise CommandError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def ending_of(path: str) -> str:
     """The ending of a file's name, which says what kind of file it is."""
     return Path(path).suffix.lower()
-
-
-def _json_lines(file: BinaryIO) -> Generator[dict[str, Any] | BadRecord]:
-    with file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except UnicodeDecodeError as error:
-                yield BadRecord(f"line {number} is not UTF-8: {error}")
-                continue
-            except (ValueError, RecursionError) as error:
-                yield BadRecord(f"line {number} is no JSON: {error}")
-                continue
-            yield record if isinstance(record, dict) else BadRecord(f"line {number} is no JSON object")
-
-
-def _csv(path: str) -> Source:
-    # A byte that is not UTF-8 becomes a lone surrogate: so it is found in its record, and ends no reading ahead.
-    file = open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")  # noqa: SIM115  # read to its end
-    reader = csv.DictReader(file, strict=True)
-    try:
-        columns = list(reader.fieldnames or [])
-    except csv.Error as error:
-        file.close()
-        raise CommandError(f"{path}: its first line is no CSV: {error}") from error
-    if not is_text(columns):
-        file.close()
-        raise CommandError(f"{path}: its first line, which names the columns, is not UTF-8")
-    return Source(_csv_records(reader), columns=columns, texts=True)
 
 
 def is_text(values: Iterable[str | None]) -> bool:
@@ -134,39 +126,149 @@ def is_text(values: Iterable[str | None]) -> bool:
     return True
 
 
-def _csv_records(reader: csv.DictReader[str]) -> Generator[dict[str, Any] | BadRecord]:
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRecord(f"line {reader.line_num} is no CSV: {error}")
+def _lines(file: BinaryIO) -> Generator[tuple[int, bytes | None]]:
+    """The lines, numbered; none for one that is too long, of which no more than that is held."""
+    number = 0
+    while line := file.readline(LONGEST + 1):
+        number += 1
+        if len(line) <= LONGEST:
+            yield number, line
             continue
-        if None in record:
-            yield BadRecord(f"line {reader.line_num} has more values than there are columns")
-            continue
-        if not is_text(record.values()):
-            yield BadRecord(f"line {reader.line_num} is not UTF-8")
-            continue
-        yield {name: value for name, value in record.items() if value is not None}
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_BUFFER)
+        yield number, None
+
+
+def _json_lines(file: BinaryIO) -> Generator[Read]:
+    with file:
+        for number, line in _lines(file):
+            if line is None:
+                yield Read(number, BadRecord(f"line {number} is longer than {LONGEST:,} bytes"))
+            elif line.strip():
+                yield Read(number, _json_record(number, line))
+
+
+class _Twice(Exception):
+    """An object names something twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _Twice
+    return made
+
+
+def _json_record(number: int, line: bytes) -> dict[str, Any] | BadRecord:
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        record: object = json.loads(text, object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        return BadRecord(f"line {number} is not UTF-8: {error}")
+    except json.JSONDecodeError as error:
+        return BadRecord(f"line {number} is no JSON: {error.msg} at column {error.colno}")
+    except _Twice:
+        name, column = _second(line.decode("utf-8", "replace"))
+        return BadRecord(f"line {number}, column {column}: the object names {name} a second time")
+    except RecursionError:
+        return BadRecord(f"line {number} is no JSON: it is nested too deep")
+    except ValueError as error:  # a whole number of thousands of digits
+        return BadRecord(f"line {number} is no JSON: {error}")
+    if not isinstance(record, dict):
+        return BadRecord(f"line {number} is no JSON object")
+    if (column := _beyond(text)) is not None:
+        return BadRecord(f"line {number}, column {column}: it is nested more than {_DEEPEST} levels deep")
+    return record
+
+
+_PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}:,]')
+
+
+def _second(text: str) -> tuple[str, int]:
+    """The first name that an object of a text of JSON has a second time, as it is written, and its column."""
+    around: list[set[str]] = []
+    before = 0, ""
+    for found in _PARTS.finditer(text):
+        part = found[0]
+        if part in "{[":
+            around.append(set())
+        elif part in "]}":
+            around.pop()
+        elif part == ":":
+            start, name = before
+            if json.loads(name) in around[-1]:
+                return name, start + 1
+            around[-1].add(json.loads(name))
+        before = found.start(), part
+    raise AssertionError(text)  # it is asked for only where there is one
+
+
+def _beyond(text: str) -> int | None:
+    """The column in which a text of JSON is nested deeper than it may be, if it is."""
+    if text.count("{") + text.count("[") <= _DEEPEST:
+        return None
+    depth = 0
+    for found in _PARTS.finditer(text):
+        depth += (found[0] in "{[") - (found[0] in "]}")
+        if depth > _DEEPEST:
+            return found.start() + 1
+    return None
 
 
 def _parquet(path: str) -> Source:
     parquet = needed_pyarrow("pyarrow.parquet")
     try:
-        file = parquet.ParquetFile(path)
+        # Without a buffer a column of a row group, which may be the whole file, is read at once.
+        file = parquet.ParquetFile(path, buffer_size=_BUFFER)
+        schema = file.schema_arrow
     except Exception as error:
         raise CommandError(f"{path} can't be read as Parquet: {error}") from error
+    if twice := _named_twice(schema, list(schema.names), "column"):
+        file.close()
+        raise CommandError(f"{path}: {twice}; rename one")
+    return Source(_parquet_records(path, file), columns=list(schema.names), total=file.metadata.num_rows, schema=schema)
 
-    def records() -> Iterator[dict[str, Any] | BadRecord]:
-        with file:
-            for batch in file.iter_batches(batch_size=GROUP):
-                yield from batch.to_pylist()
 
-    return Source(
-        records(), columns=list(file.schema_arrow.names), total=int(file.metadata.num_rows), schema=file.schema_arrow
-    )
+def _named_twice(fields: Iterable[Any], names: Sequence[str], what: str) -> str | None:
+    """What to say of columns, or of fields of structs in them, of which two have one name; nothing if none have."""
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        return f"{what} {names.index(name) + 1} and a later one are both named {name}"
+    for field in fields:
+        kind = field.type
+        parts = [kind.field(index) for index in range(kind.num_fields)]
+        if twice := _named_twice(parts, [part.name for part in parts], f"in {field.name}, field"):
+            return twice
+    return None
+
+
+def _parquet_records(path: str, file: Any) -> Generator[Read]:
+    done = 0
+    with file:
+        batches = file.iter_batches(batch_size=GROUP)
+        while True:
+            try:
+                batch = next(batches, None)
+            except Exception as error:
+                raise CommandError(f"{path} is damaged behind row {done:,}: {first_line(error)}") from error
+            if batch is None:
+                return
+            try:
+                yield from (Read(None, record) for record in batch.to_pylist())
+            except Exception:  # a value that Python has none for
+                yield from (Read(None, _row(batch, index)) for index in range(batch.num_rows))
+            done += batch.num_rows
+
+
+def _row(batch: Any, index: int) -> dict[str, Any] | BadRecord:
+    """A row of a batch in which some can't be read."""
+    record: dict[str, Any] = {}
+    for place, name in enumerate(batch.schema.names):
+        try:
+            record[name] = batch.column(place)[index].as_py()
+        except Exception as error:
+            return BadRecord(f"column {place + 1} ({name}): its value is none in Python: {first_line(error)}")
+    return record
 
 
 def needed_pyarrow(name: str = "pyarrow") -> Any:

@@ -1,13 +1,15 @@
 """`typefold run`: a function over the records of a file, results in the order of the input.
 
-A record that does not fit the function is kept aside and never asked about; one whose row fails is kept aside too. A
-result that is there before its turn waits in memory, for as long as an older row runs.
+A record that does not fit the function is kept aside and never asked about; one whose row fails is kept aside too. A row has
+the number of its record in the input, from 0, wherever it is spoken of. A result that is there before its turn waits, on the
+disk where many do, so memory is bounded by the rows in flight.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,15 +19,22 @@ from pydantic import TypeAdapter
 from returns.result import Result, Success
 
 from typefold.arrow import message_of
+from typefold.columns import Unfit
 from typefold.commands.files import Source, needed_pyarrow
+from typefold.commands.printable import printable
 from typefold.commands.target import CommandError
+from typefold.commands.waiting import Waiting
+from typefold.commands.where import Condition
 from typefold.commands.writing import Failures, Writer
 from typefold.progress import Progress
 from typefold.records.calling import arrow_form, streamed
 from typefold.records.inputs import BadRecord, Inputs
 from typefold.records.target import Target
+from typefold.runtime import PromptError
 
-__all__ = ["Counts", "check_columns", "condition", "parquet_form", "report", "run_over", "taken"]
+__all__ = ["Counts", "check_columns", "parquet_form", "report", "run_over", "taken"]
+
+_SHOWN = 3  # failures of a function's own that are shown in full
 
 
 @dataclass
@@ -45,9 +54,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class _Row:
-    """A record that fits."""
+    """A record that fits.
 
-    number: int
+    Attributes:
+        line: The line of the file in which it begins, if files of its kind have lines.
+    """
+
+    line: int | None
     record: Mapping[str, Any]
     arguments: Mapping[str, Any]
 
@@ -61,8 +74,9 @@ def run_over(
     *,
     column: str,
     limit: int | None = None,
-    where: Callable[[Mapping[str, Any]], bool] | None = None,
+    where: Condition | None = None,
     convert: Callable[[Any], Any] | None = None,
+    max_failures: int | None = None,
 ) -> Counts:
     """Run a function over records and write what it gives.
 
@@ -76,60 +90,138 @@ def run_over(
         limit: How many records are taken at most.
         where: Which records are taken.
         convert: Makes of a result what is written; by default what pydantic makes of it for JSON.
+        max_failures: How many may fail before the job is ended; any number unless given.
+
+    Raises:
+        CommandError: More failed, the condition failed for every record, or nothing can be written any more.
     """
-    counts = Counts()
-    as_written = convert or _json_form(target.returns)
-    written: dict[int, Callable[[], None]] = {}  # by record, until its turn comes
-    begun: dict[int, _Row] = {}  # by the index that `run` knows the row by
-    indices, turn = itertools.count(), 0
-
-    def ended(number: int, write: Callable[[], None]) -> None:
-        nonlocal turn
-        written[number] = write
-        while (due := written.pop(turn, None)) is not None:
-            turn += 1
-            due()
-
-    def failed(number: int, record: object, error: Exception) -> None:
-        counts.failed += 1
-        failures.write({"row": number, "error": type(error).__name__, "message": message_of(error), "record": record})
-
-    def rows() -> Iterator[_Row]:
-        for number, record in enumerate(itertools.islice(source, limit)):
-            if isinstance(record, BadRecord):
-                ended(number, _later(failed, number, None, record))
-                continue
-            try:
-                if where is not None and not where(record):
-                    counts.skipped += 1
-                    ended(number, _nothing)
-                    continue
-                if column in record:
-                    raise BadRecord(taken(column))
-                row = _Row(number, record, inputs.arguments(record))
-            except (BadRecord, CommandError) as error:
-                ended(number, _later(failed, number, record, error))
-                continue
-            begun[next(indices)] = row
-            yield row
-
-    def write(row: _Row, result: Result[Any, Exception]) -> None:
-        if isinstance(result, Success):
-            try:
-                writer.write({**row.record, column: as_written(result.unwrap())})
-                counts.done += 1
-            except (ValueError, TypeError, OverflowError) as error:  # a value that the file has no form for
-                failed(row.number, dict(row.record), error)
-        else:
-            failed(row.number, dict(row.record), result.failure())
-
+    job = _Job(inputs, writer, failures, column, where, convert or _json_form(target.returns), max_failures)
     total = source.total if limit is None or source.total is None else min(limit, source.total)
-    with Progress(total) as progress, closing(streamed(target, rows())) as results:
-        for index, result in results:
-            row = begun.pop(index)
-            progress.row(failed=not isinstance(result, Success))
-            ended(row.number, _later(write, row, result))
-    return counts
+    with Progress(total) as progress, job.waiting, closing(streamed(target, job.rows(source, limit))) as results:
+        try:
+            for index, result in results:
+                progress.row(failed=job.ended(index, result))
+            if where is not None:
+                where.check_used()
+        except BaseException:
+            job.give_up()
+            raise
+    return job.counts
+
+
+class _Job:
+    """The records of one job, as they are taken and as they end."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        writer: Writer,
+        failures: Failures,
+        column: str,
+        where: Condition | None,
+        convert: Callable[[Any], Any],
+        max_failures: int | None,
+    ) -> None:
+        self.counts = Counts()
+        self.waiting: Waiting[tuple[bool, Any] | None] = Waiting()  # whether it has a result, and what is written of it
+        self._inputs = inputs
+        self._writer = writer
+        self._failures = failures
+        self._column = column
+        self._where = where
+        self._convert = convert
+        self._most = max_failures
+        self._begun: dict[int, _Row] = {}
+        self._aside: dict[int, bool] = {}  # of records that are no rows, whether they failed
+        self._shown: set[tuple[str, int | None]] = set()
+
+    def rows(self, source: Source, limit: int | None) -> Iterator[_Row | Unfit]:
+        """The records that fit; in the place of each other one, what `run` hands back at once."""
+        for number, (line, record) in enumerate(itertools.islice(source, limit)):
+            row = self._taken(number, line, record)
+            if row is None:
+                yield Unfit("")
+            else:
+                self._begun[number] = row
+                yield row
+
+    def ended(self, number: int, result: Result[Any, Exception]) -> bool:
+        """A record has ended; whether it failed."""
+        row = self._begun.pop(number, None)
+        if row is None:
+            return self._aside.pop(number)
+        if not isinstance(result, Success):
+            self._failed(number, row.line, row.record, result.failure())
+            return True
+        try:
+            encoded = self._writer.encode({**row.record, self._column: self._convert(result.unwrap())})
+        except Exception as error:  # a value that the file has no form for
+            self._failed(number, row.line, row.record, error, own=False)
+            return True
+        self.counts.done += 1
+        self._put(number, (True, encoded))
+        return False
+
+    def give_up(self) -> None:
+        """Write the failures down that still wait for their turn."""
+        for item in self.waiting.rest():
+            if item is not None and not item[0]:
+                self._failures.write(item[1])
+
+    def _taken(self, number: int, line: int | None, record: dict[str, Any] | BadRecord) -> _Row | None:
+        try:
+            if isinstance(record, BadRecord):
+                raise record
+            arguments, wrong = self._inputs.read(record)
+            wanted = self._where is None or self._where.holds(self._inputs.seen(record, arguments))
+            if wanted and self._column in record:
+                raise BadRecord(taken(self._column))
+            if wanted and wrong:
+                raise BadRecord("; ".join(wrong))
+        except Exception as error:  # a validator of the user's may raise what it likes
+            self._aside[number] = True
+            self._failed(number, line, None if isinstance(record, BadRecord) else record, error)
+            return None
+        if wanted:
+            return _Row(line, record, arguments)
+        self.counts.skipped += 1
+        self._aside[number] = False
+        self._put(number, None)
+        return None
+
+    def _failed(
+        self, number: int, line: int | None, record: object, error: Exception, *, own: bool = True
+    ) -> None:
+        self.counts.failed += 1
+        failed = {"row": number, "line": line, "error": type(error).__name__, "message": message_of(error)}
+        if own and not isinstance(error, PromptError | BadRecord):  # the function's own error
+            failed["traceback"] = trace = _traceback(error)
+            self._show(f"row {number}" + ("" if line is None else f" (line {line})"), error, trace)
+        self._put(number, (False, self._failures.encode({**failed, "record": record})))
+        if self._most is not None and self.counts.failed > self._most:
+            raise CommandError(f"{self.counts.failed:,} rows failed, more than --max-failures {self._most:,} allows; the job was ended")
+
+    def _show(self, where: str, error: Exception, trace: str) -> None:
+        """Print an error of the function's own, the first of those that come from one place."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
+        if place not in self._shown and len(self._shown) < _SHOWN:
+            self._shown.add(place)
+            print(f"typefold: {where} failed:\n{printable(trace)}", file=sys.stderr)
+
+    def _put(self, number: int, item: tuple[bool, Any] | None) -> None:
+        for each in self.waiting.due(number, item):
+            if each is not None:
+                has_result, written = each
+                (self._writer if has_result else self._failures).write(written)
+
+
+def _traceback(error: Exception) -> str:
+    """An error with where it was raised, from the function's own code on."""
+    frames = error.__traceback__
+    while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith("typefold."):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__)).rstrip()
 
 
 def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> None:
@@ -150,29 +242,6 @@ def taken(column: str) -> str:
     return f"the input has a column {column} already, which the result would replace; give the result another: --column"
 
 
-def condition(expression: str) -> Callable[[Mapping[str, Any]], bool]:
-    """A condition on records, written as Jinja writes expressions: `score > 3 and "refund" in text`.
-
-    Raises:
-        CommandError: It is no expression.
-    """
-    from jinja2 import TemplateError
-    from jinja2.sandbox import SandboxedEnvironment
-
-    try:
-        compiled = SandboxedEnvironment().compile_expression(expression)
-    except TemplateError as error:
-        raise CommandError(f"--where {expression!r}: {error}") from None
-
-    def holds(record: Mapping[str, Any]) -> bool:
-        try:
-            return bool(compiled(**record))
-        except Exception as error:
-            raise CommandError(f"--where {expression!r}: {error}") from error
-
-    return holds
-
-
 def _json_form(hint: Any) -> Callable[[Any], Any]:
     """What pydantic makes of values of a type for JSON."""
     try:
@@ -186,23 +255,26 @@ def _json_form(hint: Any) -> Callable[[Any], Any]:
     return form
 
 
-def _later(function: Callable[..., None], *arguments: Any) -> Callable[[], None]:
-    return lambda: function(*arguments)
+def report(counts: Counts, output: str, failures: Failures, *, replayed: int, removed: bool) -> None:
+    """Say on standard error what became of the records, and how many requests a journal answered.
 
-
-def _nothing() -> None:
-    pass
-
-
-def report(counts: Counts, output: str, failures: Failures, *, replayed: int) -> None:
-    """Say on standard error what became of the records, and how many requests a journal answered."""
+    Args:
+        counts: What became of them.
+        output: Where results are.
+        failures: Where failures are.
+        replayed: How many requests a journal answered.
+        removed: Whether the failures of an earlier run were removed, there being none now.
+    """
     words = [f"{counts.done:,} results in {'standard output' if output == '-' else output}"]
     if replayed:
         words.append(f"{replayed:,} {'answer' if replayed == 1 else 'answers'} from the journal")
     if counts.skipped:
         words.append(f"{counts.skipped:,} left out")
     if counts.failed:
-        words.append(f"{counts.failed:,} failed, with reasons in {failures.path}")
+        where = "standard output" if failures.path == "-" else failures.path
+        words.append(f"{counts.failed:,} failed, with reasons in {where}")
+    if removed:
+        words.append(f"none failed, so {failures.path} of an earlier run was removed")
     print("typefold: " + ", ".join(words), file=sys.stderr)
 
 

@@ -9,7 +9,6 @@ import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,7 +27,7 @@ from typefold.records.target import Target
 from typefold.runtimes import Runtime
 from typefold.wires import Trial, advice, compare
 
-__all__ = ["Labelled", "check_file", "labelled", "try_wires", "write"]
+__all__ = ["Labelled", "labelled", "try_wires", "write"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def labelled(
             f"{target.name}: pydantic can't read labels as its return type: {first_line(error)}"
         ) from error
     rows: list[Labelled] = []
-    for number, record in enumerate(itertools.islice(source, limit), 1):
+    for number, (line, record) in enumerate(itertools.islice(source, limit)):
+        where = f"row {number} of the labels" + ("" if line is None else f" (line {line})")
         try:
             if isinstance(record, BadRecord):
                 raise record
@@ -70,11 +70,11 @@ def labelled(
             rest = {name: value for name, value in record.items() if name != column}
             rows.append(Labelled(inputs.arguments(rest), _label(labels, record[column], texts=source.texts)))
         except BadRecord as error:
-            raise CommandError(f"row {number} of the labels: {error}") from None
+            raise CommandError(f"{where}: {error}") from None
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
             raise CommandError(
-                f"row {number} of the labels: its {column} is no value that {target.name} can give: {problem}"
+                f"{where}: its {column} is no value that {target.name} can give: {problem}"
             ) from None
     if not rows:
         raise CommandError("there are no rows with labels")
@@ -91,18 +91,6 @@ def _label(adapter: TypeAdapter[Any], value: Any, *, texts: bool) -> Any:
         return adapter.validate_json(to_json(value))
     except PydanticSerializationError as error:  # bytes of a Parquet file that are no text, say
         raise BadRecord(f"its label has no form in JSON: {error}") from None
-
-
-def check_file(file: Path | None) -> None:
-    """See that the figures can be written, before there are any.
-
-    Raises:
-        CommandError: They can't.
-    """
-    if file is not None and (file.is_dir() or not file.parent.is_dir()):
-        raise CommandError(
-            f"{file} can't be written: it is a folder, or there is no folder {file.parent}; name another"
-        )
 
 
 def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Trial]:
@@ -130,8 +118,8 @@ def _is_right(row: Labelled, value: Any) -> bool:
     return bool(value == row.expected)
 
 
-def write(trials: list[Trial], console: Console, file: Path | None = None) -> None:
-    """Print the table and what to do; write the figures and each row's mark to a file if there is one."""
+def write(trials: list[Trial], console: Console) -> bytes:
+    """Print the table and what to do; return the figures and each row's mark as JSON."""
     lines = [each.line() for each in trials]
     table = Table(
         *lines[0], title=f"{len(trials[0].marks):,} rows, each in every wire; shares with their 95% intervals"
@@ -146,9 +134,8 @@ def write(trials: list[Trial], console: Console, file: Path | None = None) -> No
             )
             console.print(problem, markup=False, highlight=False)
     console.print(advice(trials), markup=False, highlight=False)
-    if file is not None:
-        found = [
-            line | {"marks": [each.marks[row] for row in sorted(each.marks)]}
-            for line, each in zip(lines, trials, strict=True)
-        ]
-        file.write_text(json.dumps({"wires": found, "advice": advice(trials)}, indent=1), encoding="utf-8")
+    found = [
+        line | {"marks": [each.marks[row] for row in sorted(each.marks)]}
+        for line, each in zip(lines, trials, strict=True)
+    ]
+    return json.dumps({"wires": found, "advice": advice(trials)}, indent=1).encode()

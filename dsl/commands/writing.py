@@ -1,185 +1,225 @@
 """Records into files: JSON lines, Parquet; `-` is standard output. And the file of rows that failed.
 
-Writing goes to a file beside the one that was named, which takes its place at the end: so nobody reads half a result, and an
-earlier one stays until there is a new one. JSON is such as any reader takes: a number that it has no form for is null.
+A record is encoded when its row has ended and written when its turn comes, so what can't be written costs its own row. JSON
+is such as any reader takes: a number that it has no form for is null.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from pathlib import Path
-from typing import Any, Protocol, Self, TextIO
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Protocol, Self
+
+import typer
 
 from typefold.commands.files import GROUP, ending_of, is_text, needed_pyarrow
+from typefold.commands.output import Output, check_target
 from typefold.commands.target import CommandError
-from typefold.runtime.private import private
 
-__all__ = ["Failures", "Writer", "check_apart", "open_writer"]
+__all__ = ["Failures", "Writer", "check_ending", "json_line", "open_writer"]
 
 
 class Writer(Protocol):
     """Where records go."""
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Add a record."""
+    def encode(self, record: Mapping[str, Any]) -> Any:
+        """Return what is written of a record.
+
+        Raises:
+            Exception: The file has no form for it.
+        """
         ...
 
-    def close(self) -> None:
-        """All records are there: let them be seen under the file's name."""
+    def write(self, encoded: Any) -> None:
+        """Add a record, encoded.
+
+        Raises:
+            CommandError: It can't be written; the disk is full, say.
+        """
+        ...
+
+    def finish(self) -> None:
+        """All records are there: let the file be seen under its name.
+
+        Raises:
+            CommandError: It can't be; an earlier file is still there.
+        """
         ...
 
     def discard(self) -> None:
-        """Leave nothing behind of a file that was not closed."""
+        """Let go of a file that is not to be finished."""
         ...
 
 
-def check_apart(source: str, **others: str | None) -> None:
-    """See that no file is written to that is read, and none for two things.
-
-    Args:
-        source: The file that is read; `-` for standard input.
-        **others: Files that are written, by the options that name them.
+def check_ending(path: str) -> None:
+    """See that files of a kind are written.
 
     Raises:
-        CommandError: Two of them are one file.
+        CommandError: They are not.
     """
-    seen: list[tuple[str, str]] = []
-    for option, path in (("input", source), *others.items()):
-        if path is None or path == "-":
-            continue
-        for earlier, other in seen:
-            if _is_same(path, other):
-                raise CommandError(f"--{option} and --{earlier} are one file, {path}; name another")
-        seen.append((option, path))
+    if path != "-" and (ending := ending_of(path)) not in (".jsonl", ".ndjson", ".parquet"):
+        raise CommandError(f"{path}: results are written to .jsonl and .parquet, not {ending or 'such a file'}")
 
 
-def open_writer(path: str, schema: Any = None) -> Writer:
-    """A file for records, by the ending of its name.
+def open_writer(output: Output | None, schema: Any = None) -> Writer:
+    """A writer of records into a file, by the ending of its name.
 
     Args:
-        path: The file.
+        output: The file; none for standard output.
         schema: The `pyarrow.Schema` of a Parquet file.
-
-    Raises:
-        CommandError: Files of that kind are not written, or the folder can't be written to.
     """
-    try:
-        match ending_of(path):
-            case "" if path == "-":
-                return _Lines(sys.stdout, None)
-            case ".jsonl" | ".ndjson":
-                return _Lines(open(_part(path), "w", encoding="utf-8"), path)  # closed by `close`
-            case ".parquet":
-                return _ParquetWriter(path, schema)
-            case ending:
-                raise CommandError(f"{path}: results are written to .jsonl and .parquet, not {ending or 'such a file'}")
-    except OSError as error:
-        raise CommandError(f"{path} can't be written: {error.strerror or error}") from error
+    if output is not None and ending_of(output.path) == ".parquet":
+        return _ParquetWriter(output, schema)
+    return _Lines(output)
 
 
 class _Lines:
     """JSON, a record a line."""
 
-    def __init__(self, file: TextIO, path: str | None) -> None:
-        self._file = file
-        self._path = path
+    def __init__(self, output: Output | None) -> None:
+        self._output = output
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        self._file.write(_json_line(record))
-        if self._path is None:
-            self._file.flush()
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        return json_line(record)
 
-    def close(self) -> None:
-        if self._path is not None:
-            self._file.close()
-            os.replace(_part(self._path), self._path)
+    def write(self, encoded: bytes) -> None:
+        _put(self._output, encoded)
+
+    def finish(self) -> None:
+        if self._output is not None:
+            self._output.finish()
 
     def discard(self) -> None:
-        if self._path is not None:
-            with suppress(OSError):  # a full disk, on which nothing can be flushed
-                self._file.close()
-            Path(_part(self._path)).unlink(missing_ok=True)
+        if self._output is not None:
+            self._output.discard()
 
 
-def _json_line(record: Mapping[str, Any]) -> str:
+def _put(output: Output | None, line: bytes) -> None:
+    if output is not None:
+        output.write(line)
+        return
+    stream = typer.get_binary_stream("stdout")  # UTF-8 whatever the locale
+    stream.write(line)
+    stream.flush()
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
     """A record as a line that every reader of JSON and of UTF-8 takes."""
     try:
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError:
         plain = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)  # NaN and the infinities
         text = json.dumps(plain, ensure_ascii=False)
-    return (text if is_text([text]) else json.dumps(json.loads(text))) + "\n"
+    return (text if is_text([text]) else json.dumps(json.loads(text))).encode() + b"\n"
 
 
 class _ParquetWriter:
     """Parquet, some rows at a time."""
 
-    def __init__(self, path: str, schema: Any) -> None:
+    def __init__(self, output: Output, schema: Any) -> None:
         self._arrow = needed_pyarrow("pyarrow")
-        self._path = path
+        self._output = output
         self._schema = schema
         self._rows: list[Mapping[str, Any]] = []
-        self._file = needed_pyarrow("pyarrow.parquet").ParquetWriter(_part(path), schema)
+        self._file = needed_pyarrow("pyarrow.parquet").ParquetWriter(output.file, schema)
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        self._rows.append(record)
+    def encode(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._arrow.RecordBatch.from_pylist([record], schema=self._schema)  # raises what the row is to be told
+        return record
+
+    def write(self, encoded: Mapping[str, Any]) -> None:
+        self._rows.append(encoded)
         if len(self._rows) >= GROUP:
-            self._flush()
+            self._attempt(self._flush)
 
-    def close(self) -> None:
-        self._flush()
-        self._file.close()
-        os.replace(_part(self._path), self._path)
+    def finish(self) -> None:
+        self._attempt(self._flush)
+        self._attempt(self._file.close)
+        self._output.finish()
 
     def discard(self) -> None:
-        with suppress(OSError):
+        with suppress(Exception):  # a full disk
             self._file.close()
-        Path(_part(self._path)).unlink(missing_ok=True)
+        self._file.is_open = False  # else it would try once more when it is collected
+        self._output.discard()
 
     def _flush(self) -> None:
         if self._rows:
             self._file.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
             self._rows = []
 
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except OSError as error:
+            raise self._output.problem(error) from error
+
 
 class Failures:
-    """The file of rows that failed, made when there is one."""
+    """The file of rows that failed: beside its place while the job runs, in its place when the job is done.
+
+    Where no row failed there is none in the end, and one of an earlier run is removed then.
+
+    Args:
+        path: The file, or `-` for standard output.
+
+    Raises:
+        CommandError: It can't be written.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.count = 0
-        self._open = ExitStack()
-        self._file: TextIO | None = None
+        self._output = None if path == "-" else Output(path, private=True)
 
     def __enter__(self) -> Self:
-        try:
-            Path(self.path).unlink(missing_ok=True)
-        except OSError as error:
-            raise CommandError(f"{self.path} can't be written: {error.strerror or error}") from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        if self._output is None:
+            return
+        if self.count:  # of a job that did not end; a finished one has nothing left here
+            self._output.leave()
+        else:
+            self._output.discard()
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Add a row; it is there at once, so that a long job can be looked at."""
-        if self._file is None:
-            self._file = self._open.enter_context(open(self.path, "w", encoding="utf-8", opener=private))  # noqa: SIM115  # closed by the stack
+    @property
+    def unfinished(self) -> str | None:
+        """Where the rows are that have failed so far; none before there is one."""
+        return self._output.part if self.count and self._output is not None and not self._output.file.closed else None
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        """A failed row as a line; one that JSON can't hold goes without its record."""
+        try:
+            return json_line(record)
+        except Exception:  # too deep, a cycle, an object of the user's
+            message = f"{record['message']} (the record can't be written as JSON)"
+            return json_line({**record, "message": message, "record": None})
+
+    def write(self, line: bytes) -> None:
+        """Add a row; it can be read beside at once, so that a long job can be looked at."""
         self.count += 1
-        self._file.write(_json_line(record))
-        self._file.flush()
+        _put(self._output, line)
+        if self._output is not None:
+            self._output.flush()
 
+    def sync(self) -> None:
+        """Have all of it on the disk, so that nothing is left to fail in `finish`."""
+        if self._output is not None:
+            self._output.sync()
 
-def _part(path: str) -> str:
-    return f"{path}.part"
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)  # links too
-    except OSError:  # one of them is not there yet
-        return Path(one).resolve() == Path(other).resolve()
+    def finish(self) -> bool:
+        """Put the file in its place; whether one of an earlier run was removed instead, since no row has failed."""
+        if self._output is None:
+            return False
+        if self.count:
+            self._output.finish()
+            return False
+        self._output.discard()
+        check_target(self.path)
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.realpath(self.path))
+            return True
+        return False

@@ -7,6 +7,7 @@ where no column has the parameter's name. Columns that no parameter asks for are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -61,6 +62,13 @@ class Inputs:
         Raises:
             BadRecord: A value does not fit its parameter, or is missing.
         """
+        arguments, wrong = self.read(record)
+        if wrong:
+            raise BadRecord("; ".join(wrong))
+        return arguments
+
+    def read(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """The arguments in a record, as far as they fit, and what is wrong with the others."""
         whole = self._whole(list(record))
         given = record if whole is None else {whole.name: dict(record)}
         arguments, wrong = dict(self._constants), list[str]()
@@ -76,9 +84,29 @@ class Inputs:
                 arguments[each.name] = _read(self._adapters[each.name], given[each.name], as_text=self._texts)
             except ValidationError as error:
                 wrong.append(f"{each.name}: {words_of(error)}")
-        if wrong:
-            raise BadRecord("; ".join(wrong))
-        return arguments
+        return arguments, wrong
+
+    def seen(self, record: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """A record as a condition sees it: what is a parameter's, as its type; all else, and what does not fit, as it is.
+
+        Args:
+            record: The record.
+            arguments: What `read` gave of it.
+        """
+        seen = dict(record)
+        whole = self._whole(list(record))
+        for each in self._target.parameters:
+            name = each.name
+            if name in self._constants and name in record:  # the column is not what the function gets
+                with suppress(ValidationError):
+                    seen[name] = _read(self._adapters[name], record[name], as_text=self._texts)
+            elif name in arguments:
+                seen[name] = arguments[name]
+                if each is whole:
+                    seen |= {column: _field(arguments[name], column, value) for column, value in record.items()}
+            elif not each.required and (name not in record or (self._texts and record[name] == "")):
+                seen[name] = each.default
+        return seen
 
     def _empty(self, parameter: Parameter) -> list[Any]:
         """What an empty text is for a parameter: the empty text where its type takes one, else `None`; nothing if neither.
@@ -121,6 +149,11 @@ def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
             except ValidationError:
                 pass
         raise error from None
+
+
+def _field(whole: Any, name: str, otherwise: Any) -> Any:
+    """A field of a value that has them."""
+    return whole.get(name, otherwise) if isinstance(whole, dict) else getattr(whole, name, otherwise)
 
 
 def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:

@@ -23,11 +23,13 @@ class Parameter:
         name: Its name.
         hint: Its type; `Any` where it has none.
         required: Whether it has no default.
+        default: The default, where it has one.
     """
 
     name: str
     hint: Any
     required: bool
+    default: Any = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any
             continue
         if each.kind is each.POSITIONAL_ONLY:
             raise PromptUsageError(f"{name}: {each.name} takes no argument by name; write the parameter before no `/`")
-        found.append(Parameter(each.name, hints.get(each.name, Any), each.default is each.empty))
+        required = each.default is each.empty
+        found.append(Parameter(each.name, hints.get(each.name, Any), required, None if required else each.default))
     return tuple(found)
 
 

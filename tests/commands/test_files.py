@@ -95,7 +95,7 @@ def test_failures_that_can_t_be_removed_are_said(folder: Path, command: Command)
     (folder / "there").mkdir()
     done = command(*run_of("double"), "-i", "-", "-o", "out.jsonl", "--failures", "there", stdin='{"number": 1}\n')
     assert (done.exit_code, done.stderr.startswith("typefold: there can't be written")) == (2, True), done.output
-    assert not (folder / "out.jsonl.part").exists()
+    assert not (folder / "out.jsonl.typefold-part").exists()
 
 
 BAD_LINES = b'\xef\xbb\xbf{"number": 1}\r\n{"number": "\xff"}\n{"number": 2}\n' + b"[" * 100_000 + b"\n"
@@ -110,7 +110,7 @@ def test_a_line_that_is_not_utf_8_is_one_bad_record(folder: Path, command: Comma
     first, second = messages(folder)
     assert first.startswith("line 2 is not UTF-8: ")
     assert second.startswith("line 4 is no JSON: ")
-    assert not (folder / "out.jsonl.part").exists()
+    assert not (folder / "out.jsonl.typefold-part").exists()
 
 
 def test_a_record_of_csv_that_is_not_utf_8_is_one_bad_record(folder: Path, command: Command) -> None:
@@ -137,7 +137,7 @@ def test_a_command_that_fails_leaves_no_half_a_file(folder: Path, command: Comma
     (folder / "in.csv").write_text("number\n1\n", encoding="utf-8")
     done = command(*run_of("stop"), "-i", "in.csv", "-o", output)
     assert done.exit_code != 0
-    assert not (folder / f"{output}.part").exists()
+    assert not (folder / f"{output}.typefold-part").exists()
     assert not (folder / output).exists()
 
 

@@ -50,7 +50,9 @@ def test_a_bad_record_is_kept_aside_and_costs_no_other(folder: Path, command: Co
     name = written(folder, "in.jsonl", "\n".join(records))
     done = command("run", "tickets.py:program", "-i", name, "-o", "out.jsonl", "--column", "label")
     assert done.exit_code == 1
-    assert done.stderr == "typefold: 2 results in out.jsonl, 5 failed, with reasons in out.failures.jsonl\n"
+    first, *_, last = done.stderr.splitlines()
+    assert first == "typefold: row 4 (line 5) failed:"
+    assert last == "typefold: 2 results in out.jsonl, 5 failed, with reasons in out.failures.jsonl"
     assert lines(folder / "out.jsonl") == [{"text": "a", "label": LABEL}, {"text": "z", "label": LABEL}]
     assert [(each["row"], each["error"]) for each in lines(folder / "out.failures.jsonl")] == [
         (1, "BadRecord"),
@@ -61,6 +63,7 @@ def test_a_bad_record_is_kept_aside_and_costs_no_other(folder: Path, command: Co
     ]
     assert lines(folder / "out.failures.jsonl")[2] == {
         "row": 3,
+        "line": 4,
         "error": "BadRecord",
         "message": "text: Input should be a valid string",
         "record": {"text": 5},
@@ -177,7 +180,7 @@ def test_an_earlier_result_stays_until_there_is_a_new_one(folder: Path, command:
     assert (folder / "out.jsonl").read_text(encoding="utf-8") == "old\n"
     command("run", "tickets:classify", "-i", name, "-o", "out.jsonl")
     assert lines(folder / "out.jsonl") == [{"text": "a", "result": LABEL}]
-    assert not (folder / "out.jsonl.part").exists()
+    assert not (folder / "out.jsonl.typefold-part").exists()
 
 
 def test_what_a_journal_answered_is_told(folder: Path, command: Command) -> None:

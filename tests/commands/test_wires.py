@@ -119,13 +119,13 @@ def test_labels_of_csv_are_json_or_text(labels: Path, command: Command) -> None:
         (
             {"text": "a"},
             "classify",
-            "row 1 of the labels: there is no expected; name the column of the labels: --column",
+            "row 0 of the labels (line 1): there is no expected; name the column of the labels: --column",
         ),
-        ({"expected": {}}, "classify", "row 1 of the labels: text: there is no value"),
+        ({"expected": {}}, "classify", "row 0 of the labels (line 1): text: there is no value"),
         (
             {"text": "a", "expected": {"kind": "x", "urgency": 2}},
             "classify",
-            "row 1 of the labels: its expected is no value that labels:classify can give: Input should be 'billing' or "
+            "row 0 of the labels (line 1): its expected is no value that labels:classify can give: Input should be 'billing' or "
             "'delivery'",
         ),
         (
@@ -162,7 +162,7 @@ def test_labels_of_parquet_are_what_their_json_is(labels: Path, command: Command
     assert command("wires", "labels:when", "-l", "in.parquet").exit_code == 0
     parquet.write_table(arrow.table({"text": ["a"], "expected": [b"\xff"]}), labels / "in.parquet")
     done = command("wires", "labels:when", "-l", "in.parquet")
-    assert done.exit_code == 2 and "row 1 of the labels: its label has no form in JSON" in done.stderr
+    assert done.exit_code == 2 and "row 0 of the labels: its label has no form in JSON" in done.stderr
 
 
 def test_values_that_can_not_be_compared_cost_their_rows(labels: Path, command: Command) -> None:
@@ -177,7 +177,7 @@ def test_values_that_can_not_be_compared_cost_their_rows(labels: Path, command: 
 
 def test_a_file_that_can_not_be_written_is_said_before_a_row_runs(labels: Path, command: Command) -> None:
     done = command("wires", "labels:classify", "-l", "in.jsonl", "--json", "gone/out.json")
-    assert done.exit_code == 2 and "out.json can't be written: it is a folder, or there is no folder" in done.stderr
+    assert done.exit_code == 2 and "gone/out.json can't be written: No such file or directory" in done.stderr
 
 
 def test_an_interval_holds_the_share_and_narrows() -> None:
