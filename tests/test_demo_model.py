@@ -101,6 +101,19 @@ def test_a_folder_of_someone_elses_is_left_alone(conversions: list[Path], tmp_pa
     assert names(tmp_path) == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_files_of_others_in_a_folder_are_not_lost_when_it_is_made_again(
+    conversions: list[Path], tmp_path: Path, force: bool
+) -> None:
+    folder = tmp_path / "model"
+    house.demo_model(folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "config.json").unlink()
+    with pytest.raises(house.DemoModelError, match=r"also holds notes\.txt, which is no part of the demo model; move it"):
+        house.demo_model(folder, force=force)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
 def test_an_empty_folder_is_used(conversions: list[Path], tmp_path: Path) -> None:
     assert house.demo_model(tmp_path) == str(tmp_path)
 

@@ -50,7 +50,10 @@ def run_command(
     ] = None,
     column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
     limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
-    where: Annotated[str | None, typer.Option(help="Take only records of which this holds, as 'stars < 3'; parameters have their types.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Take only records of which this holds, as 'stars < 3'; parameters have their types."),
+    ] = None,
     given: _Set = None,
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
@@ -187,7 +190,8 @@ def wires_command(
     limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
     given: _Set = None,
     file: Annotated[
-        str | None, typer.Option("--json", help="Where the figures go as JSON, or - for standard output.", show_default=False)
+        str | None,
+        typer.Option("--json", help="Where the figures go as JSON, or - for standard output.", show_default=False),
     ] = None,
     engine: _Engine = None,
 ) -> None:

@@ -189,9 +189,7 @@ class _Job:
         self._put(number, None)
         return None
 
-    def _failed(
-        self, number: int, line: int | None, record: object, error: Exception, *, own: bool = True
-    ) -> None:
+    def _failed(self, number: int, line: int | None, record: object, error: Exception, *, own: bool = True) -> None:
         self.counts.failed += 1
         failed = {"row": number, "line": line, "error": type(error).__name__, "message": message_of(error)}
         if own and not isinstance(error, PromptError | BadRecord):  # the function's own error
@@ -199,7 +197,9 @@ class _Job:
             self._show(f"row {number}" + ("" if line is None else f" (line {line})"), error, trace)
         self._put(number, (False, self._failures.encode({**failed, "record": record})))
         if self._most is not None and self.counts.failed > self._most:
-            raise CommandError(f"{self.counts.failed:,} rows failed, more than --max-failures {self._most:,} allows; the job was ended")
+            raise CommandError(
+                f"{self.counts.failed:,} rows failed, more than --max-failures {self._most:,} allows; the job was ended"
+            )
 
     def _show(self, where: str, error: Exception, trace: str) -> None:
         """Print an error of the function's own, the first of those that come from one place."""

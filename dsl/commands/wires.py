@@ -73,9 +73,7 @@ def labelled(
             raise CommandError(f"{where}: {error}") from None
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
-            raise CommandError(
-                f"{where}: its {column} is no value that {target.name} can give: {problem}"
-            ) from None
+            raise CommandError(f"{where}: its {column} is no value that {target.name} can give: {problem}") from None
     if not rows:
         raise CommandError("there are no rows with labels")
     return rows

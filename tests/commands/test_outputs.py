@@ -111,7 +111,10 @@ def test_the_journal_that_a_module_keeps_is_not_written_to(folder: Path, command
 def test_an_input_that_standard_output_is_added_to_is_not_read_for_ever(folder: Path) -> None:
     with open(folder / "in.jsonl", "ab") as added:
         done = typefold(*RUN, stdout=added)
-    assert (done.returncode, done.stderr) == (2, b"typefold: the command's own output and --input are one file; name another\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"typefold: the command's own output and --input are one file; name another\n",
+    )
 
 
 def typefold(*arguments: str, stdout: Any = subprocess.PIPE, program: str = "") -> subprocess.CompletedProcess[bytes]:
@@ -170,7 +173,10 @@ def test_what_was_there_stays_when_the_disk_is_full(
 
 
 def test_a_killed_command_leaves_what_was_there_and_holds_nobody_up(folder: Path, command: Command) -> None:
-    put(folder / "killed.py", "import os, signal, tickets\ndef f(text: str) -> str:\n    os.kill(os.getpid(), signal.SIGKILL)\n")
+    put(
+        folder / "killed.py",
+        "import os, signal, tickets\ndef f(text: str) -> str:\n    os.kill(os.getpid(), signal.SIGKILL)\n",
+    )
     before = state(folder)
     assert typefold("run", "killed:f", "-i", "in.jsonl", "-o", "out.jsonl").returncode == -signal.SIGKILL
     left = {"out.jsonl.typefold-part", "out.failures.jsonl.typefold-part"}
@@ -253,7 +259,10 @@ def test_failures_of_an_earlier_run_go_when_a_job_has_ended_without_any(folder: 
 def test_failures_of_an_earlier_run_stay_until_there_are_new_ones(folder: Path, command: Command) -> None:
     put(folder / "in.jsonl", '{"text": "a"}\n{"text": 5}\n{"text": "stop"}\n')
     program = (folder / "tickets.py").read_text(encoding="utf-8")
-    put(folder / "tickets.py", program.replace('if "boom"', 'if text == "stop":\n        raise KeyboardInterrupt\n    if "boom"'))
+    put(
+        folder / "tickets.py",
+        program.replace('if "boom"', 'if text == "stop":\n        raise KeyboardInterrupt\n    if "boom"'),
+    )
     done = command("run", "tickets:program", "-i", "in.jsonl", "-o", "out.jsonl")
     assert done.exit_code == 130
     assert (folder / "out.jsonl").read_text(encoding="utf-8") == "old\n"

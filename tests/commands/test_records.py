@@ -52,7 +52,10 @@ BEHIND = "there is text behind the quote that closes it; a quote in a text is wr
         ("1\n3,4\n", ["line 2, column 2 (b): the record ends before it, with 1 of 2 values", "3,4"]),
         (
             "1,2,3\n4,5\n",
-            ["line 2, column 3: the record has more values than there are columns (there are 3, and the header names 2)", "4,5"],
+            [
+                "line 2, column 3: the record has more values than there are columns (there are 3, and the header names 2)",
+                "4,5",
+            ],
         ),
         (f'1,"{LONG}\nno,row\n5,4\n"\n6,7\n', [f"line 2, column 2: {CELL}", "6,7"]),
         (f'"{LONG}\nno,""row""\n","5\nno,row"\n6,7\n', [f"line 2, column 1: {CELL}", "6,7"]),
@@ -87,7 +90,10 @@ def test_a_broken_record_of_csv_costs_itself(path: Path, rows: str, found: list[
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.tuples(*[st.text(st.sampled_from(',"\n\rxy é'), max_size=9)] * 3), max_size=9), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(st.tuples(*[st.text(st.sampled_from(',"\n\rxy é'), max_size=9)] * 3), max_size=9),
+    st.sampled_from(["\n", "\r\n"]),
+)
 def test_what_csv_writes_is_read_as_it_was_with_its_lines(path: Path, rows: list[tuple[str, ...]], end: str) -> None:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator=end, quoting=csv.QUOTE_ALL)
@@ -120,7 +126,9 @@ def test_no_text_ends_the_reading_of_csv(path: Path, text: str) -> None:
         (b"\xff\xfea\0\n\0", "its first line, which names the columns, is not UTF-8"),
     ],
 )
-def test_a_header_that_names_no_columns_is_said_before_anything_runs(path: Path, header: str | bytes, says: str) -> None:
+def test_a_header_that_names_no_columns_is_said_before_anything_runs(
+    path: Path, header: str | bytes, says: str
+) -> None:
     with pytest.raises(CommandError) as caught:
         read(path.with_suffix(".csv"), header)
     assert says in str(caught.value)
@@ -134,7 +142,10 @@ def test_a_header_that_names_no_columns_is_said_before_anything_runs(path: Path,
         ('{"a": "{\\"a\\": 1, ", "b": {"a": 1}, "a": 3}', 'line 1, column 37: the object names "a" a second time'),
         ('{"a": 1', "line 1 is no JSON: Expecting ',' delimiter at column 8"),
         ('{"a": "\0"}', "line 1 is no JSON: Invalid control character at at column 8"),
-        ('{"a": ' + "9" * 5000 + "}", "line 1 is no JSON: Exceeds the limit (4300 digits) for integer string conversion"),
+        (
+            '{"a": ' + "9" * 5000 + "}",
+            "line 1 is no JSON: Exceeds the limit (4300 digits) for integer string conversion",
+        ),
         ('{"a": ' + "[" * 200 + "]" * 200 + "}", "line 1, column 206: it is nested more than 200 levels deep"),
         ('{"a": ' + "[" * 100_000, "line 1 is no JSON: it is nested too deep"),
         ("[1]", "line 1 is no JSON object"),
@@ -154,13 +165,17 @@ def test_json_that_is_odd_and_right_is_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
-def test_a_line_without_an_end_is_not_read_into_memory(path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_without_an_end_is_not_read_into_memory(
+    path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "LONGEST", 1000)
     good = '{"a": "1"}' if ending == ".jsonl" else '"1"'
     long = f'"{"x" * 5000}\n' + ("x" * 1500 + "\n" if ending == ".jsonl" else f'no row\n{"x" * 1500}"\n')
     read_so = told(path.with_suffix(ending), ("" if ending == ".jsonl" else "a\n") + f"{good}\n{long}{good}\n")
     assert (read_so[0], read_so[-1]) == ({"a": "1"}, {"a": "1"})
-    assert all("is longer than 1,000" in each for each in read_so[1:-1]) and len(read_so) == (4 if ending == ".jsonl" else 3)
+    assert all("is longer than 1,000" in each for each in read_so[1:-1]) and len(read_so) == (
+        4 if ending == ".jsonl" else 3
+    )
 
 
 # --- Parquet ---------------------------------------------------------------------------------------------------------
@@ -249,7 +264,9 @@ def test_what_can_be_read_and_not_written_costs_its_row(folder: Path, command: C
         pq.write_table(pa.table({"number": [*range(2, 9)]}), folder / "in.parquet")
         kept, failed = [5, 7, 8], [2, 3, 4, 6]
     sys.modules.pop("typefold_odd", None)
-    done = command("run", "typefold_odd.py:odd", "-i", "in.jsonl" if output == "out.jsonl" else "in.parquet", "-o", output)
+    done = command(
+        "run", "typefold_odd.py:odd", "-i", "in.jsonl" if output == "out.jsonl" else "in.parquet", "-o", output
+    )
     lines = [json.loads(line) for line in (folder / "out.failures.jsonl").read_bytes().splitlines()]
     assert (done.exit_code, [each["row"] + (output != "out.jsonl") * 2 for each in lines]) == (1, failed), done.output
     if output == "out.jsonl":

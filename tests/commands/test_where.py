@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,9 @@ def test_a_condition_sees_parameters_as_the_function_gets_them(
 def test_a_condition_sees_the_fields_of_a_parameter_that_takes_the_record(folder: Path, command: Command) -> None:
     (folder / "in.csv").write_text("text,stars\na,1\nb,5\n", encoding="utf-8")
     for where in ("stars > 3", "ticket.stars > 3"):
-        done = command("run", "tickets:summary", "-i", "in.csv", "-o", "out.jsonl", "--where", where, "--set", "tags=[]")
+        done = command(
+            "run", "tickets:summary", "-i", "in.csv", "-o", "out.jsonl", "--where", where, "--set", "tags=[]"
+        )
         assert (done.exit_code, taken(folder)) == (0, ["b"]), done.output
 
 
@@ -67,13 +68,17 @@ def test_a_condition_sees_the_column_and_not_what_stands_in_for_it(folder: Path,
 
 
 def test_a_record_that_is_left_out_need_not_fit(folder: Path, command: Command) -> None:
-    (folder / "in.jsonl").write_text('{"text": "a", "kept": 1}\n{"text": 5, "kept": 0}\n{"kept": 1}\n', encoding="utf-8")
+    (folder / "in.jsonl").write_text(
+        '{"text": "a", "kept": 1}\n{"text": 5, "kept": 0}\n{"kept": 1}\n', encoding="utf-8"
+    )
     done = command(*RUN, "in.jsonl", "--where", "kept")
     assert (done.exit_code, taken(folder), messages(folder)) == (1, ["a"], ["text: there is no value"])
 
 
 def test_a_condition_that_fails_for_a_record_costs_that_record(folder: Path, command: Command) -> None:
-    (folder / "in.jsonl").write_text('{"text": "a", "n": 1}\n{"text": "b", "n": "x"}\n{"text": "c"}\n', encoding="utf-8")
+    (folder / "in.jsonl").write_text(
+        '{"text": "a", "n": 1}\n{"text": "b", "n": "x"}\n{"text": "c"}\n', encoding="utf-8"
+    )
     done = command(*RUN, "in.jsonl", "--where", "n < 2")
     assert (done.exit_code, taken(folder)) == (1, ["a"])
     first, second = messages(folder)
@@ -84,7 +89,11 @@ def test_a_condition_that_fails_for_a_record_costs_that_record(folder: Path, com
 @pytest.mark.parametrize(
     ("name", "where", "says"),
     [
-        ("in.jsonl", "text < 2", "'<' not supported between instances of 'str' and 'int'; it fails for every record (2), so "),
+        (
+            "in.jsonl",
+            "text < 2",
+            "'<' not supported between instances of 'str' and 'int'; it fails for every record (2), so ",
+        ),
         ("in.jsonl", "txet == 'a'", "no record has txet"),
         ("in.csv", "txet == 'a'", "there is no column txet; did you mean text?"),
         ("in.csv", "other == 'a'", "there is no column other; there are text, year, text, stars"),
