@@ -7,7 +7,7 @@ What they do is imported when they are called. The exit status is 0 where all we
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,7 +81,7 @@ def run_command(
 
     with _explained(), ExitStack() as stack:
         failed = failures or _failures_of(source if output == "-" else output)
-        files = {
+        files: dict[str, Sequence[str | int]] = {
             "--input": [0 if source == "-" else source],
             "--output": written_to(output),
             "--failures": written_to(failed),
@@ -212,7 +212,7 @@ def wires_command(
     from typefold.selection import current
 
     with _explained(), ExitStack() as stack:
-        files = {"--labels": [0 if labels == "-" else labels], "--json": written_to(file)}
+        files: dict[str, Sequence[str | int]] = {"--labels": [0 if labels == "-" else labels], "--json": written_to(file)}
         check_apart(files)
         whole = None if file is None or file == "-" else Output(file)
         if whole is not None:
@@ -264,7 +264,7 @@ def _explained() -> Generator[None]:
         raise typer.Exit(2) from None
 
 
-def _program_files() -> dict[str, list[str]]:
+def _program_files() -> dict[str, Sequence[str | int]]:
     """The files of the program that has been imported: its modules, and the journal that it keeps."""
     from typefold.commands.output import loaded_modules, of_journal
     from typefold.selection import named

@@ -69,8 +69,8 @@ def _wrong(line: int, values: list[str], columns: Sequence[str]) -> str | None:
     if not is_text(values):
         return f"line {line} is not UTF-8"
     if "\0" in "".join(values):
-        place = next(place for place, value in enumerate(values) if "\0" in value)
-        return f"line {line}, column {place + 1} ({columns[place]}): it holds a NUL byte"
+        number = next(number for number, value in enumerate(values) if "\0" in value)
+        return f"line {line}, column {number + 1} ({columns[number]}): it holds a NUL byte"
     return None
 
 

@@ -176,8 +176,8 @@ def _json_record(number: int, line: bytes) -> dict[str, Any] | BadRecord:
         return BadRecord(f"line {number} is no JSON: {error}")
     if not isinstance(record, dict):
         return BadRecord(f"line {number} is no JSON object")
-    if (column := _beyond(text)) is not None:
-        return BadRecord(f"line {number}, column {column}: it is nested more than {_DEEPEST} levels deep")
+    if (deep := _beyond(text)) is not None:
+        return BadRecord(f"line {number}, column {deep}: it is nested more than {_DEEPEST} levels deep")
     return record
 
 

@@ -200,7 +200,7 @@ def check_target(path: str) -> None:
         raise CommandError(f"{path} can't be written: it is a database, a journal perhaps; name another file")
 
 
-def check_apart(files: Mapping[str, Iterable[str | Path | int]]) -> None:
+def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
     """See that no file is written to that is read, and none for two things; links are resolved.
 
     Args:
@@ -243,7 +243,7 @@ def part_of(path: str) -> str:
     return f"{os.path.realpath(path)}.typefold-part"
 
 
-def _identity(path: str | Path | int) -> object:
+def _identity(path: str | int) -> object:
     """What two names of one file have in common; none for a descriptor that is no regular file."""
     try:
         found = os.stat(path)

@@ -56,7 +56,7 @@ class Condition:
         self._tried = self._failed = self._held = 0
         self._first: str | None = None
         if known is not None:
-            names = list(known)
+            names = list[str](known)
             for name in sorted(self._unseen - set(names)):
                 near = get_close_matches(name, names, n=1)
                 hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names) or 'none'}"

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from returns.result import Result
 
+from typefold.columns import Unfit
 from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
 from typefold.program import run
@@ -27,7 +28,7 @@ class Asks(Protocol):
 
 def streamed(
     target: Target,
-    rows: Iterable[R],
+    rows: Iterable[R | Unfit],
     *,
     key: Callable[[R], object] | None = None,
     guard: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -36,7 +37,7 @@ def streamed(
 
     Args:
         target: The function.
-        rows: What holds its arguments.
+        rows: What holds its arguments; an `Unfit` is handed back as a failure, in its place.
         key: What a journal knows a row by; its arguments unless given.
         guard: What each call is made in.
     """
