@@ -109,7 +109,9 @@ def test_files_of_others_in_a_folder_are_not_lost_when_it_is_made_again(
     house.demo_model(folder)
     (folder / "notes.txt").write_text("mine")
     (folder / "config.json").unlink()
-    with pytest.raises(house.DemoModelError, match=r"also holds notes\.txt, which is no part of the demo model; move it"):
+    with pytest.raises(
+        house.DemoModelError, match=r"also holds notes\.txt, which is no part of the demo model; move it"
+    ):
         house.demo_model(folder, force=force)
     assert (folder / "notes.txt").read_text() == "mine"
 

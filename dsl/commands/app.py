@@ -212,7 +212,10 @@ def wires_command(
     from typefold.selection import current
 
     with _explained(), ExitStack() as stack:
-        files: dict[str, Sequence[str | int]] = {"--labels": [0 if labels == "-" else labels], "--json": written_to(file)}
+        files: dict[str, Sequence[str | int]] = {
+            "--labels": [0 if labels == "-" else labels],
+            "--json": written_to(file),
+        }
         check_apart(files)
         whole = None if file is None or file == "-" else Output(file)
         if whole is not None:
@@ -249,17 +252,15 @@ def doctor_command(
 def _explained() -> Generator[None]:
     """Say in a line what can't be done, and exit with 2; what became of a call that gave no value, and exit with 1."""
     from typefold.commands.target import CommandError
-    from typefold.compiler import UnsupportedType
-    from typefold.errors import NoRuntime, PromptUsageError
+    from typefold.errors import AT_ONCE
     from typefold.runtime import PromptError
-    from typefold.runtime.journal import JournalError
 
     try:
         yield
     except PromptError as error:
         typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
         raise typer.Exit(1) from None
-    except (CommandError, JournalError, NoRuntime, PromptUsageError, UnsupportedType, ImportError) as error:
+    except (CommandError, *AT_ONCE, ImportError) as error:
         typer.echo(f"typefold: {error}", err=True)
         raise typer.Exit(2) from None
 

@@ -26,6 +26,7 @@ from typefold.commands.target import CommandError
 from typefold.commands.waiting import Waiting
 from typefold.commands.where import Condition
 from typefold.commands.writing import Failures, Writer
+from typefold.errors import place_of
 from typefold.progress import Progress
 from typefold.records.calling import arrow_form, streamed
 from typefold.records.inputs import BadRecord, Inputs
@@ -133,7 +134,7 @@ class _Job:
         self._most = max_failures
         self._begun: dict[int, _Row] = {}
         self._aside: dict[int, bool] = {}  # of records that are no rows, whether they failed
-        self._shown: set[tuple[str, int | None]] = set()
+        self._shown: set[str] = set()
 
     def rows(self, source: Source, limit: int | None) -> Iterator[_Row | Unfit]:
         """The records that fit; in the place of each other one, what `run` hands back at once."""
@@ -203,8 +204,7 @@ class _Job:
 
     def _show(self, where: str, error: Exception, trace: str) -> None:
         """Print an error of the function's own, the first of those that come from one place."""
-        frames = traceback.extract_tb(error.__traceback__)
-        place = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
+        place = place_of(error)
         if place not in self._shown and len(self._shown) < _SHOWN:
             self._shown.add(place)
             print(f"typefold: {where} failed:\n{printable(trace)}", file=sys.stderr)

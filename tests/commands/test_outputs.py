@@ -15,12 +15,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tests.commands.conftest import Command
-from typefold import Journal, Runtime, ask, prompt
+from typefold import Journal, JournalError, Runtime, ask, prompt
 from typefold.arrow import pyarrow
 from typefold.commands import output as output_module
 from typefold.commands.output import Output
@@ -322,3 +323,52 @@ def test_a_prompt_s_error_names_the_record_s_own_number(folder: Path, command: C
     assert (failed["row"], failed["line"], failed["error"]) == (2, 3, "BadInput")
     assert failed["message"].startswith("classify, row 2: ")
     assert "traceback" not in failed
+
+
+# --- ends ------------------------------------------------------------------------------------------------------------
+
+BROKEN = """
+import typefold_loads
+from typefold import configure
+
+def make():
+    typefold_loads.count += 1
+    raise RuntimeError("CUDA out of memory")
+
+configure(make)
+from tickets import *
+configure(make)
+"""
+
+
+@pytest.mark.parametrize("function", ["classify", "program", "awaited"])
+def test_an_engine_that_can_t_be_loaded_ends_the_command_and_leaves_what_was_there(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    loads = ModuleType("typefold_loads")
+    monkeypatch.setattr(loads, "count", 0, raising=False)
+    monkeypatch.setitem(sys.modules, "typefold_loads", loads)
+    put(folder / "typefold_broken.py", BROKEN)
+    put(folder / "in.jsonl", '{"text": "a"}\n' * 300)
+    before = state(folder)
+    done = command("run", f"typefold_broken.py:{function}", "-i", "in.jsonl", "-o", "out.jsonl")
+    sys.modules.pop("typefold_broken", None)
+    assert (done.exit_code, loads.count) == (2, 1), done.output
+    assert done.stderr.startswith("typefold: the engine of make can't be loaded: RuntimeError: CUDA out of memory")
+    assert done.stderr.count("\n") == 1
+    assert state(folder) == before
+
+
+def test_a_journal_that_can_t_be_written_ends_the_command(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Journal, rows: object, *, replace: bool = False) -> None:
+        raise JournalError(self.path, "the disk is full")
+
+    text = (folder / "tickets.py").read_text(encoding="utf-8").replace("answer))", 'answer), journal="own.db")')
+    put(folder / "tickets.py", text)
+    monkeypatch.setattr(Journal, "write", full)
+    done = command("run", "tickets:program", "-i", "in.jsonl", "-o", "out.jsonl")
+    assert (done.exit_code, "own.db: the disk is full" in done.stderr) == (2, True), done.output
+    assert (folder / "out.jsonl").read_text(encoding="utf-8") == "old\n"
+    assert (folder / "out.failures.jsonl").read_text(encoding="utf-8") == "old failures\n"
