@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typefold.commands.target import CommandError
+from typefold.runtime.forks import tell_child
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -57,8 +58,8 @@ class Output:
             os.ftruncate(descriptor, 0)
         except OSError as error:
             raise self.problem(error) from error
-        self._process = os.getpid()
         self.file = io.BufferedWriter(_Own(descriptor, "wb"))
+        tell_child(self)
 
     def write(self, data: bytes) -> None:
         """Add bytes.
@@ -121,10 +122,14 @@ class Output:
 
     def discard(self) -> None:
         """Remove the unfinished file, if there is one."""
-        if not self.file.closed and os.getpid() == self._process:
+        if not self.file.closed:
             with suppress(OSError):
                 os.unlink(self.part)
             self.leave()
+
+    def forked(self) -> None:
+        """In a child: close its copy, which leaves the parent's as it is, and locked by the parent alone."""
+        self.leave()
 
     def problem(self, error: OSError) -> CommandError:
         """An error of the system's, with what to do."""
