@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from typefold.compiler import Vocabulary
 from typefold.runtime.request import Outcome, Request
 
-__all__ = ["Completion", "Delta", "Engine", "EngineGone", "EngineRefusal", "Markers", "PromptTooLarge", "Thinking"]
+__all__ = [
+    "Completion",
+    "Delta",
+    "Engine",
+    "EngineGone",
+    "EngineRefusal",
+    "Markers",
+    "PromptTooLarge",
+    "Telling",
+    "Thinking",
+]
 
 Markers = Literal["keep", "refuse", "escape"]
 """What becomes of a message that holds what a chat template marks turns with as ordinary text."""
@@ -82,6 +92,15 @@ class Thinking:
     opening: tuple[int, ...]
     end: int
     closing: tuple[int, ...]
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An engine that can say what it has written of an answer that is not there yet; an `Engine` need not."""
+
+    def written(self, key: str) -> str:
+        """The text so far of a request; nothing for one that is unknown or has not begun."""
+        ...
 
 
 class Engine(Protocol):

@@ -70,6 +70,8 @@ class Entry(Answer):
         """In how many crashes of the engine it was in flight."""
         self.heard = False
         """Whether its caller has read a piece of the answer."""
+        self.written = ""
+        """What the engine had written of its answer, where that was asked for since it will not come."""
         self.landed: tuple[Limits, Outcome] | None = None
         """How the engine ended it, if it did."""
         self._withdraw = withdraw
@@ -199,11 +201,12 @@ class Broken:
     todo: str
 
 
-def cannot_run(request: Request, broken: Broken | None) -> PromptError:
+def cannot_run(entry: Entry, broken: Broken | None) -> PromptError:
     """The error of a request that an engine which broke, or was closed, will not answer."""
+    facts = facts_of(entry.request, entry.written)
     if broken is None:
-        return Cancelled(**facts_of(request))
-    return EngineFailed(**facts_of(request), reason=broken.reason, todo=broken.todo)
+        return Cancelled(**facts)
+    return EngineFailed(**facts, reason=broken.reason, todo=broken.todo)
 
 
 def verdict(request: Request, limits: Limits, outcome: Outcome) -> PromptError | None:

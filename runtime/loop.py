@@ -19,7 +19,7 @@ from dataclasses import replace
 from typefold.compiler.tails import Tail
 from typefold.runtime.admission import admitted
 from typefold.runtime.deadlines import Deadlines
-from typefold.runtime.engine import Engine, EngineRefusal
+from typefold.runtime.engine import Engine, EngineRefusal, Telling
 from typefold.runtime.entry import Entry, Flight, Limits, facts_of, settle, verdict
 from typefold.runtime.errors import PromptError, Refused, TimedOut
 from typefold.runtime.recovery import at_once
@@ -82,6 +82,7 @@ class Loop:
 
     def take_over(self) -> list[list[Entry]]:
         """Take out who is in the engine's hands, those that wait for one answer together: this loop has ended."""
+        self._note_written()
         flights = [[*flight.waiters] for flight in [*self._running.values()]]
         self._running.clear()
         in_hand, self._in_hand = self._in_hand, None
@@ -101,7 +102,23 @@ class Loop:
 
     def abort(self) -> None:
         """Take everything out of the engine."""
+        self._note_written()
         self._engine.abort(list(self._running))
+
+    def _note_written(self) -> None:
+        """Keep what there is of the answers that will not come; some of them have been noted."""
+        for flight in [*self._running.values()]:
+            text = self._written(flight.key)
+            for entry in flight.waiters:
+                entry.written = text or entry.written
+
+    def _written(self, key: str) -> str:
+        if not isinstance(self._engine, Telling):
+            return ""
+        try:
+            return self._engine.written(key)
+        except Exception:  # it may be in any state
+            return ""
 
     def _drop_withdrawn(self) -> None:
         if self._withdrawn:
@@ -175,7 +192,9 @@ class Loop:
     def _expire(self) -> None:
         late = [entry for entry in self._deadlines.late() if not entry.done()]
         for entry in late:
-            self._fail(entry, TimedOut(**facts_of(entry.request), timeout=entry.request.timeout or 0.0))
+            if entry.flight is not None:
+                entry.written = self._written(entry.flight.key)
+            self._fail(entry, TimedOut(**facts_of(entry.request, entry.written), timeout=entry.request.timeout or 0.0))
         self._leave(late)
 
     def _step(self) -> None:

@@ -67,7 +67,7 @@ def sorted_out(flights: Iterable[Sequence[Entry]], reason: str) -> tuple[list[En
             else:
                 again.append(entry)
                 continue
-            failed.append((entry, EngineFailed(**facts_of(entry.request), reason=reason, todo=todo)))
+            failed.append((entry, EngineFailed(**facts_of(entry.request, entry.written), reason=reason, todo=todo)))
     return again, failed
 
 

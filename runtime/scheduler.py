@@ -313,7 +313,7 @@ class Scheduler:
         interrupted: BaseException | None = None
         for entry in entries:
             try:
-                self._fail(entry, cannot_run(entry.request, self._broken))
+                self._fail(entry, cannot_run(entry, self._broken))
             except BaseException as error:  # Ctrl-C, mostly: the others are to end all the same
                 interrupted = error
         if interrupted is not None:

@@ -225,6 +225,17 @@ class ScriptedEngine:
         self._running = [sequence for sequence in self._running if sequence.given < sequence.due]
         return done
 
+    def written(self, key: str) -> str:
+        """The text of the tokens that a running request has been given."""
+        for sequence in self._running:
+            if (
+                sequence.key == key
+                and isinstance(sequence.answer, str)
+                and not isinstance(sequence.answer, FinishReason)
+            ):
+                return sequence.answer.encode()[: min(sequence.given, sequence.max_tokens)].decode(errors="ignore")
+        return ""
+
     def deltas(self) -> Sequence[Delta]:
         """What streamed answers have grown by, each by the tokens of a step."""
         deltas, self._deltas = self._deltas, []

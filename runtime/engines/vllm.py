@@ -250,6 +250,13 @@ class VllmEngine:
                 done.append(Completion(key, outcome_of(output, self._write)))
         return done
 
+    def written(self, key: str) -> str:
+        """What there is of an answer: vLLM detokenises each step's tokens in this process, whatever it gives out."""
+        processor = self._engine.output_processor
+        ids = processor.external_req_ids.get(key, [key]) if hasattr(processor, "external_req_ids") else [key]
+        states = [processor.request_states[each] for each in ids if each in processor.request_states]
+        return "".join(str(state.detokenizer.output_text) for state in states if state.detokenizer is not None)
+
     def deltas(self) -> Sequence[Delta]:
         """What streamed answers have grown by; vLLM holds back what may become a stop string."""
         deltas, self._deltas = self._deltas, []
