@@ -1,8 +1,8 @@
 """User code, contained: bodies, templates, validators, hooks and the objects that they are given may raise anything.
 
 What they raise is one row's failure, whatever its class, but for what ends more than a row: Ctrl-C, `SystemExit` and the
-like pass. An exception is user code too: its text is asked for with care. Left out: code that never returns
-(`typefold.patience` looks after bodies), and code in C that never looks up.
+like pass. An exception is user code too: its text is asked for with care. Left out: code that never returns,
+which Python can't interrupt.
 """
 
 from __future__ import annotations

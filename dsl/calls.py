@@ -19,7 +19,6 @@ from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.indexed import indexed
 from typefold.messages import RawPrompt
 from typefold.options import Options
-from typefold.patience import LONGEST_BODY, TooSlow, limited
 from typefold.retries import Attempt, retried, within
 from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request
 from typefold.runtimes import Runtime
@@ -197,14 +196,10 @@ def with_shape(
     return (*messages[:last], told, *messages[last + 1 :])
 
 
-def attempt(
-    make: Callable[[], Call[T]], function: str, row: int | None, timeout: float | None = None
-) -> Call[T] | PromptError:
-    """A call, or the `BadInput` that its arguments gave: whatever they raise, and if they never end."""
-    limit = LONGEST_BODY if timeout is None else timeout
+def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call[T] | PromptError:
+    """A call, or the `BadInput` that its arguments gave, whatever they raise."""
     try:
-        with limited(limit):
-            return make()
+        return make()
     except AT_ONCE:
         raise
     except BadInput as error:
@@ -212,10 +207,7 @@ def attempt(
     except BaseException as error:  # of the arguments' own classes, say: the row fails, and no other
         if passes(error):
             raise
-        reason = (
-            f"no message after {limit:g} s (timeout= sets the limit)" if isinstance(error, TooSlow) else said(error)
-        )
-        failed = BadInput(function=function, row=row, reason=reason)
+        failed = BadInput(function=function, row=row, reason=said(error))
         failed.__cause__ = error
         return failed
 

@@ -39,7 +39,7 @@ def generate(runtime: Runtime, prompt: Any, hint: Any, changes: Mapping[str, Any
     for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
         own = {name: entries[row] for name, entries in varied.items()}
         options = shared.with_(own, where=_NAME) if own else shared
-        calls.append(attempt(partial(_call, each, kind, options, mixed=_is_list(hint)), _NAME, row, options.timeout))
+        calls.append(attempt(partial(_call, each, kind, options, mixed=_is_list(hint)), _NAME, row))
     return values(answers(calls, most=shared.max_failures))
 
 

@@ -154,7 +154,7 @@ class Plan(Generic[R]):
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[R] | PromptError:
         """The call, or the error that its arguments gave."""
-        return attempt(partial(self.call, args, kwargs), self.name, row, self.options.timeout)
+        return attempt(partial(self.call, args, kwargs), self.name, row)
 
     def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[R] | PromptError:
         """The call of a function that is called by itself: what does not fit its parameters is the program's mistake.

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from returns.result import Failure, Success
 
-from typefold import BadInput, Message, Runtime, ask, gather, patience, prompt, run
-from typefold import calls as calls_module
+from typefold import BadInput, Message, Runtime, ask, gather, prompt, run
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 
@@ -53,17 +52,6 @@ class NoText:
 class Unspeakable(BaseException):
     def __str__(self) -> str:
         raise RuntimeError("not even its own text")
-
-
-class Endless:
-    def __str__(self) -> str:
-        while True:
-            pass
-
-    __repr__ = __str__
-
-    def __format__(self, spec: str) -> str:
-        return self.__str__()
 
 
 def nested(depth: int) -> list[Any]:
@@ -156,62 +144,3 @@ def test_a_text_of_ten_megabytes_is_too_long_and_nothing_else(runtime: Runtime) 
 def test_what_ends_the_program_passes(stops: type[BaseException], runtime: Runtime) -> None:
     with pytest.raises(stops):
         written.safe.map(["a", Raises(stops()), "b"])
-
-
-# --- what never ends -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("way", [shown, written], ids=["template", "f-string"])
-def test_a_body_that_never_ends_is_stopped_and_fails_alone(
-    way: Any, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls_module, "LONGEST_BODY", 0.2)
-    monkeypatch.setattr(patience, "_LOOKS", 0.05)
-    good, bad, also_good = way.safe.map(["a", Endless(), "b"])
-    assert isinstance(good, Success) and isinstance(also_good, Success)
-    with pytest.raises(BadInput, match=r"no message after 0\.2 s \(timeout= sets the limit\)"):
-        raise bad.failure()
-
-
-def test_the_calls_own_timeout_is_the_limit(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_LOOKS", 0.05)
-    with pytest.raises(BadInput, match=r"no message after 0\.1 s"):
-        written.using(timeout=0.1)(Endless())
-
-
-def test_a_template_that_loops_for_ever_is_stopped(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    @prompt
-    def loops(count: int) -> str:
-        """{% for a in range(count) %}{% for b in range(count) %}{% for c in range(count) %}{% endfor %}{% endfor %}{% endfor %}"""
-        return ask()
-
-    monkeypatch.setattr(calls_module, "LONGEST_BODY", 0.2)
-    monkeypatch.setattr(patience, "_LOOKS", 0.05)
-    good, bad = loops.safe.map([1, 10_000])
-    assert isinstance(good, Success) and isinstance(bad.failure(), BadInput)
-
-
-def test_patience_lets_all_else_go_on() -> None:
-    with patience.limited(0.001):
-        pass
-    for _ in range(1000):  # nothing comes late
-        with patience.limited(1000):
-            pass
-    assert not patience._watched
-
-
-def test_a_debugger_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_LOOKS", 0.01)
-    seen: list[bool] = []
-    real = patience._stop
-
-    def stop(watch: Any) -> None:
-        real(watch)
-        seen.append(watch.claimed)
-
-    monkeypatch.setattr(patience, "_stop", stop)
-    space: dict[str, Any] = {"__name__": "pdb", "seen": seen}
-    exec("def look():\n    while not seen:\n        pass", space)  # as a prompt of pdb waits
-    with patience.limited(0.01):
-        space["look"]()
-    assert seen[0] is False
