@@ -1,11 +1,12 @@
-"""Seeing a batch work: a line that is kept up to date on a terminal and in a notebook, log lines elsewhere.
+"""Seeing a batch work: a line that is kept up to date on a terminal and in a notebook, a line every 30 seconds elsewhere.
 
-One batch is shown at a time: the outermost, which those inside of it are part of. A thread reads the figures a few times
-a second (for logs, every ten seconds) and shows them; the batch itself only counts its rows. Where nothing is to be shown
-there is no thread, and counting is all that is done.
+One batch is shown at a time: the outermost, which those inside of it are part of, and of those that run side by side the
+first; when that has ended, the next. A thread reads the figures and shows them; the batch itself only counts its rows. Where
+nothing is to be shown there is no thread, and counting is all that is done.
 
-Log lines go to the logger `typefold.progress` at level INFO, so a program that configures logging so has them, and tests
-and scripts that don't stay quiet. `TYPEFOLD_PROGRESS=0` in the environment switches everything off.
+Where there is no terminal, lines go to the logger `typefold.progress` at level INFO: a program that configures logging so has
+them, and tests and scripts that don't stay quiet. The command line, and `TYPEFOLD_PROGRESS=1` in the environment, write them
+on standard error without that. `TYPEFOLD_PROGRESS=0` switches everything off.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Generator, Sized
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TextIO
 
-from typefold.figures import Figures, Meter
+from typefold.figures import Figures, Meter, clock
 from typefold.interrupts import Interruptible
+from typefold.mailbox import current_row
+from typefold.registry import loads
 from typefold.runtime.forks import Owner, lock
 from typefold.selection import statistics
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Display", "Log", "Notebook", "Progress", "Terminal", "length"]
+__all__ = ["Clock", "Display", "Lines", "Log", "Notebook", "Progress", "Terminal", "length", "showing"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +48,20 @@ class Display(Protocol):
         ...
 
 
+class Clock:
+    """The time, and waiting for it to pass."""
+
+    def now(self) -> float:
+        """Seconds since some point in time."""
+        return time.monotonic()
+
+    def wait(self, ended: threading.Event, seconds: float) -> bool:
+        """Wait for so long, or until an event; whether it is there."""
+        return ended.wait(seconds)
+
+
 class Terminal:
-    """A bar and a line of figures below what the program prints; it is wiped off at the end.
+    """A bar and a line of figures below what the program prints; the last figures stay in a line of their own.
 
     Args:
         console: Where; standard error unless given.
@@ -57,7 +73,13 @@ class Terminal:
         from rich.console import Console  # rich takes 50 ms to import: only where something is shown
         from rich.live import Live
 
-        self._live = Live(console=console or Console(stderr=True), auto_refresh=False, transient=True)
+        self._console = console or Console(stderr=True)
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=_is_terminal(sys.stdout),  # else what the program writes to a file would go to the terminal
+        )
         self._live.start()
 
     def show(self, figures: Figures) -> None:
@@ -66,18 +88,25 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
+        width = self._console.width - 1
+        bar = 0 if width < 59 else 10 if width < 99 else 24
+        text = Text(figures.line(width - bar - (1 if bar else 0)), no_wrap=True, overflow="ellipsis")
+        text.stylize("bold", 0, len("rows ") + len(figures.rows))
         line = Table.grid(padding=(0, 1))
-        line.add_row(
-            Text("rows", style="bold"),
-            ProgressBar(total=figures.total, completed=figures.done, width=24, pulse=figures.total is None),
-            Text(figures.rows, style="bold", no_wrap=True),
-            Text(" · ".join(figures.details), no_wrap=True, overflow="ellipsis"),
-        )
+        if bar:
+            line.add_row(
+                ProgressBar(total=figures.total, completed=figures.done, width=bar, pulse=figures.total is None), text
+            )
+        else:
+            line.add_row(text)
         self._live.update(line, refresh=True)
 
     def close(self, figures: Figures, seconds: float) -> None:
-        """Wipe them off."""
+        """Leave the last figures, and how long it took."""
+        from rich.text import Text
+
         self._live.stop()
+        self._console.print(Text(figures.line(self._console.width - 1, last=_took(seconds)), no_wrap=True))
 
 
 class Notebook:
@@ -99,7 +128,7 @@ class Notebook:
 
     def close(self, figures: Figures, seconds: float) -> None:
         """Leave the last figures, and how long it took."""
-        self._write(f"{figures} · {seconds:.1f} s")
+        self._write(figures.line(last=_took(seconds)))
 
     def _write(self, line: str) -> None:
         data = {"text/plain": line}
@@ -110,17 +139,33 @@ class Notebook:
 
 
 class Log:
-    """A log line every ten seconds, and one at the end of a batch that took longer than that."""
+    """A log line every 30 seconds, and one at the end of a batch that took longer than that."""
 
-    every: ClassVar[float] = 10.0
+    every: ClassVar[float] = 30.0
 
     def show(self, figures: Figures) -> None:
         """Log the figures."""
-        logger.info("%s", figures)
+        self.write(figures.line())
 
     def close(self, figures: Figures, seconds: float) -> None:
         """Log the last figures."""
-        logger.info("%s · ended after %.0f s", figures, seconds)
+        self.write(figures.line(last=_took(seconds)))
+
+    def write(self, line: str) -> None:
+        """Log a line."""
+        logger.info("%s", line)
+
+
+class Lines(Log):
+    """The same lines on standard error, for programs that configure no logging."""
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        print(f"typefold: {line}", file=sys.stderr, flush=True)
+
+
+def _took(seconds: float) -> str:
+    return f"took {clock(seconds)}"
 
 
 class Progress:
@@ -129,9 +174,11 @@ class Progress:
     Args:
         total: How many rows there are, where that is known.
         draw: Whether it may be drawn; log lines alone for a batch that runs while the program does something else.
+        clock: Tells the time; the system's unless given.
     """
 
-    def __init__(self, total: int | None, *, draw: bool = True) -> None:
+    def __init__(self, total: int | None, *, draw: bool = True, clock: Clock | None = None) -> None:
+        self._clock = clock or _clock
         self._total = total
         self._draw = draw
         self._done = self._failed = 0
@@ -142,15 +189,14 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._interruptible.begin()
-        if self._total != 1 and (wanted := _wanted(draw=self._draw)) is not None and _shown.acquire(blocking=False):
+        if self._total != 1 and current_row() is None and (wanted := _wanted(draw=self._draw)) is not None:
             try:
-                meter = Meter(statistics, time.monotonic, self._total)
+                meter = Meter(statistics, self._clock.now, self._total, lambda: list(loads))
                 self._thread = threading.Thread(
                     target=self._keep_showing, args=(meter, *wanted), name="typefold-progress", daemon=True
                 )
                 self._thread.start()
             except BaseException as error:
-                _shown.release()
                 self._interruptible.end(error, self._told)
                 raise
         return self
@@ -163,7 +209,6 @@ class Progress:
                 self._ended.set()
                 self._thread.join()
                 self._thread = None
-                _shown.release()
         finally:
             self._interruptible.end(error, self._told)
 
@@ -182,14 +227,23 @@ class Progress:
     def _keep_showing(self, meter: Meter, make: Callable[[], Display], every: float) -> None:
         """The thread: what ends before the first time is never shown."""
         display: Display | None = None
+        last, is_ours = 0.0, False
         try:
-            while not self._ended.wait(every):
-                display = display or make()
-                display.show(meter.read(self._done, self._failed))
+            while not self._clock.wait(self._ended, min(every, _LOOK)):
+                figures, seconds = meter.read(self._done, self._failed), meter.seconds
+                if seconds - last < every:
+                    continue
+                is_ours = is_ours or _shown.acquire(blocking=False)
+                if is_ours:
+                    last, display = seconds, display or make()
+                    display.show(figures)
             if display is not None:
-                display.close(meter.read(self._done, self._failed), meter.seconds)
+                display.close(meter.read(self._done, self._failed, whole=True), meter.seconds)
         except Exception:  # showing it must not cost anybody their results
             logger.debug("showing progress failed", exc_info=True)
+        finally:
+            if is_ours:
+                _shown.release()
 
 
 def length(rows: object) -> int | None:
@@ -200,18 +254,36 @@ def length(rows: object) -> int | None:
         return None
 
 
-_shown = lock(threading.Lock)  # held by the batch that is shown
+@contextmanager
+def showing(*, quiet: bool) -> Generator[None]:
+    """Show batches inside, in lines on standard error where there is no terminal; or nothing of them."""
+    global _chosen
+    before, _chosen = _chosen, "0" if quiet else "1"
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+_LOOK = 1.0  # seconds after which the figures are looked at, shown or not
+_clock = Clock()
+_shown = lock(threading.Lock)  # held for the batch that is shown, by its thread
+_chosen: str | None = None  # what TYPEFOLD_PROGRESS would say
 
 
 def _wanted(*, draw: bool) -> tuple[Callable[[], Display], float] | None:
     """What shows a batch here, and how often; `None` where nobody would see it."""
-    if os.environ.get("TYPEFOLD_PROGRESS") == "0":
+    said = os.environ.get("TYPEFOLD_PROGRESS") or _chosen
+    if "0" in (said, _chosen):
         return None
     if draw and (display := _notebook()) is not None:
         return partial(Notebook, display), Notebook.every
-    if draw and _is_terminal(sys.stderr):
+    is_dumb = os.environ.get("TERM") in ("dumb", "unknown")
+    if draw and _is_terminal(sys.stderr) and not is_dumb:
         return Terminal, Terminal.every
-    return (Log, Log.every) if logger.isEnabledFor(logging.INFO) else None
+    if logger.isEnabledFor(logging.INFO):
+        return Log, Log.every
+    return (Lines, Lines.every) if said == "1" or (draw and _is_terminal(sys.stderr)) else None
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -1,13 +1,14 @@
 """The runtimes that are open, and the `with` blocks that are: written by `Runtime`, read by `selection`.
 
 Invariant: a runtime is in `opened` from when it is made to when it is closed, and has a block in `entered` inside its `with`
-block. In a forked child both are empty: what the parent had open there is in `inherited`, and is kept, since letting go of
-an engine ends its processes.
+block; the name of its model is in `loads` while that is loaded. In a forked child all are empty: what the parent had open
+there is in `inherited`, and is kept, since letting go of an engine ends its processes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Thread, current_thread
@@ -18,7 +19,7 @@ from typefold.runtime.forks import in_child
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
 
-__all__ = ["Block", "blocks_here", "entered", "inherited", "innermost", "opened"]
+__all__ = ["Block", "blocks_here", "entered", "inherited", "innermost", "loading", "loads", "opened"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,7 @@ class Block:
 opened: list[Runtime] = []
 entered: list[Block] = []
 inherited: list[Runtime] = []
+loads: list[str] = []
 innermost: ContextVar[Block | None] = ContextVar("typefold_runtime", default=None)
 """The innermost `with` block of this context."""
 
@@ -71,6 +73,17 @@ def _forked() -> None:
     inherited.extend(opened)
     opened.clear()
     entered.clear()
+    loads.clear()
 
 
 in_child(_forked)
+
+
+@contextmanager
+def loading(model: str) -> Generator[None]:
+    """A model is loaded inside."""
+    loads.append(model)
+    try:
+        yield
+    finally:
+        loads.remove(model)

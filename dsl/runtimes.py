@@ -24,13 +24,14 @@ from typefold.loading import FailedLoad, Model, check_faults, check_replicas, en
 from typefold.options import GenerateOptions, Options
 from typefold.places import Place, ending_batches
 from typefold.recording import Recording
-from typefold.registry import Block, entered, innermost, opened
+from typefold.registry import Block, entered, innermost, loading, opened
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import Markers
 from typefold.runtime.facts import EngineFacts
 from typefold.runtime.fleet import Fleet, Worker
 from typefold.runtime.forks import Owner
 from typefold.runtime.journal import Journal
+from typefold.runtime.statistics import Stopwatch
 from typefold.runtime_arguments import check_engine_options, check_own, model_of, wire_of
 from typefold.tracing import trace, tracer
 
@@ -346,7 +347,8 @@ class Runtime:
                 if self._failed is not None and (self._failures > failures or self._failed.ends_caller):
                     raise self._failed.again()
                 try:
-                    self._scheduler = worker = self._load()
+                    with loading(self.name):
+                        self._scheduler = worker = self._load()
                 except AT_ONCE:
                     raise
                 except Exception as error:  # Ctrl-C is none: what it breaks off may be tried again
@@ -364,6 +366,7 @@ class Runtime:
 
     def _load(self) -> Worker:
         schedulers: list[Scheduler] = []
+        stopwatch = Stopwatch()
         try:
             for number in range(self._replicas):
                 replica = (number, self._replicas)
@@ -376,6 +379,7 @@ class Runtime:
                         rebuild=build,
                         restarts=self._restarts,
                         watchdog=self._watchdog,
+                        stopwatch=stopwatch,
                     )
                 )
         except BaseException:  # no engine stays behind that nobody could use

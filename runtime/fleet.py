@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from typing import Protocol
@@ -85,7 +86,9 @@ class Fleet:
     @property
     def statistics(self) -> Statistics:
         """What all have done so far."""
-        return sum((scheduler.statistics for scheduler in self._schedulers), Statistics())
+        each = self.each
+        elapsed = max((statistics.elapsed for statistics in each), default=0.0)  # all have one stopwatch
+        return replace(sum(each, Statistics()), elapsed=elapsed)
 
     @property
     def each(self) -> list[Statistics]:

@@ -27,7 +27,7 @@ from typefold.runtime.loop import Loop
 from typefold.runtime.recovery import LEFT_BEHIND, diagnosed, sorted_out
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.serving import serving
-from typefold.runtime.statistics import Counts, Statistics
+from typefold.runtime.statistics import Counts, Statistics, Stopwatch
 from typefold.runtime.waiting import Waiting
 from typefold.runtime.watchdog import EngineHung, LeftBehind, Watchdog
 
@@ -49,6 +49,7 @@ class Scheduler:
         rebuild: Builds the engine again after a crash.
         restarts: How often that may be done.
         watchdog: For how many seconds a call into the engine may last before it is taken for dead; `None` for ever.
+        stopwatch: Measures the time in which requests are in flight; schedulers of one model share one.
 
     Example:
         >>> from typefold.runtime import Request, Scheduler
@@ -69,6 +70,7 @@ class Scheduler:
         rebuild: Callable[[], Engine] | None = None,
         restarts: int = 0,
         watchdog: float | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         if restarts and rebuild is None:
             raise TypeError(f"restarts={restarts} needs a way to build the engine again: rebuild=")
@@ -83,7 +85,7 @@ class Scheduler:
         self._withdrawn: deque[Entry] = deque()
         self._adrift: list[Entry] = []  # of an engine that crashed, until there is another
         self._deadlines = Deadlines()
-        self._counts = Counts()
+        self._counts = Counts(stopwatch or Stopwatch())
         self._work = threading.Event()
         self._closing = False
         self._broken: Broken | None = None
@@ -218,10 +220,12 @@ class Scheduler:
                 if self._closing:
                     self._loop.abort()
                     return True
+                self._counts.busy(busy)
                 if not busy:
                     watchdog.rest()
                     self._work.wait()
                     self._work.clear()
+                    self._counts.busy(True)
                 watchdog.beat()
         except LeftBehind:
             raise
@@ -276,12 +280,14 @@ class Scheduler:
             self._closing = True
         logger.error("the engine hangs and can't be ended; its thread and its memory are left behind")
         self._fail_all(self._take_all())
+        self._counts.busy(False)
         self._deadlines.clear()
 
     def _end(self) -> None:
         with self._lock:
             self._closing = True
         self._fail_all(self._take_all())  # before the engine is closed, which may hang
+        self._counts.busy(False)
         self._deadlines.clear()
         self._close_engine()
 

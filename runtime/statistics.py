@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import operator
 import threading
-from dataclasses import astuple, dataclass
+import time
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field
 
 from typefold.runtime.request import Outcome
 
-__all__ = ["Counts", "Statistics"]
+__all__ = ["Counts", "Statistics", "Stopwatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,14 @@ class Statistics:
         saved: Tokens that were not asked for, since those before had settled the answer: as many as the tokenizer cuts it
             into, and the one that ends it, less those that were drawn.
         replayed: Requests, among the submitted, that a journal answered; no engine saw them.
+        elapsed: Seconds in which requests were in flight, by the clock; loading a model is none of them. The replicas of a
+            runtime share one clock. Statistics that are added up add their seconds, as those of two processors are:
+            rates are then those of one runtime on average. It is no part of comparisons.
+
+    Example:
+        >>> both = Statistics(succeeded=30, output_tokens=600, elapsed=2.0) + Statistics(succeeded=10, elapsed=2.0)
+        >>> both.elapsed, both.requests_per_second, both.tokens_per_second
+        (4.0, 10.0, 150.0)
     """
 
     submitted: int = 0
@@ -57,16 +67,67 @@ class Statistics:
     output_tokens: int = 0
     replayed: int = 0
     saved: int = 0
+    elapsed: float = field(default=0.0, compare=False)
+
+    @property
+    def requests_per_second(self) -> float:
+        """Requests that ended by themselves and that no journal answered, by the second of `elapsed`; 0 before any."""
+        return (self.succeeded + self.failed - self.replayed) / self.elapsed if self.elapsed else 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """`output_tokens` by the second of `elapsed`; 0 before any."""
+        return self.output_tokens / self.elapsed if self.elapsed else 0.0
 
     def __add__(self, other: Statistics) -> Statistics:
         """What two schedulers have done together."""
         return Statistics(*map(operator.add, astuple(self), astuple(other)))
 
 
-class Counts:
-    """The counters behind `Statistics`."""
+class Stopwatch:
+    """Measures the time in which anyone works: several at once count once.
 
-    def __init__(self) -> None:
+    Args:
+        now: Tells the time in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._working = 0
+        self._state: tuple[float, float | None] = (0.0, None)  # seconds before, and since when; read without the lock
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been so far."""
+        before, since = self._state
+        return before if since is None else before + self._now() - since
+
+    def begin(self) -> None:
+        """One more works from now on."""
+        with self._lock:
+            self._working += 1
+            if self._working == 1:
+                self._state = self._state[0], self._now()
+
+    def rest(self) -> None:
+        """One of them works no more."""
+        with self._lock:
+            self._working -= 1
+            if not self._working:
+                self._state = self.seconds, None
+
+
+class Counts:
+    """The counters behind `Statistics`.
+
+    Args:
+        stopwatch: Measures the time in which there is anything to do.
+    """
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        self._stopwatch = stopwatch
+        self._busy = False
         self.submitted = 0  # under the scheduler's lock
         self.retried = 0  # as well
         self.succeeded = 0
@@ -87,6 +148,12 @@ class Counts:
         self.prompt_tokens += outcome.prompt_tokens
         self.cached_tokens += outcome.cached_tokens
         self.output_tokens += outcome.output_tokens
+
+    def busy(self, busy: bool) -> None:
+        """There is something to do from now on, or nothing."""
+        if busy is not self._busy:
+            self._busy = busy
+            (self._stopwatch.begin if busy else self._stopwatch.rest)()
 
     def failure(self) -> None:
         """A request gave an error; from any thread."""
@@ -116,4 +183,5 @@ class Counts:
             cached_tokens=self.cached_tokens,
             output_tokens=self.output_tokens,
             saved=self.saved,
+            elapsed=self._stopwatch.seconds,
         )

@@ -19,6 +19,7 @@ __all__ = ["add_to"]
 _Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value.")]
 _Model = Annotated[str | None, typer.Option(help="A model's name or path. By default TYPEFOLD_MODEL.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 _Engine = Annotated[
     list[str] | None,
     typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, as max_model_len=8192."),
@@ -59,6 +60,7 @@ def run_command(
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Makes sampling repeat.")] = None,
+    quiet: _Quiet = False,
     engine: _Engine = None,
 ) -> None:
     """Run a function for every record of a file.
@@ -76,10 +78,11 @@ def run_command(
     from typefold.commands.target import CommandError, load
     from typefold.commands.where import Condition
     from typefold.commands.writing import Failures, check_ending, open_writer
+    from typefold.progress import showing
     from typefold.records.inputs import Inputs
     from typefold.selection import statistics
 
-    with _explained(), ExitStack() as stack:
+    with _explained(), showing(quiet=quiet), ExitStack() as stack:
         failed = failures or _failures_of(source if output == "-" else output)
         files: dict[str, Sequence[str | int]] = {
             "--input": [0 if source == "-" else source],
@@ -193,6 +196,7 @@ def wires_command(
         str | None,
         typer.Option("--json", help="Where the figures go as JSON, or - for standard output.", show_default=False),
     ] = None,
+    quiet: _Quiet = False,
     engine: _Engine = None,
 ) -> None:
     """Which wire does a function answer best with? Run it on labelled rows in each, and count.
@@ -208,10 +212,11 @@ def wires_command(
     from typefold.commands.output import Output, check_apart, written_to
     from typefold.commands.target import load
     from typefold.commands.wires import labelled, try_wires, write
+    from typefold.progress import showing
     from typefold.records.inputs import Inputs
     from typefold.selection import current
 
-    with _explained(), ExitStack() as stack:
+    with _explained(), showing(quiet=quiet), ExitStack() as stack:
         files: dict[str, Sequence[str | int]] = {
             "--labels": [0 if labels == "-" else labels],
             "--json": written_to(file),

@@ -4,6 +4,7 @@
 
 import io
 import logging
+import re
 import sys
 import threading
 import types
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from typefold import Runtime, ask, progress, prompt, run
 from typefold.figures import Figures, Meter, clock
-from typefold.progress import Display, Log, Notebook, Progress, Terminal
+from typefold.progress import Clock, Display, Lines, Log, Notebook, Progress, Terminal, showing
 from typefold.runtime import Statistics
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -30,7 +31,7 @@ FIGURES = Figures(
     done=12,
     total=128,
     failed=2,
-    calls=1034,
+    rows_per_second=3.14,
     tokens_per_second=412.4,
     running=16,
     waiting=20,
@@ -68,17 +69,55 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     return shown
 
 
-def test_the_line_says_rows_calls_speed_the_queue_the_cache_failures_and_the_time_left() -> None:
+BARE = Figures(
+    done=3,
+    total=None,
+    failed=0,
+    rows_per_second=0,
+    tokens_per_second=0,
+    running=0,
+    waiting=0,
+    cached=None,
+    left=None,
+)
+
+
+def test_the_line_says_rows_failures_speed_the_time_left_the_queue_and_the_cache() -> None:
     assert str(FIGURES) == (
-        "rows 12/128 · 1,034 calls · 412 tok/s · 16 running, 20 waiting · prefix cache 38% · 2 failed · 1:12 left"
+        "rows 12/128 · 2 failed · 3.1 rows/s · 412 tok/s · 1:12 left · 16 running, 20 waiting · prefix cache 38%"
     )
-    bare = Figures(
-        done=3, total=None, failed=0, calls=3, tokens_per_second=0, running=0, waiting=0, cached=None, left=None
-    )
-    assert str(bare) == "rows 3 · 3 calls · 0 tok/s · 0 running, 0 waiting"
-    assert str(replace(bare, restarts=2)).endswith(" · engine restarted 2x")
-    resumed = replace(bare, replayed=1200)
-    assert str(resumed) == "rows 3 · 3 calls · 0 tok/s · 0 running, 0 waiting · 1,200 from the journal"
+    assert str(BARE) == "rows 3 · 0.0 rows/s · 0 tok/s"
+    assert str(replace(BARE, restarts=2)).endswith(" · engine restarted 2x")
+    assert str(replace(BARE, replayed=1200)) == "rows 3 · 1,200 from the journal"
+    assert str(replace(BARE, rows_per_second=0.05)) == "rows 3 · 3.0 rows/min · 0 tok/s"
+    assert str(replace(BARE, rows_per_second=1234.5)) == "rows 3 · 1,234 rows/s · 0 tok/s"
+    loading = replace(BARE, done=0, total=9, loading=("Qwen/Qwen3-4B", 12.4))
+    assert str(loading) == "rows 0/9 · loading Qwen/Qwen3-4B 12 s"
+
+
+@pytest.mark.parametrize(
+    ("width", "says"),
+    [
+        (
+            200,
+            "rows 12/128 · 2 failed · 3.1 rows/s · 412 tok/s · 1:12 left · 16 running, 20 waiting · prefix cache 38%",
+        ),
+        (90, "rows 12/128 · 2 failed · 3.1 rows/s · 412 tok/s · 1:12 left · 16 running, 20 waiting"),
+        (80, "rows 12/128 · 2 failed · 3.1 rows/s · 412 tok/s · 1:12 left"),
+        (50, "rows 12/128 · 2 failed · 3.1 rows/s · 1:12 left"),
+        (40, "rows 12/128 · 2 failed · 1:12 left"),
+        (25, "rows 12/128 · 2 failed"),
+        (8, "rows 12…"),
+    ],
+)
+def test_what_matters_least_goes_first_where_there_is_no_room(width: int, says: str) -> None:
+    assert FIGURES.line(width) == says
+
+
+def test_a_long_name_of_a_model_is_cut_to_fit() -> None:
+    loading = replace(BARE, done=0, total=9, loading=("/home/somebody/models/of-mine/SmolLM2-135M-Instruct", 7.0))
+    assert loading.line(79) == "rows 0/9 · loading …/of-mine/SmolLM2-135M-Instruct 7 s"
+    assert loading.line(40) == "rows 0/9 · loading …nstruct 7 s"
 
 
 @pytest.mark.parametrize(("seconds", "says"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (7325, "2:02:05")])
@@ -99,7 +138,7 @@ def test_figures_are_of_the_batch_and_speed_of_the_last_ten_seconds() -> None:
             cached_tokens=35,
             running=12,
             waiting=5,
-            replayed=7,
+            elapsed=4.0,
         ),
     )
     figures = meter.read(10, 2)
@@ -107,19 +146,63 @@ def test_figures_are_of_the_batch_and_speed_of_the_last_ten_seconds() -> None:
         done=10,
         total=40,
         failed=2,
-        calls=10,
+        rows_per_second=2.5,
         tokens_per_second=100.0,
         running=8,
         waiting=9,
         cached=0.25,
         left=12.0,
-        replayed=7,
     )
     time = 113.0
     assert meter.read(20, 2).tokens_per_second == pytest.approx(400 / 13)
     time = 114.0
-    assert meter.read(20, 2).tokens_per_second == 0.0
+    figures = meter.read(20, 2)
+    assert (figures.rows_per_second, figures.tokens_per_second) == (1.0, 0.0)
+    assert meter.read(20, 2, whole=True).rows_per_second == pytest.approx(20 / 14)
     assert meter.seconds == 14.0
+
+
+def test_rows_from_the_journal_count_neither_for_speed_nor_for_the_time_left() -> None:
+    time, stats = 0.0, Statistics()
+    meter = Meter(lambda: (stats, 8), lambda: time, total=10_000)
+    time, stats = 1.0, Statistics(succeeded=9_000, replayed=9_000)
+    figures = meter.read(9_000, 0)
+    assert (figures.rows_per_second, figures.left, figures.replayed) == (0.0, None, 9_000)
+    time, stats = 11.0, Statistics(succeeded=9_010, replayed=9_000, elapsed=10.0)
+    figures = meter.read(9_010, 0)
+    assert figures.rows_per_second == pytest.approx(1.0)
+    assert figures.left == pytest.approx(990.0)
+    assert meter.read(9_010, 0, whole=True).rows_per_second == pytest.approx(1.0)
+
+
+def test_a_row_of_which_a_journal_answered_a_part_counts_for_the_rest() -> None:
+    time, stats = 0.0, Statistics()
+    meter = Meter(lambda: (stats, 8), lambda: time, total=20)
+    time, stats = 5.0, Statistics(succeeded=20, replayed=10, elapsed=5.0)  # two calls a row, one of them replayed
+    figures = meter.read(10, 0)
+    assert (figures.rows_per_second, figures.left) == (1.0, 10.0)
+
+
+def test_loading_a_model_is_told_and_does_not_count_for_the_time_left() -> None:
+    time, stats, loads = 0.0, Statistics(), list[str]()
+    meter = Meter(lambda: (stats, 8), lambda: time, 100, lambda: loads)
+    loads.append("Qwen/Qwen3-4B")
+    time = 1.0
+    assert meter.read(0, 0).loading == ("Qwen/Qwen3-4B", 1.0)
+    time = 60.0
+    assert meter.read(0, 0).loading == ("Qwen/Qwen3-4B", 60.0)
+    loads.clear()
+    time, stats = 70.0, Statistics(succeeded=10, elapsed=10.0)
+    figures = meter.read(10, 0)
+    assert (figures.loading, figures.left) == (None, 90.0)
+
+
+def test_rows_that_call_nothing_have_a_speed_too() -> None:
+    time = 0.0
+    meter = Meter(lambda: (Statistics(), 0), lambda: time, total=100)
+    time = 10.0
+    figures = meter.read(20, 0)
+    assert (figures.rows_per_second, figures.left) == (2.0, 40.0)
 
 
 def test_the_outermost_batch_is_shown_with_all_that_is_done_inside(shown: Shown) -> None:
@@ -131,7 +214,7 @@ def test_the_outermost_batch_is_shown_with_all_that_is_done_inside(shown: Shown)
     with Runtime(ScriptedEngine()):
         run(program, ["a", "b", "c"])
     assert {figures.total for figures in shown} == {3}
-    assert (shown[-1].done, shown[-1].calls, shown[-1].failed) == (3, 6, 0)
+    assert (shown[-1].done, shown[-1].failed) == (3, 0)
     assert len(shown.closed) == 1
     assert "typefold-progress" not in {thread.name for thread in threading.enumerate()}
 
@@ -178,16 +261,44 @@ def test_one_row_is_no_batch_to_watch(shown: Shown) -> None:
     assert counting._thread is None
 
 
-def test_a_terminal_has_a_bar_and_the_figures_and_is_left_clean() -> None:
+_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["colours", "NO_COLOR"])
+@pytest.mark.parametrize(
+    ("width", "drawn"),
+    [
+        (40, "rows 12/128 · 2 failed · 1:12 left"),
+        (60, "rows 12/128 · 2 failed · 3.1 rows/s · 1:12 left"),
+        (80, "rows 12/128 · 2 failed · 3.1 rows/s · 412 tok/s · 1:12 left"),
+        (200, str(FIGURES)),
+    ],
+)
+def test_a_terminal_has_the_figures_in_one_line_and_the_last_ones_stay(width: int, drawn: str, plain: bool) -> None:
     screen = io.StringIO()
-    terminal = Terminal(Console(file=screen, force_terminal=True, width=120, legacy_windows=False))
+    console = Console(file=screen, force_terminal=True, width=width, legacy_windows=False, no_color=plain)
+    terminal = Terminal(console)
     terminal.show(FIGURES)
-    drawn = screen.getvalue()
-    for part in ("rows", "━", "12/128", "1,034 calls", "412 tok/s", "2 failed"):
-        assert part in drawn
+    shown = _CODES.sub("", screen.getvalue()).strip("\r\n")
+    assert "\n" not in shown and len(shown) < width
+    assert shown.endswith(drawn)
+    assert (shown[0] in "━╸") == (width >= 60)  # a bar
+    before = len(screen.getvalue())
+    terminal.close(replace(FIGURES, left=None), 61.2)
+    rest = screen.getvalue()[before:]
+    assert "\x1b[2K" in rest  # the line is wiped
+    last = _CODES.sub("", rest).strip("\r\n").splitlines()[-1]
+    assert last.startswith("rows 12/128 · 2 failed") and last.endswith(" · took 1:01") and len(last) < width
+
+
+def test_what_a_program_writes_to_a_file_does_not_go_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, file = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", file)
+    terminal = Terminal(Console(file=screen, force_terminal=True, width=80, legacy_windows=False))
     terminal.show(FIGURES)
-    terminal.close(FIGURES, 3.0)
-    assert "\x1b[2K" in screen.getvalue()[len(drawn) :]  # the line is wiped
+    print("a row of the output")
+    terminal.close(FIGURES, 1.0)
+    assert file.getvalue() == "a row of the output\n"
 
 
 def test_a_notebook_has_one_line_that_changes_and_stays() -> None:
@@ -206,7 +317,7 @@ def test_a_notebook_has_one_line_that_changes_and_stays() -> None:
     shown.show(FIGURES)
     shown.close(FIGURES, 61.04)
     assert [kind for kind, _ in said] == ["display", "update", "update"]
-    assert said[-1][1] == {"text/plain": f"{FIGURES} · 61.0 s"}
+    assert said[-1][1] == {"text/plain": f"{FIGURES} · took 1:01"}
 
 
 def test_logs_have_lines(caplog: pytest.LogCaptureFixture) -> None:
@@ -214,7 +325,72 @@ def test_logs_have_lines(caplog: pytest.LogCaptureFixture) -> None:
         log = Log()
         log.show(FIGURES)
         log.close(FIGURES, 20.2)
-    assert [record.getMessage() for record in caplog.records] == [str(FIGURES), f"{FIGURES} · ended after 20 s"]
+    assert [record.getMessage() for record in caplog.records] == [str(FIGURES), f"{FIGURES} · took 0:20"]
+
+
+def test_the_same_lines_go_to_standard_error_where_no_logging_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines()
+    lines.show(FIGURES)
+    lines.close(FIGURES, 20.2)
+    assert capsys.readouterr().err == f"typefold: {FIGURES}\ntypefold: {FIGURES} · took 0:20\n"
+
+
+class Ticking(Clock):
+    """A clock by which a second goes by whenever somebody waits, until it has gone by so often."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = 0.0
+        self.wound = threading.Event()
+        self.rung = threading.Event()
+        self._until = seconds
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wait(self, ended: threading.Event, seconds: float) -> bool:
+        self.wound.wait(30)
+        if self.seconds >= self._until:
+            self.rung.set()
+            return ended.wait()
+        self.seconds += seconds
+        return False
+
+
+def test_there_is_a_line_every_thirty_seconds_and_one_at_the_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TYPEFOLD_PROGRESS")
+    time = Ticking(95)
+    with showing(quiet=False), Progress(40, clock=time) as counting:
+        for _ in range(10):
+            counting.row(failed=False)
+        time.wound.set()
+        time.rung.wait(30)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(" · ")[2] for line in lines] == ["1:30 left", "3:00 left", "4:30 left", "took 1:35"]
+    assert {line.partition(" · ")[0] for line in lines} == {"typefold: rows 10/40"}
+
+
+def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TYPEFOLD_PROGRESS", "1")
+    with showing(quiet=True), Progress(40) as counting:
+        assert counting._thread is None
+    assert capsys.readouterr().err == ""
+
+
+def test_of_batches_side_by_side_one_is_shown_and_then_the_next(shown: Shown) -> None:
+    with Progress(2):
+        shown.first.wait(30)
+        with Progress(3):
+            assert {figures.total for figures in shown} == {2}
+        second = Progress(4)
+        second.__enter__()
+    while not any(figures.total == 4 for figures in shown):
+        shown.first.clear()
+        shown.first.wait(30)
+    second.__exit__(None, None, None)
+    assert {figures.total for figures in shown} == {2, 4}
+    assert len(shown.closed) == 2
 
 
 class ZMQInteractiveShell:
@@ -225,10 +401,13 @@ def test_where_a_batch_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
     monkeypatch.delenv("TYPEFOLD_PROGRESS")
     assert progress._wanted(draw=True) is None  # neither a terminal nor logs at that level
     with caplog.at_level(logging.INFO, logger="typefold.progress"):
-        assert progress._wanted(draw=True) == (Log, 10.0)
+        assert progress._wanted(draw=True) == (Log, 30.0)
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        monkeypatch.setenv("TERM", "xterm")
         assert progress._wanted(draw=True) == (Terminal, 0.25)
-        assert progress._wanted(draw=False) == (Log, 10.0)
+        assert progress._wanted(draw=False) == (Log, 30.0)
+        monkeypatch.setenv("TERM", "dumb")
+        assert progress._wanted(draw=True) == (Log, 30.0)
         notebook: Any = types.ModuleType("IPython")
         notebook.get_ipython = ZMQInteractiveShell
         shows: Any = types.ModuleType("IPython.display")
@@ -240,5 +419,9 @@ def test_where_a_batch_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
         assert isinstance(wanted[0](), Notebook)
         monkeypatch.setenv("TYPEFOLD_PROGRESS", "0")
         assert progress._wanted(draw=True) is None
+    monkeypatch.delitem(sys.modules, "IPython")
+    monkeypatch.setenv("TYPEFOLD_PROGRESS", "1")
+    assert progress._wanted(draw=True) == (Lines, 30.0)  # on a dumb terminal
+    assert progress._wanted(draw=False) == (Lines, 30.0)
     monkeypatch.setattr(sys, "stderr", None)
     assert progress._is_terminal(sys.stderr) is False
