@@ -1,15 +1,19 @@
 """`typefold run`: a function over the records of a file."""
+# Tests look inside:
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pytest
 
 from tests.commands.conftest import Command
+from typefold import progress
 from typefold.arrow import pyarrow
+from typefold.progress import Lines, Progress
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
 
@@ -205,3 +209,30 @@ configure(ScriptedEngine(lambda request: "x"), journal="run.db")
 def say(text: str) -> str:
     return ask(text)
 """
+
+
+class Seen(Progress):
+    """What is shown of a run, and what was counted."""
+
+    all: ClassVar[list[Seen]] = []
+
+    def __enter__(self) -> Self:
+        self.wanted = progress._wanted(draw=True)
+        self.all.append(self)
+        return super().__enter__()
+
+
+@pytest.mark.parametrize(("option", "shown"), [((), (Lines, 30.0)), (("--quiet",), None), (("-q",), None)])
+def test_how_far_it_is_stands_on_standard_error_unless_it_is_to_be_quiet(
+    option: tuple[str, ...], shown: object, folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TYPEFOLD_PROGRESS")
+    monkeypatch.setattr("typefold.commands.running.Progress", Seen)
+    Seen.all.clear()
+    source = written(folder, "in.jsonl", '{"text": "a"}\n{"no": 1}\n{"text": "boom"}\nnonsense\n{"text": "b"}\n')
+    done = command("run", "tickets.py:program", "-i", source, "-o", "out.jsonl", *option, "--where", "text != 'b'")
+    assert done.exit_code == 1
+    [seen] = Seen.all
+    assert seen.wanted == shown
+    assert (seen._done, seen._failed) == (5, 3)  # the last was left out
+    assert progress._wanted(draw=True) is None  # the command alone shows it

@@ -2,10 +2,16 @@
 # Tests look inside:
 # pyright: reportPrivateUsage=false
 
+import contextlib
+import fcntl
 import io
 import logging
+import os
 import re
+import struct
+import subprocess
 import sys
+import termios
 import threading
 import types
 from collections.abc import Iterator
@@ -425,3 +431,58 @@ def test_where_a_batch_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
     assert progress._wanted(draw=False) == (Lines, 30.0)
     monkeypatch.setattr(sys, "stderr", None)
     assert progress._is_terminal(sys.stderr) is False
+
+
+PROGRAM = """if True:
+    import threading
+    from typefold import Runtime, ask, progress, prompt, run
+    from typefold.runtime.engines.scripted import ScriptedEngine
+
+    seen = threading.Event()
+
+    class Seen(progress.Terminal):
+        def show(self, figures):
+            super().show(figures)
+            if figures.failed > 1000:
+                seen.set()
+
+    progress.Terminal = Seen
+
+    @prompt(max_tokens=3)
+    def tag(text: str) -> int:
+        return ask(f"Tag: {text}")
+
+    def slow(text: str) -> int:
+        if "2400" in text:
+            seen.wait(60)
+        return tag(text)
+
+    with Runtime(ScriptedEngine(answers=lambda request: "oops")):
+        run.safe(slow, [f"row {number} has words" for number in range(2500)])
+"""
+
+
+def test_a_terminal_of_eighty_columns_has_failures_and_speed_on_one_line() -> None:
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("TYPEFOLD_PROGRESS", "COLUMNS")}
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environment, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    written = b""
+    with contextlib.suppress(OSError):  # the program has ended
+        while read := os.read(ours, 65536):
+            written += read
+    os.close(ours)
+    assert program.wait() == 0
+    lines = [_CODES.sub("", line).strip() for line in re.split(r"[\r\n]+", written.decode())]
+    drawn = [line for line in lines if "rows " in line]
+    assert all(len(line) < 80 for line in drawn)
+    told = re.compile(r"━ rows \d,\d{3}/2,500 · \d,\d{3} failed · [\d,.]+ rows/s · [\d,]+ tok/s · \d+:\d\d left")
+    assert any(told.search(line) for line in drawn), drawn
+    assert drawn[-1].startswith("rows 2,500/2,500 · 2,500 failed · ") and " · took 0:" in drawn[-1]

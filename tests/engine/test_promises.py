@@ -243,8 +243,9 @@ def test_a_batch_is_seen_as_log_lines_statistics_and_spans(
 
     assert all(isinstance(result, Failure) for result in results)  # the numbers are cut
     last = caplog.records[-1].getMessage()
-    assert last.startswith("rows 8/8 ") and "16 calls" in last and "8 failed" in last
+    assert last.startswith("rows 8/8 · 8 failed · ") and " tok/s · " in last and " · took " in last
     assert runtime.stats.steps > before.steps and runtime.stats.running == 0
+    assert runtime.stats.elapsed > before.elapsed and runtime.stats.tokens_per_second > 0
     spans = exporter.get_finished_spans()
     assert len(spans) == 16
     good = [span for span in spans if span.name == "colour"]
