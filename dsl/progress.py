@@ -89,8 +89,8 @@ class Terminal:
         from rich.text import Text
 
         width = self._console.width - 1
-        bar = 0 if width < 59 else 10 if width < 99 else 24
-        text = Text(figures.line(width - bar - (1 if bar else 0)), no_wrap=True, overflow="ellipsis")
+        text = Text(figures.line(width), no_wrap=True, overflow="ellipsis")
+        bar = next((size for size in (24, 10, 5) if size < width - len(text)), 0)  # what is said goes before
         text.stylize("bold", 0, len("rows ") + len(figures.rows))
         line = Table.grid(padding=(0, 1))
         if bar:
