@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypeIs
 
+from typefold.arguments import is_missing
 from typefold.batch import answer, answers
 from typefold.calls import Call, attempt, values, with_shape
 from typefold.compiler import Message, output_type
@@ -15,7 +16,7 @@ from typefold.errors import PromptUsageError
 from typefold.forms import form_of
 from typefold.messages import RawPrompt, user
 from typefold.options import PER_PROMPT, Options
-from typefold.runtime import PromptError
+from typefold.runtime import BadInput, PromptError
 
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
@@ -29,7 +30,8 @@ def generate(runtime: Runtime, prompt: Any, hint: Any, changes: Mapping[str, Any
         return answer(_call(prompt, hint, runtime.options(changes, where=_NAME)))
     if not _is_list(prompt):
         raise PromptUsageError(
-            f"generate() takes a text, a list of messages, or a list of these; not {type(prompt).__name__}"
+            f"generate() takes a text, a list of messages, or a list of these; not {type(prompt).__name__} (of a column, "
+            f"give list(column))"
         )
     hints = _a_row(hint, len(prompt), "output_type")
     # Rows that share their options share one record of them, and so all that is made from it.
@@ -69,6 +71,8 @@ def _call(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> C
     form.check(kind, where=_NAME)
     if not mixed:  # options that are set for rows of other types too need mean nothing to this one
         form.check_options(options, where=_NAME)
+    if is_missing(prompt):
+        raise BadInput(function=_NAME, reason=f"the prompt is {prompt}, a missing value; fill or drop such rows")
     if isinstance(prompt, RawPrompt):
         return Call(_NAME, prompt, kind, options, form)
     messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)

@@ -80,7 +80,10 @@ def _read(path: Path) -> bytes:
     )
     with open(opened, "rb") as file:
         _check_file(path, os.fstat(opened))
-        data = file.read(LARGEST_FILE + 1)  # it may be growing
+        try:
+            data = file.read(LARGEST_FILE + 1) or b""  # it may be growing; None is that nothing is there yet
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # with its name
     if len(data) > LARGEST_FILE:
         raise _too_large(str(path))
     return data

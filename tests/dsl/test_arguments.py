@@ -20,7 +20,7 @@ import pytest
 from pydantic import AwareDatetime, BaseModel, EmailStr, Field
 from typing_extensions import TypeAliasType, TypedDict
 
-from typefold import BadInput, PromptUsageError, Runtime, ask, gather, prompt, run
+from typefold import BadInput, BatchError, PromptUsageError, Runtime, ask, gather, prompt, run
 from typefold.arguments import Parameters
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -329,3 +329,15 @@ def test_a_row_of_starmap_holds_its_arguments_in_order(row: Any, words: str, eng
         assert isinstance(second.failure(), BadInput) and second.failure().row == 1
         assert (first.unwrap(), third.unwrap()) != ("", "")
     assert asked(engine) == ["1: a", "3: b"]
+
+
+def test_generate_sends_no_missing_value_and_takes_lists(runtime: Runtime) -> None:
+    prompts: list[Any] = ["a", None, NaN]
+    with pytest.raises(BatchError) as failed:
+        runtime.generate(prompts)
+    assert [type(each) for each in failed.value.failures] == [BadInput] * 2
+    assert "made into a prompt: the prompt is None, a missing value; fill or drop such rows" in str(failed.value)
+    others: list[Any] = [pd.Series(["a"]), {"a": 1}, {"a"}, None]
+    for other in others:
+        with pytest.raises(PromptUsageError, match=r"a list of these; not \w+ \(of a column, give list\(column\)\)"):
+            runtime.generate(other)
