@@ -52,8 +52,10 @@ def info_command(
     Example: typefold journal info run.db --check
     """
     with _open(file) as journal:
-        summaries, models = journal.summary(), journal.models()
         damage = journal.damage() if check else []
+        for problem in damage:
+            typer.echo(f"typefold: {file}: {problem}", err=True)
+        summaries, models = journal.summary(), [] if damage else journal.models()
     console = _console()
     size = sum(path.stat().st_size for path in (file, file.with_name(f"{file.name}-wal")) if path.exists())
     calls = sum(each.calls for each in summaries)
@@ -81,8 +83,6 @@ def info_command(
         _print(console, f"no requests of: {', '.join(silent)}")
     if check and not damage:
         _print(console, "sound: every page was read")
-    for problem in damage:
-        typer.echo(f"typefold: {file}: {problem}", err=True)
     if damage:
         raise typer.Exit(1)
 
@@ -102,11 +102,19 @@ def show_command(
 
     Example: typefold journal show run.db -n 3 --function judge
     """
+    from typefold.runtime.journal import JournalError
+
+    console, damaged = _console(), 0
     with _open(file) as journal:
-        records = list(journal.records(function=function, row=row, model=model, last=last))
-    console = _console()
+        records = list(journal.sound_records(function=function, row=row, model=model, last=last))
     for record in records:
-        _show(console, record, None if full else _LONG)
+        if isinstance(record, JournalError):
+            damaged += 1
+            typer.echo(f"typefold: {record}", err=True)
+        else:
+            _show(console, record, None if full else _LONG)
+    if damaged:
+        raise typer.Exit(1)
     if not records:
         typer.echo(f"typefold: {file} holds no such request", err=True)
 
@@ -124,17 +132,26 @@ def export_command(
     """Write requests as JSON lines, in the order in which they ended.
 
     Each line has the fields of a `Record`: function, row, attempt, model, prompt, sampling, text, tokens, when. An earlier
-    file is replaced when the new one is whole, which only its owner may read. The journal itself is never written to.
+    file is replaced when the new one is whole, which only its owner may read. The journal itself is never written to. Records
+    that are damaged are named and left out; the exit status is 1 then.
 
     Example: typefold journal export run.db --function judge -o judged.jsonl
     """
-    count = 0
+    from typefold.runtime.journal import JournalError
+
+    count = damaged = 0
     with _writing(file, output) as write, _open(file) as journal:
-        for record in journal.records(function=function, row=row, model=model):
-            write(record.as_json())
-            count += 1
+        for record in journal.sound_records(function=function, row=row, model=model):
+            if isinstance(record, JournalError):
+                damaged += 1
+                typer.echo(f"typefold: {record}", err=True)
+            else:
+                write(record.as_json())
+                count += 1
     if output is not None and output != "-":
         typer.echo(f"typefold: wrote {_count(count, 'request')} to {output}", err=True)
+    if damaged:
+        raise typer.Exit(1)
 
 
 @journal_app.command("prune")
@@ -149,17 +166,29 @@ def prune_command(
             show_default=False,
         ),
     ] = None,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Only records that are damaged; the file keeps the others.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Remove requests and give their space back. A program that runs again asks the model for them.
 
-    Say which: by function, by model, by time, or all three. It says how many there are and asks first.
+    Say which: by function, by model, by time, or all three; or those that are damaged. It says how many there are and asks
+    first.
 
     Example: typefold journal prune run.db --model org/old-model --before 2026-01-31 --yes
     """
     when = None if before is None else _time(before)
-    if function is None and model is None and when is None:
-        _fail("say what to remove: --function, --model or --before; to remove everything, delete the file", 2)
+    chosen = (function, model, when) != (None, None, None)
+    if not chosen and not damaged:
+        _fail(
+            "say what to remove: --function, --model, --before or --damaged; to remove everything, delete the file", 2
+        )
+    if chosen and damaged:
+        _fail("--damaged goes alone: a damaged record can't be told by its function, model or time", 2)
+    if damaged:
+        _prune_damaged(file, yes=yes)
+        return
     with _open(file, writing=True) as journal:
         count = journal.count(function=function, model=model, before=when)
         if not count:
@@ -169,6 +198,18 @@ def prune_command(
             _fail("nothing was removed", 1)
         removed = journal.prune(function=function, model=model, before=when)
     typer.echo(f"typefold: removed {_count(removed, 'request')}", err=True)
+
+
+def _prune_damaged(file: Path, *, yes: bool) -> None:
+    with _open(file, writing=True) as journal:
+        found = journal.damage()
+        if not found:
+            typer.echo(f"typefold: {file} holds nothing that is damaged", err=True)
+            return
+        if not yes and not typer.confirm("\n".join([*found, "Remove these records?"]), err=True):
+            _fail("nothing was removed", 1)
+        removed = journal.prune(damaged=True)
+    typer.echo(f"typefold: removed {_count(removed, 'damaged record')}", err=True)
 
 
 @contextmanager
@@ -236,9 +277,18 @@ def _show(console: Console, record: Record, longest: int | None) -> None:
     tokens = f"{record.prompt_tokens:,} tokens{cached} in, {record.output_tokens:,} out, {record.finish_reason}"
     sampling = "".join(f", {name}={value}" for name, value in record.sampling.items())
     _print(console, f"  {_day(record.finished)}  {record.model}  {tokens}{sampling}", "dim")
-    turns = record.prompt if isinstance(record.prompt, list) else [{"role": "raw", "content": record.prompt}]
-    for turn in turns:
-        _turn(console, turn["role"], turn["content"], longest)
+    match record.prompt:
+        case None:
+            _print(console, "  (the prompt was not kept)", "dim")
+        case str(text):
+            _turn(console, "raw", text, longest)
+        case turns:
+            for turn in turns:
+                _turn(console, turn["role"], turn["content"], longest)
+    if record.failure is not None:
+        facts = "".join(f", {name}={value}" for name, value in record.failure.items() if name != "error")
+        _print(console, f"  no model was asked: {record.failure['error']}{facts}\n", "red")
+        return
     form = "" if record.constraint_kind == "text" else f" ({record.constraint_kind})"
     _turn(console, f"answer{form}", record.text, longest, "green")
     console.print()

@@ -10,11 +10,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from typefold.runtime import Engine, Outcome, Request, Statistics
 from typefold.runtime.facts import EngineFacts
-from typefold.runtime.journal import Journal, ModelIdentity, Recorder, identity_of
+from typefold.runtime.journal import Journal, JournalError, ModelIdentity, Recorder, identity_of
+from typefold.runtime.journal.failures import Circumstances
+from typefold.runtime.journal.first_format import first_identity_of
+from typefold.runtime.journal.model import state_of
 from typefold.runtime.journal.store import file_of
 
 __all__ = ["Recording"]
@@ -30,6 +34,7 @@ class Recording:
         engine: Gives the engine, loaded if need be.
         forward: Sends requests to the engine, loaded if need be.
         fresh: Whether to answer nothing from the journal, and to replace what is in it.
+        settings: What else bears on which requests are turned away.
         identity: What tells the model apart, where that is known already: a replay needs no model's folder.
     """
 
@@ -42,6 +47,7 @@ class Recording:
         engine: Callable[[], Engine],
         forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
         fresh: bool = False,
+        settings: Mapping[str, Any] = MappingProxyType({}),
         identity: ModelIdentity | None = None,
     ) -> None:
         if not isinstance(journal, Journal | Path | str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
@@ -53,6 +59,9 @@ class Recording:
         self._engine = engine
         self._forward = forward
         self._fresh = fresh
+        self._settings = settings
+        self._state: bytes | None = None
+        self._changed: JournalError | None = None
         self._opening = threading.RLock()
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
@@ -89,11 +98,25 @@ class Recording:
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Answer requests, from the journal or by the engine."""
+        if self._changed is not None:
+            raise self._changed
         return self._open().submit(requests)
 
     def loaded(self, facts: EngineFacts, engine: Engine) -> None:
-        """The engine is there, or several of which this is one."""
-        self._open().loaded(facts, engine.max_model_len)
+        """The engine is there, or several of which this is one.
+
+        Raises:
+            JournalError: The model's files were changed since they were read, so nobody knows what was loaded.
+        """
+        recorder = self._open()
+        if self._model is not None and self._state != state_of(self._model) and self._identity() != recorder.model:
+            self._changed = JournalError(
+                self.path,
+                f"the files of {self._model} were changed while it was loaded, so it can't be told whose answers these "
+                f"would be. Nothing of them was kept; start the program again",
+            )
+            raise self._changed
+        recorder.loaded(facts, engine.max_model_len)
 
     def close(self) -> None:
         """Write what has finished, and close a journal that was opened here. The engine must have ended."""
@@ -123,16 +146,42 @@ class Recording:
                     self.journal,
                     model,
                     self._forward,
-                    max_model_len=self._options.get("max_model_len"),
+                    circumstances=Circumstances({**self._options, **self._settings}, loads=self._model is not None),
+                    first=self._first(model),
                     fresh=self._fresh,
                 )
             return self._recorder
 
     def _identity(self) -> ModelIdentity:
+        """What tells the model apart.
+
+        Raises:
+            JournalError: Its files can't be read.
+        """
         if self._known is not None:
             return self._known
-        if self._model is not None:
-            return identity_of(self._model, self._options)
+        try:
+            if self._model is not None:
+                self._state = self._state or state_of(self._model)
+                return identity_of(self._model, self._options)
+            return identity_of(*self._loaded_model())
+        except OSError as error:
+            raise JournalError(
+                self.path, f"what tells the model apart can't be read ({error}). See that its files can be read"
+            ) from error
+
+    def _loaded_model(self) -> tuple[str, Mapping[str, Any]]:
+        """The name and the options of a model that only the engine can tell."""
         engine = self._engine()
         name = str(getattr(engine, "model", type(engine).__name__))
-        return identity_of(name, {**getattr(engine, "model_options", {}), **self._options})
+        return name, {**getattr(engine, "model_options", {}), **self._options}
+
+    def _first(self, model: ModelIdentity) -> ModelIdentity | None:
+        """The model as the first format knew it, where the journal has answers of that."""
+        if self._known is not None:
+            return self._known
+        held = {each.digest for each in self.journal.models()} - {model.digest}
+        if not held:
+            return None
+        first = first_identity_of(*((self._model, self._options) if self._model is not None else self._loaded_model()))
+        return first if first.digest in held else None

@@ -131,10 +131,11 @@ class Runtime:
             else Recording(
                 journal,
                 model=named if isinstance(named, str) else None,
-                options=engine_options,
+                options=engine_options if markers == "keep" else {**engine_options, "markers": markers},
                 engine=lambda: self.engine,
                 forward=lambda requests: self._ready().submit(requests),
                 fresh=fresh,
+                settings={"decide": decide},
             )
         )
         self.seed = seed

@@ -46,6 +46,9 @@ def run_command(
     journal: Annotated[
         Path | None, typer.Option(help="A file that keeps every answer: run the command again to go on.")
     ] = None,
+    journal_prompts: Annotated[
+        bool, typer.Option(help="Whether the journal keeps prompts, to be read. Answers are found without them.")
+    ] = True,
     failures: Annotated[
         str | None, typer.Option(help="Where failed rows go. By default beside the output.", show_default=False)
     ] = None,
@@ -80,6 +83,7 @@ def run_command(
     from typefold.commands.writing import Failures, check_ending, open_writer
     from typefold.progress import showing
     from typefold.records.inputs import Inputs
+    from typefold.runtime.journal import Journal
     from typefold.selection import statistics
 
     with _explained(), showing(quiet=quiet), ExitStack() as stack:
@@ -113,7 +117,8 @@ def run_command(
         convert, schema = parquet_form(target, records, column) if output.endswith(".parquet") else (None, None)
         writer = open_writer(whole, schema)
         stack.callback(writer.discard)
-        stack.enter_context(_runtime(model, engine, journal=journal, seed=seed))
+        kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
+        stack.enter_context(_runtime(model, engine, journal=kept, seed=seed))
         before = statistics()[0].replayed
         try:
             counts = run_over(

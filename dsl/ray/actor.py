@@ -47,6 +47,7 @@ class Work:
         kind: The Arrow type of that column.
         key: The column that a journal knows rows by.
         journal: The folder of journals.
+        journal_prompts: Whether they keep prompts.
         batches: How many batches are worked on at once.
     """
 
@@ -57,6 +58,7 @@ class Work:
     kind: Any
     key: str | None
     journal: str | None
+    journal_prompts: bool
     batches: int
 
 
@@ -78,7 +80,7 @@ class Actor:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._journal = None if work.journal is None else JournalFolder(work.journal)
+        self._journal = None if work.journal is None else JournalFolder(work.journal, prompts=work.journal_prompts)
         self._threads = ThreadPoolExecutor(work.batches, thread_name_prefix="typefold-batch")
         try:
             self._runtime = configure(Runtime(work.model, journal=self._journal, **work.options))

@@ -38,6 +38,7 @@ def map(
     column: str = "result",
     key: str | None = None,
     journal: Path | str | None = None,
+    journal_prompts: bool = True,
     concurrency: int | tuple[int, int] = 1,
     num_gpus: float | None = None,
     num_cpus: float | None = None,
@@ -64,6 +65,7 @@ def map(
         key: The column that a journal knows rows by, whatever else they hold; by default a row is known by its arguments.
         journal: A folder in which each actor keeps every finished request, in a file of its own. A job that runs again
             with it asks only what is new or was not finished. It is a folder of each machine, on a local disk.
+        journal_prompts: Whether the journal keeps prompts, to be read; answers are found without them.
         concurrency: How many actors there are; or the least and the most, between which Ray chooses.
         num_gpus: GPUs for each actor: as many as `tensor_parallel_size`, or a part of one.
         num_cpus: CPUs for each actor, by which Ray places it; by default Ray's own.
@@ -129,6 +131,7 @@ def map(
         kind=kind,
         key=key,
         journal=None if journal is None else str(Path(journal).absolute()),
+        journal_prompts=journal_prompts,
         batches=batches,
     )
     _check_travels(work)

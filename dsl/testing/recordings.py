@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from typefold.runtime.journal import Journal, ModelIdentity, identity_of
+from typefold.runtime.journal.first_format import first_identity_of
 from typefold.runtime.journal.settled import settle
 from typefold.testing.replay import ModelRuntime, NotRecorded, ReplayRuntime
 
@@ -76,6 +77,9 @@ class Recordings:
         model = _named(identity_of(self._model or "", engine))
         work = self._begun(path)
         with Journal(work) as journal:
+            first = _named(first_identity_of(self._model or "", engine))
+            if {each.digest for each in journal.models()} == {first.digest}:
+                model = first  # it was begun with the first format, and stays a recording of one model
             if others := [each.name for each in journal.models() if each.digest != model.digest]:
                 raise NotRecorded(
                     f"{path} was recorded with {', '.join(others)}, and {model.name} is another model or has other "

@@ -140,6 +140,8 @@ def _lines(request: Request) -> list[str]:
 
 
 def _recorded(record: Record) -> list[str]:
+    if record.prompt is None:
+        return []
     if isinstance(record.prompt, str):
         return record.prompt.splitlines()
     return [line for turn in record.prompt for line in f"{turn['role']}: {turn['content']}".splitlines()]

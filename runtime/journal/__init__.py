@@ -1,13 +1,16 @@
 """The journal: every finished request on disk, so that a program which runs again begins where it ended.
 
-    canonical   a digest of a value that is the same in every process
-    model       what tells models apart
-    keys        what a request is known by
-    records     a finished request as a row of a table
-    store       the file: opening and checking it, reading, writing
-    lock        one process at a time, and no network filesystem
-    folder      several files, one for each of several writers, of which every one answers from all
-    recorder    between whoever submits requests and the scheduler that runs them
+    canonical     a digest of a value that is the same in every process
+    file_digests  what files hold, read once
+    model         what tells models apart
+    first_format  what told them apart in the first format
+    keys          what a request is known by
+    records       a finished request as a row of a table
+    failures      requests that were turned away before a model was asked
+    store         the file: opening and checking it, reading, writing
+    lock          one process at a time, and no network filesystem
+    folder        several files, one for each of several writers, of which every one answers from all
+    recorder      between whoever submits requests and the scheduler that runs them
 
 Nothing here knows prompt functions or Python types: it keeps texts, and decoding runs again when they are read.
 """

@@ -6,7 +6,10 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["JournalError", "JournalInUse", "explained"]
+__all__ = ["JournalError", "JournalInUse", "damaged", "explained"]
+
+
+_RECOVER = "Keep a copy, and save what can be read with `sqlite3 FILE .recover | sqlite3 NEW`; or name another file to begin anew"
 
 
 class JournalError(RuntimeError):
@@ -32,6 +35,21 @@ class JournalInUse(JournalError):
     """Another process, or another part of this one, writes to the journal."""
 
 
+def damaged(path: Path, what: str) -> JournalError:
+    """The error of a record that is not as it was written.
+
+    Args:
+        path: The journal's file.
+        what: Which one.
+    """
+    return JournalError(
+        path,
+        f"the file is damaged: {what} is not as it was written. Keep a copy; `typefold journal info {path} --check` finds "
+        f"all that is damaged, `typefold journal prune {path} --damaged` removes it, to be asked anew, and `typefold "
+        f"journal export {path}` writes out the rest",
+    )
+
+
 def explained(path: Path, error: Exception) -> JournalError:
     """What sqlite says, with what to do about it."""
     text = str(error)
@@ -49,12 +67,13 @@ def explained(path: Path, error: Exception) -> JournalError:
     elif primary == sqlite3.SQLITE_NOTADB:
         reason = "this is no journal but some other file. It was left as it is; name another one"
     elif primary == sqlite3.SQLITE_CORRUPT:
-        reason = (
-            "the file is damaged. Keep a copy, and save what can be read with `sqlite3 FILE .recover | sqlite3 NEW`; "
-            "or name another file to begin anew"
-        )
+        reason = f"the file is damaged. {_RECOVER}"
     elif primary == sqlite3.SQLITE_IOERR:
         reason = f"the disk failed ({text}). Everything that was written before is kept; run the program again"
+    elif primary == sqlite3.SQLITE_BUSY:
+        reason = "another program has locked it. Wait until that has ended, and run the program again"
+    elif isinstance(error, sqlite3.Error | UnicodeError | MemoryError):
+        reason = f"the file is damaged, or another program has changed it ({type(error).__name__}: {text}). {_RECOVER}"
     else:
         reason = f"{type(error).__name__}: {text}"
     return JournalError(path, reason)

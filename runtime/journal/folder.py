@@ -34,6 +34,7 @@ class JournalFolder(Journal):
 
     Args:
         folder: The folder; it is made if it is not there.
+        prompts: Whether prompts are kept.
 
     Raises:
         JournalError: The folder can't be made or used, or a file in it is damaged or of a newer version.
@@ -45,7 +46,7 @@ class JournalFolder(Journal):
         (True, False)
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, prompts: bool = True) -> None:
         self._others: list[tuple[Journal, int]] = []
         folder = Path(folder)
         try:
@@ -54,7 +55,7 @@ class JournalFolder(Journal):
             raise JournalError(folder, f"the folder can't be made ({error.strerror}); name another") from error
         for path in _own(folder):
             try:
-                super().__init__(path)
+                super().__init__(path, prompts=prompts)
                 break
             except JournalInUse:
                 continue
@@ -66,7 +67,7 @@ class JournalFolder(Journal):
             self.close()
             raise
 
-    def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome] | None:
+    def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome, str | None] | None:
         """How the request of a key ended, if it did: here, or in another's file before this was opened."""
         found = super().find(key, upto=upto)
         for journal, last in self._others:
@@ -81,6 +82,12 @@ class JournalFolder(Journal):
         for journal, _ in self._others:
             found = found or journal.facts(model)
         return found
+
+    def models(self) -> list[ModelIdentity]:
+        """The models whose answers any of the files holds."""
+        return list(
+            dict.fromkeys([*super().models(), *(each for journal, _ in self._others for each in journal.models())])
+        )
 
     def close(self) -> None:
         """Close the files. May be called twice."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 from typefold.runtime.adapters import is_adapter
 from typefold.runtime.journal.canonical import digest
-from typefold.runtime.journal.model import ModelIdentity, content_of
+from typefold.runtime.journal.model import ModelIdentity
 from typefold.runtime.request import Request
 from typefold.runtime.sampling import UNSET_LIMIT, limit_of
 
@@ -38,9 +38,18 @@ def is_settled(request: Request) -> bool:
     return bool(temperature == 0)
 
 
-def content_key(request: Request, model: ModelIdentity) -> bytes | None:
-    """What equal requests have in common; `None` where an option of it can't be told by its content."""
-    varied = _varied(request)
+def content_key(request: Request, model: ModelIdentity, contents: Callable[[str], bytes | None]) -> bytes | None:
+    """What equal requests have in common; `None` where an option of it can't be told by its content.
+
+    Args:
+        request: The request.
+        model: Whose answer is meant.
+        contents: The digest of what is in an adapter's folder; `None` where there is no such folder.
+    """
+    try:
+        varied = _varied(request, contents)
+    except OSError:  # an adapter that can't be read
+        varied = None
     if varied is None:
         return None
     prompt = request.prompt
@@ -65,7 +74,7 @@ def placed_key(content: bytes, place: bytes, number: int) -> bytes:
     return hashlib.blake2b(b"%b%b%d" % (content, place, number), digest_size=16).digest()
 
 
-def _varied(request: Request) -> bytes | None:
+def _varied(request: Request, contents: Callable[[str], bytes | None]) -> bytes | None:
     """All that may be set of a request, beside its prompt and its constraint."""
     params = request.sampling_params
     sampling: dict[str, Any] = {  # `None` says something only where it takes away what the object says
@@ -76,7 +85,7 @@ def _varied(request: Request) -> bytes | None:
     if params is not None and limit_of(request) == UNSET_LIMIT:  # which an object that says so did not always mean
         sampling["max_tokens"] = UNSET_LIMIT
     options = {
-        name: _content_of_adapter(value)
+        name: (is_adapter(value) and contents(os.fspath(value.path))) or value  # by its path where it is not here
         for name, value in request.options.items()
         if value is not None and name not in _NO_BEARING
     }
@@ -84,13 +93,3 @@ def _varied(request: Request) -> bytes | None:
     if rest == (None, {}, {}) and all(type(value) in _PLAIN for value in sampling.values()):  # most requests, quickly
         return repr((sorted(sampling.items()), request.begun, request.thinking)).encode("utf-8", "surrogatepass")
     return digest([*rest, sampling, request.begun, request.thinking])
-
-
-def _content_of_adapter(value: Any) -> Any:
-    """An adapter by what is in its folder, where that is here; anything else as it is."""
-    return (is_adapter(value) and _content_once(os.fspath(value.path))) or value
-
-
-@lru_cache(maxsize=256)
-def _content_once(folder: str) -> bytes | None:
-    return content_of(folder)

@@ -1,14 +1,16 @@
 """What tells models apart: a name and a digest, found out without loading anything.
 
-A folder is known by its content, so that it may be moved: its small files (configuration, tokenizer, chat template)
-whole, its weights by their sizes and their first and last bytes. A name of a hub is known by itself and `revision=`; pin
-one where the model may change under its name. Of the engine's options those count that bear on what it answers.
+A folder is known by all that is in it, so that it may be moved: by the names and the SHA-256 of its files, of which each is
+read once (`file_digests`). Left out are hidden files, notes and logs, and the checkpoints of a training. A name of a hub is
+known by itself and `revision=`; pin one where the model may change under its name. Of the engine's options those count that
+bear on what it answers; those that name a file or a folder count by what is in it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -16,10 +18,11 @@ from typing import Any
 
 from typefold.compiler.guards import kind_of
 from typefold.runtime.journal.canonical import digest
+from typefold.runtime.journal.file_digests import file_digests
 
-__all__ = ["ModelIdentity", "content_of", "identity_of"]
+__all__ = ["FIRST_BEARING", "ModelIdentity", "content_of", "identified", "identity_of", "state_of"]
 
-_BEARING = (
+FIRST_BEARING = (
     "revision",
     "tokenizer",
     "tokenizer_revision",
@@ -40,8 +43,11 @@ _BEARING = (
     "rope_parameters",
     "rope_scaling",
 )
-_SMALL = 64 << 20  # a tokenizer's files are of some megabytes
-_EDGE = 1 << 20
+"""Options that bear on answers: those that counted from the first format on."""
+
+_BEARING = (*FIRST_BEARING, "code_revision", "config_format", "mm_processor_kwargs")
+_PATHS = ("tokenizer", "hf_config_path", "chat_template", "generation_config")
+_NOTES = {".md", ".txt~", ".log"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +70,78 @@ def identity_of(name: str, options: Mapping[str, Any]) -> ModelIdentity:
         name: A model's name or path.
         options: Options of the engine; those that do not bear on answers are left out.
     """
-    state = hashlib.blake2b(content_of(name) or name.encode("utf-8", "surrogatepass"), digest_size=16)
-    for option in _BEARING:
-        if (value := options.get(option)) is not None:
+    told = {option: options.get(option) for option in _BEARING}
+    contents = {option: content_of(value) for option in _PATHS if isinstance(value := told[option], str | Path)}
+    return identified(name, content_of(name), {**told, **{option: it for option, it in contents.items() if it}})
+
+
+def identified(name: str, content: bytes | None, told: Mapping[str, Any]) -> ModelIdentity:
+    """The identity of a model of a name, of what is in its folder, if it has one, and of options in a fixed order."""
+    state = hashlib.blake2b(content or name.encode("utf-8", "surrogatepass"), digest_size=16)
+    for option, value in told.items():
+        if value is not None:
             state.update(option.encode())
             state.update(digest(value) or _code_of(value))
     return ModelIdentity(name, state.digest())
 
 
-def content_of(folder: str) -> bytes | None:
-    """A digest of what is in a folder, or `None` where there is none."""
-    path = Path(folder)
-    if not path.is_dir():
+def content_of(path: str | os.PathLike[str]) -> bytes | None:
+    """A digest of all that is in a folder, or in a file; `None` where there is neither.
+
+    Raises:
+        OSError: Something in it can't be read.
+    """
+    name, files = os.fspath(path), _all_files(path)
+    if files is None:
         return None
     state = hashlib.blake2b(digest_size=16)
-    for piece in _content(path):
-        state.update(piece)
+    for file, digest_of_file in zip(files, file_digests([*files.values()], of=name), strict=True):
+        state.update(hashlib.sha256(file.encode("utf-8", "surrogatepass")).digest() + digest_of_file)
     return state.digest()
+
+
+def state_of(path: str | os.PathLike[str]) -> bytes | None:
+    """What changes where a folder or a file is changed, without reading it: sizes, times and inodes.
+
+    Raises:
+        OSError: Something in it can't be looked at.
+    """
+    files = _all_files(path)
+    if files is None:
+        return None
+    told = [
+        (name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        for name, status in _looked_at(files)
+    ]
+    return hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _looked_at(files: Mapping[str, Path]) -> Iterator[tuple[str, os.stat_result]]:
+    for name, path in files.items():
+        yield name, path.stat()
+
+
+def _all_files(path: str | os.PathLike[str]) -> dict[str, Path] | None:
+    """The files of a folder by their names, or a file by none; `None` where there is neither."""
+    name = os.fspath(path)
+    if os.path.isfile(name):
+        return {"": Path(name)}
+    return dict(sorted(_files(Path(name), "", ()))) if os.path.isdir(name) else None
+
+
+def _files(folder: Path, within: str, above: Iterable[tuple[int, int]]) -> Iterator[tuple[str, Path]]:
+    """The files of a folder and of those in it, by their names; a folder that contains itself is read once."""
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above or (within and (folder / "trainer_state.json").exists()):
+        return
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.name == "__pycache__" or path.suffix.lower() in _NOTES:
+            continue
+        if path.is_file():
+            yield within + path.name, path
+        elif path.is_dir():
+            yield from _files(path, f"{within}{path.name}/", {*above, here})
 
 
 def _code_of(value: Any) -> bytes:
@@ -90,18 +151,3 @@ def _code_of(value: Any) -> bytes:
         return kind_of(value).__qualname__.encode()
     constants = [each for each in code.co_consts if not isinstance(each, CodeType)]
     return f"{value.__module__}.{value.__qualname__} {constants}".encode() + code.co_code
-
-
-def _content(folder: Path) -> Iterator[bytes]:
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith(".") or path.suffix.lower() in {".md", ".txt~", ".log"}:
-            continue
-        size = path.stat().st_size
-        yield f"{path.name} {size}".encode("utf-8", "surrogatepass")
-        with path.open("rb") as file:
-            if size <= _SMALL and path.suffix not in {".safetensors", ".bin", ".gguf", ".pt", ".pth"}:
-                yield file.read()
-                continue
-            yield file.read(_EDGE)
-            file.seek(max(0, size - _EDGE))
-            yield file.read(_EDGE)

@@ -5,7 +5,8 @@ on, and its outcome is written before its future is settled: by a thread that ta
 write as one transaction. So whoever has an answer can rely on it, and the engine never waits for the disk.
 
 Invariant: a future that this gives ends once, after its outcome is on the disk. What an engine finished is written also
-where its caller has gone. Not written: what was cancelled, timed out or refused, and failures of the engine.
+where its caller has gone. Of failures those are written that will be the same again (`failures`). Not written: what was
+cancelled or timed out, and failures of the engine.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from typefold.runtime.entry import Answer, Entry, Limits, settle, verdict
-from typefold.runtime.errors import Cancelled, PromptError, Truncated
+from typefold.runtime.errors import Cancelled, PromptError, PromptTooLong, Truncated
 from typefold.runtime.facts import EngineFacts
-from typefold.runtime.journal.errors import JournalError, explained
+from typefold.runtime.journal.errors import JournalError, damaged, explained
+from typefold.runtime.journal.failures import Circumstances, failure_in, failure_text
+from typefold.runtime.journal.first_format import first_content_of
 from typefold.runtime.journal.keys import content_key, is_settled, placed_key
-from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.journal.model import ModelIdentity, content_of
 from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
-from typefold.runtime.request import Outcome, Request
+from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.serving import serving
 from typefold.runtime.single_flight import SETTLED
 from typefold.runtime.statistics import Statistics
@@ -63,6 +66,7 @@ class _Finished:
     outcome: Outcome
     future: _Recorded
     entry: Entry
+    failure: str | None = None
 
 
 class Recorder:
@@ -72,7 +76,8 @@ class Recorder:
         journal: The journal.
         model: Whose answers they are.
         forward: Sends requests to the engine, which may have to be loaded for it.
-        max_model_len: The room for a prompt and its answer, where it is known without the engine.
+        circumstances: What failures depend on beside the request and the model.
+        first: The model as the first format knew it, where the journal has answers of that: they are taken over.
         fresh: Whether to answer nothing from the journal, and to replace what is in it.
     """
 
@@ -82,23 +87,35 @@ class Recorder:
         model: ModelIdentity,
         forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
         *,
-        max_model_len: int | None = None,
+        circumstances: Circumstances,
+        first: ModelIdentity | None = None,
         fresh: bool = False,
     ) -> None:
         self._journal = journal
         self._model = model
         self._forward = forward
-        self._max_model_len = max_model_len
+        self._circumstances = circumstances
+        self._first = first
+        self._contents = lru_cache(maxsize=256)(content_of)  # of adapters: an engine reads them once too
+        self._first_contents = lru_cache(maxsize=256)(first_content_of)
+        given = circumstances.options.get("max_model_len")
+        self._max_model_len: int | None = given if isinstance(given, int) and given > 0 else None
         self._fresh = fresh
         self._facts: EngineFacts | None = None
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._unwritten: list[tuple[Any, ...]] = []  # what a write failed on: it goes with the next
+        self._outdated: set[bytes] = set()  # keys of what is in the journal and was asked anew all the same
         self._failed: JournalError | None = None
         self._lock = threading.Lock()
         self._replayed = self._replayed_failed = 0
-        self._warned = False
+        self._warned = self._took_over = False
         self._thread = threading.Thread(target=self._serve, name="typefold-journal", daemon=True)
         self._thread.start()
+
+    @property
+    def model(self) -> ModelIdentity:
+        """The model whose answers are kept."""
+        return self._model
 
     @property
     def statistics(self) -> Statistics:
@@ -109,8 +126,12 @@ class Recorder:
     @property
     def facts(self) -> EngineFacts | None:
         """What an earlier run wrote down of the model's engine."""
-        if self._facts is None and (text := self._journal.facts(self._model)) is not None:
-            self._facts = EngineFacts.from_json(text)
+        for model in (self._model, self._first):
+            if self._facts is None and model is not None and (text := self._journal.facts(model)) is not None:
+                try:
+                    self._facts = EngineFacts.from_json(text)
+                except Exception as error:
+                    raise damaged(self._journal.path, f"what is kept of the model {model.name}") from error
         return self._facts
 
     def loaded(self, facts: EngineFacts, max_model_len: int) -> None:
@@ -130,8 +151,9 @@ class Recorder:
         """
         if self._failed is not None:
             self._write(())  # what is lost if this fails was not generated yet
-        keys = [self._key(request) for request in requests]
-        futures = [self._replay(key, request) for key, request in zip(keys, requests, strict=True)]
+        known = [self._keys(request) for request in requests]
+        keys = [key for key, _ in known]
+        futures = [self._replay(*both, request) for both, request in zip(known, requests, strict=True)]
         missing = [row for row, future in enumerate(futures) if future is None]
         if missing:
             sent = self._forward([requests[row] for row in missing])
@@ -148,8 +170,9 @@ class Recorder:
         if self._failed is not None:
             logger.error("%s; %d finished requests were not written", self._failed, len(self._unwritten))
 
-    def _key(self, request: Request) -> bytes | None:
-        content = content_key(request, self._model)
+    def _keys(self, request: Request) -> tuple[bytes | None, bytes | None]:
+        """What a request is known by, and what it was in the first format, where that may be found too."""
+        content = content_key(request, self._model, self._contents)
         if content is None:
             if not self._warned:
                 self._warned = True
@@ -158,17 +181,28 @@ class Recorder:
                     request.function,
                     {**request.options, **request.chat_template_kwargs},
                 )
-            return None
-        if is_settled(request):
-            return content
-        return placed_key(content, request.place, self._journal.number(content, request.place))
+            return None, None
+        first = None if self._first is None else content_key(request, self._first, self._first_contents)
+        if not is_settled(request):
+            number = self._journal.number(content, request.place)
+            content = placed_key(content, request.place, number)
+            first = first and placed_key(first, request.place, number)
+        return content, None if first == content else first
 
-    def _replay(self, key: bytes | None, request: Request) -> Future[Outcome] | None:
-        if key is None or self._fresh or (found := self._journal.find(key)) is None:
+    def _replay(self, key: bytes | None, first: bytes | None, request: Request) -> Future[Outcome] | None:
+        if key is None or self._fresh:
             return None
-        limits, outcome = found
-        error = verdict(request, limits, outcome)
-        if isinstance(error, Truncated) and self._has_more_room(limits, outcome):
+        found = self._journal.find(key)
+        if found is None and first is not None:
+            found = self._taken_over(first)
+        if found is None:
+            return None
+        limits, outcome, failure = found
+        error = verdict(request, limits, outcome) if failure is None else self._failure(failure, request)
+        if (failure is not None and error is None) or (
+            isinstance(error, Truncated) and failure is None and self._has_more_room(limits, outcome)
+        ):
+            self._outdated.add(key)
             return None
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
@@ -181,6 +215,27 @@ class Recorder:
             request.on_delta(outcome.text)
         future.set_result(outcome)
         return future
+
+    def _failure(self, text: str, request: Request) -> PromptError | None:
+        """A failure that the journal has, or `None` where it may not be one any more."""
+        try:
+            return failure_in(text, request, self._circumstances, self._max_model_len)
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged(self._journal.path, f"a failure of {request.function}") from error
+
+    def _taken_over(self, first: bytes) -> tuple[Limits, Outcome, str | None] | None:
+        """An answer of the model as the first format knew it; a log line says once that there are such."""
+        found = self._journal.find(first)
+        if found is not None and not self._took_over and self._first != self._model:
+            self._took_over = True
+            logger.warning(
+                "the journal %s has answers of %s from a time when a model was told apart by the first and last MiB of "
+                "each file of weights: they are taken over. If its weights were changed in between, run once with "
+                "fresh=True",
+                self._journal.path,
+                self._model.name,
+            )
+        return found
 
     def _has_more_room(self, limits: Limits, outcome: Outcome) -> bool:
         """Whether an answer that met the end of its context would get further now."""
@@ -201,8 +256,23 @@ class Recorder:
         assert isinstance(entry, Entry)
         if entry.landed is not None and entry.landed[1].finish_reason in SETTLED:
             self._finished.put(_Finished(key, *entry.landed, future, entry))
+        elif entry.landed is None and (failure := self._failure_of(entry)) is not None:
+            error, text = failure
+            tokens = error.prompt_tokens if isinstance(error, PromptTooLong) else 0
+            outcome = Outcome(text="", finish_reason=FinishReason.ERROR, prompt_tokens=tokens, output_tokens=0)
+            self._finished.put(_Finished(key, Limits(0, None), outcome, future, entry, text))
         else:
             _settle(future, entry, None)
+
+    def _failure_of(self, entry: Entry) -> tuple[PromptError, str] | None:
+        """The failure of a request that no model was asked, and its form in the journal, if it is one to be kept."""
+        error = None if entry.cancelled() else entry.exception()
+        if not isinstance(error, PromptError):
+            return None
+        text = failure_text(
+            error, entry.request, self._circumstances, self._max_model_len, prompts=self._journal.prompts
+        )
+        return None if text is None else (error, text)
 
     def _serve(self) -> None:
         with serving("the journal"):
@@ -232,7 +302,17 @@ class Recorder:
         rows: list[tuple[Any, ...]] = []
         for each in finished:
             try:
-                rows.append(row_of(each.key, each.entry.request, each.limits, each.outcome, self._model.name))
+                rows.append(
+                    row_of(
+                        each.key,
+                        each.entry.request,
+                        each.limits,
+                        each.outcome,
+                        self._model.name,
+                        failure=each.failure,
+                        prompts=self._journal.prompts,
+                    )
+                )
             except Exception as error:
                 logger.exception("an answer of %s can't be kept", each.entry.request.function)
                 unwritable[each.key] = explained(self._journal.path, error)
@@ -246,12 +326,14 @@ class Recorder:
         """Write rows, with those that an earlier write failed on."""
         with self._lock:
             self._unwritten += rows
+            replaced = self._outdated.intersection(row[0] for row in self._unwritten)
             try:
-                self._journal.write(self._unwritten, replace=self._fresh)
+                self._journal.write(self._unwritten, replace=self._fresh, replaced=replaced)
             except Exception as error:  # whatever it is, nobody may wait for ever
                 self._failed = error if isinstance(error, JournalError) else explained(self._journal.path, error)
                 raise self._failed from error
             self._unwritten.clear()
+            self._outdated -= replaced
             self._failed = None
 
 

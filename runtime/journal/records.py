@@ -1,14 +1,17 @@
 """A finished request as a row of the journal's table, and back.
 
 The columns are documented in docs/reliability.md: people read them with sqlite, pandas or duckdb. Texts are kept as they
-came, prompts and tokens as JSON.
+came, prompts and tokens as JSON. Each row has a checksum of all its other columns but its number, so that no row that was
+damaged is taken for an answer.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +19,21 @@ from typing import Any
 from typefold.runtime.entry import Limits
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 
-__all__ = ["COLUMNS", "SCHEMA", "Record", "Summary", "moment", "outcome_in", "row_of"]
+__all__ = [
+    "COLUMNS",
+    "FIRST_COLUMNS",
+    "SCHEMA",
+    "Record",
+    "Summary",
+    "check_kinds",
+    "checksum",
+    "moment",
+    "outcome_in",
+    "row_of",
+]
 
 SCHEMA = """
-CREATE TABLE models (digest BLOB PRIMARY KEY, name TEXT NOT NULL, facts TEXT);
+CREATE TABLE models (digest BLOB PRIMARY KEY, name TEXT NOT NULL, facts TEXT, checksum BLOB);
 CREATE TABLE calls (
     id INTEGER PRIMARY KEY,
     key BLOB NOT NULL UNIQUE,
@@ -40,14 +54,21 @@ CREATE TABLE calls (
     needed_tokens INTEGER,
     room INTEGER,
     token_ids TEXT NOT NULL,
-    logprobs TEXT
+    logprobs TEXT,
+    failure TEXT,
+    checksum BLOB
 );
 """
 
-COLUMNS = (
+FIRST_COLUMNS = (
     "key, finished, function, row, attempt, model, prompt, constraint_kind, sampling, text, finish_reason, prompt_tokens, "
     "output_tokens, cached_tokens, max_tokens, needed_tokens, room, token_ids, logprobs"
 )
+"""Columns of the first format."""
+
+COLUMNS = f"{FIRST_COLUMNS}, failure, checksum"
+
+_SHOWN = 2000  # characters of a text that was never sent: it may be megabytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +82,7 @@ class Record:
         row: The index of the row that asked, or `None`.
         attempt: Which of the row's requests for its answer it was.
         model: The model's name or path.
-        prompt: The messages, each with `role` and `content`, or the raw prompt.
+        prompt: The messages, each with `role` and `content`, or the raw prompt; `None` where it was not kept.
         constraint_kind: What the engine was told of the answer's form: `text` for nothing.
         sampling: The sampling parameters that were named.
         text: The answer as the model wrote it.
@@ -69,6 +90,7 @@ class Record:
         prompt_tokens: Tokens of the prompt.
         output_tokens: Tokens of the answer.
         cached_tokens: Prompt tokens that the prefix cache held.
+        failure: Why no model was asked, as the name of an error in `error` and its facts; `None` for an answer.
     """
 
     id: int
@@ -77,7 +99,7 @@ class Record:
     row: int | None
     attempt: int
     model: str
-    prompt: list[dict[str, str]] | str
+    prompt: list[dict[str, str]] | str | None
     constraint_kind: str
     sampling: dict[str, Any]
     text: str
@@ -85,12 +107,16 @@ class Record:
     prompt_tokens: int
     output_tokens: int
     cached_tokens: int
+    failure: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Record:
         """The record in a row of the table."""
         held = {name: row[name] for name in cls.__dataclass_fields__}
-        return cls(**{**held, "prompt": json.loads(held["prompt"]), "sampling": json.loads(held["sampling"])})
+        parsed = {name: json.loads(held[name]) for name in ("prompt", "sampling", "failure") if held[name] is not None}
+        if failure := parsed.get("failure"):
+            failure.pop("circumstances", None)
+        return cls(**{**held, **parsed})
 
     def as_json(self) -> str:
         """The record as one line of JSON."""
@@ -120,20 +146,37 @@ class Summary:
     last: str
 
 
-def row_of(key: bytes, request: Request, limits: Limits, outcome: Outcome, model: str) -> tuple[Any, ...]:
-    """The columns of a finished request, in the order of `COLUMNS`."""
-    prompt = request.prompt
-    turns = prompt if isinstance(prompt, str) else [{"role": turn.role, "content": turn.shown} for turn in prompt]
-    return (
+def row_of(
+    key: bytes,
+    request: Request,
+    limits: Limits,
+    outcome: Outcome,
+    model: str,
+    *,
+    failure: str | None = None,
+    prompts: bool = True,
+) -> tuple[Any, ...]:
+    """The columns of a finished request, in the order of `COLUMNS`.
+
+    Args:
+        key: What it is found by.
+        request: What was asked.
+        limits: How long the answer might have got.
+        outcome: How it ended.
+        model: The model's name or path.
+        failure: Why no model was asked, as JSON.
+        prompts: Whether the prompt and the texts among its parameters are kept, to be read.
+    """
+    row = (
         key,
         _written(datetime.now(UTC)),
         _storable(request.function),
         request.row,
         request.attempt,
         _storable(model),
-        _storable(_json(turns)),
-        request.constraint.kind,
-        _storable(_json(_named(request))),
+        _storable(_prompt(request, None if failure is None else _SHOWN)) if prompts else "null",
+        str(request.constraint.kind),
+        _storable(_json(_named(request, texts=prompts))),
         _storable(outcome.text),
         str(outcome.finish_reason),
         outcome.prompt_tokens,
@@ -144,7 +187,32 @@ def row_of(key: bytes, request: Request, limits: Limits, outcome: Outcome, model
         limits.room,
         json.dumps(outcome.token_ids, separators=(",", ":")),
         None if outcome.logprobs is None else _logprobs_text(outcome.logprobs),
+        None if failure is None else _storable(failure),
     )
+    return (*row, checksum(row))
+
+
+def checksum(values: Iterable[Any]) -> bytes:
+    """A checksum of the columns of a row, each with its kind and its length.
+
+    Raises:
+        ValueError: A text is not text.
+        TypeError: It is no value of a database.
+    """
+    state = hashlib.blake2b(digest_size=8)
+    for value in values:
+        if value is None:
+            state.update(b"-")
+        elif isinstance(value, str):
+            text = value.encode()
+            state.update(b"s%d:%b" % (len(text), text))
+        elif isinstance(value, bytes):
+            state.update(b"b%d:%b" % (len(value), value))
+        elif isinstance(value, float):
+            state.update(b"f%a:" % value)
+        else:
+            state.update(b"i%d:" % value)
+    return state.digest()
 
 
 def moment(text: str) -> str:
@@ -185,6 +253,30 @@ def outcome_in(row: sqlite3.Row) -> tuple[Limits, Outcome]:
     )
 
 
+def check_kinds(row: sqlite3.Row) -> None:
+    """Read a row that had no checksum to be known by.
+
+    Raises:
+        ValueError, KeyError, TypeError: It can't have been written so.
+    """
+    limits, outcome = outcome_in(row)
+    record = Record.of(row)
+    whole = [row["attempt"], limits.max_tokens, outcome.prompt_tokens, outcome.output_tokens, outcome.cached_tokens]
+    maybe = [row["row"], limits.needed, limits.room]
+    texts = [row["finished"], row["function"], row["model"], row["constraint_kind"], outcome.text]
+    turns = record.prompt if isinstance(record.prompt, list) else []
+    numbers = [*whole, *outcome.token_ids, *(each for each in maybe if each is not None)]
+    steps = [each for step in outcome.logprobs or () for each in step]
+    if (
+        any(type(each) is not int for each in (*numbers, *(each.token_id for each in steps)))
+        or any(type(each) is not str for each in (*texts, *(turn[name] for turn in turns for name in turn)))
+        or any(turn.keys() != {"role", "content"} for turn in turns)
+        or any(type(each.logprob) is not float for each in steps)
+        or not isinstance(json.loads(row["sampling"]), dict)
+    ):
+        raise TypeError("a value is of another kind than its column")
+
+
 def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=repr)
@@ -197,12 +289,20 @@ def _storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _named(request: Request) -> dict[str, Any]:
-    """The sampling parameters that were named, to be read."""
+def _prompt(request: Request, longest: int | None) -> str:
+    """The prompt as JSON, each text shortened to so many characters."""
+    if isinstance(request.prompt, str):
+        return _json(request.prompt[:longest])
+    return _json([{"role": turn.role, "content": turn.shown[:longest]} for turn in request.prompt])
+
+
+def _named(request: Request, *, texts: bool) -> dict[str, Any]:
+    """The sampling parameters that were named, to be read; without texts those that are numbers."""
     given = request.sampling_params
     fields = () if given is None else getattr(given, "__struct_fields__", ())
     from_object = {name: value for name in fields if not name.startswith("_") and (value := getattr(given, name))}
-    return {**from_object, **request.sampling}
+    named = {**from_object, **request.sampling}
+    return named if texts else {name: value for name, value in named.items() if isinstance(value, int | float)}
 
 
 def _logprobs_text(logprobs: tuple[tuple[TokenLogprob, ...], ...]) -> str:

@@ -16,11 +16,15 @@ from pathlib import Path
 
 from typefold.runtime.journal.errors import explained
 from typefold.runtime.journal.records import COLUMNS
+from typefold.runtime.journal.store import FORMAT, upgrade
+from typefold.runtime.private import private
 
 __all__ = ["settle"]
 
 _SAME = " AND ".join(
-    f"a.{name.strip()} IS b.{name.strip()}" for name in COLUMNS.split(",") if name.strip() != "finished"
+    f"a.{name.strip()} IS b.{name.strip()}"
+    for name in COLUMNS.split(",")
+    if name.strip() not in ("finished", "checksum")
 )
 _PAGE = 1024  # recordings of tests are small
 _ORDER = "function, model, row, attempt, prompt, sampling, key"
@@ -55,6 +59,9 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
         database.execute(f"PRAGMA page_size = {_PAGE}")
         if target.exists():
             shutil.copyfile(target, old)
+            with closing(sqlite3.connect(old, isolation_level=None)) as earlier:
+                if earlier.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+                    upgrade(earlier)
             database.execute("ATTACH ? AS old", (str(old),))
             if keep:
                 database.execute(f"INSERT OR IGNORE INTO calls ({COLUMNS}) SELECT {COLUMNS} FROM old.calls")
@@ -62,7 +69,7 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
             if _are_alike(database):
                 return False
             database.execute(  # an answer that is the same again was there since then
-                f"UPDATE calls AS a SET finished = b.finished FROM old.calls AS b WHERE {_SAME}"
+                f"UPDATE calls AS a SET finished = b.finished, checksum = b.checksum FROM old.calls AS b WHERE {_SAME}"
             )
             database.execute("DETACH old")
         database.execute(f"CREATE TEMP TABLE ordered AS SELECT {COLUMNS} FROM calls ORDER BY {_ORDER}")
@@ -72,7 +79,10 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         beside.unlink(missing_ok=True)
         try:
+            os.close(private(os.fspath(beside), os.O_CREAT | os.O_EXCL | os.O_RDWR))
             database.execute("VACUUM main INTO ?", (str(beside),))
+            if target.exists():
+                shutil.copymode(target, beside)
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)

@@ -360,7 +360,7 @@ def test_an_engine_that_can_t_be_loaded_ends_the_command_and_leaves_what_was_the
 def test_a_journal_that_can_t_be_written_ends_the_command(
     folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Journal, rows: object, *, replace: bool = False) -> None:
+    def full(self: Journal, rows: object, **how: object) -> None:
         raise JournalError(self.path, "the disk is full")
 
     text = (folder / "tickets.py").read_text(encoding="utf-8").replace("answer))", 'answer), journal="own.db")')

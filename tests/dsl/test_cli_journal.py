@@ -189,7 +189,7 @@ def test_prune_by_model_and_time_without_asking(path: Path) -> None:
 def test_prune_wants_to_know_what(path: Path) -> None:
     result = typefold("prune", path, "--yes")
     assert result.exit_code == 2
-    assert "say what to remove: --function, --model or --before" in result.stderr
+    assert "say what to remove: --function, --model, --before or --damaged" in result.stderr
     result = typefold("prune", path, "--before", "yesterday")
     assert result.exit_code == 2
     assert "--before yesterday: write a date or a time, as 2026-01-31" in result.stderr

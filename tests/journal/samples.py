@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 from typefold import Adapter, Journal, Runtime, system, user
 from typefold.runtime import Outcome, Request
@@ -40,11 +39,15 @@ def requests() -> list[Request]:
     ]
 
 
+TOO_LONG = Request(prompt="Mars " * 400, function="too_long", row=4)
+"""Turned away before a model is asked; kept from the second format on."""
+
+
 class FolderEngine(ScriptedEngine):
     """An engine of a model in a folder."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(seed=3, **options)
+    def __init__(self) -> None:
+        super().__init__(seed=3, max_model_len=1000)
         self.model = "model"
 
 
@@ -55,7 +58,9 @@ def outcomes(futures: Sequence[Future[Outcome]]) -> list[Outcome]:
 def main(version: str) -> None:
     path, recording = Path(f"journal-{version}.db"), Path(f"recording-{version}.db")
     with Runtime(FolderEngine(), journal=path) as runtime:
-        print(*outcomes(runtime.submit(requests())), sep="\n")
+        outcomes(runtime.submit(requests()))
+        [future] = runtime.submit([TOO_LONG])
+        future.exception(60)
     Journal(path).close()
     settle(path, recording)
 

@@ -166,7 +166,7 @@ def test_a_journal_that_was_closed_says_so(path: Path) -> None:
 
 @pytest.mark.parametrize("journal", [5, b"run.db", object()])
 def test_what_is_no_journal_is_refused_as_the_runtime_is_made(journal: object) -> None:
-    with pytest.raises(TypeError, match="journal is a file or a Journal"):
+    with pytest.raises(TypeError, match="journal is the path of a file, or a Journal"):
         Runtime(ScriptedEngine(), journal=journal)  # type: ignore[arg-type]
 
 

@@ -32,6 +32,7 @@ def actor() -> Iterator[Callable[..., Actor]]:
             "column": "result",
             "key": None,
             "journal": None,
+            "journal_prompts": True,
             "batches": 4,
         }
         made.append(Actor(Work(target=target, kind=arrow_form(target)[0], **{**named, **changes})))
