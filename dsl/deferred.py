@@ -12,17 +12,18 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from returns.result import Result
+from returns.result import Failure, Result
 from typing_extensions import TypeIs
 
 from typefold.awaiting import awaited
 from typefold.batch import told, value_in
-from typefold.errors import PromptUsageError
+from typefold.errors import BatchError, PromptUsageError
 from typefold.graph import Node, work_out
 from typefold.messages import current_frame
 from typefold.places import name_of
+from typefold.runtime import Cancelled, PromptError
 
-__all__ = ["Deferred", "arguments", "deferred_in", "is_deferred", "refuse_in_body", "settle", "value_of"]
+__all__ = ["Deferred", "arguments", "deferred_in", "is_deferred", "placed", "refuse_in_body", "settle", "value_of"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -159,17 +160,35 @@ class Deferred(Generic[T_co]):
         return cast("Result[T_co, Exception]", result)
 
 
-def settle(wanted: Iterable[Deferred[Any]]) -> list[Result[Any, Exception]]:
+def settle(wanted: Iterable[Deferred[Any]], most: int | None = None) -> list[Result[Any, Exception]]:
     """The results of deferred values, worked out together.
 
+    Args:
+        wanted: The values.
+        most: How many of them, and of what they are made from, may fail of themselves.
+
     Raises:
+        BatchError: More than that failed.
         NoRuntime: No model has been named.
         PromptUsageError: One waits for itself, or a prompt is used in a way that can't work.
     """
     refuse_in_body("a Deferred's value")
     nodes = [each.node for each in wanted]
-    work_out(nodes)
-    return [node.result for node in nodes if node.result is not None]
+    done = work_out(nodes, most)
+    results = [node.result or Failure(Cancelled(function=node.name)) for node in nodes]
+    if not done:
+        raise BatchError(placed(results), max_failures=most)
+    return results
+
+
+def placed(results: Iterable[Result[Any, Exception]]) -> list[Result[Any, Exception]]:
+    """The results of several; a failure says at which place it stands."""
+    return [
+        Failure(error.at(row=place))
+        if isinstance(result, Failure) and isinstance(error := result.failure(), PromptError)
+        else result
+        for place, result in enumerate(results)
+    ]
 
 
 def refuse_in_body(what: str) -> None:

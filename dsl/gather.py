@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast, overload
 
-from returns.result import Failure, Result
+from returns.result import Result
 
 from typefold.calls import values
 from typefold.columns import refuse_no_rows
-from typefold.deferred import Deferred, is_deferred, refuse_in_body, settle, value_of
+from typefold.deferred import Deferred, is_deferred, placed, refuse_in_body, settle, value_of
 from typefold.errors import PromptUsageError
-from typefold.runtime import PromptError
+from typefold.options import check_max_failures
 
 __all__ = ["Gather", "gather"]
 
@@ -38,31 +38,33 @@ class Gather:
     """What `typefold.gather` is: call it, or one of its other forms."""
 
     @overload
-    def __call__(self, items: Iterable[Deferred[T]], /) -> list[T]: ...
+    def __call__(self, items: Iterable[Deferred[T]], /, *, max_failures: int | None = None) -> list[T]: ...
     @overload
-    def __call__(self, a: Deferred[A], /) -> tuple[A]: ...
+    def __call__(self, a: Deferred[A], /, *, max_failures: int | None = None) -> tuple[A]: ...
     @overload
-    def __call__(self, a: Deferred[A], b: Deferred[B], /) -> tuple[A, B]: ...
+    def __call__(self, a: Deferred[A], b: Deferred[B], /, *, max_failures: int | None = None) -> tuple[A, B]: ...
     @overload
-    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], /) -> tuple[A, B, C]: ...
+    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], /, *, max_failures: int | None = None) -> tuple[A, B, C]: ...
     @overload
-    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], /) -> tuple[A, B, C, D]: ...
+    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], /, *, max_failures: int | None = None) -> tuple[A, B, C, D]: ...
     @overload
-    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], /) -> tuple[A, B, C, D, E]: ...
+    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], /, *, max_failures: int | None = None) -> tuple[A, B, C, D, E]: ...
     @overload
-    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], /) -> tuple[A, B, C, D, E, F]: ...
+    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], /, *, max_failures: int | None = None) -> tuple[A, B, C, D, E, F]: ...
     @overload
-    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], /) -> tuple[A, B, C, D, E, F, G]: ...
+    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], /, *, max_failures: int | None = None) -> tuple[A, B, C, D, E, F, G]: ...
     @overload
-    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], h: Deferred[H], /) -> tuple[A, B, C, D, E, F, G, H]: ...
+    def __call__(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], h: Deferred[H], /, *, max_failures: int | None = None) -> tuple[A, B, C, D, E, F, G, H]: ...
     @overload
-    def __call__(self, *items: Deferred[T]) -> tuple[T, ...]: ...
+    def __call__(self, *items: Deferred[T], max_failures: int | None = None) -> tuple[T, ...]: ...
     # fmt: on
-    def __call__(self, *items: Any) -> Any:
+    def __call__(self, *items: Any, max_failures: int | None = None) -> Any:
         """Work out several deferred values, with all that they are made from, as one batch.
 
         Args:
             items: Deferred values, of whatever types; or one iterable of them.
+            max_failures: How many values, of these and of those that they are made from, may fail of themselves: with one
+                more the rest is left undone. All that can be worked out is, unless set.
 
         Returns:
             The values in order: a tuple, or a list for an iterable.
@@ -97,40 +99,41 @@ class Gather:
             ['grim', 'grim']
         """
         nodes, as_list = _taken(items)
-        good = values(_placed(nodes))
+        good = values(_placed(nodes, max_failures))
         return good if as_list else tuple(good)
 
     # fmt: off
     @overload
-    def safe(self, items: Iterable[Deferred[T]], /) -> list[Ended[T]]: ...
+    def safe(self, items: Iterable[Deferred[T]], /, *, max_failures: int | None = None) -> list[Ended[T]]: ...
     @overload
-    def safe(self, a: Deferred[A], /) -> tuple[Ended[A]]: ...
+    def safe(self, a: Deferred[A], /, *, max_failures: int | None = None) -> tuple[Ended[A]]: ...
     @overload
-    def safe(self, a: Deferred[A], b: Deferred[B], /) -> tuple[Ended[A], Ended[B]]: ...
+    def safe(self, a: Deferred[A], b: Deferred[B], /, *, max_failures: int | None = None) -> tuple[Ended[A], Ended[B]]: ...
     @overload
-    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], /) -> tuple[Ended[A], Ended[B], Ended[C]]: ...
+    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], /, *, max_failures: int | None = None) -> tuple[Ended[A], Ended[B], Ended[C]]: ...
     @overload
-    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], /) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D]]: ...
+    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], /, *, max_failures: int | None = None) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D]]: ...
     @overload
-    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], /) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E]]: ...
+    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], /, *, max_failures: int | None = None) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E]]: ...
     @overload
-    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], /) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E], Ended[F]]: ...
+    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], /, *, max_failures: int | None = None) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E], Ended[F]]: ...
     @overload
-    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], /) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E], Ended[F], Ended[G]]: ...
+    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], /, *, max_failures: int | None = None) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E], Ended[F], Ended[G]]: ...
     @overload
-    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], h: Deferred[H], /) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E], Ended[F], Ended[G], Ended[H]]: ...
+    def safe(self, a: Deferred[A], b: Deferred[B], c: Deferred[C], d: Deferred[D], e: Deferred[E], f: Deferred[F], g: Deferred[G], h: Deferred[H], /, *, max_failures: int | None = None) -> tuple[Ended[A], Ended[B], Ended[C], Ended[D], Ended[E], Ended[F], Ended[G], Ended[H]]: ...
     @overload
-    def safe(self, *items: Deferred[T]) -> tuple[Ended[T], ...]: ...
+    def safe(self, *items: Deferred[T], max_failures: int | None = None) -> tuple[Ended[T], ...]: ...
     # fmt: on
-    def safe(self, *items: Any) -> Any:
+    def safe(self, *items: Any, max_failures: int | None = None) -> Any:
         """Work out several deferred values as one batch; a `Result` for each, in order, and nothing raised for one.
 
         Raises:
+            BatchError: More than `max_failures` failed.
             NoRuntime: No model has been named.
             PromptUsageError: An item is no deferred value, or one waits for itself.
         """
         nodes, as_list = _taken(items)
-        results = _placed(nodes)
+        results = _placed(nodes, max_failures)
         return results if as_list else tuple(results)
 
     # fmt: off
@@ -201,13 +204,9 @@ def _taken(items: tuple[Any, ...]) -> tuple[list[Deferred[Any]], bool]:
     return nodes, as_list
 
 
-def _placed(nodes: Sequence[Deferred[Any]]) -> list[Result[Any, Exception]]:
-    """The results; a failure says at which place it stands."""
-    results = settle(nodes)
-    for place, result in enumerate(results):
-        if isinstance(result, Failure) and isinstance(error := result.failure(), PromptError):
-            results[place] = Failure(error.at(row=place))
-    return results
+def _placed(nodes: Sequence[Deferred[Any]], most: int | None) -> list[Result[Any, Exception]]:
+    check_max_failures(most, where="gather")
+    return placed(settle(nodes, most))
 
 
 def _together(nodes: Sequence[Deferred[Any]], kind: type[list[Any]] | type[tuple[Any, ...]]) -> Any:

@@ -120,8 +120,15 @@ _within: ContextVar[Node[Any] | None] = ContextVar("typefold_node", default=None
 _asked: dict[Node[Any], list[Node[Any]]] = {}  # what the work of a running node asks for
 
 
-def work_out(wanted: Sequence[Node[Any]]) -> None:
+def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
     """Do some nodes and what they need. Afterwards each of them has its result.
+
+    Args:
+        wanted: The nodes.
+        most: How many may fail of themselves; with one more the rest is left undone.
+
+    Returns:
+        Whether all was done.
 
     Raises:
         NoRuntime: No model has been named.
@@ -130,7 +137,8 @@ def work_out(wanted: Sequence[Node[Any]]) -> None:
     with _asking(wanted):
         dependents, missing = _needed(wanted)
         if not missing:
-            return
+            return True
+        failed = 0
         ready = deque(node for node, count in missing.items() if not count)
         begun: dict[int, Node[Any]] = {}
         keys = {node: key for key, node in enumerate(missing)}  # what a node draws does not depend on when it is begun
@@ -151,12 +159,17 @@ def work_out(wanted: Sequence[Node[Any]]) -> None:
                     if isinstance(ended, Failure):
                         raise ended.failure()
                     progress.row(failed=isinstance(node.result, Failure))
+                    if isinstance(node.result, Failure) and not isinstance(node.result.failure(), InputFailed):
+                        failed += 1
+                        if most is not None and failed > most:
+                            return False
                     for dependent in reversed(dependents.pop(node, [])):
                         missing[dependent] -= 1
                         if not missing[dependent]:
                             ready.appendleft(dependent)  # what has begun is brought to its end first
         finally:
             rows.close()
+    return True
 
 
 def _needed(wanted: Iterable[Node[Any]]) -> tuple[dict[Node[Any], list[Node[Any]]], dict[Node[Any], int]]:

@@ -420,3 +420,20 @@ def test_what_is_no_number_of_failures_is_refused_before_anything_runs(most: Any
             way(bug, iter([]), max_failures=most)
     with pytest.raises(PromptUsageError, match=f"tell: {told}"):
         tell.using(max_failures=most)
+
+
+def test_a_graph_that_only_fails_ends_early_too_and_leaves_the_rest_to_be_done_later() -> None:
+    begun = [tell.defer(number) for number in range(5)]
+    lengths = [each.then(lambda text: 1 // (len(text) - 3)) for each in begun]  # all divide by zero
+    after = [each.then(str) for each in lengths]
+    with Runtime(ScriptedEngine(answers=lambda request: "yes")):
+        with pytest.raises(
+            BatchError, match=r"^3 rows failed, more than max_failures=2, so the batch was ended"
+        ) as caught:
+            gather([*lengths, begun[0]], max_failures=2)
+        assert [type(each).__name__ for each in caught.value.failures] == ["ZeroDivisionError"] * 3 + ["Cancelled"] * 2
+        with pytest.raises(BatchError, match=r"^10 of 10 rows failed"):
+            gather([*lengths, *after])
+        assert len(gather.safe(lengths, max_failures=5)) == 5
+    with pytest.raises(PromptUsageError, match="gather: max_failures is how many"):
+        gather.safe(begun, max_failures=-1)

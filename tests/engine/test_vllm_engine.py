@@ -63,6 +63,20 @@ def answer(engine: VllmEngine, request: Request, max_tokens: int = 40) -> Outcom
     return drive(engine)["only"]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_written_is_known_before_the_answer_is_there(engine: VllmEngine, streamed: bool) -> None:
+    request = ask("Tell me of the sea.", sampling={"temperature": 0}, on_delta=print if streamed else None)
+    add(engine, "a", request)
+    seen = {engine.written("a")}
+    while engine.has_unfinished:
+        texts = [completion.outcome.text for completion in engine.step()]
+        seen.add(engine.written("a"))
+    assert len(seen) > 3
+    assert "" in seen  # before the first step, and when it has gone
+    assert all(texts[0].startswith(text) for text in seen)
+    assert engine.written("unknown") == ""
+
+
 def test_facts_are_the_models(engine: VllmEngine) -> None:
     assert (engine.max_model_len, engine.max_num_seqs, engine.backend) == (1024, 64, "xgrammar")
     assert engine.device in ("cpu", "cuda")
