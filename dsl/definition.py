@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_type_hints
 
 from typefold.arguments import Parameters
 from typefold.bytecode import Body, globals_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typefold.calls import Form
     from typefold.compiler import WireFormat
 
-__all__ = ["Binding", "Definition", "Example", "example"]
+__all__ = ["Binding", "Definition", "Example", "example", "examples_of"]
 
 R = TypeVar("R")
 
@@ -48,6 +48,20 @@ class Example(Generic[R]):
     def __repr__(self) -> str:
         shown = ", ".join([repr(self.value), *(f"{name}={value!r}" for name, value in self.arguments.items())])
         return f"example({shown})"
+
+
+def examples_of(given: object, *, where: str) -> tuple[Example[Any], ...]:
+    """Worked calls, as an option gives them.
+
+    Raises:
+        PromptUsageError: They are something else.
+    """
+    found = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(each, Example) for each in found):
+        raise PromptUsageError(
+            f"{where}: examples is a list of worked calls, as in [example(value, name=...)], not {given!r:.80}"
+        )
+    return cast("tuple[Example[Any], ...]", found)
 
 
 def example(value: R, /, **arguments: object) -> Example[R]:

@@ -15,7 +15,7 @@ from typefold.columns import Unfit, rows_of, spread
 from typefold.compiler import Explanation, Message, OutputType, WireFormat
 from typefold.compiler.explain import explain
 from typefold.deferred import is_deferred
-from typefold.definition import Definition, Example
+from typefold.definition import Definition, Example, examples_of
 from typefold.errors import PromptUsageError
 from typefold.mailbox import row_index
 from typefold.messages import RawPrompt, current_frame
@@ -74,7 +74,7 @@ class Plan(Generic[R]):
         Raises:
             PromptUsageError: An example whose arguments or value don't fit the function.
         """
-        changed = replace(self, examples=(*self.examples, *examples), _turns={})
+        changed = replace(self, examples=(*self.examples, *examples_of(examples, where=self.name)), _turns={})
         changed.check()
         return changed
 

@@ -19,7 +19,7 @@ from typing_extensions import TypeVarTuple, Unpack
 from typefold.async_prompt import AsyncPrompt
 from typefold.batch import answer, answers
 from typefold.calls import values
-from typefold.definition import Binding, Definition, Example
+from typefold.definition import Binding, Definition, Example, examples_of
 from typefold.errors import PromptUsageError
 from typefold.indexed import indexed
 from typefold.later import Later
@@ -232,7 +232,7 @@ class PromptDecorator:
 
     def __init__(self, options: Mapping[str, Any], examples: Sequence[Example[Any]]) -> None:
         self._options = options
-        self._examples = tuple(examples)
+        self._examples = examples_of(examples, where="@prompt")
 
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncPrompt[P, R]: ...  # type: ignore[overload-overlap]  # a coroutine function is the narrower case, and is meant to come first
@@ -284,7 +284,7 @@ def prompt(
     """
     if function is None:
         return PromptDecorator(options, examples)
-    return _decorate(function, options, tuple(examples), _scope(inspect.currentframe()))
+    return _decorate(function, options, examples_of(examples, where="@prompt"), _scope(inspect.currentframe()))
 
 
 def _scope(frame: FrameType | None) -> Mapping[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 
-from typefold import PromptUsageError, Runtime, ask, prompt
+from typefold import PromptUsageError, Runtime, ask, example, prompt
+from typefold.check import check
 from typefold.options import CallOptions, Options
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -108,6 +111,17 @@ def test_values_at_the_edges_are_taken(options: Any) -> None:
         assert tell.using(**options)("x") == "A tale."
 
 
+@pytest.mark.parametrize(
+    "wrong", [5, None, "an example", ["one"], [("x", "y")], {"topic": "x"}, example("A tale.", topic="x")]
+)
+def test_examples_are_worked_calls(wrong: Any) -> None:
+    said = r"examples is a list of worked calls, as in \[example\(value, name=\.\.\.\)\], not "
+    with pytest.raises(PromptUsageError, match=said):
+        prompt(examples=wrong)
+    with pytest.raises(PromptUsageError, match=said):
+        tell.with_examples(*[wrong] if not isinstance(wrong, list) else wrong, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is wrong here
+
+
 def test_a_priority_of_none_is_none_at_all() -> None:
     assert "priority" not in Options().with_({"priority": 3}, where="f").with_({"priority": None}, where="f").engine
 
@@ -187,3 +201,34 @@ def test_text_is_cut_where_a_given_object_says_sixteen_and_other_types_are_whole
             return ask(topic)
 
         assert count("x") == [1] * 31
+
+
+def test_typefold_check_says_the_same_of_options_that_the_source_tells(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        dedent("""
+            from typefold import ask, prompt
+
+            @prompt(temperature=-1, top_p=0.5, stop=["a", ""])
+            def f(text: str) -> str:
+                return ask(text)
+
+            @prompt(min_tokens=9, max_tokens=4)
+            def g(text: str) -> str:
+                return ask(text)
+
+            @prompt(timeout="3", priority=1.5, retry=2)
+            def h(text: str) -> str:
+                return ask(text)
+        """),
+        encoding="utf-8",
+    )
+    findings = check([tmp_path / "app.py"]).findings
+    assert {each.code for each in findings} == {"prompt-option"}
+    assert [(each.line, each.message) for each in findings] == [
+        (4, "temperature is a number from 0 (greedy) to 2, not -1"),
+        (4, "stop is a text or a list of texts, none of them empty, not ['a', '']"),
+        (8, "min_tokens=9 is more than max_tokens=4"),
+        (12, "timeout is a number of seconds above 0, or None for no limit, not '3'"),
+        (12, "priority is an int, not 1.5"),
+        (12, "there is no option 'retry'; did you mean 'retries'?"),
+    ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import Field
 
-from typefold.runtime.sampling import RANGES, conflict, unfit
+from typefold import Logged, Runtime, Truncated, ask, prompt
+from typefold.runtime.sampling import RANGES, UNSET_LIMIT, conflict, unfit, unfit_object
 
 pytestmark = pytest.mark.engine
 
@@ -89,8 +91,26 @@ def test_limits_go_together_exactly_where_vllm_says_so(
 def test_the_limit_that_vllm_sets_unasked_is_the_one_that_counts_as_unset() -> None:
     from vllm.sampling_params import SamplingParams
 
-    from typefold.runtime.sampling import UNSET_LIMIT, unfit_object
-
     assert SamplingParams().max_tokens == UNSET_LIMIT
     assert unfit_object(SamplingParams()) is None
     assert unfit_object(SamplingParams(temperature=0, stop="x", logprobs=1)) is None
+
+
+@prompt(temperature=0, min_tokens=16)
+def tell(topic: str) -> Logged[str]:
+    return ask(f"Tell me about {topic}.")
+
+
+@prompt(temperature=0)
+def count(topic: str) -> Annotated[list[Literal["one", "two"]], Field(min_length=20, max_length=20)]:
+    return ask(f"Count {topic}.")
+
+
+def test_a_given_limit_of_sixteen_cuts_text_and_leaves_other_types_whole(runtime: Runtime) -> None:
+    from vllm.sampling_params import SamplingParams
+
+    params = SamplingParams(temperature=0, max_tokens=16)
+    assert len(tell.using(sampling_params=params)("the sea").token_ids) == 16
+    assert len(count.using(sampling_params=params)("sheep")) == 20
+    with pytest.raises(Truncated, match="max_tokens=16"):
+        count.using(sampling_params=params, max_tokens=16)("sheep")
