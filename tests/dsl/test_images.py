@@ -142,7 +142,7 @@ def test_a_journal_knows_images_by_their_bytes_and_keeps_none(tmp_path: Path) ->
 
     assert (asked(RED, noise), asked(noise, RED), asked(BLUE)) == (2, 0, 1)
     with Journal(at) as journal:
-        contents = {record.prompt[0]["content"] for record in journal.records() if not isinstance(record.prompt, str)}
+        contents = {record.prompt[0]["content"] for record in journal.records() if isinstance(record.prompt, list)}
     assert contents == {"[image 64x48 png]What is on it?", "[image 64x64 png]What is on it?"}
     assert held(noise)[64:256] not in at.read_bytes()
 

@@ -69,7 +69,7 @@ def test_a_prompt_that_is_too_long_loads_no_model_again(model: Loads) -> None:
     with Runtime(str(model.folder), journal=model.path) as runtime:
         futures = runtime.submit([good, LONG])
         error = futures[1].exception(60)
-        assert futures[0].result(60)
+        assert futures[0].result(60).text
         assert (runtime.loaded, runtime.stats.replayed, runtime.stats.failed) == (False, 2, 1)
     assert model.times == 1
     assert isinstance(error, PromptTooLong)

@@ -318,7 +318,7 @@ def test_markers_are_part_of_the_question(model: Path, tmp_path: Path, monkeypat
 
     monkeypatch.setattr(runtimes, "engine_of", engine_of)
     for markers in ("keep", "escape", "escape"):
-        with Runtime(str(model), journal=tmp_path / "run.db", markers=markers) as runtime:  # type: ignore[arg-type]
+        with Runtime(str(model), journal=tmp_path / "run.db", markers=markers) as runtime:
             runtime.generate("Hello", seed=1)
     assert len(engines) == 2
 

@@ -13,7 +13,7 @@ from typefold.runtime import Request
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal.keys import content_key
-from typefold.runtime.journal.model import identity_of
+from typefold.runtime.journal.model import content_of, identity_of
 from typefold.runtime.sampling import RANGES, limit_of, unfit, unfit_object
 
 NUMBERS = output_type(list[int]).constraint
@@ -72,7 +72,7 @@ def test_the_limit_of_sixteen_is_logged_once_a_function(caplog: pytest.LogCaptur
 
 def test_a_journal_tells_requests_apart_by_the_limit_that_holds() -> None:
     def key(request: Request) -> bytes | None:
-        return content_key(request, MODEL)
+        return content_key(request, MODEL, content_of)
 
     assert key(asking(TEXT, 16)) == key(asking(TEXT, 16, max_tokens=16))
     assert key(asking(NUMBERS, 16)) != key(asking(NUMBERS, 16, max_tokens=16))
