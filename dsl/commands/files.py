@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from typefold.commands.target import CommandError
 from typefold.compiler.contained import first_line
+from typefold.compiler.guards import is_dict
 from typefold.records.inputs import BadRecord
 
 __all__ = ["GROUP", "LONGEST", "Read", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source"]
@@ -174,7 +175,7 @@ def _json_record(number: int, line: bytes) -> dict[str, Any] | BadRecord:
         return BadRecord(f"line {number} is no JSON: it is nested too deep")
     except ValueError as error:  # a whole number of thousands of digits
         return BadRecord(f"line {number} is no JSON: {error}")
-    if not isinstance(record, dict):
+    if not is_dict(record):
         return BadRecord(f"line {number} is no JSON object")
     if (deep := _beyond(text)) is not None:
         return BadRecord(f"line {number}, column {deep}: it is nested more than {_DEEPEST} levels deep")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from jinja2 import TemplateError, nodes
+from jinja2 import nodes
 from jinja2.environment import TemplateExpression
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
@@ -44,14 +44,17 @@ class Condition:
             if not parser.stream.eos:
                 raise CommandError(f"--where {expression!r}: there is more behind the end of the expression")
             assigned = nodes.Assign(nodes.Name("result", "store"), parsed, lineno=1)
-            template = nodes.Template([assigned], lineno=1).set_environment(environment)
+            template = nodes.Template([assigned], lineno=1)
+            template.set_environment(environment)
             loaded = [name for name in template.find_all(nodes.Name) if name.ctx == "load"]
             own = {name.name for name in loaded}
             for name in loaded:
                 name.name = _SELF if name.name == "self" else name.name
             self._compiled = TemplateExpression(environment.from_string(template), undefined_to_none=True)
-        except TemplateError as error:
-            raise CommandError(f"--where {expression!r}: {error}") from None
+        except CommandError:
+            raise
+        except Exception as error:  # nested too deep, say, or a constant that can't be worked out
+            raise CommandError(f"--where {expression!r}: {first_line(error)}") from None
         self._unseen = own - set(environment.globals)
         self._tried = self._failed = self._held = 0
         self._first: str | None = None

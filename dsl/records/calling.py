@@ -41,7 +41,8 @@ def streamed(
         key: What a journal knows a row by; its arguments unless given.
         guard: What each call is made in.
     """
-    return run.stream(of_row(target, guard), rows, key=key or _arguments)
+    every: Iterable[Any] = rows
+    return run.stream(of_row(target, guard), every, key=key or _arguments)
 
 
 def of_row(target: Target, guard: Callable[[], AbstractContextManager[None]] = nullcontext) -> Callable[[Asks], Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from typefold.compiler.contained import first_line
+from typefold.compiler.guards import is_dict
 from typefold.errors import PromptUsageError
 from typefold.records.target import Parameter, Target, whole_of
 
@@ -153,7 +154,7 @@ def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
 
 def _field(whole: Any, name: str, otherwise: Any) -> Any:
     """A field of a value that has them."""
-    return whole.get(name, otherwise) if isinstance(whole, dict) else getattr(whole, name, otherwise)
+    return whole.get(name, otherwise) if is_dict(whole) else getattr(whole, name, otherwise)
 
 
 def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:

@@ -100,6 +100,7 @@ def test_a_condition_that_fails_for_a_record_costs_that_record(folder: Path, com
         ("in.csv", "year > 2000", "it fails for every record (2), so nothing was run"),
         ("in.csv", "text text", "there is more behind the end of the expression"),
         ("in.csv", "text(", "--where 'text('"),
+        ("in.csv", "(" * 3000, "maximum recursion depth exceeded"),
     ],
 )
 def test_a_condition_that_can_t_be_used_ends_the_command(
