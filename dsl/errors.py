@@ -132,8 +132,9 @@ class BatchError(Exception):
         rest = f"\n  and {self._more} more" if self._more > 0 else ""
         if self.max_failures is not None:
             left = sum(map(self._is_left, self.failures))
+            own = failed - left
             return (
-                f"{failed - left} rows failed, more than max_failures={self.max_failures}, so the batch was ended"
+                f"{own} row{'' if own == 1 else 's'} failed, more than max_failures={self.max_failures}, so the batch was ended"
                 f"{f' before {left} others had' if left else ''} (what had ended is in .results):{self._lines}{rest}"
             )
         return (

@@ -29,7 +29,7 @@ from typefold import (
 )
 from typefold.runtime.engines.scripted import ScriptedEngine
 
-ROWS = 400
+ROWS = 150
 
 
 @prompt(temperature=0)
@@ -398,7 +398,7 @@ def test_an_awaited_map_ends_early_too_and_leaves_nothing_in_the_engine() -> Non
         await tell_async.using(max_failures=0, max_tokens=1, truncation="error").map(range(50))
 
     with Runtime(ScriptedEngine(answers=lambda request: "yes", max_num_seqs=1)) as runtime:
-        with pytest.raises(BatchError, match="1 rows failed, more than max_failures=0"):
+        with pytest.raises(BatchError, match="1 row failed, more than max_failures=0"):
             asyncio.run(main())
         assert tell(1) == "yes"
         assert runtime.stats.running == runtime.stats.waiting == 0
