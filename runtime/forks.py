@@ -11,6 +11,7 @@ forked without Python's knowing.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -23,7 +24,7 @@ from operator import methodcaller
 from typing import NoReturn, Protocol, TypeVar
 from weakref import WeakSet
 
-__all__ = ["Inherited", "OwnFuture", "Owner", "UsedAfterFork", "end_child", "in_child", "lock", "tell_child"]
+__all__ = ["Inherited", "OwnFuture", "Owner", "UsedAfterFork", "end_child", "in_child", "keep", "lock", "tell_child"]
 
 T = TypeVar("T")
 
@@ -115,6 +116,11 @@ def end_child(error: BaseException) -> NoReturn:
         with suppress(Exception):
             stream.flush()
     os._exit(code or 0)
+
+
+def keep(thing: object) -> None:
+    """Keep a thing as long as this process lasts, through its very end: what frees it is not to run."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def in_child(do: Callable[[], object]) -> None:

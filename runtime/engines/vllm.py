@@ -41,7 +41,7 @@ from typefold.runtime.engines.starting import check_main, environment, shielded
 from typefold.runtime.engines.thoughts import switches_of, thinking_of
 from typefold.runtime.engines.tokenizer import PromptTokenizer, Render
 from typefold.runtime.engines.vocabulary import FirstTokens, vocabulary_of
-from typefold.runtime.forks import lock, tell_child
+from typefold.runtime.forks import keep, lock, tell_child
 from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
@@ -311,6 +311,9 @@ class VllmEngine:
                 finalizer = getattr(each, "_finalizer", None)
                 if isinstance(finalizer, weakref.finalize):
                     finalizer.detach()
+        torch: Any = sys.modules.get("torch.distributed.distributed_c10d")
+        for group in [*getattr(getattr(torch, "_world", None), "pg_map", ())]:
+            keep(group)  # its end waits for a thread that is not here, and would crash the child
 
     def _grown(self, key: str, output: Any) -> Any:
         """All of a streamed answer so far, of which `output` is what is new."""

@@ -10,7 +10,6 @@ whose checksum does not fit, and whatever else can't be read, is a `JournalError
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sqlite3
 import threading
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from typefold.runtime.entry import Limits
-from typefold.runtime.forks import Owner, tell_child
+from typefold.runtime.forks import Owner, keep, tell_child
 from typefold.runtime.journal.errors import JournalError, damaged, explained
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model import ModelIdentity
@@ -321,7 +320,7 @@ class Journal:
         """In a child: keep the connections, which sqlite forbids to close there, as long as the process lasts."""
         for connection in (self._reader, self._writer):
             if connection is not None:
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+                keep(connection)
 
     def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
         target = f"{self.path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
