@@ -116,6 +116,23 @@ def test_nothing_looks_into_the_command_line() -> None:
     assert importers and all(module in own or is_in(module, "typefold.commands") for module in importers)
 
 
+def test_real_engines_of_the_tests_compute_in_float32() -> None:
+    """What they answer may then be compared: in bfloat16 it depends on the batch and on the processor."""
+    wrong: list[str] = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if "typefold.runtime.engines.vllm.load" in imports("tests", path):
+            wrong += [f"{path.name}:{node.lineno}" for node in ast.walk(tree) if is_load_of_other_numbers(node)]
+    assert not wrong
+
+
+def is_load_of_other_numbers(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"):
+        return False
+    given = {keyword.arg: keyword.value for keyword in node.keywords}.get("dtype")
+    return not (isinstance(given, ast.Constant) and given.value == "float32")
+
+
 @pytest.mark.parametrize(
     "module", ["typefold", "typefold.cli", "typefold.testing", "typefold.compiler", "typefold.runtime"]
 )

@@ -101,6 +101,5 @@ def thinking_model(demo: Path, at: Path) -> Path:
 
 if __name__ == "__main__":
     what, path = sys.argv[1:]
-    options: dict[str, Any] = {"dtype": "float32"} if what == "exact" else {}
-    facts = {"exact": exact, "thinking": thinking}[what](load(path, max_model_len=512, max_num_seqs=8, **options))
+    facts = {"exact": exact, "thinking": thinking}[what](load(path, max_model_len=512, max_num_seqs=8, dtype="float32"))
     print("FACTS", json.dumps(facts))
