@@ -47,7 +47,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def session_engine(exact: str) -> Iterator[VllmEngine]:
     pytest.importorskip("vllm")
-    engine = load(exact, max_model_len=MAX_MODEL_LEN, max_num_seqs=64, dtype="float32")
+    engine = load(exact, max_model_len=MAX_MODEL_LEN, max_num_seqs=64, dtype="float32", kv_cache_memory_bytes=1 << 28)
     yield engine
     engine.close()
     engine.close()  # closing twice is part of the protocol

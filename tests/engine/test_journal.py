@@ -12,6 +12,8 @@ from typefold import Logged, Reasoned, Runtime, Scored, ask, gather, prompt, run
 from typefold.runtime import Engine
 from typefold.runtime.engines.vllm import VllmEngine
 
+pytestmark = pytest.mark.engine
+
 
 class Person(BaseModel):
     name: str

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,6 @@ class Project:
     def __init__(self, folder: Path, cache: Path, plugins: tuple[str, ...] = ("typefold.mypy",)) -> None:
         self.folder = folder
         self.cache = cache
-        self._time = int(time.time()) - 1000
         listed = ", ".join(f'"{plugin}"' for plugin in plugins)
         (folder / "pyproject.toml").write_text(CONFIG.format(plugins=listed))
 
@@ -71,8 +70,9 @@ class Project:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(made, encoding="utf-8")
-        self._time += 2  # mypy takes a file for unchanged that has its size and was written in the same second
-        os.utime(path, (self._time, self._time))
+        # mypy takes a file for unchanged that has the size and the second of one in its cache, whoever wrote that.
+        second = secrets.randbelow(2**31)
+        os.utime(path, (second, second))
         return made
 
     def arguments(self, *names: str, options: tuple[str, ...] = ()) -> list[str]:
