@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from typefold import Logged, Reasoned, Runtime, Scored, ask, gather, prompt, run
+from typefold import EngineLoadError, Logged, Reasoned, Runtime, Scored, ask, gather, prompt, run
 from typefold.runtime import Engine
 from typefold.runtime.engines.vllm import VllmEngine
 
@@ -76,7 +76,7 @@ def test_a_program_runs_again_without_its_model(
         assert runtime.stats.replayed == runtime.stats.submitted == submitted
     with (
         Runtime(exact, journal=journal, fresh=True, dtype="float32"),
-        pytest.raises(AssertionError, match="the model was loaded"),
+        pytest.raises(EngineLoadError, match="the model was loaded"),
     ):
         mood()
 

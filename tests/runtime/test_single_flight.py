@@ -258,7 +258,9 @@ def test_many_threads_that_ask_cancel_and_wait_all_get_an_end() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(caller, range(8))) == 320
     end = time.monotonic() + 60
-    while (stats := scheduler.statistics).running or stats.waiting:  # the loop has yet to hear of what was cancelled last
+    while (
+        stats := scheduler.statistics
+    ).running or stats.waiting:  # the loop has yet to hear of what was cancelled last
         assert time.monotonic() < end, stats
         time.sleep(0.001)
     scheduler.close()
