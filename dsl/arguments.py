@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import partial, reduce
+from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, ForwardRef, Literal, LiteralString, NewType, TypeVar, Union, get_args, get_origin
 
@@ -297,12 +298,17 @@ def _remedy(hint: Any, value: object) -> str:
     name = getattr(kind, "__name__", "")
     if kind is None:
         return "give one of these"
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         if issubclass(kind, BaseModel):
             return f"write {name}.model_validate(...)"
         if is_dataclass(kind):
             return f"write {name}(**...)"
-    if issubclass(kind, (str, int, float, list, tuple, set, frozenset, Enum)) or kind.__module__ == "pathlib":
+        return f"give a {name}, and rows of such to map_rows, which goes by names"
+    if issubclass(kind, str) and isinstance(value, (bytes, Enum)):
+        return "write .decode()" if isinstance(value, bytes) else "write .value"
+    is_many = isinstance(value, Collection) and not isinstance(value, (str, bytes))
+    alike = (list, tuple, set, frozenset) if is_many else (str, int, float, Enum, PurePath)
+    if issubclass(kind, alike):
         return f"write {name}(...) if that is what is meant"
     if issubclass(kind, date) and isinstance(value, str):
         return f"write {name}.fromisoformat(...)"

@@ -165,6 +165,15 @@ def test_what_is_of_another_type_is_refused(hint: Any, others: list[Any]) -> Non
         (Path, "a.png", "given takes Path, and here is a str ('a.png'); write Path(...) if that is what is meant"),
         (dt.date | None, "x", "given takes date | None, and here is a str ('x'); write date.fromisoformat(...)"),
         (Literal["a"], "b" * 99, f"given takes Literal['a'], and here is a str ('{'b' * 36}...); give one of these"),
+        (
+            str,
+            {"a": 1},
+            "given takes str, and here is a dict; give a str, and rows of such to map_rows, which goes by names",
+        ),
+        (str, ["a"], "given takes str, and here is a list; give a str"),
+        (str, b"a", "given takes str, and here is a bytes (b'a'); write .decode()"),
+        (str, Colour.RED, "given takes str, and here is a Colour (<Colour.RED: 'red'>); write .value"),
+        (list[int], (1,), "given takes list[int], and here is a tuple; write list(...) if that is what is meant"),
         (Hero, 5, "given takes Hero, and here is a int (5); give a Hero"),
     ],
 )
