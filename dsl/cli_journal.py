@@ -249,6 +249,10 @@ def _writing(file: Path, output: str | None) -> Generator[Callable[[str], object
             whole.discard()
     except CommandError as error:
         _fail(str(error), 2)
+    except BrokenPipeError:  # whoever reads it has seen enough
+        raise
+    except OSError as error:
+        _fail(f"standard output can't be written: {error.strerror or error}", 2)
 
 
 def _fail(reason: str, status: int) -> NoReturn:

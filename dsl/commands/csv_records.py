@@ -39,8 +39,9 @@ def csv_source(path: str) -> Source:
             raise CommandError(f"{path}: its first line, which names the columns, is not UTF-8")
         if any("\0" in name for name in header):
             raise CommandError(f"{path}: its first line, which names the columns, holds a NUL byte; save it as UTF-8")
+        places = dict[str, int]()
         for place, name in enumerate(header):
-            if (first := header.index(name)) < place:
+            if (first := places.setdefault(name, place)) < place:
                 raise CommandError(
                     f"{path}: line {line}, column {place + 1} is named {name!r}, as column {first + 1} is; rename one"
                 )

@@ -11,7 +11,7 @@ import itertools
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from typefold.commands.target import CommandError
 from typefold.commands.waiting import Waiting
 from typefold.commands.where import Condition
 from typefold.commands.writing import Failures, Writer
+from typefold.compiler.contained import said
 from typefold.errors import place_of
 from typefold.progress import Progress
 from typefold.records.calling import arrow_form, streamed
@@ -207,7 +208,8 @@ class _Job:
         place = place_of(error)
         if place not in self._shown and len(self._shown) < _SHOWN:
             self._shown.add(place)
-            print(f"typefold: {where} failed:\n{printable(trace)}", file=sys.stderr)
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                print(f"typefold: {where} failed:\n{printable(trace)}", file=sys.stderr, flush=True)
 
     def _put(self, number: int, item: tuple[bool, Any] | None) -> None:
         for each in self.waiting.due(number, item):
@@ -221,7 +223,10 @@ def _traceback(error: Exception) -> str:
     frames = error.__traceback__
     while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith("typefold."):
         frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__)).rstrip()
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__)).rstrip()
+    except Exception:  # an error of the user's
+        return said(error)
 
 
 def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> None:

@@ -101,8 +101,13 @@ def _put(output: Output | None, line: bytes) -> None:
         output.write(line)
         return
     stream = typer.get_binary_stream("stdout")  # UTF-8 whatever the locale
-    stream.write(line)
-    stream.flush()
+    try:
+        stream.write(line)
+        stream.flush()
+    except BrokenPipeError:  # whoever reads it has seen enough
+        raise
+    except OSError as error:
+        raise CommandError(f"standard output can't be written: {error.strerror or error}") from error
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:

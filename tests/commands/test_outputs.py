@@ -245,6 +245,14 @@ def test_links_stay_links_and_permissions_stay(folder: Path, command: Command) -
     assert stat.S_IMODE((folder / "e.jsonl").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("arguments", [RUN, ["journal", "export", "run.db"]], ids=["run", "export"])
+def test_standard_output_that_is_full_ends_a_command_in_one_line(folder: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = typefold(*arguments, stdout=full)
+    said = "typefold: standard output can't be written: No space left on device\n"
+    assert (done.returncode, done.stderr.decode()) == (2, said)
+
+
 # --- failures --------------------------------------------------------------------------------------------------------
 
 
