@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import builtins
 import collections
+import collections.abc
 import contextlib
 import datetime
 import decimal
@@ -53,44 +54,16 @@ __all__ = [
 ]
 
 _PYDANTIC = (
-    "aliases alias_generators annotated_handlers color config dataclasses errors fields functional_serializers "
-    "functional_validators json_schema main networks root_model type_adapter types"
+    *("aliases", "alias_generators", "annotated_handlers", "color", "config", "dataclasses", "errors", "fields"),
+    *("functional_serializers", "functional_validators", "json_schema", "main", "networks", "root_model"),
+    *("type_adapter", "types"),
 )
 _MODULES = {
-    *(
-        [
-            "abc",
-            "annotated_types",
-            "attr",
-            "attrs",
-            "builtins",
-            "collections",
-            "collections.abc",
-            "dataclasses",
-            "datetime",
-            "decimal",
-            "enum",
-        ]
-    ),
-    *(
-        [
-            "fractions",
-            "ipaddress",
-            "math",
-            "msgspec",
-            "numbers",
-            "pathlib",
-            "pydantic",
-            "pydantic_core",
-            "re",
-            "string",
-            "types",
-            "typing",
-        ]
-    ),
-    *(["typing_extensions", "uuid", "zoneinfo", "typefold", "typefold.compiler"]),
-    *(f"pydantic.{name}" for name in _PYDANTIC.split()),
-    *(["_decimal", "_collections_abc", "attr._make", "msgspec._core", "pydantic.functional_validators"]),
+    *("abc", "annotated_types", "attr", "attr._make", "attrs", "builtins", "collections", "collections.abc"),
+    *("_collections_abc", "dataclasses", "datetime", "decimal", "_decimal", "enum", "fractions", "io", "_io"),
+    *("ipaddress", "math", "msgspec", "msgspec._core", "numbers", "pathlib", "pydantic", "pydantic_core", "re"),
+    *("string", "types", "typing", "typing_extensions", "uuid", "zoneinfo", "typefold", "typefold.compiler"),
+    *(f"pydantic.{name}" for name in _PYDANTIC),
 }
 """Modules that are imported for a source; importing one does nothing but define things."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import enum
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -80,7 +80,7 @@ def sized(value: Any) -> Any:
     match value:
         case int() if value.bit_length() > _BITS:
             raise Unknown
-        case str() | bytes() | list() | tuple() | set() | frozenset() | dict() if len(value) > _ITEMS:
+        case Sized() if len(value) > _ITEMS:
             raise Unknown
         case Decimal() if value.is_finite() and value and abs(value.adjusted()) > _LARGEST:
             raise Unknown
