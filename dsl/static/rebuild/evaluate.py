@@ -275,7 +275,7 @@ class Evaluator:
             return value
         if isinstance(value, type):
             raise Unknown
-        return value if is_subscriptable(value) or isinstance(value, TypeVar) else stub_of(value)
+        return value if is_subscriptable(value) else stub_of(value)
 
     def _value_of(self, node: ast.Name | ast.Attribute, where: Where, local: Mapping[str, Any]) -> Any:
         try:
