@@ -285,7 +285,14 @@ def test_what_is_about_no_row_is_raised_at_once_in_map_and_run_alike(error: Exce
 
     with Runtime(ScriptedEngine(answers=lambda request: "yes", max_num_seqs=1)):
         tell(0)  # how many rows are begun at once goes by the engine, once there is one
-        for way in (bad.map, bad.safe.map, *(lambda rows, f=f: run.safe(f, rows) for f in (bad, program, awaited))):
+        ways: list[Callable[[Rows], object]] = [
+            bad.map,
+            bad.safe.map,
+            lambda rows: run.safe(bad, rows),
+            lambda rows: run.safe(program, rows),
+            lambda rows: run.safe(awaited, rows),
+        ]
+        for way in ways:
             rows = Rows()
             with pytest.raises(type(error)) as caught:
                 way(rows)
@@ -340,18 +347,26 @@ def test_a_bug_does_not_hide_behind_failures_of_other_kinds() -> None:
     assert "and 4 more" in str(caught.value)
 
 
+def starred(rows: Rows) -> list[str]:
+    return run.starmap(bug, ((row,) for row in rows), max_failures=3)
+
+
 cut = tell.using(max_failures=3, max_tokens=1, truncation="error")
 
 
-FAILING: dict[str, Callable[[Any], object]] = {
+def cut_starred(rows: Rows) -> list[str]:
+    return cut.starmap((row,) for row in rows)
+
+
+FAILING: dict[str, Callable[[Rows], object]] = {
     "run": lambda rows: run(bug, rows, max_failures=3),
     "run.safe": lambda rows: run.safe(bug, rows, max_failures=3),
-    "run.starmap": lambda rows: run.starmap(bug, ((row,) for row in rows), max_failures=3),
+    "run.starmap": starred,
     "run.stream": lambda rows: list(run.stream(bug, rows, max_failures=3)),
     "run of coroutines": lambda rows: run(failing_async, rows, max_failures=3),
     ".map": lambda rows: cut.map(rows),
     ".safe.map": lambda rows: cut.safe.map(rows),
-    ".starmap": lambda rows: cut.starmap((row,) for row in rows),
+    ".starmap": cut_starred,
     ".sample": lambda rows: cut.using(temperature=1).sample(2).map(rows),
 }
 
