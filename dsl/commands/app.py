@@ -265,12 +265,13 @@ def _explained() -> Generator[None]:
     from typefold.errors import AT_ONCE
     from typefold.runtime import PromptError
 
+    ends: tuple[type[Exception], ...] = (CommandError, *AT_ONCE, ImportError)
     try:
         yield
     except PromptError as error:
         typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
         raise typer.Exit(1) from None
-    except (CommandError, *AT_ONCE, ImportError) as error:
+    except ends as error:
         typer.echo(f"typefold: {error}", err=True)
         raise typer.Exit(2) from None
 

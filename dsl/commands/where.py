@@ -47,9 +47,9 @@ class Condition:
             template = nodes.Template([assigned], lineno=1)
             template.set_environment(environment)
             loaded = [name for name in template.find_all(nodes.Name) if name.ctx == "load"]
-            own = {name.name for name in loaded}
-            for name in loaded:
-                name.name = _SELF if name.name == "self" else name.name
+            own = {each.name for each in loaded}
+            for each in loaded:
+                each.name = _SELF if each.name == "self" else each.name
             self._compiled = TemplateExpression(environment.from_string(template), undefined_to_none=True)
         except CommandError:
             raise
