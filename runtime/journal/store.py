@@ -207,12 +207,28 @@ class Journal:
             yield self._sound(held, Record.of)
 
     def sound_records(self, **chosen: Any) -> Iterator[Record | JournalError]:
-        """What `records` gives, with the error of a damaged record in its place."""
-        for row in self._pages(**chosen):
+        """What `records` gives, with the error of a damaged record in its place; of a part of the file, one for all of it."""
+        after, size, lost = None, _PAGE, False
+        while True:
             try:
-                yield self._sound(row, Record.of)
+                for row in self._pages(after=after, size=size, **chosen):
+                    after, lost = row["id"], False
+                    try:
+                        yield self._sound(row, Record.of)
+                    except JournalError as error:
+                        yield error
             except JournalError as error:
-                yield error
+                if chosen.get("last") is not None:
+                    raise
+                if size > 1:  # read one by one what can be read
+                    size = 1
+                    continue
+                if not lost:
+                    yield error
+                after, lost = max(after or 0, 0) + 1, True
+                if after < self.last:
+                    continue
+            return
 
     def _pages(
         self,
@@ -221,18 +237,20 @@ class Journal:
         row: int | None = None,
         last: int | None = None,
         model: str | None = None,
+        after: int | None = None,
+        size: int = _PAGE,
     ) -> Iterator[sqlite3.Row]:
         if last is not None and last < 0:
             raise ValueError(f"last={last}: say how many, 0 or more")
         wanted = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR row = ?2) AND (?3 IS NULL OR model = ?3)"
-        after = -1 << 63
+        after = -1 << 63 if after is None else after
         if last is not None:
             query = f"SELECT min(id) FROM (SELECT id FROM calls WHERE {wanted} ORDER BY id DESC LIMIT ?4)"
             [(first,)] = self._rows(query, function, row, model, last)
             if first is None:
                 return
             after = first - 1
-        page = f"{self._select} WHERE {wanted} AND id > ?4 ORDER BY id LIMIT {_PAGE}"
+        page = f"{self._select} WHERE {wanted} AND id > ?4 ORDER BY id LIMIT {size}"
         while found := self._rows(page, function, row, model, after):
             for held in found:
                 if held["id"] <= after:  # pages that lead back to each other would have no end

@@ -252,6 +252,23 @@ def test_what_is_damaged_is_found_and_removed_and_the_rest_is_saved(
     assert hears(path) == found
 
 
+def test_what_lies_around_a_page_that_is_lost_is_exported(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    asked = [Request(prompt="x" * 300, sampling={"temperature": 0.5}, place=b"%d" % row, row=row) for row in range(300)]
+    with Runtime(ScriptedEngine(answers=true_answer), journal=path) as runtime:
+        outcomes(runtime.submit(asked))
+    data = bytearray(path.read_bytes())
+    page = data.index(b"pay 250 dollars") // 4096 * 4096
+    data[page : page + 4096] = bytes(4096)
+    path.write_bytes(data)
+    result = CliRunner().invoke(app, ["journal", "export", str(path), "-o", str(tmp_path / "saved.jsonl")])
+    assert result.exit_code == 1
+    assert result.stderr.count("the file is damaged") == 1
+    saved = (tmp_path / "saved.jsonl").read_text(encoding="utf-8").splitlines()
+    assert 280 < len(saved) < 300
+    assert all(f"pay {100 + row} dollars" in "".join(saved) for row in (0, 299))
+
+
 def test_an_index_that_leads_to_another_row_is_damage(sound: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     shutil.copyfile(sound / "run.db", path)
