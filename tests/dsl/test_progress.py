@@ -14,14 +14,14 @@ import sys
 import termios
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from typefold import Runtime, ask, progress, prompt, run
+from typefold import Runtime, ask, gather, progress, prompt, run
 from typefold.figures import Figures, Meter, clock
 from typefold.progress import Clock, Display, Lines, Log, Notebook, Progress, Terminal, showing
 from typefold.runtime import Statistics
@@ -486,3 +486,35 @@ def test_a_terminal_of_eighty_columns_has_failures_and_speed_on_one_line() -> No
     told = re.compile(r"rows \d,\d{3}/2,500 · \d,\d{3} failed · [\d,.]+ rows/s · [\d,]+ tok/s · \d+:\d\d left")
     assert any(told.search(line) for line in drawn), drawn
     assert drawn[-1].startswith("rows 2,500/2,500 · 2,500 failed · ") and " · took 0:" in drawn[-1]
+
+
+THINGS = ["a", "x" * 9000, "b"]
+"""The second is too long for the model."""
+
+
+@pytest.mark.parametrize(
+    ("batch", "counts"),
+    [
+        (lambda: name.safe.map(THINGS), (3, 3, 1)),
+        (lambda: run.safe(name, THINGS), (3, 3, 1)),
+        (lambda: list(run.stream(name, THINGS)), (3, 3, 1)),
+        (lambda: gather.safe([name.defer(thing) for thing in THINGS]), (3, 3, 1)),
+        (lambda: name.sample(4)("a"), (4, 4, 0)),
+        (lambda: name.sample(2).safe.map(THINGS), (6, 6, 2)),
+    ],
+    ids=["map", "run", "stream", "gather", "sample", "samples"],
+)
+def test_rows_and_failures_are_counted_in_every_way_to_ask(
+    batch: Callable[[], object], counts: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Progress] = []
+    before = Progress.__enter__
+
+    def enter(self: Progress) -> Progress:
+        made.append(self)
+        return before(self)
+
+    monkeypatch.setattr(Progress, "__enter__", enter)
+    with Runtime(ScriptedEngine()):
+        batch()
+    assert (made[0]._done, made[0]._total, made[0]._failed) == counts

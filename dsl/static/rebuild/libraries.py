@@ -163,7 +163,7 @@ _BASES: tuple[Any, ...] = (
     *(kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)),
     *(collections.OrderedDict, collections.defaultdict, collections.Counter, collections.deque, collections.ChainMap),
     *(collections.UserDict, collections.UserList, collections.UserString),
-    *(getattr(collections.abc, name) for name in collections.abc.__all__),
+    *(kind for kind in vars(collections.abc).values() if isinstance(kind, abc.ABCMeta)),
     *(pathlib.PurePath, pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.Path),
     *(annotated_types.BaseMetadata, annotated_types.GroupedMetadata, types.SimpleNamespace, datetime.tzinfo),
     *(numbers.Number, numbers.Complex, numbers.Real, numbers.Rational, numbers.Integral),
