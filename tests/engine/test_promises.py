@@ -162,7 +162,11 @@ def test_chains_of_futures_batch(runtime: Runtime, together: Callable[..., Toget
     together(len(THINGS))
     assert asyncio.run(collected()) == IOSuccess(tuple(expected))
     seconds = {str(colour.render(each)) for each in ("red", "green", "blue")}
-    together(len(THINGS), lambda request: str(request.prompt) in seconds)
+
+    def is_second(request: Request) -> bool:
+        return str(request.prompt) in seconds
+
+    together(len(THINGS), is_second)
     assert asyncio.run(chained()) == IOSuccess(tuple(again))
 
 
