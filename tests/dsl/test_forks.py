@@ -60,6 +60,11 @@ def later() -> str:
     return asyncio.run(main())
 
 
+def used_when_closed(runtime: Runtime) -> str:
+    runtime.close()
+    return runtime.generate("x")
+
+
 USES: dict[str, Callable[[Runtime], object]] = {
     "a call": lambda runtime: echo("x"),
     "map": lambda runtime: echo.map(["x", "y"]),
@@ -73,7 +78,7 @@ USES: dict[str, Callable[[Runtime], object]] = {
     "current": lambda runtime: current(),
     "the engine": lambda runtime: runtime.engine,
     "a with block": lambda runtime: runtime.__enter__(),
-    "after closing it": lambda runtime: (runtime.close(), echo("x")),
+    "after closing it": lambda runtime: used_when_closed(runtime),
 }
 
 
