@@ -106,16 +106,17 @@ def tell_child(thing: Inherited) -> None:
 
 def end_child(error: BaseException) -> NoReturn:
     """End a child whose only thread is one of typefold's, as `error`, which it raised there, ends a program."""
-    code = error.code if isinstance(error, SystemExit) else 1
+    status = 1
     if not isinstance(error, SystemExit):
         traceback.print_exception(error)
-    elif not isinstance(code, int | None):
-        print(code, file=sys.stderr)
-        code = 1
+    elif error.code is None or isinstance(error.code, int):
+        status = error.code or 0
+    else:
+        print(error.code, file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(code or 0)
+    os._exit(status)
 
 
 def keep(thing: object) -> None:
