@@ -19,6 +19,7 @@ import argparse
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -85,6 +86,7 @@ def tests(isa: str, loops: int, arguments: Sequence[str]) -> tuple[str, list[str
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the loops end with it
     known = flags()
     able = [isa for isa, (_, needed) in SETTINGS.items() if needed <= known]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
