@@ -40,7 +40,8 @@ def checked_signature(ctx: FunctionSigContext, workspace: Workspace) -> Function
         index = names.index(name)
         actual = ctx.api.get_expression_type(argument, types[index])
         if not is_subtype(actual, types[index]):
-            findings.append(_ill_typed(name, actual, types[index], argument, api))
+            if not any(each.start == Place(argument.line, argument.column) for each in findings):
+                findings.append(_ill_typed(name, actual, types[index], argument, api))
             types[index] = _any()
     for finding in findings:
         report(api, finding, _definition(call, api, workspace))

@@ -243,7 +243,7 @@ CASES = (
         "Options of `@prompt(...)`: names that do not exist, values of another type or out of range, and what does not go "
         "with the return type.",
         """
-        @prompt(tempurature=0.5, max_tokens="80", retries=-1, n=3)
+        @prompt(tempurature=0.5, max_tokens="80", retries=-1, n=3, timeout=input())
         def tell(text: str) -> str:
             return ask(text)
 
