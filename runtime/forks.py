@@ -84,7 +84,7 @@ class OwnFuture(Future[T]):
         """In a child, where nobody will end it: end it with an error, unless it has ended."""
         self._condition = threading.Condition()  # another thread may have held it
         if self._state in ("PENDING", "RUNNING"):
-            Future.__init__(self)  # its callbacks are the parent's
+            super().__init__()  # its callbacks are the parent's
             self.set_exception(error)
 
 

@@ -1,4 +1,6 @@
 """Forks: a child has nothing of its parent's runtimes but errors, and leaves them as they are."""
+# Tests look inside:
+# pyright: reportPrivateUsage=false
 
 import asyncio
 import multiprocessing

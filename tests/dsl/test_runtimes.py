@@ -4,7 +4,7 @@ import asyncio
 import logging
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -238,7 +238,7 @@ def in_thread(work: Callable[[], T]) -> T:
 
 
 @contextmanager
-def elsewhere(engine: ScriptedEngine) -> Iterator[ThreadPoolExecutor]:
+def elsewhere(engine: ScriptedEngine) -> Generator[ThreadPoolExecutor]:
     """A thread in whose `with` block a runtime is, for as long as this block lasts."""
     entered, leave = threading.Event(), threading.Event()
     pools: list[ThreadPoolExecutor] = []
@@ -274,8 +274,14 @@ def test_a_runtime_that_is_open_elsewhere_is_no_calls_by_chance(
     if variable:
         monkeypatch.setenv("TYPEFOLD_MODEL", variable)
     beside = "; TYPEFOLD_MODEL names 'org/model', which is not loaded beside it" if variable else ""
+    calls: list[Callable[[str], object]] = [
+        number,
+        lambda text: number.map([text]),
+        number.submit,
+        lambda text: number.defer(text).result(),
+    ]
     with elsewhere(fixed("7")) as pool:
-        for call in (number, lambda text: number.map([text]), number.submit, lambda text: number.defer(text).result()):
+        for call in calls:
             with pytest.raises(NoRuntime, match=OUTSIDE + beside):
                 call("x")
         assert pool.submit(number, "x").result(60) == 7  # inside

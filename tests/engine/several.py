@@ -20,7 +20,7 @@ OPTIONS: dict[str, Any] = {
     "dtype": "float32",
     "kv_cache_memory_bytes": 1 << 27,
 }
-OWN = OPTIONS | {"enforce_eager": True, "enable_chunked_prefill": False}
+OWN: dict[str, Any] = OPTIONS | {"enforce_eager": True, "enable_chunked_prefill": False}
 
 
 @prompt(temperature=0, max_tokens=6)
