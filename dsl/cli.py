@@ -5,6 +5,7 @@ Starting it loads neither vLLM nor torch: what is heavy is imported by the subco
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -106,6 +107,12 @@ app.add_typer(journal_app, name="journal")
 
 def main() -> None:
     """Run the command line; the entry point of the script `typefold`."""
+    for number in range(3):  # no file that is opened later may get the descriptor of a stream that is closed
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # else print writes to standard output
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a text that the terminal has no letters for ends nothing

@@ -148,6 +148,8 @@ def export_command(
             else:
                 write(record.as_json())
                 count += 1
+        if damaged and not count:
+            _fail("nothing could be read, so nothing was written", 1)
     if output is not None and output != "-":
         typer.echo(f"typefold: wrote {_count(count, 'request')} to {output}", err=True)
     if damaged:

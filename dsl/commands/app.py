@@ -7,6 +7,7 @@ What they do is imported when they are called. The exit status is 0 where all we
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -300,6 +301,11 @@ def _runtime(model: str | None, engine: list[str] | None, **options: Any) -> Gen
     if model is None and not given and named() is not None:
         yield
         return
+    if model is None and named() is not None:  # another model would answer than the one that the module names
+        raise CommandError(
+            f"{', '.join(f'--{name}' for name in options if name in given) or '--engine'}: the module's own configure(...) has "
+            f"no such option; write it there, or name the model here with --model"
+        )
     with Runtime(model, **given):
         yield
 
@@ -329,4 +335,4 @@ def _values(given: list[str] | None) -> dict[str, Any]:
 
 def _failures_of(path: str) -> str:
     """Where the failed rows of a file go."""
-    return "failures.jsonl" if path == "-" else str(Path(path).with_suffix(".failures.jsonl"))
+    return "failures.jsonl" if path == "-" else os.path.splitext(path)[0] + ".failures.jsonl"

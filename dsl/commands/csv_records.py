@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Literal, Self, TextIO
 
 from typefold.commands import files
-from typefold.commands.files import Read, Source, is_text
+from typefold.commands.files import Read, Source, is_text, unread
 from typefold.commands.target import CommandError
 from typefold.records.inputs import BadRecord
 
@@ -53,10 +53,13 @@ def csv_source(path: str) -> Source:
 
 def _named(file: TextIO, records: Iterator[tuple[int, list[str] | str]], columns: list[str]) -> Generator[Read]:
     """Records as dictionaries."""
-    with file:
-        for line, values in records:
-            wrong = values if isinstance(values, str) else _wrong(line, values, columns)
-            yield Read(line, BadRecord(wrong) if wrong is not None else dict(zip(columns, values, strict=True)))
+    try:
+        with file:
+            for line, values in records:
+                wrong = values if isinstance(values, str) else _wrong(line, values, columns)
+                yield Read(line, BadRecord(wrong) if wrong is not None else dict(zip(columns, values, strict=True)))
+    except OSError as error:  # a disk that fails on the way
+        raise unread(file.name, error) from error
 
 
 def _wrong(line: int, values: list[str], columns: Sequence[str]) -> str | None:

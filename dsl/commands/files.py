@@ -19,7 +19,7 @@ from typefold.compiler.contained import first_line
 from typefold.compiler.guards import is_dict
 from typefold.records.inputs import BadRecord
 
-__all__ = ["GROUP", "LONGEST", "Read", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source"]
+__all__ = ["GROUP", "LONGEST", "Read", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source", "unread"]
 
 GROUP = 1000  # rows of Parquet that are read or written together
 LONGEST = 1 << 26  # characters of a line of CSV, bytes of a line of JSON
@@ -87,13 +87,17 @@ def open_source(path: str) -> Source:
     """The records of a file, by the ending of its name.
 
     Raises:
-        CommandError: There is no such file, it is of no known kind, or its columns can't be told apart.
+        CommandError: There is no such file, it is of no known kind or can't be read, or its columns can't be told apart.
     """
     from typefold.commands.csv_records import csv_source
 
     if path == "-":
+        if sys.stdin is None:
+            raise CommandError("standard input is closed; name a file")
         return Source(_json_lines(sys.stdin.buffer))
     if not Path(path).is_file():
+        if Path(path).exists():
+            raise CommandError(f"{path} is no regular file; JSON lines from it are read by -i - < {path}")
         raise CommandError(f"there is no file {path}")
     try:
         match ending_of(path):
@@ -110,7 +114,12 @@ def open_source(path: str) -> Source:
                     f"{path}: records are read from .jsonl, .csv and .parquet, not {ending or 'such a file'}"
                 )
     except OSError as error:
-        raise CommandError(f"{path} can't be read: {error.strerror or error}") from error
+        raise unread(path, error) from error
+
+
+def unread(name: object, error: OSError) -> CommandError:
+    """An error of the system's, of a file that is read."""
+    return CommandError(f"{'standard input' if name == '<stdin>' else name} can't be read: {error.strerror or error}")
 
 
 def ending_of(path: str) -> str:
@@ -141,12 +150,15 @@ def _lines(file: BinaryIO) -> Generator[tuple[int, bytes | None]]:
 
 
 def _json_lines(file: BinaryIO) -> Generator[Read]:
-    with file:
-        for number, line in _lines(file):
-            if line is None:
-                yield Read(number, BadRecord(f"line {number} is longer than {LONGEST:,} bytes"))
-            elif line.strip():
-                yield Read(number, _json_record(number, line))
+    try:
+        with file:
+            for number, line in _lines(file):
+                if line is None:
+                    yield Read(number, BadRecord(f"line {number} is longer than {LONGEST:,} bytes"))
+                elif line.strip():
+                    yield Read(number, _json_record(number, line))
+    except OSError as error:  # a disk that fails on the way
+        raise unread(file.name, error) from error
 
 
 class _Twice(Exception):

@@ -233,8 +233,10 @@ def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> Non
     """Say before any row runs what no record of these columns can fit.
 
     Raises:
-        CommandError: A parameter has neither column, constant nor default.
+        CommandError: A parameter has neither column, constant nor default, or a column has almost its name.
     """
+    if (column := inputs.misnamed(columns)) is not None:
+        raise CommandError(f"{target.name}: {column}, or give one value for all rows with --set")
     if missing := inputs.missing(columns):
         raise CommandError(
             f"{target.name} needs {', '.join(missing)}, which the input has no column for (it has "

@@ -1,6 +1,7 @@
 """`--where`: a condition on records, written as Jinja writes expressions: `score > 3 and "refund" in text`.
 
-It sees the parameters of the function as the function gets them, and other columns as the file has them. Where it fails for
+It sees the parameters of the function as the function gets them, and other columns as the file has them, and changes no
+list or dictionary of theirs. Where it fails for
 a record, that costs the record; where it fails for all, the command.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.environment import TemplateExpression
 from jinja2.parser import Parser
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from typefold.commands.target import CommandError
 from typefold.compiler.contained import first_line
@@ -37,7 +38,7 @@ class Condition:
 
     def __init__(self, expression: str, known: Iterable[str] | None = None) -> None:
         self.expression = expression
-        environment = SandboxedEnvironment()
+        environment = ImmutableSandboxedEnvironment()
         try:
             parser = Parser(environment, expression, state="variable")
             parsed = parser.parse_expression()

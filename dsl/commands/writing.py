@@ -6,8 +6,10 @@ is such as any reader takes: a number that it has no form for is null.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol, Self
@@ -100,6 +102,8 @@ def _put(output: Output | None, line: bytes) -> None:
     if output is not None:
         output.write(line)
         return
+    if sys.stdout is None:
+        raise CommandError("standard output is closed; name a file")
     stream = typer.get_binary_stream("stdout")  # UTF-8 whatever the locale
     try:
         stream.write(line)
@@ -113,11 +117,16 @@ def _put(output: Output | None, line: bytes) -> None:
 def json_line(record: Mapping[str, Any]) -> bytes:
     """A record as a line that every reader of JSON and of UTF-8 takes."""
     try:
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError:
-        plain = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)  # NaN and the infinities
+        plain = json.loads(json.dumps(record, default=_plain), parse_constant=lambda _: None)  # NaN and the infinities
         text = json.dumps(plain, ensure_ascii=False)
     return (text if is_text([text]) else json.dumps(json.loads(text))).encode() + b"\n"
+
+
+def _plain(value: object) -> str:
+    """A value of Parquet that JSON has no form for: bytes in base64, all else as its text."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 class _ParquetWriter:

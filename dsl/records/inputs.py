@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from typefold.compiler.contained import first_line
 from typefold.compiler.guards import is_dict
 from typefold.errors import PromptUsageError
-from typefold.records.target import Parameter, Target, whole_of
+from typefold.records.target import Parameter, Target, misnamed, whole_of
 
 __all__ = ["BadRecord", "Inputs", "words_of"]
 
@@ -57,6 +57,10 @@ class Inputs:
             return []
         return [each.name for each in self._asked if each.required and each.name not in columns]
 
+    def misnamed(self, columns: Sequence[str]) -> str | None:
+        """What is wrong with the name of a column, if something is."""
+        return None if self._whole(columns) is not None else misnamed(self._asked, columns)
+
     def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments in a record.
 
@@ -73,6 +77,8 @@ class Inputs:
         whole = self._whole(list(record))
         given = record if whole is None else {whole.name: dict(record)}
         arguments, wrong = dict(self._constants), list[str]()
+        if whole is None and (column := misnamed(self._asked, list(record))) is not None:
+            wrong.append(column)
         for each in self._asked:
             if each.name not in given or (self._texts and given[each.name] == ""):
                 empty = self._empty(each) if each.name in given else []

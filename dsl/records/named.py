@@ -19,7 +19,7 @@ from typefold.compiler.contained import passes, said
 from typefold.errors import PromptUsageError
 from typefold.progress import length
 from typefold.records.inputs import words_of
-from typefold.records.target import Parameter, whole_of
+from typefold.records.target import Parameter, misnamed, whole_of
 
 __all__ = ["NamedRows", "named_rows", "number_of"]
 
@@ -118,6 +118,8 @@ def _of_table(table: Table, asked: Sequence[Parameter], name: str, todo: str) ->
             f"{name}: the table has no column {missing[0]}; it has {', '.join(map(str, table.names)) or 'none'}; rename "
             f"a column{todo.format(missing[0])}"
         )
+    if whole is None and (column := misnamed(asked, table.names)) is not None:
+        raise PromptUsageError(f"{name}: {column}")
     rows = table.rows({each: texts[each] for each in wanted})
     return rows if whole is None else (row if isinstance(row, Unfit) else _made(whole, row) for row in rows)
 
@@ -148,6 +150,8 @@ def _of_mapping(row: dict[Any, Any], asked: Sequence[Parameter]) -> dict[str, An
     missing = [each.name for each in asked if each.required and each.name not in row]
     if missing:
         return Unfit(f"{missing[0]}: there is no value; the row has {', '.join(map(str, row)) or 'none'}")
+    if (column := misnamed(asked, list(row))) is not None:
+        return Unfit(column)
     return {each.name: row[each.name] for each in asked if each.name in row}
 
 

@@ -67,6 +67,27 @@ def whole_of(parameters: Sequence[Parameter], columns: Sequence[object]) -> Para
     return parameters[0] if is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields") else None
 
 
+def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str | None:
+    """Name a column that differs from a parameter's name in case or surrounding spaces alone, where no column has that name.
+
+    Otherwise a parameter with a default would take it in every row, without a word.
+
+    Args:
+        parameters: Those that have no argument yet.
+        columns: The names of the columns.
+    """
+    names = {each.name for each in parameters}
+    near = {_folded(column): column for column in columns if isinstance(column, str) and column not in names}
+    for name in sorted(names.difference(columns)):
+        if (column := near.get(_folded(name))) is not None:
+            return f"the column {column!r} is not {name!r}; rename it"
+    return None
+
+
+def _folded(name: str) -> str:
+    return name.replace("\ufeff", "").strip().casefold()
+
+
 def target_of(function: Callable[..., Any], name: str) -> Target:
     """A function as one to be called for rows.
 

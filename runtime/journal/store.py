@@ -429,6 +429,8 @@ def file_of(path: Path | str) -> Path:
         raise JournalError(text or "''", "this names no file; name one, such as run.db")
     if text == ":memory:":
         raise JournalError(text, "in memory nothing would be kept; name a file, such as run.db")
+    if Path(path).exists() and not Path(path).is_file():
+        raise JournalError(text, "this is no regular file; name one, such as run.db")
     return Path(path).absolute()  # wherever the program works later
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -14,6 +15,7 @@ import pytest
 from tests.commands.conftest import Command
 from typefold import configure
 from typefold.arrow import pyarrow
+from typefold.commands.files import open_source
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
@@ -175,6 +177,31 @@ def test_what_json_has_no_number_for_is_null(folder: Path, command: Command) -> 
     ]
     command(*run_of("double"), "-i", "in.parquet", "-o", "out.jsonl")
     assert lines(folder / "out.failures.jsonl")[0]["record"] == {"number": None, "other": None, "word": "c"}
+
+
+def test_bytes_of_parquet_are_base64_in_json_lines(folder: Path, command: Command) -> None:
+    pq.write_table(pa.table({"number": [1], "image": [b"\xff\0"], "x": [float("nan")]}), folder / "in.parquet")
+    assert command(*run_of("double"), "-i", "in.parquet", "-o", "out.jsonl").exit_code == 0
+    [line] = lines(folder / "out.jsonl")
+    assert (line["image"], line["x"]) == ("/wA=", None)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_a_disk_that_fails_while_it_is_read_ends_the_command(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    def fail(*_: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    name = f"in{ending}"
+    (folder / name).write_text("number\n1\n" if ending == ".csv" else '{"number": 1}\n', encoding="utf-8")
+    source = open_source(name)
+    monkeypatch.setattr("typefold.commands.files.open_source", lambda path: source)
+    monkeypatch.setattr("typefold.commands.csv_records._Lines._read", fail)
+    monkeypatch.setattr("typefold.commands.files._lines", lambda file: map(fail, [0]))
+    done = command(*run_of("double"), "-i", name, "-o", "out.jsonl")
+    assert (done.exit_code, done.stderr) == (2, f"typefold: {name} can't be read: Input/output error\n"), done.output
+    assert not (folder / "out.jsonl").exists()
 
 
 def test_a_text_that_utf_8_can_t_write_is_written_as_json_escapes_it(folder: Path, command: Command) -> None:

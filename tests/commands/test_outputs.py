@@ -24,8 +24,10 @@ from tests.commands.conftest import Command
 from typefold import Journal, JournalError, Runtime, ask, prompt
 from typefold.arrow import pyarrow
 from typefold.commands import output as output_module
+from typefold.commands.files import open_source
 from typefold.commands.output import Output
 from typefold.commands.target import CommandError
+from typefold.commands.writing import open_writer
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
@@ -121,6 +123,26 @@ def test_an_input_that_standard_output_is_added_to_is_not_read_for_ever(folder: 
 def typefold(*arguments: str, stdout: Any = subprocess.PIPE, program: str = "") -> subprocess.CompletedProcess[bytes]:
     code = f"{program}\nfrom typefold.cli import main; main()"
     return subprocess.run([sys.executable, "-c", code, *arguments], stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+
+
+CLOSED = "import os, sys; os.close(0); os.close(2); sys.stdin = sys.stderr = None"
+
+
+def test_no_file_takes_the_place_of_a_standard_stream_that_is_closed(folder: Path) -> None:
+    put(folder / "in.jsonl", '{"text": "a"}\n{"text": "boom"}\n')
+    done = typefold("run", "tickets:program", "-i", "in.jsonl", "-o", "-", program=CLOSED)
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["a"]  # and what is said went elsewhere
+    assert [json.loads(line)["row"] for line in (folder / "in.failures.jsonl").read_bytes().splitlines()] == [1]
+
+
+def test_a_standard_stream_that_is_closed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(CommandError, match="standard input is closed; name a file"):
+        open_source("-")
+    with monkeypatch.context() as without:
+        without.setattr(sys, "stdout", None)
+        with pytest.raises(CommandError, match="standard output is closed; name a file"):
+            open_writer(None).write(b"{}")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -138,6 +139,25 @@ def test_many_rows_keep_their_order(folder: Path, command: Command) -> None:
         (["tickets:Label", "-i", "in.csv"], "is a ModelMetaclass and no function"),
         (["broken:f", "-i", "in.csv"], "broken can't be imported: ZeroDivisionError: division by zero"),
         (["tickets:classify", "-i", "none.csv"], "there is no file none.csv"),
+        (
+            ["tickets:classify", "-i", "fifo.jsonl"],
+            "fifo.jsonl is no regular file; JSON lines from it are read by -i - <",
+        ),
+        (
+            ["tickets:classify", "-i", "near.csv"],
+            "the column ' Stars' is not 'stars'; rename it, or give one value for all",
+        ),
+        (["tickets:classify", "-i", "in.csv", "-o", ""], "results are written to .jsonl and .parquet, not such a file"),
+        (
+            ["tickets:classify", "-i", "in.csv", "-o", "/"],
+            "results are written to .jsonl and .parquet, not such a file",
+        ),
+        (["tickets:classify", "-i", "/"], "/ is no regular file"),
+        (["tickets:classify", "-i", "in.csv", "--set", "text=a", "--journal", "fifo.jsonl"], "this is no regular file"),
+        (
+            ["tickets:classify", "-i", "in.csv", "--set", "text=a", "--seed", "1"],
+            "--seed: the module's own configure(...) has no such option; write it there, or name the model here with --model",
+        ),
         (["tickets:classify", "-i", "in.txt"], "records are read from .jsonl, .csv and .parquet, not .txt"),
         (["tickets:classify", "-i", "in.csv"], "needs text, which the input has no column for (it has id, words)"),
         (["tickets:classify", "-i", "in.csv", "--set", "txt=a"], "has no parameter txt; it has text, stars"),
@@ -167,6 +187,8 @@ def test_what_can_t_be_done_is_said_before_anything_runs(
     folder: Path, command: Command, arguments: list[str], says: str
 ) -> None:
     written(folder, "in.csv", "id,words\n1,a\n")
+    written(folder, "near.csv", "text, Stars\na, 1\n")
+    os.mkfifo(folder / "fifo.jsonl")
     written(folder, "in.txt", "a")
     written(folder, "in.jsonl", '{"number": 1}\n')
     written(folder, "bad.parquet", "PAR1 or not")

@@ -121,6 +121,17 @@ def test_a_condition_of_parquet_sees_its_types(folder: Path, command: Command) -
     assert taken(folder) == ["b"]
 
 
+@pytest.mark.parametrize(
+    "where", ["tags.append('x') or true", "more.update({'x': 1}) or true", "more.list.clear() or 1"]
+)
+def test_a_condition_changes_nothing_of_a_record(folder: Path, command: Command, where: str) -> None:
+    (folder / "in.jsonl").write_text('{"text": "a", "tags": [1], "more": {"list": [2]}}\n', encoding="utf-8")
+    done = command(*RUN, "in.jsonl", "--where", where)
+    assert (done.exit_code, "it fails for every record" in done.stderr) == (2, True), done.output
+    [failed] = (folder / "out.failures.jsonl.typefold-part").read_bytes().splitlines()
+    assert json.loads(failed)["record"] == {"text": "a", "tags": [1], "more": {"list": [2]}}
+
+
 def test_a_condition_reaches_nothing_but_its_record() -> None:
     from typefold.records.inputs import BadRecord
 

@@ -48,6 +48,15 @@ def typefold(*arguments: object, answer: str | None = None) -> Result:
 # --- info ------------------------------------------------------------------------------------------------------------
 
 
+def test_an_export_of_which_nothing_could_be_read_leaves_an_earlier_one(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "old.jsonl").write_text("old\n", encoding="utf-8")
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE calls SET text = 'x'")
+    result = typefold("export", path, "-o", tmp_path / "old.jsonl")
+    assert (result.exit_code, "nothing could be read, so nothing was written" in result.stderr) == (1, True)
+    assert (tmp_path / "old.jsonl").read_text(encoding="utf-8") == "old\n"
+
+
 def test_info_counts_by_function_and_model(path: Path) -> None:
     result = typefold("info", path)
     assert (result.exit_code, result.stderr) == (0, "")

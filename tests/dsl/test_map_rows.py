@@ -1,6 +1,7 @@
 """Columns go to the parameters of their names, out of mappings and tables of every library."""
 
 import asyncio
+import re
 from collections import UserDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -246,6 +247,20 @@ def test_one_mapping_that_lacks_a_value_costs_its_row(runtime: Runtime) -> None:
     assert "text: there is no value; the row has words, 3" in str(lacks.failure())
     assert "a row of map_rows is a mapping, or a table's, and here is a int" in str(none.failure())
     assert "the row can't be read (OSError: gone)" in str(broken.failure())
+
+
+@pytest.mark.parametrize("name", ["Stars", " stars", "stars\n", "\ufeffSTARS"])
+def test_a_column_with_almost_the_name_of_a_parameter_does_not_leave_it_at_its_default(
+    name: str, runtime: Runtime
+) -> None:
+    row = {"text": "a", name: 4}
+    said = re.escape(f"the column {name!r} is not 'stars'; rename it")
+    with pytest.raises(PromptUsageError, match=f"^tag: {said}$"):
+        tag.map_rows(arrow.Table.from_pylist([row]))
+    [failed] = tag.safe.map_rows([row])
+    assert re.search(said, str(failed.failure()))
+    assert tag.map_rows([row], stars=9) == ["9: a"]
+    assert tag.map_rows([row | {"stars": 5}]) == ["5: a"]
 
 
 def test_a_constant_is_for_a_parameter_by_name(runtime: Runtime) -> None:

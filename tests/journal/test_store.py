@@ -150,7 +150,13 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("", "names no file"), (".", "names no file"), ("a\0b", "names no file"), (":memory:", "nothing would be kept")],
+    [
+        ("", "names no file"),
+        ("/dev/null", "is no regular file"),
+        (".", "names no file"),
+        ("a\0b", "names no file"),
+        (":memory:", "nothing would be kept"),
+    ],
 )
 def test_what_names_no_file_is_said(name: str, says: str) -> None:
     with pytest.raises(JournalError, match=says):
