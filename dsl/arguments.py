@@ -34,7 +34,7 @@ from typing_extensions import (
 
 from typefold.compiler.errors import describe
 
-__all__ = ["Parameters", "hints_of", "is_missing", "names_of"]
+__all__ = ["Parameters", "evaluated", "hints_of", "is_missing", "names_of"]
 
 _Test = Callable[[Any], bool]
 
@@ -183,16 +183,19 @@ def hints_of(function: Callable[..., object], namespace: Mapping[str, Any]) -> C
     if not hasattr(plain, "__annotations__"):
         plain = getattr(plain, "__call__", plain)  # noqa: B004  # an object that is called
     annotations = get_annotations(plain, format=Format.FORWARDREF)
-    space = getattr(plain, "__globals__", {})
+    return lambda name: evaluated(annotations[name], plain, namespace) if name in annotations else Any
+
+
+def evaluated(annotation: object, function: Any, namespace: Mapping[str, Any]) -> Any:
+    """The type that an annotation of a function means.
+
+    Raises:
+        NameError: It names something that is not defined yet.
+    """
+    plain: Any = inspect.unwrap(function)
     local = dict(namespace) | {each.__name__: each for each in getattr(plain, "__type_params__", ())}
-
-    def evaluated(name: str) -> Any:
-        if name not in annotations:
-            return Any
-        holder = type("_", (), {"__annotations__": {name: annotations[name]}, "__module__": plain.__module__})
-        return get_type_hints(holder, globalns=space, localns=local, include_extras=True)[name]
-
-    return evaluated
+    holder = type("_", (), {"__annotations__": {"it": annotation}, "__module__": function.__module__})
+    return get_type_hints(holder, globalns=getattr(plain, "__globals__", {}), localns=local, include_extras=True)["it"]
 
 
 def _taken(hint: Any) -> _Taken | None:

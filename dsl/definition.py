@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
-from typefold.arguments import Parameters
-from typefold.bytecode import Body, globals_of
+from typefold.arguments import Parameters, evaluated
+from typefold.bytecode import Body
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
 from typefold.compiler.errors import describe
 from typefold.compiler.measure import refuse_endless
@@ -134,12 +134,7 @@ class Definition(Generic[R]):
                 f"as in `def {self.function.__name__}(...) -> str:`"
             )
         refuse_endless(self.function.__annotations__["return"], "return", function=self.name)
-        only_return = {"return": self.function.__annotations__["return"]}
-        holder = type("_", (), {"__annotations__": only_return, "__module__": self.function.__module__})
-        hints = get_type_hints(
-            holder, globalns=globals_of(self.function), localns=dict(self.namespace), include_extras=True
-        )
-        return hints["return"]
+        return evaluated(self.function.__annotations__["return"], self.function, self.namespace)
 
     @cached_property
     def form(self) -> Form:

@@ -7,6 +7,7 @@ part of it, and a list that is made of them has none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import is_
 from typing import Any, SupportsIndex, TypeVar, cast, overload
 
 from typefold.arguments import names_of
@@ -45,12 +46,9 @@ class Indexed(list[T]):
     def __reduce__(self) -> tuple[Callable[..., list[T]], tuple[Any, ...]]:
         return (Indexed, (list(self), self.row_index)) if self._is_as_made else (list, (list(self),))
 
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Callable[..., list[T]], tuple[Any, ...]]:
-        return self.__reduce__()
-
     @property
     def _is_as_made(self) -> bool:
-        return len(self) == len(self._made) and all(map(_is, self, self._made))
+        return len(self) == len(self._made) and all(map(is_, self, self._made))
 
     def checked_index(self) -> Any:
         """The index.
@@ -64,10 +62,6 @@ class Indexed(list[T]):
                 "as in index=frame.index, or list(results) to count from 0"
             )
         return self.row_index
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other
 
 
 def indexed(results: list[T], rows: object) -> list[T]:

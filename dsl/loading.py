@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from os import PathLike
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakSet
@@ -20,7 +19,7 @@ from typefold.places import Batch, around, end_batches, running
 from typefold.runtime import Engine
 from typefold.runtime.engine import Markers
 
-__all__ = ["LLM", "FailedLoad", "Model", "check_faults", "check_replicas", "engine_of", "is_factory", "title"]
+__all__ = ["LLM", "FailedLoad", "Model", "engine_of", "is_factory", "title"]
 
 
 class LLM(Protocol):
@@ -113,42 +112,6 @@ def _tasks() -> WeakSet[Any]:
 def title(model: Any) -> str:
     """What stands in for the name of a model that has none."""
     return str(getattr(model, "__qualname__", None) or type(model).__name__)
-
-
-def check_replicas(model: Any, replicas: object) -> None:
-    """Refuse a number of engines that can't be.
-
-    Raises:
-        PromptUsageError: It is no number from 1, or there is no way to make more than one engine.
-    """
-    if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1:
-        raise PromptUsageError(f"Runtime: replicas is a number of engines, an int from 1, not {replicas!r}")
-    if replicas > 1 and not isinstance(model, str) and not is_factory(model):
-        raise PromptUsageError(
-            f"Runtime: replicas={replicas} needs a way to make engines, and this {title(model)} was made already; give a "
-            "model's name, or a function that makes one: Runtime(lambda: LLM(...), replicas=...)"
-        )
-
-
-def check_faults(model: Any, restarts: object, watchdog: object) -> None:
-    """Refuse what can't be kept.
-
-    Raises:
-        PromptUsageError: `restarts` or `watchdog` is not what it should be, or the engine can't be built again.
-    """
-    if isinstance(restarts, bool) or not isinstance(restarts, int) or restarts < 0:
-        raise PromptUsageError(
-            f"Runtime: restarts is how often the engine may be built again, an int from 0, not {restarts!r}"
-        )
-    if watchdog is not None and (
-        isinstance(watchdog, bool) or not isinstance(watchdog, int | float) or not 0 < watchdog < inf
-    ):
-        raise PromptUsageError(f"Runtime: watchdog is a number of seconds above 0, or None, not {watchdog!r}")
-    if restarts and not isinstance(model, str) and not is_factory(model):
-        raise PromptUsageError(
-            f"Runtime: restarts={restarts} needs a way to build the engine again, and this {title(model)} was made "
-            "already; give a model's name, or a function that makes it: Runtime(lambda: LLM(...), restarts=...)"
-        )
 
 
 def is_factory(model: Any) -> bool:

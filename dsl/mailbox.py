@@ -192,8 +192,6 @@ class AsyncMailbox(Generic[T]):
     async def get(self) -> T:
         """The next thing, once there is one; see `Mailbox.get`."""
         self._owner.check(_CALL)
-
-        """The next thing, once there is one."""
         refuse_waiting()
         while True:
             self._waiting = waiting = asyncio.get_running_loop().create_future()

@@ -16,12 +16,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from typefold.compiler import OutputType, WireFormat, WireName
 from typefold.errors import PromptUsageError
 from typefold.runtime.adapters import AdapterLike, is_adapter
-from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, Range, conflict, given, unfit, unfit_object
+from typefold.runtime.ranges import FLAG, Range, number, one_of, or_none, whole
+from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, conflict, given, unfit, unfit_object
 
 if TYPE_CHECKING:
     from typefold.runtimes import Runtime
 
-__all__ = ["PER_PROMPT", "CallOptions", "GenerateOptions", "Options", "SamplingOptions", "check_max_failures"]
+__all__ = [
+    "PER_PROMPT",
+    "CallOptions",
+    "GenerateOptions",
+    "Options",
+    "SamplingOptions",
+    "check_max_failures",
+    "wire_of",
+]
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -118,21 +127,6 @@ _REFUSED = {
 }
 
 
-def _is_count(value: object) -> bool:
-    """Whether it is a whole number of at least 0."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_seconds(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value is None
-    return 0 < value <= TIMEOUT_MAX
-
-
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
 def _is_runtime(value: object) -> bool:
     from typefold.runtimes import Runtime  # which takes options
 
@@ -145,21 +139,18 @@ def _are_variables(value: object) -> bool:
 
 _OWN: Mapping[str, Range] = {
     "runtime": Range("a Runtime, or None for the current one", _is_runtime),
-    "timeout": Range("a number of seconds above 0, or None for no limit", _is_seconds),
-    "shape": Range("True or False", _is_flag),
-    "truncation": Range("'value' or 'error'", lambda value: isinstance(value, str) and value in ("value", "error")),
-    "retries": Range("a number of further attempts", _is_count),
-    "grow": Range("True or False", _is_flag),
-    "max_reasoning_tokens": Range("a number of tokens", lambda value: _is_count(value) and value != 0),
-    "max_failures": Range("how many rows may fail, an int from 0", lambda value: value is None or _is_count(value)),
+    "timeout": Range(
+        "a number of seconds above 0, or None for no limit", or_none(number(lambda value: 0 < value <= TIMEOUT_MAX))
+    ),
+    "shape": FLAG,
+    "truncation": one_of("value", "error"),
+    "retries": Range("a number of further attempts", whole(0)),
+    "grow": FLAG,
+    "max_reasoning_tokens": Range("a number of tokens", whole(1)),
+    "max_failures": Range("how many rows may fail, an int from 0", or_none(whole(0))),
     "chat_template_kwargs": Range("a dict of variables by name", _are_variables),
-    "priority": Range(
-        "an int", lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool))
-    ),
-    "lora_request": Range(
-        "an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest",
-        lambda value: value is None or is_adapter(value),
-    ),
+    "priority": Range("an int", or_none(whole())),
+    "lora_request": Range("an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest", or_none(is_adapter)),
 }
 
 
@@ -208,8 +199,8 @@ class Options:
             into[name] = value
         if engine.get("priority", 0) is None:
             del engine["priority"]
-        if kept.get("wire") is not None:
-            kept["wire"] = WireFormat.named(kept["wire"])
+        if "wire" in kept:
+            kept["wire"] = wire_of(kept["wire"], where=where)
         return replace(self, sampling=sampling, engine=engine, **kept)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
@@ -242,10 +233,8 @@ def _unfit(name: str, value: object) -> str | None:
     """Why an option of typefold's own can't have a value; `None` if it can."""
     if name == "sampling_params":
         return _unfit_params(value)
-    if name == "wire":
-        return None if value is None else _no_wire(value)
     known = _OWN.get(name)
-    return None if known is None or known.admits(value) else f"{name} is {known.words}, not {value!r:.80}"
+    return None if known is None else known.refusal(name, value)
 
 
 def _unfit_params(params: object) -> str | None:
@@ -255,12 +244,16 @@ def _unfit_params(params: object) -> str | None:
     return None if params is None else unfit_object(params)
 
 
-def _no_wire(value: object) -> str | None:
+def wire_of(wire: Any, *, where: str) -> WireFormat | None:
+    """The wire that an option names.
+
+    Raises:
+        PromptUsageError: It names none.
+    """
     try:
-        WireFormat.named(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # of any type
+        return None if wire is None else WireFormat.named(wire)
     except (ValueError, TypeError) as error:
-        return str(error)
-    return None
+        raise PromptUsageError(f"{where}: {error}") from None
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

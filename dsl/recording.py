@@ -50,8 +50,6 @@ class Recording:
         settings: Mapping[str, Any] = MappingProxyType({}),
         identity: ModelIdentity | None = None,
     ) -> None:
-        if not isinstance(journal, Journal | Path | str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped code may hand in anything
-            raise TypeError(f"Runtime: journal is a file or a Journal, not {journal!r}")
         self._given = journal if isinstance(journal, Journal) else file_of(journal)
         self._known = identity
         self._model = model

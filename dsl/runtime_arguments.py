@@ -1,4 +1,4 @@
-"""What a runtime is made with, checked before anything is loaded and without importing vLLM.
+"""The arguments of a runtime, checked before anything is loaded and without importing vLLM.
 
 Invariant: what is wrong with a model's name, an engine option or an option of the runtime's own is a `PromptUsageError` where
 the runtime is made. Left out: what only vLLM can say, such as the values of its options.
@@ -9,17 +9,17 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Collection, Mapping
+from math import inf
 from typing import Any
 
-from typefold.compiler import WireFormat
 from typefold.errors import NoRuntime, PromptUsageError
 from typefold.loading import is_factory, title
 from typefold.options import CallOptions
 from typefold.runtime.engines.precheck import engine_options, why_no_model
 from typefold.runtime.journal import Journal
-from typefold.runtime.sampling import Range
+from typefold.runtime.ranges import FLAG, Range, number, one_of, or_none, whole
 
-__all__ = ["check_engine_options", "check_own", "model_of", "wire_of"]
+__all__ = ["check_engine_options", "check_own", "model_of"]
 
 _ELSEWHERE = ("config_format", "hf_config_path")  # with these a model's folder may have no config.json
 
@@ -81,28 +81,24 @@ def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection
         raise PromptUsageError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
 
 
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
 _OWN: Mapping[str, Range] = {
-    "single_flight": Range("True or False", _is_flag),
-    "decide": Range("True or False", _is_flag),
-    "fresh": Range("True or False", _is_flag),
-    "seed": Range("an int", lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool))),
+    "single_flight": FLAG,
+    "decide": FLAG,
+    "fresh": FLAG,
+    "seed": Range("an int", or_none(whole())),
+    "replicas": Range("a number of engines, an int from 1", whole(1)),
+    "restarts": Range("how often the engine may be built again, an int from 0", whole(0)),
+    "watchdog": Range("a number of seconds above 0, or None", or_none(number(lambda value: 0 < value < inf))),
     "journal": Range(
         "the path of a file, or a Journal",
         lambda value: value is None or (value != "" and isinstance(value, str | os.PathLike | Journal)),
     ),
-    "markers": Range(
-        "'keep', 'refuse' or 'escape'",
-        lambda value: isinstance(value, str) and value in ("keep", "refuse", "escape"),
-    ),
+    "markers": one_of("keep", "refuse", "escape"),
 }
 
 
 def check_own(model: Any, options: Mapping[str, Any]) -> None:
-    """Refuse values of a runtime's own options that they can't have.
+    """Refuse values of a runtime's own options that they can't have, or can't have with its model.
 
     Args:
         model: The model.
@@ -112,21 +108,21 @@ def check_own(model: Any, options: Mapping[str, Any]) -> None:
         PromptUsageError: One has such a value.
     """
     for name, value in options.items():
-        if not _OWN[name].admits(value):
-            raise PromptUsageError(f"Runtime: {name} is {_OWN[name].words}, not {value!r:.80}")
+        if (reason := _OWN[name].refusal(name, value)) is not None:
+            raise PromptUsageError(f"Runtime: {reason}")
     if options["markers"] != "keep" and not isinstance(model, str) and hasattr(model, "step"):
         raise PromptUsageError(
             f"Runtime: markers={options['markers']!r} is for vLLM's chat templates, and {title(model)} has none"
         )
-
-
-def wire_of(wire: Any) -> WireFormat | None:
-    """The wire that an option names.
-
-    Raises:
-        PromptUsageError: It names none.
-    """
-    try:
-        return None if wire is None else WireFormat.named(wire)
-    except (ValueError, TypeError) as error:
-        raise PromptUsageError(f"Runtime: {error}") from None
+    if isinstance(model, str) or is_factory(model):
+        return
+    if (restarts := options["restarts"]) > 0:
+        raise PromptUsageError(
+            f"Runtime: restarts={restarts} needs a way to build the engine again, and this {title(model)} was made "
+            "already; give a model's name, or a function that makes it: Runtime(lambda: LLM(...), restarts=...)"
+        )
+    if (replicas := options["replicas"]) > 1:
+        raise PromptUsageError(
+            f"Runtime: replicas={replicas} needs a way to make engines, and this {title(model)} was made already; give a "
+            "model's name, or a function that makes one: Runtime(lambda: LLM(...), replicas=...)"
+        )

@@ -20,8 +20,8 @@ from typing_extensions import TypeForm, Unpack
 from typefold.compiler import Message, Vocabulary, WireFormat, WireName
 from typefold.compiler.contained import said
 from typefold.errors import AT_ONCE, EngineLoadError
-from typefold.loading import FailedLoad, Model, check_faults, check_replicas, engine_of, title
-from typefold.options import GenerateOptions, Options
+from typefold.loading import FailedLoad, Model, engine_of, title
+from typefold.options import GenerateOptions, Options, wire_of
 from typefold.places import Place, ending_batches
 from typefold.recording import Recording
 from typefold.registry import Block, entered, innermost, loading, opened
@@ -32,7 +32,7 @@ from typefold.runtime.fleet import Fleet, Worker
 from typefold.runtime.forks import Owner
 from typefold.runtime.journal import Journal
 from typefold.runtime.statistics import Stopwatch
-from typefold.runtime_arguments import check_engine_options, check_own, model_of, wire_of
+from typefold.runtime_arguments import check_engine_options, check_own, model_of
 from typefold.tracing import trace, tracer
 
 __all__ = ["AHEAD", "Runtime"]
@@ -104,11 +104,16 @@ class Runtime:
     ) -> None:
         named = model_of(model, engine_options)
         check_engine_options(named, engine_options, inspect.signature(Runtime).parameters)
-        own = {"single_flight": single_flight, "decide": decide, "fresh": fresh}
-        check_own(named, {**own, "seed": seed, "journal": journal, "markers": markers})
-        self.wire = wire_of(wire)
-        check_faults(named, restarts, watchdog)
-        check_replicas(named, replicas)
+        own: dict[str, object] = {"single_flight": single_flight, "decide": decide, "fresh": fresh, "seed": seed}
+        own |= {
+            "replicas": replicas,
+            "restarts": restarts,
+            "watchdog": watchdog,
+            "journal": journal,
+            "markers": markers,
+        }
+        check_own(named, own)
+        self.wire = wire_of(wire, where="Runtime")
         self._model: Any = named
         self._engine_options = engine_options
         self._scheduler: Worker | None = None

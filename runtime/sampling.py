@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from typefold.compiler.guards import is_dict, is_list, kind_of
+from typefold.runtime.ranges import FLAG, Range, number, or_none, whole
 from typefold.runtime.request import Request
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "HARMLESS",
     "RANGES",
     "UNSET_LIMIT",
-    "Range",
     "conflict",
     "given",
     "limit_of",
@@ -43,42 +42,17 @@ AGAINST_CONSTRAINTS = ("stop", "stop_token_ids", "ignore_eos")
 """Parameters that end a constrained answer before it is whole, or let it run on behind its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The values that a parameter may have.
-
-    Attributes:
-        words: The range, to follow on "is".
-        admits: Whether a value, of whatever class, is in it.
-    """
-
-    words: str
-    admits: Callable[[object], bool]
-
-
-def _number(admits: Callable[[float], bool]) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and admits(value)
-
-
-def _whole(least: int) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _or_none(admits: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: value is None or admits(value)
-
-
 def _texts(value: object) -> bool:
     return is_list(value) and all(isinstance(each, str) and each for each in value)
 
 
 def _token_ids(value: object) -> bool:
-    return isinstance(value, (list, tuple, set, frozenset, range)) and all(map(_whole(0), value))  # pyright: ignore[reportUnknownArgumentType]  # of any type
+    return isinstance(value, (list, tuple, set, frozenset, range)) and all(map(whole(0), value))  # pyright: ignore[reportUnknownArgumentType]  # of any type
 
 
 def _biases(value: object) -> bool:
-    number = _number(lambda bias: not math.isnan(bias))
-    return is_dict(value) and all(map(_whole(0), value)) and all(map(number, value.values()))
+    bias = number(lambda given: not math.isnan(given))
+    return is_dict(value) and all(map(whole(0), value)) and all(map(bias, value.values()))
 
 
 def _above_0(value: float) -> bool:
@@ -89,30 +63,30 @@ def _above_0(value: float) -> bool:
 
 
 RANGES: Mapping[str, Range] = {
-    "max_tokens": Range("an int of at least 1, or None for no limit", _or_none(_whole(1))),
-    "min_tokens": Range("an int of at least 0", _whole(0)),
-    "temperature": Range("a number from 0 (greedy) to 2", _number(lambda value: 0 <= value <= 2)),
-    "top_p": Range("a number above 0 and up to 1", _number(lambda value: 0 < value <= 1)),
-    "top_k": Range("an int of at least 1, or 0 for all tokens", _whole(-1)),  # -1 is 0 as well, in an older spelling
-    "min_p": Range("a number from 0 to 1", _number(lambda value: 0 <= value <= 1)),
+    "max_tokens": Range("an int of at least 1, or None for no limit", or_none(whole(1))),
+    "min_tokens": Range("an int of at least 0", whole(0)),
+    "temperature": Range("a number from 0 (greedy) to 2", number(lambda value: 0 <= value <= 2)),
+    "top_p": Range("a number above 0 and up to 1", number(lambda value: 0 < value <= 1)),
+    "top_k": Range("an int of at least 1, or 0 for all tokens", whole(-1)),  # -1 is 0 as well, in an older spelling
+    "min_p": Range("a number from 0 to 1", number(lambda value: 0 <= value <= 1)),
     "seed": Range(
         "an int of 64 bits, or None",
-        _or_none(lambda value: _whole(-(2**63))(value) and not _whole(2**63)(value)),
+        or_none(lambda value: whole(-(2**63))(value) and not whole(2**63)(value)),
     ),
-    "presence_penalty": Range("a number from -2 to 2", _number(lambda value: -2 <= value <= 2)),
-    "frequency_penalty": Range("a number from -2 to 2", _number(lambda value: -2 <= value <= 2)),
-    "repetition_penalty": Range("a finite number above 0", _number(_above_0)),
+    "presence_penalty": Range("a number from -2 to 2", number(lambda value: -2 <= value <= 2)),
+    "frequency_penalty": Range("a number from -2 to 2", number(lambda value: -2 <= value <= 2)),
+    "repetition_penalty": Range("a finite number above 0", number(_above_0)),
     "stop": Range(
         "a text or a list of texts, none of them empty",
-        _or_none(lambda value: bool(value) if isinstance(value, str) else _texts(value)),
+        or_none(lambda value: bool(value) if isinstance(value, str) else _texts(value)),
     ),
-    "stop_token_ids": Range("a list of token ids, ints of at least 0", _or_none(_token_ids)),
-    "bad_words": Range("a list of texts, none of them empty", _or_none(_texts)),
-    "logit_bias": Range("a dict from token ids to numbers", _or_none(_biases)),
-    "ignore_eos": Range("True or False", lambda value: isinstance(value, bool)),
+    "stop_token_ids": Range("a list of token ids, ints of at least 0", or_none(_token_ids)),
+    "bad_words": Range("a list of texts, none of them empty", or_none(_texts)),
+    "logit_bias": Range("a dict from token ids to numbers", or_none(_biases)),
+    "ignore_eos": FLAG,
     "logprobs": Range(
         "an int of at least 0, -1 for all tokens, or None",
-        _or_none(lambda value: value is True or _whole(-1)(value)),  # vLLM takes True for 1
+        or_none(lambda value: value is True or whole(-1)(value)),  # vLLM takes True for 1
     ),
 }
 
@@ -126,9 +100,7 @@ def unfit(name: str, value: object) -> str | None:
         >>> unfit("temperature", 0.7)
     """
     known = RANGES.get(name)
-    if known is None or known.admits(value):
-        return None
-    return f"{name} is {known.words}, not {value!r:.80}"
+    return None if known is None else known.refusal(name, value)
 
 
 def unfit_object(params: object) -> str | None:

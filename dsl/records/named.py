@@ -7,8 +7,8 @@ name. A column that is missing from a table is said at once; what is missing fro
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +19,7 @@ from typefold.compiler.contained import passes, said
 from typefold.errors import PromptUsageError
 from typefold.progress import length
 from typefold.records.inputs import words_of
-from typefold.records.target import Parameter, misnamed, whole_of
+from typefold.records.target import Parameter, misnamed, parameters_of, whole_of
 
 __all__ = ["NamedRows", "named_rows", "number_of"]
 
@@ -68,7 +68,8 @@ def named_rows(
     Raises:
         PromptUsageError: These are no rows with names, a table lacks a column or has it twice, or an argument is for no parameter.
     """
-    parameters = _parameters(function, name, skipped, namespace or {})
+    hint_of = partial(_hint_or_any, hints_of(function, namespace or {}))
+    parameters = parameters_of(function, name, hint_of, skipped=skipped)
     known = [each.name for each in parameters]
     for constant in constants or {}:
         if constant not in known:
@@ -82,21 +83,11 @@ def named_rows(
     return _completed(_of_table(table, asked, name, todo), constants or {})
 
 
-def _parameters(
-    function: Callable[..., object], name: str, skipped: int, namespace: Mapping[str, Any]
-) -> list[Parameter]:
-    hint_of, found = hints_of(function, namespace), list[Parameter]()
-    for each in list(inspect.signature(function).parameters.values())[skipped:]:
-        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
-            continue
-        if each.kind is each.POSITIONAL_ONLY:
-            raise PromptUsageError(f"{name}: {each.name} takes no argument by name; write the parameter before no `/`")
-        try:
-            hint = hint_of(each.name)
-        except Exception:  # a name that is not defined: the parameter takes a column, and no whole row
-            hint = Any
-        found.append(Parameter(each.name, hint, each.default is each.empty))
-    return found
+def _hint_or_any(hint_of: Callable[[str], Any], name: str) -> Any:
+    try:
+        return hint_of(name)
+    except Exception:  # a name that is not defined: the parameter takes a column, and no whole row
+        return Any
 
 
 def _completed(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 from typing_extensions import is_typeddict
 
+from typefold.arguments import hints_of
 from typefold.errors import PromptUsageError
 from typefold.rows import is_async
 
-__all__ = ["Parameter", "Target", "target_of", "whole_of"]
+__all__ = ["Parameter", "Target", "parameters_of", "target_of", "whole_of"]
 
 
 @dataclass(frozen=True)
@@ -98,29 +99,35 @@ def target_of(function: Callable[..., Any], name: str) -> Target:
     Raises:
         PromptUsageError: It can't be called by name, or an annotation names what is not there.
     """
-    hints = _hints(function)
-    return Target(name, function, _parameters(name, function, hints), hints.get("return", Any))
+    hint_of = hints_of(function, {})
+    try:
+        return Target(name, function, parameters_of(function, name, hint_of), hint_of("return"))
+    except NameError as error:
+        raise PromptUsageError(
+            f"{getattr(function, '__name__', function)}: an annotation names what is not there: {error}"
+        ) from error
 
 
-def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Parameter, ...]:
+def parameters_of(
+    function: Callable[..., object], name: str, hint_of: Callable[[str], Any], *, skipped: int = 0
+) -> tuple[Parameter, ...]:
+    """The parameters that are given by name, without `*args` and `**kwargs`.
+
+    Args:
+        function: The function.
+        name: Its name in messages.
+        hint_of: Evaluates the annotation of a parameter.
+        skipped: The number of its first parameters that have their arguments already.
+
+    Raises:
+        PromptUsageError: One can't be given by name.
+    """
     found = list[Parameter]()
-    for each in inspect.signature(function).parameters.values():
+    for each in list(inspect.signature(function).parameters.values())[skipped:]:
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             continue
         if each.kind is each.POSITIONAL_ONLY:
             raise PromptUsageError(f"{name}: {each.name} takes no argument by name; write the parameter before no `/`")
         required = each.default is each.empty
-        found.append(Parameter(each.name, hints.get(each.name, Any), required, None if required else each.default))
+        found.append(Parameter(each.name, hint_of(each.name), required, None if required else each.default))
     return tuple(found)
-
-
-def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
-    plain = inspect.unwrap(function)
-    if not hasattr(plain, "__annotations__"):
-        plain = getattr(plain, "__call__", plain)  # noqa: B004  # an object that is called
-    try:
-        return get_type_hints(plain, include_extras=True)
-    except NameError as error:
-        raise PromptUsageError(
-            f"{getattr(function, '__name__', function)}: an annotation names what is not there: {error}"
-        ) from error

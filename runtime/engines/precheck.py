@@ -38,16 +38,9 @@ def engine_options() -> frozenset[str] | None:
             continue
         if fields.bases:  # then some of the names stand elsewhere
             return None
-        named = {each.arg for each in (*start.args.args, *start.args.kwonlyargs)} - {"self", "model"}
-        return frozenset(
-            named
-            | {
-                each.target.id
-                for each in fields.body
-                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
-            }
-            - {"model"}
-        )
+        named = {each.arg for each in (*start.args.args, *start.args.kwonlyargs)}
+        assigned = (each.target for each in fields.body if isinstance(each, ast.AnnAssign))
+        return frozenset(named | {each.id for each in assigned if isinstance(each, ast.Name)}) - {"self", "model"}
     return None
 
 

@@ -67,9 +67,6 @@ def shielded(build: Callable[[], T]) -> T:
 class UnguardedMain(RuntimeError):
     """A process that is started runs the program's main module, and that would load an engine and start a process again."""
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def __str__(self) -> str:
         return (
             "an engine that has a process of its own (as each but the first has where vLLM runs on a CPU) begins by "

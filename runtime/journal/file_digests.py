@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["file_digests"]
+__all__ = ["file_digests", "times_and_size"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def _read(path: Path) -> bytes:
         before = os.fstat(file.fileno())
         digest = hashlib.file_digest(file, "sha256").digest()
         after = os.fstat(file.fileno())
-    if before.st_size >= _SMALL and _facts(before) == _facts(after) and _is_settled(after):
+    if before.st_size >= _SMALL and times_and_size(before) == times_and_size(after) and _is_settled(after):
         _remember(_entry(path, after), digest)
     return digest
 
@@ -107,13 +107,14 @@ def _sealed(entry: Path, digest: bytes) -> bytes:
     return digest + hashlib.sha256(entry.name.encode() + digest).digest()
 
 
-def _facts(status: os.stat_result) -> tuple[int, ...]:
+def times_and_size(status: os.stat_result) -> tuple[int, ...]:
+    """Return the facts of a file that change where its content is changed."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
 
 
 def _entry(path: Path, status: os.stat_result) -> Path:
     """The file of the cache that has a file's digest."""
-    known = repr((os.fspath(path.resolve()), *_facts(status))).encode("utf-8", "surrogatepass")
+    known = repr((os.fspath(path.resolve()), *times_and_size(status))).encode("utf-8", "surrogatepass")
     return _folder() / hashlib.sha256(known).hexdigest()
 
 

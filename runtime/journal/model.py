@@ -18,7 +18,7 @@ from typing import Any
 
 from typefold.compiler.guards import kind_of
 from typefold.runtime.journal.canonical import digest
-from typefold.runtime.journal.file_digests import file_digests
+from typefold.runtime.journal.file_digests import file_digests, times_and_size
 
 __all__ = ["FIRST_BEARING", "ModelIdentity", "content_of", "identified", "identity_of", "state_of"]
 
@@ -109,16 +109,8 @@ def state_of(path: str | os.PathLike[str]) -> bytes | None:
     files = _all_files(path)
     if files is None:
         return None
-    told = [
-        (name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        for name, status in _looked_at(files)
-    ]
+    told = [(name, *times_and_size(path.stat())) for name, path in files.items()]
     return hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _looked_at(files: Mapping[str, Path]) -> Iterator[tuple[str, os.stat_result]]:
-    for name, path in files.items():
-        yield name, path.stat()
 
 
 def _all_files(path: str | os.PathLike[str]) -> dict[str, Path] | None:

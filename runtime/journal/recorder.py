@@ -198,10 +198,13 @@ class Recorder:
         if found is None:
             return None
         limits, outcome, failure = found
-        error = verdict(request, limits, outcome) if failure is None else self._failure(failure, request)
-        if (failure is not None and error is None) or (
-            isinstance(error, Truncated) and failure is None and self._has_more_room(limits, outcome)
-        ):
+        if failure is not None:
+            error = self._failure(failure, request)
+            is_outdated = error is None
+        else:
+            error = verdict(request, limits, outcome)
+            is_outdated = isinstance(error, Truncated) and self._has_more_room(limits, outcome)
+        if is_outdated:
             self._outdated.add(key)
             return None
         future: Future[Outcome] = Future()

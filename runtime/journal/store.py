@@ -307,14 +307,9 @@ class Journal:
         if damaged and (function, model, before) != (None, None, None):
             raise ValueError("damaged=True goes alone: a damaged record can't be told by its function, model or time")
         with self._transaction() as writer:
-            removed = 0
-            for (place, number), _ in [*self._damaged()] if damaged else ():
-                removed += writer.execute(f"DELETE FROM {place}", (number,)).rowcount
-            removed = (
-                removed
-                if damaged
-                else writer.execute(f"DELETE FROM calls WHERE {_NAMED}", (function, model, _moment(before))).rowcount
-            )
+            named = (f"calls WHERE {_NAMED}", (function, model, _moment(before)))
+            chosen = [(place, (number,)) for (place, number), _ in self._damaged()] if damaged else [named]
+            removed = sum(writer.execute(f"DELETE FROM {place}", values).rowcount for place, values in chosen)
         with self._writing, self._explaining():
             assert self._writer is not None
             self._writer.execute("VACUUM")

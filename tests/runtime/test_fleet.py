@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from returns.result import Success
 
-from typefold import EngineFailed, Runtime, ask, prompt, run
+from typefold import EngineFailed, EngineLoadError, Runtime, ask, prompt, run
 from typefold.compiler import Message
 from typefold.runtime import Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
@@ -140,8 +140,9 @@ def test_engines_that_were_built_are_closed_when_a_later_one_can_t_be() -> None:
         made.append(ScriptedEngine())
         return made[-1]
 
-    with Runtime(make, replicas=3), pytest.raises(MemoryError):
+    with Runtime(make, replicas=3), pytest.raises(EngineLoadError, match="no room for a third") as caught:
         word("a")
+    assert isinstance(caught.value.__cause__, MemoryError)
     assert all(engine.closed for engine in made)
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from typefold.static.rebuild.libraries import is_subscriptable
 from typefold.static.rebuild.meanings import Unknown
 
 __all__ = ["binary", "sized", "unary"]
@@ -55,7 +56,9 @@ def binary(kind: ast.operator, left: Any, right: Any) -> Any:
         raise Unknown
     if isinstance(kind, ast.Mod) and isinstance(left, (str, bytes)):  # a format may be as wide as it says
         raise Unknown
-    if not (_is_plain(left) and _is_plain(right)) and not (isinstance(kind, ast.BitOr) and _is_type(left, right)):
+    if not (_is_plain(left) and _is_plain(right)) and not (
+        isinstance(kind, ast.BitOr) and all(side is None or is_subscriptable(side) for side in (left, right))
+    ):
         raise Unknown
     return sized(_worked(_BINARY.get(type(kind)), left, right))
 
@@ -92,14 +95,6 @@ def sized(value: Any) -> Any:
 
 def _is_plain(value: object) -> bool:
     return type(value) in _PLAIN or isinstance(value, (enum.Enum, *_MOMENTS))
-
-
-def _is_type(*values: object) -> bool:
-    """Whether `|` between them makes a union."""
-    return all(
-        value is None or isinstance(value, type) or type(value).__module__ in ("typing", "typing_extensions", "types")
-        for value in values
-    )
 
 
 def _worked(operation: Callable[..., Any] | None, *operands: Any) -> Any:
