@@ -8,8 +8,10 @@ from __future__ import annotations
 import pickle
 import sqlite3
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Generic, TypeVar
+
+from typefold.commands.target import CommandError
 
 __all__ = ["Waiting"]
 
@@ -69,9 +71,13 @@ class Waiting(Generic[T]):
             self._held[number] = data
             self._size += len(data)
             return
+        with _on_the_disk():
+            self._spill(number, data)
+
+    def _spill(self, number: int, data: bytes) -> None:
         if self._disk is None:
             self._disk = sqlite3.connect("", isolation_level=None)
-            self._disk.execute("PRAGMA journal_mode = OFF")
+            self._disk.execute("PRAGMA journal_mode = MEMORY")  # so that a full disk leaves the rest to be read
             self._disk.execute("CREATE TABLE items (number INTEGER PRIMARY KEY, data BLOB)")
         self._disk.execute("INSERT INTO items VALUES (?, ?)", (number, data))
 
@@ -82,6 +88,21 @@ class Waiting(Generic[T]):
             return data
         if self._disk is None:
             return None
-        with closing(self._disk.execute("DELETE FROM items WHERE number = ? RETURNING data", (number,))) as cursor:
+        with (
+            _on_the_disk(),
+            closing(self._disk.execute("DELETE FROM items WHERE number = ? RETURNING data", (number,))) as cursor,
+        ):
             rows = cursor.fetchall()
         return rows[0][0] if rows else None
+
+
+@contextmanager
+def _on_the_disk() -> Generator[None]:
+    """Say in a line that the temporary folder is full, or can't be used."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CommandError(
+            f"results that wait for an older row can't be kept in the temporary folder ({error}); make room, or name another "
+            f"folder with SQLITE_TMPDIR"
+        ) from error

@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands.conftest import Command
 from typefold.arrow import pyarrow
+from typefold.commands.target import CommandError
 from typefold.commands.waiting import Waiting
 from typefold.commands.where import Condition
 
@@ -154,6 +155,19 @@ def test_what_waits_for_its_turn_is_in_memory_up_to_a_limit_and_then_on_the_disk
         assert list(waiting.due(3001, "b")) == []
         assert list(waiting.due(3003, "d")) == []
         assert list(waiting.rest()) == ["b", "d"]
+
+
+def test_a_temporary_folder_that_is_full_is_said() -> None:
+    with Waiting[bytes](in_memory=0) as waiting:
+        assert list(waiting.due(1, b"x" * 1000)) == []
+        assert waiting._disk is not None  # pyright: ignore[reportPrivateUsage]  # to fill it
+        waiting._disk.execute("PRAGMA max_page_count = 8")  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(
+            CommandError, match=r"can't be kept in the temporary folder \(database or disk is full\); make room"
+        ):
+            for number in range(2, 99):
+                list(waiting.due(number, b"x" * 1000))
+        assert list(waiting.due(0, b"first"))[:2] == [b"first", b"x" * 1000]
 
 
 PROGRAM = """
