@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -93,7 +94,9 @@ CASES: list[tuple[Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "value", "expected"), CASES, ids=[str(case[0]) for case in CASES])
+@pytest.mark.parametrize(
+    ("hint", "value", "expected"), CASES, ids=[re.sub(" at 0x[0-9a-f]+", "", str(case[0])) for case in CASES]
+)
 def test_a_type_has_one_arrow_type_and_its_values_fit(hint: Any, value: Any, expected: Any) -> None:
     kind = arrow_type(hint)
     assert kind == expected
