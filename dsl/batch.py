@@ -20,7 +20,7 @@ from returns.result import Failure, Result, Success
 from typefold.calls import Call, Exchange
 from typefold.errors import BatchError
 from typefold.interrupts import interruptible
-from typefold.mailbox import Mailbox, RowCancelled, current_row, refuse_waiting, row_index
+from typefold.mailbox import Mailbox, RowCancelled, current_row, heed, refuse_waiting, row_index
 from typefold.places import Batch, end_batches, end_if_over, identity_here, seed_for
 from typefold.progress import Progress, length
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
@@ -60,6 +60,7 @@ def answer(call: Call[T] | PromptError) -> T:
         PromptError: The call gave none.
     """
     if isinstance(call, PromptError):
+        heed()
         raise call
     exchange, runtime = opened(call, row_index())
     mailbox: Mailbox[Future[Outcome]] = Mailbox()
@@ -133,6 +134,7 @@ def in_order(
     Raises:
         BatchError: More than that failed.
     """
+    heed()
     collected: _Collected[T, E] = _Collected(total, most)
     with Progress(total) as progress, closing(rows):
         for row, result in rows:
@@ -245,10 +247,11 @@ async def answer_awaited(call: Call[T] | PromptError, row: int | None = None, ba
     Raises:
         PromptError: The call gave none.
     """
+    await end_if_over()
     if isinstance(call, PromptError):
+        await asyncio.sleep(0)  # who asks it again without end lets others have their turn
         raise call
     refuse_waiting()
-    await end_if_over()
     exchange, runtime = opened(call, row, batch)
     said = begin(exchange)
     while isinstance(said, Request):
@@ -267,6 +270,7 @@ async def answers_awaited(
     Raises:
         BatchError: More than `most` failed.
     """
+    await end_if_over()
     every = list(calls)
     batch = Batch(every[0].function) if every else None
     collected: _Collected[T, PromptError] = _Collected(len(every), most)
@@ -327,8 +331,7 @@ def opened(call: Call[T], row: int | None, batch: Batch | None = None) -> tuple[
     Raises:
         NoRuntime: No model has been named.
     """
-    if (asking := current_row()) is not None and asking.cancelled is not None:
-        asking.give_up(asking.cancelled)
+    heed()
     runtime = call.runtime
     if call.sample is None:
         seed = seed_for(runtime, call.function, batch, row)

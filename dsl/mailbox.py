@@ -25,7 +25,7 @@ from typefold.compiler.contained import let_pass
 from typefold.errors import PromptUsageError
 from typefold.runtime.forks import Owner
 from typefold.runtime.serving import refusal
-from typefold.stopping import check_stopped
+from typefold.stopping import check_stopped, is_stopped
 
 __all__ = [
     "CANCELLATIONS",
@@ -34,6 +34,7 @@ __all__ = [
     "Parked",
     "RowCancelled",
     "current_row",
+    "heed",
     "refuse_waiting",
     "row_index",
 ]
@@ -75,6 +76,7 @@ class Parked(greenlet):
     Attributes:
         cancelled: Why the row is to end, once it is: each further wait raises it again.
         left: Whether it did not end although it was told to, and will never be let go on.
+        owner: The process that it is a row of: a fork within a row is in none.
     """
 
     def __init__(self, home: Home, key: int, index: int | None, work: Callable[[], None]) -> None:
@@ -84,6 +86,7 @@ class Parked(greenlet):
         self.index = index
         self.cancelled: BaseException | None = None
         self.left = False
+        self.owner = Owner()
         self._told = 0
         self._submitted: WeakSet[Future[Any]] | None = None
 
@@ -120,6 +123,14 @@ class Parked(greenlet):
         while self.left:
             self._switch()
         raise why
+
+    def fail(self, why: BaseException) -> NoReturn:
+        """End this row and those that it runs in; by the row itself."""
+        around = self.parent
+        while isinstance(around, Parked):
+            around.cancelled = around.cancelled or why
+            around = around.parent
+        self.give_up(why)
 
     def cancel(self, why: BaseException) -> None:
         """End this row, which waits; from its thread."""
@@ -221,7 +232,17 @@ def refuse_waiting() -> None:
 def current_row() -> Parked | None:
     """The row that runs now, if code of a row does."""
     running: Any = getcurrent()
-    return running if isinstance(running, Parked) else None
+    return running if isinstance(running, Parked) and not running.owner.elsewhere else None
+
+
+def heed() -> None:
+    """End the row that asks for something, if it or its batch was told to end: it may not have to wait for that.
+
+    Raises:
+        RowCancelled: It is to end.
+    """
+    if (row := current_row()) is not None and (row.cancelled is not None or is_stopped()):
+        row.park()
 
 
 def row_index() -> int | None:

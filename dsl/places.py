@@ -15,6 +15,7 @@ Left out: calls from threads that the program itself starts are numbered as they
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -23,6 +24,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from typefold.errors import EngineLoadError
+from typefold.mailbox import current_row
 from typefold.runtime.journal import JournalError, Numbers, digest
 
 if TYPE_CHECKING:
@@ -78,13 +81,15 @@ class Batch:
     Attributes:
         fault: An error that is about no row and ends the batch, once there is one.
         end_call: Awaited by calls of its rows once the batch of coroutines is over: it ends them.
+        tell: Called when there is such an error, by any thread, where somebody waits to hear of it.
     """
 
-    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault")
+    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault", "tell")
 
     def __init__(self, name: str) -> None:
         self.fault: Exception | None = None
         self.end_call: Callable[[], Awaitable[None]] | None = None
+        self.tell: Callable[[], None] | None = None
         self._name = name
         self._around = here.get()
         self._numbers: dict[Runtime, int] = {}
@@ -145,23 +150,27 @@ def around() -> Iterator[Batch]:
 
 
 async def end_if_over() -> None:
-    """End a call that is awaited in a row of a batch of coroutines which is over.
+    """End a call that is awaited in a row of a batch of coroutines which is over, or let a batch end that is to.
 
     Raises:
-        CancelledError: It is.
+        CancelledError: It is over.
     """
     for batch in around():
+        if batch.fault is not None and batch.end_call is None:
+            await asyncio.sleep(0)
         if batch.end_call is not None:
             await batch.end_call()
 
 
 @contextmanager
 def ending_batches() -> Generator[None]:
-    """A journal that fails here ends the batches that this code is in a row of."""
+    """A journal or a load that fails here ends the batches that this code is in a row of, and the row."""
     try:
         yield
-    except JournalError as error:
+    except (JournalError, EngineLoadError) as error:
         end_batches(error)
+        if (row := current_row()) is not None:
+            row.fail(error)
         raise
 
 
@@ -169,6 +178,8 @@ def end_batches(error: Exception) -> None:
     """Have the batches end that this code is in a row of: an error is about none of their rows."""
     for batch in around():
         batch.fault = batch.fault or error
+        if batch.tell is not None:
+            batch.tell()
 
 
 def seed_for(

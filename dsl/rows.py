@@ -26,7 +26,7 @@ from greenlet import GreenletExit, getcurrent
 from returns.result import Failure, Result, Success
 
 from typefold.errors import NoRuntime
-from typefold.mailbox import CANCELLATIONS, Mailbox, Parked, RowCancelled, current_row
+from typefold.mailbox import CANCELLATIONS, Mailbox, Parked, RowCancelled, current_row, heed
 from typefold.places import Batch, Place, here, name_of, running
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.forks import Owner, end_child
@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+_FAULT = -1  # in place of the index of a row: the batch is to end
 _UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
 
 
@@ -153,6 +154,7 @@ class Rows(Generic[T]):
     def __init__(
         self, function: Callable[..., T], *, named: bool = True, key: Callable[..., object] | None = None
     ) -> None:
+        heed()
         self._function = function
         self._key = key
         self._named = named
@@ -251,6 +253,7 @@ class AsyncRows(Generic[T]):
         self._owner = Owner()
         self.active = self.failed = 0
         self._count = threading.Lock()
+        self.batch.tell = partial(self._ended.put, _FAULT)
         self._thread.start()
 
     def start(self, index: int, *args: Any) -> None:
@@ -270,6 +273,8 @@ class AsyncRows(Generic[T]):
             BaseException: What is no `Exception` goes through.
         """
         index = self._ended.get()
+        if index == _FAULT and self.batch.fault is not None:
+            raise self.batch.fault
         future = self._futures.pop(index)
         self.active -= 1
         with self._count:

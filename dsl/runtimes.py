@@ -203,9 +203,9 @@ class Runtime:
         self.check_process()
         with ending_batches():
             known = self._recording.facts if self._scheduler is None and self._recording else None
-        if known is None:
-            worker = self._ready()
-            known = EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs)
+            if known is None:
+                worker = self._ready()
+                known = EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs)
         return known
 
     @property
@@ -226,8 +226,8 @@ class Runtime:
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
         self.check_process()
-        send = self._recording.submit if self._recording else self._ready().submit
         with ending_batches():
+            send = self._recording.submit if self._recording else self._ready().submit
             futures = send(requests)
         tracing = tracer()
         if tracing is not None:

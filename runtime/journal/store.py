@@ -84,6 +84,7 @@ class Journal:
         self._reading = threading.RLock()
         self._writing = threading.RLock()  # several runtimes may share it, and a connection has one transaction
         self._numbers = Numbers()
+        self._files: list[tuple[int, int] | None] | None = None
         self._closed = False
         self._owner = Owner()
         if read_only and not self.path.is_file():
@@ -104,6 +105,7 @@ class Journal:
                     self._sealed = True
                 first = f"{FIRST_COLUMNS}, NULL AS failure, NULL AS checksum"
                 self._select = f"SELECT id, {COLUMNS if self._sealed else first} FROM calls"
+                self._files = _numbers_of(self.path)
         except BaseException:
             self.close()
             raise
@@ -321,6 +323,9 @@ class Journal:
             return
         with self._writing, self._reading:
             self._closed = True
+            if self._files is not None and self._writer is not None and self._files != _numbers_of(self.path):
+                with suppress(sqlite3.Error):  # sqlite leaves the log of a file that was moved where it is
+                    self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):
                 if connection is not None:
                     with suppress(sqlite3.Error):  # on a full disk the log stays as it is, and is read next time
@@ -389,11 +394,25 @@ class Journal:
             writer.execute("BEGIN IMMEDIATE")
             try:
                 yield writer
+                self._check_files()
                 writer.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
                     writer.execute("ROLLBACK")
                 raise
+
+    def _check_files(self) -> None:
+        """See to it that what is written will be found by the file's name.
+
+        Raises:
+            JournalError: The file, or its log, was removed, moved or replaced.
+        """
+        if _numbers_of(self.path) != self._files:
+            raise JournalError(
+                self.path,
+                "the file, or its log (-wal), was removed, moved or replaced while it was open, so what is written now "
+                "would be lost. Put it back, or run the program again, which begins with what is there",
+            )
 
     def _check_open(self) -> None:
         if self._closed:
@@ -427,6 +446,18 @@ def file_of(path: Path | str) -> Path:
     if Path(path).exists() and not Path(path).is_file():
         raise JournalError(text, "this is no regular file; name one, such as run.db")
     return Path(path).absolute()  # wherever the program works later
+
+
+def _numbers_of(path: Path) -> list[tuple[int, int] | None]:
+    """What a file and its log are on the disk; `None` for what is not there."""
+    found: list[tuple[int, int] | None] = []
+    for file in (os.path.realpath(path), os.path.realpath(path) + "-wal"):
+        try:
+            status = os.stat(file)
+            found.append((status.st_dev, status.st_ino))
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _text(held: bytes) -> str:

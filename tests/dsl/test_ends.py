@@ -4,7 +4,7 @@ import asyncio
 import pickle
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -255,6 +255,57 @@ def test_a_journal_that_fills_up_ends_every_batch(way: str, tmp_path: Path, monk
         WAYS[way](rows)
     if way in TAKING_ONE:
         assert rows.taken < 50
+
+
+AGAIN: list[int] = []
+
+
+def persistent(ask_once: Callable[[int], object]) -> Callable[[int], object]:
+    def row(number: int) -> object:
+        for _ in range(ROWS):
+            try:
+                return ask_once(number)
+            except BaseException:
+                AGAIN.append(number)
+        return "given up"
+
+    return row
+
+
+def persistent_awaited(ask_once: Callable[[int], Awaitable[object]]) -> Callable[[int], Awaitable[object]]:
+    async def row(number: int) -> object:
+        for _ in range(ROWS):
+            try:
+                return await ask_once(number)
+            except BaseException:
+                AGAIN.append(number)
+        return "given up"
+
+    return row
+
+
+PERSISTENT: dict[str, Callable[[int], object]] = {
+    "a call": persistent(tell),
+    ".map": persistent(lambda number: tell.map([number])),
+    "run": persistent(lambda number: run(persistent(tell), [number])),
+    ".stream": persistent(lambda number: tell.stream(number).result()),
+    "awaited": persistent_awaited(tell_async),
+    "awaited .map": persistent_awaited(lambda number: tell_async.map([number])),
+}
+
+
+@pytest.mark.parametrize("way", PERSISTENT)
+def test_rows_that_catch_everything_and_ask_again_end_with_what_ends_their_batch(way: str, tmp_path: Path) -> None:
+    loads = Loads()
+    for runtime, error in (
+        (Runtime(loads), EngineLoadError),
+        (Runtime(ScriptedEngine(), journal=tmp_path / "no" / "run.db"), JournalError),
+    ):
+        AGAIN.clear()
+        with runtime, pytest.raises(error):
+            run(PERSISTENT[way], range(2))
+        assert len(AGAIN) < 20
+    assert loads.count == 1
 
 
 ABOUT_NO_ROW: list[Exception] = [

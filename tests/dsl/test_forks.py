@@ -116,6 +116,22 @@ def test_a_child_may_have_a_runtime_of_its_own() -> None:
     assert forked(own) == "of the child configured"
 
 
+@pytest.mark.usefixtures("parent")
+def test_a_child_that_is_forked_in_a_row_may_have_a_runtime_of_its_own() -> None:
+    def own() -> str:
+        with Runtime(ScriptedEngine(answers=lambda request: "of the child")):
+            return " ".join(dict.fromkeys([echo("x"), *echo.map(["y"]), *run(lambda text: echo(text), ["z"])]))
+
+    def row(text: str) -> tuple[str, str]:
+        return forked(own), echo(text)
+
+    async def row_later(text: str) -> tuple[str, str]:
+        return forked(own), await echo_later(text)
+
+    assert run(row, ["a"]) == run(row_later, ["a"]) == [("of the child", "of the parent")]
+    assert run(lambda text: run(row, [text])[0], ["a"]) == [("of the child", "of the parent")]
+
+
 def test_what_is_under_way_in_the_parent_ends_in_the_child_with_an_error_and_goes_on_in_the_parent() -> None:
     engine = Gate()
     with Runtime(engine, single_flight=False):

@@ -274,6 +274,25 @@ def at_last(number):
     finally:
         again(tell)(number)
 
+def refused(number_of_row):
+    """What is asked fails at once, so that the row never waits."""
+    if not interrupted:
+        interrupted.append(number_of_row)
+        os.kill(os.getpid(), number)
+    return tell("no number")
+
+def refused_map(number_of_row):
+    try:
+        refused(number_of_row)
+    except ValueError:
+        return tell.map(["no number"])
+
+async def refused_awaited(number_of_row):
+    if not interrupted:
+        interrupted.append(number_of_row)
+        os.kill(os.getpid(), number)
+    return await told("no number")
+
 number = signal.SIGINT
 ROWS = {
     "call": again(tell),
@@ -290,8 +309,13 @@ ROWS = {
     "await defer": again_awaited(lambda number: told.defer(number)),
     "shield": again_awaited(lambda number: asyncio.shield(told(number))),
     "sleep": sleeping,
+    "refused": again(refused),
+    "refused map": again(refused_map),
+    "refused run": again(lambda number_of_row: run(again(refused), [number_of_row])),
+    "refused await": again_awaited(refused_awaited),
 }
 for name, row in ROWS.items():
+    interrupted = []
     with Runtime(Interrupting(lambda request: "y" * 5000)):
         try:
             run(row, range(2))
@@ -306,7 +330,8 @@ with Runtime(Interrupting(lambda request: "y" * 5000)):
 def test_rows_that_swallow_everything_and_ask_again_keep_no_program_alive() -> None:
     done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=300, check=False)
     named = (
-        "call map submit stream defer run finally await await.map await.stream await.future await.defer shield sleep"
+        "call map submit stream defer run finally await await.map await.stream await.future await.defer shield sleep "
+        "refused refused.map refused.run refused.await"
     )
     assert done.stdout.split("\n") == [*(name.replace(".", " ") for name in named.split()), ""]
     assert done.returncode == 143

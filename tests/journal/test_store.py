@@ -318,3 +318,30 @@ def test_every_table_is_documented_by_what_is_in_it(path: Path) -> None:
     with Journal(filled(path), read_only=True):
         tables = sqlite3.connect(path).execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     assert sorted(tables) == [("calls",), ("models",)]
+
+
+def test_a_file_that_is_lost_while_it_is_open_ends_the_program_and_what_was_written_is_kept(path: Path) -> None:
+    def lose() -> None:
+        path.rename(path.with_name("moved.db"))
+
+    def replace() -> None:
+        lose()
+        filled(path.with_name("other.db"), "xyz").rename(path)
+
+    def lose_log() -> None:
+        path.with_name("run.db-wal").unlink()
+
+    for change, left in ((path.unlink, None), (lose, "moved.db"), (replace, "moved.db"), (lose_log, "run.db")):
+        with (
+            Runtime(ScriptedEngine(answers=lambda request: "1"), journal=path) as runtime,
+            pytest.raises(JournalError, match="was removed, moved or replaced while it was open"),
+        ):
+            length("kept")
+            change()
+            length.map(list("abc"))
+        assert runtime.stats.submitted == 4
+        if left is not None:
+            with Journal(path.with_name(left), read_only=True) as journal:
+                assert "How long is kept?" in str([record.prompt for record in journal.records()])
+        for file in path.parent.iterdir():
+            file.unlink()
