@@ -29,7 +29,7 @@ class Braces:
         name: The parameter.
         start: The character at which the opening brace stands.
         text: The braces with what is in them.
-        shown: What was to be shown, as far as a template has the same words for it.
+        shown: The expression that was to be shown, as far as a template has the same words for it.
     """
 
     name: str
@@ -44,7 +44,7 @@ def braces_in(text: str, parameters: Collection[str], *, used: Collection[str] =
     Args:
         text: A text that nothing reads as an f-string.
         parameters: The names to look for.
-        used: Those of them that are filled in properly somewhere.
+        used: The names among them that are filled in properly somewhere.
 
     Example:
         >>> [each.text for each in braces_in('Rate {text!r} as {"score": 1}, not {sic}.', ["text", "score"])]
@@ -60,7 +60,7 @@ def braces_in(text: str, parameters: Collection[str], *, used: Collection[str] =
 
 
 def no_f_string(found: Braces) -> str:
-    """What is wrong with a text in a body that has braces around a parameter which the body never uses."""
+    """Say why a text in a body is wrong that has braces around a parameter which the body never uses."""
     return (
         f"the body has {found.text} in a string that is sent as it stands, and never uses the parameter {found.name!r}; write "
         f'an f-string, f"... {found.text} ..."'

@@ -1,8 +1,9 @@
 """What is wrong with a template, as far as can be known before it has values.
 
 Names that are no parameters, attributes that a parameter's type lacks, filters and tests that don't exist, templates that
-would be loaded from elsewhere, single braces around a parameter. Nothing is reported that might be right: a name set anywhere in reach counts as set, and
-what is asked of a value of unknown kind may be there. Importing this module imports jinja2.
+would be loaded from elsewhere, single braces around a parameter. Nothing is reported that might be right: a name set
+anywhere in reach counts as set, and what is asked of a value of unknown kind may be there. Importing this module imports
+jinja2.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collect
     Args:
         source: Jinja2 text.
         parameters: The names that it may use, each with what is known of its value.
-        owed: Those of them that single braces around are a problem, since the text is certain to be sent.
+        owed: The names around which single braces are a problem, since the text is certain to be sent.
 
     Example:
         >>> check_template("{{ nmae | uper }}", {"name": UNKNOWN}).problems[0].message
@@ -93,7 +94,7 @@ def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collect
 
 
 def constant(owed: Iterable[str], used: Collection[str]) -> str | None:
-    """What is wrong with a template that uses none of the parameters that it owes; `None` if it uses one, or owes none."""
+    """Say why a template is wrong that uses none of the parameters that it owes; `None` if it uses one, or owes none."""
     names = [*owed]
     if not names or not set(used).isdisjoint(names):
         return None

@@ -53,7 +53,7 @@ class PromptTemplate:
     Args:
         source: Jinja2 text.
         parameters: The names that rendering will provide.
-        owed: Those of them that are not to stand in single braces.
+        owed: The names that are not to stand in single braces.
         alone: Whether the template is all that is asked, so that it has to use one of those.
         name: What errors call the template.
 

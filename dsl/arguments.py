@@ -41,7 +41,7 @@ _Test = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What an annotation takes: instances of classes, and what passes one of the tests.
+    """The values that an annotation takes: instances of classes, and what passes one of the tests.
 
     Attributes:
         classes: For `isinstance`.
@@ -75,7 +75,7 @@ class Parameters:
 
     Args:
         function: The function; one that is wrapped is looked through.
-        skipped: How many of its first parameters have their arguments already.
+        skipped: The number of its first parameters have their arguments already.
         namespace: Names that annotations kept as text may hold, apart from the function's globals.
     """
 
@@ -171,7 +171,7 @@ def names_of(value: object) -> set[tuple[str, str]]:
 
 
 def hints_of(function: Callable[..., object], namespace: Mapping[str, Any]) -> Callable[[str], Any]:
-    """What evaluates the annotation of a parameter; `Any` where it has none. One that can't be leaves the others alone.
+    """Return a function that evaluates the annotation of a parameter, `Any` where it has none, one at a time.
 
     Args:
         function: The function; one that is wrapped is looked through.
@@ -199,7 +199,7 @@ def evaluated(annotation: object, function: Any, namespace: Mapping[str, Any]) -
 
 
 def _taken(hint: Any) -> _Taken | None:
-    """What a type takes; `None` for anything, and for a type of which nothing can be told."""
+    """The values that a type takes; `None` for anything, and for a type of which nothing can be told."""
     alias = hint if isinstance(hint, TypeAliasType) else get_origin(hint)
     if isinstance(alias, TypeAliasType):
         return _taken(alias.__value__)
@@ -246,7 +246,7 @@ def _of_class(kind: type[Any]) -> _Taken | None:
     if kind is int:
         return _Taken((int,), (partial(_is_numpy, numbers.Integral),))
     if kind is bool:
-        return _Taken((bool,), (lambda value: ("numpy", "bool") in names_of(value) or ("numpy", "bool_") in names_of(value),))  # fmt: skip
+        return _Taken((bool,), (lambda value: bool(names_of(value) & {("numpy", "bool"), ("numpy", "bool_")}),))
     if kind in (date, datetime):  # NaT says that it is one
         return _Taken(tests=(lambda value: isinstance(value, kind) and not is_missing(value),))
     return _Taken((kind,))
@@ -276,7 +276,7 @@ def _is_numpy(kind: type[Any], value: object) -> bool:
 
 
 def _said(parameter: _Parameter, value: object) -> str:
-    """What came, what is taken and what to write."""
+    """Say that a value does not fit, what does, and what to write."""
     name, wanted, kind = parameter.name, describe(parameter.hint), type(value)
     if is_missing(value):
         if value is not None and parameter.taken.takes(None):
@@ -295,7 +295,7 @@ def _short(value: object) -> str:
 
 
 def _remedy(hint: Any, value: object) -> str:
-    """What to write, for the class that is most likely meant."""
+    """Say what to write, for the class that is most likely meant."""
     kinds: list[type[Any]] = [part for part in _alternatives(hint) if isinstance(part, type) and part is not NoneType]
     kind = kinds[0] if kinds else None
     name = getattr(kind, "__name__", "")

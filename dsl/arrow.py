@@ -124,7 +124,7 @@ def _marked(*factory: object) -> dict[str, Any]:
 
 
 def arrow_plain(hint: Any, *, warnings: bool | Literal["error"] = False) -> Callable[[Any], Any]:
-    """What takes values of a type apart into the plain ones that `arrow_value` takes.
+    """Return a function that takes values of a type apart into the plain ones that `arrow_value` takes.
 
     Args:
         hint: The type; values of one that pydantic does not know go by their own.
@@ -141,8 +141,8 @@ def fitted(kind: Any, values: Iterable[Any]) -> Any:
     """A type of a whole table's column as its values need it: with a zone, or with room for all digits.
 
     Args:
-        kind: What `arrow_type` gave.
-        values: What `arrow_plain` gave, for all rows.
+        kind: A type from `arrow_type`.
+        values: The values of all rows, from `arrow_plain`.
     """
     pa = pyarrow()
     types, given = pa.types, [value for value in values if value is not None]
@@ -171,8 +171,8 @@ def arrow_value(value: Any, kind: Any) -> Any:
     """A plain value as a column of a type takes it.
 
     Args:
-        value: What `arrow_plain` gave.
-        kind: What `arrow_type` or `fitted` gave.
+        value: A value from `arrow_plain`.
+        kind: A type from `arrow_type` or `fitted`.
 
     Raises:
         OverflowError: A whole number is beyond 64 bits, a decimal one beyond its column's digits.

@@ -113,7 +113,7 @@ def answers(
     Args:
         calls: The calls, or the errors that their arguments gave. They are taken as there is room for them.
         total: How many there are, for those who watch, where that is known.
-        most: How many may fail; all unless given.
+        most: The number of rows that may fail; all unless given.
 
     Raises:
         BatchError: More than that failed.
@@ -129,7 +129,7 @@ def in_order(
     Args:
         rows: The rows.
         total: How many there are, where that is known.
-        most: How many may fail; all unless given.
+        most: The number of rows that may fail; all unless given.
 
     Raises:
         BatchError: More than that failed.
@@ -147,8 +147,8 @@ class _Collected(Generic[T, E]):
     """Results by row, of a batch that ends early where too many rows failed.
 
     Args:
-        total: How many rows there are, where that is known.
-        most: How many may fail; all where it is `None`.
+        total: The number of rows, where it is known.
+        most: The number of rows that may fail; all where it is `None`.
     """
 
     def __init__(self, total: int | None, most: int | None) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from typefold.messages import ask
 
-__all__ = ["Body", "globals_of"]
+__all__ = ["Body"]
 
 _NOTHING = {"PRECALL", "PUSH_NULL", "CACHE", "NOP", "EXTENDED_ARG"}  # between a name and its call
 _ALL_NAMES = {"locals", "vars", "eval", "exec", "_getframe", "currentframe"}
@@ -44,7 +44,8 @@ class Body:
     @cached_property
     def _asks(self) -> list[bool]:
         """For each time that `ask` is named: whether it is called at once, without arguments."""
-        names = {name for name, value in globals_of(self.function).items() if value is ask} | {"ask"}
+        space: dict[str, Any] = getattr(inspect.unwrap(self.function), "__globals__", {})
+        names = {name for name, value in space.items() if value is ask} | {"ask"}
         return [
             following.opname == "CALL" and following.arg == 0
             for step, following in zip(self._steps, self._steps[1:], strict=False)
@@ -86,12 +87,6 @@ class Body:
         yield from (
             value for value in (*variables.globals.values(), *variables.nonlocals.values()) if isinstance(value, str)
         )
-
-
-def globals_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The global names of a function, looked up through what wraps it."""
-    space: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
-    return space
 
 
 def _loads(step: dis.Instruction) -> bool:

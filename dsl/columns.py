@@ -67,7 +67,8 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
     Raises:
         PromptUsageError: It is a whole table, whose columns would be taken for rows, or an array without a dimension.
     """
-    if not _is_column(items):
+    _refuse_table(items)
+    if not names_of(items) & _COLUMNS:
         refuse_no_rows(items, "map")
         yield from items
         return
@@ -107,7 +108,7 @@ def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
     Raises:
         PromptUsageError: These are no rows, or the first of them holds no arguments in order.
     """
-    _is_column(rows)  # or a whole table
+    _refuse_table(rows)
     refuse_no_rows(rows, "starmap")
     for number, row in enumerate(rows):
         reason = _unspread(row)
@@ -197,7 +198,7 @@ def refuse_no_rows(rows: object, verb: str) -> None:
     """Refuse one value that is given for many rows, and rows without an order.
 
     Args:
-        rows: What was given.
+        rows: The argument as it was given.
         verb: `map`, `starmap`, `map_rows` or `gather`.
 
     Raises:
@@ -218,7 +219,8 @@ def refuse_no_rows(rows: object, verb: str) -> None:
         raise PromptUsageError(f"rows can't be taken from a {kind}, which is no iterable of them; give a list")
 
 
-def _is_column(items: object) -> bool:
+def _refuse_table(items: object) -> None:
+    """Refuse a whole table, whose columns would be taken for rows, and an array without a dimension."""
     names = names_of(items)
     if table := names & _TABLES:
         [(library, kind)] = table
@@ -230,7 +232,6 @@ def _is_column(items: object) -> bool:
         raise PromptUsageError(
             "rows can't be taken from an array without a dimension, which is one value; give [value]"
         )
-    return bool(names & _COLUMNS)
 
 
 def _cells(column: Any) -> Iterator[Callable[[], Any]]:

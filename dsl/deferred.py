@@ -165,7 +165,7 @@ def settle(wanted: Iterable[Deferred[Any]], most: int | None = None) -> list[Res
 
     Args:
         wanted: The values.
-        most: How many of them, and of what they are made from, may fail of themselves.
+        most: The number of them, and of what they are made from, that may fail of themselves.
 
     Raises:
         BatchError: More than that failed.

@@ -181,7 +181,7 @@ class Definition(Generic[R]):
 
     @cached_property
     def _no_f_string(self) -> str | None:
-        """What is wrong with a text that has braces around a parameter which the body never uses."""
+        """Say why a text is wrong that has braces around a parameter which the body never uses."""
         unused = [name for name in self._owed if not self._body.uses(name)]
         texts = self._body.texts() if unused else ()
         return next((no_f_string(found) for text in texts for found in braces_in(text, unused)), None)
@@ -223,7 +223,7 @@ class Definition(Generic[R]):
 
     @cached_property
     def parameters(self) -> Parameters:
-        """What its parameters take, as far as their annotations are defined when it is first called."""
+        """The types of its parameters, as far as their annotations are defined when it is first called."""
         return Parameters(self.function, namespace=self.namespace)
 
     def messages(
@@ -234,7 +234,7 @@ class Definition(Generic[R]):
         Args:
             args: Positional arguments.
             kwargs: Arguments by name.
-            parameters: What they are compared with, where that is not what was found at the first call.
+            parameters: Types to compare them with, in place of those that were found at the first call.
 
         Raises:
             BadInput: An argument is not of its parameter's type.

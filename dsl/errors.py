@@ -27,7 +27,7 @@ class NoRuntime(RuntimeError):
 
     Attributes:
         open: The names of the runtimes that are open, where it can't be told which is meant.
-        model: What TYPEFOLD_MODEL names beside them.
+        model: The model that TYPEFOLD_MODEL names beside them.
     """
 
     def __init__(self, open: Sequence[str] = (), model: str | None = None) -> None:
@@ -61,7 +61,7 @@ class EngineLoadError(RuntimeError):
 
     Attributes:
         model: The model's name or path, or what stands in for it.
-        reason: What loading raised, in words.
+        reason: The error that loading raised, in words.
     """
 
     def __init__(self, model: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What there is to say of a batch while it runs: rows, failures, speed, when it will be done, or what it waits for.
+"""The figures of a batch while it runs: rows, failures, speed, when it will be done, or what it waits for.
 
 A meter is read now and then and costs nothing in between: it compares snapshots of the runtimes' statistics. Speed is that of
 the last ten seconds; the time left goes by the rows that ended since there was work. Rows that a journal answered count for
@@ -63,7 +63,7 @@ class Figures:
 
         Args:
             width: Characters that it may take; `None` for any number.
-            last: What stands at its end in any case.
+            last: Words that stand at its end in any case.
         """
         words = self._words(width)
         while True:
@@ -133,7 +133,7 @@ class Meter:
 
         Args:
             done: Rows that have ended.
-            failed: How many of them without a value.
+            failed: The number of them that gave no value.
             whole: Whether speed is that of the whole batch.
         """
         (stats, at_once), now, start = self._statistics(), self._now(), self._start

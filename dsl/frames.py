@@ -1,7 +1,7 @@
 """`to_frame`: typed values, or results, as a table of Arrow, pandas or polars.
 
 The type says what the columns are, so an empty list has them too: the fields of a model or a record, or one column
-`value`. A row that failed has nulls there, and its error in two columns more. What a type is in Arrow, `arrow` says; pandas
+`value`. A row that failed has nulls there, and its error in two columns more. `arrow` says what a type is in Arrow; pandas
 has types for it that keep whole numbers whole beside a null. Rows that came from pandas keep their index.
 """
 

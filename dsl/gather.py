@@ -63,7 +63,7 @@ class Gather:
 
         Args:
             items: Deferred values, of whatever types; or one iterable of them.
-            max_failures: How many values, of these and of those that they are made from, may fail of themselves: with one
+            max_failures: The number of values, with those that they are made from, that may fail of themselves: with one
                 more the rest is left undone. All that can be worked out is, unless set.
 
         Returns:

@@ -125,7 +125,7 @@ def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
 
     Args:
         wanted: The nodes.
-        most: How many may fail of themselves; with one more the rest is left undone.
+        most: The number that may fail of themselves; with one more the rest is left undone.
 
     Returns:
         Whether all was done.

@@ -69,7 +69,7 @@ def indexed(results: list[T], rows: object) -> list[T]:
 
     Args:
         results: One for each row, in order.
-        rows: What they came from; results themselves have their own index.
+        rows: The rows that they came from; results themselves have their own index.
     """
     if not isinstance(rows, Indexed) and not names_of(rows) & _WITH_INDEX:
         return results

@@ -111,7 +111,7 @@ _DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGINT: signal.default_int_handler,
 }
-"""What a signal does in a program that says nothing of it."""
+"""The handler of a signal in a program that says nothing of it."""
 
 
 def _restore() -> None:

@@ -67,7 +67,7 @@ class FailedLoad:
     kept: its frames hold the engine's memory.
 
     Args:
-        error: What is said about it, which ends the batches around.
+        error: The error, which ends the batches around.
     """
 
     def __init__(self, error: EngineLoadError) -> None:
@@ -110,7 +110,7 @@ def _tasks() -> WeakSet[Any]:
 
 
 def title(model: Any) -> str:
-    """What stands in for the name of a model that has none."""
+    """A name in place of that of a model that has none."""
     return str(getattr(model, "__qualname__", None) or type(model).__name__)
 
 

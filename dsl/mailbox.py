@@ -46,7 +46,7 @@ T = TypeVar("T")
 _CALL = "a call under way"
 
 CANCELLATIONS = 3
-"""How often a row is told that it is to end before it is left behind."""
+"""The number of times that a row is told that it is to end before it is left behind."""
 
 
 class RowCancelled(BaseException):

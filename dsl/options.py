@@ -85,7 +85,7 @@ class CallOptions(_SharedOptions, total=False):
         grow: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
             context leaves; false unless set.
         max_reasoning_tokens: How long a `Reasoned` answer may be thought about; 512 unless set.
-        max_failures: How many rows of a batch (`.map`, `.starmap`, samples) may fail: with one more it is ended, and
+        max_failures: The rows of a batch (`.map`, `.starmap`, samples) that may fail: with one more it is ended, and
             `BatchError` raised by the `.safe` forms too. As many as there are unless set.
         priority: The request's priority, where the engine schedules by priority (lower goes first).
         lora_request: A LoRA adapter: an `Adapter`, or a `vllm.lora.request.LoRARequest`.

@@ -95,7 +95,7 @@ class Run:
             window: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
             key: Names a row, for a journal: its answers are found again under this name, whatever else its input says. By
                 default a row is known by its whole input.
-            max_failures: How many rows may fail: with one more the batch is ended, what is under way is cancelled, and
+            max_failures: The number of rows that may fail: with one more the batch is ended, what is under way is cancelled, and
                 `BatchError` raised, which has what had ended. By default all rows end, since one that fails says little
                 of the others.
 
@@ -380,7 +380,7 @@ def _watched(
 
 
 def _of_row(starter: Starter[Any], ended: tuple[int, Result[Any, Exception]] | None) -> Any:
-    """How a row ended.
+    """Hand on the way in which a row ended.
 
     Raises:
         Exception: That is about no row, or a row has met such an error and gone on.
@@ -414,7 +414,7 @@ def _fit(
 
 
 def _bound(function: object) -> int:
-    """How many of its parameters a prompt has its arguments for: the instance of a method."""
+    """The number of parameters that a prompt has arguments for already: that of a method has its instance."""
     return len(plan_of(cast("Face[..., Any]", function)).bound) if isinstance(function, Face) else 0
 
 

@@ -34,7 +34,7 @@ class Recording:
         engine: Gives the engine, loaded if need be.
         forward: Sends requests to the engine, loaded if need be.
         fresh: Whether to answer nothing from the journal, and to replace what is in it.
-        settings: What else bears on which requests are turned away.
+        settings: Other options that bear on which requests are turned away.
         identity: What tells the model apart, where that is known already: a replay needs no model's folder.
     """
 
@@ -151,7 +151,7 @@ class Recording:
             return self._recorder
 
     def _identity(self) -> ModelIdentity:
-        """What tells the model apart.
+        """The identity of the model.
 
         Raises:
             JournalError: Its files can't be read.

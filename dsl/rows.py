@@ -67,10 +67,10 @@ class Starter(Protocol[T_co]):
     active: int
     """How many rows were started and not handed back."""
     batch: Batch
-    """What they are rows of."""
+    """The batch that they are rows of."""
 
     failed: int
-    """How many rows have failed and were not handed back."""
+    """The number of rows that have failed and were not handed back."""
 
     def start(self, index: int, *args: Any) -> None:
         """Begin a row with these arguments."""

@@ -59,7 +59,7 @@ def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection
 
     Args:
         model: The model.
-        options: What is to go to `vllm.LLM`.
+        options: The options that are to go to `vllm.LLM`.
         own: The names of the runtime's own options.
 
     Raises:

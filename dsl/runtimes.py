@@ -44,8 +44,8 @@ class Runtime:
     """A model, loaded when it is first needed, that answers prompts in one continuous batch.
 
     Args:
-        model: A model's name, or the path of its folder, or a `vllm.LLM` of your own (which closing leaves alone), or an engine; or a function
-            of no arguments that makes one of the last two.
+        model: A model's name, or the path of its folder, or a `vllm.LLM` of your own (which closing leaves alone), or an
+            engine; or a function of no arguments that makes one of the last two.
         wire: How JSON is written for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.

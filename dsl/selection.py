@@ -61,7 +61,7 @@ def current() -> Runtime:
     Raises:
         NoRuntime: No model has been named in any of the ways; or it can't be told which is meant, since the call is in no
             `with` block while a runtime is open, or in a thread that began before the innermost of several blocks.
-        UsedAfterFork: Those that are open belong to the process of which this one is a fork.
+        UsedAfterFork: The runtimes that are open belong to the process of which this one is a fork.
     """
     global _of_environment
     found = blocks_here()

@@ -12,10 +12,10 @@ __all__ = ["check_stopped", "is_stopped", "stop"]
 
 
 class Stop:
-    """What the main thread was told.
+    """The state of the main thread: whether it was told to stop.
 
     Attributes:
-        asked: What ends its batch, once it was told to stop.
+        asked: The exception that ends its batch, once it was told to stop.
         noticed: Whether the batch knows.
     """
 

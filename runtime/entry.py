@@ -40,7 +40,7 @@ class Answer(OwnFuture[Outcome]):
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What it ended with in place of an outcome; waits as `result` does."""
+        """The exception that it ended with in place of an outcome; waits as `result` does."""
         self._check()
         return super().exception(timeout)
 
@@ -71,7 +71,7 @@ class Entry(Answer):
         self.heard = False
         """Whether its caller has read a piece of the answer."""
         self.written = ""
-        """What the engine had written of its answer, where that was asked for since it will not come."""
+        """The text that the engine had written of an answer which will not come, where that was asked for."""
         self.landed: tuple[Limits, Outcome] | None = None
         """How the engine ended it, if it did."""
         self._withdraw = withdraw

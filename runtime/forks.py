@@ -5,7 +5,7 @@ threads: an engine that nobody turns, connections that sqlite forbids to use, lo
 belongs to a process says so (`Owner`): in a child of it each use is an error, and releasing it does nothing.
 
 Invariant: a child waits for no lock and no thread that it has from its parent, and lets go of nothing that the parent
-still uses. What has to be done for that at once is done as the child begins (`in_child`, `tell_child`). Left out: children that are
+still uses. All that can't wait is done as the child begins (`in_child`, `tell_child`). Left out: children that are
 forked without Python's knowing.
 """
 

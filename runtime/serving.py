@@ -20,7 +20,7 @@ def serving(whose: str) -> Generator[None]:
     """This thread hands out answers from here on.
 
     Args:
-        whose: What it is the thread of.
+        whose: The owner of the thread, in words.
     """
     _here.whose = whose
     try:

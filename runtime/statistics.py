@@ -99,7 +99,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """How long it has been so far."""
+        """The seconds so far."""
         before, since = self._state
         return before if since is None else before + self._now() - since
 

@@ -122,12 +122,13 @@ def test_real_engines_of_the_tests_compute_in_float32() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         if "typefold.runtime.engines.vllm.load" in imports("tests", path):
-            wrong += [f"{path.name}:{node.lineno}" for node in ast.walk(tree) if is_load_of_other_numbers(node)]
+            calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+            wrong += [f"{path.name}:{node.lineno}" for node in calls if is_load_of_other_numbers(node)]
     assert not wrong
 
 
-def is_load_of_other_numbers(node: ast.AST) -> bool:
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"):
+def is_load_of_other_numbers(node: ast.Call) -> bool:
+    if not (isinstance(node.func, ast.Name) and node.func.id == "load"):
         return False
     given = {keyword.arg: keyword.value for keyword in node.keywords}.get("dtype")
     return not (isinstance(given, ast.Constant) and given.value == "float32")

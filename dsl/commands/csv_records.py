@@ -155,7 +155,7 @@ class _Scan:
     Attributes:
         column: The column that has been come to, from 1.
         opened: The line in which the quoted text begins.
-        problem: What is wrong first, and where.
+        problem: The first thing that is wrong, and where.
         ended: Whether the record has ended.
     """
 

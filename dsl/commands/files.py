@@ -1,7 +1,7 @@
 """Records out of files: JSON lines, CSV, Parquet; `-` is standard input.
 
-Reading takes one record at a time, of a limited size. What is wrong with a record costs that record, and says its line and
-column; what is wrong with the columns as a whole is said before any record is read.
+Reading takes one record at a time, of a limited size. A mistake in a record costs that record, and is said with line and
+column; one in the columns as a whole is said before any record is read.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def _parquet(path: str) -> Source:
 
 
 def _named_twice(fields: Iterable[Any], names: Sequence[str], what: str) -> str | None:
-    """What to say of columns, or of fields of structs in them, of which two have one name; nothing if none have."""
+    """Name two columns, or two fields of a struct in one, that have one name; `None` if there are none."""
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
         return f"{what} {names.index(name) + 1} and a later one are both named {name}"

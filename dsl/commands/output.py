@@ -249,7 +249,7 @@ def part_of(path: str) -> str:
 
 
 def _identity(path: str | int) -> object:
-    """What two names of one file have in common; none for a descriptor that is no regular file."""
+    """Return what two names of one file have in common; `None` for a descriptor that is no regular file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):

@@ -92,7 +92,7 @@ def run_over(
         limit: How many records are taken at most.
         where: Which records are taken.
         convert: Makes of a result what is written; by default what pydantic makes of it for JSON.
-        max_failures: How many may fail before the job is ended; any number unless given.
+        max_failures: The number of rows that may fail before the job is ended; any number unless given.
 
     Raises:
         CommandError: More failed, the condition failed for every record, or nothing can be written any more.
@@ -266,10 +266,10 @@ def report(counts: Counts, output: str, failures: Failures, *, replayed: int, re
     """Say on standard error what became of the records, and how many requests a journal answered.
 
     Args:
-        counts: What became of them.
+        counts: The numbers of records by what became of them.
         output: Where results are.
         failures: Where failures are.
-        replayed: How many requests a journal answered.
+        replayed: The number of requests that a journal answered.
         removed: Whether the failures of an earlier run were removed, there being none now.
     """
     words = [f"{counts.done:,} results in {'standard output' if output == '-' else output}"]

@@ -24,7 +24,7 @@ class Waiting(Generic[T]):
     """Items by their numbers, given back from number 0 on without a gap.
 
     Args:
-        in_memory: How many bytes of items are held in memory.
+        in_memory: The number of bytes of items that are held in memory.
 
     Example:
         >>> waiting = Waiting[str]()

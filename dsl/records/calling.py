@@ -37,7 +37,7 @@ def streamed(
 
     Args:
         target: The function.
-        rows: What holds its arguments; an `Unfit` is handed back as a failure, in its place.
+        rows: The objects that hold its arguments; an `Unfit` is handed back as a failure, in its place.
         key: What a journal knows a row by; its arguments unless given.
         guard: What each call is made in.
     """

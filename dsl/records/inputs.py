@@ -58,7 +58,7 @@ class Inputs:
         return [each.name for each in self._asked if each.required and each.name not in columns]
 
     def misnamed(self, columns: Sequence[str]) -> str | None:
-        """What is wrong with the name of a column, if something is."""
+        """Say what is wrong with the name of a column, if something is."""
         return None if self._whole(columns) is not None else misnamed(self._asked, columns)
 
     def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Inputs:
 
         Args:
             record: The record.
-            arguments: What `read` gave of it.
+            arguments: Its arguments from `read`.
         """
         seen = dict(record)
         whole = self._whole(list(record))
@@ -172,7 +172,7 @@ def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
 
 
 def words_of(error: ValidationError) -> str:
-    """What pydantic finds wrong, each with its place."""
+    """The mistakes that pydantic finds, each with its place."""
     found = [
         f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
         for each in error.errors(include_url=False, include_context=False, include_input=False)

@@ -38,7 +38,7 @@ NamedRows: TypeAlias = Iterable[Mapping[str, object]] | _Columned | _Streamed
 
 
 def number_of(rows: object) -> int | None:
-    """How many rows there are, where that is known without running the query that they come from."""
+    """The number of rows, where it is known without running the query that they come from."""
     is_query = hasattr(rows, "__arrow_c_stream__") and not is_in_memory(rows)
     return None if is_query else length(rows)
 
@@ -56,10 +56,10 @@ def named_rows(
 
     Args:
         function: The function.
-        name: What messages call it.
+        name: Its name in messages.
         rows: The rows.
         constants: Arguments that are the same for every row; `None` where the caller has no place for any.
-        skipped: How many of its first parameters have their arguments already.
+        skipped: The number of its first parameters have their arguments already.
         namespace: Names that annotations kept as text may hold, apart from the function's globals.
 
     Yields:

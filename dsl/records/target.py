@@ -59,7 +59,7 @@ def whole_of(parameters: Sequence[Parameter], columns: Sequence[object]) -> Para
     """The parameter that takes whole records, if there is one: the only one, of a type with fields, and no column's name.
 
     Args:
-        parameters: Those that have no argument yet.
+        parameters: The parameters that have no argument yet.
         columns: The names of the columns.
     """
     if len(parameters) != 1 or parameters[0].name in columns:
@@ -74,7 +74,7 @@ def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str 
     Otherwise a parameter with a default would take it in every row, without a word.
 
     Args:
-        parameters: Those that have no argument yet.
+        parameters: The parameters that have no argument yet.
         columns: The names of the columns.
     """
     names = {each.name for each in parameters}

@@ -21,7 +21,7 @@ class DiskNames(SourceNames):
         sources: The files of the program.
 
     Attributes:
-        folders: Those that the program's modules and packages are in.
+        folders: The folders that the program's modules and packages are in.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:

@@ -6,7 +6,8 @@ request's language.
 
 Invariants: a byte is a token, so every count is exact; what a request is answered depends on its content and the seed
 alone, never on what shares its batch. Left out: what sampling parameters other than `max_tokens` and `logprobs` do (their
-values are checked), a prefix cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
+values are checked), a prefix cache, and constraints that only a real backend can read, which it refuses unless they are
+scripted.
 """
 
 from __future__ import annotations

@@ -251,7 +251,7 @@ class VllmEngine:
         return done
 
     def written(self, key: str) -> str:
-        """What there is of an answer: vLLM detokenises each step's tokens in this process, whatever it gives out."""
+        """The text of an answer so far: vLLM detokenises each step's tokens in this process, whatever it gives out."""
         processor = self._engine.output_processor
         ids = processor.external_req_ids.get(key, [key]) if hasattr(processor, "external_req_ids") else [key]
         states = [processor.request_states[each] for each in ids if each in processor.request_states]

@@ -27,7 +27,7 @@ _BY_CHANCE = (OSError, MemoryError, RuntimeError)
 
 @dataclass(slots=True)
 class Circumstances:
-    """What failures depend on beside the request and the model.
+    """All that failures depend on beside the request and the model.
 
     Args:
         options: The options that the engine is built with, and of the runtime those that bear on what is turned away.
@@ -58,7 +58,7 @@ def failure_text(
     Args:
         error: The failure of a request that no model was asked.
         request: The request.
-        circumstances: What it depends on.
+        circumstances: The circumstances that it depends on.
         max_model_len: The context's length.
         prompts: Whether texts that may quote the prompt are kept.
     """
@@ -79,9 +79,9 @@ def failure_in(
     """The failure of a request that a text says, or `None` where what it depends on is not as it was.
 
     Args:
-        text: What `failure_text` gave.
+        text: A text from `failure_text`.
         request: The request.
-        circumstances: What it depends on now.
+        circumstances: The circumstances as they are now.
         max_model_len: The context's length where that is known now.
 
     Raises:

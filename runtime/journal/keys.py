@@ -39,7 +39,7 @@ def is_settled(request: Request) -> bool:
 
 
 def content_key(request: Request, model: ModelIdentity, contents: Callable[[str], bytes | None]) -> bytes | None:
-    """What equal requests have in common; `None` where an option of it can't be told by its content.
+    """Return a key that equal requests have in common; `None` where an option of it can't be told by its content.
 
     Args:
         request: The request.

@@ -101,7 +101,7 @@ def content_of(path: str | os.PathLike[str]) -> bytes | None:
 
 
 def state_of(path: str | os.PathLike[str]) -> bytes | None:
-    """What changes where a folder or a file is changed, without reading it: sizes, times and inodes.
+    """Return a digest that changes where a folder or a file is changed, without reading it: sizes, times and inodes.
 
     Raises:
         OSError: Something in it can't be looked at.

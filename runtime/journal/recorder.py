@@ -76,7 +76,7 @@ class Recorder:
         journal: The journal.
         model: Whose answers they are.
         forward: Sends requests to the engine, which may have to be loaded for it.
-        circumstances: What failures depend on beside the request and the model.
+        circumstances: All that failures depend on beside the request and the model.
         first: The model as the first format knew it, where the journal has answers of that: they are taken over.
         fresh: Whether to answer nothing from the journal, and to replace what is in it.
     """
@@ -171,7 +171,7 @@ class Recorder:
             logger.error("%s; %d finished requests were not written", self._failed, len(self._unwritten))
 
     def _keys(self, request: Request) -> tuple[bytes | None, bytes | None]:
-        """What a request is known by, and what it was in the first format, where that may be found too."""
+        """The key of a request, and its key in the first format, where that may be found too."""
         content = content_key(request, self._model, self._contents)
         if content is None:
             if not self._warned:

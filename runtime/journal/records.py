@@ -159,10 +159,10 @@ def row_of(
     """The columns of a finished request, in the order of `COLUMNS`.
 
     Args:
-        key: What it is found by.
-        request: What was asked.
-        limits: How long the answer might have got.
-        outcome: How it ended.
+        key: The key that it is found by.
+        request: The request.
+        limits: The limits of the answer's length.
+        outcome: The way in which it ended.
         model: The model's name or path.
         failure: Why no model was asked, as JSON.
         prompts: Whether the prompt and the texts among its parameters are kept, to be read.

@@ -129,10 +129,10 @@ class Journal:
         return int(self._rows("SELECT coalesce(max(id), 0) FROM calls")[0][0]) if made else 0
 
     def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome, str | None] | None:
-        """How the request of a key ended, if it did; written up to the record of a number only, where that is given.
+        """The way in which the request of a key ended, if it did; written up to the record of a number only, where that is given.
 
         Returns:
-            How long its answer might have got, the answer, and why no model was asked, where none was.
+            The limits of its answer's length, the answer, and why no model was asked, where none was.
 
         Raises:
             JournalError: The record is damaged, or the file.
@@ -209,7 +209,7 @@ class Journal:
             yield self._sound(held, Record.of)
 
     def sound_records(self, **chosen: Any) -> Iterator[Record | JournalError]:
-        """What `records` gives, with the error of a damaged record in its place; of a part of the file, one for all of it."""
+        """The same as `records`, with the error of a damaged record in its place; of a part of the file, one for all of it."""
         after, size, lost = None, _PAGE, False
         while True:
             try:
@@ -270,12 +270,12 @@ class Journal:
         return [Summary(*row) for row in rows]
 
     def damage(self) -> list[str]:
-        """What is wrong with the file: what sqlite finds, and records that are not as they were written. It reads all."""
+        """Everything that is wrong with the file: what sqlite finds, and records that are not as they were written. It reads all."""
         found = [str(row[0]) for row in self._rows("PRAGMA integrity_check")]
         return [*(found if found != ["ok"] else ()), *(what for _, what in self._damaged())]
 
     def _damaged(self) -> Iterator[tuple[tuple[str, Any], str]]:
-        """What is damaged, as the condition that it is found by with its value, and what it is."""
+        """Everything that is damaged, as the condition that it is found by with its value, and what it is."""
         for row in self._pages():
             try:
                 self._sound(row, lambda row: (outcome_in(row), Record.of(row)))
@@ -354,7 +354,7 @@ class Journal:
             return self._reader.execute(query, values).fetchall()
 
     def _sound(self, row: sqlite3.Row, read: Callable[[sqlite3.Row], T]) -> T:
-        """What is read in a row, if that is as it was written.
+        """Return what is read in a row, if that is as it was written.
 
         Raises:
             JournalError: It is not.

@@ -2,7 +2,7 @@
 
 `Evaluator.hint` gives the type that an annotation means; a part that can't be known becomes an opaque type, so that the
 rest still counts. `Evaluator.value` gives what a plain expression means (a bound, a pattern, the member of an enum), or
-raises `Unknown`. What of a library is named, called, subclassed or handed on is on the lists in `libraries`.
+raises `Unknown`. Objects of libraries are named, called, subclassed and handed on by the lists in `libraries`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Evaluator:
         return self._weighed(made, [base, *arguments] if isinstance(arguments, (tuple, list)) else [base, arguments])
 
     def _weighed(self, made: Any, parts: Iterable[Any]) -> Any:
-        """What was made of parts, if all that go through it will come to an end.
+        """Return what was made of parts, if all that go through it will come to an end.
 
         A few lines can make a type of a million parts, each of twice the one above.
 
@@ -266,7 +266,7 @@ class Evaluator:
             raise Unknown from None
 
     def _handed(self, value: Any) -> Any:
-        """What of a library may be handed to others, which may call it: one of its functions does nothing then.
+        """Return an object in a form that may be handed to others, which may call it: a library's function does nothing then.
 
         Raises:
             Unknown: It is a type that may do anything.
