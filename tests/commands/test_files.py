@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from tests.commands.conftest import Command
 from typefold import configure
 from typefold.arrow import pyarrow
-from typefold.commands.files import open_source
+from typefold.commands import files
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
@@ -195,10 +196,10 @@ def test_a_disk_that_fails_while_it_is_read_ends_the_command(
 
     name = f"in{ending}"
     (folder / name).write_text("number\n1\n" if ending == ".csv" else '{"number": 1}\n', encoding="utf-8")
-    source = open_source(name)
-    monkeypatch.setattr("typefold.commands.files.open_source", lambda path: source)
+    source = files.open_source(name)
+    monkeypatch.setattr(files, "open_source", {name: source}.get)
     monkeypatch.setattr("typefold.commands.csv_records._Lines._read", fail)
-    monkeypatch.setattr("typefold.commands.files._lines", lambda file: map(fail, [0]))
+    monkeypatch.setattr(files, "_lines", partial(map, fail))
     done = command(*run_of("double"), "-i", name, "-o", "out.jsonl")
     assert (done.exit_code, done.stderr) == (2, f"typefold: {name} can't be read: Input/output error\n"), done.output
     assert not (folder / "out.jsonl").exists()
