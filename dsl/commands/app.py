@@ -77,7 +77,7 @@ def run_command(
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
     from typefold.commands.files import open_source
-    from typefold.commands.output import Output, check_apart, of_journal, written_to
+    from typefold.commands.output import Output, check_apart, of_journal, own_output, written_to
     from typefold.commands.running import check_columns, parquet_form, report, run_over, taken
     from typefold.commands.target import CommandError, load
     from typefold.commands.where import Condition
@@ -99,6 +99,8 @@ def run_command(
         if output == failed == "-":
             raise CommandError("--failures and --output are both standard output; name a file for one")
         check_ending(output)
+        if "-" in (output, failed):
+            stack.enter_context(own_output())
         records = open_source(source)
         whole = None if output == "-" else Output(output)
         if whole is not None:
@@ -215,7 +217,7 @@ def wires_command(
     from rich.console import Console
 
     from typefold.commands.files import open_source
-    from typefold.commands.output import Output, check_apart, written_to
+    from typefold.commands.output import Output, check_apart, own_output, put_out, written_to
     from typefold.commands.target import load
     from typefold.commands.wires import labelled, try_wires, write
     from typefold.progress import showing
@@ -228,6 +230,8 @@ def wires_command(
             "--json": written_to(file),
         }
         check_apart(files)
+        if file == "-":
+            stack.enter_context(own_output())
         whole = None if file is None or file == "-" else Output(file)
         if whole is not None:
             stack.callback(whole.discard)
@@ -240,7 +244,7 @@ def wires_command(
             whole.write(found)
             whole.finish()
         elif file == "-":
-            typer.echo(found)
+            put_out(found + b"\n")
 
 
 def doctor_command(

@@ -11,10 +11,10 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from typefold.commands.target import CommandError
 from typefold.runtime.forks import tell_child
@@ -22,7 +22,17 @@ from typefold.runtime.forks import tell_child
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["Output", "check_apart", "check_target", "loaded_modules", "of_journal", "part_of", "written_to"]
+__all__ = [
+    "Output",
+    "check_apart",
+    "check_target",
+    "loaded_modules",
+    "of_journal",
+    "own_output",
+    "part_of",
+    "put_out",
+    "written_to",
+]
 
 _DATABASE = b"SQLite format 3\0"
 _KINDS = {
@@ -215,13 +225,61 @@ def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
         CommandError: Two options mean one file.
     """
     seen: dict[object, str] = {}
-    for option, paths in (*files.items(), ("the command's own output", (1, 2))):
+    for option, paths in (*files.items(), ("the command's own output", (1, 2, *_apart))):
         own = [(identity, path) for path in paths if (identity := _identity(path)) is not None]
         for identity, path in own:
             if (earlier := seen.get(identity)) is not None:
                 named = "" if isinstance(path, int) else f", {path}"
                 raise CommandError(f"{option} and {earlier} are one file{named}; name another")
         seen.update(dict.fromkeys([identity for identity, _ in own], option))
+
+
+_apart: dict[int, BinaryIO] = {}  # the descriptor of standard output while others print to standard error
+
+
+@contextmanager
+def own_output() -> Generator[None]:
+    """Keep standard output for `put_out`: all else that is printed, by children and in C too, goes to standard error meanwhile.
+
+    Raises:
+        CommandError: It is closed.
+    """
+    if sys.stdout is None:
+        raise CommandError("standard output is closed; name a file")
+    sys.stdout.flush()
+    stream, number, copy = sys.stdout.buffer, -1, None
+    with suppress(OSError):  # a stream of a test's, which has no descriptor
+        number = sys.stdout.fileno()
+        copy = os.dup(number)
+        stream = open(copy, "wb")  # noqa: SIM115  # closed below
+        os.dup2(2, number)
+    _apart[-1 if copy is None else copy] = stream
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _apart.clear()
+        if copy is not None:
+            os.dup2(copy, number)
+            with suppress(OSError):  # nobody reads it any more, which was told
+                stream.close()
+
+
+def put_out(data: bytes) -> None:
+    """Write to standard output, within `own_output`.
+
+    Raises:
+        BrokenPipeError: Nobody reads it any more.
+        CommandError: It can't be written; the disk is full, say.
+    """
+    [stream] = _apart.values()
+    try:
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(f"standard output can't be written: {error.strerror or error}") from error
 
 
 def written_to(path: str | None) -> list[str]:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol, Self
 
-import typer
-
 from typefold.commands.files import GROUP, ending_of, is_text, needed_pyarrow
-from typefold.commands.output import Output, check_target
+from typefold.commands.output import Output, check_target, put_out
 from typefold.commands.target import CommandError
 
 __all__ = ["Failures", "Writer", "check_ending", "json_line", "open_writer"]
@@ -102,16 +99,7 @@ def _put(output: Output | None, line: bytes) -> None:
     if output is not None:
         output.write(line)
         return
-    if sys.stdout is None:
-        raise CommandError("standard output is closed; name a file")
-    stream = typer.get_binary_stream("stdout")  # UTF-8 whatever the locale
-    try:
-        stream.write(line)
-        stream.flush()
-    except BrokenPipeError:  # whoever reads it has seen enough
-        raise
-    except OSError as error:
-        raise CommandError(f"standard output can't be written: {error.strerror or error}") from error
+    put_out(line)
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:

@@ -25,9 +25,8 @@ from typefold import Journal, JournalError, Runtime, ask, prompt
 from typefold.arrow import pyarrow
 from typefold.commands import output as output_module
 from typefold.commands.files import open_source
-from typefold.commands.output import Output
+from typefold.commands.output import Output, own_output
 from typefold.commands.target import CommandError
-from typefold.commands.writing import open_writer
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
@@ -142,7 +141,32 @@ def test_a_standard_stream_that_is_closed_is_said(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as without:
         without.setattr(sys, "stdout", None)
         with pytest.raises(CommandError, match="standard output is closed; name a file"):
-            open_writer(None).write(b"{}")
+            own_output().__enter__()
+
+
+NOISY = """
+import os
+from tickets import *
+print("of the module")
+
+def noisy(text: str) -> Label:
+    print("of a row")
+    os.system("echo of a child")
+    return classify(text)
+"""
+
+
+def test_standard_output_has_the_results_alone_whatever_prints(folder: Path, command: Command) -> None:
+    put(folder / "typefold_noisy.py", NOISY)
+    done = typefold(
+        "run", "typefold_noisy.py:noisy", "-i", "in.jsonl", program="import os; os.environ['TYPEFOLD_PROGRESS'] = '0'"
+    )
+    [line] = done.stdout.splitlines()
+    assert json.loads(line)["text"] == "a"
+    assert done.stderr.splitlines()[:3] == [b"of the module", b"of a row", b"of a child"]
+    put(folder / "labels.jsonl", '{"text": "a", "expected": {"kind": "billing", "urgency": 2}}\n')
+    figures = command("wires", "typefold_noisy.py:noisy", "-l", "labels.jsonl", "--json", "-")
+    assert json.loads(figures.stdout)["wires"] and "of a row" in figures.stderr, figures.output
 
 
 @pytest.fixture
