@@ -83,7 +83,7 @@ def _remembered(path: Path) -> bytes | None:
         return None
     with suppress(OSError):
         entry = _entry(path, status)
-        held = entry.read_bytes()
+        held = entry.read_bytes() if entry.is_file() else b""
         if held == _sealed(entry, held[:32]):
             return held[:32]
     return None

@@ -9,6 +9,7 @@ A forked child holds none: it lets go of its copy as it begins, or it would keep
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Lock:
 
     Raises:
         JournalInUse: Another process, or another part of this one, has it.
-        JournalError: Its folder can't be written to, or the file has several names.
+        JournalError: Its folder can't be written to, the file has several names, or another file lies in the lock's place.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +46,8 @@ class Lock:
         """Let go of it. May be called twice."""
         if self._file is not None:
             with suppress(OSError):
-                self._path.unlink()
+                if os.path.samestat(os.fstat(self._file), os.lstat(self._path)):  # else it was removed, and is another's
+                    self._path.unlink()
             os.close(self._file)
             self._file = None
 
@@ -59,11 +61,16 @@ class Lock:
         import fcntl
 
         try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         except OSError as error:
+            if os.path.islink(self._path) or os.path.isdir(self._path):
+                raise self._foreign(path) from error
             raise JournalError(
                 path, f"its folder can't be used ({error.strerror}). Name a file in a folder that you may write to"
             ) from error
+        if not _is_lock(file):
+            os.close(file)
+            raise self._foreign(path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(file).st_ino != os.stat(self._path).st_ino:
@@ -83,6 +90,22 @@ class Lock:
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
         return file
+
+    def _foreign(self, path: Path) -> JournalError:
+        return JournalError(
+            path,
+            f"{self._path}, where its lock would be, is some other file. It was left as it is; name another journal, or move "
+            "that file away",
+        )
+
+
+def _is_lock(file: int) -> bool:
+    """Whether an open file may be a lock: a regular one of a single name, or removed, that holds at most a process's number."""
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        return False
+    held = os.pread(file, 32, 0).strip()
+    return not held or held.isdigit()
 
 
 def _check_names(path: Path, real: Path) -> None:
@@ -106,7 +129,7 @@ def check_filesystem(path: Path) -> None:
     Raises:
         JournalError: The file lies on one.
     """
-    kind = _filesystem(path.parent.resolve())
+    kind = _filesystem(Path(os.path.realpath(path.parent)))
     if kind in _REMOTE and not os.environ.get(_ALLOWED):
         raise JournalError(
             path,

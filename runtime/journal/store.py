@@ -341,7 +341,7 @@ class Journal:
                 keep(connection)
 
     def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
-        target = f"{self.path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        target = f"{Path(os.path.realpath(self.path)).as_uri()}?mode={'ro' if read_only else 'rwc'}"
         connection = sqlite3.connect(target, uri=True, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.text_factory = _text

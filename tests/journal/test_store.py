@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
 import sqlite3
 import subprocess
@@ -318,6 +319,43 @@ def test_every_table_is_documented_by_what_is_in_it(path: Path) -> None:
     with Journal(filled(path), read_only=True):
         tables = sqlite3.connect(path).execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     assert sorted(tables) == [("calls",), ("models",)]
+
+
+def test_what_lies_in_the_place_of_a_lock_and_is_none_is_left_as_it_is(path: Path) -> None:
+    precious = path.with_name("precious")
+    precious.write_text("[[package]]")
+    lock_file = path.with_name("run.db.lock")
+    for put in (
+        lambda: lock_file.write_text("[[package]]"),
+        lambda: lock_file.symlink_to(precious),
+        lambda: lock_file.hardlink_to(precious),
+        lambda: os.mkfifo(lock_file),
+        lambda: lock_file.symlink_to("/dev/null"),
+    ):
+        put()
+        with pytest.raises(JournalError, match=r"run\.db\.lock, where its lock would be, is some other file"):
+            Journal(path)
+        assert lock_file.is_symlink() or lock_file.is_fifo() or lock_file.read_text() == "[[package]]"
+        lock_file.unlink()
+    assert precious.read_text() == "[[package]]"
+
+
+def test_a_lock_that_another_took_after_it_was_removed_stays(path: Path) -> None:
+    first = Journal(path)
+    lock_file = path.with_name("run.db.lock")
+    lock_file.unlink()
+    second = Journal(path)
+    first.close()
+    assert lock_file.exists()
+    second.close()
+    assert not lock_file.exists()
+
+
+def test_a_link_that_leads_to_itself_is_no_journal(path: Path) -> None:
+    path.symlink_to(path)
+    with pytest.raises(JournalError, match="the file can't be opened or made"):
+        Journal(path)
+    assert [file.name for file in path.parent.iterdir()] == ["run.db"]
 
 
 def test_a_file_that_is_lost_while_it_is_open_ends_the_program_and_what_was_written_is_kept(path: Path) -> None:
