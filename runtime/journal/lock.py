@@ -46,7 +46,7 @@ class Lock:
         """Let go of it. May be called twice."""
         if self._file is not None:
             with suppress(OSError):
-                if os.path.samestat(os.fstat(self._file), os.lstat(self._path)):  # else it was removed, and is another's
+                if os.path.samestat(os.fstat(self._file), os.lstat(self._path)):  # else another has removed it
                     self._path.unlink()
             os.close(self._file)
             self._file = None
