@@ -1,8 +1,8 @@
 """Single braces around a parameter: what is read by an f-string or by `str.format`, where nothing reads it so.
 
 A text with `{name}` in it was most likely meant to be filled in. Braces around anything else (JSON, sets, formulas) are
-left alone, and what may be a formula or a placeholder of another language (`x_{n}`, `${n}`, `{n:3}`) is where the
-parameter is used properly elsewhere.
+left alone, and what may be a formula, a path, a sample of code or a placeholder of another language (`x_{n}`, `/users/{id}`,
+`${n}`, `{n:3}`) is where the parameter is used properly elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ __all__ = ["Braces", "braces_in", "no_f_string"]
 _INNERMOST = re.compile(r"\{([^{}\n]{1,200})\}")
 _SPEC = re.compile(r"(?:.?[<>=^])?[-+ ]?z?#?0?\d*[,_]?(?:\.\d+)?[bcdeEfFgGnosxX%]?|.*%[A-Za-z].*")
 _DOUBTFUL_SPEC = re.compile(r"\d+[A-Za-z]?|[A-Za-z]")
-_DOUBTFUL_BEFORE = re.compile(r"(?:\$|\\[A-Za-z]+[_^]?|(?:^|\W)\w[_^]|[\])}][_^]?)$")
+_DOUBTFUL_BEFORE = re.compile(
+    r"""(?:[$#%@]|\\[A-Za-z]+[_^]?|(?:^|\W)\w[_^]|[\])}][_^]?|/[\w.-]+/|\b[rR]?[fF][rR]?["'][^\n]*)$"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,16 @@ class Braces:
     shown: str
 
 
-def braces_in(text: str, parameters: Collection[str], *, used: Collection[str] = ()) -> Iterator[Braces]:
+def braces_in(
+    text: str, parameters: Collection[str], *, used: Collection[str] = (), before: str = ""
+) -> Iterator[Braces]:
     """Where a text has single braces around a parameter.
 
     Args:
         text: A text that nothing reads as an f-string.
         parameters: The names to look for.
         used: The names among them that are filled in properly somewhere.
+        before: The text before it, in which a sample of code may begin.
 
     Example:
         >>> [each.text for each in braces_in('Rate {text!r} as {"score": 1}, not {sic}.', ["text", "score"])]
@@ -55,6 +60,7 @@ def braces_in(text: str, parameters: Collection[str], *, used: Collection[str] =
             continue
         name, shown, doubtful = meant
         doubtful = doubtful or _DOUBTFUL_BEFORE.search(text, max(0, found.start() - 40), found.start()) is not None
+        doubtful = doubtful or (before.count("```") + text.count("```", 0, found.start())) % 2 == 1
         if not (doubtful and name in used):
             yield Braces(name, found.start(), found[0], shown)
 

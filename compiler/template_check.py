@@ -83,7 +83,7 @@ def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collect
     walk = _Walk(parameters, set_anywhere)
     walk.all(tree.body, {})
     for offset, text in plain(source):
-        for found in braces_in(text, owed, used=walk.report.used):
+        for found in braces_in(text, owed, used=walk.report.used, before=source[:offset]):
             message = (
                 f"the template has {found.text} in single braces, which are sent as they stand; write "
                 f"{{{{ {found.shown} }}}}, or {{% raw %}}{found.text}{{% endraw %}} for the braces themselves"

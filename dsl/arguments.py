@@ -285,6 +285,8 @@ def _said(parameter: _Parameter, value: object) -> str:
         return (
             f"{name} is {what}, and the parameter takes {wanted}; fill or drop such rows, or annotate it with `| None`"
         )
+    if kind.__name__ == wanted and kind.__module__ != "builtins":
+        return f"{name} takes {wanted}, and here is one of another class of that name (was it defined again?); make the value anew"
     shown = f" ({_short(value)})" if isinstance(value, (str, bytes, int, float, Enum)) else ""
     return f"{name} takes {wanted}, and here is a {kind.__name__}{shown}; {_remedy(parameter.hint, value)}"
 
@@ -301,6 +303,10 @@ def _remedy(hint: Any, value: object) -> str:
     name = getattr(kind, "__name__", "")
     if kind is None:
         return "give one of these"
+    if hasattr(value, "as_py"):
+        return "write .as_py(), or give the whole column"
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return "write int(...) if that is what is meant (of pandas, frame.convert_dtypes() keeps whole numbers beside gaps)"
     if isinstance(value, Mapping):
         if issubclass(kind, BaseModel):
             return f"write {name}.model_validate(...)"

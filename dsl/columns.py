@@ -175,6 +175,9 @@ def table_of(rows: Any) -> Table | None:
         PromptUsageError: It is one column, or a query that was not run.
     """
     names = names_of(rows)
+    if ("numpy", "ndarray") in names and rows.dtype.names and rows.ndim == 1:
+        fields: list[object] = list(rows.dtype.names)
+        return Table(fields, [(len(rows), lambda place: rows[fields[place]])])
     if names & _COLUMNS:
         raise PromptUsageError("map_rows takes rows with named columns, and this is one column; give it to map")
     if ("polars", "LazyFrame") in names:

@@ -24,6 +24,7 @@ from typefold.compiler.templates import PromptTemplate
 from typefold.errors import PromptUsageError
 from typefold.forms import form_of
 from typefold.messages import Asked, Frame, RawPrompt, current_frame
+from typefold.options import where_set
 from typefold.runtime import BadInput
 
 if TYPE_CHECKING:
@@ -210,12 +211,14 @@ class Definition(Generic[R]):
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self.name}() {error}{self._hint(args)}") from None
+            raise TypeError(f"{self.name}() {error}{self._hint(args, kwargs)}") from None
         bound.apply_defaults()
         return dict(bound.arguments)
 
-    def _hint(self, args: tuple[Any, ...]) -> str:
+    def _hint(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """What may be the reason that arguments don't fit."""
+        if option := where_set(name for name in kwargs if name not in self.signature.parameters):
+            return option
         first = next(iter(self.signature.parameters), None)
         if first != "cls" or self.binding != "instance" or (args and isinstance(args[0], type)):
             return ""

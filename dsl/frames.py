@@ -7,7 +7,7 @@ has types for it that keep whole numbers whole beside a null. Rows that came fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
 from inspect import isclass
@@ -99,6 +99,11 @@ def to_frame(
         raise PromptUsageError(
             f"to_frame: index= is for to='pandas'; a table of {to} has no index, and is put beside the rows"
         )
+    if isinstance(results, (str, bytes, Mapping, set, frozenset, Result)) or hasattr(results, "columns"):
+        raise PromptUsageError(
+            f"to_frame: results are a list of values or of results, and here is a {type(results).__name__}; give [value] if it "
+            f"is one of them"
+        )
     rows = list(results)
     if index is None and to == "pandas" and isinstance(results, Indexed):
         index = results.checked_index()
@@ -127,6 +132,11 @@ def _as_pandas(table: Any, index: Any) -> Any:
         return frame
     if isinstance(index, pandas.DataFrame):
         raise PromptUsageError("to_frame: index is a whole frame; give its index, as in index=frame.index")
+    if isinstance(index, (str, bytes, set, frozenset)) or not isinstance(index, Iterable):
+        raise PromptUsageError(
+            f"to_frame: index holds the labels of the rows in their order, and here is a {type(index).__name__}; give "
+            f"index=frame.index, or a list"
+        )
     labels = index if isinstance(index, pandas.Index) else pandas.Index(index)
     if len(labels) != len(frame):
         raise PromptUsageError(f"to_frame: the index is of {len(labels)} rows, and there are {len(frame)} results")

@@ -48,6 +48,8 @@ def engine_of(
 
         return load(model, markers=markers, replica=replica, **options)
     built: Any = model() if is_factory(model) else model
+    if not hasattr(built, "llm_engine") and not hasattr(built, "kill"):
+        raise TypeError(f"it is to return a vllm.LLM or an engine, and returned {type(built).__name__}")
     if hasattr(built, "llm_engine"):
         from typefold.runtime.engines.vllm import VllmEngine
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from typing_extensions import TypeIs
 
+from typefold.arguments import is_missing
 from typefold.compiler import Message
 from typefold.compiler.templates import PromptTemplate, text_of
 from typefold.errors import PromptUsageError
@@ -94,6 +95,7 @@ def ask(*parts: Part) -> T:  # type: ignore[type-var]  # the caller's return typ
 
     Raises:
         PromptUsageError: Called outside the body of a prompt function, or with parts that make no prompt.
+        ValueError: A part is a missing value (`None`, NaN), which fails its row, as `BadInput`.
 
     Example:
         >>> from typefold import ask, prompt
@@ -158,6 +160,7 @@ def _messages(parts: Iterable[Part]) -> tuple[Message, ...] | RawPrompt:
         elif _is_history(part):
             made.extend(part)
         else:
+            _refuse_missing(part)
             raise PromptUsageError(
                 f"ask() takes text, messages (system, user, assistant) or a list of messages, not "
                 f"{type(part).__name__}{_meant(part)}"
@@ -173,8 +176,15 @@ _CONVERSIONS: Mapping[str, Callable[[object], str]] = {"r": repr, "s": str, "a":
 def _require_template(content: object) -> None:
     """Untyped code may hand in anything."""
     if not isinstance(content, TemplateString):
+        _refuse_missing(content)
         put = _meant(content) or "; put values in with f'{value}', and images as a Path, bytes or an image of Pillow's"
         raise PromptUsageError(f"a message is text, not {type(content).__name__}{put}")
+
+
+def _refuse_missing(part: object) -> None:
+    """One row may lack what others have: that is its error, and not the program's."""
+    if is_missing(part):
+        raise ValueError(f"a message is {part}, a missing value; fill or drop such rows")
 
 
 def _meant(part: object) -> str:

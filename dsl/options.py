@@ -30,6 +30,7 @@ __all__ = [
     "SamplingOptions",
     "check_max_failures",
     "wire_of",
+    "where_set",
 ]
 
 
@@ -227,6 +228,12 @@ def check_max_failures(most: object, *, where: str) -> None:
     """
     if (reason := _unfit("max_failures", most)) is not None:
         raise PromptUsageError(f"{where}: {reason}")
+
+
+def where_set(names: Iterable[str]) -> str:
+    """What to write, to be added to a message, if one of the names of arguments that do not exist is an option's; else nothing."""
+    option = next((name for name in names if name in CallOptions.__optional_keys__), None)
+    return "" if option is None else f"; {option} is an option, so write .using({option}=...) before the call"
 
 
 def _unfit(name: str, value: object) -> str | None:

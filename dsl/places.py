@@ -21,6 +21,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -215,4 +216,6 @@ def identity_here(batch: Batch | None) -> bytes:
 
 def name_of(function: Callable[..., Any]) -> str:
     """What a function is called, here and in messages; one without a name, by its class."""
+    while isinstance(function, partial):
+        function = function.func
     return getattr(function, "__name__", type(function).__name__)

@@ -168,7 +168,12 @@ class Plan(Generic[R]):
     def mapped(
         self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Iterator[Call[R] | PromptError]:
-        """A call, or an error, for each item of an iterable or cell of a column, as the first argument."""
+        """A call, or an error, for each item of an iterable or cell of a column, as the first argument.
+
+        Raises:
+            TypeError: The arguments that are the same for every row don't fit the function.
+        """
+        self.bind((None, *args), kwargs)
         for row, item in enumerate(rows_of(items, self.definition.function, len(self.bound))):
             if isinstance(item, Unfit):
                 yield BadInput(function=self.name, row=row, reason=item.reason)

@@ -327,8 +327,16 @@ def _stream(
     window: int | None,
     key: Callable[..., object] | None,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
-    if window is not None and window < 1:
+    if window is not None and (not isinstance(window, int) or window < 1):
         raise PromptUsageError(f"run: window is a number of rows of at least 1, not {window!r}")
+    if not callable(function):
+        raise PromptUsageError(
+            f"run: first comes the function that is called for each row, then the rows, and here is a {type(function).__name__}"
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PromptUsageError(
+            f"run: {name_of(function)} yields, so that a call runs none of it; return the row's value"
+        )
     starter: Starter[Any] = AsyncRows(function, key=key) if is_async(function) else Rows(_checked(function), key=key)
     source = enumerate(rows)
     exhausted = False

@@ -73,6 +73,7 @@ class Prompt(Later[P, R]):
 
         Raises:
             BatchError: Some rows failed; it holds every row's `Result`.
+            TypeError: The arguments fit the function for no item.
         """
         plan = cast("Prompt[..., R]", self)._plan
         results = indexed(answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures), items)
@@ -92,8 +93,9 @@ class Prompt(Later[P, R]):
 
         Args:
             rows: Mappings (dictionaries, say), a frame of pandas or polars, a table of Arrow or one that gives Arrow's stream
-                (a relation of DuckDB). Columns that no parameter is named after are left alone. A function of one parameter
-                whose type has fields (a model, a dataclass) takes the whole row, where no column has the parameter's name.
+                (a relation of DuckDB). Columns that no parameter is named after are left alone, unless the function takes
+                `**fields`. A function of one parameter whose type has fields (a model, a dataclass) takes the whole row,
+                where no column has the parameter's name.
             **constants: Arguments that are the same for every row. They stand above a column of that name.
 
         Returns:

@@ -1,22 +1,25 @@
 """Rows that hold a function's arguments by name: mappings, and tables with named columns. Values go as they are.
 
-Columns that no parameter asks for are left alone. A function of one parameter whose type has fields of its own (a model, a
-dataclass, a `TypedDict`) takes the whole row, made into that type as pydantic makes it, where no column has the parameter's
-name. A column that is missing from a table is said at once; what is missing from one mapping costs its row.
+Columns that no parameter asks for are left alone, unless the function takes `**fields`. A function of one parameter whose type
+has fields of its own (a model, a dataclass, a `TypedDict`) takes the whole row, made into that type as pydantic makes it,
+where no column has the parameter's name. A column that is missing from a table is said at once; what is missing from one mapping costs its row.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from typefold.arguments import hints_of
 from typefold.columns import Table, Unfit, is_in_memory, refuse_no_rows, table_of
-from typefold.compiler.contained import passes, said
+from typefold.compiler.contained import first_line, passes, said
 from typefold.errors import PromptUsageError
+from typefold.options import where_set
 from typefold.progress import length
 from typefold.records.inputs import words_of
 from typefold.records.target import Parameter, misnamed, parameters_of, whole_of
@@ -71,16 +74,19 @@ def named_rows(
     hint_of = partial(_hint_or_any, hints_of(function, namespace or {}))
     parameters = parameters_of(function, name, hint_of, skipped=skipped)
     known = [each.name for each in parameters]
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values())
     for constant in constants or {}:
-        if constant not in known:
-            raise PromptUsageError(f"{name} has no parameter {constant}; it has {', '.join(known) or 'none'}")
+        if constant not in known and not takes_any:
+            raise PromptUsageError(
+                f"{name} has no parameter {constant}; it has {', '.join(known) or 'none'}{where_set([constant])}"
+            )
     asked = [each for each in parameters if each.name not in (constants or {})]
     table = table_of(rows)
     if table is None:
         refuse_no_rows(rows, "map_rows")
-        return _completed(_of_mappings(rows, asked), constants or {})
+        return _completed(_of_mappings(rows, asked, takes_any), constants or {})
     todo = "" if constants is None else ", or give one value for all rows, as in map_rows(rows, {}=...)"
-    return _completed(_of_table(table, asked, name, todo), constants or {})
+    return _completed(_of_table(table, asked, name, todo, takes_any), constants or {})
 
 
 def _hint_or_any(hint_of: Callable[[str], Any], name: str) -> Any:
@@ -96,10 +102,12 @@ def _completed(
     return (row if isinstance(row, Unfit) else {**row, **constants} for row in rows)
 
 
-def _of_table(table: Table, asked: Sequence[Parameter], name: str, todo: str) -> Iterator[dict[str, Any] | Unfit]:
+def _of_table(
+    table: Table, asked: Sequence[Parameter], name: str, todo: str, takes_any: bool
+) -> Iterator[dict[str, Any] | Unfit]:
     texts = {each: place for place, each in enumerate(table.names) if isinstance(each, str)}
-    whole = whole_of(asked, list(texts))
-    wanted = list(texts) if whole is not None else [each.name for each in asked if each.name in texts]
+    whole = None if takes_any else whole_of(asked, list(texts))
+    wanted = list(texts) if whole is not None or takes_any else [each.name for each in asked if each.name in texts]
     twice = [each for each in wanted if table.names.count(each) > 1]
     if twice:
         raise PromptUsageError(f"{name}: the table has several columns {twice[0]}; rename all but one")
@@ -112,14 +120,18 @@ def _of_table(table: Table, asked: Sequence[Parameter], name: str, todo: str) ->
     if whole is None and (column := misnamed(asked, table.names)) is not None:
         raise PromptUsageError(f"{name}: {column}")
     rows = table.rows({each: texts[each] for each in wanted})
-    return rows if whole is None else (row if isinstance(row, Unfit) else _made(whole, row) for row in rows)
+    if whole is None:
+        return rows
+    adapter = _adapter(whole)
+    return (row if isinstance(row, Unfit) else _made(whole, adapter, row) for row in rows)
 
 
-def _of_mappings(rows: Iterable[Any], asked: Sequence[Parameter]) -> Iterator[dict[str, Any] | Unfit]:
+def _of_mappings(rows: Iterable[Any], asked: Sequence[Parameter], takes_any: bool) -> Iterator[dict[str, Any] | Unfit]:
+    whole, adapter = None if takes_any else whole_of(asked, ()), None
     for number, row in enumerate(rows):
         if not hasattr(row, "keys"):
             reason = (
-                f"a row of map_rows is a mapping, or a table's, and here is a {type(row).__name__}; give {{'text': ...}}, or "
+                f"a row of map_rows is a mapping, or a table's, and here is a {type(row).__name__}; {_remedy(row)}, or "
                 f"rows in the order of the parameters to starmap"
             )
             if not number:
@@ -127,28 +139,57 @@ def _of_mappings(rows: Iterable[Any], asked: Sequence[Parameter]) -> Iterator[di
             yield Unfit(reason)
             continue
         try:
-            yield _of_mapping(dict(row), asked)
+            read = dict(row)
         except BaseException as error:  # of the mapping's own class
             if passes(error):
                 raise
             yield Unfit(f"the row can't be read ({said(error)})")
+            continue
+        if whole is None or whole.name in read:
+            yield _of_mapping(read, asked, takes_any)
+        else:
+            adapter = adapter or _adapter(whole)
+            yield _made(whole, adapter, read)
 
 
-def _of_mapping(row: dict[Any, Any], asked: Sequence[Parameter]) -> dict[str, Any] | Unfit:
-    whole = whole_of(asked, list(row))
-    if whole is not None:
-        return _made(whole, row)
+def _of_mapping(row: dict[Any, Any], asked: Sequence[Parameter], takes_any: bool) -> dict[str, Any] | Unfit:
     missing = [each.name for each in asked if each.required and each.name not in row]
     if missing:
         return Unfit(f"{missing[0]}: there is no value; the row has {', '.join(map(str, row)) or 'none'}")
     if (column := misnamed(asked, list(row))) is not None:
         return Unfit(column)
+    if takes_any:
+        return {name: value for name, value in row.items() if isinstance(name, str)}
     return {each.name: row[each.name] for each in asked if each.name in row}
 
 
-def _made(whole: Parameter, row: dict[Any, Any]) -> dict[str, Any] | Unfit:
-    """A row as the one argument that has fields."""
+def _remedy(row: object) -> str:
+    """How values of other kinds become a mapping."""
+    if isinstance(row, BaseModel):
+        return "give row.model_dump(), or the rows to map"
+    if is_dataclass(row):
+        return "give vars(row), or the rows to map"
+    return "give row._asdict()" if hasattr(row, "_asdict") else "give {'text': ...}"
+
+
+def _adapter(whole: Parameter) -> TypeAdapter[Any]:
+    """What makes rows into the one argument that has fields.
+
+    Raises:
+        PromptUsageError: pydantic can't make the type of anything.
+    """
     try:
-        return {whole.name: TypeAdapter[Any](whole.hint).validate_python(row)}
+        return TypeAdapter(whole.hint)
+    except Exception as error:
+        raise PromptUsageError(f"pydantic can't read a row into {whole.name}: {first_line(error)}") from error
+
+
+def _made(whole: Parameter, adapter: TypeAdapter[Any], row: dict[Any, Any]) -> dict[str, Any] | Unfit:
+    try:
+        return {whole.name: adapter.validate_python(row)}
     except ValidationError as error:
         return Unfit(f"{whole.name}: {words_of(error)}")
+    except BaseException as error:  # of a validator
+        if passes(error):
+            raise
+        return Unfit(f"{whole.name}: {said(error)}")

@@ -113,6 +113,9 @@ def test_decoration_says_the_first_problem_with_its_line() -> None:
         ("{name: [1, 2]} {name -> who} {name | name > 0} {name\n} {name ?} {!name} {na me}", []),
         (r"{{ name }} \sum_{name} x_{name} x^{name} \frac{who}{name} ${name} {name:3}{{ who }}", []),
         (r"x_{name} ${name} {name:3}", 3),
+        ('{{ name }} GET /v1/{name} #{name} print(f"Hello {name}")\n```\n<p>{name}</p>\n{{ name }}{name}\n```', []),
+        ("/v1/{name} #{name}\n```\n{name}\n```", 3),
+        ("{{ name }}\n```\n```\n{name}", ["{name}"]),
         ("{" + "(" * 190 + "}", []),
     ],
 )

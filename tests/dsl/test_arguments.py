@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc as abc
 import datetime as dt
+import functools
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +19,15 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from pydantic import AwareDatetime, BaseModel, EmailStr, Field
+from returns.result import Success
 from typing_extensions import TypeAliasType, TypedDict
 
-from typefold import BadInput, BatchError, PromptUsageError, Runtime, ask, gather, prompt, run
+from typefold import BadInput, BatchError, PromptUsageError, Runtime, ask, gather, prompt, run, system, user
 from typefold.arguments import Parameters
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 pd: Any = pytest.importorskip("pandas")
+pa: Any = pytest.importorskip("pyarrow")
 T = TypeVar("T")
 NaN = float("nan")
 
@@ -48,6 +51,9 @@ class Tone(StrEnum):
 @dataclass
 class Point:
     x: int
+
+
+OldPoint = type("Point", (), {"__init__": lambda self, x: None})
 
 
 class Row(TypedDict):
@@ -175,6 +181,17 @@ def test_what_is_of_another_type_is_refused(hint: Any, others: list[Any]) -> Non
         (str, Colour.RED, "given takes str, and here is a Colour (<Colour.RED: 'red'>); write .value"),
         (list[int], (1,), "given takes list[int], and here is a tuple; write list(...) if that is what is meant"),
         (Hero, 5, "given takes Hero, and here is a int (5); give a Hero"),
+        (
+            int,
+            4.0,
+            "given takes int, and here is a float (4.0); write int(...) if that is what is meant (of pandas, frame.conv",
+        ),
+        (str, pa.scalar("a"), "given takes str, and here is a StringScalar; write .as_py(), or give the whole column"),
+        (
+            Point,
+            OldPoint(1),
+            "given takes Point, and here is one of another class of that name (was it defined again?); make",
+        ),
     ],
 )
 def test_the_error_says_what_came_what_is_taken_and_what_to_write(hint: Any, value: Any, words: str) -> None:
@@ -198,6 +215,10 @@ def tag(text: str, stars: int = 3) -> str:
 
 def program(text: str) -> str:
     return tag(text)
+
+
+def yielding(text: str) -> abc.Iterator[str]:
+    yield tag(text)
 
 
 def asked(engine: ScriptedEngine) -> list[str]:
@@ -308,6 +329,65 @@ def test_one_value_given_for_many_rows_is_refused(rows: Any, words: str, engine:
             with pytest.raises(PromptUsageError, match=words):
                 verb(rows)
     assert not engine.requests
+
+
+def test_arguments_for_all_rows_that_fit_no_call_are_said_once(engine: ScriptedEngine) -> None:
+    others: list[tuple[dict[str, Any], str]] = [
+        ({"mod": "x"}, r"tag\(\) got an unexpected keyword argument 'mod'$"),
+        ({"text": "x"}, r"tag\(\) multiple values for argument 'text'"),
+        (
+            {"max_failures": 3},
+            r"'max_failures'; max_failures is an option, so write .using\(max_failures=...\) before the call",
+        ),
+    ]
+    with Runtime(engine):
+        for given, words in others:
+            for verb in (tag.map, tag.safe.map, tag.sample(2).map):
+                with pytest.raises(TypeError, match=words):
+                    verb(iter(["a", "b"]), **given)
+        with pytest.raises(TypeError, match=r"write .using\(temperature=...\) before the call"):
+            tag("a", temperature=0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert not engine.requests
+
+
+def test_a_message_that_is_a_missing_value_costs_its_row(engine: ScriptedEngine) -> None:
+    @prompt(max_tokens=10)
+    def plain(row: dict[str, Any]) -> str:
+        return ask(row["text"])
+
+    @prompt(max_tokens=10)
+    def turn(row: dict[str, Any]) -> str:
+        return ask(system(row["text"]), user("and", row["text"]))
+
+    rows: list[dict[str, Any]] = [{"text": "a"}, {"text": None}, {"text": NaN}, {"text": "d"}]
+    with Runtime(engine):
+        for results in (plain.safe.map(rows), turn.safe.map(rows), run.safe(plain, rows)):
+            assert [isinstance(each, Success) for each in results] == [True, False, False, True]
+            assert "a message is nan, a missing value; fill or drop such rows" in str(results[2].failure())
+
+
+@pytest.mark.parametrize(
+    ("function", "window", "words"),
+    [
+        (None, None, "first comes the function that is called for each row, then the rows, and here is a NoneType"),
+        (["a"], None, "then the rows, and here is a list"),
+        (str, "5", "window is a number of rows of at least 1, not '5'"),
+        (str, 1.5, "at least 1, not 1.5"),
+        (yielding, None, "yielding yields, so that a call runs none of it; return the row's value"),
+    ],
+)
+def test_what_can_run_no_row_is_refused_before_any_does(function: Any, window: Any, words: str) -> None:
+    with pytest.raises(PromptUsageError, match=words):
+        run(function, ["a"], window=window)
+
+
+def test_a_partial_function_is_named_by_what_it_calls() -> None:
+    def join(first: str, second: str) -> str:
+        return first + second
+
+    rows: list[Any] = ["b", None]
+    first, second = run.safe(functools.partial(join, "a"), rows)
+    assert first == Success("ab") and str(second.failure()).startswith("join, row 1: ")
 
 
 def test_gather_takes_no_mapping() -> None:

@@ -187,6 +187,7 @@ def test_threads_that_wait_for_one_load_share_its_failure(monkeypatch: pytest.Mo
         thread.start()
     for thread in threads:
         thread.join()
+    runtime.close()
     assert failed == ["RuntimeError: CUDA out of memory"] * 4
     assert loads.count == 1
 
@@ -212,6 +213,15 @@ def test_the_error_has_the_model_and_the_cause_and_survives_pickle() -> None:
     assert isinstance(caught.value.__cause__, OSError)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.model, again.reason, str(again)) == ("Loads", "OSError: no such file", str(caught.value))
+
+
+def test_a_factory_that_returns_no_engine_is_told_what_it_is_to_return() -> None:
+    nothing: Any = lambda: None  # noqa: E731  # as a program may have it
+    with (
+        Runtime(nothing),
+        pytest.raises(EngineLoadError, match="or an engine, and returned NoneType"),
+    ):
+        tell(1)
 
 
 def _unreadable(path: Path) -> Path:

@@ -9,8 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from returns.result import Success
 
 from typefold import BadInput, BatchError, PromptUsageError, Runtime, ask, prompt, run, to_frame
@@ -264,8 +265,12 @@ def test_a_column_with_almost_the_name_of_a_parameter_does_not_leave_it_at_its_d
 
 
 def test_a_constant_is_for_a_parameter_by_name(runtime: Runtime) -> None:
-    with pytest.raises(PromptUsageError, match="tag has no parameter mood; it has text, stars"):
+    with pytest.raises(PromptUsageError, match=r"tag has no parameter mood; it has text, stars$"):
         tag.map_rows(RECORDS, mood="grim")
+    with pytest.raises(
+        PromptUsageError, match=r"it has text, stars; seed is an option, so write .using\(seed=...\) before"
+    ):
+        tag.map_rows(RECORDS, seed=3)
 
     def first(text: str, /) -> str:
         return text
@@ -292,3 +297,52 @@ def test_rows_are_taken_as_there_is_room_for_them() -> None:
     with Runtime(ScriptedEngine(answers=answer, max_num_seqs=2)):
         assert len(tag.map_rows(rows())) == 200
     assert most < 50
+
+
+def test_a_function_that_takes_any_name_gets_every_column(runtime: Runtime) -> None:
+    @prompt(max_tokens=30)
+    def fill(text: str, **more: Any) -> str:
+        return ask(f"{text} {more}")
+
+    rows = [{"text": "a", "stars": 1}]
+    for given in (rows, pd.DataFrame(rows), pl.DataFrame(rows)):
+        assert fill.map_rows(given) == ["a {'stars': 1}"]
+    assert fill.map_rows(rows, mood="grim") == ["a {'stars': 1, 'mood': 'grim'}"]
+
+
+def test_records_of_numpy_are_rows_with_names(runtime: Runtime) -> None:
+    frame = pd.DataFrame(COLUMNS)
+    assert tag.map_rows(frame.to_records(index=False)) == EXPECTED
+    assert tag.map_rows(np.array([("a", 4)], dtype=[("text", "U9"), ("stars", "i8")])) == ["4: a"]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (Review(text="a", stars=1), r"here is a Review; give row.model_dump\(\), or the rows to map, or rows in"),
+        (next(pd.DataFrame(RECORDS).itertuples()), r"here is a Pandas; give row._asdict\(\), or rows in the order"),
+    ],
+)
+def test_a_row_with_names_that_is_no_mapping_is_told_how_to_become_one(row: Any, words: str) -> None:
+    with pytest.raises(PromptUsageError, match=words):
+        tag.map_rows([row])
+
+
+def test_an_error_of_a_validator_costs_its_row_in_tables_too(runtime: Runtime) -> None:
+    class Picky(BaseModel):
+        text: str
+
+        @field_validator("text")
+        @classmethod
+        def known(cls, text: str) -> str:
+            return {"a": "A"}[text]
+
+    def shout(row: Picky) -> str:
+        return row.text
+
+    rows = [{"text": "a"}, {"text": "b"}]
+    for given in (rows, pd.DataFrame(rows)):
+        with pytest.raises(BatchError) as failed:
+            run.map_rows(shout, given)
+        first, second = failed.value.results
+        assert first == Success("A") and "row: KeyError: 'b'" in str(second.failure())
