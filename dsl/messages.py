@@ -153,6 +153,7 @@ def _messages(parts: Iterable[Part]) -> tuple[Message, ...] | RawPrompt:
         return raws[0]
     made: list[Message] = []
     for part in parts:
+        _refuse_missing(part)
         if isinstance(part, Message):
             made.append(part)
         elif isinstance(part, (str, TemplateString)):
@@ -160,7 +161,6 @@ def _messages(parts: Iterable[Part]) -> tuple[Message, ...] | RawPrompt:
         elif _is_history(part):
             made.extend(part)
         else:
-            _refuse_missing(part)
             raise PromptUsageError(
                 f"ask() takes text, messages (system, user, assistant) or a list of messages, not "
                 f"{type(part).__name__}{_meant(part)}"

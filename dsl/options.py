@@ -29,8 +29,8 @@ __all__ = [
     "Options",
     "SamplingOptions",
     "check_max_failures",
-    "wire_of",
     "where_set",
+    "wire_of",
 ]
 
 

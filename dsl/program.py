@@ -327,7 +327,7 @@ def _stream(
     window: int | None,
     key: Callable[..., object] | None,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
-    if window is not None and (not isinstance(window, int) or window < 1):
+    if window is not None and (type(window) is not int or window < 1):
         raise PromptUsageError(f"run: window is a number of rows of at least 1, not {window!r}")
     if not callable(function):
         raise PromptUsageError(
