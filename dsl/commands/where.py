@@ -1,8 +1,7 @@
 """`--where`: a condition on records, written as Jinja writes expressions: `score > 3 and "refund" in text`.
 
 It sees the parameters of the function as the function gets them, and other columns as the file has them, and changes no
-list or dictionary of theirs. Where it fails for
-a record, that costs the record; where it fails for all, the command.
+list or dictionary of theirs. Where it fails for a record, that costs the record; where it fails for all, the command.
 """
 
 from __future__ import annotations
