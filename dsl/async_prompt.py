@@ -69,9 +69,7 @@ class AsyncPrompt(Later[P, R]):
         **kwargs: Q.kwargs,
     ) -> list[R]:
         """Ask for every item, as one batch; see `Prompt.map`."""
-        plan = cast("AsyncPrompt[..., R]", self)._plan
-        results = indexed(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures), items)
-        return values(results)
+        return values(await cast("AsyncPrompt[..., R]", self).safe.map(items, *args, **kwargs))
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -79,14 +77,11 @@ class AsyncPrompt(Later[P, R]):
         /,
     ) -> list[R]:
         """Ask for every row of arguments, as one batch; see `Prompt.starmap`."""
-        plan = cast("AsyncPrompt[..., R]", self)._plan
-        return values(await answers_awaited(plan.spread(rows), plan.options.max_failures))
+        return values(await cast("AsyncPrompt[..., R]", self).safe.starmap(rows))
 
     async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
         """Ask for every row, whose columns go to the parameters of their names, as one batch; see `Prompt.map_rows`."""
-        plan = self._plan
-        results = indexed(await answers_awaited(plan.named(rows, constants), plan.options.max_failures), rows)
-        return values(results)
+        return values(await self.safe.map_rows(rows, **constants))
 
     @property
     def safe(self) -> AsyncSafePrompt[P, R]:

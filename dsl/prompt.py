@@ -75,9 +75,7 @@ class Prompt(Later[P, R]):
             BatchError: Some rows failed; it holds every row's `Result`.
             TypeError: The arguments fit the function for no item.
         """
-        plan = cast("Prompt[..., R]", self)._plan
-        results = indexed(answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures), items)
-        return values(results)
+        return values(cast("Prompt[..., R]", self).safe.map(items, *args, **kwargs))
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -85,8 +83,7 @@ class Prompt(Later[P, R]):
         Raises:
             BatchError: Some rows failed; it holds every row's `Result`.
         """
-        plan = cast("Prompt[..., R]", self)._plan
-        return values(answers(plan.spread(rows), length(rows), plan.options.max_failures))
+        return values(cast("Prompt[..., R]", self).safe.starmap(rows))
 
     def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
         """Ask for every row, whose columns go to the parameters of their names, as one batch.
@@ -115,9 +112,7 @@ class Prompt(Later[P, R]):
             ...     greet.map_rows([{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}], mood="calm")
             ['Hello, Ada!', 'Bob.']
         """
-        plan = self._plan
-        results = indexed(answers(plan.named(rows, constants), number_of(rows), plan.options.max_failures), rows)
-        return values(results)
+        return values(self.safe.map_rows(rows, **constants))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and get the answer while it is written; the request is sent at once.
