@@ -57,7 +57,7 @@ def examples_of(given: object, *, where: str) -> tuple[Example[Any], ...]:
     Raises:
         PromptUsageError: They are something else.
     """
-    found = tuple(given) if isinstance(given, Iterable) else (None,)
+    found = tuple(cast("Iterable[object]", given)) if isinstance(given, Iterable) else (None,)
     if not all(isinstance(each, Example) for each in found):
         raise PromptUsageError(
             f"{where}: examples is a list of worked calls, as in [example(value, name=...)], not {given!r:.80}"

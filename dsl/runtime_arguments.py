@@ -39,7 +39,7 @@ def model_of(given: Any, options: Mapping[str, Any]) -> Any:
     model = given if given is not None else os.environ.get("TYPEFOLD_MODEL") or None
     if model is None:
         raise NoRuntime
-    is_path = not isinstance(model, str) and isinstance(model, os.PathLike)
+    is_path = _is_path(model)
     if not is_path and not isinstance(model, str):
         if not (callable(model) or hasattr(model, "llm_engine") or hasattr(model, "step")):
             raise PromptUsageError(
@@ -47,11 +47,15 @@ def model_of(given: Any, options: Mapping[str, Any]) -> Any:
                 f"not {model!r:.80}"
             )
         return model
-    name = os.path.expanduser(os.fsdecode(model))  # pyright: ignore[reportUnknownArgumentType]  # a path, of texts or bytes
+    name = os.path.expanduser(os.fsdecode(model))
     elsewhere = any(options.get(option) for option in _ELSEWHERE)
     if (reason := why_no_model(name, is_path=is_path, elsewhere=elsewhere)) is not None:
         raise PromptUsageError(f"{said}: {reason}")
     return name
+
+
+def _is_path(model: object) -> bool:
+    return isinstance(model, os.PathLike) and not isinstance(model, str)
 
 
 def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection[str]) -> None:
