@@ -203,7 +203,8 @@ class Run:
             >>> run.map_rows(label, [{"text": "good", "stars": 2}, {"text": "fine"}])
             ['good: **', 'fine: ***']
         """
-        named = named_rows(function, name_of(function), rows, skipped=_bound(function))
+        bound, namespace = _known(function)
+        named = named_rows(function, name_of(function), rows, skipped=bound, namespace=namespace)
         calls = _fit(function, named)
         return values(indexed(_all(_by_name(function), calls, window, None, max_failures, number_of(rows)), rows))
 
@@ -421,9 +422,12 @@ def _fit(
             yield BadInput(function=name_of(function), row=row, reason=reason)
 
 
-def _bound(function: object) -> int:
-    """The number of parameters that a prompt has arguments for already: that of a method has its instance."""
-    return len(plan_of(cast("Face[..., Any]", function)).bound) if isinstance(function, Face) else 0
+def _known(function: object) -> tuple[int, Mapping[str, Any]]:
+    """The number of arguments that a prompt has already (the instance of a method), and the names around it."""
+    if not isinstance(function, Face):
+        return 0, {}
+    plan = plan_of(cast("Face[..., Any]", function))
+    return len(plan.bound), plan.definition.namespace
 
 
 def _by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:

@@ -84,9 +84,8 @@ def named_rows(
     table = table_of(rows)
     if table is None:
         refuse_no_rows(rows, "map_rows")
-        return _completed(_of_mappings(rows, asked, takes_any), constants or {})
-    todo = "" if constants is None else ", or give one value for all rows, as in map_rows(rows, {}=...)"
-    return _completed(_of_table(table, asked, name, todo, takes_any), constants or {})
+        return _completed(_of_mappings(rows, asked, takes_any, bool(constants)), constants or {})
+    return _completed(_of_table(table, asked, name, constants, takes_any), constants or {})
 
 
 def _hint_or_any(hint_of: Callable[[str], Any], name: str) -> Any:
@@ -103,7 +102,7 @@ def _completed(
 
 
 def _of_table(
-    table: Table, asked: Sequence[Parameter], name: str, todo: str, takes_any: bool
+    table: Table, asked: Sequence[Parameter], name: str, constants: Mapping[str, Any] | None, takes_any: bool
 ) -> Iterator[dict[str, Any] | Unfit]:
     texts = {each: place for place, each in enumerate(table.names) if isinstance(each, str)}
     whole = None if takes_any else whole_of(asked, list(texts))
@@ -112,7 +111,10 @@ def _of_table(
     if twice:
         raise PromptUsageError(f"{name}: the table has several columns {twice[0]}; rename all but one")
     missing = [] if whole is not None else [each.name for each in asked if each.required and each.name not in texts]
+    if asked and not wanted and not constants:  # all have defaults, and every row would ask the same
+        missing = missing or [asked[0].name]
     if missing:
+        todo = "" if constants is None else ", or give one value for all rows, as in map_rows(rows, {}=...)"
         raise PromptUsageError(
             f"{name}: the table has no column {missing[0]}; it has {', '.join(map(str, table.names)) or 'none'}; rename "
             f"a column{todo.format(missing[0])}"
@@ -126,7 +128,9 @@ def _of_table(
     return (row if isinstance(row, Unfit) else _made(whole, adapter, row) for row in rows)
 
 
-def _of_mappings(rows: Iterable[Any], asked: Sequence[Parameter], takes_any: bool) -> Iterator[dict[str, Any] | Unfit]:
+def _of_mappings(
+    rows: Iterable[Any], asked: Sequence[Parameter], takes_any: bool, has_constants: bool
+) -> Iterator[dict[str, Any] | Unfit]:
     whole, adapter = None if takes_any else whole_of(asked, ()), None
     for number, row in enumerate(rows):
         if not hasattr(row, "keys"):
@@ -146,14 +150,18 @@ def _of_mappings(rows: Iterable[Any], asked: Sequence[Parameter], takes_any: boo
             yield Unfit(f"the row can't be read ({said(error)})")
             continue
         if whole is None or whole.name in read:
-            yield _of_mapping(read, asked, takes_any)
+            yield _of_mapping(read, asked, takes_any, has_constants)
         else:
             adapter = adapter or _adapter(whole)
             yield _made(whole, adapter, read)
 
 
-def _of_mapping(row: dict[Any, Any], asked: Sequence[Parameter], takes_any: bool) -> dict[str, Any] | Unfit:
+def _of_mapping(
+    row: dict[Any, Any], asked: Sequence[Parameter], takes_any: bool, has_constants: bool
+) -> dict[str, Any] | Unfit:
     missing = [each.name for each in asked if each.required and each.name not in row]
+    if row and asked and not (takes_any or has_constants) and all(each.name not in row for each in asked):
+        missing = missing or [asked[0].name]  # all have defaults, and none of it would be asked about
     if missing:
         return Unfit(f"{missing[0]}: there is no value; the row has {', '.join(map(str, row)) or 'none'}")
     if (column := misnamed(asked, list(row))) is not None:

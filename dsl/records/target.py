@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from typing_extensions import is_typeddict
 
@@ -64,8 +65,14 @@ def whole_of(parameters: Sequence[Parameter], columns: Sequence[object]) -> Para
     """
     if len(parameters) != 1 or parameters[0].name in columns:
         return None
-    hint = parameters[0].hint
-    return parameters[0] if is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields") else None
+    return parameters[0] if _has_fields(parameters[0].hint) else None
+
+
+def _has_fields(hint: Any) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        others = [part for part in get_args(hint) if part is not NoneType]
+        return len(others) == 1 and _has_fields(others[0])
+    return is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields")
 
 
 def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str | None:

@@ -346,3 +346,33 @@ def test_an_error_of_a_validator_costs_its_row_in_tables_too(runtime: Runtime) -
             run.map_rows(shout, given)
         first, second = failed.value.results
         assert first == Success("A") and "row: KeyError: 'b'" in str(second.failure())
+
+
+def test_rows_of_which_nothing_is_a_parameter_s_are_not_asked_with_defaults_alone(runtime: Runtime) -> None:
+    @prompt(max_tokens=30)
+    def maybe(text: str = "none", mood: str = "calm") -> str:
+        return ask(f"{text}, {mood}")
+
+    @prompt(max_tokens=30)
+    def judge(review: Review | None = None) -> str:
+        return ask("none" if review is None else review.text)
+
+    with pytest.raises(PromptUsageError, match="maybe: the table has no column text; it has body; rename a column, or"):
+        maybe.map_rows(pd.DataFrame({"body": ["a"]}))
+    first, second, third = maybe.safe.map_rows([{"body": "a"}, {}, {"mood": "grim"}])
+    assert "text: there is no value; the row has body" in str(first.failure())
+    assert (second, third) == (Success("none, calm"), Success("none, grim"))
+    assert maybe.map_rows([{"body": "a"}], text="b") == maybe.map_rows(pd.DataFrame({"body": ["a"]}), text="b")
+    assert judge.map_rows(RECORDS) == judge.map_rows(pd.DataFrame(COLUMNS)) == ["a", "b", "c"]
+
+
+def test_a_type_of_the_function_around_a_prompt_takes_the_whole_row_in_run_too(runtime: Runtime) -> None:
+    @dataclass
+    class Note:
+        text: str
+
+    @prompt(max_tokens=30)
+    def copy(note: "Note") -> str:
+        return ask(note.text)
+
+    assert copy.map_rows(RECORDS) == run.map_rows(copy, RECORDS) == ["a", "b", "c"]
