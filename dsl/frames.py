@@ -99,9 +99,10 @@ def to_frame(
         raise PromptUsageError(
             f"to_frame: index= is for to='pandas'; a table of {to} has no index, and is put beside the rows"
         )
+    name = type(results).__name__
     if isinstance(results, (str, bytes, Mapping, set, frozenset, Result)) or hasattr(results, "columns"):
         raise PromptUsageError(
-            f"to_frame: results are a list of values or of results, and here is a {type(results).__name__}; give [value] if it "
+            f"to_frame: results are a list of values or of results, and here is a {name}; give [value] if it "
             f"is one of them"
         )
     rows = list(results)
@@ -132,16 +133,20 @@ def _as_pandas(table: Any, index: Any) -> Any:
         return frame
     if isinstance(index, pandas.DataFrame):
         raise PromptUsageError("to_frame: index is a whole frame; give its index, as in index=frame.index")
-    if isinstance(index, (str, bytes, set, frozenset)) or not isinstance(index, Iterable):
-        raise PromptUsageError(
-            f"to_frame: index holds the labels of the rows in their order, and here is a {type(index).__name__}; give "
-            f"index=frame.index, or a list"
-        )
+    _refuse_no_labels(index)
     labels = index if isinstance(index, pandas.Index) else pandas.Index(index)
     if len(labels) != len(frame):
         raise PromptUsageError(f"to_frame: the index is of {len(labels)} rows, and there are {len(frame)} results")
     frame.index = labels
     return frame
+
+
+def _refuse_no_labels(index: object) -> None:
+    name = type(index).__name__
+    if isinstance(index, (str, bytes, set, frozenset)) or not isinstance(index, Iterable):
+        raise PromptUsageError(
+            f"to_frame: index holds the labels of the rows in their order, and here is a {name}; give index=frame.index, or a list"
+        )
 
 
 def _table(results: list[Any], kind: Any, errors: bool | None) -> Any:

@@ -9,7 +9,7 @@ import functools
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -53,7 +53,7 @@ class Point:
     x: int
 
 
-OldPoint = type("Point", (), {"__init__": lambda self, x: None})
+OldPoint = make_dataclass("Point", [("x", int)])
 
 
 class Row(TypedDict):
