@@ -133,6 +133,8 @@ class Batch:
         return Place(self, index, identity)
 
 
+_MOMENT = 0.05  # seconds between two calls of a row whose batch is to end
+
 here: ContextVar[Place | None] = ContextVar("typefold_place", default=None)
 """The row that runs, or `None` in the program itself."""
 
@@ -158,7 +160,7 @@ async def end_if_over() -> None:
     """
     for batch in around():
         if batch.fault is not None and batch.end_call is None:
-            await asyncio.sleep(0)
+            await asyncio.sleep(_MOMENT)  # for the thread that hears of it
         if batch.end_call is not None:
             await batch.end_call()
 
