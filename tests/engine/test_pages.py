@@ -15,7 +15,7 @@ from typefold.runtime.engines.vllm import VllmEngine
 pytestmark = pytest.mark.engine
 
 
-@pytest.mark.usefixtures("runtime", "capsys")
+@pytest.mark.usefixtures("capsys")
 @pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/guides/patterns.md"])
 def test_a_page_runs_on_a_real_model(
     page: str, engine: VllmEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -23,6 +23,8 @@ def test_a_page_runs_on_a_real_model(
     def same(**options: Any) -> VllmEngine:
         return engine
 
+    monkeypatch.setattr(engine, "close", lambda: None)
+    monkeypatch.setenv("TYPEFOLD_MODEL", "any")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(Runtime, "__init__", made_with(same))
