@@ -193,9 +193,10 @@ gather = Gather()
 def _taken(items: tuple[Any, ...]) -> tuple[list[Deferred[Any]], bool]:
     """The deferred values, and whether they came as one iterable."""
     as_list = len(items) == 1 and isinstance(items[0], Iterable)
+    several = cast("Iterable[Any]", items[0]) if as_list else items
     if as_list:
-        refuse_no_rows(items[0], "gather")
-    nodes = list(cast("Iterable[Any]", items[0])) if as_list else list(items)
+        refuse_no_rows(several, "gather")
+    nodes = list(several)
     for index, node in enumerate(nodes):
         if not is_deferred(node):
             raise PromptUsageError(

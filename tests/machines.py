@@ -22,9 +22,11 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {  # in the order in which they came; each needs these flags of the processor
@@ -60,7 +62,7 @@ def environment(isa: str) -> dict[str, str]:
 
 
 @contextmanager
-def busy(loops: int) -> Iterator[None]:
+def busy(loops: int) -> Generator[None]:
     """Programs beside that never rest."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
     try:
@@ -85,8 +87,13 @@ def tests(isa: str, loops: int, arguments: Sequence[str]) -> tuple[str, list[str
     return lines[-1] if lines else "", failed, sum(after[:2]) - sum(before[:2])
 
 
+def ended(number: int, frame: FrameType | None) -> NoReturn:
+    """The handler of SIGTERM, under which the loops end with this program."""
+    sys.exit(128 + number)
+
+
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the loops end with it
+    signal.signal(signal.SIGTERM, ended)
     known = flags()
     able = [isa for isa, (_, needed) in SETTINGS.items() if needed <= known]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
