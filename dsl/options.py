@@ -231,7 +231,7 @@ def check_max_failures(most: object, *, where: str) -> None:
 
 
 def where_set(names: Iterable[str]) -> str:
-    """What to write, to be added to a message, if one of the names of arguments that do not exist is an option's; else nothing."""
+    """The advice to add to a message when an unknown argument has the name of an option; else an empty text."""
     option = next((name for name in names if name in CallOptions.__optional_keys__), None)
     return "" if option is None else f"; {option} is an option, so write .using({option}=...) before the call"
 

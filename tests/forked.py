@@ -14,7 +14,7 @@ _LONG = 60.0  # seconds; a child that hangs is what these tests are about
 
 
 def forked(work: Callable[[], object], *, ends: Callable[[], object] = lambda: os._exit(0)) -> str:
-    """What some work gives in a child of `os.fork`, as text: its value, or its error's name and message.
+    """The result of some work in a child of `os.fork`, as text: its value, or its error's name and message.
 
     Args:
         work: The work.

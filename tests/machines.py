@@ -39,7 +39,7 @@ _LOOPS = 4
 
 
 def flags() -> set[str]:
-    """What the processor can do, as Linux names it; nothing where it can't be asked."""
+    """The processor's flags, as Linux names them; none where it can't be asked."""
     try:
         found = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:

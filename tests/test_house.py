@@ -117,7 +117,7 @@ def test_nothing_looks_into_the_command_line() -> None:
 
 
 def test_real_engines_of_the_tests_compute_in_float32() -> None:
-    """What they answer may then be compared: in bfloat16 it depends on the batch and on the processor."""
+    """Their answers may then be compared: in bfloat16 they depend on the batch and on the processor."""
     wrong: list[str] = []
     for path in sorted((ROOT / "tests").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))

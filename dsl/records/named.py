@@ -172,7 +172,7 @@ def _of_mapping(
 
 
 def _remedy(row: object) -> str:
-    """How values of other kinds become a mapping."""
+    """The call that turns a value of another kind into a mapping."""
     if isinstance(row, BaseModel):
         return "give row.model_dump(), or the rows to map"
     if is_dataclass(row):
@@ -181,7 +181,7 @@ def _remedy(row: object) -> str:
 
 
 def _adapter(whole: Parameter) -> TypeAdapter[Any]:
-    """What makes rows into the one argument that has fields.
+    """A converter of rows into the one argument that has fields.
 
     Raises:
         PromptUsageError: pydantic can't make the type of anything.

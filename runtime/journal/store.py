@@ -449,7 +449,7 @@ def file_of(path: Path | str) -> Path:
 
 
 def _numbers_of(path: Path) -> list[tuple[int, int] | None]:
-    """What a file and its log are on the disk; `None` for what is not there."""
+    """The identities of a file and its log on the disk; `None` for a missing one."""
     found: list[tuple[int, int] | None] = []
     for file in (os.path.realpath(path), os.path.realpath(path) + "-wal"):
         try:

@@ -234,7 +234,7 @@ def say(text: str) -> str:
 
 
 class Seen(Progress):
-    """What is shown of a run, and what was counted."""
+    """The display of a run, and its counts."""
 
     all: ClassVar[list[Seen]] = []
 

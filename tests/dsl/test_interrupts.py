@@ -275,7 +275,7 @@ def at_last(number):
         again(tell)(number)
 
 def refused(number_of_row):
-    """What is asked fails at once, so that the row never waits."""
+    """A call that fails at once, so that the row never waits."""
     if not interrupted:
         interrupted.append(number_of_row)
         os.kill(os.getpid(), number)

@@ -232,7 +232,7 @@ def fixed(answer: str) -> ScriptedEngine:
 
 
 def in_thread(work: Callable[[], T]) -> T:
-    """What some work gives in a thread that begins now."""
+    """The result of some work in a thread that begins now."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result(60)
 

@@ -90,7 +90,7 @@ def _real(model: str, journal: str, log: Log) -> Runtime:
             log.write("G", request.function, request.row)
             super().add(key, request, token_ids, max_tokens)
 
-    # What is compared are texts of batches of other sizes.
+    # Texts of batches of other sizes are compared.
     engine = load(model, max_model_len=512, max_num_seqs=8, dtype="float32")
     engine.__class__ = LoggedVllm
     return Runtime(engine, journal=journal, seed=5)

@@ -58,7 +58,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def hears(path: Path, *, read_only: bool = False) -> list[Outcome]:
-    """What a program gets that is run again with a file, and what people get who look into it."""
+    """Answers for a program that is run again with a file, and for people who look into it."""
     engine = ScriptedEngine(answers=lambda request: NEW, max_model_len=400)
     with Journal(path, read_only=read_only) as journal:
         if read_only:
@@ -75,7 +75,7 @@ def hears(path: Path, *, read_only: bool = False) -> list[Outcome]:
 
 
 def check(path: Path, truth: list[Outcome]) -> str:
-    """How it goes with a file: what comes is what was written, or new, or the one error that there is for it."""
+    """Run with a file: an answer is as it was written, or new, or there is the one error for damage."""
     with suppress(JournalError):
         hears(path, read_only=True)
     try:

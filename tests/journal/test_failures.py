@@ -50,7 +50,7 @@ class Loads:
         return Choosy(max_model_len=options.get("max_model_len", 400))
 
     def ends(self, *requests: Request, **options: Any) -> list[PromptError | None]:
-        """How requests end with a runtime of their own."""
+        """Outcomes of requests with a runtime of their own."""
         with Runtime(str(self.folder), journal=self.path, **options) as runtime:
             errors = [future.exception(60) for future in runtime.submit(requests)]
             assert all(error is None or isinstance(error, PromptError) for error in errors)

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
-    """What the engine of the samples answers today: the same, but for what each is asked a second time."""
+    """Answers of today's engine of the samples: the same, but for each second request."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(FOLDER)
         with Runtime(FolderEngine()) as runtime:

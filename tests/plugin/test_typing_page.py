@@ -25,7 +25,7 @@ NAMES = [f"case_{number}.py" for number in range(len(CASES))]
 
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> list[Error]:
-    """What mypy says of all cases."""
+    """The messages of mypy about all cases."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TYPEFOLD_MYPY_RAISE", "1")
         patch.chdir(folder := tmp_path_factory.mktemp("cases"))

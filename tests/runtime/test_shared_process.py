@@ -9,7 +9,7 @@ from typefold.runtime.engines.vllm import _others_inside
 
 
 class Client:
-    """What of vLLM's client of an engine in this process is looked at."""
+    """The parts of vLLM's client of an in-process engine that are looked at."""
 
     def __init__(self) -> None:
         self._finalizer = weakref.finalize(self, int)

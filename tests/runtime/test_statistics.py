@@ -1,4 +1,4 @@
-"""What a scheduler says of itself: counts that add up, and the seconds that they took."""
+"""Statistics of a scheduler: counts that add up, and the seconds that they took."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ TOLD = 'put what the program does, but for imports and definitions, under `if __
 
 
 def said(program: str, folder: Path, *, name: str = "program.py", module: bool = False) -> list[str]:
-    """What a program prints, run as a script or as a module."""
+    """The output of a program, run as a script or as a module."""
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text(LOADS + program, encoding="utf-8")
     how = ["-m", name.split("/")[0].removesuffix(".py")] if module else [name]

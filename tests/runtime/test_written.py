@@ -1,4 +1,4 @@
-"""What an error says of an answer that did not come: the text that the engine had written by then."""
+"""The text in the error of an unfinished answer: all that the engine had written by then."""
 
 from __future__ import annotations
 
