@@ -111,6 +111,8 @@ def test_workers_find_the_same(project: Project) -> None:
 def test_an_edit_of_a_body_makes_no_other_module_stale(project: Project) -> None:
     project.write("models.py", MODELS)
     project.write("app.py", APP)
+    project.write("inner.py", INNER.format(field="size: int", number=1))
+    project.check("app.py")  # the cache may know the module with any field, from an earlier run of the tests
     for field, number, again in ((GOOD, 1, True), (GOOD, 2, False), ("size: Annotated[int, Field(ge=1)]", 2, True)):
         project.write("inner.py", INNER.format(field=field, number=number))
         assert ("app" in apart(looked_at, project.arguments("app.py"))) == again
