@@ -45,6 +45,42 @@ class Lockstep(ScriptedEngine):
             self._last.pop(key, None)
 
 
+class Assembled(ScriptedEngine):
+    """An engine that takes its first step only when a number of requests are in its hands: they share a batch for sure.
+
+    Calls that wait for one another before that would wait for ever; the engine breaks then.
+
+    Args:
+        requests: How many requests there must be.
+        answers: As for a scripted engine.
+    """
+
+    _LONG = 120
+    """Seconds after the last request. Nothing else depends on them."""
+
+    def __init__(self, requests: int, answers: Answers) -> None:
+        super().__init__(answers=answers)
+        self._due = requests
+        self._until = 0.0
+
+    def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
+        super().add(key, request, token_ids, max_tokens)
+        self._until = time.monotonic() + self._LONG
+
+    def step(self) -> Sequence[Completion]:
+        if len(self.requests) < self._due:
+            assert time.monotonic() < self._until, f"{len(self.requests)} of {self._due} requests came"
+            time.sleep(0.0005)
+            return []
+        return super().step()
+
+
+@pytest.fixture
+def assembled() -> Callable[[int, Answers], ScriptedEngine]:
+    """Makes engines that take no step before so many requests are in their hands."""
+    return Assembled
+
+
 @pytest.fixture
 def lockstep() -> Callable[[int, Answers], ScriptedEngine]:
     """Makes engines that step only while all of so many rows have a request in their hands."""

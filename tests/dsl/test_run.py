@@ -8,7 +8,7 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Literal
@@ -19,7 +19,9 @@ from returns.result import Failure, Result, Success
 from typefold import BatchError, Cancelled, Invalid, PromptError, PromptUsageError, Runtime, ask, prompt, run
 from typefold.mailbox import Parked, RowCancelled
 from typefold.runtime import Request
-from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.engines.scripted import Answers, ScriptedEngine
+
+MakeEngine = Callable[[int, Answers], ScriptedEngine]
 
 
 def echo(request: Request) -> str:
@@ -293,26 +295,36 @@ def test_a_cancelled_row_can_neither_swallow_it_nor_ask_again() -> None:
     assert heard in ([RowCancelled], [])
 
 
-@pytest.mark.usefixtures("runtime")
-def test_maps_and_runs_inside_rows_join_the_same_batch(engine: ScriptedEngine) -> None:
+def test_maps_and_runs_inside_rows_join_the_same_batch(assembled: MakeEngine) -> None:
     def inner(number: int) -> list[int]:
         return plus_one.map([number, number + 1]) + run(thrice, [number])
 
-    one = steps(engine, lambda: inner(10))
-    assert run(inner, range(10, 40)) == [[n + 1, n + 2, n + 3] for n in range(10, 40)]
-    assert steps(engine, lambda: run(inner, range(10, 40))) < 4 * one
+    with Runtime(assembled(60, echo)):  # the two calls of each row's map
+        assert run(inner, range(10, 40)) == [[n + 1, n + 2, n + 3] for n in range(10, 40)]
+
+    def other(number: int) -> list[int]:
+        return run(thrice, [number])
+
+    with Runtime(assembled(30, echo)):
+        assert run(other, range(10, 40)) == [[n + 3] for n in range(10, 40)]
 
 
-@pytest.mark.usefixtures("runtime")
-def test_async_programs_run_on_a_loop_of_their_own_in_one_batch(engine: ScriptedEngine) -> None:
+def test_async_programs_run_on_a_loop_of_their_own_in_one_batch(assembled: MakeEngine) -> None:
     async def program(number: int) -> list[int]:
         first, second = await asyncio.gather(plus_one_async(number), plus_one_async(number + 1))
         return [first, second, *await plus_one_async.map([second])]
 
     expected = [[n + 1, n + 2, n + 3] for n in range(10, 40)]
-    assert run(program, range(10, 40)) == expected
-    one = steps(engine, lambda: run(program, [10]))
-    assert steps(engine, lambda: run(program, range(10, 40))) < 4 * one
+    with Runtime(assembled(60, echo)):  # two calls of each of the thirty rows
+        assert run(program, range(10, 40)) == expected
+
+
+@pytest.mark.usefixtures("runtime")
+def test_async_programs_run_where_a_loop_is_running_already() -> None:
+    async def program(number: int) -> list[int]:
+        return [await plus_one_async(number), *await plus_one_async.map([number + 1])]
+
+    expected = [[n + 1, n + 2] for n in range(10, 40)]
 
     async def outside() -> list[list[int]]:
         return run(program, range(10, 40))  # a loop is running in this thread already, as in a notebook
