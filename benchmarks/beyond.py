@@ -37,8 +37,8 @@ from pydantic import BaseModel, Field
 from benchmarks.mixed import Steps, engine
 from benchmarks.tables import Rows, show
 from typefold import BatchError, Runtime, demo_model, output_type
-from typefold.calls import with_shape
 from typefold.compiler import WireName
+from typefold.execution.call import with_shape
 from typefold.messages import user
 from typefold.options import Options
 

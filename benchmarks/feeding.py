@@ -21,7 +21,7 @@ from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
 from typefold import demo_model
 from typefold.messages import user
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 from typefold.runtime.request import Request
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from typefold.compiler.printers.ebnf import print_ebnf
-from typefold.compiler.strings import JSON_CHAR
-from typefold.compiler.wire import ANY, Expr, Language, repeat, seq
+from typefold.compiler.grammar.ebnf import print_ebnf
+from typefold.compiler.grammar.json_strings import JSON_CHAR
+from typefold.compiler.grammar.nodes import ANY, Expr, Language, repeat, seq
 
 ANY_CHAR = r"[\u0000-\ud7ff\ue000-\U0010ffff]"
 PLAIN = r"[\u0020-\u0021\u0023-\u005b\u005d-\ud7ff\ue000-\U0010ffff]"

@@ -32,7 +32,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from benchmarks.tables import Rows, show
 from typefold import Runtime, demo_model, output_type
-from typefold.calls import with_shape
+from typefold.execution.call import with_shape
 from typefold.messages import user
 from typefold.options import Options
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from benchmarks.tables import Rows, show
 from benchmarks.workload import STAGES, Program, Row, floor, rows
 from typefold import Runtime, run
-from typefold.runtime import Completion, Request, loop
+from typefold.runtime import Completion, Request
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.scheduling import loop
 
 Rank = Callable[[Request], int]
 

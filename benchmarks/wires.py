@@ -26,7 +26,7 @@ from benchmarks.labelled import Field, make_rows
 from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
 from typefold import Message, Runtime, WireFormat, assistant, demo_model, output_type, user
-from typefold.wires import Trial, compare, difference
+from typefold.cli.wires import Trial, compare, difference
 
 CONDITIONS = ("shape", "untold", "examples")
 KINDS: dict[str, Any] = {"string": str, "integer": int, "boolean": bool}

@@ -1,17 +1,17 @@
 """The compiler: annotations into constraints, calls into messages, answers into values. Pure; it knows no engine."""
 
-from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
+from typefold.compiler.codec import JsonSchema, Wire
 from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Dialect
 from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
 from typefold.compiler.explain import Explanation
-from typefold.compiler.hooks.own import Grammar, Matching, OneOf
-from typefold.compiler.hooks.schemas import SchemaError, schema_wire, type_of_schema
+from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
 from typefold.compiler.image import Image
 from typefold.compiler.message import Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.registry import Hook, Registry, default_registry
-from typefold.compiler.spacing import WireFormat, WireName
-from typefold.compiler.type_wire import JsonSchema, Wire
+from typefold.compiler.types.markers import Grammar, Matching, OneOf
+from typefold.compiler.types.schemas import SchemaError, schema_wire, type_of_schema
+from typefold.compiler.wire_format import WireFormat, WireName
 
 __all__ = [
     "TEXT",

@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-from typefold.compiler.bounds import TokenBounds, Vocabulary, token_bounds
-from typefold.compiler.decided import Decision, decision_of
-from typefold.compiler.printers import ebnf, lark
-from typefold.compiler.recognise import Matcher
-from typefold.compiler.tails import Tail, tail_of
-from typefold.compiler.wire import Choice, Language, Lit
+from typefold.compiler.grammar import ebnf, lark
+from typefold.compiler.grammar.early_stop import Decision, decision_of
+from typefold.compiler.grammar.matcher import Matcher
+from typefold.compiler.grammar.nodes import Choice, Language, Lit
+from typefold.compiler.grammar.tails import Tail, tail_of
+from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
 
 __all__ = ["TEXT", "Constraint", "ConstraintKind", "Dialect"]
 
@@ -38,7 +38,7 @@ class Constraint:
         json: Whether every text of the language is JSON.
 
     Example:
-        >>> from typefold.compiler.wire import choice
+        >>> from typefold.compiler.grammar.nodes import choice
         >>> Constraint.of(Language(choice("keep", "drop"))).spec
         ('keep', 'drop')
     """

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter
 
+from typefold.compiler.codec import Wire
 from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
 from typefold.compiler.limits import KEYWORDS, Limits
-from typefold.compiler.spacing import Spacing
-from typefold.compiler.type_wire import Wire
-from typefold.compiler.wire import EMPTY, Expr, Ref, children
+from typefold.compiler.wire_format import Spacing
 
 if TYPE_CHECKING:
     from typefold.compiler.registry import Registry

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from typefold.compiler.bounds import TokenBounds, Vocabulary, byte_bounds
+from typefold.compiler.codec import JsonSchema
 from typefold.compiler.constraint import ConstraintKind
 from typefold.compiler.errors import describe
-from typefold.compiler.recognise import Matcher
-from typefold.compiler.type_wire import JsonSchema
-from typefold.compiler.wire import Expr, Language, Lit, Ref, Repeat, char_class, children, flat_rules
+from typefold.compiler.grammar.matcher import Matcher
+from typefold.compiler.grammar.nodes import Expr, Language, Lit, Ref, Repeat, char_class, children, flat_rules
+from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, byte_bounds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from typefold.compiler.guards import is_dict, is_list
-from typefold.compiler.spacing import Spacing
+from typefold.compiler.wire_format import Spacing
 
 __all__ = ["read", "write"]
 
@@ -24,7 +24,7 @@ def read(text: str) -> Any:
         ValueError: It is no JSON.
 
     Example:
-        >>> from typefold.compiler.spacing import WireFormat
+        >>> from typefold.compiler.wire_format import WireFormat
         >>> write(read("[1.50, 1e400]")[::-1], WireFormat.SPACED.value)
         '[1e400, 1.50]'
     """

@@ -18,23 +18,23 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 from pydantic_core import SchemaError
 from typing_extensions import TypeForm
 
-import typefold.compiler.hooks  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
-from typefold.compiler.bounds import TokenBounds, Vocabulary
+import typefold.compiler.types  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
+from typefold.compiler.codec import JsonSchema, Wire
 from typefold.compiler.constraint import TEXT, Constraint
 from typefold.compiler.contained import passes, said
 from typefold.compiler.context import Compilation, Context
 from typefold.compiler.errors import DecodeError, UnsupportedType
 from typefold.compiler.explain import Explanation, explain
+from typefold.compiler.grammar.json_strings import ANY_TEXT
+from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
+from typefold.compiler.grammar.sampler import shortest_height
+from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary
 from typefold.compiler.json_text import read, write
 from typefold.compiler.limits import Limits
 from typefold.compiler.measure import refuse_endless
 from typefold.compiler.registry import Registry, default_registry
-from typefold.compiler.sample import shortest_height
 from typefold.compiler.shape import shape_of
-from typefold.compiler.spacing import WireFormat, WireName
-from typefold.compiler.strings import ANY_TEXT
-from typefold.compiler.type_wire import JsonSchema, Wire
-from typefold.compiler.wire import Expr, Language, is_recursive
+from typefold.compiler.wire_format import WireFormat, WireName
 
 __all__ = ["OutputType", "output_type"]
 

@@ -2,7 +2,7 @@
 
 An exact class is asked first, then the predicates, the newest first. A hook gets the type and a `Context`, which knows
 where it is, what limits stand there, and how to go on with the parts. Found hooks are cached until the next
-registration. The registry knows no type by itself; `typefold.compiler.hooks` fills the default one.
+registration. The registry knows no type by itself; `typefold.compiler.types` fills the default one.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, get_origin
 
+from typefold.compiler.codec import Wire
 from typefold.compiler.context import Context
-from typefold.compiler.type_wire import Wire
 
 __all__ = ["Hook", "Registry", "default_registry"]
 
@@ -28,8 +28,8 @@ class Registry:
 
     Example:
         >>> from typefold.compiler import Registry, Wire, default_registry, output_type
-        >>> from typefold.compiler.strings import json_string
-        >>> from typefold.compiler.wire import choice
+        >>> from typefold.compiler.grammar.json_strings import json_string
+        >>> from typefold.compiler.grammar.nodes import choice
         >>> class Colour:
         ...     def __init__(self, name: str) -> None:
         ...         self.name = name

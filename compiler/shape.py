@@ -10,8 +10,8 @@ import json
 import re
 from typing import Any
 
-from typefold.compiler.spacing import Spacing
-from typefold.compiler.type_wire import JsonSchema
+from typefold.compiler.codec import JsonSchema
+from typefold.compiler.wire_format import Spacing
 
 __all__ = ["shape_of"]
 
@@ -23,7 +23,7 @@ def shape_of(schema: JsonSchema, spacing: Spacing) -> str:
     """The shape that a schema describes.
 
     Example:
-        >>> from typefold.compiler.spacing import WireFormat
+        >>> from typefold.compiler.wire_format import WireFormat
         >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, WireFormat.SPACED.value)
         '[integer >= 0, ...]'
     """

@@ -4,7 +4,6 @@ A prompt function's body is a message, its return annotation the form of the ans
 continuous batch and give parsed, typed values.
 """
 
-from typefold.async_prompt import AsyncPrompt
 from typefold.compiler import (
     DecodeError,
     Grammar,
@@ -16,16 +15,20 @@ from typefold.compiler import (
     WireFormat,
     output_type,
 )
-from typefold.deferred import Deferred
-from typefold.definition import Example, example
-from typefold.demo_model import demo_model
 from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
-from typefold.frames import to_frame
-from typefold.gather import gather
+from typefold.execution.streaming import AsyncStream, Stream
+from typefold.graphs.deferred import Deferred
+from typefold.graphs.gather import gather
 from typefold.images import image
 from typefold.messages import Message, ask, assistant, raw, system, user
-from typefold.program import run
-from typefold.prompt import Prompt, prompt
+from typefold.programs.run import run
+from typefold.programs.voting import Best, Votes, best_of, majority
+from typefold.prompts.async_prompt import AsyncPrompt
+from typefold.prompts.definition import Example, example
+from typefold.prompts.prompt import Prompt, prompt
+from typefold.prompts.samples import AsyncSamples, Samples
+from typefold.prompts.tools import ToolCall, Tools
+from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import (
     Adapter,
     BadInput,
@@ -42,15 +45,12 @@ from typefold.runtime import (
     TokenLogprob,
     Truncated,
 )
-from typefold.runtime.forks import UsedAfterFork
 from typefold.runtime.journal import Journal, JournalError
-from typefold.runtimes import Runtime
-from typefold.samples import AsyncSamples, Samples
-from typefold.selection import configure, current
-from typefold.special import Logged, Reasoned, Scored
-from typefold.streams import AsyncStream, Stream
-from typefold.tools import ToolCall, Tools
-from typefold.voting import Best, Votes, best_of, majority
+from typefold.runtime.ownership import UsedAfterFork
+from typefold.runtimes.current import configure, current
+from typefold.runtimes.demo_model import demo_model
+from typefold.runtimes.runtime import Runtime
+from typefold.tables.frames import to_frame
 
 __version__ = "0.1.0"
 

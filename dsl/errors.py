@@ -12,8 +12,8 @@ from returns.result import Result, Success
 from typefold.compiler import TemplateError, UnsupportedType
 from typefold.compiler.contained import said
 from typefold.runtime import Cancelled, PromptError
-from typefold.runtime.forks import UsedAfterFork
 from typefold.runtime.journal import JournalError
+from typefold.runtime.ownership import UsedAfterFork
 
 __all__ = ["AT_ONCE", "BatchError", "EngineLoadError", "NoRuntime", "PromptUsageError", "place_of"]
 

@@ -13,11 +13,11 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from typing_extensions import TypeIs
 
-from typefold.arguments import is_missing
 from typefold.compiler import Message
-from typefold.compiler.templates import PromptTemplate, text_of
+from typefold.compiler.templates.template import PromptTemplate, text_of
 from typefold.errors import PromptUsageError
 from typefold.images import ImageSource, image, is_image_source
+from typefold.signatures.parameters import is_missing
 
 __all__ = ["Message", "RawPrompt", "ask", "assistant", "raw", "system", "user"]
 

@@ -20,7 +20,7 @@ from typefold.runtime.ranges import FLAG, Range, number, one_of, or_none, whole
 from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, conflict, given, unfit, unfit_object
 
 if TYPE_CHECKING:
-    from typefold.runtimes import Runtime
+    from typefold.runtimes.runtime import Runtime
 
 __all__ = [
     "PER_PROMPT",
@@ -129,7 +129,7 @@ _REFUSED = {
 
 
 def _is_runtime(value: object) -> bool:
-    from typefold.runtimes import Runtime  # which takes options
+    from typefold.runtimes.runtime import Runtime  # which takes options
 
     return value is None or isinstance(value, Runtime)
 

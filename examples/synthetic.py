@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from typefold import Runtime, ask, current, prompt, run
-from typefold.arrow import arrow_type
+from typefold.tables.arrow import arrow_type
 
 PRODUCTS = ["kettle", "desk lamp", "backpack", "headphones", "garden hose", "alarm clock"]
 CUSTOMERS = ["a student", "a retired sailor", "a mother of three", "a chef", "a commuter"]

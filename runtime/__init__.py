@@ -18,7 +18,7 @@ from typefold.runtime.errors import (
     Truncated,
 )
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
-from typefold.runtime.scheduler import Scheduler
+from typefold.runtime.scheduling.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
 
 __all__ = [

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from typefold.compiler import Constraint
-from typefold.compiler.wire import Language, choice
+from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime.request import Outcome, Request, TokenLogprob
 
 __all__ = ["probabilities"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from typefold import Runtime, selection
+from typefold import Runtime
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtimes import current
 
 os.environ["TYPEFOLD_PROGRESS"] = "0"
 settings.register_profile("no clock", deadline=None)  # on a busy machine any example may take long
@@ -58,8 +59,8 @@ def no_default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test inherits another's default runtime."""
     names = ("_default", "_of_environment")
     for name in names:
-        monkeypatch.setattr(selection, name, None)
+        monkeypatch.setattr(current, name, None)
     yield
     for name in names:
-        if (made := getattr(selection, name)) is not None:
+        if (made := getattr(current, name)) is not None:
             made.close()

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from typefold.cli import app
+from typefold.cli.main import app
 
-# By import_module, since the package's name `demo_model` may be the function.
-house: Any = import_module("typefold.demo_model")
+house: Any = import_module("typefold.runtimes.demo_model")
 
 
 @pytest.fixture

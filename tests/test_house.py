@@ -100,7 +100,7 @@ def test_runtime_does_not_look_at_what_users_write() -> None:
 
 def test_vllm_is_imported_in_one_module() -> None:
     importers = {module for module, path in modules() for name in imports(module, path) if is_in(name, "vllm")}
-    assert importers <= {"typefold.runtime.engines.vllm"}
+    assert importers <= {"typefold.runtime.engines.vllm.engine"}
 
 
 def test_ray_is_imported_in_its_own_folder() -> None:
@@ -109,11 +109,9 @@ def test_ray_is_imported_in_its_own_folder() -> None:
 
 
 def test_nothing_looks_into_the_command_line() -> None:
-    importers = {
-        module for module, path in modules() for name in imports(module, path) if is_in(name, "typefold.commands")
-    }
-    own = {"typefold.cli", "typefold.cli_journal"}
-    assert importers and all(module in own or is_in(module, "typefold.commands") for module in importers)
+    importers = {module for module, path in modules() for name in imports(module, path) if is_in(name, "typefold.cli")}
+    own = {"typefold.cli.main", "typefold.cli.journal_command"}
+    assert importers and all(module in own or is_in(module, "typefold.cli") for module in importers)
 
 
 def test_real_engines_of_the_tests_compute_in_float32() -> None:
@@ -121,7 +119,7 @@ def test_real_engines_of_the_tests_compute_in_float32() -> None:
     wrong: list[str] = []
     for path in sorted((ROOT / "tests").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        if "typefold.runtime.engines.vllm.load" in imports("tests", path):
+        if "typefold.runtime.engines.vllm.engine.load" in imports("tests", path):
             calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
             wrong += [f"{path.name}:{node.lineno}" for node in calls if is_load_of_other_numbers(node)]
     assert not wrong
@@ -135,7 +133,7 @@ def is_load_of_other_numbers(node: ast.Call) -> bool:
 
 
 @pytest.mark.parametrize(
-    "module", ["typefold", "typefold.cli", "typefold.testing", "typefold.compiler", "typefold.runtime"]
+    "module", ["typefold", "typefold.cli.main", "typefold.testing", "typefold.compiler", "typefold.runtime"]
 )
 def test_starts_light(module: str) -> None:
     program = f"import sys, {module}; print(sorted({{'vllm', 'torch', 'transformers'}} & set(sys.modules)))"

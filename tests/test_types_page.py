@@ -17,7 +17,7 @@ import typing_extensions
 
 from typefold import Logged, Reasoned, Scored
 from typefold.compiler import Hook, OutputType, Registry, UnsupportedType, WireFormat, default_registry, output_type
-from typefold.compiler.laws import check_laws, same
+from typefold.testing.laws import check_laws, same
 
 from .catalogue import ENTRIES, REFUSED, Entry
 from .catalogue.page import page

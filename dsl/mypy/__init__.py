@@ -2,7 +2,7 @@
 
 It checks docstring templates, return types (by the compiler itself, on types made again from their declarations), options,
 bodies and examples, and widens the arguments of `.defer`. docs/typing.md lists what it finds. A feature is a file here;
-what does not need mypy is in `typefold.static`.
+what does not need mypy is in `typefold.checks`.
 """
 
 from __future__ import annotations

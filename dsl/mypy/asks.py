@@ -8,11 +8,11 @@ from typing import Any
 from mypy.plugin import FunctionContext
 from mypy.types import NoneType, Type, get_proper_type
 
+from typefold.checks.findings import Finding
+from typefold.checks.literals import Place
+from typefold.checks.rules_body import misplaced_ask
 from typefold.mypy.report import report
 from typefold.mypy.workspace import Workspace
-from typefold.static.bodies import misplaced_ask
-from typefold.static.findings import Finding
-from typefold.static.literals import Place
 
 __all__ = ["check_ask"]
 

@@ -10,13 +10,13 @@ from mypy.nodes import ARG_POS, CallExpr, Context, Decorator, Expression, ListEx
 from mypy.subtypes import is_subtype
 from mypy.types import CallableType, Instance, Type, get_proper_type
 
-from typefold.static.findings import Finding
-from typefold.static.literals import Place
+from typefold.checks.findings import Finding
+from typefold.checks.literals import Place
 
 __all__ = ["example_types"]
 
-_EXAMPLE = "typefold.definition.example"
-_SPECIAL = {f"typefold.special.{name}" for name in ("Logged", "Reasoned", "Scored")}
+_EXAMPLE = "typefold.prompts.definition.example"
+_SPECIAL = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", "Scored")}
 
 
 def example_types(decorator: Decorator, signature: object, api: Any) -> Iterator[Finding]:

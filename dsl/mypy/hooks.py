@@ -23,6 +23,7 @@ from mypy.plugin import (
 )
 from mypy.types import FunctionLike, Type
 
+from typefold.checks.evaluator.libraries import own_imports
 from typefold.mypy.asks import check_ask
 from typefold.mypy.deferral import widened
 from typefold.mypy.freshness import mark
@@ -30,14 +31,13 @@ from typefold.mypy.options import checked_signature
 from typefold.mypy.outputs import check_output
 from typefold.mypy.prompts import check_prompt
 from typefold.mypy.workspace import Workspace
-from typefold.static.rebuild.libraries import own_imports
 
 __all__ = ["TypefoldPlugin"]
 
 R = TypeVar("R")
 
-_GENERATES = {f"typefold.runtimes.Runtime.{name}" for name in ("generate", "__call__")}
-_DEFERS = {f"typefold.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "later.Later")}
+_GENERATES = {f"typefold.runtimes.runtime.Runtime.{name}" for name in ("generate", "__call__")}
+_DEFERS = {f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "later.Later")}
 
 
 class TypefoldPlugin(Plugin):
@@ -52,7 +52,7 @@ class TypefoldPlugin(Plugin):
         self._workspace.set_modules(modules)
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
-        if fullname == "typefold.prompt.prompt":
+        if fullname == "typefold.prompts.prompt.prompt":
             return self._prompt
         if fullname == "typefold.compiler.output_type.output_type":
             return self._output_type
@@ -61,10 +61,10 @@ class TypefoldPlugin(Plugin):
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
         if fullname in _GENERATES:
             return self._generated
-        return self._prompt if fullname == "typefold.prompt.PromptDecorator.__call__" else None
+        return self._prompt if fullname == "typefold.prompts.prompt.PromptDecorator.__call__" else None
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
-        return self._options if fullname == "typefold.prompt.prompt" else None
+        return self._options if fullname == "typefold.prompts.prompt.prompt" else None
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
         return self._defer if fullname in _DEFERS else None
@@ -100,7 +100,7 @@ class TypefoldPlugin(Plugin):
         return _safely(lambda: checked_signature(ctx, self._workspace)) or ctx.default_signature
 
     def _defer(self, ctx: MethodSigContext) -> FunctionLike:
-        found = self.lookup_fully_qualified("typefold.deferred.Deferred")
+        found = self.lookup_fully_qualified("typefold.graphs.deferred.Deferred")
         deferred = found.node if found is not None and isinstance(found.node, TypeInfo) else None
         return _safely(lambda: widened(ctx, deferred)) or ctx.default_signature
 

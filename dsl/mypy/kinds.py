@@ -28,7 +28,7 @@ from mypy.types import (
     get_proper_type,
 )
 
-from typefold.compiler.template_kinds import UNKNOWN, Either, Kind
+from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
 
 __all__ = ["Look", "MypyKind", "kind_of"]
 

@@ -14,12 +14,12 @@ from mypy.plugin import FunctionSigContext
 from mypy.subtypes import is_subtype
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, Type, TypeOfAny, get_proper_type
 
+from typefold.checks.evaluator import Where
+from typefold.checks.findings import Finding
+from typefold.checks.literals import Place
+from typefold.checks.rules_options import option_findings, why_no_option
 from typefold.mypy.report import report
 from typefold.mypy.workspace import Workspace
-from typefold.static.findings import Finding
-from typefold.static.literals import Place
-from typefold.static.options import option_findings, why_no_option
-from typefold.static.rebuild import Where
 
 __all__ = ["checked_signature"]
 

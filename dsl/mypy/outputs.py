@@ -7,10 +7,10 @@ from typing import Any
 from mypy.nodes import CallExpr
 from mypy.plugin import FunctionContext, MethodContext
 
+from typefold.checks.evaluator import Where
+from typefold.checks.rules_outputs import Asking, output_findings
 from typefold.mypy.report import report, unfiltered
 from typefold.mypy.workspace import Workspace
-from typefold.static.outputs import Asking, output_findings
-from typefold.static.rebuild import Where
 
 __all__ = ["check_output"]
 

@@ -19,13 +19,13 @@ from mypy.types import (
     get_proper_type,
 )
 
-from typefold.compiler.template_kinds import UNKNOWN, Kind
+from typefold.checks.findings import Finding
+from typefold.checks.rules_prompt import PromptCheck, parameters_in
+from typefold.compiler.templates.value_types import UNKNOWN, Kind
 from typefold.mypy.examples import example_types
 from typefold.mypy.kinds import Look, kind_of
 from typefold.mypy.report import report, unfiltered
 from typefold.mypy.workspace import Workspace
-from typefold.static.findings import Finding
-from typefold.static.prompts import PromptCheck, parameters_in
 
 __all__ = ["check_prompt"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context, StrExpr
 
-from typefold.static.findings import CODES, Finding
+from typefold.checks.findings import CODES, Finding
 
 __all__ = ["ERROR_CODES", "report", "unfiltered"]
 

@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 from mypy.nodes import Decorator, MypyFile
 
+from typefold.checks.evaluator import Evaluator
+from typefold.checks.findings import Finding
+from typefold.checks.names_in_file import Words
+from typefold.checks.source import Source
 from typefold.mypy.freshness import Dependencies
 from typefold.mypy.names import MypyNames
-from typefold.static.findings import Finding
-from typefold.static.rebuild import Evaluator
-from typefold.static.sources import Source
-from typefold.static.words import Words
 
 __all__ = ["Workspace"]
 

@@ -16,16 +16,16 @@ from typing import Any
 
 from returns.result import Success
 
-from typefold.arrow import message_of, pyarrow
 from typefold.compiler.contained import said
 from typefold.errors import EngineLoadError, PromptUsageError
-from typefold.records.calling import arrow_form, streamed
-from typefold.records.inputs import BadRecord, Inputs
-from typefold.records.target import Target
+from typefold.programs.record_arguments import BadRecord, Inputs
+from typefold.programs.record_calls import arrow_form, streamed
+from typefold.programs.record_function import Target
 from typefold.runtime import PromptError
 from typefold.runtime.journal import JournalFolder
-from typefold.runtimes import Runtime
-from typefold.selection import configure
+from typefold.runtimes.current import configure
+from typefold.runtimes.runtime import Runtime
+from typefold.tables.arrow import message_of, pyarrow
 
 __all__ = ["Actor", "Work"]
 

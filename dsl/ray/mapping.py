@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typefold.errors import NoRuntime, PromptUsageError
-from typefold.loading import LLM
-from typefold.places import name_of
-from typefold.records.calling import arrow_form
-from typefold.records.inputs import Inputs
-from typefold.records.target import Target, target_of
+from typefold.execution.seeding import name_of
+from typefold.programs.record_arguments import Inputs
+from typefold.programs.record_calls import arrow_form
+from typefold.programs.record_function import Target, target_of
 from typefold.runtime import Engine
+from typefold.runtimes.model_source import LLM
 
 if TYPE_CHECKING:
     from ray.data import Dataset

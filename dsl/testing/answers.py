@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from typefold.calls import Call, Thoughts
 from typefold.compiler import DecodeError, OutputType
 from typefold.compiler.errors import describe
+from typefold.execution.call import Call, Thoughts
+from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import PromptError, Request
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import Answer, Cut
-from typefold.special import Logged, Reasoned, Scored
 
 __all__ = ["Failing", "ScriptError", "Text", "encoded", "given", "truncated"]
 

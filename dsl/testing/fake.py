@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Self
 
 from typefold.compiler import Vocabulary
-from typefold.face import Face, plan_of
-from typefold.plan import Plan
+from typefold.prompts.face import Face, plan_of
+from typefold.prompts.spec import Plan
 from typefold.runtime import Outcome, PromptError, Request, Thinking
 from typefold.runtime.engines.scripted import Answer, ScriptedEngine
-from typefold.runtimes import Runtime
+from typefold.runtimes.runtime import Runtime
 from typefold.testing.script import Script
 from typefold.testing.sent import SentPrompt, asked_by, by_call, has_name, listed
 

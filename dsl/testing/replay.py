@@ -14,11 +14,11 @@ from functools import partial
 from heapq import nlargest
 from typing import Any
 
-from typefold.recording import Recording
 from typefold.runtime import Engine, Outcome, Request
-from typefold.runtime.fleet import Worker
 from typefold.runtime.journal import Journal, ModelIdentity, Record
-from typefold.runtimes import Runtime
+from typefold.runtime.scheduling.replicas import Worker
+from typefold.runtimes.journaling import Recording
+from typefold.runtimes.runtime import Runtime
 from typefold.testing.sent import by_call
 
 __all__ = ["ModelRuntime", "NotRecorded", "ReplayRuntime"]

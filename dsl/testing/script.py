@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar, overload
 
-from typefold.face import Face, plan_of
-from typefold.plan import Plan
+from typefold.prompts.face import Face, plan_of
+from typefold.prompts.spec import Plan
+from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import PromptError, Request
 from typefold.runtime.engines.scripted import Answer
-from typefold.special import Logged, Reasoned, Scored
 from typefold.testing.answers import Failing, ScriptError, encoded, given
 from typefold.testing.sent import SentPrompt, asked_by, by_call, caller, has_name
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from typing_extensions import TypeIs
 
-from typefold.calls import Call, Thoughts
 from typefold.compiler import Message
-from typefold.plan import Plan
+from typefold.execution.call import Call, Thoughts
+from typefold.prompts.spec import Plan
 from typefold.runtime import Request
 
 __all__ = ["SentPrompt", "asked_by", "by_call", "caller", "has_name", "listed"]

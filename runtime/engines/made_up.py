@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from typefold.compiler import Constraint
-from typefold.compiler.finite import finite_texts
+from typefold.compiler.grammar.enumerate import finite_texts
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.request import Request, TokenLogprob
 

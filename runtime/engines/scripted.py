@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from typefold.compiler import Message, Vocabulary
-from typefold.compiler.sample import sample
+from typefold.compiler.grammar.sampler import sample
 from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
 from typefold.runtime.engines.made_up import END, made_up_logprobs, possible_answer
 from typefold.runtime.request import FinishReason, Outcome, Request

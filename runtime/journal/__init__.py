@@ -18,7 +18,7 @@ Nothing here knows prompt functions or Python types: it keeps texts, and decodin
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.errors import JournalError, JournalInUse
 from typefold.runtime.journal.folder import JournalFolder
-from typefold.runtime.journal.model import ModelIdentity, identity_of
+from typefold.runtime.journal.model_identity import ModelIdentity, identity_of
 from typefold.runtime.journal.numbers import Numbers
 from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.journal.records import Record, Summary

@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 from importlib import metadata
 from typing import Any
 
-from typefold.runtime.entry import facts_of
 from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, Truncated
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.request import Request
+from typefold.runtime.scheduling.pending import facts_of
 
 __all__ = ["Circumstances", "failure_in", "failure_text"]
 

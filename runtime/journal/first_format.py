@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from typefold.runtime.journal.model import FIRST_BEARING, ModelIdentity, identified
+from typefold.runtime.journal.model_identity import FIRST_BEARING, ModelIdentity, identified
 
 __all__ = ["first_content_of", "first_identity_of"]
 

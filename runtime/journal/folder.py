@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from typefold.runtime.entry import Limits
 from typefold.runtime.journal.errors import JournalError, JournalInUse
-from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.journal.model_identity import ModelIdentity
 from typefold.runtime.journal.store import Journal
 from typefold.runtime.request import Outcome
+from typefold.runtime.scheduling.pending import Limits
 
 __all__ = ["JournalFolder"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from typefold.runtime.adapters import is_adapter
 from typefold.runtime.journal.canonical import digest
-from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.journal.model_identity import ModelIdentity
 from typefold.runtime.request import Request
 from typefold.runtime.sampling import UNSET_LIMIT, limit_of
 

@@ -13,8 +13,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from typefold.runtime.forks import tell_child
 from typefold.runtime.journal.errors import JournalError, JournalInUse
+from typefold.runtime.ownership import tell_child
 
 __all__ = ["Lock", "check_filesystem"]
 

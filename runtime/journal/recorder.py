@@ -20,19 +20,19 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from typefold.runtime.entry import Answer, Entry, Limits, settle, verdict
+from typefold.runtime.engine_facts import EngineFacts
 from typefold.runtime.errors import Cancelled, PromptError, PromptTooLong, Truncated
-from typefold.runtime.facts import EngineFacts
 from typefold.runtime.journal.errors import JournalError, damaged, explained
 from typefold.runtime.journal.failures import Circumstances, failure_in, failure_text
 from typefold.runtime.journal.first_format import first_content_of
 from typefold.runtime.journal.keys import content_key, is_settled, placed_key
-from typefold.runtime.journal.model import ModelIdentity, content_of
+from typefold.runtime.journal.model_identity import ModelIdentity, content_of
 from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
 from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.scheduling.deduplication import SETTLED
+from typefold.runtime.scheduling.pending import Answer, Entry, Limits, settle, verdict
 from typefold.runtime.serving import serving
-from typefold.runtime.single_flight import SETTLED
 from typefold.runtime.statistics import Statistics
 
 __all__ = ["Recorder"]

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from typefold.runtime.entry import Limits
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
+from typefold.runtime.scheduling.pending import Limits
 
 __all__ = [
     "COLUMNS",

@@ -18,12 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from typefold.runtime.entry import Limits
-from typefold.runtime.forks import Owner, keep, tell_child
 from typefold.runtime.journal.errors import JournalError, damaged, explained
 from typefold.runtime.journal.lock import Lock, check_filesystem
-from typefold.runtime.journal.model import ModelIdentity
+from typefold.runtime.journal.model_identity import ModelIdentity
 from typefold.runtime.journal.numbers import Numbers
+from typefold.runtime.journal.private import private
 from typefold.runtime.journal.records import (
     COLUMNS,
     FIRST_COLUMNS,
@@ -35,8 +34,9 @@ from typefold.runtime.journal.records import (
     moment,
     outcome_in,
 )
-from typefold.runtime.private import private
+from typefold.runtime.ownership import Owner, keep, tell_child
 from typefold.runtime.request import Outcome
+from typefold.runtime.scheduling.pending import Limits
 
 __all__ = ["FORMAT", "Journal", "file_of", "upgrade"]
 

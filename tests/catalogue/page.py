@@ -10,9 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from typefold.compiler import OutputType, UnsupportedType, Vocabulary, WireFormat, default_registry, output_type
 from typefold.compiler.context import MAX_DEPTH
-from typefold.compiler.hooks import binary, containers, decimals, scalars, strings
 from typefold.compiler.output_type import _DEEPEST, DEFAULT_WIRE
 from typefold.compiler.shape import shape_of
+from typefold.compiler.types import binary, containers, decimals, scalars, strings
 
 from . import ENTRIES, REFUSED, SECTIONS, Entry, Section
 
@@ -129,7 +129,7 @@ _OWN = """\
 
 A hook gives a type its wire form, in a `Registry` of your own or, in `default_registry`, everywhere; the docstring of
 `typefold.compiler.Registry` shows one. What a hook cannot put into the grammar it names with `context.check(...)`, and
-`typefold.compiler.laws.check_laws` then searches for a value or an answer that does not come back.
+`typefold.testing.laws.check_laws` then searches for a value or an answer that does not come back.
 """
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import typefold.selection
-from typefold.cli import app
-from typefold.registry import opened
+import typefold.runtimes.current
+from typefold.cli.main import app
+from typefold.execution.open_runtimes import opened
 
 Command = Callable[..., Result]
 
@@ -79,10 +79,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "tickets.py").write_text(MODULE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    before, open_before = typefold.selection._default, [*opened]
+    before, open_before = typefold.runtimes.current._default, [*opened]
     yield tmp_path
     sys.modules.pop("tickets", None)
-    typefold.selection._default = before
+    typefold.runtimes.current._default = before
     for runtime in [*opened]:
         if runtime not in open_before:  # one with a journal would be told of when another test is interrupted
             runtime.close()

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, PlainSerializer
 
-from typefold.arrow import arrow_plain, arrow_type, arrow_value, fitted, pyarrow
+from typefold.tables.arrow import arrow_plain, arrow_type, arrow_value, fitted, pyarrow
 
 pa = pyarrow()
 

@@ -15,9 +15,9 @@ import pytest
 
 from tests.commands.conftest import Command
 from typefold import configure
-from typefold.arrow import pyarrow
-from typefold.commands import files
+from typefold.cli import input_records
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.tables.arrow import pyarrow
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
 
@@ -196,10 +196,10 @@ def test_a_disk_that_fails_while_it_is_read_ends_the_command(
 
     name = f"in{ending}"
     (folder / name).write_text("number\n1\n" if ending == ".csv" else '{"number": 1}\n', encoding="utf-8")
-    source = files.open_source(name)
-    monkeypatch.setattr(files, "open_source", {name: source}.get)
-    monkeypatch.setattr("typefold.commands.csv_records._Lines._read", fail)
-    monkeypatch.setattr(files, "_lines", partial(map, fail))
+    source = input_records.open_source(name)
+    monkeypatch.setattr(input_records, "open_source", {name: source}.get)
+    monkeypatch.setattr("typefold.cli.csv_records._Lines._read", fail)
+    monkeypatch.setattr(input_records, "_lines", partial(map, fail))
     done = command(*run_of("double"), "-i", name, "-o", "out.jsonl")
     assert (done.exit_code, done.stderr) == (2, f"typefold: {name} can't be read: Input/output error\n"), done.output
     assert not (folder / "out.jsonl").exists()

@@ -22,12 +22,12 @@ import pytest
 
 from tests.commands.conftest import Command
 from typefold import Journal, JournalError, Runtime, ask, prompt
-from typefold.arrow import pyarrow
-from typefold.commands import output as output_module
-from typefold.commands.files import open_source
-from typefold.commands.output import Output, own_output
-from typefold.commands.target import CommandError
+from typefold.cli import output as output_module
+from typefold.cli.input_records import open_source
+from typefold.cli.output import Output, own_output
+from typefold.cli.target import CommandError
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.tables.arrow import pyarrow
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
 
@@ -120,7 +120,7 @@ def test_an_input_that_standard_output_is_added_to_is_not_read_for_ever(folder: 
 
 
 def typefold(*arguments: str, stdout: Any = subprocess.PIPE, program: str = "") -> subprocess.CompletedProcess[bytes]:
-    code = f"{program}\nfrom typefold.cli import main; main()"
+    code = f"{program}\nfrom typefold.cli.main import main; main()"
     return subprocess.run([sys.executable, "-c", code, *arguments], stdout=stdout, stderr=subprocess.PIPE, timeout=60)
 
 

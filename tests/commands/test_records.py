@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.commands.conftest import Command
-from typefold.arrow import pyarrow
-from typefold.commands import files
-from typefold.commands.files import Read, open_source
-from typefold.commands.target import CommandError
-from typefold.records.inputs import BadRecord
+from typefold.cli import input_records
+from typefold.cli.input_records import Read, open_source
+from typefold.cli.target import CommandError
+from typefold.programs.record_arguments import BadRecord
+from typefold.tables.arrow import pyarrow
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
 
@@ -168,7 +168,7 @@ def test_json_that_is_odd_and_right_is_read(path: Path) -> None:
 def test_a_line_without_an_end_is_not_read_into_memory(
     path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "LONGEST", 1000)
+    monkeypatch.setattr(input_records, "LONGEST", 1000)
     good = '{"a": "1"}' if ending == ".jsonl" else '"1"'
     long = f'"{"x" * 5000}\n' + ("x" * 1500 + "\n" if ending == ".jsonl" else f'no row\n{"x" * 1500}"\n')
     read_so = told(path.with_suffix(ending), ("" if ending == ".jsonl" else "a\n") + f"{good}\n{long}{good}\n")

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Self
 import pytest
 
 from tests.commands.conftest import Command
-from typefold import progress
-from typefold.arrow import pyarrow
-from typefold.progress import Lines, Progress
+from typefold.execution import progress
+from typefold.execution.progress import Lines, Progress
+from typefold.tables.arrow import pyarrow
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
 
@@ -249,7 +249,7 @@ def test_how_far_it_is_stands_on_standard_error_unless_it_is_to_be_quiet(
     option: tuple[str, ...], shown: object, folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TYPEFOLD_PROGRESS")
-    monkeypatch.setattr("typefold.commands.running.Progress", Seen)
+    monkeypatch.setattr("typefold.cli.run_command.Progress", Seen)
     Seen.all.clear()
     source = written(folder, "in.jsonl", '{"text": "a"}\n{"no": 1}\n{"text": "boom"}\nnonsense\n{"text": "b"}\n')
     done = command("run", "tickets.py:program", "-i", source, "-o", "out.jsonl", *option, "--where", "text != 'b'")

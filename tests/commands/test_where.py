@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.commands.conftest import Command
-from typefold.arrow import pyarrow
-from typefold.commands.target import CommandError
-from typefold.commands.waiting import Waiting
-from typefold.commands.where import Condition
+from typefold.cli.reordering import Waiting
+from typefold.cli.target import CommandError
+from typefold.cli.where import Condition
+from typefold.tables.arrow import pyarrow
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
 
@@ -134,7 +134,7 @@ def test_a_condition_changes_nothing_of_a_record(folder: Path, command: Command,
 
 
 def test_a_condition_reaches_nothing_but_its_record() -> None:
-    from typefold.records.inputs import BadRecord
+    from typefold.programs.record_arguments import BadRecord
 
     for expression in ("text.__class__.__mro__", "''.__class__", "range(10 ** 9) | list"):
         with pytest.raises(BadRecord):

@@ -12,15 +12,15 @@ import pytest
 
 from tests.commands.conftest import Command
 from typefold import current
-from typefold.arrow import pyarrow
-from typefold.wires import Trial, advice, difference, interval
+from typefold.cli.wires import Trial, advice, difference, interval
+from typefold.tables.arrow import pyarrow
 
 MODULE = '''
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 from typefold import ask, configure, prompt
-from typefold.compiler.laws import Recogniser
+from typefold.testing.laws import Recogniser
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import pytest
 
 from typefold.compiler import output_type
-from typefold.compiler.laws import LawCounts, check_laws, same
-from typefold.compiler.recognise import recognises
+from typefold.compiler.grammar.matcher import recognises
+from typefold.testing.laws import LawCounts, check_laws, same
 
 
 class Prove(Protocol):

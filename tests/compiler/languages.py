@@ -12,7 +12,7 @@ from typing import assert_never
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from typefold.compiler.wire import (
+from typefold.compiler.grammar.nodes import (
     CharClass,
     Choice,
     Expr,

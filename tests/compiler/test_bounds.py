@@ -15,9 +15,21 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from typefold.compiler import output_type
-from typefold.compiler.bounds import TokenBounds, Vocabulary, byte_bounds, token_bounds
-from typefold.compiler.sample import sample
-from typefold.compiler.wire import ANY, Expr, Language, Lit, Ref, Repeat, char_class, choice, optional, repeat, seq
+from typefold.compiler.grammar.nodes import (
+    ANY,
+    Expr,
+    Language,
+    Lit,
+    Ref,
+    Repeat,
+    char_class,
+    choice,
+    optional,
+    repeat,
+    seq,
+)
+from typefold.compiler.grammar.sampler import sample
+from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, byte_bounds, token_bounds
 
 from .languages import WIDE, all_alive, finite, texts
 

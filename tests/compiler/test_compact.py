@@ -26,8 +26,8 @@ from typefold.compiler import (
     output_type,
     schema_wire,
 )
-from typefold.compiler.laws import check_laws, failed_checks
 from typefold.compiler.partial import json_so_far
+from typefold.testing.laws import check_laws, failed_checks
 
 
 class Character(BaseModel):

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from typefold.compiler import TEXT, Constraint, TokenBounds, Vocabulary, output_type
-from typefold.compiler.printers import ebnf
-from typefold.compiler.wire import ANY, Language, Lit, Ref, Repeat, char_class, choice, optional, seq
+from typefold.compiler.grammar import ebnf
+from typefold.compiler.grammar.nodes import ANY, Language, Lit, Ref, Repeat, char_class, choice, optional, seq
 
 
 class Point(BaseModel):

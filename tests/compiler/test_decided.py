@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 
 from typefold import OneOf
 from typefold.compiler import output_type
-from typefold.compiler.decided import MOST_TEXTS, Decision, decision_of
-from typefold.compiler.finite import finite_texts, how_many
-from typefold.compiler.wire import ANY, Language, chars, choice, repeat, seq
+from typefold.compiler.grammar.early_stop import MOST_TEXTS, Decision, decision_of
+from typefold.compiler.grammar.enumerate import finite_texts, how_many
+from typefold.compiler.grammar.nodes import ANY, Language, chars, choice, repeat, seq
 
 TEXTS: list[list[str]] = [
     ["keep", "drop"],

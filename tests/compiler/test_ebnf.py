@@ -12,11 +12,10 @@ import xgrammar
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.printers.ebnf import print_ebnf
-from typefold.compiler.recognise import Matcher, recognises
-from typefold.compiler.regex import pattern_language
-from typefold.compiler.strings import JSON_CHAR, json_string
-from typefold.compiler.wire import (
+from typefold.compiler.grammar.ebnf import print_ebnf
+from typefold.compiler.grammar.json_strings import JSON_CHAR, json_string
+from typefold.compiler.grammar.matcher import Matcher, recognises
+from typefold.compiler.grammar.nodes import (
     ANY,
     CharClass,
     Choice,
@@ -31,6 +30,7 @@ from typefold.compiler.wire import (
     repeat,
     seq,
 )
+from typefold.compiler.grammar.regex import pattern_language
 
 from .languages import WIDE, all_alive, finite, texts
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from typefold.compiler import output_type
-from typefold.compiler.finite import finite_texts
-from typefold.compiler.recognise import recognises
-from typefold.compiler.wire import EMPTY, Language, Lit, Ref, chars, choice, optional, repeat, seq
+from typefold.compiler.grammar.enumerate import finite_texts
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import EMPTY, Language, Lit, Ref, chars, choice, optional, repeat, seq
 
 
 @pytest.mark.parametrize(

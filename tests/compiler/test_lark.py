@@ -15,10 +15,9 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from typefold.compiler.printers.lark import print_lark
-from typefold.compiler.recognise import Matcher, recognises
-from typefold.compiler.sample import sample
-from typefold.compiler.wire import (
+from typefold.compiler.grammar.lark import print_lark
+from typefold.compiler.grammar.matcher import Matcher, recognises
+from typefold.compiler.grammar.nodes import (
     ANY,
     EMPTY,
     NEVER,
@@ -38,6 +37,7 @@ from typefold.compiler.wire import (
     repeat,
     seq,
 )
+from typefold.compiler.grammar.sampler import sample
 
 DIGIT = char_class((0x30, 0x39))
 HEX = DIGIT | char_class((0x61, 0x66))

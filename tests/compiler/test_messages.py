@@ -27,7 +27,7 @@ from typefold.compiler import (
 )
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
-from typefold.compiler.wire import Lit
+from typefold.compiler.grammar.nodes import Lit
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)

@@ -13,7 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.numbers import (
+from typefold.compiler.grammar.intersection import shared_text
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import NEVER, Language
+from typefold.compiler.grammar.numeric import (
     DECIMAL_PLACES,
     any_float,
     at_least,
@@ -24,10 +27,7 @@ from typefold.compiler.numbers import (
     scientific_large,
     scientific_small,
 )
-from typefold.compiler.overlap import shared_text
-from typefold.compiler.recognise import recognises
-from typefold.compiler.sample import sample
-from typefold.compiler.wire import NEVER, Language
+from typefold.compiler.grammar.sampler import sample
 
 quick = settings(deadline=None)
 FLOATS = Language(any_float())

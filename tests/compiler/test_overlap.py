@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from typefold.compiler import overlap
-from typefold.compiler.numbers import any_float, integers
-from typefold.compiler.overlap import Undecided, shared_text
-from typefold.compiler.recognise import recognises
-from typefold.compiler.strings import JSON_CHAR
-from typefold.compiler.wire import (
+from typefold.compiler.grammar import intersection
+from typefold.compiler.grammar.intersection import Undecided, shared_text
+from typefold.compiler.grammar.json_strings import JSON_CHAR
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import (
     ANY,
     EMPTY,
     Expr,
@@ -24,6 +23,7 @@ from typefold.compiler.wire import (
     repeat,
     seq,
 )
+from typefold.compiler.grammar.numeric import any_float, integers
 
 from .languages import finite, texts
 
@@ -80,7 +80,7 @@ def test_a_text_shared_by_recursive_languages_is_found() -> None:
 
 
 def test_recursion_that_never_meets_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overlap, "LIMIT", 200)
+    monkeypatch.setattr(intersection, "LIMIT", 200)
     rules: dict[str, Expr] = {
         "ab": choice("ab", seq("a", Ref("ab"), "b")),
         "ac": choice("ac", seq("a", Ref("ac"), "c")),

@@ -45,7 +45,7 @@ from pydantic import (
 )
 
 from typefold.compiler import DecodeError, UnsupportedType, output_type
-from typefold.compiler.hooks import pydantic_types
+from typefold.compiler.types import pydantic_types
 
 
 def test_email_addresses_come_back_and_are_checked_after(prove: Any) -> None:

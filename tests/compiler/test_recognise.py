@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.recognise import Matcher, recognises
-from typefold.compiler.wire import (
+from typefold.compiler.grammar.matcher import Matcher, recognises
+from typefold.compiler.grammar.nodes import (
     ANY,
     NEVER,
     CharClass,

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
-from typefold.compiler.recognise import recognises
-from typefold.compiler.regex import UnsupportedPattern, pattern_language
-from typefold.compiler.wire import ANY, EMPTY, NEVER, Language, Lit, Repeat
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import ANY, EMPTY, NEVER, Language, Lit, Repeat
+from typefold.compiler.grammar.regex import UnsupportedPattern, pattern_language
 
 ALPHABET = "ab1-. \u00e9\n"
 any_text = st.text(st.sampled_from(ALPHABET), max_size=7)

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, GroupedMetadata
 
 from typefold.compiler import WireFormat, output_type
+from typefold.compiler.codec import Wire
 from typefold.compiler.context import Context
+from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.registry import Registry, default_registry
-from typefold.compiler.type_wire import Wire
-from typefold.compiler.wire import Lit
 
 
 class Thing:

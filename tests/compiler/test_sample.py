@@ -9,9 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.recognise import recognises
-from typefold.compiler.sample import sample, shortest_height
-from typefold.compiler.wire import (
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import (
     ANY,
     NEVER,
     CharClass,
@@ -27,6 +26,7 @@ from typefold.compiler.wire import (
     repeat,
     seq,
 )
+from typefold.compiler.grammar.sampler import sample, shortest_height
 
 from .languages import finite, texts
 

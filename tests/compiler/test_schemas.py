@@ -19,8 +19,8 @@ from typefold.compiler import (
     schema_wire,
     type_of_schema,
 )
-from typefold.compiler.hooks.schemas import _KEYWORDS, _NOTES  # pyright: ignore[reportPrivateUsage]
-from typefold.compiler.laws import check_laws
+from typefold.compiler.types.schemas import _KEYWORDS, _NOTES  # pyright: ignore[reportPrivateUsage]
+from typefold.testing.laws import check_laws
 
 PLACE = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

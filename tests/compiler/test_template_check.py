@@ -9,10 +9,10 @@ from jinja2 import TemplateError as JinjaError
 from jinja2 import meta, nodes
 
 from typefold.compiler import TemplateError
-from typefold.compiler.template_check import check_template
-from typefold.compiler.template_kinds import UNKNOWN, Either, Elements, Fields, Kind
-from typefold.compiler.template_parse import BadSyntax, environment, placed
-from typefold.compiler.templates import PromptTemplate
+from typefold.compiler.templates.parse import BadSyntax, environment, placed
+from typefold.compiler.templates.template import PromptTemplate
+from typefold.compiler.templates.template_check import check_template
+from typefold.compiler.templates.value_types import UNKNOWN, Either, Elements, Fields, Kind
 
 WHO = Fields("Character", {"name": UNKNOWN, "age": UNKNOWN})
 PARAMETERS: dict[str, Kind] = {

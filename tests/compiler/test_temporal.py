@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from typefold.compiler import DecodeError, UnsupportedType, output_type
-from typefold.compiler.recognise import Matcher
+from typefold.compiler.grammar.matcher import Matcher
 
 zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.wire import (
+from typefold.compiler.grammar.nodes import (
     ANY,
     EMPTY,
     NEVER,

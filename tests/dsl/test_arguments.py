@@ -23,8 +23,8 @@ from returns.result import Success
 from typing_extensions import TypeAliasType, TypedDict
 
 from typefold import BadInput, BatchError, PromptUsageError, Runtime, ask, gather, prompt, run, system, user
-from typefold.arguments import Parameters
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.signatures.parameters import Parameters
 
 pd: Any = pytest.importorskip("pandas")
 pa: Any = pytest.importorskip("pyarrow")

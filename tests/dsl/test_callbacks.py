@@ -106,7 +106,7 @@ def test_a_logging_handler_that_raises_in_the_engines_thread_leaves_no_row_waiti
         def emit(self, record: logging.LogRecord) -> None:
             tell("of the log")
 
-    handler, logger = Asking(), logging.getLogger("typefold.runtime.scheduler")
+    handler, logger = Asking(), logging.getLogger("typefold.runtime.scheduling.scheduler")
     logger.addHandler(handler)
     try:
         with Runtime(ScriptedEngine(lambda request: "yes", fail_at_step=1)):

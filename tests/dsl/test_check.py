@@ -13,8 +13,8 @@ from textwrap import dedent
 import pytest
 from typer.testing import CliRunner, Result
 
-from typefold.check import Checked, check, python_files
-from typefold.cli import app
+from typefold.checks.check import Checked, check, python_files
+from typefold.cli.main import app
 
 Write = Callable[..., Path]
 
@@ -320,7 +320,7 @@ def test_it_needs_neither_mypy_nor_vllm(write: Write) -> None:
     program = """if True:
         import sys
         from pathlib import Path
-        from typefold.check import check
+        from typefold.checks.check import check
         assert check([Path("app.py")]).findings
         print(sorted({"mypy", "vllm", "torch", "transformers"} & set(sys.modules)))
     """

@@ -289,14 +289,16 @@ def test_a_child_forked_in_an_async_row_ends_with_its_own_status_and_the_rows_go
 
 
 def test_no_lock_that_another_thread_holds_is_waited_for_in_a_child(parent: Runtime) -> None:
-    from typefold import eager, graph, selection
+    from typefold.execution import background
+    from typefold.graphs import graph
+    from typefold.runtimes import current as selection
 
     held, done = threading.Event(), threading.Event()
     scheduler = parent._scheduler
     assert scheduler is not None
 
     def hold() -> None:
-        with graph._lock, selection._default_lock, eager._carrier._lock, parent._loading, scheduler._lock:  # type: ignore[attr-defined]
+        with graph._lock, selection._default_lock, background._carrier._lock, parent._loading, scheduler._lock:  # type: ignore[attr-defined]
             held.set()
             done.wait(60)
 

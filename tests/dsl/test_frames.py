@@ -18,11 +18,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 from returns.result import Failure, Result, Success
 
 from typefold import BadInput, BatchError, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
-from typefold.columns import Unfit, rows_of
-from typefold.records.calling import arrow_form
-from typefold.records.inputs import Inputs
-from typefold.records.target import Parameter, Target
+from typefold.programs.record_arguments import Inputs
+from typefold.programs.record_calls import arrow_form
+from typefold.programs.record_function import Parameter, Target
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.tables.columns import Unfit, rows_of
 
 pd: Any = pytest.importorskip("pandas")
 pl: Any = pytest.importorskip("polars")

@@ -13,8 +13,8 @@ from types import FrameType
 import pytest
 
 from typefold import Runtime, ask, prompt, run
-from typefold.interrupts import Interruptible, Terminated, interruptible
-from typefold.progress import Progress
+from typefold.execution.interrupts import Interruptible, Terminated, interruptible
+from typefold.execution.progress import Progress
 from typefold.runtime import Completion
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -153,7 +153,7 @@ def test_batches_may_overlap_in_any_order(capsys: pytest.CaptureFixture[str]) ->
 
 ENDED_ELSEWHERE = """
 import os, signal, threading
-from typefold.interrupts import Interruptible
+from typefold.execution.interrupts import Interruptible
 
 for interrupted in (False, True):
     batch = Interruptible()

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from typefold import NoRuntime, PromptUsageError, Runtime, ask, configure, prompt, runtime_arguments
-from typefold.registry import opened
+from typefold import NoRuntime, PromptUsageError, Runtime, ask, configure, prompt
+from typefold.execution.open_runtimes import opened
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtimes import runtime_arguments
 
 
 @prompt

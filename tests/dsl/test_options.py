@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from typefold import PromptUsageError, Runtime, ask, example, prompt
-from typefold.check import check
+from typefold.checks.check import check
 from typefold.options import CallOptions, Options
 from typefold.runtime.engines.scripted import ScriptedEngine
 

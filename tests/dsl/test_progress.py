@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from typefold import Runtime, ask, gather, progress, prompt, run
-from typefold.figures import Figures, Meter, clock
-from typefold.progress import Clock, Display, Lines, Log, Notebook, Progress, Terminal, showing
+from typefold import Runtime, ask, gather, prompt, run
+from typefold.execution import progress
+from typefold.execution.figures import Figures, Meter, clock
+from typefold.execution.progress import Clock, Display, Lines, Log, Notebook, Progress, Terminal, showing
 from typefold.runtime import Statistics
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -327,7 +328,7 @@ def test_a_notebook_has_one_line_that_changes_and_stays() -> None:
 
 
 def test_logs_have_lines(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="typefold.progress"):
+    with caplog.at_level(logging.INFO, logger="typefold.execution.progress"):
         log = Log()
         log.show(FIGURES)
         log.close(FIGURES, 20.2)
@@ -406,7 +407,7 @@ class ZMQInteractiveShell:
 def test_where_a_batch_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.delenv("TYPEFOLD_PROGRESS")
     assert progress._wanted(draw=True) is None  # neither a terminal nor logs at that level
-    with caplog.at_level(logging.INFO, logger="typefold.progress"):
+    with caplog.at_level(logging.INFO, logger="typefold.execution.progress"):
         assert progress._wanted(draw=True) == (Log, 30.0)
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
         monkeypatch.setenv("TERM", "xterm")
@@ -435,7 +436,8 @@ def test_where_a_batch_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
 
 PROGRAM = """if True:
     import threading
-    from typefold import Runtime, ask, progress, prompt, run
+    from typefold import Runtime, ask, prompt, run
+    from typefold.execution import progress
     from typefold.runtime.engines.scripted import ScriptedEngine
 
     seen = threading.Event()

@@ -17,7 +17,7 @@ import pytest
 from returns.result import Failure, Result, Success
 
 from typefold import BatchError, Cancelled, Invalid, PromptError, PromptUsageError, Runtime, ask, prompt, run
-from typefold.mailbox import Parked, RowCancelled
+from typefold.execution.greenlets import Parked, RowCancelled
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
 

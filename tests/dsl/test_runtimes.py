@@ -33,7 +33,7 @@ from typefold import (
     system,
     user,
 )
-from typefold.registry import entered
+from typefold.execution.open_runtimes import entered
 from typefold.runtime import Request
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import ScriptedEngine

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from typefold.static.docstrings import cleaned, docstring_of
-from typefold.static.literals import places
+from typefold.checks.docstrings import cleaned, docstring_of
+from typefold.checks.literals import places
 
 _LINE = st.text(st.sampled_from("ab {}\t\\'\"é😀"), max_size=12)
 _PIECES = st.sampled_from(

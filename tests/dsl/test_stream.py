@@ -32,10 +32,10 @@ from typefold import (
     prompt,
     run,
 )
-from typefold.mailbox import AsyncMailbox, RowCancelled
+from typefold.execution.greenlets import AsyncMailbox, RowCancelled
+from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import Completion, Delta, FinishReason, Outcome, Request
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
-from typefold.special import Logged, Reasoned, Scored
 
 MakeEngine = Callable[[int, Answers], ScriptedEngine]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from typefold import ask, prompt
-from typefold.check import check
+from typefold.checks.check import check
 from typefold.compiler import TemplateError
 from typefold.errors import PromptUsageError
 

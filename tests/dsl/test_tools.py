@@ -25,8 +25,8 @@ from typefold import (
     run,
     user,
 )
-from typefold.compiler.laws import check_laws
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.testing.laws import check_laws
 
 
 class Place(BaseModel):

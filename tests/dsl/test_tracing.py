@@ -105,7 +105,7 @@ def test_without_a_provider_nothing_is_traced_and_nothing_is_imported() -> None:
         "import sys\n"
         "from typefold import Runtime\n"
         "from typefold.runtime.engines.scripted import ScriptedEngine\n"
-        "from typefold.tracing import tracer\n"
+        "from typefold.execution.tracing import tracer\n"
         "with Runtime(ScriptedEngine()) as runtime: runtime.generate('x')\n"
         "assert 'opentelemetry' not in sys.modules and tracer() is None\n"
         "import opentelemetry.trace\n"

@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from typefold import PromptUsageError, Runtime, WireFormat, ask, prompt
+from typefold.cli.wires import compare
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.wires import compare
 
 
 class Point(BaseModel):

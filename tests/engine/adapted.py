@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from typefold import Adapter, Runtime, ask, prompt
-from typefold.runtime.engines.vllm import load
+from typefold.runtime.engines.vllm.engine import load
 
 RIVERS = "Name a river."
 

@@ -16,7 +16,7 @@ import pytest
 
 from typefold import Runtime
 from typefold.runtime import Request
-from typefold.runtime.engines.vllm import VllmEngine, load
+from typefold.runtime.engines.vllm.engine import VllmEngine, load
 
 from .exact import exact_model
 from .together import Together

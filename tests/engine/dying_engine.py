@@ -17,7 +17,7 @@ from typing import Any
 from returns.result import Result, Success
 
 from typefold import PromptError, Runtime, ask, prompt
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 
 @prompt(max_tokens=400, min_tokens=400, temperature=0)

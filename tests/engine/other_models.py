@@ -15,7 +15,7 @@ from typing import Any
 
 from typefold import Logged, Reasoned, Runtime, Scored, user
 from typefold.runtime import Request
-from typefold.runtime.engines.vllm import VllmEngine, load
+from typefold.runtime.engines.vllm.engine import VllmEngine, load
 
 QUESTION = "Is the sky blue?"
 CHOICES = [

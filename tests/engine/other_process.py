@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from typefold import Runtime, ask, gather, prompt, run
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 SETTINGS = ["Mars", "Paris", "a farm", "the sea"]
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from typefold import Logged, Message, Reasoned, Runtime, ask, assistant, example, prompt, user
 from typefold.runtime import Request
-from typefold.runtime.engines.vllm import VllmEngine, load
+from typefold.runtime.engines.vllm.engine import VllmEngine, load
 
 NAMES = {
     "<repo_name>": "<image>",

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from typefold import OneOf, Runtime
-from typefold.runtime.engines.vllm import load
+from typefold.runtime.engines.vllm.engine import load
 
 
 class Mood(Enum):

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from typefold import Runtime, UsedAfterFork, ask, prompt
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 OPTIONS: dict[str, Any] = {
     "max_model_len": 256,

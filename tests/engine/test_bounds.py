@@ -9,9 +9,9 @@ import pytest
 
 from tests.catalogue import ENTRIES, Entry
 from typefold.compiler import OutputType, Vocabulary, output_type
-from typefold.compiler.sample import sample
-from typefold.runtime.engines.control import special_ids
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.compiler.grammar.sampler import sample
+from typefold.runtime.engines.vllm.control_tokens import special_ids
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:.*ReadOnly")]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from typefold import Logged, Runtime, ask, prompt
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 from .elsewhere import facts_of
 from .settled import OBJECTS, TYPES

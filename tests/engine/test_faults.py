@@ -20,7 +20,7 @@ from returns.result import Success
 
 from typefold import EngineFailed, Runtime, ask, prompt
 from typefold.runtime.engine import Completion
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 from .elsewhere import OWN_PROCESS
 

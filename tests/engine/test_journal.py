@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from typefold import EngineLoadError, Logged, Reasoned, Runtime, Scored, ask, gather, prompt, run
 from typefold.runtime import Engine
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
 
@@ -69,7 +69,7 @@ def test_a_program_runs_again_without_its_model(
     def load(*_: object, **__: object) -> Engine:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr("typefold.runtime.engines.vllm.load", load)
+    monkeypatch.setattr("typefold.runtime.engines.vllm.engine.load", load)
     with Runtime(exact, journal=journal, dtype="float32") as runtime:
         assert asked() == first
         assert not runtime.loaded

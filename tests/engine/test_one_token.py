@@ -15,8 +15,8 @@ from tests.laws.matchers import choice_grammar
 from typefold import Message, OneOf, Runtime, Scored, ask, example, prompt
 from typefold.compiler import output_type
 from typefold.runtime import Request
-from typefold.runtime.engines import prefixes
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm import prefixes
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
 
@@ -138,10 +138,12 @@ def test_so_is_one_whose_backend_has_another_mask(engine: VllmEngine, monkeypatc
 def test_a_list_is_not_longer_than_the_room_that_vllm_has_for_it() -> None:
     from vllm.v1.worker.gpu.sample import logit_bias
 
-    from typefold.runtime.engines import parameters
+    from typefold.runtime.engines.vllm import sampling_params
 
-    assert logit_bias.MAX_NUM_ALLOWED_TOKEN_IDS >= parameters._MOST_FIRST
-    assert parameters._MOST_STOPS + 16 <= logit_bias.MAX_NUM_STOP_TOKEN_IDS  # with the ends that a model has of its own
+    assert logit_bias.MAX_NUM_ALLOWED_TOKEN_IDS >= sampling_params._MOST_FIRST
+    assert (
+        sampling_params._MOST_STOPS + 16 <= logit_bias.MAX_NUM_STOP_TOKEN_IDS
+    )  # with the ends that a model has of its own
 
 
 def test_choices_are_written_as_vllm_writes_them() -> None:

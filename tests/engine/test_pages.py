@@ -10,7 +10,7 @@ import pytest
 
 from tests.pages.running import made_with, run_page
 from typefold import Runtime
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
 

@@ -11,7 +11,7 @@ from returns.result import Success
 
 from typefold import BatchError, InputFailed, Runtime, Truncated, ask, gather, prompt, run
 from typefold.runtime import Request
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 from .together import Together
 

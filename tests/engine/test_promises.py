@@ -20,9 +20,10 @@ from returns.pipeline import flow
 from returns.pointfree import bind
 from returns.result import Failure, Success
 
-from typefold import BatchError, Cancelled, Runtime, Truncated, ask, gather, progress, prompt, run
+from typefold import BatchError, Cancelled, Runtime, Truncated, ask, gather, prompt, run
+from typefold.execution import progress
 from typefold.runtime import Request
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 from .together import Together
 
@@ -241,7 +242,7 @@ def test_a_batch_is_seen_as_log_lines_statistics_and_spans(
 
     monkeypatch.setattr(progress, "_wanted", wanted)
     before = runtime.stats
-    with caplog.at_level(logging.INFO, logger="typefold.progress"):
+    with caplog.at_level(logging.INFO, logger="typefold.execution.progress"):
         results = run.safe(lambda thing: (colour(thing), number(thing)), THINGS)
     provider.shutdown()
 

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from typefold import Journal, runtimes
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold import Journal
+from typefold.runtime.engines.vllm.engine import VllmEngine
+from typefold.runtimes import runtime as runtime_module
 
 pytestmark = pytest.mark.engine
 pytest_plugins = ["pytester"]
@@ -69,7 +70,7 @@ def test_a_real_model_s_answers_are_replayed_without_it(
     def loaded(*_: object, **__: object) -> VllmEngine:
         return engine
 
-    monkeypatch.setattr(runtimes, "engine_of", loaded)
+    monkeypatch.setattr(runtime_module, "engine_of", loaded)
     monkeypatch.setenv("TYPEFOLD_MODEL", exact)
     pytester.makepyfile(program=PROGRAM, test_cast=TESTS)
     pytester.runpytest("--typefold-record", "-p", "no:hypothesispytest").assert_outcomes(passed=1)

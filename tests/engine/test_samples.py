@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from typefold import Logged, PromptUsageError, Runtime, ask, majority, prompt
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
 

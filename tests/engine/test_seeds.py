@@ -3,7 +3,7 @@
 import pytest
 
 from typefold import Runtime, ask, prompt, run
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from typefold.compiler import Constraint
-from typefold.compiler.wire import Language, choice
+from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime import EngineRefusal, Request, Scheduler
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
 

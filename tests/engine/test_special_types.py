@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from typefold import Invalid, Logged, Reasoned, Runtime, Scored, ask, prompt, user
 from typefold.compiler import Constraint
-from typefold.compiler.wire import Language, choice
+from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime import Outcome, Request
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 from typefold.runtime.scoring import probabilities
 
 from .elsewhere import OWN_PROCESS, facts_of

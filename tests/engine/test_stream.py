@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from typefold import Prompt, Runtime, Truncated, ask, prompt
 from typefold.compiler import Message
 from typefold.runtime import Request
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 from .together import Together
 

@@ -14,7 +14,7 @@ from returns.result import Failure, Success
 
 from tests.catalogue import ENTRIES, SECTIONS, Entry
 from typefold import BatchError, DecodeError, Invalid, OutputType, Runtime, Truncated, output_type
-from typefold.compiler.laws import failed_checks
+from typefold.testing.laws import failed_checks
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:.*ReadOnly")]
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from returns.result import Success
 
 from typefold import Logged, Matching, Runtime, ask, prompt
-from typefold.runtime.engines.control import special_ids
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.control_tokens import special_ids
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
 

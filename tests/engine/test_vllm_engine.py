@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from typefold.compiler import TEXT, Constraint, Message
-from typefold.compiler.recognise import recognises
-from typefold.compiler.wire import Language, char_class, choice, repeat, seq
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import Language, char_class, choice, repeat, seq
 from typefold.runtime import EngineRefusal, FinishReason, Outcome, Request
-from typefold.runtime.engines import vllm as driver
-from typefold.runtime.engines.outputs import outcome_of
-from typefold.runtime.engines.vllm import UnsupportedEngine, VllmEngine
+from typefold.runtime.engines.vllm import engine as driver
+from typefold.runtime.engines.vllm.completions import outcome_of
+from typefold.runtime.engines.vllm.engine import UnsupportedEngine, VllmEngine
 
 pytestmark = pytest.mark.engine
 
@@ -345,7 +345,7 @@ def test_an_llm_with_another_backend_is_refused(engine: VllmEngine, backend: str
 
 
 def test_an_llm_of_the_callers_own_is_taken_and_left_running(engine: VllmEngine) -> None:
-    from typefold.runtime.engines.parameters import Parameters
+    from typefold.runtime.engines.vllm.sampling_params import Parameters
 
     own = VllmEngine(_lookalike(engine, "auto"), owned=False)
     assert own.backend == "auto" and isinstance(own._parameters, Parameters)
@@ -412,7 +412,7 @@ def test_without_vllm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 
 def test_importing_the_driver_does_not_import_vllm() -> None:
-    code = "import typefold.runtime.engines.vllm, sys; assert 'vllm' not in sys.modules and 'torch' not in sys.modules"
+    code = "import typefold.runtime.engines.vllm.engine, sys; assert 'vllm' not in sys.modules and 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
 
 

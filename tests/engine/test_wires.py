@@ -10,9 +10,9 @@ from returns.result import Success
 
 from tests.catalogue import ENTRIES
 from typefold import DecodeError, Invalid, Runtime, Truncated, WireFormat, ask, output_type, prompt
-from typefold.compiler.laws import failed_checks
-from typefold.program import run
-from typefold.wires import advice, compare
+from typefold.cli.wires import advice, compare
+from typefold.programs.run import run
+from typefold.testing.laws import failed_checks
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:.*ReadOnly")]
 

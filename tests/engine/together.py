@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from typefold.runtime import Request
 from typefold.runtime.engine import Completion
-from typefold.runtime.engines.vllm import VllmEngine
+from typefold.runtime.engines.vllm.engine import VllmEngine
 
 _LONG = 120
 """Seconds after which it is said that some call does not come. Nothing else depends on them."""

@@ -17,8 +17,8 @@ import pytest
 from returns.result import Result, Success
 
 from typefold import Runtime
-from typefold.interrupts import Terminated
-from typefold.runtime import deadlines, scheduler, watchdog
+from typefold.execution.interrupts import Terminated
+from typefold.runtime.scheduling import deadlines, scheduler, watchdog
 
 from .breaking import EARLY, FAULTY, ROWS, World
 from .matrix import FAULTS, VALUE, Ends, Fault, table

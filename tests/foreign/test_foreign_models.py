@@ -25,8 +25,8 @@ from pydantic import BaseModel, ValidationError
 
 from tests.laws.matchers import TEMPERS, Vocabulary, XGrammar, small_vocabulary
 from typefold.compiler import DecodeError, OutputType, UnsupportedType, output_type
-from typefold.compiler.laws import Recogniser, check_laws, failed_checks, near_misses
-from typefold.compiler.sample import sample
+from typefold.compiler.grammar.sampler import sample
+from typefold.testing.laws import Recogniser, check_laws, failed_checks, near_misses
 
 MODELS = Path(os.environ.get("TYPEFOLD_FOREIGN") or Path(__file__).parents[2] / "build" / "foreign" / "models")
 WALKS, SAMPLES = 3, 4

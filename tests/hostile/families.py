@@ -21,7 +21,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import PreTrainedTokenizerFast
 
 from typefold.runtime.engine import Markers
-from typefold.runtime.engines.tokenizer import PromptTokenizer, Render
+from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, Render
 
 __all__ = ["MODELS", "Model", "model"]
 

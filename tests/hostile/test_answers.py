@@ -17,7 +17,7 @@ from returns.result import Success
 from tests.catalogue import ENTRIES, Entry
 from typefold import Invalid, Runtime, ask, gather, prompt, run
 from typefold.compiler import DecodeError, OutputType, output_type
-from typefold.compiler.sample import sample
+from typefold.compiler.grammar.sampler import sample
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 _PIECES = (

@@ -16,9 +16,9 @@ from tokenizers import Regex, pre_tokenizers
 from tests.hostile.cutters import JOINED, PARTED, tokenizer, with_steps
 from tests.hostile.families import MODELS, model
 from typefold.compiler import Message
-from typefold.runtime.engines import prefixes
-from typefold.runtime.engines.cuts import CUT, cuts_words
-from typefold.runtime.engines.prefixes import PrefixEncoder
+from typefold.runtime.engines.vllm import prefixes
+from typefold.runtime.engines.vllm.prefix_cache import CUT, cuts_words
+from typefold.runtime.engines.vllm.prefixes import PrefixEncoder
 
 ALL = [*PARTED, *JOINED, *MODELS]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from typefold.compiler import templates
 from typefold.compiler.errors import TemplateError
-from typefold.compiler.templates import PromptTemplate
+from typefold.compiler.templates import template
+from typefold.compiler.templates.template import PromptTemplate
 
 
 class Secret:
@@ -90,7 +90,7 @@ def test_arithmetic_still_works() -> None:
 
 
 def test_a_template_that_writes_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "LONGEST", 10_000)
+    monkeypatch.setattr(template, "LONGEST", 10_000)
     assert len(render("{% for i in range(x) %}123456789 {% endfor %}", 999)) == 9_990
     with pytest.raises(TemplateError, match="the template writes more than 10,000 characters"):
         render("{% for i in range(x) %}123456789 {% endfor %}", 99_999)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 
 from typefold import Grammar, OneOf, prompt
 from typefold.compiler import UnsupportedType, output_type
-from typefold.compiler.recognise import recognises
+from typefold.compiler.grammar.matcher import recognises
 
 
 def doubled(times: int) -> Any:

@@ -83,7 +83,7 @@ def main(journal: str, log_path: str, output: str, rows: int, model: str | None)
 
 def _real(model: str, journal: str, log: Log) -> Runtime:
     """vLLM, saying what it is asked."""
-    from typefold.runtime.engines.vllm import VllmEngine, load
+    from typefold.runtime.engines.vllm.engine import VllmEngine, load
 
     class LoggedVllm(VllmEngine):
         def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typefold import Adapter, Journal, Runtime, system, user
 from typefold.runtime import Outcome, Request
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.journal.settled import settle
+from typefold.testing.cassette import settle
 
 FOLDER = Path(__file__).with_name("formats")
 

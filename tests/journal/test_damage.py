@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 from tests.journal.samples import FOLDER, FolderEngine, outcomes
 from tests.journal.samples import requests as samples
 from typefold import Journal, JournalError, Runtime, system, user
-from typefold.cli import app
+from typefold.cli.main import app
 from typefold.runtime import Outcome, Request
+from typefold.runtime.engine_facts import EngineFacts
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.facts import EngineFacts
 from typefold.testing.replay import NotRecorded, ReplayRuntime
 
 NEW = "asked anew"

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from typefold import BadInput, Journal, PromptError, PromptTooLong, Refused, Runtime, Truncated, runtimes
+from typefold import BadInput, Journal, PromptError, PromptTooLong, Refused, Runtime, Truncated
 from typefold.compiler import Message
 from typefold.runtime import Engine, Request
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtimes import runtime as runtime_module
 
 
 class Choosy(ScriptedEngine):
@@ -43,7 +44,7 @@ class Loads:
         folder.mkdir()
         (folder / "config.json").write_text("{}", encoding="utf-8")
         self.path = folder.with_name("run.db")
-        monkeypatch.setattr(runtimes, "engine_of", self._load)
+        monkeypatch.setattr(runtime_module, "engine_of", self._load)
 
     def _load(self, _: object, options: dict[str, Any], **rest: object) -> Engine:
         self.times += 1
@@ -125,7 +126,7 @@ def test_a_context_that_goes_by_free_memory_settles_nothing(
         model.times += 1
         return Choosy(max_model_len=400)
 
-    monkeypatch.setattr(runtimes, "engine_of", engine_of)
+    monkeypatch.setattr(runtime_module, "engine_of", engine_of)
     for _ in range(2):
         model.ends(LONG, max_model_len=automatic)
     assert model.times == 2

@@ -13,8 +13,8 @@ import pytest
 from tests.journal.samples import FOLDER, TOO_LONG, FolderEngine, outcomes, requests
 from typefold import Journal, JournalError, PromptTooLong, Runtime
 from typefold.runtime import Outcome
-from typefold.runtime.journal.settled import settle
 from typefold.runtime.journal.store import FORMAT
+from typefold.testing.cassette import settle
 from typefold.testing.replay import ReplayRuntime
 
 VERSIONS = [*range(1, FORMAT + 1)]

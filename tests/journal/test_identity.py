@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from typefold import Adapter, JournalError, Runtime, runtimes
+from typefold import Adapter, JournalError, Runtime
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal import file_digests, identity_of
 from typefold.runtime.journal.first_format import first_identity_of
-from typefold.runtime.journal.model import content_of
+from typefold.runtime.journal.model_identity import content_of
+from typefold.runtimes import runtime as runtime_module
 
 MIB = 1 << 20
 
@@ -287,13 +288,13 @@ def test_a_folder_that_changes_while_it_is_loaded_ends_the_program(
         changed(model / "model.safetensors", 2 * MIB)
         return ScriptedEngine()
 
-    monkeypatch.setattr(runtimes, "engine_of", slow)
+    monkeypatch.setattr(runtime_module, "engine_of", slow)
     with Runtime(str(model), journal=tmp_path / "run.db") as runtime:
         for _ in range(2):
             with pytest.raises(JournalError, match="were changed while it was loaded"):
                 runtime.generate("Hello")
     with Runtime(str(model), journal=tmp_path / "run.db") as runtime:
-        monkeypatch.setattr(runtimes, "engine_of", scripted)
+        monkeypatch.setattr(runtime_module, "engine_of", scripted)
         assert runtime.generate("Hello")
 
 
@@ -316,7 +317,7 @@ def test_markers_are_part_of_the_question(model: Path, tmp_path: Path, monkeypat
         engines.append(ScriptedEngine())
         return engines[-1]
 
-    monkeypatch.setattr(runtimes, "engine_of", engine_of)
+    monkeypatch.setattr(runtime_module, "engine_of", engine_of)
     for markers in ("keep", "escape", "escape"):
         with Runtime(str(model), journal=tmp_path / "run.db", markers=markers) as runtime:
             runtime.generate("Hello", seed=1)

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from typefold import Journal, PromptTooLong, Runtime, ask, prompt, runtimes
-from typefold.cli import app
+from typefold import Journal, PromptTooLong, Runtime, ask, prompt
+from typefold.cli.main import app
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal import JournalFolder
-from typefold.runtime.journal.settled import settle
+from typefold.runtimes import runtime as runtime_module
+from typefold.testing.cassette import settle
 
 
 def scripted(*_: object, **__: object) -> ScriptedEngine:
@@ -107,7 +108,7 @@ def test_the_command_line_keeps_no_prompts_where_it_is_told_so(tmp_path: Path, m
     )
     (tmp_path / "in.jsonl").write_text(json.dumps({"name": SECRET}), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runtimes, "engine_of", scripted)
+    monkeypatch.setattr(runtime_module, "engine_of", scripted)
     command = ["run", "without_prompts.py:tell", "-i", "in.jsonl", "-o", "out.jsonl", "--model", "org/name"]
     result = CliRunner().invoke(app, [*command, "--journal", "run.db", "--no-journal-prompts"])
     assert result.exit_code == 0, result.output

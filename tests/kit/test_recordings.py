@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from typefold import Journal, runtimes
+from typefold import Journal
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtimes import runtime as runtime_module
 
 pytest_plugins = ["pytester"]
 
@@ -71,7 +72,7 @@ class Model:
         self.folder.mkdir(parents=True)
         (self.folder / "config.json").write_text("{}", encoding="utf-8")
         monkeypatch.setenv("TYPEFOLD_MODEL", str(self.folder))
-        monkeypatch.setattr(runtimes, "engine_of", self._made)
+        monkeypatch.setattr(runtime_module, "engine_of", self._made)
 
     def _made(self, model: object, options: dict[str, Any], **rest: object) -> Dice:
         assert model == str(self.folder)
@@ -445,7 +446,7 @@ def test_a_journal_of_a_run_is_a_recording_too(project: pytest.Pytester, model: 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not here")
 def test_git_shows_what_changed_in_a_recording(project: pytest.Pytester) -> None:
     def git(*arguments: str) -> str:
-        program = f"'{sys.executable}' -c 'from typefold.cli import main; main()' journal export"
+        program = f"'{sys.executable}' -c 'from typefold.cli.main import main; main()' journal export"
         settings = ["user.name=a", "user.email=a@example.org", f"diff.typefold.textconv={program}"]
         command = ["git", *itertools.chain.from_iterable(("-c", each) for each in settings), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, cwd=project.path).stdout
@@ -462,7 +463,7 @@ def test_git_shows_what_changed_in_a_recording(project: pytest.Pytester) -> None
 
 def test_a_damaged_work_file_does_not_harm_the_recording(project: pytest.Pytester, tmp_path: Path) -> None:
     from typefold import JournalError
-    from typefold.runtime.journal.settled import settle
+    from typefold.testing.cassette import settle
 
     project.runpytest("--typefold-record").assert_outcomes(passed=1)
     [file] = (project.path / "replay").iterdir()

@@ -14,9 +14,9 @@ import pytest
 from typefold.compiler import Registry, Wire, default_registry, output_type
 from typefold.compiler.constraint import Constraint
 from typefold.compiler.context import Context
-from typefold.compiler.laws import check_laws
-from typefold.compiler.strings import json_string
-from typefold.compiler.wire import ANY, CharClass, char_class, choice, optional, repeat, seq
+from typefold.compiler.grammar.json_strings import json_string
+from typefold.compiler.grammar.nodes import ANY, CharClass, char_class, choice, optional, repeat, seq
+from typefold.testing.laws import check_laws
 
 DIGIT = char_class((0x30, 0x39))
 TEXT = json_string(repeat(ANY, 0, None))
@@ -114,6 +114,6 @@ def test_value_that_pydantic_loses_is_counted_and_left_out() -> None:
 
 
 def test_raw_constraint_has_no_recogniser_and_admits_all() -> None:
-    from typefold.compiler.laws import Recogniser
+    from typefold.testing.laws import Recogniser
 
     assert Recogniser.of(Constraint("grammar", raw="root ::= [a]")).admits("b")

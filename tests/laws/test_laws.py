@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 from typefold.compiler import UnsupportedType, WireFormat, output_type
-from typefold.compiler.laws import Recogniser, check_laws, near_misses
-from typefold.compiler.sample import sample
+from typefold.compiler.grammar.sampler import sample
+from typefold.testing.laws import Recogniser, check_laws, near_misses
 
 from .cases import Case, cases
 from .matchers import TEMPERS, Guidance, Walker, XGrammar

@@ -13,8 +13,8 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 
 from typefold.compiler import DecodeError, UnsupportedType, WireFormat, output_type
-from typefold.compiler.laws import check_laws, failed_checks
-from typefold.compiler.recognise import recognises
+from typefold.compiler.grammar.matcher import recognises
+from typefold.testing.laws import check_laws, failed_checks
 
 from .matchers import Guidance, XGrammar
 

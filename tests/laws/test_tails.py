@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, create_model
 
 from typefold.compiler import WireFormat, output_type
-from typefold.compiler.sample import sample
+from typefold.compiler.grammar.sampler import sample
 
 from .cases import Case, cases
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from typefold import Runtime, cli
+from typefold import Runtime
+from typefold.cli.main import app
 from typefold.compiler import default_registry
 from typefold.runtime import Engine
 from typefold.testing import FakeEngine
@@ -78,7 +79,7 @@ def call(words: list[str], where: str) -> None:
     """One call of the command line. A comment `# exit status 1` in the page is for readers; 0 and 1 are both fine."""
     if ">" in words:
         words = words[: words.index(">")]
-    done = CliRunner().invoke(cli.app, words, catch_exceptions=False)
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code in (0, 1), f"{where}: typefold {shlex.join(words)} exits with {done.exit_code}\n{done.output}"
 
 

@@ -19,12 +19,12 @@ from typing import Any, TypeVar, get_origin
 import pytest
 from typing_extensions import TypeAliasType
 
+from typefold.checks.evaluator import Evaluator, Judgement, Where, judged
+from typefold.checks.evaluator.opaque import has_opaque
+from typefold.checks.evaluator.scopes import SourceNames
+from typefold.checks.evaluator.verdict import one_line
+from typefold.checks.source import Source
 from typefold.compiler import UnsupportedType, output_type
-from typefold.static.rebuild import Evaluator, Judgement, Where, judged
-from typefold.static.rebuild.judge import one_line
-from typefold.static.rebuild.opaque import has_opaque
-from typefold.static.rebuild.scopes import SourceNames
-from typefold.static.sources import Source
 
 from ..catalogue import _MODULES, REFUSED, SECTIONS, refused  # pyright: ignore[reportPrivateUsage]
 from .conftest import Project

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from typefold.check import check, python_files
-from typefold.static.rebuild.libraries import own_imports
+from typefold.checks.check import check, python_files
+from typefold.checks.evaluator.libraries import own_imports
 
 from .conftest import Project
 from .hostile_sources import BESIDE, READ, RUN, source

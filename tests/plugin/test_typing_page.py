@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from typefold.check import check
-from typefold.static.findings import CODES
+from typefold.checks.check import check
+from typefold.checks.findings import CODES
 
 from .conftest import Error, Project
 from .typing_page import BY_THEMSELVES, CASES, page

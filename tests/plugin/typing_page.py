@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import dedent, fill
 
-from typefold.static.findings import CODES
+from typefold.checks.findings import CODES
 
 from .conftest import Error
 
@@ -434,7 +434,7 @@ same words. What a declaration does not say counts as right: a class made by a f
 own, a limit that is computed. A class for which some module registers a hook is right too.
 
 So it is safe to check a file that you would not run. Of libraries, those objects are called, subclassed or handed on that
-are on a list (`dsl/static/rebuild/libraries.py`): what describes types, as `Field`, `conint`, `Decimal`. Every other function
+are on a list (`dsl/checks/evaluator/libraries.py`): what describes types, as `Field`, `conint`, `Decimal`. Every other function
 counts as unknown, a library is never imported from the folders of the program, and a value or a type that grows without
 measure (`10**10**10`) is not worked out.
 

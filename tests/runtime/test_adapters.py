@@ -12,9 +12,9 @@ import pytest
 
 from typefold import Adapter, PromptUsageError, Refused, Runtime, ask, prompt
 from typefold.runtime.engine import EngineRefusal
-from typefold.runtime.engines.adapters import Adapters
-from typefold.runtime.engines.loading import loading_of
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.engines.vllm.loading import loading_of
+from typefold.runtime.engines.vllm.lora import Adapters
 
 
 class Named:

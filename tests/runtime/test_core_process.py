@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from typefold.runtime import EngineGone
-from typefold.runtime.engines import core_process, starting
-from typefold.runtime.engines.core_process import CoreProcess
-from typefold.runtime.engines.starting import Guard, environment, shielded
+from typefold.runtime.engines.vllm import core_process
+from typefold.runtime.engines.vllm import process as starting
+from typefold.runtime.engines.vllm.core_process import CoreProcess
+from typefold.runtime.engines.vllm.process import Guard, environment, shielded
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -110,7 +111,7 @@ def test_an_engine_in_this_process_has_none() -> None:
 
 GUARDED = """
 import subprocess, sys, time
-from typefold.runtime.engines.starting import Guard
+from typefold.runtime.engines.vllm.process import Guard
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 guard = Guard([child.pid])
 print(child.pid, flush=True)

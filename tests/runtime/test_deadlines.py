@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from typefold.runtime import FinishReason, Outcome, Request, Scheduler
-from typefold.runtime.deadlines import Deadlines
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.entry import Entry
+from typefold.runtime.scheduling.deadlines import Deadlines
+from typefold.runtime.scheduling.pending import Entry
 
 DONE = Outcome(text="", finish_reason=FinishReason.STOP, prompt_tokens=1, output_tokens=1)
 

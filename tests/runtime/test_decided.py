@@ -10,7 +10,7 @@ import pytest
 
 from typefold import Logged, OneOf, Runtime, ask, prompt
 from typefold.compiler import Constraint
-from typefold.compiler.wire import Language, choice
+from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime import FinishReason, Outcome, Request, Scheduler, Truncated
 from typefold.runtime.engines.scripted import ScriptedEngine
 

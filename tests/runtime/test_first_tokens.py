@@ -23,9 +23,9 @@ from tests.hostile.cutters import tokenizer
 from tests.laws.matchers import choice_grammar
 from typefold import demo_model
 from typefold.compiler import Constraint, output_type
-from typefold.compiler.wire import Language, choice
-from typefold.runtime.engines.control import special_ids
-from typefold.runtime.engines.vocabulary import FirstTokens, vocabulary_of
+from typefold.compiler.grammar.nodes import Language, choice
+from typefold.runtime.engines.vllm.control_tokens import special_ids
+from typefold.runtime.engines.vllm.vocabulary import FirstTokens, vocabulary_of
 
 # As no model has them together: of several words, of bytes' names, said twice, halves of what else there is.
 ADDED = (

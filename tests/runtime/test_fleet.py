@@ -16,7 +16,7 @@ from typefold import EngineFailed, EngineLoadError, Runtime, ask, prompt, run
 from typefold.compiler import Message
 from typefold.runtime import Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.fleet import Fleet
+from typefold.runtime.scheduling.replicas import Fleet
 
 
 def engines(count: int, max_num_seqs: int = 8) -> list[ScriptedEngine]:

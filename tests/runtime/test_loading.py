@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from typefold.runtime.engines.loading import UnsupportedEngine, check_release, dialect_of, loading_of
+from typefold.runtime.engines.vllm.loading import UnsupportedEngine, check_release, dialect_of, loading_of
 
 
 @pytest.fixture(autouse=True)

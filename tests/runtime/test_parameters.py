@@ -14,10 +14,10 @@ import pytest
 from pydantic import Field
 
 from typefold.compiler import TEXT, Constraint, output_type
-from typefold.compiler.wire import Language, choice
+from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime import Request
 from typefold.runtime.engine import EngineRefusal
-from typefold.runtime.engines.parameters import Parameters
+from typefold.runtime.engines.vllm.sampling_params import Parameters
 
 
 class Kind(Enum):

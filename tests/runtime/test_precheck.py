@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from typefold.runtime.engines import precheck
-from typefold.runtime.engines.precheck import engine_options, why_no_model
+from typefold.runtime.engines.vllm import precheck
+from typefold.runtime.engines.vllm.precheck import engine_options, why_no_model
 
 ARGS = """
 @dataclass
@@ -159,7 +159,7 @@ def test_without_vllm_nothing_is_known(source: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
 def test_the_installed_vllm_tells_its_options_without_being_imported() -> None:
-    code = "import sys; from typefold.runtime.engines.precheck import engine_options as o; print('vllm' in sys.modules, *sorted(o()))"
+    code = "import sys; from typefold.runtime.engines.vllm.precheck import engine_options as o; print('vllm' in sys.modules, *sorted(o()))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported, *names = ran.stdout.split()
     assert imported == "False"

@@ -3,9 +3,9 @@
 import pytest
 
 from typefold.runtime import EngineGone, Request
-from typefold.runtime.entry import Entry
-from typefold.runtime.recovery import at_once, diagnosed, sorted_out
-from typefold.runtime.watchdog import EngineHung
+from typefold.runtime.scheduling.pending import Entry
+from typefold.runtime.scheduling.recovery import at_once, diagnosed, sorted_out
+from typefold.runtime.scheduling.watchdog import EngineHung
 
 
 def entry(crashes: int = 0, *, heard: bool = False) -> Entry:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from typefold.runtime import Cancelled, Completion, Engine, EngineFailed, Request, Scheduler, scheduler, watchdog
+from typefold.runtime import Cancelled, Completion, Engine, EngineFailed, Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.scheduling import scheduler, watchdog
 
 Step = Callable[["Crashing"], None]
 
@@ -287,7 +288,7 @@ def test_the_frames_of_a_crash_are_gone_before_the_next_engine_is_built() -> Non
         return makers()
 
     gc.collect()  # what other tests left may take its time to end, and is none of this one's
-    log = logging.getLogger("typefold.runtime.scheduler")
+    log = logging.getLogger("typefold.runtime.scheduling.scheduler")
     log.disabled = True  # pytest keeps what is logged, with the exception
     try:
         asked = Scheduler(makers(), rebuild=build, restarts=1)

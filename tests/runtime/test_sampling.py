@@ -13,7 +13,7 @@ from typefold.runtime import Request
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal.keys import content_key
-from typefold.runtime.journal.model import content_of, identity_of
+from typefold.runtime.journal.model_identity import content_of, identity_of
 from typefold.runtime.sampling import RANGES, limit_of, unfit, unfit_object
 
 NUMBERS = output_type(list[int]).constraint

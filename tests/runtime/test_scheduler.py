@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from typefold.compiler import Constraint
-from typefold.compiler.wire import Language, Ref, choice, seq
+from typefold.compiler.grammar.nodes import Language, Ref, choice, seq
 from typefold.runtime import (
     BadInput,
     Cancelled,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from typefold.compiler.finite import finite_texts
+from typefold.compiler.grammar.enumerate import finite_texts
 from typefold.runtime import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scoring import probabilities
 

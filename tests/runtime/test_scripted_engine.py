@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from typefold.compiler import Constraint, Message
-from typefold.compiler.recognise import recognises
-from typefold.compiler.wire import Language, Ref, char_class, choice, repeat, seq
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import Language, Ref, char_class, choice, repeat, seq
 from typefold.runtime import Completion, EngineRefusal, FinishReason, Outcome, Request
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
 

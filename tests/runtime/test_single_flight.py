@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from typefold.compiler import Constraint, Message
-from typefold.compiler.wire import Language, choice
+from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime import (
     Cancelled,
     EngineFailed,
@@ -27,8 +27,8 @@ from typefold.runtime import (
 )
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
-from typefold.runtime.entry import Entry, Flight, Limits
-from typefold.runtime.single_flight import Landed, SingleFlight
+from typefold.runtime.scheduling.deduplication import Landed, SingleFlight
+from typefold.runtime.scheduling.pending import Entry, Flight, Limits
 
 COLOUR = Constraint.of(Language(choice("red", "green")))
 

@@ -12,7 +12,7 @@ from typefold import Runtime, ask, prompt
 from typefold.runtime import Request, Scheduler, Statistics
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.fleet import Fleet
+from typefold.runtime.scheduling.replicas import Fleet
 from typefold.runtime.statistics import Counts, Stopwatch
 
 

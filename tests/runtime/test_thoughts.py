@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from typefold.runtime import Thinking
-from typefold.runtime.engines.thoughts import switches_of, thinking_of
-from typefold.runtime.engines.tokenizer import Render
+from typefold.runtime.engines.vllm.chat_tokenizer import Render
+from typefold.runtime.engines.vllm.reasoning_parser import switches_of, thinking_of
 
 QWEN = (
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 LOADS = """
-from typefold.runtime.engines.starting import UnguardedMain, check_main
+from typefold.runtime.engines.vllm.process import UnguardedMain, check_main
 
 def load(spawns=True):
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from typefold.runtime.watchdog import EngineHung, LeftBehind, Watchdog
+from typefold.runtime.scheduling.watchdog import EngineHung, LeftBehind, Watchdog
 
 
 class Clock:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from typefold import Cancelled, EngineFailed, PromptError, Runtime, TimedOut, ask, prompt
-from typefold.runtime import Completion, Request, Scheduler, deadlines
+from typefold.runtime import Completion, Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.scheduling import deadlines
 
 ANSWER = "Once upon a time there was a ségment, cut."
 STEP = 7

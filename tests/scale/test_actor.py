@@ -11,12 +11,13 @@ import pytest
 
 from tests.scale import programs
 from tests.scale.programs import Log, LoggedEngine
-from typefold import EngineLoadError, PromptUsageError, runtimes
-from typefold.arrow import pyarrow
+from typefold import EngineLoadError, PromptUsageError
+from typefold.programs.record_calls import arrow_form
+from typefold.programs.record_function import target_of
 from typefold.ray.actor import Actor, Work
-from typefold.records.calling import arrow_form
-from typefold.records.target import target_of
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtimes import runtime as runtime_module
+from typefold.tables.arrow import pyarrow
 
 
 @pytest.fixture
@@ -142,9 +143,9 @@ def test_an_engine_that_can_not_be_built_ends_the_job(
         actor(programs.number, model=broken)
     named: dict[str, Any] = {"model": "some/model", "journal": str(tmp_path / "run")}
     with monkeypatch.context() as patch:
-        patch.setattr(runtimes, "engine_of", scripted)
+        patch.setattr(runtime_module, "engine_of", scripted)
         rows_of(actor(programs.number, **named), [{"text": "a"}])
-    monkeypatch.setattr(runtimes, "engine_of", broken)
+    monkeypatch.setattr(runtime_module, "engine_of", broken)
     later = actor(programs.number, **named)  # what was answered needs none
     assert rows_of(later, [{"text": "a"}])[0]["result_error"] is None
     with pytest.raises(EngineLoadError, match="OSError: there is no such model"):

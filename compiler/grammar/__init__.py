@@ -1,0 +1,1 @@
+"""A grammar as data, and everything that works on one: matching, counting, sampling, printing for a backend."""

@@ -1,0 +1,157 @@
+"""The texts of a small language, written out one by one.
+
+It gives all of them or, where there are too many or no end of them, none. Texts come in the order in which the language
+names them, each once. Where such texts part is told by `shared_length`, and of all at once by `shared_lengths`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import inf, prod
+from typing import assert_never
+
+from typefold.compiler.grammar.nodes import (
+    CharClass,
+    Choice,
+    Expr,
+    Language,
+    Lit,
+    Ref,
+    Repeat,
+    Seq,
+    flat_rules,
+    is_recursive,
+)
+
+__all__ = ["finite_texts", "how_many", "shared_length", "shared_lengths"]
+
+
+def how_many(language: Language) -> float:
+    """How many texts a language has at the most: those that come about in several ways count as often (`inf`: no end).
+
+    Example:
+        >>> from typefold.compiler.grammar.nodes import Language, chars, repeat
+        >>> how_many(Language(repeat(chars("12"), 0, 3)))
+        15.0
+    """
+    if is_recursive(language):
+        return inf
+    known: dict[str, float] = {}
+    for name in flat_rules(language):
+        known[name] = _count(language.rules[name], known)
+    return float(_count(language.root, known))
+
+
+def _count(expr: Expr, known: Mapping[str, float]) -> float:
+    match expr:
+        case Lit():
+            return 1
+        case CharClass():
+            return len(expr)
+        case Seq(parts):
+            return _capped(prod(_count(part, known) for part in parts))
+        case Choice(options):
+            return _capped(sum(_count(option, known) for option in options))
+        case Repeat(item, least, most):
+            once = _count(item, known)
+            if most is None or (once > 1 and most > _BEYOND):
+                return inf
+            return _capped(sum(_power(once, times) for times in range(least, most + 1)))
+        case Ref(name):
+            return known[name]
+        case _:
+            assert_never(expr)
+
+
+_BEYOND = 64  # two to this power is more than anybody counts
+
+
+def _power(once: float, times: int) -> float:
+    return inf if once > 1 and times > _BEYOND else _capped(once**times)
+
+
+def _capped(count: float) -> float:
+    return count if count < 2**_BEYOND else inf
+
+
+class _TooManyError(Exception):
+    """There are more texts than were asked for."""
+
+
+def finite_texts(language: Language, most: int) -> tuple[str, ...] | None:
+    """All texts of a language, or `None` if there are more than `most`.
+
+    Example:
+        >>> from typefold.compiler.grammar.nodes import Language, chars, choice, optional, seq
+        >>> finite_texts(Language(seq(chars("12"), optional(choice("a", "b")))), most=10)
+        ('1a', '1b', '1', '2a', '2b', '2')
+        >>> finite_texts(Language(chars("123")), most=2) is None
+        True
+    """
+    if is_recursive(language):
+        return None
+    try:
+        return tuple(_texts(language.root, language, most))
+    except _TooManyError:
+        return None
+
+
+def _texts(expr: Expr, language: Language, most: int) -> list[str]:
+    match expr:
+        case Lit(text):
+            return [text]
+        case CharClass():
+            if len(expr) > most:
+                raise _TooManyError
+            return [expr.nth(index) for index in range(len(expr))]
+        case Seq(parts):
+            return _joined((_texts(part, language, most) for part in parts), most)
+        case Choice(options):
+            return _few((text for option in options for text in _texts(option, language, most)), most)
+        case Repeat(item, least, last):
+            if last is None or last > most:
+                raise _TooManyError
+            once = _texts(item, language, most)
+            rows = (_joined([once] * times, most) for times in range(least, last + 1))
+            return _few((text for row in rows for text in row), most)
+        case Ref(name):
+            return _texts(language.rules[name], language, most)
+        case _:
+            assert_never(expr)
+
+
+def _joined(parts: Iterable[list[str]], most: int) -> list[str]:
+    made = [""]
+    for part in parts:
+        made = _few((before + text for before in made for text in part), most)
+    return made
+
+
+def _few(texts: Iterator[str], most: int) -> list[str]:
+    kept: dict[str, None] = {}
+    for text in texts:
+        kept[text] = None
+        if len(kept) > most:
+            raise _TooManyError
+    return list(kept)
+
+
+def shared_length(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:  # by halves, since slices are compared fast
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
+
+
+def shared_lengths(texts: Sequence[str]) -> list[int]:
+    """Of each of several texts, which are sorted, how many characters at the most another begins with too.
+
+    Example:
+        >>> shared_lengths(["keep", "kettle", "no"])
+        [2, 2, 0]
+    """
+    neighbours = [0, *(shared_length(one, other) for one, other in pairwise(texts)), 0]
+    return [max(before, behind) for before, behind in pairwise(neighbours)]

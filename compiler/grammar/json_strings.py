@@ -1,0 +1,76 @@
+"""Strings inside JSON: a language of bare texts, made into the language of their canonical JSON forms.
+
+Canonical: between quotation marks, with only the escapes that JSON demands (RFC 8259, section 7), each in the one form
+that `json.dumps(..., ensure_ascii=False)` writes. So every text has exactly one JSON form, a lone surrogate has none, and
+whatever is admitted can be read back.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import assert_never
+
+from typefold.compiler.grammar.nodes import (
+    ANY,
+    CharClass,
+    Choice,
+    Expr,
+    Lit,
+    Ref,
+    Repeat,
+    Seq,
+    char_class,
+    choice,
+    repeat,
+    seq,
+)
+
+__all__ = ["ANY_TEXT", "JSON_CHAR", "escaped", "json_string"]
+
+_CONTROL = char_class((0x00, 0x1F))
+_SPECIAL = _CONTROL | char_class('"\\')
+_SHORT = {char: json.dumps(char)[1:-1] for char in '"\\\b\t\n\f\r'}
+
+ANY_TEXT = Repeat(ANY, 0, None)
+"""Any text at all, bare."""
+
+JSON_CHAR = choice(
+    ~_SPECIAL,
+    seq("\\", char_class('"\\bfnrt')),
+    seq("\\u000", char_class((0x30, 0x37), "bef")),
+    seq("\\u001", char_class((0x30, 0x39), (0x61, 0x66))),
+)
+"""Any one character in its JSON form."""
+
+
+def json_string(text: Expr) -> Expr:
+    """The JSON strings whose values are the texts of `text`."""
+    return seq('"', escaped(text), '"')
+
+
+@lru_cache(maxsize=4096)
+def escaped(expr: Expr) -> Expr:
+    """The expression with every character in the form that it has between JSON's quotation marks."""
+    match expr:
+        case Lit(text):
+            return Lit(json.dumps(text, ensure_ascii=False)[1:-1])
+        case CharClass():
+            return JSON_CHAR if expr == ANY else _escaped_class(expr)
+        case Seq(parts):
+            return seq(*map(escaped, parts))
+        case Choice(options):
+            return choice(*map(escaped, options))
+        case Repeat(item, least, most):
+            return repeat(escaped(item), least, most)
+        case Ref(name):
+            raise ValueError(f"a bare text cannot refer to the rule {name!r} inside a JSON string")
+        case _:
+            assert_never(expr)
+
+
+def _escaped_class(chars: CharClass) -> Expr:
+    plain, special = chars - _SPECIAL, chars & _SPECIAL
+    forms = [special.nth(index) for index in range(len(special))]
+    escapes = [_SHORT.get(char, f"\\u{ord(char):04x}") for char in forms]
+    return choice(*([plain] if len(plain) else []), *escapes)

@@ -1,0 +1,141 @@
+"""A recogniser for the wire language: does this text belong, and what may come next?
+
+States are sets of stacks (what is still to be matched, innermost first), advanced one character at a time, as in
+Thompson's simulation of an automaton but with a stack for recursion. It is the third opinion beside the engines' own
+matchers, for tests, streaming and the scripted engine; it is not built for speed.
+
+Invariant: a stack in a state starts with a node that consumes a character, or is empty (the text may end here).
+Left recursion would never end and cannot be written by the compiler's hooks; `advance` refuses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
+
+__all__ = ["Matcher", "recognises"]
+
+
+class Pair(tuple[Expr, "Stack"]):
+    """A node and the stack below it. The hash is worked out once: that of a deep stack is asked for over and over."""
+
+    _hash: int
+
+    def __new__(cls, node: Expr, rest: Stack) -> Pair:
+        made = super().__new__(cls, (node, rest))
+        made._hash = hash((node, rest))
+        return made
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+Stack: TypeAlias = Pair | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """What has been read so far of one text, as the set of ways to go on."""
+
+    language: Language
+    stacks: frozenset[Pair]
+    complete: bool
+
+    @classmethod
+    def start(cls, language: Language) -> Matcher:
+        """The state before the first character."""
+        return _state(language, [Pair(language.root, None)])
+
+    @property
+    def dead(self) -> bool:
+        """Whether no continuation leads into the language."""
+        return not self.stacks and not self.complete
+
+    @property
+    def next_chars(self) -> CharClass:
+        """The characters that may come next."""
+        allowed = CharClass(())
+        for node, _ in self.stacks:
+            match node:
+                case Lit(text):
+                    allowed |= CharClass(((ord(text[0]), ord(text[0])),))
+                case CharClass():
+                    allowed |= node
+                case _:
+                    raise AssertionError(node)
+        return allowed
+
+    def advance(self, text: str) -> Matcher:
+        """The state after `text`; a dead one where it does not fit."""
+        state = self
+        for char in text:
+            after: list[Stack] = []
+            for node, rest in state.stacks:
+                match node:
+                    case Lit(literal) if literal[0] == char:
+                        after.append(Pair(Lit(literal[1:]), rest) if len(literal) > 1 else rest)
+                    case CharClass() if char in node:
+                        after.append(rest)
+                    case _:
+                        pass
+            state = _state(self.language, after)
+            if state.dead:
+                break
+        return state
+
+
+def recognises(language: Language, text: str) -> bool:
+    """Whether `text` is in the language.
+
+    Example:
+        >>> from typefold.compiler.grammar.nodes import Language, choice
+        >>> recognises(Language(choice("yes", "no")), "no")
+        True
+    """
+    return Matcher.start(language).advance(text).complete
+
+
+def _state(language: Language, stacks: list[Stack]) -> Matcher:
+    """Expand every stack until it starts with a character; a stack met twice is expanded once."""
+    ready: set[Pair] = set()
+    seen: set[Stack] = set()
+    complete = False
+    pending = list(stacks)
+    while pending:
+        stack = pending.pop()
+        if stack in seen:
+            continue
+        seen.add(stack)
+        if stack is None:
+            complete = True
+            continue
+        node, rest = stack
+        match node:
+            case Lit(text):
+                if text:
+                    ready.add(stack)
+                else:
+                    pending.append(rest)
+            case CharClass():
+                ready.add(stack)
+            case Seq(parts):
+                for part in reversed(parts):
+                    rest = Pair(part, rest)
+                pending.append(rest)
+            case Choice(options):
+                pending += [Pair(option, rest) for option in options]
+            case Repeat(item, least, most):
+                if least == 0:
+                    pending.append(rest)
+                if most != 0:
+                    again = Repeat(item, max(least - 1, 0), None if most is None else most - 1)
+                    pending.append(Pair(item, Pair(again, rest) if again.most != 0 else rest))
+            case Ref(name):
+                pending.append(Pair(language.rules[name], rest))
+            case _:
+                assert_never(node)
+        if len(seen) > 100_000:
+            raise RecursionError("the language is left-recursive, or far too ambiguous to be followed")
+    return Matcher(language, frozenset(ready), complete)

@@ -1,0 +1,249 @@
+r"""Regular expressions as wire expressions.
+
+The pattern is read by the standard library's own parser; its tree is translated node by node. Patterns search, as
+pydantic's do: without `^` or `$` any text may stand before or after. `$` is the end of the text, `.` any character but
+a line feed, and `\d`, `\w` and `\s` are the Unicode classes of pydantic's default engine, which is asked for them.
+
+What is refused by name, since it is not regular, not exact here, or read in another way by pydantic: lookarounds,
+backreferences, word boundaries, anchors inside, flags, possessive and atomic groups, set operations in classes.
+A model may ask pydantic for Python's own engine: then the classes are Python's, and `$` may stand before a last line feed.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (the parser of the standard library has no types)
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from re import _constants as op  # type: ignore[attr-defined]  # the parser has no public name since Python 3.11
+from re import _parser  # type: ignore[attr-defined]
+from typing import Annotated, Any
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+
+from typefold.compiler.grammar.nodes import (
+    ANY,
+    EMPTY,
+    NEVER,
+    SURROGATES,
+    CharClass,
+    Expr,
+    Lit,
+    char_class,
+    choice,
+    optional,
+    repeat,
+    seq,
+)
+
+__all__ = ["UnsupportedPattern", "pattern_language", "white_space"]
+
+_BLOCK = 1024  # code points that are asked for at once
+
+
+class UnsupportedPattern(ValueError):
+    """A pattern that has no exact translation; the message names the part."""
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """A pattern on its way through the translation, and how it is meant; it prints as its text."""
+
+    text: str
+    python: bool
+    relaxed: bool
+
+    def __repr__(self) -> str:
+        return repr(self.text)
+
+
+def pattern_language(pattern: str, *, full_match: bool = False, python: bool = False, relaxed: bool = False) -> Expr:
+    """The texts in which `pattern` is found (or, with `full_match`, which it matches as a whole).
+
+    Args:
+        pattern: The regular expression.
+        full_match: Whether no text may stand around.
+        python: Whether Python's engine reads it, and not pydantic's default one.
+        relaxed: Whether to leave out what looks ahead or behind, which gives more texts than the pattern has.
+
+    Raises:
+        UnsupportedPattern: The pattern is no valid regex, or has a part that cannot be translated.
+
+    Example:
+        >>> from typefold.compiler.grammar.matcher import recognises
+        >>> from typefold.compiler.grammar.nodes import Language
+        >>> recognises(Language(pattern_language("^[A-Z]{3}$")), "ABC")
+        True
+    """
+    if re.search(r"(?<!\\)(?:\\\\)*\\[<>]", pattern):
+        raise UnsupportedPattern(f"{pattern!r} has \\< or \\>, which engines read differently; write < or >")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            tree = _parser.parse(pattern)
+    except FutureWarning as warning:
+        raise UnsupportedPattern(f"{pattern!r} has a class that engines read differently: {warning}") from warning
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UnsupportedPattern(f"{pattern!r} is no regular expression: {error}") from error
+    if tree.state.flags & ~re.UNICODE:
+        raise UnsupportedPattern(f"{pattern!r} sets flags, such as (?i); write the classes out instead")
+    anything = repeat(ANY, 0, None)
+    options: list[Expr] = []
+    for starts, body, ends in _branches(list(tree), _Pattern(pattern, python, relaxed)):
+        free_start = not starts and not full_match
+        free_end = not ends and not full_match
+        options.append(seq(*([anything] if free_start else []), body, *([anything] if free_end else [])))
+    return choice(*options) if options else NEVER
+
+
+def _branches(items: list[Any], pattern: _Pattern) -> Iterable[tuple[bool, Expr, bool]]:
+    """The alternatives of a sequence at the edge of a pattern: anchored at the start, body, anchored at the end."""
+    starts = ends = False
+    last_feed: Expr = EMPTY
+    while items and items[0] in ((op.AT, op.AT_BEGINNING), (op.AT, op.AT_BEGINNING_STRING)):
+        starts, items = True, items[1:]
+    while items and items[-1] in ((op.AT, op.AT_END), (op.AT, op.AT_END_STRING)):
+        last_feed = optional(Lit("\n")) if pattern.python and items[-1][1] is op.AT_END and not ends else last_feed
+        ends, items = True, items[:-1]
+    # A group at an edge that has anchors in it is taken apart: `(^|,)a`, and `^a$|^b$`, of which Python puts the `^` first.
+    for at in (slice(0, 1), slice(len(items) - 1, None)) if items else ():
+        code, argument = items[at][0]
+        if code in (op.BRANCH, op.SUBPATTERN) and _has_anchor(items[at][0]):
+            for branch in map(list, argument[1] if code is op.BRANCH else [_ungrouped(argument, pattern)]):
+                for first, body, last in _branches([*items[: at.start], *branch, *items[at.start + 1 :]], pattern):
+                    yield starts or first, body if last else seq(body, last_feed), ends or last
+            return
+    yield starts, seq(_sequence(items, pattern), last_feed), ends
+
+
+def _has_anchor(item: Any) -> bool:
+    code, argument = item
+    if code is op.AT:
+        return True
+    if code is op.BRANCH:
+        return any(_has_anchor(inner) for branch in argument[1] for inner in branch)
+    if code is op.SUBPATTERN:
+        return any(map(_has_anchor, argument[3]))
+    return False
+
+
+def _sequence(items: Iterable[Any], pattern: _Pattern) -> Expr:
+    return seq(*(_node(code, argument, pattern) for code, argument in items))
+
+
+def _node(code: Any, argument: Any, pattern: _Pattern) -> Expr:
+    if code is op.LITERAL:
+        return _literal(argument, pattern)
+    if code is op.NOT_LITERAL:
+        return ~char_class((argument, argument))
+    if code is op.ANY:
+        return ~char_class("\n")
+    if code is op.IN:
+        return _class(argument, pattern)
+    if code is op.BRANCH:
+        return choice(*(_sequence(branch, pattern) for branch in argument[1]))
+    if code in (op.MAX_REPEAT, op.MIN_REPEAT):  # lazy and greedy differ in what they capture, not in what they match
+        least, most, inner = argument
+        return repeat(_sequence(inner, pattern), int(least), None if most is op.MAXREPEAT else int(most))
+    if code is op.SUBPATTERN:
+        return _sequence(_ungrouped(argument, pattern), pattern)
+    if code in (op.ASSERT, op.ASSERT_NOT) and pattern.relaxed:
+        return EMPTY
+    names = {
+        op.AT: "an anchor or a word boundary inside",
+        op.ASSERT: "a lookahead or lookbehind",
+        op.ASSERT_NOT: "a negative lookahead or lookbehind",
+        op.GROUPREF: "a backreference",
+        op.GROUPREF_EXISTS: "a conditional group",
+        op.ATOMIC_GROUP: "an atomic group",
+        op.POSSESSIVE_REPEAT: "a possessive repetition",
+    }
+    raise UnsupportedPattern(f"{pattern!r} has {names.get(code, str(code))}, which no grammar can enforce exactly")
+
+
+def _ungrouped(group: Any, pattern: _Pattern) -> Iterable[Any]:
+    """What stands in a group."""
+    _, add_flags, del_flags, inner = group
+    if add_flags or del_flags:
+        raise UnsupportedPattern(f"{pattern!r} sets flags inside; write the classes out instead")
+    items: Iterable[Any] = inner
+    return items
+
+
+def _literal(point: int, pattern: _Pattern) -> Expr:
+    if 0xD800 <= point <= 0xDFFF:
+        raise UnsupportedPattern(f"{pattern!r} names a lone surrogate, which is no character")
+    return seq(chr(point))
+
+
+def _class(items: list[Any], pattern: _Pattern) -> CharClass:
+    members, negated = CharClass(()), False
+    for code, argument in items:
+        if code is op.NEGATE:
+            negated = True
+        elif code is op.LITERAL:
+            members |= char_class((argument, argument))
+        elif code is op.RANGE:
+            members |= char_class(argument)
+        elif code is op.CATEGORY:
+            members |= _category(argument, pattern)
+        else:
+            raise UnsupportedPattern(f"{pattern!r} has {code} in a class")
+    return ~members if negated else members
+
+
+def _category(code: Any, pattern: _Pattern) -> CharClass:
+    known: dict[Any, tuple[str, bool]] = {
+        op.CATEGORY_DIGIT: ("d", False),
+        op.CATEGORY_NOT_DIGIT: ("d", True),
+        op.CATEGORY_WORD: ("w", False),
+        op.CATEGORY_NOT_WORD: ("w", True),
+        op.CATEGORY_SPACE: ("s", False),
+        op.CATEGORY_NOT_SPACE: ("s", True),
+    }
+    if code not in known:
+        raise UnsupportedPattern(f"{pattern!r} has {code}")
+    letter, negated = known[code]
+    members = _unicode_class(letter, pattern.python)
+    return ~members if negated else members
+
+
+@cache
+def _unicode_class(letter: str, python: bool) -> CharClass:
+    """The members of a class, asked of its engine by halving: pydantic and Python know different versions of Unicode."""
+    inside, outside = rf"^\{letter}*$", rf"^\{letter.upper()}*$"
+    all_in: Callable[[str], Any] = re.compile(inside).fullmatch if python else _matches(inside)
+    all_out: Callable[[str], Any] = re.compile(outside).fullmatch if python else _matches(outside)
+    ranges: list[tuple[int, int]] = []
+    starts = range(0, sys.maxunicode + 1, _BLOCK)
+    pending = [(low, low + _BLOCK - 1) for low in starts if not SURROGATES[0] <= low <= SURROGATES[1]]
+    while pending:
+        low, high = pending.pop()
+        text = "".join(map(chr, range(low, high + 1)))
+        if all_in(text):
+            ranges.append((low, high))
+        elif not all_out(text):
+            middle = (low + high) // 2
+            pending += [(low, middle), (middle + 1, high)]
+    return char_class(*ranges)
+
+
+def white_space() -> CharClass:
+    """The characters that pydantic takes off the ends of a text with `strip_whitespace`."""
+    return _unicode_class("s", False)
+
+
+def _matches(pattern: str) -> Callable[[str], bool]:
+    adapter = TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
+
+    def matches(text: str) -> bool:
+        try:
+            return bool(adapter.validate_python(text) == text)
+        except ValidationError:
+            return False
+
+    return matches

@@ -1,0 +1,136 @@
+"""Texts of a language, made up at random: for the scripted engine, property tests and examples in documentation.
+
+Every text that `sample` gives is in the language. Lengths are drawn small (a repetition without end stops with even
+odds), and recursion deeper than a budget, or wider than another, takes the option that ends soonest, so that sampling
+always ends.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import assert_never
+
+from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules
+
+__all__ = ["sample", "shortest_height"]
+
+_DEEPEST = 24  # nested references before the shortest way out is taken
+_MOST = 200  # references in all before it is taken too: a tree whose nodes had many children would never end
+_MORE, _LESS = 0.75, 0.25  # the odds of one repetition more
+_SHALLOW = 4  # nested references from which on it is the lower odds
+_READABLE = CharClass(((0x20, 0x7E),))
+
+
+def sample(language: Language, rng: random.Random, *, exotic: float = 0.05) -> str:
+    """One text of the language.
+
+    Args:
+        language: The language to draw from; it must not be empty.
+        rng: The source of chance; the same seed gives the same text.
+        exotic: How often (0 to 1) a character class gives any of its characters, and not a printable ASCII one.
+
+    Returns:
+        A text that `recognises(language, text)` accepts.
+
+    Example:
+        >>> import random
+        >>> from typefold.compiler.grammar.nodes import Language, choice
+        >>> sample(Language(choice("yes")), random.Random(0))
+        'yes'
+    """
+    return _Sampler(language, rng, exotic).text(language.root, 0)
+
+
+def shortest_height(language: Language) -> float:
+    """The least number of nested rules that a text of the language needs; infinite for a language without a text."""
+    return _height(language.root, _heights(language))
+
+
+def _heights(language: Language) -> dict[str, float]:
+    """For every rule the least number of nested references that a text of it needs (infinite if it has none)."""
+    rules = language.rules
+    known: dict[str, float] = dict.fromkeys(rules, float("inf"))
+    flat = flat_rules(language)
+    for name in flat:
+        known[name] = 1 + _height(rules[name], known)
+    looped = rules.keys() - flat
+    changed = bool(looped)
+    while changed:
+        changed = False
+        for name in looped:
+            height = 1 + _height(rules[name], known)
+            if height < known[name]:
+                known[name], changed = height, True
+    return known
+
+
+def _height(expr: Expr, known: Mapping[str, float]) -> float:
+    match expr:
+        case Lit():
+            return 0
+        case CharClass(ranges):
+            return 0 if ranges else float("inf")
+        case Seq(parts):
+            return max((_height(part, known) for part in parts), default=0)
+        case Choice(options):
+            return min((_height(option, known) for option in options), default=float("inf"))
+        case Repeat(item, least):
+            return _height(item, known) if least else 0
+        case Ref(name):
+            return known[name]
+        case _:
+            assert_never(expr)
+
+
+class _Sampler:
+    def __init__(self, language: Language, rng: random.Random, exotic: float) -> None:
+        self.rules = language.rules
+        self.rng = rng
+        self.exotic = exotic
+        self.references = 0
+        self.heights = _heights(language)
+        if _height(language.root, self.heights) == float("inf"):
+            raise ValueError("the language is empty: there is no text to sample")
+
+    def text(self, expr: Expr, depth: int) -> str:
+        """From left to right, with a list of what is still to come: objects of many fields nest deeper than Python may."""
+        written: list[str] = []
+        pending = [(expr, depth)]
+        while pending:
+            node, depth = pending.pop()
+            match node:
+                case Lit(text):
+                    written.append(text)
+                case CharClass():
+                    readable = node & _READABLE
+                    pool = readable if len(readable) and self.rng.random() >= self.exotic else node
+                    written.append(pool.nth(self.rng.randrange(len(pool))))
+                case Seq(parts):
+                    pending += [(part, depth) for part in reversed(parts)]
+                case Choice(options):
+                    finite = [(_height(option, self.heights), option) for option in options]
+                    least = min(height for height, _ in finite)
+                    pool_of = [option for height, option in finite if height < float("inf")]
+                    shortest = [option for height, option in finite if height == least]
+                    pending.append((self.rng.choice(shortest if self.is_spent(depth) else pool_of), depth))
+                case Repeat(item):
+                    pending += [(item, depth)] * self.count(node, depth)
+                case Ref(name):
+                    self.references += 1
+                    pending.append((self.rules[name], depth + 1))
+                case _:
+                    assert_never(node)
+        return "".join(written)
+
+    def count(self, expr: Repeat, depth: int) -> int:
+        """How often to repeat."""
+        count, most = expr.least, expr.most
+        if _height(expr.item, self.heights) < float("inf") and not self.is_spent(depth):
+            while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
+                count += 1
+        return count
+
+    def is_spent(self, depth: int) -> bool:
+        """Whether it is time to come to an end."""
+        return depth > _DEEPEST or self.references > _MOST

@@ -1,0 +1,205 @@
+"""Token bounds: how few and how many tokens an answer of a language can take.
+
+Both bounds hold for every tokenisation that the engine may choose.
+
+- The upper one is never too low: a token is at least one byte, and one more ends the text. It is met where every byte is a
+  token, as in byte-level vocabularies.
+- The lower one is never too high. Each byte of a text takes its share of the token that it is in: one part in as many as
+  the longest token has that holds the byte together with a neighbour of it. No token's shares add up to more than one, so a
+  text takes no fewer tokens than its shares add up to. (The token that ends a text may be cut off.)
+
+Where only the longest token is known, every byte's share is the same. Shares of single bytes and pairs make most of the
+difference: digits are tokens of their own in many vocabularies, and quotation marks and braces are in none but short ones.
+The least over all ways to cut would need the vocabulary's own paths through the language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import ceil, inf
+from typing import assert_never
+
+from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules
+
+__all__ = ["TokenBounds", "Vocabulary", "byte_bounds", "token_bounds"]
+
+_ROUNDING = 1e-6  # shares are added up as floats
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Vocabulary:
+    """What bounds need to know of a tokenizer; each is equal to itself alone, since to compare all tokens takes long.
+
+    Attributes:
+        longest: The bytes of the longest token.
+        holding: For single bytes and pairs of them the bytes of the longest token that holds them; `None` where the
+            tokens are not known by their bytes. What is missing is in no token.
+    """
+
+    longest: int
+    holding: Mapping[bytes, int] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_tokens(cls, tokens: Iterable[bytes]) -> Vocabulary:
+        """The vocabulary of these tokens.
+
+        Example:
+            >>> Vocabulary.of_tokens([b"a", b"b", b"ab", b"bbb"]).holding
+            {b'a': 2, b'b': 3, b'ab': 2, b'bb': 3}
+        """
+        holding: dict[bytes, int] = {}
+        longest = 1
+        for token in sorted(tokens, key=len):  # so that the last one to say anything is the longest
+            longest = size = max(len(token), 1)
+            for at in range(len(token)):
+                holding[token[at : at + 1]] = holding[token[at : at + 2]] = size
+        return cls(longest, holding)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBounds:
+    """The tokens of an answer.
+
+    Attributes:
+        least: No whole answer takes fewer (1 or more).
+        most: No answer takes more, the end-of-text token included; `None` where there is no bound.
+    """
+
+    least: int
+    most: int | None
+
+    @classmethod
+    def of_bytes(cls, least: float, most: float, vocabulary: Vocabulary) -> TokenBounds:
+        """The bounds on tokens that follow from bounds on UTF-8 bytes (`inf`: no bound)."""
+        return cls(max(1, -(-int(least) // vocabulary.longest)), None if most == inf else int(most) + 1)
+
+
+def token_bounds(language: Language, vocabulary: Vocabulary) -> TokenBounds:
+    """Bounds on the tokens of any text of the language.
+
+    Example:
+        >>> from typefold.compiler.grammar.nodes import Language, choice
+        >>> token_bounds(Language(choice("keep", "drop")), Vocabulary(longest=16))
+        TokenBounds(least=1, most=5)
+        >>> token_bounds(Language(choice("2024", "2025")), Vocabulary.of_tokens([b"2", b"0", b"24", b"25"]))
+        TokenBounds(least=3, most=5)
+    """
+    bounds = TokenBounds.of_bytes(*byte_bounds(language), vocabulary)
+    if vocabulary.holding is None:
+        return bounds
+    shares = _least_of(language, _Shares(vocabulary.longest, vocabulary.holding).least)
+    if shares == inf:
+        return bounds
+    return TokenBounds(max(bounds.least, ceil(shares - _ROUNDING)), bounds.most)
+
+
+def byte_bounds(language: Language) -> tuple[float, float]:
+    """The least and the most UTF-8 bytes of a text of the language (`inf`: no bound)."""
+    return _least_of(language, _fewest_bytes), _Longest(language.rules).of(language.root)
+
+
+def _least_of(language: Language, measure: Callable[[Lit | CharClass], float]) -> float:
+    """The least that a text of the language measures, where texts measure what their parts do together."""
+    known: dict[str, float] = dict.fromkeys(language.rules, inf)
+    flat = flat_rules(language)
+    for name in flat:
+        known[name] = _least(language.rules[name], known, measure)
+    looped = {name: language.rules[name] for name in language.rules.keys() - flat}
+    for _ in looped:  # a least text visits no rule twice on one path, so this many rounds settle it
+        before = dict(known)
+        known |= {name: _least(expr, known, measure) for name, expr in looped.items()}
+        if known == before:
+            break
+    return _least(language.root, known, measure)
+
+
+def _least(expr: Expr, known: Mapping[str, float], measure: Callable[[Lit | CharClass], float]) -> float:
+    match expr:
+        case Lit() | CharClass():
+            return measure(expr)
+        case Seq(parts):
+            return sum(_least(part, known, measure) for part in parts)
+        case Choice(options):
+            return min((_least(option, known, measure) for option in options), default=inf)
+        case Repeat(item, least):
+            return least * _least(item, known, measure) if least else 0
+        case Ref(name):
+            return known[name]
+        case _:
+            assert_never(expr)
+
+
+def _fewest_bytes(expr: Lit | CharClass) -> float:
+    if isinstance(expr, Lit):
+        return len(expr.text.encode())
+    return len(chr(expr.ranges[0][0]).encode()) if expr.ranges else inf
+
+
+class _Shares:
+    """The shares of tokens that literals and characters take at the least, whatever stands beside them."""
+
+    def __init__(self, longest: int, holding: Mapping[bytes, int]) -> None:
+        self.longest = longest
+        self.holding = holding
+        self.single = [1 / holding.get(bytes([byte]), longest) for byte in range(256)]
+        self.continued = min(self.single[0x80:0xC0])  # of the bytes of a character after its first
+        self.classes: dict[CharClass, float] = {}
+
+    def least(self, expr: Lit | CharClass) -> float:
+        if isinstance(expr, Lit):
+            return self.text(expr.text.encode())
+        if expr not in self.classes:
+            self.classes[expr] = min((self.range(low, high) for low, high in expr.ranges), default=inf)
+        return self.classes[expr]
+
+    def text(self, data: bytes) -> float:
+        """At the ends nothing is known of the neighbours; within, a longer token holds a byte and one of its two."""
+        last = len(data) - 1
+        shares = 0.0
+        for at, byte in enumerate(data):
+            if at in (0, last):
+                shares += self.single[byte]
+            else:
+                before, behind = data[at - 1 : at + 1], data[at : at + 2]
+                shares += 1 / max(1, self.holding.get(before, 1), self.holding.get(behind, 1))
+        return shares
+
+    def range(self, low: int, high: int) -> float:
+        """Characters of ASCII by themselves; of others the first byte decides."""
+        found = min(self.single[low : min(high, 0x7F) + 1], default=inf)
+        for first, last in ((0x80, 0x7FF), (0x800, 0xFFFF), (0x10000, 0x10FFFF)):
+            start, end = max(low, first), min(high, last)
+            if start <= end:
+                head, tail = chr(start).encode("utf-8", "surrogatepass"), chr(end).encode("utf-8", "surrogatepass")
+                leading = min(self.single[head[0] : tail[0] + 1])
+                found = min(found, leading + (len(head) - 1) * self.continued)
+        return found
+
+
+class _Longest:
+    def __init__(self, rules: Mapping[str, Expr]) -> None:
+        self.rules = rules
+        self.known: dict[str, float | None] = {}
+
+    def of(self, expr: Expr) -> float:
+        match expr:
+            case Lit(text):
+                return len(text.encode())
+            case CharClass(ranges):
+                return len(chr(ranges[-1][1]).encode()) if ranges else 0
+            case Seq(parts):
+                return sum(self.of(part) for part in parts)
+            case Choice(options):
+                return max((self.of(option) for option in options), default=0)
+            case Repeat(item, _, most):
+                longest = self.of(item)
+                return 0 if longest == 0 else inf if most is None else most * longest
+            case Ref(name):
+                if name not in self.known:
+                    self.known[name] = None  # being worked out: met again, it is recursion
+                    self.known[name] = self.of(self.rules[name])
+                longest_of_rule = self.known[name]
+                return inf if longest_of_rule is None else longest_of_rule
+            case _:
+                assert_never(expr)

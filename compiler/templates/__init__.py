@@ -1,0 +1,1 @@
+"""Docstring templates: parsed, checked and rendered."""

@@ -1,0 +1,109 @@
+"""Docstring templates: Jinja2, checked when they are read, rendered in a sandbox.
+
+Values are data: a value that looks like a template is shown as it is. Text is put in as text, an enum member as its
+value, and anything with structure (models, dataclasses, lists, dictionaries) as JSON, spaced as answers are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import Enum
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from typefold.compiler.errors import TemplateError
+from typefold.compiler.templates.value_types import UNKNOWN
+from typefold.compiler.wire_format import WireFormat
+
+__all__ = ["LONGEST", "PromptTemplate", "text_of"]
+
+LONGEST = 100_000_000
+"""Characters that a template may write; what is longer than this is a loop gone wrong."""
+
+
+def text_of(value: object) -> str:
+    """A value as it is shown to a model.
+
+    Example:
+        >>> text_of({"a": [1, None]})
+        '{"a": [1, null]}'
+
+    Raises:
+        ValueError: It holds itself, is nested too deeply, or has a number that JSON can't write.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    try:
+        data = to_jsonable_python(value, by_alias=True)
+    except PydanticSerializationError:  # not of JSON's kind: the author of its class knows best how it reads
+        return str(value)
+    return WireFormat.SPACED.value.dump(data)
+
+
+class PromptTemplate:
+    """A template and the names that it may use.
+
+    Args:
+        source: Jinja2 text.
+        parameters: The names that rendering will provide.
+        owed: The names that are not to stand in single braces.
+        alone: Whether the template is all that is asked, so that it has to use one of those.
+        name: What errors call the template.
+
+    Raises:
+        TemplateError: Bad syntax, an unknown filter, or a name that is no parameter; single braces around one, or none used.
+
+    Example:
+        >>> PromptTemplate("Hello {{ name }}!", ["name"]).render({"name": "Ada"})
+        'Hello Ada!'
+    """
+
+    def __init__(
+        self,
+        source: str,
+        parameters: Collection[str],
+        *,
+        owed: Collection[str] = (),
+        alone: bool = False,
+        name: str = "template",
+    ) -> None:
+        self._name = name
+        # jinja2 takes 30 ms to import: only prompts with templates pay for it.
+        from jinja2 import TemplateError as JinjaError
+
+        from typefold.compiler.templates.parse import environment
+        from typefold.compiler.templates.template_check import check_template, constant
+
+        found = check_template(source, dict.fromkeys(parameters, UNKNOWN), owed=owed)
+        for problem in found.problems:
+            line = source.count("\n", 0, problem.offset) + 1
+            raise TemplateError(f"{name}: line {line} of the docstring: {problem.message}")
+        if alone and (reason := constant(owed, found.used)) is not None:
+            raise TemplateError(f"{name}: {reason}")
+        try:
+            self._template = environment().from_string(source)
+        except JinjaError as error:
+            raise TemplateError(f"{name}: the docstring is no valid Jinja2 template: {error}") from error
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The text for these values.
+
+        Raises:
+            jinja2.TemplateError: A value lacks what the template asks of it, or the sandbox forbids it.
+            TemplateError: It writes too much.
+        """
+        pieces: list[str] = []
+        size = 0
+        for piece in self._template.generate(values):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LONGEST:
+                raise TemplateError(f"{self._name}: the template writes more than {LONGEST:,} characters")
+        return "".join(pieces)

@@ -1,0 +1,290 @@
+"""What is wrong with a template, as far as can be known before it has values.
+
+Names that are no parameters, attributes that a parameter's type lacks, filters and tests that don't exist, templates that
+would be loaded from elsewhere, single braces around a parameter. Nothing is reported that might be right: a name set
+anywhere in reach counts as set, and what is asked of a value of unknown kind may be there. Importing this module imports
+jinja2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from jinja2 import nodes
+
+from typefold.compiler.templates.braces import braces_in
+from typefold.compiler.templates.expressions import (
+    attribute_argument,
+    beginning,
+    imported_names,
+    loop_kind,
+    text_of_expression,
+)
+from typefold.compiler.templates.parse import BadSyntax, environment, placed, plain
+from typefold.compiler.templates.value_types import UNKNOWN, Elements, Kind
+
+__all__ = ["Problem", "Report", "check_template", "constant"]
+
+Code: TypeAlias = Literal["syntax", "name", "attribute", "filter", "braces"]
+Scope: TypeAlias = dict[str, Kind]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a template.
+
+    Attributes:
+        code: What sort of thing.
+        message: What is wrong and what to write instead.
+        offset: The character at which it stands.
+        length: How many characters it takes.
+    """
+
+    code: Code
+    message: str
+    offset: int
+    length: int = 1
+
+
+@dataclass
+class Report:
+    """What a template is found to be.
+
+    Attributes:
+        problems: What is wrong, in the order in which it stands.
+        used: The parameters that the template shows or asks about.
+    """
+
+    problems: list[Problem] = field(default_factory=list[Problem])
+    used: set[str] = field(default_factory=set[str])
+
+
+def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collection[str] = ()) -> Report:
+    """Look through a template.
+
+    Args:
+        source: Jinja2 text.
+        parameters: The names that it may use, each with what is known of its value.
+        owed: The names around which single braces are a problem, since the text is certain to be sent.
+
+    Example:
+        >>> check_template("{{ nmae | uper }}", {"name": UNKNOWN}).problems[0].message
+        "the template uses 'nmae', which is no parameter; did you mean 'name'?"
+    """
+    try:
+        tree = placed(source)
+    except BadSyntax as error:
+        message = f"the docstring is no valid Jinja2 template: {error.reason}"
+        return Report([Problem("syntax", message, error.offset)])
+    set_anywhere = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+    walk = _Walk(parameters, set_anywhere)
+    walk.all(tree.body, {})
+    for offset, text in plain(source):
+        for found in braces_in(text, owed, used=walk.report.used, before=source[:offset]):
+            message = (
+                f"the template has {found.text} in single braces, which are sent as they stand; write "
+                f"{{{{ {found.shown} }}}}, or {{% raw %}}{found.text}{{% endraw %}} for the braces themselves"
+            )
+            walk.report.problems.append(Problem("braces", message, offset + found.start, len(found.text)))
+    walk.report.problems.sort(key=lambda problem: problem.offset)
+    return walk.report
+
+
+def constant(owed: Iterable[str], used: Collection[str]) -> str | None:
+    """Say why a template is wrong that uses none of the parameters that it owes; `None` if it uses one, or owes none."""
+    names = [*owed]
+    if not names or not set(used).isdisjoint(names):
+        return None
+    every = "its parameter" if len(names) == 1 else "any of its parameters"
+    return (
+        f"the template does not use {every} ({', '.join(names)}), so that every call asks the same; write "
+        f"{{{{ {names[0]} }}}} where its value belongs, or name a parameter that is left out on purpose _{names[0]}"
+    )
+
+
+_SAME_ELEMENTS = {"list", "sort", "reverse", "unique", "select", "reject", "selectattr", "rejectattr"}
+_ONE_ELEMENT = {"first", "last", "random", "min", "max"}
+_OF_MACROS = ("caller", "varargs", "kwargs")
+_OF_BLOCKS = ("self", "super")
+
+
+class _Walk:
+    """One way through a tree; scopes hold what templates set themselves."""
+
+    def __init__(self, parameters: Mapping[str, Kind], set_anywhere: Iterable[str]) -> None:
+        self.parameters = parameters
+        self.for_macros: Scope = dict.fromkeys(set_anywhere, UNKNOWN)
+        self.blocks: set[str] = set()
+        self.report = Report()
+
+    def all(self, body: Iterable[nodes.Node], scope: Scope) -> None:
+        for node in body:
+            self.statement(node, scope)
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def statement(self, node: nodes.Node, scope: Scope) -> None:
+        match node:
+            case nodes.For():
+                self._for(node, scope)
+            case nodes.Assign():
+                self._bind(node.target, self.kind(node.node, scope), scope)
+            case nodes.AssignBlock():
+                self._bind(node.target, UNKNOWN, scope)
+                self._children(node, scope, leave=(node.target,))
+            case nodes.With():
+                kinds = [self.kind(value, scope) for value in node.values]
+                inner = dict(scope)
+                for target, kind in zip(node.targets, kinds, strict=True):
+                    self._bind(target, kind, inner)
+                self.all(node.body, inner)
+            case nodes.Macro() | nodes.CallBlock():
+                if isinstance(node, nodes.Macro):
+                    scope[node.name] = UNKNOWN
+                else:
+                    self.kind(node.call, scope)
+                # A macro runs later than it stands: what is set by then is not followed.
+                inner = self.for_macros | scope
+                inner |= dict.fromkeys((*_OF_MACROS, *(argument.name for argument in node.args)), UNKNOWN)
+                self.all([*node.defaults, *node.body], inner)
+            case nodes.Include() | nodes.Extends() | nodes.Import() | nodes.FromImport():
+                message = "the template takes in another one, and prompts have none to take; put its text here"
+                self._problem("syntax", message, node.lineno)
+                scope.update(dict.fromkeys(imported_names(node), UNKNOWN))
+            case nodes.Block():
+                if node.name in self.blocks:
+                    message = f"the docstring is no valid Jinja2 template: block {node.name!r} defined twice"
+                    self._problem("syntax", message, node.lineno)
+                self.blocks.add(node.name)
+                self._children(node, scope)
+            case nodes.Expr():
+                self.kind(node, scope)
+            case _:
+                self._children(node, scope)
+
+    def _for(self, node: nodes.For, scope: Scope) -> None:
+        of = self.kind(node.iter, scope)
+        element = of.element()
+        if element is None:
+            self._problem(
+                "attribute",
+                f"the template loops over {text_of_expression(node.iter)}, but {of} can't be looped over",
+                beginning(node.iter),
+            )
+        element = element or UNKNOWN
+        inner = scope | {"loop": loop_kind(element)}
+        self._bind(node.target, element, inner)
+        if node.test is not None:
+            self.kind(node.test, inner)
+        self.all(node.body, inner)
+        self.all(node.else_, dict(scope))
+
+    def _bind(self, target: nodes.Node, kind: Kind, scope: Scope) -> None:
+        if isinstance(target, nodes.Name):
+            scope[target.name] = kind
+        elif isinstance(target, nodes.Tuple):
+            for index, part in enumerate(target.items):
+                self._bind(part, kind.item(index) or UNKNOWN, scope)
+
+    # --- expressions --------------------------------------------------------------------------------------------------
+
+    def kind(self, node: nodes.Node, scope: Scope, *, may_lack: bool = False) -> Kind:
+        """What an expression gives; `may_lack` where the template asks whether it is there."""
+        match node:
+            case nodes.Name():
+                return self._name(node, scope)
+            case nodes.Getattr():
+                of = self.kind(node.node, scope, may_lack=may_lack)
+                return self._attribute(of, node.attr, text_of_expression(node), node.lineno + 1, may_lack)
+            case nodes.Getitem(arg=nodes.Const() as key):
+                of = self.kind(node.node, scope, may_lack=may_lack)
+                found = of.item(key.value)
+                if found is None and isinstance(key.value, str):
+                    return self._attribute(of, key.value, text_of_expression(node), key.lineno + 1, may_lack)
+                return found or UNKNOWN
+            case nodes.Call():
+                of = self.kind(node.node, scope)
+                self._children(node, scope, leave=(node.node,))
+                return of.called()
+            case nodes.Filter():
+                return self._filter(node, scope)
+            case nodes.Test():
+                if node.name not in environment().tests:
+                    self._missing(node, "test", environment().tests)
+                self.kind(node.node, scope, may_lack=node.name in ("defined", "undefined"))
+                self._children(node, scope, leave=(node.node,))
+                return UNKNOWN
+            case nodes.CondExpr():
+                self._children(node, scope)
+                return UNKNOWN
+            case _:
+                self._children(node, scope)
+                return UNKNOWN
+
+    def _name(self, node: nodes.Name, scope: Scope) -> Kind:
+        if node.name in scope:
+            return scope[node.name]
+        if node.name in self.parameters:
+            self.report.used.add(node.name)
+            if node.name == "self":
+                message = "'self' has a meaning of its own in Jinja2; write the message with ask(f'...')"
+                self._problem("name", message, node.lineno, len(node.name))
+            return self.parameters[node.name]
+        if node.name not in environment().globals and node.name not in _OF_BLOCKS:
+            self._unknown(node)
+        return UNKNOWN
+
+    def _unknown(self, node: nodes.Name) -> None:
+        otherwise = f"; the parameters are {', '.join(self.parameters) or 'none'}"
+        message = f"the template uses {node.name!r}, which is no parameter"
+        self._problem("name", message + _nearest(node.name, self.parameters, otherwise), node.lineno, len(node.name))
+
+    def _attribute(self, of: Kind, name: str, text: str, offset: int, may_lack: bool) -> Kind:
+        found = of.attribute(name)
+        if found is None and not may_lack:
+            message = f"the template reads {text}, but {of} has no {name!r}{_nearest(name, of.names())}"
+            self._problem("attribute", message, offset, len(name))
+        elif found is not None and name.startswith("_") and of is not UNKNOWN:
+            message = f"the template reads {text}, and a template may not read what begins with an underscore"
+            self._problem("attribute", message, offset, len(name))
+        return found or UNKNOWN
+
+    def _filter(self, node: nodes.Filter, scope: Scope) -> Kind:
+        name = node.name
+        if name not in environment().filters:
+            self._missing(node, "filter", environment().filters)
+        of = UNKNOWN if node.node is None else self.kind(node.node, scope, may_lack=name in ("default", "d"))
+        self._children(node, scope, leave=(node.node,))
+        element = of.element() or UNKNOWN
+        attribute = attribute_argument(node)
+        if attribute is not None:
+            for part in attribute.value.split("."):
+                text = f"{attribute.value!r} of each of {text_of_expression(node.node)}"
+                element = self._attribute(element, part, text, attribute.lineno + 1, may_lack=False)
+        if name == "map" and attribute is not None:
+            return Elements(element)
+        if name in _SAME_ELEMENTS:
+            return Elements(of.element() or UNKNOWN)
+        return (of.element() or UNKNOWN) if name in _ONE_ELEMENT else UNKNOWN
+
+    def _children(self, node: nodes.Node, scope: Scope, leave: Sequence[nodes.Node | None] = ()) -> None:
+        for child in node.iter_child_nodes():
+            if not any(child is left for left in leave):
+                self.statement(child, scope)
+
+    # --- findings -----------------------------------------------------------------------------------------------------
+
+    def _missing(self, node: nodes.Filter | nodes.Test, what: Literal["filter", "test"], known: Iterable[str]) -> None:
+        message = f"there is no {what} {node.name!r}{_nearest(node.name, known)}"
+        self._problem("filter", message, node.lineno, len(node.name) if what == "filter" else 2)
+
+    def _problem(self, code: Code, message: str, offset: int, length: int = 1) -> None:
+        self.report.problems.append(Problem(code, message, offset, length))
+
+
+def _nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else otherwise

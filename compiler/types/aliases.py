@@ -1,0 +1,103 @@
+"""Names for other types: `NewType`, type aliases, and the markers around a field's type."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    LiteralString,
+    NewType,
+    NotRequired,
+    Required,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_type_hints,
+)
+from typing import get_origin as origin_of
+
+from typing_extensions import NoDefault, ReadOnly, TypeAliasType
+
+from typefold.compiler.codec import Wire
+from typefold.compiler.context import Context
+from typefold.compiler.registry import default_registry
+from typefold.compiler.types.generics import substituted
+
+_MARKERS: tuple[Any, ...] = (Required, NotRequired, ReadOnly, Final)
+
+
+def get_origin(hint: Any) -> Any:
+    """As `typing` has it, without its promise that this is never a special form."""
+    return origin_of(hint)
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, NewType))
+def new_type_wire(hint: Any, context: Context) -> Wire[Any]:
+    """As the type underneath."""
+    return context.same(hint.__supertype__)
+
+
+@default_registry.hook_factory(lambda hint: isinstance(get_origin(hint) or hint, TypeAliasType))
+def alias_wire(hint: Any, context: Context) -> Wire[Any]:
+    """As the type that the alias stands for; a recursive alias becomes a rule."""
+    alias = get_origin(hint) or hint
+    target = substituted(_target(alias, context), dict(zip(alias.__type_params__, get_args(hint), strict=False)))
+    if context.limits:
+        return context.same(target)
+    return context.named(hint, lambda: context.same(target))
+
+
+def _target(alias: Any, context: Context) -> Any:
+    """What the alias stands for, with names in quotes looked up where it was written."""
+    names = {each.__name__: each for each in (alias, *alias.__type_params__)}
+    holder = type("_", (), {"__annotations__": {"target": alias.__value__}})
+    try:
+        module = vars(sys.modules[alias.__module__]) if alias.__module__ in sys.modules else {}
+        return get_type_hints(holder, module, names, include_extras=True)["target"]
+    except NameError as error:
+        raise context.refuse(alias, f"refers to a name that is not defined ({error})") from error
+
+
+@default_registry.hook(*_MARKERS)
+def marker_wire(hint: Any, context: Context) -> Wire[Any]:
+    """`Required`, `NotRequired`, `ReadOnly` and `Final` say something of a field, not of its value."""
+    if not get_args(hint):
+        raise context.refuse(hint, "does not name a type; write it in brackets")
+    return context.same(get_args(hint)[0])
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, TypeVar))
+def type_var_wire(hint: Any, context: Context) -> Wire[Any]:
+    """In a generic type without its argument: the variable's default, its bound or its constraints, as in pydantic."""
+    default = getattr(hint, "__default__", NoDefault)
+    if default is not NoDefault and default is not None:
+        return context.same(default)
+    if hint.__bound__ is not None:
+        return context.same(hint.__bound__)
+    if hint.__constraints__:
+        return context.same(Union[hint.__constraints__])  # noqa: UP007  # made at run time
+    raise context.refuse(hint, "is a type variable; give the generic type its argument")
+
+
+@default_registry.hook(Self)
+def self_wire(hint: Any, context: Context) -> Wire[Any]:
+    """The class that it is written in."""
+    if not context.compilation.owners:
+        raise context.refuse(hint, "stands for a class, and there is none around it; name the type")
+    return context.same(context.compilation.owners[-1])
+
+
+@default_registry.hook(LiteralString)
+def literal_string_wire(hint: Any, context: Context) -> Wire[Any]:
+    """As `str`: where a text comes from is a matter for type checkers, and unknown to pydantic."""
+    return replace(context.same(str), native=False)
+
+
+@default_registry.hook_factory(lambda hint: get_origin(hint) is ClassVar)
+def class_var_wire(hint: Any, context: Context) -> Wire[Any]:
+    """Never: a class variable is no part of a value."""
+    raise context.refuse(hint, "is a class variable, which is no part of a value")

@@ -1,0 +1,130 @@
+"""Finite types: `Literal` and `Enum`. Where every member is a string the choice is bare at the root."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Literal, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
+
+from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.context import Context
+from typefold.compiler.grammar.nodes import Lit, choice
+from typefold.compiler.guards import kind_of
+from typefold.compiler.registry import default_registry
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+@default_registry.hook(Literal)
+def literal_wire(hint: Any, context: Context) -> Wire[Any]:
+    """One of the members, each as JSON writes its value."""
+    arguments: tuple[Any, ...] = get_args(hint)
+    distinct: dict[tuple[Any, Any], None] = dict.fromkeys((kind_of(member), member) for member in arguments)
+    values = [member for _, member in distinct]
+    has_enums = any(isinstance(value, Enum) for value in values)
+    if not _pydantic_reads(values) and (lost := _lost_to_pydantic(hint, values, context)):
+        raise context.refuse(
+            hint,
+            f"has the member {lost[0]!r}, which pydantic does not find beside smaller ones; use an Enum, or an int with bounds",
+        )
+    return _choice_wire(hint, values, context, native=not has_enums and _pydantic_reads(values), plain=not has_enums)
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Enum))
+def enum_wire(hint: type[Enum], context: Context) -> Wire[Enum]:
+    """One of the members, as JSON writes its value."""
+    return _choice_wire(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
+
+
+def _choice_wire(hint: Any, members: Sequence[Any], context: Context, *, native: bool, plain: bool) -> Wire[Any]:
+    if not members:
+        raise context.refuse(hint, "has no members, so there is nothing to choose")
+    values = [member.value if isinstance(member, Enum) else member for member in members]
+    by_text: dict[str, Any] = {}
+    for member, value in zip(members, values, strict=True):
+        if type(value) not in _SCALARS and not isinstance(value, (str, int, float)):
+            raise context.refuse(
+                hint, f"has the member {member!r}, which JSON cannot write; use str, int, bool or None"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write")
+        text = context.spacing.dump(value)
+        if not _is_text(value):
+            raise context.refuse(hint, f"has the member {member!r}, which is no valid text")
+        if text in by_text:
+            raise context.refuse(
+                hint, f"has two members, {by_text[text]!r} and {member!r}, that are both written {text}"
+            )
+        by_text[text] = member
+    to_value = [(member, value) for member, value in zip(members, values, strict=True)]
+    dump = context.spacing.dump
+    all_strings = all(isinstance(value, str) for value in values)
+    schema: JsonSchema = {"enum": [str(v) if isinstance(v, str) else v for v in values]}
+    if all_strings:
+        schema["type"] = "string"
+
+    def to_json(member: Any) -> Any:
+        for known, value in to_value:
+            if known is member or (type(known) is type(member) and known == member):
+                return value
+        for known, value in to_value:  # a model with use_enum_values holds the value in place of the member
+            if isinstance(known, Enum) and type(value) is type(member) and value == member:
+                return value
+        raise ValueError(f"{member!r} is no member of {hint!r}")
+
+    def accepts(value: Any) -> bool:
+        try:
+            to_json(value)
+        except ValueError:
+            return False
+        return True
+
+    return Wire(
+        choice(*by_text),
+        schema,
+        to_json,
+        lambda data: by_text[dump(data)],
+        accepts,
+        bare=choice(*(Lit(str(value)) for value in values)) if all_strings else None,
+        native=native,
+        plain=plain,
+    )
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) or bool(value.encode() or True)
+    except UnicodeEncodeError:
+        return False
+
+
+def _pydantic_reads(values: Sequence[Any]) -> bool:
+    """Whether pydantic finds the values in JSON: in a choice it knows no whole number beyond 64 bits."""
+    return not any(type(value) is int and not -(2**63) <= value < 2**63 for value in values)
+
+
+def _lost_to_pydantic(hint: Any, values: Sequence[Any], context: Context) -> list[Any]:
+    """The members that pydantic refuses even as values, where it will see them: in a class of its own, or under limits."""
+    around = (
+        owner for owner in reversed(context.compilation.owners) if not is_typeddict(owner) and not _is_tuple(owner)
+    )
+    if not context.limits and not hasattr(next(around, None), "__pydantic_validator__"):
+        return []
+    adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    return [value for value in values if not _accepts(adapter, value)]
+
+
+def _is_tuple(owner: Any) -> bool:
+    return isinstance(owner, type) and issubclass(owner, tuple)
+
+
+def _accepts(adapter: TypeAdapter[Any], value: Any) -> bool:
+    try:
+        adapter.validate_python(value)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,267 @@
+"""`Decimal`, as a JSON string such as `"3.50"`, the form in which pydantic writes it.
+
+A JSON number would not do: readers of JSON, pydantic's too, make it a float first, and digits beyond the seventeenth
+are lost. Trailing zeros are legal, as in a price, where no limit forbids them: 1.0 and 1.00 are equal. Minus zero is
+written as zero. A number that would take more than forty zeros has an exponent (`1.5E+60`), and no other has.
+Infinities and NaN are not written, even with `allow_inf_nan`.
+
+Bounds, `max_digits` and `decimal_places` are in the grammar, exactly; `multiple_of` bounds the decimals there, and is
+checked after.
+
+Invariant: every admitted text is a finite number within the bounds; trailing zeros count as digits and decimals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import MAX_EMAX, ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from typing import Any
+
+from typefold.compiler.codec import Wire
+from typefold.compiler.context import Context
+from typefold.compiler.grammar.nodes import NEVER, Expr, char_class, choice, optional, repeat, seq
+from typefold.compiler.grammar.numeric import between, decimals, integers
+from typefold.compiler.registry import default_registry
+from typefold.compiler.types.reading import pydantic_reader
+
+LIMITS = ("ge", "gt", "le", "lt", "multiple_of", "max_digits", "decimal_places")
+_MOST_DIGITS = 60
+"""A larger `max_digits` or `decimal_places` is left to a post-check: as a grammar it would be large."""
+
+_ANY_ZEROS = 10**6
+_ZEROS = 40  # from this power of ten on, up or down, a number is written with an exponent
+_DIGIT, _NONZERO = char_class((0x30, 0x39)), char_class((0x31, 0x39))
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The numbers between two bounds (`None`: no bound), each bound itself in or out."""
+
+    low: Decimal | None
+    low_open: bool
+    high: Decimal | None
+    high_open: bool
+
+    def units(self, places: int) -> tuple[int | None, int | None]:
+        """The least and the greatest number of the range with so many decimals, counted in units of the last."""
+        with localcontext() as context:
+            context.prec = 2000
+            unit = Decimal(10) ** places
+            low = high = None
+            if self.low is not None:
+                low = int((self.low * unit).to_integral_value(ROUND_CEILING))
+                low += self.low_open and low == self.low * unit
+            if self.high is not None:
+                high = int((self.high * unit).to_integral_value(ROUND_FLOOR))
+                high -= self.high_open and high == self.high * unit
+        return low, high
+
+    def negated(self) -> _Range:
+        """The range of the opposite numbers."""
+        return _Range(
+            None if self.high is None else self.high.copy_negate(),
+            self.high_open,
+            None if self.low is None else self.low.copy_negate(),
+            self.low_open,
+        )
+
+
+@default_registry.hook(Decimal)
+def decimal_wire(hint: type[Decimal], context: Context) -> Wire[Decimal]:
+    """A number in a string, positional, with an exponent only where it is very large or small."""
+    context.allow(hint, *LIMITS)
+    limits = context.limits
+    bounds = _bounds(hint, context)
+    places, most = limits.peek("decimal_places"), limits.peek("max_digits")
+    if places is not None and places <= _MOST_DIGITS:
+        limits.take("decimal_places")
+    else:
+        places = None
+    if most is not None and most <= _MOST_DIGITS:
+        limits.take("max_digits")
+    else:
+        most = None
+    if (step := limits.peek("multiple_of")) is not None:
+        own = max(0, -_exponent(_decimal(step)))
+        places = own if places is None else min(places, own)
+    fractions = False
+    if most is not None and limits.peek("decimal_places") is None:
+        text, keep = _of_digits(bounds, range(most + 1), most, places), 0
+    elif most is not None and most <= limits.peek("decimal_places"):  # pydantic takes 0.0 for zero, not 0
+        text, keep = _of_digits(bounds, range(1), most, None if places is None else max(places, 1)), 0
+        fractions = True
+    elif places is not None:
+        whole = None if most is None else most - limits.peek("decimal_places")
+        text, keep = _finite(bounds, places, whole), places
+    else:
+        text, keep = _endless(bounds)
+    if text == NEVER:
+        raise context.refuse(hint, "has limits that no number meets")
+    schema = {"type": "string", "format": _describe(bounds, limits.peek("max_digits"), limits.peek("decimal_places"))}
+
+    def to_json(value: Decimal) -> str:
+        endless = places is None and most is None
+        zeros = _ANY_ZEROS if endless and value not in (bounds.low, bounds.high) else keep
+        text = _write(value, zeros, exponents=endless, scale=_scale(bounds))
+        return text + ".0" if fractions and "." not in text else text
+
+    return Wire(seq('"', text, '"'), schema, to_json, pydantic_reader(hint), lambda value: type(value) is Decimal)
+
+
+def _decimal(bound: Any) -> Decimal:
+    """A bound as pydantic takes it: a float by its shortest text."""
+    return bound if isinstance(bound, Decimal) else Decimal(str(bound))
+
+
+def _exponent(number: Decimal) -> int:
+    """The power of ten of the last digit that is not zero."""
+    digits = str(number.copy_abs()).upper().partition("E")[0].replace(".", "")
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), "a bound is finite"
+    return exponent + len(digits) - len(digits.rstrip("0"))
+
+
+def _bounds(hint: Any, context: Context) -> _Range:
+    limits = context.limits
+    ge, gt, le, lt = (
+        None if bound is None else _decimal(bound) for bound in map(limits.take, ("ge", "gt", "le", "lt"))
+    )
+    for bound in (ge, gt, le, lt):
+        if bound is not None and not bound.is_finite():
+            raise context.refuse(hint, f"has the bound {bound}, which is no number; leave it out")
+    low_open = gt is not None and (ge is None or gt >= ge)
+    high_open = lt is not None and (le is None or lt <= le)
+    return _Range(gt if low_open else ge, low_open, lt if high_open else le, high_open)
+
+
+def _finite(bounds: _Range, places: int, whole: int | None = None, *, fractions: bool = False) -> Expr:
+    """The numbers of a range with at most `places` decimals and `whole` digits before the point; or decimals alone."""
+    low, high = bounds.units(places)
+    unit = 10**places
+    if whole is not None:
+        limit = 10 ** (whole + places) - 1
+        low = -limit if low is None else max(low, -limit)
+        high = limit if high is None else min(high, limit)
+    if low is not None and high is not None and low > high:
+        return NEVER
+    texts: list[Expr] = []
+    if not fractions:
+        texts.append(integers(None if low is None else -(-low // unit), None if high is None else high // unit))
+    if places:
+        with localcontext() as context:
+            context.prec = 2000
+            least, most = (None if bound is None else Decimal(bound) / unit for bound in (low, high))
+        texts.append(decimals(least, most, places=places))
+    return choice(*(text for text in texts if text != NEVER))
+
+
+def _of_digits(bounds: _Range, wholes: range, digits: int, places: int | None) -> Expr:
+    """The numbers of a range with so many digits in all: the more before the point, the fewer after it."""
+    options: list[Expr] = []
+    for whole in wholes:
+        after = digits - whole if places is None else min(places, digits - whole)
+        for sign in (1, -1):
+            signed = bounds if sign > 0 else bounds.negated()
+            low, high = signed.units(after)
+            least = 10 ** (whole - 1 + after) if whole else 0 if sign > 0 else 1
+            least, most = max(least, low or 0), 10 ** (whole + after) - 1
+            if high is not None:
+                most = min(most, high)
+            if least > most:
+                continue
+            with localcontext() as context:
+                context.prec = 2000
+                unit = Decimal(10) ** -after
+                part = _Range(least * unit, False, most * unit, False)
+            text = _finite(part, after, fractions=wholes == range(1))
+            options.append(text if sign > 0 else seq("-", text))
+    return choice(*options)
+
+
+def _endless(bounds: _Range) -> tuple[Expr, int]:
+    """The numbers of a range, with any number of decimals; and the decimals up to which a bound may have zeros."""
+    known = [bound for bound in (bounds.low, bounds.high) if bound is not None]
+    places = max([1, *(-_exponent(bound) for bound in known)])
+    options = [_finite(bounds, places)]
+    for sign, part in (("", bounds), ("-", bounds.negated())):
+        options += [seq(sign, text) for text in _longer(part, places)]
+        options += [seq(sign, text) for text in _scientific(part, _scale(bounds))]
+    return choice(*(option for option in options if option != NEVER)), places
+
+
+def _longer(bounds: _Range, places: int) -> list[Expr]:
+    """The positive numbers of a range with more than `places` decimals; the bounds have no more than that."""
+    with localcontext() as context:
+        context.prec = 2000
+        unit = Decimal(10) ** places
+        low = 0 if bounds.low is None or bounds.low < 0 else int(bounds.low * unit)
+        high = None if bounds.high is None else int(bounds.high * unit) - 1
+    texts: list[Expr] = []
+    if bounds.low_open and bounds.low is not None and bounds.low >= 0:
+        if high is None or low <= high:
+            after = seq(repeat(char_class("0"), 0, None), _NONZERO, repeat(_DIGIT, 0, None))
+            texts.append(seq(_exact(low, low, places), after))
+        low += 1
+    if high is None or low <= high:
+        texts.append(seq(_exact(low, high, places), repeat(_DIGIT, 1, None)))
+    return texts
+
+
+def _exact(low: int, high: int | None, places: int) -> Expr:
+    """Numbers with exactly `places` decimals, between bounds in units of the last."""
+    unit, nines = 10**places, "9" * places
+    whole, part = divmod(low, unit)
+    last, rest = (None, 0) if high is None else divmod(high, unit)
+    lower, upper = str(part).zfill(places), str(rest).zfill(places)
+    if whole == last:
+        return seq(f"{whole}.", between(lower, upper))
+    options: list[Expr] = []
+    if part:
+        options.append(seq(f"{whole}.", between(lower, nines)))
+        whole += 1
+    if last is not None and upper != nines:
+        options.append(seq(f"{last}.", between("0" * places, upper)))
+        last -= 1
+    options.append(seq(integers(whole, last), ".", repeat(_DIGIT, places, places)))
+    return choice(*(option for option in options if option != NEVER))
+
+
+def _scale(bounds: _Range) -> int:
+    """The power of ten from which on numbers have an exponent: beyond all bounds, so it alone tells in from out."""
+    known = [bound for bound in (bounds.low, bounds.high) if bound]
+    return max([_ZEROS, *(abs(bound.adjusted()) + 2 for bound in known)])
+
+
+def _scientific(bounds: _Range, scale: int) -> list[Expr]:
+    """The positive numbers of a range that have an exponent."""
+    mantissa = seq(_NONZERO, optional(seq(".", repeat(_DIGIT, 1, None))))
+    signs = ["+"] if bounds.high is None else []
+    if (bounds.low is None or bounds.low <= 0) and (bounds.high is None or bounds.high > 0):
+        signs.append("-")
+    return [seq(mantissa, f"E{sign}", integers(scale, MAX_EMAX)) for sign in signs]
+
+
+def _write(value: Decimal, keep: int, *, exponents: bool, scale: int) -> str:
+    if not value.is_finite():
+        raise ValueError(f"{value!r} is no finite number, and cannot be written")
+    size = value.adjusted()
+    if value and exponents and abs(size) >= scale:
+        digits = "".join(map(str, value.as_tuple().digits))
+        return f"{'-' if value < 0 else ''}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}E{size:+d}"
+    text = format(value if value else Decimal(0), "f")
+    whole, _, part = text.partition(".")
+    part = part[:keep] + part[keep:].rstrip("0")
+    return f"{whole}.{part}" if part else whole
+
+
+def _describe(bounds: _Range, digits: int | None, places: int | None) -> str:
+    words = ["decimal number"]
+    if bounds.low is not None:
+        words.append(f"{'>' if bounds.low_open else '>='} {bounds.low}")
+    if bounds.high is not None:
+        words.append(f"{'<' if bounds.high_open else '<='} {bounds.high}")
+    if digits is not None:
+        words.append(f"at most {digits} digits")
+    if places is not None:
+        words.append(f"at most {places} decimals")
+    return ", ".join(words)

@@ -1,0 +1,147 @@
+"""pydantic models: read by pydantic itself, so validators, aliases and defaults hold as its users know them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from typefold.compiler.codec import Wire
+from typefold.compiler.context import Context
+from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
+from typefold.compiler.registry import default_registry
+from typefold.compiler.types.compact import laid_out
+from typefold.compiler.types.objects import Field, field_key, object_data, object_expr, object_schema
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, BaseModel))
+def model_wire(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
+    """The fields under their validation aliases; fields with a default may be left out."""
+    if hint is BaseModel:
+        raise context.refuse(hint, "has no fields of its own; use a model of yours")
+    context.allow(hint)
+    return context.named(hint, lambda: _build(hint, context), has_fields=True)
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
+def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootModel[Any]]:
+    """As the root's type, inside JSON; limits stand on the root's own type."""
+    context.allow(hint)
+
+    def build() -> Wire[RootModel[Any]]:
+        _complete(hint, context)
+        field = hint.model_fields["root"]
+        if field.deprecated:
+            raise context.refuse(
+                hint, "has a deprecated root, of which pydantic makes no value; leave `deprecated` out"
+            )
+        wire = context.wire(field.annotation, metadata=tuple(field.metadata))
+        _note_validators(hint, context)
+        return Wire(
+            wire.expr,
+            wire.schema,
+            lambda value: wire.to_json(value.root),
+            lambda data: hint.model_validate(wire.from_json(data)),
+            lambda value: type(value) is hint,
+            native=wire.native,
+            expand=wire.expand,
+        )
+
+    return context.named(hint, build)
+
+
+def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
+    _complete(hint, context)
+    fields: list[Field] = []
+    for name, info in hint.model_fields.items():
+        place = f".{name}"
+        wire = context.wire(info.annotation, at=place, metadata=tuple(info.metadata))
+        key = field_key(hint, name, info, hint.model_config, context)
+        fields.append(Field(name, key, wire, _must_be_written(hint, info, wire, context), info.description))
+    keys = [field.key for field in fields]
+    if len(set(keys)) < len(keys):
+        raise context.refuse(
+            hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})"
+        )
+    _note_validators(hint, context)
+    native = all(field.wire.native for field in fields)
+    wires = {field.key: field.wire for field in fields}
+
+    def to_json(value: BaseModel) -> dict[str, Any]:
+        if value.model_extra:
+            raise ValueError(f"{hint.__name__} holds fields of no declaration ({', '.join(value.model_extra)})")
+        return object_data(fields, lambda name: getattr(value, name))
+
+    def from_json(data: Any) -> BaseModel:
+        """By pydantic, from JSON; where a field is not its own, in Python mode, in which a strict model wants values."""
+        if native:
+            named = {key: wires[key].expanded(item) for key, item in data.items()}
+            return hint.model_validate_json(context.spacing.dump(named))
+        return hint.model_validate({key: wires[key].from_json(item) for key, item in data.items()})
+
+    wire = Wire[BaseModel](
+        object_expr(hint.__name__, fields, context),
+        object_schema(fields, hint.__name__, _own_doc(hint)),
+        to_json,
+        from_json,
+        lambda value: type(value) is hint,
+        native=native,
+    )
+    return laid_out(hint, wire, fields, context)
+
+
+def _must_be_written(hint: type[BaseModel], info: FieldInfo, wire: Wire[Any], context: Context) -> bool:
+    """Whether a field has no default, or one that pydantic was told to check, and that fails or holds itself for ever."""
+    checked = hint.model_config.get("validate_default") if info.validate_default is None else info.validate_default
+    if info.is_required() or not checked or info.default_factory is not None:
+        return info.is_required()
+    default: object = info.default
+    if isinstance(default, (dict, list, BaseModel)) and _is_endless(wire.expr, context.compilation.rules):
+        return True  # as `Field({}, validate_default=True)` of a model inside itself
+    annotated: Any = Annotated[info.annotation, None, *info.metadata]
+    try:
+        TypeAdapter[Any](annotated).validate_python(default)
+    except ValidationError:
+        return True
+    except Exception:  # a validator that needs more than the value: whether it fails is seen when there is an answer
+        return False
+    return False
+
+
+def _is_endless(expr: Expr, rules: Mapping[str, Expr]) -> bool:
+    """Whether a type may contain itself, or one that is being compiled around it."""
+    try:
+        return is_recursive(Language(expr, rules))
+    except KeyError:  # a rule that is not finished
+        return True
+
+
+def _complete(hint: type[BaseModel], context: Context) -> None:
+    try:
+        hint.model_rebuild()
+    except Exception as error:
+        if not isinstance(error, (NameError, TypeError, ValueError)) or isinstance(
+            error, (UnsupportedType, ValidationError)
+        ):
+            raise
+        raise context.refuse(hint, f"is not fully defined ({error})") from error
+
+
+def _note_validators(hint: type[BaseModel], context: Context) -> None:
+    decorators = hint.__pydantic_decorators__
+    for name, decorator in (decorators.field_validators | decorators.validators).items():
+        context.check(f"validator {hint.__name__}.{name} of {', '.join(decorator.info.fields)}")
+    for name in (*decorators.model_validators, *decorators.root_validators):
+        context.check(f"validator {hint.__name__}.{name}")
+    if hint.model_post_init is not BaseModel.model_post_init:
+        context.check(f"validator {hint.__name__}.model_post_init")
+    for key in ("str_min_length", "str_max_length", "str_strip_whitespace", "str_to_lower", "str_to_upper"):
+        if hint.model_config.get(key):
+            context.check(f"{key}={hint.model_config.get(key)!r} of {hint.__name__}")
+
+
+def _own_doc(hint: type[BaseModel]) -> str | None:
+    return hint.__doc__.strip() if hint.__doc__ and hint.__doc__ != BaseModel.__doc__ else None

@@ -1,0 +1,182 @@
+"""Numbers, truth values and nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.context import Context
+from typefold.compiler.grammar.nodes import NEVER, Expr, Ref, choice, repeat, seq
+from typefold.compiler.grammar.numeric import (
+    DECIMAL_PLACES,
+    any_float,
+    decimals,
+    integers,
+    scientific_large,
+    scientific_small,
+)
+from typefold.compiler.guards import is_dict, is_list
+from typefold.compiler.registry import default_registry
+
+NUMBER_LIMITS = ("ge", "gt", "le", "lt", "multiple_of")
+_INT_DIGITS = 4300  # Python's and pydantic's limit on reading a whole number from text
+_SMALLEST_POSITIONAL = 1e-4  # below this, and from 1e16 up, repr writes an exponent
+_LARGEST_POSITIONAL = 1e16
+
+
+@default_registry.hook(int)
+def int_wire(hint: type[int], context: Context) -> Wire[int]:
+    """Canonical decimal digits; bounds are in the grammar."""
+    context.allow(hint, *NUMBER_LIMITS)
+    limits = context.limits
+    for name in limits.names():
+        if not _is_whole(limits.peek(name)):
+            raise context.refuse(hint, f"has the limit {name}={limits.peek(name)!r}, which is no whole number")
+    low = _strictest(limits.take("ge"), limits.take("gt"), int, lambda bound: int(bound) + 1, max)
+    high = _strictest(limits.take("le"), limits.take("lt"), int, lambda bound: int(bound) - 1, min)
+    if low is not None and high is not None and low > high:
+        raise context.refuse(hint, f"has bounds that no number meets (from {low} to {high})")
+    if low is None or high is None:
+        context.check(f"no more than {_INT_DIGITS} digits")
+    schema: JsonSchema = {"type": "integer"}
+    if low is not None:
+        schema["minimum"] = low
+    if high is not None:
+        schema["maximum"] = high
+    if (step := limits.peek("multiple_of")) is not None:
+        schema["multipleOf"] = step
+    return Wire(integers(low, high), schema, int, _same, lambda value: type(value) is int, plain=True)
+
+
+@default_registry.hook(float)
+def float_wire(hint: type[float], context: Context) -> Wire[float]:
+    """Decimals as Python's `repr` writes them, trailing zeros allowed; bounds are in the grammar."""
+    context.allow(hint, *NUMBER_LIMITS)
+    limits = context.limits
+    for name in limits.names():
+        if not _is_float(limits.peek(name)):
+            raise context.refuse(hint, f"has the limit {name}, which no float is")
+    low = _strictest(limits.take("ge"), limits.take("gt"), float, lambda bound: math.nextafter(bound, math.inf), max)
+    high = _strictest(limits.take("le"), limits.take("lt"), float, lambda bound: math.nextafter(bound, -math.inf), min)
+    if (
+        (-math.inf if low is None else low) > (math.inf if high is None else high)
+        or low == math.inf
+        or high == -math.inf
+    ):
+        raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
+    schema: JsonSchema = {"type": "number"}
+    if low is not None:
+        schema["minimum"] = low
+    if high is not None:
+        schema["maximum"] = high
+    expr = any_float() if low is None and high is None else _bounded_float(low, high, context)
+    if expr == NEVER:
+        raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
+    return Wire(expr, schema, float, float, lambda value: type(value) is float, plain=True)
+
+
+def _bounded_float(low: float | None, high: float | None, context: Context) -> Expr:
+    """Positional decimals within the bounds, and those with an exponent where the bounds leave room for them."""
+    least = -math.inf if low is None else low
+    most = math.inf if high is None else high
+    wide = {
+        "low": None if least <= -_LARGEST_POSITIONAL else Decimal(repr(least)),
+        "high": None if most >= _LARGEST_POSITIONAL else Decimal(repr(most)),
+    }
+    options = [decimals(wide["low"], wide["high"], places=DECIMAL_PLACES, whole_digits=17)]
+    exact = True
+    for sign, near, far in (("", max(least, 0.0), most), ("-", max(-most, 0.0), -least)):
+        if far < 0 or (far == 0 and near == 0):
+            continue
+        if near < _SMALLEST_POSITIONAL:  # the range of this sign reaches down to where repr writes an exponent
+            options.append(seq(sign, scientific_small()))
+            exact &= near == 0 and far >= _SMALLEST_POSITIONAL
+        if far >= _LARGEST_POSITIONAL:
+            options.append(seq(sign, scientific_large()))
+            exact &= far == math.inf and near < _LARGEST_POSITIONAL
+    if not exact:
+        context.limits.leave("ge", "gt", "le", "lt")
+    return choice(*(option for option in options if option != NEVER))
+
+
+@default_registry.hook(bool)
+def bool_wire(hint: type[bool], context: Context) -> Wire[bool]:
+    """`true` or `false`."""
+    context.allow(hint)
+    return Wire(choice("true", "false"), {"type": "boolean"}, bool, _same, lambda v: type(v) is bool, plain=True)
+
+
+@default_registry.hook(type(None))
+def none_wire(hint: None, context: Context) -> Wire[None]:
+    """`null`; as a whole return type it is refused, since nothing would be asked of the model."""
+    if context.path == "return":
+        raise context.refuse(hint, "asks the model for nothing; return a type that holds an answer")
+    return Wire(seq("null"), {"type": "null"}, _same, _same, lambda value: value is None, plain=True)
+
+
+@default_registry.hook(Any, object)
+def any_wire(hint: Any, context: Context) -> Wire[Any]:
+    """Any JSON value."""
+    comma, colon = context.spacing.comma, context.spacing.colon
+    string = context.wire(str).expr
+    value = context.rule("json_number", choice(integers(None, None), any_float()))
+    context.check(f"numbers of no more than {_INT_DIGITS} digits")
+    item = Ref("json_value")
+    pair = seq(string, colon, item)
+    rule = context.rule(
+        "json_value",
+        choice(
+            "null",
+            "true",
+            "false",
+            value,
+            string,
+            "[]",
+            seq("[", item, repeat(seq(comma, item), 0, None), "]"),
+            "{}",
+            seq("{", pair, repeat(seq(comma, pair), 0, None), "}"),
+        ),
+    )
+    return Wire(rule, {}, _same, _same, _is_json, plain=True)
+
+
+def _is_json(value: Any) -> bool:
+    if is_list(value):
+        return all(map(_is_json, value))
+    if is_dict(value):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    return value is None or type(value) in (str, int, float, bool)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _is_whole(bound: Any) -> bool:
+    try:
+        return bool(int(bound) == bound)
+    except (ArithmeticError, TypeError, ValueError):  # infinite, not a number, or no number at all
+        return False
+
+
+def _is_float(bound: Any) -> bool:
+    try:
+        return not math.isnan(float(bound))
+    except (ArithmeticError, TypeError, ValueError):
+        return False
+
+
+def _strictest(
+    inclusive: Any,
+    exclusive: Any,
+    closed: Callable[[Any], Any],
+    opened: Callable[[Any], Any],
+    pick: Callable[[list[Any]], Any],
+) -> Any:
+    """One inclusive bound out of an inclusive and an exclusive one."""
+    bounds = [closed(inclusive)] if inclusive is not None else []
+    bounds += [opened(exclusive)] if exclusive is not None else []
+    return pick(bounds) if bounds else None

@@ -1,0 +1,189 @@
+"""Unions: each member keeps its own texts, and a value is written by the member that accepts it.
+
+Two members may share a text only where its value is the same for both. Anything else is refused, with a text that shows
+it: the value would come back as another. The text decides which member reads it; pydantic, which tries them all and
+takes the best fit, reads a union only where that must be the same member. In the compact wire objects are arrays, which
+may be alike: where several members are, or may be, arrays, the objects among them are put under names of their own.
+Left out: what schemas alone tell of the members (`members`).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from itertools import combinations
+from types import UnionType
+from typing import Any, Union, get_args
+
+from pydantic import BaseModel
+
+from typefold.compiler.codec import Wire
+from typefold.compiler.context import Context
+from typefold.compiler.errors import describe
+from typefold.compiler.grammar.intersection import Undecided, shared_text
+from typefold.compiler.grammar.matcher import Matcher, recognises
+from typefold.compiler.grammar.nodes import Language, choice
+from typefold.compiler.guards import is_dict, is_list
+from typefold.compiler.json_text import write
+from typefold.compiler.registry import default_registry
+from typefold.compiler.types.compact import tagged, tags_of
+from typefold.compiler.types.union_members import (
+    differ,
+    has_free_keys,
+    is_object,
+    kinds_written,
+    same_to_pydantic,
+    stands_for_object,
+)
+
+_MOST_MEMBERS = 300  # each is compared with each
+
+
+@default_registry.hook(Union, UnionType)
+def union_wire(hint: Any, context: Context) -> Wire[Any]:
+    """Any of the members."""
+    members, state = get_args(hint), context.compilation
+    if len(members) > _MOST_MEMBERS:
+        raise context.refuse(
+            type(hint),
+            f"has {len(members):,} members, and more than {_MOST_MEMBERS} can't be told apart in reasonable time; "
+            "make one model of those that are alike, with a Literal for what they differ in",
+        )
+    for member in members:
+        if context.limits.names() and isinstance(member, type) and issubclass(member, BaseModel):
+            limit, name = context.limits.names()[0], describe(member)
+            raise context.refuse(
+                hint, f"has the limit {limit}, which no {name} meets; put it on the types that it is for"
+            )
+    # A limit on a union holds for the value, whichever member wrote it: pydantic checks it. Beside None it is the member's.
+    optional = len(members) == 2 and type(None) in members and context.limits.names() and not context.limits.changing
+    wires = [
+        context.same(member)
+        if optional and member is not type(None)
+        else context.wire(member, at=f"|{describe(member)}")
+        for member in members
+    ]
+    if context.positional:
+        _put_under_names(members, wires, context)
+    judgement = f"{context.path}: {describe(hint)}"
+    native = (
+        all(wire.native for wire in wires)
+        and judgement not in state.foreign
+        and same_to_pydantic(wires, state.definitions)
+    )
+
+    positional = context.positional
+
+    @cache
+    def language(index: int) -> Language:
+        return Language(wires[index].expr, state.rules)  # all of which are known once there is an answer
+
+    def finish() -> None:
+        for one, other in combinations(range(len(wires)), 2):
+            if not (wires[one].plain and wires[other].plain):
+                _tell_apart(hint, members, wires, (one, other), context, positional=positional)
+        if native and not same_to_pydantic(wires, state.definitions):
+            state.misjudged.add(judgement)
+
+    state.later.append(finish)
+
+    def owner(value: Any) -> Wire[Any]:
+        for wire in wires:
+            if wire.accepts(value):
+                return wire
+        raise ValueError(f"{value!r} is of no member of {describe(hint)}")
+
+    def from_json(data: Any) -> Any:
+        text = context.spacing.dump(data)
+        problem = ValueError(f"{json.dumps(data)} is of no member of {describe(hint)}")
+        for index, wire in enumerate(wires):
+            if recognises(language(index), text):
+                try:
+                    return wire.from_json(data)
+                except ValueError as error:  # a post-check of this member; another that shares the text may take it
+                    problem = error
+        raise problem
+
+    def expand(data: Any) -> Any:
+        if not (is_list(data) or is_dict(data)):
+            return data
+        text = write(data, context.spacing)
+        writers = _writers([language(index) for index in range(len(wires))], text)
+        return _common([wires[index].expanded(data) for index in writers]) if writers else data
+
+    return Wire(
+        choice(*(wire.expr for wire in wires)),
+        {"anyOf": [wire.schema for wire in wires]},
+        lambda value: owner(value).to_json(value),
+        from_json,
+        lambda value: any(wire.accepts(value) for wire in wires),
+        native=native,
+        plain=all(wire.plain for wire in wires),
+        expand=expand if any(wire.expand is not None for wire in wires) else None,
+    )
+
+
+def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: Context) -> None:
+    """Where several members may be arrays, tell those that stand for objects apart by construction.
+
+    So are several arrays that hold objects, as of `tuple[A] | tuple[B]`, which no key tells apart any more, and beside what
+    has a name a dictionary, of which that name may be a key.
+    """
+    state = context.compilation
+    arrays = [kinds_written(wire.schema, state.definitions, state.with_fields) for wire in wires]
+    if sum("array" in kinds for kinds in arrays) < 2:
+        return
+    objects = [
+        index
+        for index, wire in enumerate(wires)
+        if stands_for_object(wire.schema, state.definitions, state.with_fields)
+    ]
+    hold = [i for i, wire in enumerate(wires) if "array" in arrays[i] and wire.expand is not None and i not in objects]
+    named = objects + hold if len(hold) > 1 else objects
+    if named:
+        named = sorted(named + [i for i, wire in enumerate(wires) if has_free_keys(wire.schema, state.definitions)])
+    for index, tag in zip(named, tags_of([members[index] for index in named]) if named else (), strict=True):
+        wires[index] = tagged(wires[index], tag, context)
+
+
+def _writers(languages: list[Language], text: str) -> list[int]:
+    """Whose text it is or, where there is only a beginning of one, whose it may be."""
+    for index, language in enumerate(languages):
+        if recognises(language, text):
+            return [index]
+    begun = text.rstrip('"]}')
+    return [i for i, language in enumerate(languages) if not Matcher.start(language).advance(begun).dead]
+
+
+def _common(values: list[Any]) -> Any:
+    """What may be said of a beginning, whichever of these it is: what is shown of an answer only grows."""
+    if all(value == values[0] for value in values):
+        return values[0]
+    if all(map(is_dict, values)):
+        return {}
+    return [] if all(map(is_list, values)) else None
+
+
+def _tell_apart(
+    hint: Any,
+    members: tuple[Any, ...],
+    wires: list[Wire[Any]],
+    pair: tuple[int, int],
+    context: Context,
+    *,
+    positional: bool,
+) -> None:
+    one, other = pair
+    names = f"{describe(members[one])} and {describe(members[other])}"
+    definitions = context.compilation.definitions
+    remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
+    if not all(is_object(wire.schema, definitions) for wire in (wires[one], wires[other])):
+        remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
+    if differ(wires[one].schema, wires[other].schema, definitions, positional=positional):
+        return
+    try:
+        text = shared_text(wires[one].expr, wires[other].expr, context.compilation.rules)
+    except Undecided:
+        raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
+    if text is not None:
+        raise context.refuse(hint, f"has two members that can both be written as {text}: {names}; {remedy}")

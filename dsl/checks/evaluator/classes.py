@@ -1,0 +1,259 @@
+"""Classes made again from their bodies: the same bases, annotations, defaults and decorators, and no methods.
+
+The class goes through the machinery that its bases and decorators stand for, so a pydantic model becomes one, an enum
+an enum. A class whose making can't be followed (a decorator or a metaclass of the program's own, a base that is not
+known) becomes an opaque type.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import enum
+import sys
+import types
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Generic
+
+import pydantic.dataclasses
+
+from typefold.checks.evaluator.calls import is_field
+from typefold.checks.evaluator.libraries import is_base, is_metaclass
+from typefold.checks.evaluator.opaque import is_opaque, opaque
+from typefold.checks.symbols import Declared, Unknown, Where
+from typefold.compiler.guards import is_dict
+
+if TYPE_CHECKING:
+    from typefold.checks.evaluator.evaluate import Evaluator
+
+__all__ = ["Classes"]
+
+_SILENT_DECORATORS = {"final", "runtime_checkable", "total_ordering", "unique", "verify", "deprecated", "override"}
+_MAKERS = (dataclasses.dataclass, pydantic.dataclasses.dataclass)
+_ATTRS_MAKERS = ("define", "mutable", "frozen", "attrs", "s", "dataclass", "attributes")
+_KEPT_METHODS = {"__hash__", "__eq__", "__post_init__", "__attrs_post_init__"}
+_HIDDEN_IN_ENUMS = {"__new__", "__init__", "_generate_next_value_"}
+_KEPT_VALUES = {"model_config", "_constraints", "__slots__", "__pydantic_config__"}
+
+
+class Classes:
+    """Makes classes, each once.
+
+    Args:
+        evaluator: Evaluates what stands in their bodies.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._made: dict[ast.AST, Any] = {}
+        self._making: set[ast.AST] = set()
+        self._classes: set[type[Any]] = set()
+
+    def is_made(self, value: object) -> bool:
+        """Whether it is a class that was made here, or such a class with its arguments."""
+        generic: Any = getattr(value, "__pydantic_generic_metadata__", None) if isinstance(value, type) else None
+        return isinstance(value, type) and (
+            value in self._classes or is_opaque(value) or (is_dict(generic) and self.is_made(generic.get("origin")))
+        )
+
+    def made(self, declared: Declared) -> Any:
+        """The class, opaque where it can't be made, or a reference to it while it is being made."""
+        node = declared.node
+        assert isinstance(node, ast.ClassDef)
+        if node in self._made:
+            return self._made[node]
+        synthetic = self._evaluator.synthetic
+        if node in self._making:
+            return synthetic.reference(node, node.name)
+        self._making.add(node)
+        try:
+            made = self._make(node, declared)
+        except Unknown:
+            made = opaque()
+        except Exception:  # the program itself would fail here, and say so
+            made = opaque()
+        finally:
+            self._making.discard(node)
+        synthetic.settle(node, made)
+        self._made[node] = made
+        return made
+
+    def _make(self, node: ast.ClassDef, declared: Declared) -> Any:
+        where = declared.where
+        decorators = [self._decorator(decorator, where) for decorator in node.decorator_list]
+        inside = Where(where.module, (*where.around, node))
+        bases = [self._base(base, inside) for base in node.bases]
+        if parameters := getattr(node, "type_params", ()):
+            variables = tuple(self._evaluator.as_hint(Declared(each, inside)) for each in parameters)
+            bases.append(Generic[variables])  # type: ignore[index]  # pyright: ignore[reportInvalidTypeArguments]
+        keywords = self._keywords(node, where)
+
+        def body(space: MutableMapping[str, Any]) -> None:
+            self._fill(space, node, inside)
+
+        made: Any = types.new_class(node.name, tuple(bases), keywords, body)
+        self._classes.add(made)
+        if not _has_form(made, decorators) and self._evaluator.names.has_hook(declared):
+            return opaque()
+        for decorator in reversed(decorators):
+            made = decorator(made) if decorator is not None else made
+        self._classes.add(made)  # with slots, a decorator makes another class
+        return made
+
+    def _base(self, node: ast.expr, where: Where) -> Any:
+        base = self._evaluator.hint(node, where)
+        origin = getattr(base, "__origin__", base)
+        generic: Any = getattr(base, "__pydantic_generic_metadata__", None)
+        if isinstance(base, type) and is_dict(generic) and generic.get("origin") is not None:
+            origin = generic["origin"]
+        if is_opaque(base) or not (is_base(origin) or self.is_made(origin)):
+            raise Unknown
+        return base
+
+    def _keywords(self, node: ast.ClassDef, where: Where) -> dict[str, Any]:
+        keywords: dict[str, Any] = {}
+        for each in node.keywords:
+            if each.arg is None:
+                raise Unknown
+            if each.arg != "metaclass":
+                keywords[each.arg] = self._evaluator.value(each.value, where)
+            elif not is_metaclass(metaclass := self._evaluator.function(each.value, where)):
+                raise Unknown
+            else:
+                keywords[each.arg] = metaclass
+        return keywords
+
+    def _decorator(self, node: ast.expr, where: Where) -> Any:
+        """What a decorator does to the class, or `None` if that is nothing that counts here."""
+        function = self._evaluator.function(node.func if isinstance(node, ast.Call) else node, where)
+        if getattr(function, "__name__", "") in _SILENT_DECORATORS:
+            return None
+        attrs = [sys.modules.get(module) for module in ("attr", "attrs")]
+        if not any(function is each for each in _MAKERS) and not any(
+            function is getattr(module, name, self) for module in attrs for name in _ATTRS_MAKERS
+        ):
+            raise Unknown
+        if not isinstance(node, ast.Call):
+            return function
+        keywords = {str(each.arg): self._evaluator.value(each.value, where) for each in node.keywords}
+        if any(name != "config" and not isinstance(value, bool | None) for name, value in keywords.items()):
+            raise Unknown  # attrs writes code with the names that it is given
+        return function(**keywords)
+
+    # --- bodies -------------------------------------------------------------------------------------------------------
+
+    def _fill(self, space: MutableMapping[str, Any], node: ast.ClassDef, where: Where) -> None:
+        """What the class statement's body would leave behind."""
+        space["__module__"] = self._evaluator.synthetic.name
+        space["__qualname__"] = _qualified(node, where)
+        is_enum = _makes_enum(space)
+        annotations: dict[str, Any] = {}
+        names: set[str] = set()
+        if (document := ast.get_docstring(node)) is not None:
+            space["__doc__"] = document
+        for statement in node.body:
+            match statement:
+                case ast.AnnAssign(target=ast.Name(id=name)):
+                    annotations[name] = self._evaluator.hint(statement.annotation, where, space)
+                    if statement.value is not None and not is_enum:
+                        space[name] = self._default(statement.value, where, space)
+                case ast.Assign(targets=[ast.Name(id=name)]) if is_enum or name in _KEPT_VALUES:
+                    space[name] = self._assigned(statement.value, where, space, strict=is_enum)
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    if is_enum and name in _HIDDEN_IN_ENUMS:
+                        raise Unknown
+                    if name in _KEPT_METHODS or not name.startswith("__"):
+                        space[name] = _method
+                    names |= _set_on_self(statement)
+                case ast.If() | ast.For() | ast.While() | ast.With() | ast.Try() | ast.Match():
+                    raise Unknown
+                case _:
+                    pass
+        if names and not is_enum:
+            space["__typefold_names__"] = frozenset(names)
+        if annotations:
+            space["__annotations__"] = annotations
+        if _is_model(node, self._evaluator, where):
+            space["model_config"] = {**_as_dict(space.get("model_config")), "defer_build": True}
+
+    def _default(self, node: ast.expr, where: Where, space: Mapping[str, Any]) -> Any:
+        """A field's default, or its description. Which value the default is says nothing of the type."""
+        try:
+            value = self._evaluator.value(node, where, space)
+        except Unknown:
+            if isinstance(node, ast.Call) and _describes_field(node, self._evaluator, where):
+                raise
+            return None
+        return None if isinstance(value, (list, dict, set)) else value
+
+    def _assigned(self, node: ast.expr, where: Where, space: Mapping[str, Any], *, strict: bool) -> Any:
+        try:
+            return self._evaluator.value(node, where, space)
+        except Unknown:
+            if strict or not isinstance(node, (ast.Call, ast.Dict)):
+                raise
+            return self._known_entries(node, where)
+
+    def _known_entries(self, node: ast.Call | ast.Dict, where: Where) -> dict[str, Any]:
+        """Those settings of a configuration that can be known."""
+        pairs: list[tuple[Any, ast.expr]] = []
+        if isinstance(node, ast.Call):
+            pairs = [(each.arg, each.value) for each in node.keywords]
+        else:
+            pairs = [(getattr(key, "value", None), value) for key, value in zip(node.keys, node.values, strict=True)]
+        known: dict[str, Any] = {}
+        for name, value in pairs:
+            try:
+                known[str(name)] = self._evaluator.value(value, where)
+            except Unknown:
+                continue
+        return known
+
+
+def _makes_enum(space: MutableMapping[str, Any]) -> bool:
+    return type(space) is type(enum.EnumMeta.__prepare__("_", (enum.Enum,)))
+
+
+def _is_model(node: ast.ClassDef, evaluator: Evaluator, where: Where) -> bool:
+    bases = (evaluator.hint(base, where) for base in node.bases)
+    origins = (getattr(base, "__origin__", base) for base in bases)
+    return any(isinstance(base, type) and issubclass(base, pydantic.BaseModel) for base in origins)
+
+
+def _describes_field(node: ast.Call, evaluator: Evaluator, where: Where) -> bool:
+    try:
+        return is_field(evaluator.function(node.func, where))
+    except Unknown:
+        return False
+
+
+def _has_form(cls: Any, decorators: list[Any]) -> bool:
+    """Whether the compiler knows what to do with the class by what it is."""
+    from typefold.compiler.registry import default_registry
+
+    return any(decorator is not None for decorator in decorators) or default_registry.find(cls) is not None
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return value if is_dict(value) else {}
+
+
+def _qualified(node: ast.ClassDef, where: Where) -> str:
+    names: list[str] = []
+    for scope in where.around[:-1]:
+        names.append(getattr(scope, "name", "<lambda>"))
+        if not isinstance(scope, ast.ClassDef):
+            names.append("<locals>")
+    return ".".join([*names, node.name])
+
+
+def _set_on_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """The attributes that a method gives to its instance."""
+    return {
+        node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _method(self: Any, *args: Any) -> Any:
+    """Stands for a method of which only its being there counts."""
+    return NotImplemented

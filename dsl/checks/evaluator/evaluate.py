@@ -1,0 +1,357 @@
+"""Annotations and the expressions in them, evaluated without running the program.
+
+`Evaluator.hint` gives the type that an annotation means; a part that can't be known becomes an opaque type, so that the
+rest still counts. `Evaluator.value` gives what a plain expression means (a bound, a pattern, the member of an enum), or
+raises `Unknown`. Objects of libraries are named, called, subclassed and handed on by the lists in `libraries`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_origin
+
+import typing_extensions
+
+from typefold.checks.evaluator.calls import called
+from typefold.checks.evaluator.classes import Classes
+from typefold.checks.evaluator.libraries import is_argument, is_library, is_subscriptable, library_object
+from typefold.checks.evaluator.opaque import is_opaque, opaque
+from typefold.checks.evaluator.operators import binary, sized, unary
+from typefold.checks.evaluator.stubs import stub, stub_of
+from typefold.checks.evaluator.synthetic import Synthetic
+from typefold.checks.symbols import (
+    Declared,
+    Known,
+    Meaning,
+    ModuleName,
+    Names,
+    Unknown,
+    Where,
+)
+
+__all__ = ["Evaluator"]
+
+_LITERALS = (Literal, typing_extensions.Literal)
+_PARTS = 5000
+"""A type or a value of more parts than this, or of parts that stand deeper in each other than `_DEPTH`, is not made."""
+_DEPTH = 60
+
+
+class Evaluator:
+    """Evaluates annotations; what it made once it gives again.
+
+    Args:
+        names: Looks up what names mean.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.synthetic = Synthetic()
+        self.classes = Classes(self)
+        self._made: dict[ast.AST, Any] = {}
+        self._values: dict[ast.AST, Any] = {}
+        self._making: set[ast.AST] = set()
+        self._weights: dict[int, tuple[Any, int, int]] = {}
+
+    # --- types --------------------------------------------------------------------------------------------------------
+
+    def hint(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
+        """The type that an annotation means, opaque where it can't be known."""
+        try:
+            made = self._hint(node, where, local or {})
+        except (Unknown, RecursionError, MemoryError):
+            return opaque()
+        return opaque() if isinstance(made, str) else made  # else typing would evaluate it
+
+    def _hint(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
+        match node:
+            case ast.Constant(value=None):
+                return None
+            case ast.Constant(value=str() as text):
+                return self._hint(_parsed(text), where, local)
+            case ast.Name() | ast.Attribute():
+                return self.as_hint(self._meaning(node, where))
+            case ast.Subscript():
+                return self._subscript(node, where, local)
+            case ast.BinOp(op=ast.BitOr()):
+                return self._applied(Union, (self.hint(node.left, where, local), self.hint(node.right, where, local)))
+            case ast.Call():
+                return self.value(node, where, local)
+            case _:
+                raise Unknown
+
+    def _subscript(self, node: ast.Subscript, where: Where, local: Mapping[str, Any]) -> Any:
+        base = self._hint(node.value, where, local)
+        parts = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if base in _LITERALS:
+            return self._applied(base, tuple(self.value(part, where, local) for part in parts))
+        if base in (Annotated, typing_extensions.Annotated):
+            marks = tuple(self.value(mark, where, local) for mark in parts[1:])
+            return self._applied(Annotated, (self.hint(parts[0], where, local), *marks))
+        arguments = tuple(self._argument(part, where, local) for part in parts)
+        if isinstance(base, ForwardRef):
+            return self.synthetic.later(base, arguments)
+        if is_opaque(base):
+            raise Unknown
+        one_tuple = isinstance(node.slice, ast.Tuple) and not node.slice.elts  # tuple[()]
+        return self._applied(base, arguments if len(arguments) != 1 or one_tuple else arguments[0])
+
+    def _argument(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
+        if isinstance(node, ast.List):
+            arguments = [self._argument(part, where, local) for part in node.elts]
+            return self._weighed(arguments, arguments)
+        if isinstance(node, ast.Constant) and node.value is ...:
+            return ...
+        return self.hint(node, where, local)
+
+    def _applied(self, base: Any, arguments: Any) -> Any:
+        if not is_subscriptable(base):
+            raise Unknown
+        try:
+            made = base[arguments]
+        except Exception as error:  # the program itself would fail there, or a type is opaque where none may be
+            raise Unknown from error
+        return self._weighed(made, [base, *arguments] if isinstance(arguments, (tuple, list)) else [base, arguments])
+
+    def _weighed(self, made: Any, parts: Iterable[Any]) -> Any:
+        """Return what was made of parts, if all that go through it will come to an end.
+
+        A few lines can make a type of a million parts, each of twice the one above.
+
+        Raises:
+            Unknown: It is too large, or too deep.
+        """
+        weights = [self._weight(part) for part in parts]
+        parts_in_all, depth = (
+            1 + sum(parts for parts, _ in weights),
+            1 + max((depth for _, depth in weights), default=0),
+        )
+        if parts_in_all > _PARTS or depth > _DEPTH:
+            raise Unknown
+        self._weights[id(made)] = made, parts_in_all, depth
+        return made
+
+    def _weight(self, part: Any) -> tuple[int, int]:
+        known = self._weights.get(id(part))
+        return (known[1], known[2]) if known is not None else (1, 0)
+
+    def as_hint(self, meaning: Meaning) -> Any:
+        """The type that a name means.
+
+        Raises:
+            Unknown: It means no type, or one that can't be known.
+        """
+        match meaning:
+            case Known():
+                return meaning.value
+            case Declared(node=ast.ClassDef()):
+                return self.classes.made(meaning)
+            case Declared(node=ast.Assign() | ast.AnnAssign()):
+                return self._once(meaning, self._alias, self._made)
+            case Declared():
+                return self._parameter_or_alias(meaning)
+            case _:
+                raise Unknown
+
+    def _alias(self, value: ast.expr, where: Where) -> Any:
+        """The right side of `Name = ...`: a type as it would be written elsewhere."""
+        return self._hint(value, where, {})
+
+    def _once(self, declared: Declared, make: Callable[[ast.expr, Where], Any], made_before: dict[ast.AST, Any]) -> Any:
+        """What the right side of an assignment gives, worked out the first time."""
+        node = declared.node
+        if node in made_before:
+            return made_before[node]
+        value = getattr(node, "value", None)
+        if value is None:
+            raise Unknown
+        if node in self._making:
+            return self.synthetic.reference(node, _name_of(node))
+        self._making.add(node)
+        try:
+            made = make(value, declared.where)
+        finally:
+            self._making.discard(node)
+        self.synthetic.settle(node, made)
+        made_before[node] = made
+        return made
+
+    def _parameter_or_alias(self, declared: Declared) -> Any:
+        """`type Name = ...` and `[T]`, which Python has since 3.12."""
+        node: Any = declared.node
+        kind = type(node).__name__
+        if kind == "TypeAlias":
+            return self._once(declared, lambda value, where: self._new_style(node, value, where), self._made)
+        if kind == "TypeVar":
+            if node not in self._made:
+                bound = None if node.bound is None else self.hint(node.bound, declared.where)
+                variable: Any = TypeVar
+                self._made[node] = variable(node.name, bound=bound)
+            return self._made[node]
+        raise Unknown
+
+    def _new_style(self, node: Any, value: ast.expr, where: Where) -> Any:
+        inside = Where(where.module, (*where.around, node))
+        parameters = tuple(self.as_hint(Declared(each, inside)) for each in node.type_params)
+        return self.synthetic.alias(node.name.id, self.hint(value, inside), parameters)
+
+    # --- values -------------------------------------------------------------------------------------------------------
+
+    def value(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
+        """What an expression means.
+
+        Raises:
+            Unknown: That can't be known.
+        """
+        try:
+            return self._value(node, where, local or {})
+        except (RecursionError, MemoryError):
+            raise Unknown from None
+
+    def _value(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
+        match node:
+            case ast.Constant():
+                return sized(node.value)
+            case ast.Name() if node.id in local:
+                return self._handed(local[node.id])
+            case ast.Name() | ast.Attribute():
+                return self._value_of(node, where, local)
+            case ast.Call():
+                return called(self, node, where, local)
+            case ast.UnaryOp():
+                return unary(node.op, self._value(node.operand, where, local))
+            case ast.BinOp():
+                return binary(node.op, self._value(node.left, where, local), self._value(node.right, where, local))
+            case ast.Tuple() | ast.List() | ast.Set():
+                items = [self._value(item, where, local) for item in node.elts]
+                make = tuple if isinstance(node, ast.Tuple) else list if isinstance(node, ast.List) else set
+                return self._collected(make, items, items)
+            case ast.Dict() if None not in node.keys:
+                keys = [self._value(key, where, local) for key in node.keys if key is not None]
+                values = [self._value(value, where, local) for value in node.values]
+                return self._collected(dict, zip(keys, values, strict=True), [*keys, *values])
+            case ast.Subscript():
+                return self._hint(node, where, local)
+            case ast.Lambda():
+                return stub("<lambda>", node.args)
+            case _:
+                raise Unknown
+
+    def function(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
+        """The function that is called by a name, itself; as a value it would be one that does nothing.
+
+        Raises:
+            Unknown: That can't be known.
+        """
+        match self.meaning(node, where):
+            case Known(value=value) if not isinstance(value, ModuleType):
+                return value
+            case Declared(node=ast.Assign(value=ast.Name() | ast.Attribute() as value) as statement, where=place):
+                if statement in self._making:
+                    raise Unknown
+                self._making.add(statement)
+                try:
+                    return self.function(value, place)
+                finally:
+                    self._making.discard(statement)
+            case _:
+                return self.value(node, where, local)
+
+    def _collected(self, make: Callable[[Any], Any], items: Any, parts: list[Any]) -> Any:
+        try:
+            return self._weighed(make(items), parts)
+        except TypeError:  # of what can't be hashed
+            raise Unknown from None
+
+    def _handed(self, value: Any) -> Any:
+        """Return an object in a form that may be handed to others, which may call it: a library's function does nothing then.
+
+        Raises:
+            Unknown: It is a type that may do anything.
+        """
+        if not callable(value) or is_argument(value) or self.classes.is_made(value):
+            return value
+        if isinstance(value, type):
+            raise Unknown
+        return value if is_subscriptable(value) else stub_of(value)
+
+    def _value_of(self, node: ast.Name | ast.Attribute, where: Where, local: Mapping[str, Any]) -> Any:
+        try:
+            meaning = self._meaning(node, where)
+        except Unknown:
+            if isinstance(node, ast.Attribute):  # a member of an enum, a method of a class
+                return _attribute(self.value(node.value, where, local), node.attr)
+            raise
+        match meaning:
+            case Known(value=value) if not isinstance(value, ModuleType):
+                return self._handed(value)
+            case Declared(node=ast.FunctionDef() | ast.AsyncFunctionDef() as function):
+                return stub(function.name, function.args)
+            case Declared(node=ast.Assign() | ast.AnnAssign() as statement):
+                if statement in self._making:
+                    raise Unknown
+                # What a call gives is one object, a type variable for one; other expressions may mean a type or a value.
+                made_before = self._made if isinstance(statement.value, ast.Call) else self._values
+                return self._once(meaning, self.value, made_before)
+            case Declared():
+                made = self.as_hint(meaning)
+                if isinstance(made, ForwardRef) or is_opaque(made):
+                    raise Unknown
+                return made
+            case _:
+                raise Unknown
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def _meaning(self, node: ast.expr, where: Where) -> Meaning:
+        found = self.meaning(node, where)
+        if found is None:
+            raise Unknown
+        return found
+
+    def meaning(self, node: ast.expr, where: Where) -> Meaning | None:
+        """What a name, with dots or without, stands for."""
+        if isinstance(node, ast.Name):
+            return self.names.meaning(node.id, where)
+        if not isinstance(node, ast.Attribute):
+            return None
+        match self.meaning(node.value, where):
+            case ModuleName(name=module):
+                self.names.use(where.module, module)
+                return self.names.member(module, node.attr)
+            case Known(value=ModuleType() as module) if is_library(module.__name__):
+                return library_object(module.__name__, node.attr)
+            case Known(value=type() as cls):
+                found = None if node.attr.startswith("_") else getattr(cls, node.attr, None)
+                return None if found is None else Known(found)
+            case Declared(node=ast.ClassDef() as cls, where=place):
+                inside = Where(place.module, (*place.around, cls))
+                inner = [each for each in cls.body if isinstance(each, ast.ClassDef) and each.name == node.attr]
+                return Declared(inner[0], inside) if inner else None
+            case _:
+                return None
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    if not isinstance(owner, type) or get_origin(owner) is not None or name.startswith("_"):
+        raise Unknown
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise Unknown from None
+
+
+def _parsed(text: str) -> ast.expr:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise Unknown from None
+
+
+def _name_of(node: ast.AST) -> str:
+    name = getattr(node, "name", None)
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    found = name if name is not None else targets[0]
+    return str(getattr(found, "id", "alias"))

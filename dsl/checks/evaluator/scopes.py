@@ -1,0 +1,202 @@
+"""Names looked up in sources: through the scopes around a place, then the module, then the modules that it imports from.
+
+A name that is bound more than once in its scope is left open, unless by imports or where a subclass knows better.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from typefold.checks.evaluator.libraries import is_library, library_module, library_object
+from typefold.checks.evaluator.registrations import ANY_CLASS
+from typefold.checks.source import Source
+from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Where
+
+__all__ = ["SourceNames", "bindings"]
+
+Binding: TypeAlias = tuple[ast.AST, ast.alias | None]
+"""A statement that binds a name and, if it is an import, the part of it that does."""
+
+
+class SourceNames:
+    """Looks names up in sources; a subclass says where a module's source is."""
+
+    def __init__(self) -> None:
+        self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
+        self._following: set[tuple[str, str]] = set()
+        self._members: dict[tuple[str, str], Meaning | None] = {}
+        self._uses: dict[str, set[str]] = {}
+        self._registered: set[str] | None = None
+
+    def source(self, module: str) -> Source | None:
+        """The source of a module of the program, or `None`."""
+        raise NotImplementedError
+
+    def is_library(self, module: str) -> bool:
+        """Whether a module is one whose objects are taken from this process."""
+        return is_library(module)
+
+    def has_hook(self, declared: Declared) -> bool:
+        """Whether the program registers a hook for a class of this name, or registers by predicate."""
+        if self._registered is None:
+            self._registered = set(self.registrations())
+        node = declared.node
+        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, ANY_CLASS))
+
+    def registrations(self) -> Iterator[str]:
+        """The names of the classes that the program registers hooks for; `ANY_CLASS` where that can't be told."""
+        return iter(())
+
+    def use(self, module: str, other: str) -> None:
+        """Note that what a module declares is made of what another declares."""
+        if not self.is_library(other):
+            self._uses.setdefault(module, set()).add(other)
+
+    def used_by(self, module: str) -> set[str]:
+        """Every module whose declarations those of a module are made of, at any remove."""
+        found, waiting = set[str](), [module]
+        while waiting:
+            for other in self._uses.get(waiting.pop(), set()) - found:
+                found.add(other)
+                waiting.append(other)
+        return found
+
+    def meaning(self, name: str, where: Where) -> Meaning | None:
+        """What a name stands for at a place."""
+        for depth in reversed(range(len(where.around))):
+            scope = where.around[depth]
+            # A class's names are not seen from the functions in it.
+            parameters_only = isinstance(scope, ast.ClassDef) and depth < len(where.around) - 1
+            outside = Where(where.module, where.around[:depth])
+            inside = Where(where.module, where.around[: depth + 1])
+            for parameter in getattr(scope, "type_params", ()):
+                if parameter.name == name:
+                    return Declared(parameter, outside)
+            if parameters_only or not hasattr(scope, "body"):
+                continue
+            if name in _arguments(scope):
+                return None
+            if found := self.bound(scope).get(name):
+                return self._one(found, inside)
+        return self.member(where.module, name) or self._builtin(name)
+
+    def member(self, module: str, name: str) -> Meaning | None:
+        """What a name in a module stands for."""
+        if self.is_library(module):
+            found = library_object(module, name)
+            return found if found is not None else library_module(f"{module}.{name}")
+        if (module, name) in self._members:
+            return self._members[module, name]
+        if (module, name) in self._following:  # modules that import from one another
+            return None
+        self._following.add((module, name))
+        try:
+            source = self.source(module)
+            bound = self.bound(source.tree) if source is not None else {}
+            meaning = self._one(bound[name], Where(module)) if name in bound else self._of_stars(bound, module, name)
+            meaning = meaning or self.otherwise(module, name)
+        finally:
+            self._following.discard((module, name))
+        if not self._following:  # inside a circle, what is found depends on where one went in
+            self._members[module, name] = meaning
+        return meaning
+
+    def _of_stars(self, bound: Mapping[str, list[Binding]], module: str, name: str) -> Meaning | None:
+        """What a name means that `from ... import *` may have brought; the last such import stands."""
+        for statement, _ in reversed(bound.get("*", []) if not name.startswith("_") else []):
+            origin = self._absolute(statement, module) if isinstance(statement, ast.ImportFrom) else None
+            if origin is not None and (meaning := self.member(origin, name)) is not None:
+                self.use(module, origin)
+                return meaning
+        return None
+
+    def otherwise(self, module: str, name: str) -> Meaning | None:
+        """What a name of a module stands for where its source does not say so once."""
+        return ModuleName(f"{module}.{name}") if self.source(f"{module}.{name}") is not None else None
+
+    def bound(self, scope: ast.AST) -> dict[str, list[Binding]]:
+        """What binds each name in a scope."""
+        if scope not in self._bindings:
+            self._bindings[scope] = {}
+            for name, binding in bindings(getattr(scope, "body", ())):
+                self._bindings[scope].setdefault(name, []).append(binding)
+        return self._bindings[scope]
+
+    def _one(self, found: Sequence[Binding], where: Where) -> Meaning | None:
+        if len(found) > 1 and all(alias is not None for _, alias in found):  # as in `try: import ... except`
+            meanings = (self._one([each], where) for each in found)
+            return next((meaning for meaning in meanings if meaning is not None), None)
+        if len(found) != 1:
+            return None
+        statement, alias = found[0]
+        if alias is None:
+            return Declared(statement, where)
+        if isinstance(statement, ast.Import):
+            return ModuleName(alias.name if alias.asname else alias.name.partition(".")[0])
+        assert isinstance(statement, ast.ImportFrom)
+        origin = self._absolute(statement, where.module)
+        if origin is None:
+            return None
+        self.use(where.module, origin)
+        return self.member(origin, alias.name)
+
+    def _absolute(self, statement: ast.ImportFrom, module: str) -> str | None:
+        if not statement.level:
+            return statement.module
+        source = self.source(module)
+        is_package = source is not None and source.path.endswith(("__init__.py", "__init__.pyi"))
+        parts = module.split(".")
+        kept = len(parts) - statement.level + (1 if is_package else 0)
+        if kept < 0:
+            return None
+        return ".".join([*parts[:kept], *([statement.module] if statement.module else [])]) or None
+
+    def _builtin(self, name: str) -> Meaning | None:
+        return Known(getattr(builtins, name)) if hasattr(builtins, name) else None
+
+
+def bindings(body: Sequence[Any]) -> Iterator[tuple[str, Binding]]:
+    """Every name that statements bind, with what binds it; not inside functions and classes.
+
+    Targets of loops and the like bind nothing that is a type.
+    """
+    waiting: list[tuple[Any, Any]] = [(statement, statement) for statement in reversed(body)]
+    while waiting:
+        statement, around = waiting.pop()
+        match statement:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name, (statement, None)
+            case ast.Import() | ast.ImportFrom():
+                for alias in statement.names:
+                    bound = alias.asname or alias.name
+                    if isinstance(statement, ast.Import) and not alias.asname:
+                        bound = alias.name.partition(".")[0]
+                    yield bound, (statement, alias)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                yield name, (statement, None)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name, (statement, None)
+            case _ if type(statement).__name__ == "TypeAlias":
+                yield statement.name.id, (statement, None)
+            case ast.Name(id=name):
+                yield name, (around, None)
+            case _:
+                inside = [child for child in ast.iter_child_nodes(statement) if _may_bind(child)]
+                waiting += [(child, statement) for child in reversed(inside)]
+
+
+def _may_bind(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return isinstance(node.ctx, ast.Store)
+    return isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case, ast.Tuple, ast.withitem))
+
+
+def _arguments(scope: ast.AST) -> set[str]:
+    arguments = getattr(scope, "args", None)
+    if not isinstance(arguments, ast.arguments):
+        return set()
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return {argument.arg for argument in every if argument is not None}

@@ -1,0 +1,71 @@
+"""The compiler's judgement of a type that was made again from its declaration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import PydanticUserError
+from pydantic_core import SchemaError
+
+from typefold.checks.evaluator.opaque import REGISTRY, has_opaque
+from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.output_type import OutputType, output_type
+from typefold.errors import PromptUsageError
+from typefold.execution.call import Form
+from typefold.execution.strategies import form_of
+from typefold.options import Options
+
+__all__ = ["Judgement", "judged", "one_line"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is wrong with a return type, as far as that can be known.
+
+    Attributes:
+        kind: The compiled type, where there is one.
+        refused: Why no constraint can be made from it.
+        misused: Why the options do not go with it.
+    """
+
+    kind: OutputType[Any] | None = None
+    refused: str | None = None
+    misused: str | None = None
+
+
+def judged(hint: Any, *, path: str = "return", options: Options | None = None, is_returned: bool = True) -> Judgement:
+    """The compiler's judgement of a type; an empty one where an opaque type is in the way of it.
+
+    Args:
+        hint: The type.
+        path: What errors call it.
+        options: Those that it has to go with.
+        is_returned: Whether it may be `Logged` and the like, as a return type may.
+    """
+    kind: OutputType[Any] | None = None
+    try:
+        form = form_of(hint, path) if is_returned else Form(hint, path)
+        kind = output_type(form.hint, wire=(options or Options()).wire, registry=REGISTRY, path=form.path)
+        form.check(kind, where="")
+        (options or Options()).check(kind, where="")
+        form.check_options(options or Options(), where="")
+    except UnsupportedType as error:
+        return Judgement() if has_opaque(error.hint) else Judgement(refused=one_line(str(error).removeprefix(": ")))
+    except PromptUsageError as error:
+        return Judgement(kind, misused=str(error).removeprefix(": "))
+    except (SchemaError, PydanticUserError) as error:
+        return Judgement(refused=one_line(f"{UnsupportedType(path, hint, 'is refused by pydantic')}: {error}"))
+    except (NameError, RecursionError, MemoryError):  # a name that was not found here, a type of too many parts
+        return Judgement()
+    return Judgement(kind)
+
+
+_BUILDING = re.compile(r'Error building "[\w-]+" validator: SchemaError: |(?<=: )SchemaError: ')
+_ELSEWHERE = re.compile(r" For further information visit \S+")
+
+
+def one_line(text: str) -> str:
+    """A message without its line breaks, and without what pydantic says of how it got there."""
+    return _ELSEWHERE.sub("", _BUILDING.sub("", " ".join(text.split())))

@@ -1,0 +1,149 @@
+"""Types as kinds of values that templates show: for types that were made again from their declarations.
+
+A class is closed where all that its instances have can be known: the fields of records, the classes of builtins and of
+dates and the like. Of any other class, what is not found may be there all the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
+
+import pydantic
+from typing_extensions import TypeAliasType, is_typeddict
+
+from typefold.checks.evaluator.opaque import is_opaque
+from typefold.compiler.errors import describe
+from typefold.compiler.guards import is_dict, kind_of
+from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
+
+__all__ = ["HintKind", "kind_of_hint"]
+
+_CLOSED = {"builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"}
+
+
+def kind_of_hint(hint: Any) -> Kind:
+    """The kind of a value of a type."""
+    hint = _settled(hint)
+    origin = get_origin(hint)
+    if origin is Union or origin is UnionType:
+        return Either.of(kind_of_hint(part) for part in get_args(hint) if part is not type(None))
+    if origin is Literal:
+        classes = {kind_of(value) for value in get_args(hint)}
+        return kind_of_hint(classes.pop()) if len(classes) == 1 else UNKNOWN
+    cls = origin or hint
+    if not isinstance(cls, type) or cls in (object, type) or any(map(is_opaque, cls.__mro__)):
+        return UNKNOWN
+    return HintKind(hint, cls)
+
+
+@dataclasses.dataclass(frozen=True)
+class HintKind:
+    """The kind of a value of a class, with its arguments if it has some."""
+
+    hint: Any
+    cls: type[Any]
+
+    def __str__(self) -> str:
+        return describe(self.hint)
+
+    def attribute(self, name: str) -> Kind | None:
+        """By attribute or, as Jinja2 does, by key."""
+        if name in (fields := _fields(self.cls)):
+            return kind_of_hint(fields[name])
+        if hasattr(self.cls, name) or name in getattr(self.cls, "__typefold_names__", ()):
+            return UNKNOWN
+        if _is(self.cls, Mapping) and not is_typeddict(self.cls):
+            return self.item(name)
+        return None if _is_closed(self.cls) else UNKNOWN
+
+    def item(self, key: object) -> Kind | None:
+        """What is under a key."""
+        arguments = get_args(self.hint)
+        if is_typeddict(self.cls):
+            known = _fields(self.cls).get(str(key))
+            return None if known is None else kind_of_hint(known)
+        if self.cls is tuple and arguments and arguments[-1] is not ...:
+            inside = isinstance(key, int) and -len(arguments) <= key < len(arguments)
+            return kind_of_hint(arguments[key]) if isinstance(key, int) and inside else None
+        if _is(self.cls, Mapping):
+            return kind_of_hint(arguments[1]) if len(arguments) == 2 else UNKNOWN
+        if _is(self.cls, Sequence) and isinstance(key, int):
+            return kind_of_hint(arguments[0]) if arguments else UNKNOWN
+        return UNKNOWN if hasattr(self.cls, "__getitem__") or not _is_closed(self.cls) else None
+
+    def element(self) -> Kind | None:
+        """What `for` takes."""
+        arguments = get_args(self.hint)
+        if self.cls is tuple and arguments:
+            return Either.of(map(kind_of_hint, (part for part in arguments if part is not ...)))
+        if _is(self.cls, Sequence, Set, Mapping) and arguments:
+            return kind_of_hint(arguments[0])
+        if _is(self.cls, str):
+            return kind_of_hint(str)
+        return UNKNOWN if hasattr(self.cls, "__iter__") or not _is_closed(self.cls) else None
+
+    def called(self) -> Kind:
+        """Nothing is known of what calls give."""
+        return UNKNOWN
+
+    def names(self) -> Collection[str]:
+        """The fields, and the public names of the class."""
+        return {*_fields(self.cls), *(name for name in dir(self.cls) if not name.startswith("_"))}
+
+
+def _settled(hint: Any) -> Any:
+    """The type without what only says something about it."""
+    while True:
+        if get_origin(hint) is Annotated:
+            hint = get_args(hint)[0]
+        elif isinstance(hint, NewType):
+            hint = hint.__supertype__
+        elif isinstance(hint, TypeAliasType):
+            hint = hint.__value__
+        elif isinstance(hint, TypeVar):
+            hint = hint.__bound__
+        elif isinstance(hint, ForwardRef):
+            module = sys.modules.get(str(getattr(hint, "__forward_module__", None)))
+            hint = getattr(module, hint.__forward_arg__, None)
+        else:
+            return hint
+
+
+def _is(cls: type[Any], *kinds: type[Any]) -> bool:
+    """`issubclass`, after which a type checker knows no less of the class."""
+    return issubclass(cls, kinds)
+
+
+def _fields(cls: type[Any]) -> Mapping[str, Any]:
+    """The fields of a record, with their types."""
+    if issubclass(cls, pydantic.BaseModel):
+        return {name: field.annotation for name, field in cls.model_fields.items()}
+    if dataclasses.is_dataclass(cls):
+        return {field.name: field.type for field in dataclasses.fields(cls)}
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        annotations = vars(base).get("__annotations__")
+        found |= annotations if is_dict(annotations) else {}
+    return found
+
+
+def _is_closed(cls: type[Any]) -> bool:
+    """Whether all that its instances have is known."""
+    if hasattr(cls, "__getattr__") and not issubclass(cls, pydantic.BaseModel):
+        return False
+    if issubclass(cls, pydantic.BaseModel):
+        return cls.model_config.get("extra") != "allow" and _defined(cls, "__getattr__") is None
+    if is_typeddict(cls) or dataclasses.is_dataclass(cls) or issubclass(cls, Enum) or hasattr(cls, "_fields"):
+        return True
+    return cls.__module__ in _CLOSED
+
+
+def _defined(cls: type[Any], name: str) -> Any:
+    """What a class of the program defines under a name, pydantic's own left out."""
+    bases: Iterable[type[Any]] = cls.__mro__
+    return next((vars(base)[name] for base in bases if name in vars(base) and "pydantic" not in base.__module__), None)

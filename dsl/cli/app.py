@@ -1,0 +1,342 @@
+"""The subcommands that work with a user's function, as typer sees them: arguments, help, exit codes.
+
+What they do is imported when they are called. The exit status is 0 where all went well, 1 where rows failed or nothing came,
+2 where the command can't be carried out as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["add_to"]
+
+_Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]
+_Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value.")]
+_Model = Annotated[str | None, typer.Option(help="A model's name or path. By default TYPEFOLD_MODEL.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+_Engine = Annotated[
+    list[str] | None,
+    typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, as max_model_len=8192."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the subcommands."""
+    app.command("run")(run_command)
+    app.command("try")(try_command)
+    app.command("render")(render_command)
+    app.command("explain")(explain_command)
+    app.command("wires")(wires_command)
+    app.command("doctor")(doctor_command)
+
+
+def run_command(
+    function: _Function,
+    source: Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file, or - for JSON lines.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A .jsonl or .parquet file, or - for JSON lines.")
+    ] = "-",
+    model: _Model = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="A file that keeps every answer: run the command again to go on.")
+    ] = None,
+    journal_prompts: Annotated[
+        bool, typer.Option(help="Whether the journal keeps prompts, to be read. Answers are found without them.")
+    ] = True,
+    failures: Annotated[
+        str | None, typer.Option(help="Where failed rows go. By default beside the output.", show_default=False)
+    ] = None,
+    column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Take only records of which this holds, as 'stars < 3'; parameters have their types."),
+    ] = None,
+    given: _Set = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes sampling repeat.")] = None,
+    quiet: _Quiet = False,
+    engine: _Engine = None,
+) -> None:
+    """Run a function for every record of a file.
+
+    Columns go to the parameters of their names, and are read as the parameters' types. What the function returns is written
+    behind the record, in the order of the input. A record that does not fit, or whose row fails, is kept aside with the
+    reason, and costs no other row anything. Output and failures take the place of earlier files when the job is done; until
+    then they grow beside, as NAME.typefold-part.
+
+    Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
+    """
+    from typefold.cli.input_records import open_source
+    from typefold.cli.output import Output, check_apart, of_journal, own_output, written_to
+    from typefold.cli.output_records import Failures, check_ending, open_writer
+    from typefold.cli.run_command import check_columns, parquet_form, report, run_over, taken
+    from typefold.cli.target import CommandError, load
+    from typefold.cli.where import Condition
+    from typefold.execution.progress import showing
+    from typefold.programs.record_arguments import Inputs
+    from typefold.runtime.journal import Journal
+    from typefold.runtimes.current import statistics
+
+    with _explained(), showing(quiet=quiet), ExitStack() as stack:
+        failed = failures or _failures_of(source if output == "-" else output)
+        files: dict[str, Sequence[str | int]] = {
+            "--input": [0 if source == "-" else source],
+            "--output": written_to(output),
+            "--failures": written_to(failed),
+            "--journal": of_journal(journal),
+        }
+        check_apart(files)
+        if output == failed == "-":
+            raise CommandError("--failures and --output are both standard output; name a file for one")
+        check_ending(output)
+        if "-" in (output, failed):
+            stack.enter_context(own_output())
+        records = open_source(source)
+        whole = None if output == "-" else Output(output)
+        if whole is not None:
+            stack.callback(whole.discard)
+        aside = stack.enter_context(Failures(failed))
+        target = load(function)
+        check_apart(files | _program_files())
+        inputs = Inputs(target, _pairs(given), texts=records.texts)
+        if records.columns is not None:
+            check_columns(target, inputs, records.columns)
+            if column in records.columns:
+                raise CommandError(taken(column))
+        holds = None
+        if where is not None:
+            names = None if records.columns is None else [*records.columns, *(each.name for each in target.parameters)]
+            holds = Condition(where, names)
+        convert, schema = parquet_form(target, records, column) if output.endswith(".parquet") else (None, None)
+        writer = open_writer(whole, schema)
+        stack.callback(writer.discard)
+        kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
+        stack.enter_context(_runtime(model, engine, journal=kept, seed=seed))
+        before = statistics()[0].replayed
+        try:
+            counts = run_over(
+                target,
+                records,
+                inputs,
+                writer,
+                aside,
+                column=column,
+                limit=limit,
+                where=holds,
+                convert=convert,
+                max_failures=max_failures,
+            )
+            aside.sync()
+            writer.finish()
+            removed = aside.finish()
+        finally:
+            if aside.unfinished is not None:
+                typer.echo(f"typefold: what failed until then is in {aside.unfinished}", err=True)
+        report(counts, output, aside, replayed=statistics()[0].replayed - before, removed=removed)
+    if counts.failed:
+        raise typer.Exit(1)
+
+
+def try_command(function: _Function, given: _Set = None, model: _Model = None, engine: _Engine = None) -> None:
+    """Call a function once and print what it gives; the text of a prompt's answer while it is written.
+
+    Example: typefold try tickets.py:classify --set text="It never arrived."
+    """
+    from rich.console import Console
+
+    from typefold.cli.single_call import arguments_of, try_once
+    from typefold.cli.target import load
+
+    with _explained():
+        target = load(function)
+        arguments = arguments_of(target, _pairs(given))
+        with _runtime(model, engine):
+            try_once(target, arguments, Console())
+
+
+def render_command(function: _Function, given: _Set = None) -> None:
+    """Print the messages of a prompt exactly as they are sent. No model is needed.
+
+    Example: typefold render tickets.py:classify --set text="It never arrived."
+    """
+    from rich.console import Console
+
+    from typefold.cli.single_call import arguments_of, render
+    from typefold.cli.target import load
+
+    with _explained():
+        target = load(function)
+        render(target, arguments_of(target, _pairs(given)), Console())
+
+
+def explain_command(function: _Function) -> None:
+    """Print what becomes of a prompt's return type: its form, what decoding enforces, what is checked after.
+
+    Example: typefold explain tickets.py:classify
+    """
+    from rich.console import Console
+
+    from typefold.cli.single_call import explain
+    from typefold.cli.target import load
+
+    with _explained():
+        explain(load(function), Console())
+
+
+def wires_command(
+    function: _Function,
+    labels: Annotated[str, typer.Option("--labels", "-l", help="A .jsonl, .csv or .parquet file of labelled rows.")],
+    model: _Model = None,
+    column: Annotated[str, typer.Option(help="The column of the values that are right.")] = "expected",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
+    given: _Set = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--json", help="Where the figures go as JSON, or - for standard output.", show_default=False),
+    ] = None,
+    quiet: _Quiet = False,
+    engine: _Engine = None,
+) -> None:
+    """Which wire does a function answer best with? Run it on labelled rows in each, and count.
+
+    Prints for each wire (spaced, tight, compact) how many answers were right, with the 95% interval, tokens and rows a
+    second, and what to do. Columns go to the parameters of their names; an answer is right if it equals the label.
+
+    Example: typefold wires tickets.py:classify --labels labelled.jsonl --limit 500
+    """
+    from rich.console import Console
+
+    from typefold.cli.input_records import open_source
+    from typefold.cli.output import Output, check_apart, own_output, put_out, written_to
+    from typefold.cli.target import load
+    from typefold.cli.wires_command import labelled, try_wires, write
+    from typefold.execution.progress import showing
+    from typefold.programs.record_arguments import Inputs
+    from typefold.runtimes.current import current
+
+    with _explained(), showing(quiet=quiet), ExitStack() as stack:
+        files: dict[str, Sequence[str | int]] = {
+            "--labels": [0 if labels == "-" else labels],
+            "--json": written_to(file),
+        }
+        check_apart(files)
+        if file == "-":
+            stack.enter_context(own_output())
+        whole = None if file is None or file == "-" else Output(file)
+        if whole is not None:
+            stack.callback(whole.discard)
+        target, records = load(function), open_source(labels)
+        check_apart(files | _program_files())
+        rows = labelled(target, records, Inputs(target, _pairs(given), texts=records.texts), column=column, limit=limit)
+        with _runtime(model, engine):
+            found = write(try_wires(target, rows, current()), Console(stderr=file == "-"))
+        if whole is not None:
+            whole.write(found)
+            whole.finish()
+        elif file == "-":
+            put_out(found + b"\n")
+
+
+def doctor_command(
+    model: _Model = None,
+    ask: Annotated[bool, typer.Option(help="Load a model and ask it something.")] = True,
+) -> None:
+    """Say what is installed, on what it would run, and whether an answer comes.
+
+    Example: typefold doctor --no-ask
+    """
+    from rich.console import Console
+
+    from typefold.cli.doctor import examine
+
+    if not examine(Console(), model, ask=ask):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    """Say in a line what can't be done, and exit with 2; what became of a call that gave no value, and exit with 1."""
+    from typefold.cli.target import CommandError
+    from typefold.errors import AT_ONCE
+    from typefold.runtime import PromptError
+
+    ends: tuple[type[Exception], ...] = (CommandError, *AT_ONCE, ImportError)
+    try:
+        yield
+    except PromptError as error:
+        typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
+        raise typer.Exit(1) from None
+    except ends as error:
+        typer.echo(f"typefold: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _program_files() -> dict[str, Sequence[str | int]]:
+    """The files of the program that has been imported: its modules, and the journal that it keeps."""
+    from typefold.cli.output import loaded_modules, of_journal
+    from typefold.runtimes.current import named
+
+    runtime = named()
+    return {"the program": loaded_modules(), "its journal": of_journal(runtime.journal if runtime else None)}
+
+
+@contextmanager
+def _runtime(model: str | None, engine: list[str] | None, **options: Any) -> Generator[None]:
+    """The runtime that the options name; the one that the module itself has configured, where they name none."""
+    from typefold.cli.target import CommandError
+    from typefold.runtimes.current import named
+    from typefold.runtimes.runtime import Runtime
+
+    values = _values(engine)
+    for name in ("model", *options):
+        if name in values:
+            raise CommandError(f"--engine {name}={values[name]}: write it as --{name} {values[name]}")
+    given = values | {name: value for name, value in options.items() if value is not None}
+    if model is None and not given and named() is not None:
+        yield
+        return
+    if model is None and named() is not None:  # another model would answer than the one that the module names
+        raise CommandError(
+            f"{', '.join(f'--{name}' for name in options if name in given) or '--engine'}: the module's own configure(...) has "
+            f"no such option; write it there, or name the model here with --model"
+        )
+    with Runtime(model, **given):
+        yield
+
+
+def _pairs(given: list[str] | None) -> dict[str, str]:
+    from typefold.cli.target import CommandError
+
+    pairs: dict[str, str] = {}
+    for each in given or ():
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise CommandError(f"{each}: write it as NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _values(given: list[str] | None) -> dict[str, Any]:
+    """Options of the engine: JSON where it is some, else text."""
+    values: dict[str, Any] = {}
+    for name, text in _pairs(given).items():
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values
+
+
+def _failures_of(path: str) -> str:
+    """Where the failed rows of a file go."""
+    return "failures.jsonl" if path == "-" else os.path.splitext(path)[0] + ".failures.jsonl"

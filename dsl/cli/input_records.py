@@ -1,0 +1,298 @@
+"""Records out of files: JSON lines, CSV, Parquet; `-` is standard input.
+
+Reading takes one record at a time, of a limited size. A mistake in a record costs that record, and is said with line and
+column; one in the columns as a whole is said before any record is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from typefold.cli.target import CommandError
+from typefold.compiler.contained import first_line
+from typefold.compiler.guards import is_dict
+from typefold.programs.record_arguments import BadRecord
+
+__all__ = ["GROUP", "LONGEST", "Read", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source", "unread"]
+
+GROUP = 1000  # rows of Parquet that are read or written together
+LONGEST = 1 << 26  # characters of a line of CSV, bytes of a line of JSON
+_DEEPEST = 200  # levels of a record of JSON: less than what any writer of JSON gives up at
+_BUFFER = 1 << 20
+
+
+class Read(NamedTuple):
+    """A record as it was read.
+
+    Attributes:
+        line: The line of the file in which it begins, from 1; none in Parquet, which has no lines.
+        record: The record, or what is wrong with it.
+    """
+
+    line: int | None
+    record: dict[str, Any] | BadRecord
+
+
+class Source:
+    """Records to be read.
+
+    Attributes:
+        columns: The names of the columns, where they are known before the first record.
+        schema: Their `pyarrow.Schema`, of a Parquet file.
+        texts: Whether all values are texts.
+        total: How many records there are, where that is known.
+    """
+
+    def __init__(
+        self,
+        records: Iterator[Read],
+        *,
+        columns: list[str] | None = None,
+        texts: bool = False,
+        total: int | None = None,
+        schema: Any = None,
+    ) -> None:
+        self.columns = columns
+        self.schema = schema
+        self.texts = texts
+        self.total = total
+        self._records = records
+
+    def __iter__(self) -> Iterator[Read]:
+        return self._records
+
+    def arrow_schema(self) -> Any:
+        """The columns as Arrow has them: those of a Parquet file, the texts of CSV.
+
+        Raises:
+            CommandError: They are not known, as of JSON lines.
+        """
+        if self.schema is not None:
+            return self.schema
+        if self.columns is None:
+            raise CommandError(
+                "results of JSON lines are written to .jsonl: only the records say which columns there are"
+            )
+        arrow = needed_pyarrow("pyarrow")
+        return arrow.schema([(name, arrow.string()) for name in self.columns])
+
+
+def open_source(path: str) -> Source:
+    """The records of a file, by the ending of its name.
+
+    Raises:
+        CommandError: There is no such file, it is of no known kind or can't be read, or its columns can't be told apart.
+    """
+    from typefold.cli.csv_records import csv_source
+
+    if path == "-":
+        if sys.stdin is None:
+            raise CommandError("standard input is closed; name a file")
+        return Source(_json_lines(sys.stdin.buffer))
+    if not Path(path).is_file():
+        if Path(path).exists():
+            raise CommandError(f"{path} is no regular file; JSON lines from it are read by -i - < {path}")
+        raise CommandError(f"there is no file {path}")
+    try:
+        match ending_of(path):
+            case ".jsonl" | ".ndjson":
+                with open(path, "rb") as file:
+                    total = sum(line is None or line.strip() != b"" for _, line in _lines(file))
+                return Source(_json_lines(open(path, "rb")), total=total)  # read to its end
+            case ".csv":
+                return csv_source(path)
+            case ".parquet":
+                return _parquet(path)
+            case ending:
+                raise CommandError(
+                    f"{path}: records are read from .jsonl, .csv and .parquet, not {ending or 'such a file'}"
+                )
+    except OSError as error:
+        raise unread(path, error) from error
+
+
+def unread(name: object, error: OSError) -> CommandError:
+    """An error of the system's, of a file that is read."""
+    return CommandError(f"{'standard input' if name == '<stdin>' else name} can't be read: {error.strerror or error}")
+
+
+def ending_of(path: str) -> str:
+    """The ending of a file's name, which says what kind of file it is."""
+    return Path(path).suffix.lower()
+
+
+def is_text(values: Iterable[str | None]) -> bool:
+    """Whether values are what UTF-8 can write, as those that were read from it are."""
+    try:
+        "".join(value for value in values if value is not None).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _lines(file: BinaryIO) -> Generator[tuple[int, bytes | None]]:
+    """The lines, numbered; none for one that is too long, of which no more than that is held."""
+    number = 0
+    while line := file.readline(LONGEST + 1):
+        number += 1
+        if len(line) <= LONGEST:
+            yield number, line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_BUFFER)
+        yield number, None
+
+
+def _json_lines(file: BinaryIO) -> Generator[Read]:
+    try:
+        with file:
+            for number, line in _lines(file):
+                if line is None:
+                    yield Read(number, BadRecord(f"line {number} is longer than {LONGEST:,} bytes"))
+                elif line.strip():
+                    yield Read(number, _json_record(number, line))
+    except OSError as error:  # a disk that fails on the way
+        raise unread(file.name, error) from error
+
+
+class _Twice(Exception):
+    """An object names something twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _Twice
+    return made
+
+
+def _json_record(number: int, line: bytes) -> dict[str, Any] | BadRecord:
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        record: object = json.loads(text, object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        return BadRecord(f"line {number} is not UTF-8: {error}")
+    except json.JSONDecodeError as error:
+        return BadRecord(f"line {number} is no JSON: {error.msg} at column {error.colno}")
+    except _Twice:
+        name, column = _second(line.decode("utf-8", "replace"))
+        return BadRecord(f"line {number}, column {column}: the object names {name} a second time")
+    except RecursionError:
+        return BadRecord(f"line {number} is no JSON: it is nested too deep")
+    except ValueError as error:  # a whole number of thousands of digits
+        return BadRecord(f"line {number} is no JSON: {error}")
+    if not is_dict(record):
+        return BadRecord(f"line {number} is no JSON object")
+    if (deep := _beyond(text)) is not None:
+        return BadRecord(f"line {number}, column {deep}: it is nested more than {_DEEPEST} levels deep")
+    return record
+
+
+_PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}:,]')
+
+
+def _second(text: str) -> tuple[str, int]:
+    """The first name that an object of a text of JSON has a second time, as it is written, and its column."""
+    around: list[set[str]] = []
+    before = 0, ""
+    for found in _PARTS.finditer(text):
+        part = found[0]
+        if part in "{[":
+            around.append(set())
+        elif part in "]}":
+            around.pop()
+        elif part == ":":
+            start, name = before
+            if json.loads(name) in around[-1]:
+                return name, start + 1
+            around[-1].add(json.loads(name))
+        before = found.start(), part
+    raise AssertionError(text)  # it is asked for only where there is one
+
+
+def _beyond(text: str) -> int | None:
+    """The column in which a text of JSON is nested deeper than it may be, if it is."""
+    if text.count("{") + text.count("[") <= _DEEPEST:
+        return None
+    depth = 0
+    for found in _PARTS.finditer(text):
+        depth += (found[0] in "{[") - (found[0] in "]}")
+        if depth > _DEEPEST:
+            return found.start() + 1
+    return None
+
+
+def _parquet(path: str) -> Source:
+    parquet = needed_pyarrow("pyarrow.parquet")
+    try:
+        # Without a buffer a column of a row group, which may be the whole file, is read at once.
+        file = parquet.ParquetFile(path, buffer_size=_BUFFER)
+        schema = file.schema_arrow
+    except Exception as error:
+        raise CommandError(f"{path} can't be read as Parquet: {error}") from error
+    if twice := _named_twice(schema, list(schema.names), "column"):
+        file.close()
+        raise CommandError(f"{path}: {twice}; rename one")
+    return Source(_parquet_records(path, file), columns=list(schema.names), total=file.metadata.num_rows, schema=schema)
+
+
+def _named_twice(fields: Iterable[Any], names: Sequence[str], what: str) -> str | None:
+    """Name two columns, or two fields of a struct in one, that have one name; `None` if there are none."""
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        return f"{what} {names.index(name) + 1} and a later one are both named {name}"
+    for field in fields:
+        kind = field.type
+        parts = [kind.field(index) for index in range(kind.num_fields)]
+        if twice := _named_twice(parts, [part.name for part in parts], f"in {field.name}, field"):
+            return twice
+    return None
+
+
+def _parquet_records(path: str, file: Any) -> Generator[Read]:
+    done = 0
+    with file:
+        batches = file.iter_batches(batch_size=GROUP)
+        while True:
+            try:
+                batch = next(batches, None)
+            except Exception as error:
+                raise CommandError(f"{path} is damaged behind row {done:,}: {first_line(error)}") from error
+            if batch is None:
+                return
+            try:
+                yield from (Read(None, record) for record in batch.to_pylist())
+            except Exception:  # a value that Python has none for
+                yield from (Read(None, _row(batch, index)) for index in range(batch.num_rows))
+            done += batch.num_rows
+
+
+def _row(batch: Any, index: int) -> dict[str, Any] | BadRecord:
+    """A row of a batch in which some can't be read."""
+    record: dict[str, Any] = {}
+    for place, name in enumerate(batch.schema.names):
+        try:
+            record[name] = batch.column(place)[index].as_py()
+        except Exception as error:
+            return BadRecord(f"column {place + 1} ({name}): its value is none in Python: {first_line(error)}")
+    return record
+
+
+def needed_pyarrow(name: str = "pyarrow") -> Any:
+    """A module of pyarrow, for a command that can't do without.
+
+    Raises:
+        CommandError: It is not installed.
+    """
+    from typefold.tables.arrow import pyarrow
+
+    try:
+        return pyarrow(name)
+    except ModuleNotFoundError as error:
+        raise CommandError("Parquet needs pyarrow: pip install 'typefold[arrow]'") from error

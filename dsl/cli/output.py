@@ -1,0 +1,317 @@
+"""Files that commands write: made beside under a name of their own, and renamed when they are whole.
+
+Invariant: a file that was there stays as it is until the new one is complete and on the disk; two processes never write the
+same one; nothing but a regular file is ever replaced. The unfinished file, `NAME.typefold-part`, is its own lock, which the
+system lets go of with the process, so what a killed command leaves behind is overwritten by the next one.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from typefold.cli.target import CommandError
+from typefold.runtime.ownership import tell_child
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = [
+    "Output",
+    "check_apart",
+    "check_target",
+    "loaded_modules",
+    "of_journal",
+    "own_output",
+    "part_of",
+    "put_out",
+    "written_to",
+]
+
+_DATABASE = b"SQLite format 3\0"
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class Output:
+    """A file that is being written.
+
+    Args:
+        path: Its name. A link stays one, and the file that it leads to is replaced.
+        private: Whether only its owner may read it. A file that was there keeps its permissions otherwise.
+
+    Raises:
+        CommandError: It can't be written, is no regular file, is a database, or another command is writing it.
+    """
+
+    def __init__(self, path: str, *, private: bool = False) -> None:
+        self.path = path
+        check_target(path)
+        self.part = part_of(path)
+        self._target = os.path.realpath(path)
+        descriptor: int | None = None
+        try:
+            while descriptor is None:
+                descriptor = self._locked()
+            self._permit(descriptor, private=private)
+            os.ftruncate(descriptor, 0)
+        except OSError as error:
+            raise self.problem(error) from error
+        self.file = io.BufferedWriter(_Own(descriptor, "wb"))
+        tell_child(self)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            CommandError: They can't be written; the disk is full, say.
+        """
+        try:
+            self.file.write(data)
+        except OSError as error:
+            raise self.problem(error) from error
+
+    def flush(self) -> None:
+        """Let readers of the unfinished file see all of it.
+
+        Raises:
+            CommandError: It can't be written.
+        """
+        try:
+            self.file.flush()
+        except OSError as error:
+            raise self.problem(error) from error
+
+    def sync(self) -> None:
+        """Have all of it on the disk.
+
+        Raises:
+            CommandError: It can't be written, or what is in its place by now can't be replaced.
+        """
+        check_target(self.path)
+        try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise self.problem(error) from error
+
+    def finish(self) -> None:
+        """Put the whole file in its place.
+
+        Raises:
+            CommandError: That can't be done; an earlier file is still there.
+        """
+        self.sync()
+        try:
+            os.replace(self.part, self._target)
+            with suppress(OSError):  # not every filesystem knows how to
+                folder = os.open(os.path.dirname(self._target), os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+        except OSError as error:
+            raise self.problem(error) from error
+        self.file.close()
+
+    def leave(self) -> None:
+        """Leave the unfinished file as it is."""
+        with suppress(OSError):
+            self.file.close()
+
+    def discard(self) -> None:
+        """Remove the unfinished file, if there is one."""
+        if not self.file.closed:
+            with suppress(OSError):
+                os.unlink(self.part)
+            self.leave()
+
+    def forked(self) -> None:
+        """In a child: close its copy, which leaves the parent's as it is, and locked by the parent alone."""
+        self.leave()
+
+    def problem(self, error: OSError) -> CommandError:
+        """An error of the system's, with what to do."""
+        kept = ". What was there before is unchanged" if os.path.exists(self.path) else ""
+        return CommandError(f"{self.path} can't be written: {error.strerror or error}{kept}")
+
+    def _locked(self) -> int | None:
+        """The unfinished file, opened and locked; none if it went away meanwhile."""
+        import fcntl
+
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(self.part, flags, 0o666)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+                raise CommandError(f"{self.path} can't be written: {self.part} is in the way; remove it")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CommandError(
+                    f"{self.path} is being written by another command; wait until that has ended, or name another file"
+                ) from None
+            except OSError:  # a filesystem without locks
+                pass
+            if not os.path.samestat(found, os.stat(self.part)):
+                raise FileNotFoundError
+        except FileNotFoundError:  # finished or discarded between opening and locking it
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _permit(self, descriptor: int, *, private: bool) -> None:
+        if private:
+            os.fchmod(descriptor, 0o600)
+        else:
+            with suppress(OSError):  # there is none yet
+                os.fchmod(descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
+
+
+class _Own(io.FileIO):
+    """A file to which a process that was forked from this one writes nothing, whatever is in its buffers."""
+
+    def __init__(self, descriptor: int, mode: str) -> None:
+        super().__init__(descriptor, mode)
+        self._process = os.getpid()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        return super().write(data) if os.getpid() == self._process else memoryview(data).nbytes
+
+
+def check_target(path: str) -> None:
+    """See that nothing but a regular file would be replaced, and no database.
+
+    Raises:
+        CommandError: Something else would be.
+    """
+    try:
+        found = os.stat(path)
+        if stat.S_ISREG(found.st_mode):
+            with open(path, "rb") as file:
+                head = file.read(len(_DATABASE))
+        else:
+            kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no regular file")
+            raise CommandError(f"{path} can't be written: it is {kind}; name a file, or - for standard output")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CommandError(f"{path} can't be written: {error.strerror or error}") from error
+    if head == _DATABASE:
+        raise CommandError(f"{path} can't be written: it is a database, a journal perhaps; name another file")
+
+
+def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
+    """See that no file is written to that is read, and none for two things; links are resolved.
+
+    Args:
+        files: The files of each option: paths, or descriptors that are open.
+
+    Raises:
+        CommandError: Two options mean one file.
+    """
+    seen: dict[object, str] = {}
+    for option, paths in (*files.items(), ("the command's own output", (1, 2, *_apart))):
+        own = [(identity, path) for path in paths if (identity := _identity(path)) is not None]
+        for identity, path in own:
+            if (earlier := seen.get(identity)) is not None:
+                named = "" if isinstance(path, int) else f", {path}"
+                raise CommandError(f"{option} and {earlier} are one file{named}; name another")
+        seen.update(dict.fromkeys([identity for identity, _ in own], option))
+
+
+_apart: dict[int, BinaryIO] = {}  # the descriptor of standard output while others print to standard error
+
+
+@contextmanager
+def own_output() -> Generator[None]:
+    """Keep standard output for `put_out`: all else that is printed, by children and in C too, goes to standard error meanwhile.
+
+    Raises:
+        CommandError: It is closed.
+    """
+    if sys.stdout is None:
+        raise CommandError("standard output is closed; name a file")
+    sys.stdout.flush()
+    stream, number, copy = sys.stdout.buffer, -1, None
+    with suppress(OSError):  # a stream of a test's, which has no descriptor
+        number = sys.stdout.fileno()
+        copy = os.dup(number)
+        stream = open(copy, "wb")  # noqa: SIM115  # closed below
+        os.dup2(2, number)
+    _apart[-1 if copy is None else copy] = stream
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _apart.clear()
+        if copy is not None:
+            os.dup2(copy, number)
+            with suppress(OSError):  # nobody reads it any more, which was told
+                stream.close()
+
+
+def put_out(data: bytes) -> None:
+    """Write to standard output, within `own_output`.
+
+    Raises:
+        BrokenPipeError: Nobody reads it any more.
+        CommandError: It can't be written; the disk is full, say.
+    """
+    [stream] = _apart.values()
+    try:
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(f"standard output can't be written: {error.strerror or error}") from error
+
+
+def written_to(path: str | None) -> list[str]:
+    """The files that writing an output makes or replaces; none for standard output."""
+    return [] if path is None or path == "-" else [path, part_of(path)]
+
+
+def of_journal(path: Path | str | None) -> list[str]:
+    """A journal's file, and those that lie beside it while it is in use."""
+    if path is None:
+        return []
+    names = dict.fromkeys((str(path), os.path.realpath(path)))
+    return [f"{name}{ending}" for name in names for ending in ("", "-wal", "-shm", "-journal", ".lock")]
+
+
+def loaded_modules() -> list[str]:
+    """The files of all modules that are loaded, the user's among them."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return [file for file in files if isinstance(file, str)]
+
+
+def part_of(path: str) -> str:
+    """The unfinished file beside a file."""
+    return f"{os.path.realpath(path)}.typefold-part"
+
+
+def _identity(path: str | int) -> object:
+    """Return what two names of one file have in common; `None` for a descriptor that is no regular file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None if isinstance(path, int) else os.path.realpath(path)
+    if isinstance(path, int) and not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,227 @@
+"""Records into files: JSON lines, Parquet; `-` is standard output. And the file of rows that failed.
+
+A record is encoded when its row has ended and written when its turn comes, so what can't be written costs its own row. JSON
+is such as any reader takes: a number that it has no form for is null.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Protocol, Self
+
+from typefold.cli.input_records import GROUP, ending_of, is_text, needed_pyarrow
+from typefold.cli.output import Output, check_target, put_out
+from typefold.cli.target import CommandError
+
+__all__ = ["Failures", "Writer", "check_ending", "json_line", "open_writer"]
+
+
+class Writer(Protocol):
+    """Where records go."""
+
+    def encode(self, record: Mapping[str, Any]) -> Any:
+        """Return what is written of a record.
+
+        Raises:
+            Exception: The file has no form for it.
+        """
+        ...
+
+    def write(self, encoded: Any) -> None:
+        """Add a record, encoded.
+
+        Raises:
+            CommandError: It can't be written; the disk is full, say.
+        """
+        ...
+
+    def finish(self) -> None:
+        """All records are there: let the file be seen under its name.
+
+        Raises:
+            CommandError: It can't be; an earlier file is still there.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Let go of a file that is not to be finished."""
+        ...
+
+
+def check_ending(path: str) -> None:
+    """See that files of a kind are written.
+
+    Raises:
+        CommandError: They are not.
+    """
+    if path != "-" and (ending := ending_of(path)) not in (".jsonl", ".ndjson", ".parquet"):
+        raise CommandError(f"{path}: results are written to .jsonl and .parquet, not {ending or 'such a file'}")
+
+
+def open_writer(output: Output | None, schema: Any = None) -> Writer:
+    """A writer of records into a file, by the ending of its name.
+
+    Args:
+        output: The file; none for standard output.
+        schema: The `pyarrow.Schema` of a Parquet file.
+    """
+    if output is not None and ending_of(output.path) == ".parquet":
+        return _ParquetWriter(output, schema)
+    return _Lines(output)
+
+
+class _Lines:
+    """JSON, a record a line."""
+
+    def __init__(self, output: Output | None) -> None:
+        self._output = output
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        return json_line(record)
+
+    def write(self, encoded: bytes) -> None:
+        _put(self._output, encoded)
+
+    def finish(self) -> None:
+        if self._output is not None:
+            self._output.finish()
+
+    def discard(self) -> None:
+        if self._output is not None:
+            self._output.discard()
+
+
+def _put(output: Output | None, line: bytes) -> None:
+    if output is not None:
+        output.write(line)
+        return
+    put_out(line)
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
+    """A record as a line that every reader of JSON and of UTF-8 takes."""
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_plain)
+    except ValueError:
+        plain = json.loads(json.dumps(record, default=_plain), parse_constant=lambda _: None)  # NaN and the infinities
+        text = json.dumps(plain, ensure_ascii=False)
+    return (text if is_text([text]) else json.dumps(json.loads(text))).encode() + b"\n"
+
+
+def _plain(value: object) -> str:
+    """A value of Parquet that JSON has no form for: bytes in base64, all else as its text."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+class _ParquetWriter:
+    """Parquet, some rows at a time."""
+
+    def __init__(self, output: Output, schema: Any) -> None:
+        self._arrow = needed_pyarrow("pyarrow")
+        self._output = output
+        self._schema = schema
+        self._rows: list[Mapping[str, Any]] = []
+        self._file = needed_pyarrow("pyarrow.parquet").ParquetWriter(output.file, schema)
+
+    def encode(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._arrow.RecordBatch.from_pylist([record], schema=self._schema)  # raises what the row is to be told
+        return record
+
+    def write(self, encoded: Mapping[str, Any]) -> None:
+        self._rows.append(encoded)
+        if len(self._rows) >= GROUP:
+            self._attempt(self._flush)
+
+    def finish(self) -> None:
+        self._attempt(self._flush)
+        self._attempt(self._file.close)
+        self._output.finish()
+
+    def discard(self) -> None:
+        with suppress(Exception):  # a full disk
+            self._file.close()
+        self._file.is_open = False  # else it would try once more when it is collected
+        self._output.discard()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._file.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows = []
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except OSError as error:
+            raise self._output.problem(error) from error
+
+
+class Failures:
+    """The file of rows that failed: beside its place while the job runs, in its place when the job is done.
+
+    Where no row failed there is none in the end, and one of an earlier run is removed then.
+
+    Args:
+        path: The file, or `-` for standard output.
+
+    Raises:
+        CommandError: It can't be written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.count = 0
+        self._output = None if path == "-" else Output(path, private=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._output is None:
+            return
+        if self.count:  # of a job that did not end; a finished one has nothing left here
+            self._output.leave()
+        else:
+            self._output.discard()
+
+    @property
+    def unfinished(self) -> str | None:
+        """Where the rows are that have failed so far; none before there is one."""
+        return self._output.part if self.count and self._output is not None and not self._output.file.closed else None
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        """A failed row as a line; one that JSON can't hold goes without its record."""
+        try:
+            return json_line(record)
+        except Exception:  # too deep, a cycle, an object of the user's
+            message = f"{record['message']} (the record can't be written as JSON)"
+            return json_line({**record, "message": message, "record": None})
+
+    def write(self, line: bytes) -> None:
+        """Add a row; it can be read beside at once, so that a long job can be looked at."""
+        self.count += 1
+        _put(self._output, line)
+        if self._output is not None:
+            self._output.flush()
+
+    def sync(self) -> None:
+        """Have all of it on the disk, so that nothing is left to fail in `finish`."""
+        if self._output is not None:
+            self._output.sync()
+
+    def finish(self) -> bool:
+        """Put the file in its place; whether one of an earlier run was removed instead, since no row has failed."""
+        if self._output is None:
+            return False
+        if self.count:
+            self._output.finish()
+            return False
+        self._output.discard()
+        check_target(self.path)
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.realpath(self.path))
+            return True
+        return False

@@ -1,0 +1,87 @@
+"""One call of a function from the command line: what it asks, what its type becomes, and one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.pretty import Pretty
+from typing_extensions import TypeIs
+
+from typefold.cli.target import CommandError
+from typefold.messages import RawPrompt
+from typefold.programs.record_arguments import BadRecord, Inputs
+from typefold.programs.record_function import Target
+from typefold.prompts.face import Face
+from typefold.prompts.prompt import Prompt
+
+__all__ = ["arguments_of", "explain", "render", "try_once"]
+
+
+def arguments_of(target: Target, given: dict[str, str]) -> dict[str, Any]:
+    """The arguments in `--set` options.
+
+    Raises:
+        CommandError: One is missing or does not fit.
+        PromptUsageError: One is for no parameter.
+    """
+    inputs = Inputs(target, given)
+    missing = [each.name for each in target.parameters if each.required and each.name not in given]
+    if missing:
+        raise CommandError(f"{target.name} needs {', '.join(missing)}: --set {missing[0]}=...")
+    try:
+        return inputs.arguments({})
+    except BadRecord as error:
+        raise CommandError(str(error)) from None
+
+
+def explain(target: Target, console: Console) -> None:
+    """Print what becomes of a prompt's return type."""
+    console.print(_prompt(target).explain())
+
+
+def render(target: Target, arguments: dict[str, Any], console: Console) -> None:
+    """Print the messages exactly as they are sent."""
+    rendered = _prompt(target).render(**arguments)
+    if isinstance(rendered, RawPrompt):
+        console.print(str(rendered), markup=False, highlight=False)
+        return
+    for message in rendered:
+        console.rule(message.role, align="left", style="dim")
+        console.print(message.shown, markup=False, highlight=False)
+
+
+def try_once(target: Target, arguments: dict[str, Any], console: Console) -> None:
+    """Call it once and print the value; the text of a prompt's answer while it is written, on standard error."""
+    function: Any = target.function
+    if _is_prompt(function):
+        with function.stream(**arguments) as stream:
+            for piece in stream:
+                print(piece, end="", file=sys.stderr, flush=True)
+            value = stream.result()
+        print(file=sys.stderr)
+    elif target.is_async:
+        value = asyncio.run(function(**arguments))
+    else:
+        value = function(**arguments)
+    if isinstance(value, str):
+        console.print(value, markup=False, highlight=False)
+    else:
+        console.print(Pretty(value))
+
+
+def _prompt(target: Target) -> Face[..., Any]:
+    function: Any = target.function
+    if not _is_any_prompt(function):
+        raise CommandError(f"{target.name} is a plain function, no prompt; name one of the prompts that it calls")
+    return function
+
+
+def _is_prompt(function: object) -> TypeIs[Prompt[..., Any]]:
+    return isinstance(function, Prompt)
+
+
+def _is_any_prompt(function: object) -> TypeIs[Face[..., Any]]:
+    return isinstance(function, Face)

@@ -1,0 +1,1 @@
+"""Calls on their way to a runtime and back: strategies, retries, streams, progress."""

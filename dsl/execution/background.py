@@ -1,0 +1,266 @@
+"""Calls that go on by themselves: sent at once, carried to their value while the program does something else.
+
+The engine's thread only hands answers over. One thread of typefold's, begun with the first such call, reads them, says
+what a call says next and settles its future; a value's validators run there, in a copy of the caller's context.
+
+Invariant: a call is either in the engine's hands, handed over to that thread, or settled; one whose future is cancelled is
+withdrawn from the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
+
+from returns.result import Failure, Result, Success
+
+from typefold.execution.call import Call, Exchange
+from typefold.execution.executor import advance, begin, opened, told
+from typefold.execution.greenlets import Mailbox, current_row, refuse_waiting, row_index
+from typefold.execution.seeding import end_if_over
+from typefold.runtime import Cancelled, Outcome, PromptError, Request
+from typefold.runtime.ownership import Owner, OwnFuture, in_child
+from typefold.runtimes.runtime import Runtime
+
+if TYPE_CHECKING:
+    from returns.future import FutureResult
+
+__all__ = ["CallFuture", "future_result", "submit"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class CallFuture(OwnFuture[T]):
+    """The value of a call that is under way; what `prompt.submit(...)` gives.
+
+    A `concurrent.futures.Future` in all ways. Waiting for it in a row of `run` parks that row and lets the others go on.
+    Cancelling it withdraws the request from the engine, and so does the end of a row that was cancelled.
+    """
+
+    def result(self, timeout: float | None = None) -> T:
+        """The value, once it is there.
+
+        Args:
+            timeout: For how many seconds to wait; for ever unless set.
+
+        Raises:
+            PromptError: The call gave none.
+            TimeoutError: It is not there yet. The call goes on; its own limit is the option `timeout`.
+            concurrent.futures.CancelledError: This future was cancelled.
+        """
+        try:
+            return super().result(self._wait(timeout))
+        except Cancelled as error:
+            ended: Result[T, Exception] = Failure(error)
+            return told(ended)  # in a row, by ending it
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the call raised, or `None` where it gave a value; waits as `result` does."""
+        return super().exception(self._wait(timeout))
+
+    def _wait(self, timeout: float | None) -> float | None:
+        """Wait where the thread must not block: in a row, and in the thread that carries calls.
+
+        Returns:
+            The time that is left to wait: all of it in any other thread.
+        """
+        if self.done():
+            return 0
+        if _carrier.is_current():  # a validator waits, or a callback
+            while not self.done():
+                _carrier.carry_next()
+            return 0
+        if current_row() is None:
+            refuse_waiting()
+            return timeout
+        mailbox: Mailbox[object] = Mailbox()
+        self.add_done_callback(mailbox.put)
+        with _alarm(timeout, mailbox):
+            mailbox.get()
+        return 0
+
+
+@dataclass(slots=True, eq=False)
+class _UnderWay(Generic[T]):
+    """A call that goes on by itself."""
+
+    future: CallFuture[T]
+    exchange: Exchange[T]
+    runtime: Runtime
+    context: Context = field(default_factory=copy_context)
+    asked: Future[Outcome] | None = None
+
+    def withdraw(self, future: Future[T]) -> None:
+        """Once the call is over: take back what it asks, if it still does."""
+        asked, self.asked = self.asked, None
+        if future.cancelled() and asked is not None:
+            asked.cancel()
+
+
+class _Carrier:
+    """The thread that carries calls, and what there is for it to do."""
+
+    def __init__(self) -> None:
+        self._answered: SimpleQueue[tuple[_UnderWay[Any], Future[Outcome]]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def is_current(self) -> bool:
+        """Whether this code is run by it."""
+        return threading.current_thread() is self._thread
+
+    def send(self, call: _UnderWay[Any], request: Request) -> None:
+        """Say what a call says; the answer will be carried on."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
+                self._thread.start()
+        [asked] = call.runtime.submit([request])
+        call.asked = asked
+        asked.add_done_callback(partial(self._hand_over, call))
+        if call.future.cancelled():  # meanwhile
+            asked.cancel()
+
+    def carry_next(self) -> None:
+        """Take the next answer, or wait for it, and bring its call one step on."""
+        call, asked = self._answered.get()
+        if call.future.cancelled():
+            call.exchange.close()
+            call.future.set_running_or_notify_cancel()  # those who wait for it are told
+            return
+        said: Request | Result[Any, BaseException]
+        try:
+            said = call.context.run(advance, call.exchange, asked)
+            if isinstance(said, Request):
+                self.send(call, said)
+                return
+        except BaseException as error:  # of a validator, say: whoever waits is to see it, and this thread goes on
+            said = Failure(error)
+        call.context.run(_settle, call.future, said)  # and so those who are told of it
+
+    def _drive(self) -> None:
+        while True:
+            try:
+                self.carry_next()
+            except BaseException:  # of a caller's callback: it is theirs, and other calls go on
+                logger.exception("a callback of a call raised")
+
+    def _hand_over(self, call: _UnderWay[Any], asked: Future[Outcome]) -> None:
+        self._answered.put((call, asked))
+
+
+_carrier = _Carrier()
+_futures: WeakSet[CallFuture[Any]] = WeakSet()
+_owner = Owner()
+
+
+def _forked() -> None:
+    """The calls that are under way, and the thread that carries them, are the parent's."""
+    global _carrier, _owner
+    error = _owner.error("a future of a call")
+    for future in [*_futures]:
+        future.disown(error)
+    _carrier, _owner = _Carrier(), Owner()
+
+
+in_child(_forked)
+
+
+def submit(call: Call[T] | PromptError) -> CallFuture[T]:
+    """Send a call and let it go on by itself.
+
+    Raises:
+        NoRuntime: No model has been named.
+    """
+    future: CallFuture[T] = CallFuture()
+    _futures.add(future)
+    if isinstance(call, PromptError):
+        _settle(future, Failure(call))
+        return future
+    row = current_row()
+    under_way = _UnderWay(future, *opened(call, row_index()))
+    said = begin(under_way.exchange)
+    if isinstance(said, Request):
+        future.add_done_callback(under_way.withdraw)
+        _carrier.send(under_way, said)
+        if row is not None:
+            row.owns(future)
+    else:
+        _settle(future, said)
+    return future
+
+
+def future_result(call: Call[T] | PromptError) -> FutureResult[T, PromptError]:
+    """Send a call and give its result as `returns` has it, to be awaited any number of times."""
+    from returns.future import FutureResult  # 10 ms that most programs need not spend
+
+    return FutureResult(_Awaited(submit(call), call.function))
+
+
+class _Awaited(Generic[T]):
+    """The result of a call; any number of tasks may await it.
+
+    Cancelling the last task that does withdraws the request.
+    """
+
+    def __init__(self, future: CallFuture[T], function: str) -> None:
+        self._future = future
+        self._function = function
+        self._waiting = 0
+
+    def __await__(self) -> Generator[Any, None, Result[T, PromptError]]:
+        return self._result().__await__()
+
+    async def _result(self) -> Result[T, PromptError]:
+        refuse_waiting()
+        await end_if_over()
+        self._waiting += 1
+        try:
+            return Success(await asyncio.shield(asyncio.wrap_future(self._future)))
+        except PromptError as error:
+            return Failure(error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._future.cancelled() and not (task and task.cancelling()):  # by another hand
+                return Failure(Cancelled(function=self._function))
+            if self._waiting == 1:
+                self._future.cancel()
+            raise
+        finally:
+            self._waiting -= 1
+
+
+@contextmanager
+def _alarm(seconds: float | None, mailbox: Mailbox[Any]) -> Generator[None]:
+    """Have something left in a mailbox after so many seconds."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, mailbox.put, [None])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _settle(future: Future[T], result: Result[T, BaseException]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    if isinstance(result, Success):
+        future.set_result(result.unwrap())
+    else:
+        future.set_exception(result.failure())

@@ -1,0 +1,1 @@
+"""Rows and deferred values that wait for each other, worked out in one batch."""

@@ -1,0 +1,260 @@
+"""`Deferred`: a typed value that is still to be worked out.
+
+`prompt.defer(...)` makes one of arguments that may be deferred themselves, so programs become graphs; `graph` works them
+out. Nothing runs before a value is asked for. This module is what users hold, and what they are told when they take a
+deferred value for one that is there.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
+from typing import Any, Generic, NoReturn, TypeVar, cast
+
+from returns.result import Failure, Result
+from typing_extensions import TypeIs
+
+from typefold.errors import BatchError, PromptUsageError
+from typefold.execution.awaiting import awaited
+from typefold.execution.executor import told, value_in
+from typefold.execution.seeding import name_of
+from typefold.graphs.graph import Node, work_out
+from typefold.messages import current_frame
+from typefold.runtime import Cancelled, PromptError
+
+__all__ = ["Deferred", "arguments", "deferred_in", "is_deferred", "placed", "refuse_in_body", "settle", "value_of"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Deferred(Generic[T_co]):
+    """A value that is still to be worked out. Made by `prompt.defer(...)`, `.then(...)` and `gather.defer(...)`.
+
+    It stands where a value of its type is due in another `.defer(...)`. `result`, `safe`, `await` and `typefold.gather` work
+    it out, with all that it is made from: each value once, as soon as its inputs are there, in one batch. What has been
+    worked out is kept.
+
+    Attributes:
+        node: The work behind it; for extensions.
+
+    Example:
+        >>> from typefold import Runtime, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt
+        ... def hero(setting: str) -> str:
+        ...     return ask(f"Name a hero from {setting}.")
+        >>> @prompt
+        ... def story(of: str, words: int) -> str:
+        ...     return ask(f"Tell of {of} in {words} words.")
+        >>> name = hero.defer("Mars")
+        >>> text = story.defer(name, 2).then(str.upper)
+        >>> text
+        <Deferred upper: not worked out>
+        >>> with Runtime(ScriptedEngine(answers=["Zed", "He came."])):
+        ...     text.result(), name.result()
+        ('HE CAME.', 'Zed')
+    """
+
+    __slots__ = ("node",)
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], T_co],
+        inputs: Iterable[Deferred[Any]],
+        expected: type[Exception] = Exception,
+    ) -> None:
+        self.node: Node[T_co] = Node(name, work, [given.node for given in inputs], expected)
+
+    def __repr__(self) -> str:
+        node = self.node
+        if current_frame.get() is not None:
+            raise PromptUsageError(
+                f"a Deferred ({node.name}) can't be text of a prompt, since it is not worked out; pass it to .defer(...) "
+                f"as an argument of its own, a list of them as gather.defer([...])"
+            )
+        state = f"{'being' if node.running else 'not'} worked out" if node.result is None else repr(node.result)
+        return f"<Deferred {node.name}: {state}>"
+
+    def __bool__(self) -> NoReturn:
+        raise PromptUsageError(
+            f"a Deferred ({self.node.name}) is neither true nor false before it is worked out; ask for its value with "
+            f".result(), or decide in a function: d.then(lambda value: ... if value else ...)"
+        )
+
+    def then(self, function: Callable[[T_co], U], /) -> Deferred[U]:
+        """The value that a function makes of this one; it is not called now.
+
+        Args:
+            function: A plain function of this value. It may call prompts: they join the same batch.
+
+        Raises:
+            PromptUsageError: In the body of a prompt.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def hero(setting: str) -> str:
+            ...     return ask(f"Name a hero from {setting}.")
+            >>> length = hero.defer("Mars").then(len)
+            >>> with Runtime(ScriptedEngine(answers=["Zed"])):
+            ...     length.result()
+            3
+        """
+        refuse_in_body("Deferred.then")
+        name = name_of(function)
+        return Deferred(name, partial(_applied, function, name, self), [self])
+
+    def result(self) -> T_co:
+        """The value, worked out now if it was not yet.
+
+        Raises:
+            PromptError: The call behind it gave none; `InputFailed` where something that it is made from failed.
+            Exception: Whatever a function given to `then` raised.
+            NoRuntime: No model has been named.
+            PromptUsageError: It waits for itself, or a prompt is used in a way that can't work.
+        """
+        return told(self.safe())
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        """The value, worked out as `result` does it while the event loop goes on; cancelling the task withdraws the requests.
+
+        Several that are awaited together (`asyncio.gather`) share a batch; `await gather.defer(...)` gives a typed tuple.
+
+        Raises:
+            PromptError: The call behind it gave none; `InputFailed` where something that it is made from failed.
+            Exception: Whatever a function given to `then` raised.
+            NoRuntime: No model has been named.
+
+        Example:
+            >>> import asyncio
+            >>> from typefold import Runtime, ask, gather, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... async def hero(setting: str) -> str:
+            ...     return ask(f"Name a hero from {setting}.")
+            >>> async def main() -> tuple[str, int]:
+            ...     name = hero.defer("Mars")
+            ...     return await gather.defer(name, name.then(len))
+            >>> with Runtime(ScriptedEngine(answers=["Zed"])):
+            ...     asyncio.run(main())
+            ('Zed', 3)
+        """
+        return self._value().__await__()
+
+    async def _value(self) -> T_co:
+        return value_in(await awaited(self.safe))
+
+    def safe(self) -> Result[T_co, Exception]:
+        """The value as a `Result`, worked out now if it was not yet; nothing is raised for what failed.
+
+        Raises:
+            NoRuntime: No model has been named.
+            PromptUsageError: It waits for itself, or a prompt is used in a way that can't work.
+        """
+        [result] = settle([self])
+        return cast("Result[T_co, Exception]", result)
+
+
+def settle(wanted: Iterable[Deferred[Any]], most: int | None = None) -> list[Result[Any, Exception]]:
+    """The results of deferred values, worked out together.
+
+    Args:
+        wanted: The values.
+        most: The number of them, and of what they are made from, that may fail of themselves.
+
+    Raises:
+        BatchError: More than that failed.
+        NoRuntime: No model has been named.
+        PromptUsageError: One waits for itself, or a prompt is used in a way that can't work.
+    """
+    refuse_in_body("a Deferred's value")
+    nodes = [each.node for each in wanted]
+    done = work_out(nodes, most)
+    results = [node.result or Failure(Cancelled(function=node.name)) for node in nodes]
+    if not done:
+        raise BatchError(placed(results), max_failures=most)
+    return results
+
+
+def placed(results: Iterable[Result[Any, Exception]]) -> list[Result[Any, Exception]]:
+    """The results of several; a failure says at which place it stands."""
+    return [
+        Failure(error.at(row=place))
+        if isinstance(result, Failure) and isinstance(error := result.failure(), PromptError)
+        else result
+        for place, result in enumerate(results)
+    ]
+
+
+def refuse_in_body(what: str) -> None:
+    """Say that a prompt's body is no place for graphs.
+
+    Raises:
+        PromptUsageError: The body of a prompt is running.
+    """
+    frame = current_frame.get()
+    if frame is not None:
+        raise PromptUsageError(
+            f"{frame.name}: its body uses {what}; a prompt's body makes its message and nothing else. Build the graph in "
+            f"a plain function, and give {frame.name}.defer(...) the deferred value as an argument."
+        )
+
+
+def deferred_in(values: Iterable[Any], where: str) -> list[Deferred[Any]]:
+    """The deferred values among arguments.
+
+    Raises:
+        PromptUsageError: There is one inside a list, tuple, set or dict, where it would not be worked out.
+    """
+    found: list[Deferred[Any]] = []
+    for value in values:
+        if is_deferred(value):
+            found.append(value)
+        elif (_is_mapping(value) and any(map(is_deferred, value.values()))) or (
+            _is_collection(value) and any(map(is_deferred, value))
+        ):
+            raise PromptUsageError(
+                f"{where}: a {type(value).__name__} of deferred values is no deferred value; make it one with "
+                f"gather.defer([...]), and .then(...) for other shapes than a list or a tuple"
+            )
+    return found
+
+
+def is_deferred(value: object) -> TypeIs[Deferred[Any]]:
+    """Whether it is a deferred value."""
+    return isinstance(value, Deferred)
+
+
+def arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with deferred values replaced by what they came to."""
+    return tuple(map(value_of, args)), {name: value_of(value) for name, value in kwargs.items()}
+
+
+def value_of(given: object) -> Any:
+    """What a deferred value came to, or the value itself where it is none."""
+    return given.node.value if is_deferred(given) else given
+
+
+def _is_mapping(value: object) -> TypeIs[dict[Any, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_collection(value: object) -> TypeIs[list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any]]:
+    return isinstance(value, (list, tuple, set, frozenset))
+
+
+def _applied(function: Callable[[T], U], name: str, given: Deferred[T]) -> U:
+    made = function(value_of(given))
+    if inspect.iscoroutine(made):
+        made.close()
+        raise PromptUsageError(f"Deferred.then: {name} returned a coroutine; give .then a plain function")
+    if is_deferred(made):
+        raise PromptUsageError(
+            f"Deferred.then: {name} returned a Deferred; inside it, call prompts plainly: they join the batch all the same"
+        )
+    return made

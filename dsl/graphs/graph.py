@@ -1,0 +1,243 @@
+"""Work in a graph: each piece done once, as soon as what it needs is there, all in one batch.
+
+A node knows the nodes that it is made from. `work_out` does what some nodes need, in the caller's thread: each node in a
+row of its own (see `rows`), begun when its inputs are done. Nothing waits for a level to be complete, nothing happens in
+the background, and depth costs no recursion.
+
+Invariants: a node is run by one row at a time, whatever threads work at graphs that share it, and once it has a result it
+keeps it. Work that was broken off (Ctrl-C) leaves no result, so the next who needs it begins it anew. An input is made
+before what it goes into, so there are no cycles but through functions that ask for nodes; those are found.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Generic, TypeVar
+
+from returns.result import Failure, Result, Success
+
+from typefold.errors import AT_ONCE, PromptUsageError
+from typefold.execution.greenlets import Mailbox, RowCancelled
+from typefold.execution.progress import Progress
+from typefold.graphs.rows import Rows, usual_window
+from typefold.runtime import InputFailed, PromptError
+from typefold.runtime.ownership import Owner, lock
+
+__all__ = ["Node", "work_out"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Node(Generic[T_co]):
+    """A piece of work.
+
+    Args:
+        name: What messages call it.
+        work: Does it; the inputs have values by then.
+        inputs: What has to be done before.
+        expected: What may go wrong with it. Other exceptions are about the program: they end the whole work and are not
+            kept.
+
+    Attributes:
+        result: How it ended, once it has.
+        running: The process in which a row is at it, if one is.
+        inputs: Those that are given; none once there is a result.
+    """
+
+    __slots__ = ("_expected", "_waiting", "_work", "inputs", "name", "result", "running")
+
+    def __init__(
+        self, name: str, work: Callable[[], T_co], inputs: Iterable[Node[Any]], expected: type[Exception]
+    ) -> None:
+        self.name = name
+        self.result: Result[T_co, Exception] | None = None
+        self.running: Owner | None = None
+        self._work: Callable[[], T_co] | None = work  # None once there is a result
+        self.inputs: tuple[Node[Any], ...] = tuple(dict.fromkeys(inputs))
+        self._expected = expected
+        self._waiting: list[Mailbox[None]] = []
+
+    @property
+    def value(self) -> T_co:
+        """The value, of a node that is known to have one."""
+        assert self.result is not None
+        return self.result.unwrap()
+
+    def do(self) -> None:
+        """A row: run it, or wait until another row has."""
+        mailbox: Mailbox[None] = Mailbox()
+        while True:
+            with _lock:
+                if self.result is not None:
+                    return
+                mine = self.running is None
+                if self.running is not None:
+                    self.running.check("a Deferred that is being worked out")
+                    self._waiting.append(mailbox)
+                else:
+                    self.running = Owner()
+            if mine:
+                self._run()
+                return
+            mailbox.get()  # and look again: the other may have been broken off
+
+    def _run(self) -> None:
+        assert self._work is not None
+        result: Result[T_co, Exception] | None = None
+        _within.set(self)  # in the row's own context
+        try:
+            failed = next((given for given in self.inputs if isinstance(given.result, Failure)), None)
+            result = Success(self._work()) if failed is None else Failure(_input_failed(self, failed))
+        except AT_ONCE:
+            raise
+        except RowCancelled as ended:
+            if not isinstance(ended.__cause__, PromptError):
+                raise
+            result = Failure(ended.__cause__)
+        except self._expected as error:
+            result = Failure(error)
+        finally:
+            self._end(result)
+
+    def _end(self, result: Result[Any, Exception] | None) -> None:
+        """Keep a result, or leave the work to others, and tell those who wait."""
+        with _lock:
+            self.running = None
+            self.result = result
+            if result is not None:
+                self._work, self.inputs = None, ()
+            waiting, self._waiting = self._waiting, []
+        for mailbox in waiting:
+            mailbox.put(None)
+
+
+_lock = lock(threading.Lock)
+_within: ContextVar[Node[Any] | None] = ContextVar("typefold_node", default=None)
+_asked: dict[Node[Any], list[Node[Any]]] = {}  # what the work of a running node asks for
+
+
+def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
+    """Do some nodes and what they need. Afterwards each of them has its result.
+
+    Args:
+        wanted: The nodes.
+        most: The number that may fail of themselves; with one more the rest is left undone.
+
+    Returns:
+        Whether all was done.
+
+    Raises:
+        NoRuntime: No model has been named.
+        PromptUsageError: A node waits for itself, or a prompt is used in a way that can't work.
+    """
+    with _asking(wanted):
+        dependents, missing = _needed(wanted)
+        if not missing:
+            return True
+        failed = 0
+        ready = deque(node for node, count in missing.items() if not count)
+        begun: dict[int, Node[Any]] = {}
+        keys = {node: key for key, node in enumerate(missing)}  # what a node draws does not depend on when it is begun
+        rows: Rows[None] = Rows(Node[Any].do, named=False)
+        try:
+            with Progress(len(missing)) as progress:
+                while ready or rows.active:
+                    while ready and rows.active < usual_window():
+                        node = ready.popleft()
+                        key = keys.pop(node)
+                        begun[key] = node
+                        del missing[node]  # from here on a value is kept only by those who use it
+                        rows.start(key, node)
+                    key, ended = rows.next()
+                    if rows.batch.fault is not None:
+                        raise rows.batch.fault
+                    node = begun.pop(key)
+                    if isinstance(ended, Failure):
+                        raise ended.failure()
+                    progress.row(failed=isinstance(node.result, Failure))
+                    if isinstance(node.result, Failure) and not isinstance(node.result.failure(), InputFailed):
+                        failed += 1
+                        if most is not None and failed > most:
+                            return False
+                    for dependent in reversed(dependents.pop(node, [])):
+                        missing[dependent] -= 1
+                        if not missing[dependent]:
+                            ready.appendleft(dependent)  # what has begun is brought to its end first
+        finally:
+            rows.close()
+    return True
+
+
+def _needed(wanted: Iterable[Node[Any]]) -> tuple[dict[Node[Any], list[Node[Any]]], dict[Node[Any], int]]:
+    """What there is to do: for each node those that wait for it, and how many it waits for itself."""
+    inputs: dict[Node[Any], tuple[Node[Any], ...]] = {}
+    found = list(wanted)[::-1]
+    while found:
+        node = found.pop()
+        if node.result is None and node not in inputs:
+            inputs[node] = node.inputs
+            found.extend(reversed(inputs[node]))
+    dependents: dict[Node[Any], list[Node[Any]]] = {}
+    missing: dict[Node[Any], int] = {}
+    for node, given in inputs.items():
+        waits = [each for each in given if each in inputs]
+        missing[node] = len(waits)
+        for each in waits:
+            dependents.setdefault(each, []).append(node)
+    return dependents, missing
+
+
+@contextmanager
+def _asking(wanted: Sequence[Node[Any]]) -> Generator[None]:
+    """Note what the work of a running node asks for.
+
+    Raises:
+        PromptUsageError: That waits for the running node itself.
+    """
+    running = _within.get()
+    if running is None or running.result is not None:
+        yield
+        return
+    with _lock:
+        asked = _asked.setdefault(running, [])
+        asked.extend(wanted)
+        cyclic = _waits_for(running, wanted)
+    try:
+        if cyclic:
+            raise PromptUsageError(
+                f"a Deferred ({running.name}) waits for itself: its function asks for a value that is made from it"
+            )
+        yield
+    finally:
+        with _lock:
+            for node in wanted:
+                asked.remove(node)
+            if not asked:
+                _asked.pop(running, None)
+
+
+def _waits_for(running: Node[Any], wanted: Iterable[Node[Any]]) -> bool:
+    seen: set[Node[Any]] = set()
+    found = list(wanted)
+    while found:
+        node = found.pop()
+        if node is running:
+            return True
+        if node.result is None and node not in seen:
+            seen.add(node)
+            found += [*node.inputs, *_asked.get(node, ())]
+    return False
+
+
+def _input_failed(node: Node[Any], given: Node[Any]) -> InputFailed:
+    assert given.result is not None
+    name, cause = given.name, given.result.failure()
+    if isinstance(cause, InputFailed):  # the first failure is the one to mend, and a chain of all would have no end
+        name, cause = cause.input, cause.cause
+    failed = InputFailed(function=node.name, input=name, cause=cause)
+    failed.__cause__ = cause
+    return failed

@@ -1,0 +1,393 @@
+"""Rows of a program, each in a greenlet or a task of its own, all in one batch.
+
+`Rows` starts functions and hands back results as they end. A row that waits for an answer parks and the next one runs,
+in the same thread; so nothing of the user's is run in two threads at once. `AsyncRows` does the same for coroutine
+functions, on an event loop in a thread of its own. Rows inside rows wait as rows do, so any nesting is one batch.
+
+Invariant: a row that was started is either active, ended and in the mailbox, or handed back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import CancelledError, Future
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from greenlet import GreenletExit, getcurrent
+from returns.result import Failure, Result, Success
+
+from typefold.errors import NoRuntime
+from typefold.execution.greenlets import CANCELLATIONS, Mailbox, Parked, RowCancelled, current_row, heed
+from typefold.execution.seeding import Batch, Place, here, name_of, running
+from typefold.execution.stopping import check_stopped, is_stopped
+from typefold.runtime import Cancelled, PromptError
+from typefold.runtime.ownership import Owner, end_child
+from typefold.runtimes.current import any_journaled, current
+from typefold.runtimes.runtime import AHEAD
+
+__all__ = ["AsyncRows", "Rows", "Starter", "is_async", "usual_window"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_FAULT = -1  # in place of the index of a row: the batch is to end
+_UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling a function gives something to be awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
+    )
+
+
+def usual_window() -> int:
+    """How many rows are begun at once: so many that the engine never waits for one. It is not loaded to find out."""
+    try:
+        most = current().max_num_seqs
+    except NoRuntime:
+        most = None
+    return AHEAD * (most or _UNKNOWN)
+
+
+class Starter(Protocol[T_co]):
+    """Starts rows and hands back their results."""
+
+    active: int
+    """How many rows were started and not handed back."""
+    batch: Batch
+    """The batch that they are rows of."""
+
+    failed: int
+    """The number of rows that have failed and were not handed back."""
+
+    def start(self, index: int, *args: Any) -> None:
+        """Begin a row with these arguments."""
+        ...
+
+    def next(self) -> tuple[int, Result[T_co, Exception]]:
+        """The next row that has ended, and its result."""
+        ...
+
+    def close(self) -> None:
+        """End the rows that are active, and withdraw what they asked."""
+        ...
+
+
+class _Row(Parked, Generic[T]):
+    """A greenlet in which rows of a plain function run, one after the other.
+
+    Beginning a greenlet costs more than all else about a row, so one that has run a row to its end takes another. One that
+    was cancelled does not.
+
+    Attributes:
+        result: How the row ended, once it has.
+        idle: Whether it is without a row.
+    """
+
+    def __init__(self, home: Rows[T]) -> None:
+        super().__init__(home, -1, None, self._serve)
+        self.result: Result[T, Exception] | None = None
+        self.idle = True
+        self._work: Callable[[], T] | None = None
+        self._place = Place()
+
+    def take(self, key: int, index: int | None, place: Place, work: Callable[[], T]) -> None:
+        """Have a row to run when it is switched to, in a copy of the caller's context."""
+        self.key, self.index, self._place, self._work = key, index, place, work
+        self._submitted = None
+        self.idle = False
+        self.gr_context = copy_context()
+
+    def put_down(self) -> Result[T, Exception] | None:
+        """Let go of the row that has ended; how it did, unless by what is no `Exception`."""
+        if self.left:
+            return _cancelled(self.cancelled, self.index)
+        result, self.result, self._work = self.result, None, None
+        if not self.dead:
+            self.gr_context = None
+        return result
+
+    def _serve(self) -> None:
+        while True:
+            self._run()
+            if self.cancelled is not None:
+                return
+            self.idle = True
+            parent = self.parent
+            assert parent is not None
+            parent.switch()
+
+    def _run(self) -> None:
+        assert self._work is not None
+        here.set(self._place)
+        try:
+            self.result = Success(self._work())
+        except (RowCancelled, GreenletExit) as cancelled:
+            self.withdraw()
+            self.cancelled = cancelled
+            self.result = _cancelled(cancelled, self.index)
+        except Exception as error:
+            self.result = Failure(error)
+
+
+class Rows(Generic[T]):
+    """Rows of a plain function, in greenlets of the thread that made this.
+
+    Args:
+        function: What each row runs.
+        named: Whether messages name rows by their index; else by the index of the row around, if there is one.
+        key: What a row is known by, of its arguments; the arguments themselves unless given.
+    """
+
+    def __init__(
+        self, function: Callable[..., T], *, named: bool = True, key: Callable[..., object] | None = None
+    ) -> None:
+        heed()
+        self._function = function
+        self._key = key
+        self._named = named
+        self.batch = Batch(name_of(function))
+        running.add(self.batch)
+        self._around = current_row()
+        self._ready: Mailbox[Parked] = Mailbox()
+        self._ended: deque[tuple[int, Result[T, Exception]]] = deque()
+        self._rows: dict[int, _Row[T]] = {}
+        self._idle: list[_Row[T]] = []
+        self._thread = threading.get_ident()
+        self._owner = Owner()
+        self.active = self.failed = 0
+
+    def wake(self, row: Parked) -> None:
+        """Let a row go on when its turn comes; from any thread."""
+        self._ready.put(row)
+
+    def start(self, index: int, *args: Any) -> None:
+        """Begin a row; it runs until it parks or ends.
+
+        Raises:
+            BaseException: What is no `Exception` goes through: Ctrl-C, `SystemExit`.
+        """
+        named = index if self._named else self._around.index if self._around is not None else None
+        row = self._idle.pop() if self._idle else _Row(self)
+        row.take(index, named, _place(self.batch, index, args, self._key), partial(self._function, *args))
+        self._rows[index] = row
+        self.active += 1
+        self._go_on(row)
+
+    def next(self) -> tuple[int, Result[T, Exception]]:
+        """The next row that has ended, and its result."""
+        while not self._ended:
+            row = self._rows.get(self._ready.get().key)
+            if row is not None:  # one that has ended may have been woken once more
+                self._go_on(row)
+        self.active -= 1
+        index, result = self._ended.popleft()
+        self.failed -= isinstance(result, Failure)
+        return index, result
+
+    def close(self) -> None:
+        """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
+        running.discard(self.batch)
+        if threading.get_ident() != self._thread or self._owner.elsewhere:
+            return  # a greenlet can't be ended from another thread, nor those of the parent in a fork of it
+        for row in list(self._rows.values()):
+            row.cancel(RowCancelled())
+        for row in self._idle:
+            row.throw(GreenletExit)
+        self._rows.clear()
+        self._idle.clear()
+        self._ended.clear()
+        self.active = 0
+
+    def _go_on(self, row: _Row[T]) -> None:
+        row.parent = getcurrent()  # where it parks to: whoever lets it go on
+        try:
+            row.switch()
+        finally:
+            if row.dead or row.idle or row.left:
+                del self._rows[row.key]
+                if (result := row.put_down()) is not None:
+                    self._ended.append((row.key, result))
+                    self.failed += isinstance(result, Failure)
+                if row.idle and not row.dead:
+                    self._idle.append(row)
+        if is_stopped():  # the row may have swallowed it
+            if (outer := current_row()) is None:
+                check_stopped()
+            else:
+                outer.park()  # nor may the row around swallow it: whatever runs that will raise it
+
+
+class AsyncRows(Generic[T]):
+    """Rows of a coroutine function, as tasks of one event loop in a thread of its own.
+
+    Args:
+        function: What each row awaits.
+        key: What a row is known by, of its arguments; the arguments themselves unless given.
+    """
+
+    def __init__(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *, key: Callable[..., object] | None = None
+    ) -> None:
+        self._function = function
+        self._key = key
+        self.batch = Batch(name_of(function))
+        running.add(self.batch)
+        self._ended: Mailbox[int] = Mailbox()
+        self._futures: dict[int, Future[T]] = {}
+        self._places: WeakKeyDictionary[asyncio.Task[T], Place] = WeakKeyDictionary()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
+        self._owner = Owner()
+        self.active = self.failed = 0
+        self._count = threading.Lock()
+        self.batch.tell = partial(self._ended.put, _FAULT)
+        self._thread.start()
+
+    def start(self, index: int, *args: Any) -> None:
+        """Begin a row; it has a copy of the caller's context."""
+        future: Future[T] = Future()
+        self._futures[index] = future
+        self.active += 1
+        future.add_done_callback(partial(self._note, index))
+        context = copy_context()
+        context.run(here.set, _place(self.batch, index, args, self._key))
+        self._loop.call_soon_threadsafe(self._begin, future, args, context)
+
+    def next(self) -> tuple[int, Result[T, Exception]]:
+        """The next row that has ended, and its result.
+
+        Raises:
+            BaseException: What is no `Exception` goes through.
+        """
+        index = self._ended.get()
+        if index == _FAULT and self.batch.fault is not None:
+            raise self.batch.fault
+        future = self._futures.pop(index)
+        self.active -= 1
+        with self._count:
+            self.failed -= _has_failed(future)
+        try:
+            return index, Success(future.result())
+        except CancelledError:
+            return index, Failure(Cancelled(function=name_of(self._function), row=index))
+        except Exception as error:
+            return index, Failure(error)
+
+    def close(self) -> None:
+        """Cancel the tasks that are left, wait for their `finally` blocks, and end the loop.
+
+        A task that swallows that and asks again is told again, and then left behind, as a row in a greenlet is.
+        """
+        running.discard(self.batch)
+        if self._owner.elsewhere:  # a fork shares what the parent's loop waits at
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.active = 0
+
+    def _note(self, index: int, future: Future[T]) -> None:
+        with self._count:
+            self.failed += _has_failed(future)
+        self._ended.put(index)
+
+    def _run(self) -> None:
+        loop = self._loop
+        try:
+            loop.run_forever()
+        except BaseException as error:  # Ctrl-C or SystemExit raised in a row ends the loop, and so the whole run
+            if self._owner.elsewhere:
+                end_child(error)
+            for future in self._futures.values():
+                if not future.done():
+                    future.set_exception(error)
+        loop.run_until_complete(_Ending(self.batch, self._places).end())
+
+    def _begin(self, future: Future[T], args: tuple[Any, ...], context: Context) -> None:
+        task = self._loop.create_task(self._function(*args), context=context)
+        self._places[task] = context[here] or Place()
+        task.add_done_callback(partial(_settle, future))
+
+
+def _cancelled(why: BaseException | None, row: int | None) -> Failure[Exception]:
+    cause = None if why is None else why.__cause__
+    return Failure(cause if isinstance(cause, PromptError) else Cancelled(row=row))
+
+
+def _place(batch: Batch, index: int, arguments: tuple[Any, ...], key: Callable[..., object] | None) -> Place:
+    return batch.place(index, arguments if key is None else key(*arguments), journaled=any_journaled())
+
+
+def _has_failed(ended: Future[Any]) -> bool:
+    return ended.cancelled() or ended.exception() is not None
+
+
+def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
+    if future.done():
+        return
+    if task.cancelled():
+        future.cancel()
+        future.set_running_or_notify_cancel()
+    elif (error := task.exception()) is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())
+
+
+class _Ending:
+    """The end of the tasks of a loop.
+
+    Args:
+        batch: Whose rows they are: their further calls come here.
+        places: The tasks of rows, and where each asks from, with all tasks that it starts.
+    """
+
+    def __init__(self, batch: Batch, places: Mapping[asyncio.Task[Any], Place]) -> None:
+        self._places = places
+        self._told: Counter[Place | None] = Counter()
+        self._left: set[asyncio.Task[Any] | None] = set()
+        self._one_left = asyncio.Event()
+        batch.end_call = self.call
+
+    async def end(self) -> None:
+        """Cancel the tasks, and wait until all have ended or are left behind."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        waiting = asyncio.ensure_future(self._one_left.wait())
+        while pending := {task for task in tasks - self._left if not task.done()}:
+            self._one_left.clear()
+            await asyncio.wait({*pending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting = asyncio.ensure_future(self._one_left.wait())
+        waiting.cancel()
+        await asyncio.gather(waiting, *(tasks - self._left), return_exceptions=True)
+        if not self._left:
+            await asyncio.get_running_loop().shutdown_asyncgens()
+
+    async def call(self) -> None:
+        """End a call: for the first few times with its task, then by never coming back."""
+        place = here.get()
+        self._told[place] += 1
+        if self._told[place] < CANCELLATIONS:
+            raise asyncio.CancelledError
+        if self._told[place] == CANCELLATIONS:
+            logger.warning("a row that was cancelled does not end, so it is left behind where it waits")
+        for task in {asyncio.current_task(), *(task for task, its in self._places.items() if its is place)}:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))  # to free it would run its code again, without end
+            self._left.add(task)
+        self._one_left.set()
+        await asyncio.get_running_loop().create_future()

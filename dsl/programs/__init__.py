@@ -1,0 +1,1 @@
+"""Plain programs over many rows: `run`, votes, and functions called with records."""

@@ -1,0 +1,180 @@
+"""A record as a function's arguments: columns go to the parameters of their names, as pydantic reads them.
+
+A function of one parameter whose type has fields of its own (a model, a dataclass, a `TypedDict`) takes the whole record
+where no column has the parameter's name. Columns that no parameter asks for are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from typefold.compiler.contained import first_line
+from typefold.compiler.guards import is_dict
+from typefold.errors import PromptUsageError
+from typefold.programs.record_function import Parameter, Target, misnamed, whole_of
+
+__all__ = ["BadRecord", "Inputs", "words_of"]
+
+
+class BadRecord(ValueError):
+    """A record does not fit the function's parameters."""
+
+
+class Inputs:
+    """Makes arguments of records.
+
+    Args:
+        target: The function.
+        constants: Arguments that are the same for every record, as texts.
+        texts: Whether all values are texts, as in CSV: then a number may be read from one, and an
+            empty one is a missing one where the type takes no empty text.
+
+    Raises:
+        PromptUsageError: A constant is for no parameter or does not fit it.
+    """
+
+    def __init__(self, target: Target, constants: Mapping[str, str] | None = None, *, texts: bool = False) -> None:
+        self._target = target
+        self._texts = texts
+        self._adapters = {each.name: _adapter(target, each) for each in target.parameters}
+        self._constants: dict[str, Any] = {}
+        for name, text in (constants or {}).items():
+            if name not in self._adapters:
+                known = ", ".join(self._adapters) or "none"
+                raise PromptUsageError(f"{target.name} has no parameter {name}; it has {known}")
+            try:
+                self._constants[name] = _read(self._adapters[name], text, as_text=True)
+            except ValidationError as error:
+                raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
+
+    def missing(self, columns: Sequence[str]) -> list[str]:
+        """The parameters that have neither one of these columns nor constant nor default."""
+        if self._whole(columns) is not None:
+            return []
+        return [each.name for each in self._asked if each.required and each.name not in columns]
+
+    def misnamed(self, columns: Sequence[str]) -> str | None:
+        """Say what is wrong with the name of a column, if something is."""
+        return None if self._whole(columns) is not None else misnamed(self._asked, columns)
+
+    def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments in a record.
+
+        Raises:
+            BadRecord: A value does not fit its parameter, or is missing.
+        """
+        arguments, wrong = self.read(record)
+        if wrong:
+            raise BadRecord("; ".join(wrong))
+        return arguments
+
+    def read(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """The arguments in a record, as far as they fit, and what is wrong with the others."""
+        whole = self._whole(list(record))
+        given = record if whole is None else {whole.name: dict(record)}
+        arguments, wrong = dict(self._constants), list[str]()
+        if whole is None and (column := misnamed(self._asked, list(record))) is not None:
+            wrong.append(column)
+        for each in self._asked:
+            if each.name not in given or (self._texts and given[each.name] == ""):
+                empty = self._empty(each) if each.name in given else []
+                if empty:
+                    arguments[each.name] = empty[0]
+                elif each.required:
+                    wrong.append(f"{each.name}: there is no value")
+                continue
+            try:
+                arguments[each.name] = _read(self._adapters[each.name], given[each.name], as_text=self._texts)
+            except ValidationError as error:
+                wrong.append(f"{each.name}: {words_of(error)}")
+        return arguments, wrong
+
+    def seen(self, record: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """A record as a condition sees it: what is a parameter's, as its type; all else, and what does not fit, as it is.
+
+        Args:
+            record: The record.
+            arguments: Its arguments from `read`.
+        """
+        seen = dict(record)
+        whole = self._whole(list(record))
+        for each in self._target.parameters:
+            name = each.name
+            if name in self._constants and name in record:  # the column is not what the function gets
+                with suppress(ValidationError):
+                    seen[name] = _read(self._adapters[name], record[name], as_text=self._texts)
+            elif name in arguments:
+                seen[name] = arguments[name]
+                if each is whole:
+                    seen |= {column: _field(arguments[name], column, value) for column, value in record.items()}
+            elif not each.required and (name not in record or (self._texts and record[name] == "")):
+                seen[name] = each.default
+        return seen
+
+    def _empty(self, parameter: Parameter) -> list[Any]:
+        """What an empty text is for a parameter: the empty text where its type takes one, else `None`; nothing if neither.
+
+        Where the type takes `None` and there is a default, an empty text says no more than a missing one does.
+        """
+        if parameter.hint is Any:
+            return [""]
+        adapter = self._adapters[parameter.name]
+        none = _taken(adapter, None)
+        return [] if none and not parameter.required else _taken(adapter, "") or none
+
+    @property
+    def _asked(self) -> list[Parameter]:
+        return [each for each in self._target.parameters if each.name not in self._constants]
+
+    def _whole(self, columns: Sequence[str]) -> Parameter | None:
+        return whole_of(self._asked, columns)
+
+
+def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(parameter.hint)
+    except Exception as error:
+        raise PromptUsageError(
+            f"{target.name}: pydantic can't read a column into {parameter.name}: {first_line(error)}"
+        ) from error
+
+
+def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
+    """A value as its type; what is a text may also be JSON of the type, and is one first where that fits."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        if as_text and isinstance(value, (str, dict)):
+            try:
+                if isinstance(value, str):
+                    return adapter.validate_json(value)
+                return adapter.validate_strings(value)
+            except ValidationError:
+                pass
+        raise error from None
+
+
+def _field(whole: Any, name: str, otherwise: Any) -> Any:
+    """A field of a value that has them."""
+    return whole.get(name, otherwise) if is_dict(whole) else getattr(whole, name, otherwise)
+
+
+def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
+    """What a type makes of a value, if it takes it."""
+    try:
+        return [adapter.validate_python(value)]
+    except ValidationError:
+        return []
+
+
+def words_of(error: ValidationError) -> str:
+    """The mistakes that pydantic finds, each with its place."""
+    found = [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

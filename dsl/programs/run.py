@@ -1,0 +1,455 @@
+"""`run`: a plain program, written for one row, over many rows as one continuous batch.
+
+Each row's call runs in a greenlet of its own (an `async def` in a task). A prompt call inside parks the row, its request
+joins the engine at once, and the row goes on when *its* answer is there: no waves. Rows are taken from the input as
+others end, a few times as many at once as the engine runs.
+
+Rows take turns in the caller's thread, so state that they share needs no lock but is shared: module globals, a lock held
+over a prompt call, `redirect_stdout`. Context variables are a row's own. A row that blocks otherwise (`time.sleep`, a
+database call) holds the other rows up, though not the engine.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from contextlib import closing
+from typing import Any, Concatenate, TypeVar, cast, overload
+
+from returns.result import Failure, Result, Success
+from typing_extensions import TypeVarTuple, Unpack
+
+from typefold.errors import AT_ONCE, BatchError, PromptUsageError
+from typefold.execution.call import values
+from typefold.execution.executor import in_order
+from typefold.execution.progress import Progress, length
+from typefold.execution.seeding import name_of
+from typefold.graphs.rows import AsyncRows, Rows, Starter, is_async, usual_window
+from typefold.options import check_max_failures
+from typefold.programs.named_rows import NamedRows, named_rows, number_of
+from typefold.prompts.face import Face, plan_of
+from typefold.prompts.prompt import Prompt
+from typefold.runtime import BadInput
+from typefold.signatures.parameters import Parameters
+from typefold.tables.columns import Unfit, rows_of, spread
+from typefold.tables.index import indexed
+
+__all__ = ["Run", "run"]
+
+A = TypeVar("A")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Run:
+    """What `typefold.run` is: call it, or one of its other forms."""
+
+    @overload
+    def __call__(
+        self,
+        function: Callable[[A], Coroutine[Any, Any, T]],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    @overload
+    def __call__(
+        self,
+        function: Prompt[Concatenate[A, ...], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    @overload
+    def __call__(
+        self,
+        function: Callable[[A], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    def __call__(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function for every row.
+
+        Args:
+            function: A program for one row, of one argument; it may call prompts, itself, anything. `async def` too.
+            rows: Its arguments, one for each row; any iterable, or a column: a Series of pandas or polars, a pyarrow array.
+            window: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
+            key: Names a row, for a journal: its answers are found again under this name, whatever else its input says. By
+                default a row is known by its whole input.
+            max_failures: The number of rows that may fail: with one more the batch is ended, what is under way is cancelled, and
+                `BatchError` raised, which has what had ended. By default all rows end, since one that fails says little
+                of the others.
+
+        Returns:
+            What the function returned for each row, in order.
+
+        Raises:
+            BatchError: Some rows raised; it holds every row's `Result`. All rows have ended by then, unless
+                `max_failures` says otherwise.
+            EngineLoadError: The engine can't be loaded. Like `JournalError`, `NoRuntime` and `PromptUsageError` this is
+                about no row, and ends the batch at once.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt, run
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def double(number: int) -> int:
+            ...     return ask(f"Twice {number}?")
+            >>> def twice(number: int) -> int:
+            ...     return double(double(number))
+            >>> with Runtime(ScriptedEngine(answers=lambda request: "4")):
+            ...     run(twice, [1, 2, 3])
+            [4, 4, 4]
+        """
+        return values(indexed(_all(function, _single(function, rows), window, key, max_failures, length(rows)), rows))
+
+    @overload
+    def starmap(
+        self,
+        function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
+        rows: Iterable[tuple[*Ts]],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Unpack[Ts]], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    @overload
+    def starmap(
+        self,
+        function: Callable[[Unpack[Ts]], T],
+        rows: Iterable[tuple[*Ts]],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Unpack[Ts]], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    def starmap(
+        self,
+        function: Callable[..., Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[..., object] | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function of several arguments for every row, which is a tuple of them; see `run`.
+
+        Raises:
+            BatchError: Some rows raised; it holds every row's `Result`.
+        """
+        return values(_all(function, _fit(function, spread(rows)), window, key, max_failures, length(rows)))
+
+    @overload
+    def map_rows(
+        self,
+        function: Callable[..., Coroutine[Any, Any, T]],
+        rows: NamedRows,
+        /,
+        *,
+        window: int | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    @overload
+    def map_rows(
+        self,
+        function: Callable[..., T],
+        rows: NamedRows,
+        /,
+        *,
+        window: int | None = None,
+        max_failures: int | None = None,
+    ) -> list[T]: ...
+    def map_rows(
+        self,
+        function: Callable[..., Any],
+        rows: NamedRows,
+        /,
+        *,
+        window: int | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function for every row, whose columns go to the parameters of their names; see `run` and `Prompt.map_rows`.
+
+        Raises:
+            BatchError: Some rows raised; it holds every row's `Result`.
+            PromptUsageError: A table has no column for a parameter that needs one, or these are no rows with names.
+
+        Example:
+            >>> from typefold import run
+            >>> def label(text: str, stars: int = 3) -> str:
+            ...     return f"{text}: {'*' * stars}"
+            >>> run.map_rows(label, [{"text": "good", "stars": 2}, {"text": "fine"}])
+            ['good: **', 'fine: ***']
+        """
+        bound, namespace = _known(function)
+        named = named_rows(function, name_of(function), rows, skipped=bound, namespace=namespace)
+        calls = _fit(function, named)
+        return values(indexed(_all(_by_name(function), calls, window, None, max_failures, number_of(rows)), rows))
+
+    @overload
+    def safe(
+        self,
+        function: Callable[[A], Coroutine[Any, Any, T]],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[Result[T, Exception]]: ...
+    @overload
+    def safe(
+        self,
+        function: Prompt[Concatenate[A, ...], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[Result[T, Exception]]: ...
+    @overload
+    def safe(
+        self,
+        function: Callable[[A], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> list[Result[T, Exception]]: ...
+    def safe(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function for every row; a `Result` for each, in order, and nothing raised for a row.
+
+        Raises:
+            BatchError: More than `max_failures` rows failed.
+        """
+        return indexed(_all(function, _single(function, rows), window, key, max_failures, length(rows)), rows)
+
+    @overload
+    def stream(
+        self,
+        function: Callable[[A], Coroutine[Any, Any, T]],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    @overload
+    def stream(
+        self,
+        function: Prompt[Concatenate[A, ...], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    @overload
+    def stream(
+        self,
+        function: Callable[[A], T],
+        rows: Iterable[A],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[A], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    def stream(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        window: int | None = None,
+        key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function for every row and give each `(index, Result)` as its row ends.
+
+        Memory is bounded by the rows that are begun, not by the rows in the job: the input is taken from only as rows
+        end. Rows go on while the iterator is asked for the next one. Closing it ends the rows that are left.
+
+        Raises:
+            BatchError: More than `max_failures` rows failed, which it holds; all have been given by then.
+
+        Example:
+            >>> from typefold import run
+            >>> sorted((index, result.unwrap()) for index, result in run.stream(str.upper, iter("ab")))
+            [(0, 'A'), (1, 'B')]
+        """
+        check_max_failures(max_failures, where="run")
+        return _watched(_stream(function, _single(function, rows), window, key), max_failures, length(rows))
+
+
+run = Run()
+"""Run a plain program over many rows as one continuous batch; see `Run.__call__`."""
+
+
+def _stream(
+    function: Callable[..., Any],
+    rows: Iterable[tuple[Any, ...] | BadInput],
+    window: int | None,
+    key: Callable[..., object] | None,
+) -> Generator[tuple[int, Result[Any, Exception]]]:
+    if window is not None and (type(window) is not int or window < 1):
+        raise PromptUsageError(f"run: window is a number of rows of at least 1, not {window!r}")
+    if not callable(function):
+        raise PromptUsageError(
+            f"run: first comes the function that is called for each row, then the rows, and here is a {type(function).__name__}"
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PromptUsageError(
+            f"run: {name_of(function)} yields, so that a call runs none of it; return the row's value"
+        )
+    starter: Starter[Any] = AsyncRows(function, key=key) if is_async(function) else Rows(_checked(function), key=key)
+    source = enumerate(rows)
+    exhausted = False
+    try:
+        while not exhausted or starter.active:
+            if exhausted or starter.failed or starter.active >= (window or usual_window()):
+                yield _of_row(starter, starter.next())
+                continue
+            try:
+                index, arguments = next(source)
+            except StopIteration:
+                exhausted = True
+                continue
+            if isinstance(arguments, BadInput):
+                yield index, Failure(arguments)
+            else:
+                starter.start(index, *arguments)
+                _of_row(starter, None)
+    finally:
+        starter.close()
+
+
+def _all(
+    function: Callable[..., Any],
+    rows: Iterable[tuple[Any, ...] | BadInput],
+    window: int | None,
+    key: Callable[..., object] | None,
+    most: int | None,
+    total: int | None,
+) -> list[Result[Any, Exception]]:
+    check_max_failures(most, where="run")
+    return in_order(_stream(function, rows, window, key), total, most)
+
+
+def _watched(
+    stream: Generator[tuple[int, Result[Any, Exception]]], most: int | None, total: int | None
+) -> Generator[tuple[int, Result[Any, Exception]]]:
+    """The rows of a stream, counted; nothing is drawn, since the program may print between them."""
+    failed: dict[int, Result[Any, Exception]] = {}  # kept only where their number matters
+    with closing(stream), Progress(total, draw=False) as progress:
+        for index, result in stream:
+            bad = not isinstance(result, Success)
+            progress.row(failed=bad)
+            yield index, result
+            if bad and most is not None:
+                failed[index] = result
+                if len(failed) > most:
+                    raise BatchError([*failed.values()], [*failed], most)
+
+
+def _of_row(starter: Starter[Any], ended: tuple[int, Result[Any, Exception]] | None) -> Any:
+    """Hand on the way in which a row ended.
+
+    Raises:
+        Exception: That is about no row, or a row has met such an error and gone on.
+    """
+    if ended is not None and isinstance(result := ended[1], Failure) and isinstance(result.failure(), AT_ONCE):
+        raise result.failure()
+    if starter.batch.fault is not None:
+        raise starter.batch.fault
+    return ended
+
+
+def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tuple[Any, ...] | BadInput]:
+    """Rows of one argument; of a column its cells."""
+    return _fit(function, (cell if isinstance(cell, Unfit) else (cell,) for cell in rows_of(rows, function)))
+
+
+def _fit(
+    function: Callable[..., Any], rows: Iterable[tuple[Any, ...] | dict[str, Any] | Unfit]
+) -> Generator[tuple[Any, ...] | BadInput]:
+    """Rows of arguments (those by name as one argument), and an error for one with a missing value where none is taken."""
+    parameters = Parameters(function)
+    for row, given in enumerate(rows):
+        if isinstance(given, Unfit):
+            yield BadInput(function=name_of(function), row=row, reason=given.reason)
+            continue
+        reason = parameters.missing(given if isinstance(given, dict) else parameters.by_name(given))
+        if reason is None:
+            yield given if isinstance(given, tuple) else (given,)
+        else:
+            yield BadInput(function=name_of(function), row=row, reason=reason)
+
+
+def _known(function: object) -> tuple[int, Mapping[str, Any]]:
+    """The number of arguments that a prompt has already (the instance of a method), and the names around it."""
+    if not isinstance(function, Face):
+        return 0, {}
+    plan = plan_of(cast("Face[..., Any]", function))
+    return len(plan.bound), plan.definition.namespace
+
+
+def _by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """A function as one of a single argument, which holds its own by name; `async def` if it is one."""
+
+    def call(arguments: Mapping[str, Any]) -> Any:
+        return function(**arguments)
+
+    async def call_async(arguments: Mapping[str, Any]) -> Any:
+        return await function(**arguments)
+
+    named = call_async if is_async(function) else call
+    named.__name__ = name_of(function)
+    return named
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        value = function(*arguments)
+        if inspect.iscoroutine(value):
+            value.close()
+            raise PromptUsageError("run: the function returned a coroutine; give run the `async def` function itself")
+        return value
+
+    return call

@@ -1,0 +1,1 @@
+"""Prompt functions: `@prompt`, definitions, samples and tools."""

@@ -1,0 +1,272 @@
+"""Tools: typed Python functions that a model may call, as an output type: `Annotated[ToolCall[R], Tools(search, add)]`.
+
+A call is a closed object, `{"name": "add", "arguments": {"a": 1, "b": 2}}`, the form that models were trained on; each
+function's parameters make its arguments, and the names tell the calls apart. So a model can name no tool that there is
+not, and no argument that the tool doesn't take, and calling what comes back is type-checked: `ToolCall[R]` called gives
+an `R`. Left out: running tools by itself. What is called, and what a model is told of it, is the program's to say.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NotRequired,
+    ParamSpec,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
+from typing_extensions import TypedDict
+
+from typefold.compiler import Wire, default_registry, output_type
+from typefold.compiler.context import Context
+from typefold.compiler.errors import describe
+from typefold.compiler.types.compact import tagged
+from typefold.errors import PromptUsageError
+from typefold.graphs.rows import is_async
+
+__all__ = ["ToolCall", "Tools"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class ToolCall(Generic[R_co]):
+    """A call that the model chose; calling it calls the function. Its type says what that may give.
+
+    `str(call)` is the JSON of the call, for a history.
+
+    Attributes:
+        name: The function's name.
+        arguments: Its arguments, by name, as values of its parameters' types. What the model left out is not among them.
+        function: The function.
+
+    Example:
+        >>> def add(a: int, b: int = 1) -> int:
+        ...     return a + b
+        >>> call = ToolCall.of(add, 2)
+        >>> print(call, call())
+        {"name": "add", "arguments": {"a": 2}} 3
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    function: Callable[..., R_co] = field(repr=False)
+
+    @staticmethod
+    def of(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> ToolCall[T]:
+        """A call made by hand: for examples, and for tests.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+        """
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        return ToolCall(_name_of(function), dict(bound.arguments), function)
+
+    def __call__(self) -> R_co:
+        """Call the function; whatever it raises is raised."""
+        signature = inspect.signature(self.function)
+        if all(each.kind is not each.POSITIONAL_ONLY for each in signature.parameters.values()):
+            return self.function(**self.arguments)
+        bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))
+        bound.apply_defaults()  # what is given by its place needs all that stands before it
+        return self.function(*bound.args, **bound.kwargs)
+
+    def __str__(self) -> str:
+        return json.dumps(_as_json(self), ensure_ascii=False)
+
+
+class Tools:
+    """The functions among which a model chooses, for use in `Annotated` around a `ToolCall`.
+
+    The first line of a function's docstring tells the model what it does; a parameter may have limits, and a description,
+    by `Annotated` and `Field`. Prompt functions are functions too.
+
+    Args:
+        functions: Functions whose parameters and results have annotations.
+
+    Raises:
+        PromptUsageError: There is none, or one that no model can call.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from pydantic import BaseModel
+        >>> from typefold import Message, Runtime, ToolCall, Tools, ask, assistant, prompt, user
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> def search(query: str) -> list[str]:
+        ...     '''Find titles in the library.'''
+        ...     return [title for title in ("Moby Dick", "Typee") if query in title]
+        >>> def add(a: int, b: int) -> int:
+        ...     '''Add two numbers.'''
+        ...     return a + b
+        >>> class Answer(BaseModel):
+        ...     answer: str
+        >>> @prompt
+        ... def step(history: list[Message]) -> Annotated[ToolCall[list[str] | int], Tools(search, add)] | Answer:
+        ...     return ask(history)
+        >>> def agent(question: str) -> str:
+        ...     history = [user(question)]
+        ...     for _ in range(8):
+        ...         said = step(history)
+        ...         if isinstance(said, Answer):
+        ...             return said.answer
+        ...         history += [assistant(str(said)), user(f"{said.name} gave {said()}. Go on.")]
+        ...     return "I don't know."
+        >>> script = ['{"name": "search", "arguments": {"query": "Typ"}}', '{"answer": "It is Typee."}']
+        >>> engine = ScriptedEngine(answers=script)
+        >>> with Runtime(engine):
+        ...     agent("Which title has 'Typ' in it?")
+        'It is Typee.'
+        >>> print(engine.requests[1].prompt[-1].content)
+        search gave ['Typee']. Go on.
+        <BLANKLINE>
+        Answer with JSON in this form:
+        {"name": "search" (Find titles in the library.), "arguments": {"query": string}} or {"name": "add" (Add two numbers.), "arguments": {"a": integer, "b": integer}} or {"answer": string}
+    """
+
+    def __init__(self, *functions: Callable[..., object]) -> None:
+        self.functions: Mapping[str, Callable[..., Any]] = {_name_of(function): function for function in functions}
+        if not functions:
+            raise PromptUsageError("Tools: there is no function to choose; write Tools(search, add)")
+        if len(self.functions) < len(functions):
+            raise PromptUsageError(f"Tools: two functions have one name (of {', '.join(map(_name_of, functions))})")
+        for name, function in self.functions.items():
+            _check(name, function)
+
+    def __repr__(self) -> str:
+        return f"Tools({', '.join(self.functions)})"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """In a pydantic model: a call, which is there already."""
+        return core_schema.is_instance_schema(
+            ToolCall, serialization=core_schema.plain_serializer_function_ser_schema(_as_json)
+        )
+
+    @cached_property
+    def calls(self) -> Mapping[str, type[BaseModel]]:
+        """What a call of each function is on the wire.
+
+        Raises:
+            NameError: An annotation names what is not defined yet.
+        """
+        return {name: _call_of(name, function) for name, function in self.functions.items()}
+
+
+@default_registry.hook(ToolCall)
+def tool_call_wire(hint: Any, context: Context) -> Wire[ToolCall[Any]]:
+    """A call of one of the functions in `Tools`, by its name, with arguments as its parameters say."""
+    claimed = context.limits.claim(Tools)
+    if not claimed:
+        raise context.refuse(hint, "names no tools; write Annotated[ToolCall[int], Tools(function, ...)]")
+    context.allow(hint)
+    tools = claimed[0]
+    _check_results(hint, tools, context)
+    calls = tools.calls
+    inner = context.same(Union[tuple(calls.values())])  # noqa: UP007  # made at run time
+    if context.positional and len(calls) == 1:  # there the name would not be written, nor would a union have it
+        inner = tagged(inner, next(iter(calls)), context)
+
+    def to_json(call: ToolCall[Any]) -> Any:
+        made = calls[call.name]
+        return inner.to_json(made.model_construct(name=call.name, arguments=dict(call.arguments)))
+
+    def from_json(data: Any) -> ToolCall[Any]:
+        made: Any = inner.from_json(data)
+        return ToolCall(made.name, made.arguments, tools.functions[made.name])
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, ToolCall) and tools.functions.get(value.name) == value.function
+
+    return Wire(inner.expr, inner.schema, to_json, from_json, accepts, native=False, expand=inner.expand)
+
+
+def _call_of(name: str, function: Callable[..., Any]) -> type[BaseModel]:
+    """The object that a call of a function is."""
+    hints = _hints(function)
+    arguments: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        given = hints[parameter.name]
+        arguments[parameter.name] = given if parameter.default is parameter.empty else NotRequired[given]
+    kind: Any = TypedDict(f"{name}_arguments", arguments)  # type: ignore[misc]  # made at run time
+    about = (inspect.getdoc(function) or "").partition("\n")[0]
+    tag: Any = Annotated[Literal[name], Field(description=about or None)]
+    config = ConfigDict(arbitrary_types_allowed=True)  # what pydantic doesn't know, hooks read
+    return create_model(name, __config__=config, name=(tag, ...), arguments=(kind, ...))
+
+
+def _check(name: str, function: Callable[..., Any]) -> None:
+    """Refuse a function that no model can call."""
+    if inspect.isclass(function):
+        raise PromptUsageError(f"Tools: {name} is a class; write a function that makes one, with annotations")
+    if is_async(function) or is_async(inspect.unwrap(function)):
+        raise PromptUsageError(f"Tools: {name} is an `async def`, which a ToolCall can't call; give a plain function")
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError as error:  # as of `max`
+        raise PromptUsageError(f"Tools: {name} does not say what it takes ({error})") from error
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise PromptUsageError(
+                f"Tools: {name} takes {parameter}, of which a model knows no names; list its parameters"
+            )
+        if parameter.annotation is parameter.empty:
+            raise PromptUsageError(f"Tools: the parameter {parameter.name} of {name} has no annotation")
+
+
+def _check_results(hint: Any, tools: Tools, context: Context) -> None:
+    """Refuse a type that says of the calls' results what is not so."""
+    said = next(iter(get_args(hint)), Any)
+    members = _members(said)
+    if any(member in (Any, object) or isinstance(member, TypeVar) for member in members):
+        return
+    for name, function in tools.functions.items():
+        result = _hints(function).get("return", Any)
+        lacking = [member for member in _members(result) if member not in members]
+        if lacking:
+            whole = " | ".join(dict.fromkeys(map(describe, (*members, *lacking))))
+            raise context.refuse(hint, f"has the tool {name}, which gives {describe(result)}; write ToolCall[{whole}]")
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    while get_origin(hint) is Annotated:  # to a checker it is the type alone
+        hint = get_args(hint)[0]
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(member for each in get_args(hint) for member in _members(each))
+    return (type(None) if hint is None else hint,)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(inspect.unwrap(function), include_extras=True)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise PromptUsageError(f"Tools: {function!r} has no name by which a model could call it; write a function")
+    return name
+
+
+def _as_json(call: ToolCall[Any]) -> dict[str, Any]:
+    try:
+        return {"name": call.name, "arguments": to_jsonable_python(dict(call.arguments))}
+    except PydanticSerializationError:  # of a class that hooks know, and pydantic doesn't
+        hint: Any = Annotated[ToolCall[Any], Tools(call.function)]
+        written: dict[str, Any] = output_type(hint).wire.to_json(call)
+        return written

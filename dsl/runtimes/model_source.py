@@ -1,0 +1,121 @@
+"""What a runtime's model may be, and how its engine is made of it: the first time, and again after a crash.
+
+A name and a factory can be made into an engine any number of times; a `vllm.LLM` or an engine that was handed in can't,
+since they are the user's and were made elsewhere. What does not go together is refused when the runtime is made, not when
+the engine has crashed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from typing import Any, Protocol, TypeAlias
+from weakref import WeakSet
+
+from typefold.errors import EngineLoadError, PromptUsageError
+from typefold.execution.seeding import Batch, around, end_batches, running
+from typefold.runtime import Engine
+from typefold.runtime.engine import Markers
+
+__all__ = ["LLM", "FailedLoad", "Model", "engine_of", "is_factory", "title"]
+
+
+class LLM(Protocol):
+    """A `vllm.LLM`, by the one attribute that it is known by here: this room does not know vLLM."""
+
+    llm_engine: Any
+
+
+Model: TypeAlias = str | PathLike[str] | LLM | Engine | Callable[[], LLM | Engine]
+"""A model's name or path, a `vllm.LLM`, an engine, or a function that makes one of the last two."""
+
+
+def engine_of(
+    model: Any, options: Mapping[str, Any], *, markers: Markers = "keep", replica: tuple[int, int] = (0, 1)
+) -> Engine:
+    """The engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
+
+    Args:
+        model: What the runtime was made with.
+        options: What `vllm.LLM` takes, for a model that is named.
+        markers: What becomes of messages that hold a template's own markers.
+        replica: Which of how many engines of this model it is.
+    """
+    if isinstance(model, str):
+        from typefold.runtime.engines.vllm.engine import load
+
+        return load(model, markers=markers, replica=replica, **options)
+    built: Any = model() if is_factory(model) else model
+    if not hasattr(built, "llm_engine") and not hasattr(built, "kill"):
+        raise TypeError(f"it is to return a vllm.LLM or an engine, and returned {type(built).__name__}")
+    if hasattr(built, "llm_engine"):
+        from typefold.runtime.engines.vllm.engine import VllmEngine
+
+        return VllmEngine(built, owned=built is not model, markers=markers)
+    if markers != "keep":
+        raise PromptUsageError(
+            f"Runtime: markers={markers!r} is for vLLM's chat templates, and {title(model)} has none"
+        )
+    engine: Engine = built
+    return engine
+
+
+class FailedLoad:
+    """A load that failed, and who is not to try it again: the batches and tasks that it was a part of.
+
+    Whoever comes later is a new job and may try again, since memory may have been freed. Of the error only the words are
+    kept: its frames hold the engine's memory.
+
+    Args:
+        error: The error, which ends the batches around.
+    """
+
+    def __init__(self, error: EngineLoadError) -> None:
+        self._model, self._reason = error.model, error.reason
+        self._batches = WeakSet([*around()][-1:] or _all_running())
+        self._tasks = _tasks()
+        end_batches(error)
+
+    def again(self) -> EngineLoadError:
+        """The error, anew."""
+        return EngineLoadError(self._model, self._reason)
+
+    @property
+    def ends_caller(self) -> bool:
+        """Whether this code is a part of what the load has ended."""
+        own = list(around())
+        if own:
+            return own[-1] in self._batches
+        return any(batch in self._batches for batch in _all_running()) or _task() in self._tasks
+
+
+def _all_running() -> Iterable[Batch]:
+    """The batches that this thread may belong to, which no place tells of: any row may have started it."""
+    return () if threading.current_thread() is threading.main_thread() else list(running)
+
+
+def _task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _tasks() -> WeakSet[Any]:
+    """The tasks of the event loop that runs here."""
+    try:
+        return WeakSet(asyncio.all_tasks())
+    except RuntimeError:
+        return WeakSet()
+
+
+def title(model: Any) -> str:
+    """A name in place of that of a model that has none."""
+    return str(getattr(model, "__qualname__", None) or type(model).__name__)
+
+
+def is_factory(model: Any) -> bool:
+    """Whether it is a function that makes an `LLM` or an engine."""
+    return callable(model) and not hasattr(model, "llm_engine") and not hasattr(model, "step")

@@ -1,0 +1,398 @@
+"""`Runtime`: a model that answers.
+
+A runtime loads its engine when it is first asked something. Which one answers a call that names none, `selection` says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import Token
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar, overload
+
+from typing_extensions import TypeForm, Unpack
+
+from typefold.compiler import Message, Vocabulary, WireFormat, WireName
+from typefold.compiler.contained import said
+from typefold.errors import AT_ONCE, EngineLoadError
+from typefold.execution.open_runtimes import Block, entered, innermost, loading, opened
+from typefold.execution.seeding import Place, ending_batches
+from typefold.execution.tracing import trace, tracer
+from typefold.options import GenerateOptions, Options, wire_of
+from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
+from typefold.runtime.engine import Markers
+from typefold.runtime.engine_facts import EngineFacts
+from typefold.runtime.journal import Journal
+from typefold.runtime.ownership import Owner
+from typefold.runtime.scheduling.replicas import Fleet, Worker
+from typefold.runtime.statistics import Stopwatch
+from typefold.runtimes.journaling import Recording
+from typefold.runtimes.model_source import FailedLoad, Model, engine_of, title
+from typefold.runtimes.runtime_arguments import check_engine_options, check_own, model_of
+
+__all__ = ["AHEAD", "Runtime"]
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """A model, loaded when it is first needed, that answers prompts in one continuous batch.
+
+    Args:
+        model: A model's name, or the path of its folder, or a `vllm.LLM` of your own (which closing leaves alone), or an
+            engine; or a function of no arguments that makes one of the last two.
+        wire: How JSON is written for calls that don't say.
+        single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
+            flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
+        decide: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...), or an object that ends
+            in such a value, is asked for no further than to where only one way is left to end it: the values are the same,
+            for fewer tokens. Not where a call is streamed, or has `logprobs` or `min_tokens`.
+        seed: Makes sampling repeat: each call is drawn with a seed of its own, made of this one and of where in the program
+            the call is made (the function, the row's index, how often it was called there), whatever shares its batch.
+            A call's own `seed=` goes first. The arithmetic of most engines depends a little on the size of a batch, so
+            a token can still come out otherwise now and then; vLLM has `VLLM_BATCH_INVARIANT` against that.
+        journal: A file in which every finished request is kept, or a `Journal`. A program that runs again with it is
+            answered from it, and only what is new or was not finished goes to the model.
+        fresh: Whether to answer nothing from the journal: everything is asked anew, and replaces what is in it.
+        replicas: How many engines of the model answer, each in a process of its own: on GPUs of their own as far as there are
+            any, else sharing one, which pays where the CPU around an engine is the limit and not the GPU.
+        restarts: How often the engine may be built again after a crash; the rows that were in flight are then asked again.
+            A row that makes the engine crash costs three, and fails alone. Needs a model's name or a function. Of several
+            `replicas` each may be built again so often; one that can't be any more fails its rows, and the others go on.
+        watchdog: For how many seconds a call into the engine may last before the engine is taken for dead and, where it
+            has a process of its own, killed. `None` switches that off.
+        markers: What becomes of a message that holds what the model's chat template marks turns with as ordinary text,
+            such as Llama 2's `[INST]`: kept (and said once in the log), `"refuse"`d as `BadInput`, or `"escape"`d with a
+            character that shows nothing. Templates that mark turns with tokens of their own have no such markers.
+        **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
+
+    Raises:
+        NoRuntime: No model is given, and none is named in TYPEFOLD_MODEL.
+        PromptUsageError: There is no such option or folder, or an option can't have its value; said before anything is loaded.
+
+    Example:
+        >>> from typefold import Runtime
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> with Runtime(ScriptedEngine(answers=lambda request: "42")) as runtime:
+        ...     runtime.generate("How many?", output_type=int)
+        42
+    """
+
+    stands_alone: ClassVar[bool] = True
+    """Whether it answers calls; else it stands behind another that does."""
+
+    def __init__(
+        self,
+        model: Model | None = None,
+        *,
+        wire: WireFormat | WireName | None = None,
+        single_flight: bool = True,
+        decide: bool = True,
+        seed: int | None = None,
+        replicas: int = 1,
+        restarts: int = 0,
+        watchdog: float | None = 1800.0,
+        journal: Journal | Path | str | None = None,
+        fresh: bool = False,
+        markers: Markers = "keep",
+        **engine_options: Any,
+    ) -> None:
+        named = model_of(model, engine_options)
+        check_engine_options(named, engine_options, inspect.signature(Runtime).parameters)
+        own: dict[str, object] = {"single_flight": single_flight, "decide": decide, "fresh": fresh, "seed": seed}
+        own |= {
+            "replicas": replicas,
+            "restarts": restarts,
+            "watchdog": watchdog,
+            "journal": journal,
+            "markers": markers,
+        }
+        check_own(named, own)
+        self.wire = wire_of(wire, where="Runtime")
+        self._model: Any = named
+        self._engine_options = engine_options
+        self._scheduler: Worker | None = None
+        self._replicas = replicas
+        self._loading = threading.Lock()
+        self._failures = 0
+        self._failed: FailedLoad | None = None
+        self._closed = False
+        self._owner = Owner()
+        self._blocks: list[tuple[Block, Token[Block | None]]] = []
+        self._last = Statistics()
+        self._single_flight = single_flight
+        self._decide = decide
+        self._restarts = restarts
+        self._watchdog = watchdog
+        self._markers: Markers = markers
+        self._recording = (
+            None
+            if journal is None
+            else Recording(
+                journal,
+                model=named if isinstance(named, str) else None,
+                options=engine_options if markers == "keep" else {**engine_options, "markers": markers},
+                engine=lambda: self.engine,
+                forward=lambda requests: self._ready().submit(requests),
+                fresh=fresh,
+                settings={"decide": decide},
+            )
+        )
+        self.seed = seed
+        self.place = Place()
+        opened.append(self)
+
+    def __repr__(self) -> str:
+        name = self.name
+        state = "closed" if self._closed else "loaded" if self._scheduler else "not loaded yet"
+        return f"<Runtime {name}: {state}>"
+
+    @property
+    def name(self) -> str:
+        """The model's name or path where it is known, else what stands in for it."""
+        if isinstance(self._model, str):
+            return self._model
+        known = self._model if self._scheduler is None else self._scheduler.engine
+        return str(getattr(known, "model", title(self._model)))
+
+    @property
+    def stats(self) -> Statistics:
+        """What the runtime has done so far: requests, tokens, engine steps; once it is closed, what it had done."""
+        scheduler = self._scheduler
+        own = scheduler.statistics if scheduler is not None else self._last
+        return own + self._recording.statistics if self._recording else own
+
+    @property
+    def resume_hint(self) -> str | None:
+        """How to go on with a program that was interrupted; `None` where nothing was kept."""
+        if not self._recording:
+            return None
+        return f"What was done is in {self._recording.path}: run the same program again, and it goes on from there."
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, loaded now if it was not yet."""
+        return self._ready().engine
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the engine is there."""
+        return self._scheduler is not None
+
+    @property
+    def inherited(self) -> bool:
+        """Whether it belongs to another process, of which this one is a fork: then it can't be used here."""
+        return self._owner.elsewhere
+
+    @property
+    def max_num_seqs(self) -> int | None:
+        """How many requests the engine runs at once; `None` while that is not known."""
+        if self._scheduler is not None:
+            return self._scheduler.max_num_seqs
+        known = self._recording.facts if self._recording and not self._closed else None
+        return None if known is None else known.max_num_seqs
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What programs must know of the engine: from its journal, or from the engine, loaded now if it was not yet."""
+        self.check_process()
+        with ending_batches():
+            known = self._recording.facts if self._scheduler is None and self._recording else None
+            if known is None:
+                worker = self._ready()
+                known = EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs)
+        return known
+
+    @property
+    def journaled(self) -> bool:
+        """Whether a journal is kept."""
+        return self._recording is not None
+
+    @property
+    def journal(self) -> Path | None:
+        """The journal's file, if one is kept."""
+        return None if self._recording is None else self._recording.path
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """Facts about the model's tokens, for token bounds; `None` while it is not loaded."""
+        return self._scheduler.engine.vocabulary if self._scheduler else None
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
+        self.check_process()
+        with ending_batches():
+            send = self._recording.submit if self._recording else self._ready().submit
+            futures = send(requests)
+        tracing = tracer()
+        if tracing is not None:
+            trace(tracing, self.name, requests, futures)
+        return futures
+
+    @overload
+    def generate(self, prompt: str | Sequence[Message], /, **options: Unpack[GenerateOptions]) -> str: ...
+    @overload
+    def generate(self, prompt: list[str] | list[list[Message]], /, **options: Unpack[GenerateOptions]) -> list[str]: ...
+    @overload
+    def generate(
+        self, prompt: str | Sequence[Message], /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
+    ) -> T: ...
+    @overload
+    def generate(
+        self,
+        prompt: list[str] | list[list[Message]],
+        /,
+        *,
+        output_type: TypeForm[T],
+        **options: Unpack[GenerateOptions],
+    ) -> list[T]: ...
+    @overload
+    def generate(
+        self,
+        prompt: list[str] | list[list[Message]],
+        /,
+        *,
+        output_type: list[object],
+        **options: Unpack[GenerateOptions],
+    ) -> list[object]: ...
+    def generate(self, prompt: Any, /, *, output_type: Any = str, **options: Any) -> Any:
+        """Answer one prompt, or a list of them as one batch.
+
+        Args:
+            prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a list of these.
+            output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
+                A list of types, one for each prompt, makes one batch of many types.
+            **options: Sampling parameters by name, and the other options of `@prompt`. For a list of prompts,
+                `sampling_params`, `priority` and `lora_request` may be lists too, one entry a prompt.
+
+        Returns:
+            A value of the type; for a list of prompts a list of values, in order.
+
+        Raises:
+            PromptError: The one prompt gave no value.
+            BatchError: Some of the prompts gave none; it holds every result.
+            UnsupportedType: The type has no wire form.
+
+        Example:
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> runtime = Runtime(ScriptedEngine(answers=["yes", "7"]))
+            >>> runtime.generate(["Is it?", "How many?"], output_type=[bool, int])
+            Traceback (most recent call last):
+            ...
+            typefold.errors.BatchError: 1 of 2 rows failed (every outcome is in .results; use .safe.map to get them without this error):
+              generate, row 0: ...
+        """
+        from typefold.runtimes.generate import generate
+
+        return generate(self, prompt, output_type, options)
+
+    __call__ = generate
+
+    def options(self, changes: Mapping[str, Any], *, where: str) -> Options:
+        """The options of a call by this runtime, with its own defaults."""
+        return Options(runtime=self, wire=self.wire).with_(changes, where=where)
+
+    def close(self) -> None:
+        """Abort what is in flight and free the engine, its memory and its processes. May be called twice.
+
+        In a forked child of the process that made it, nothing happens: all of it is the parent's.
+        """
+        if self.inherited:
+            return
+        with self._loading:
+            self._closed = True
+            scheduler, self._scheduler = self._scheduler, None
+            if scheduler is not None:
+                self._last = scheduler.statistics
+        if scheduler is not None:
+            scheduler.close()
+            self._last = scheduler.statistics
+        if self._recording:
+            self._recording.close()
+        if self in opened:
+            opened.remove(self)
+
+    def __enter__(self) -> Self:
+        self.check_process()
+        block = Block(self, innermost.get(), frozenset(threading.enumerate()))
+        self._blocks.append((block, innermost.set(block)))
+        entered.append(block)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        block, token = self._blocks.pop()
+        with suppress(ValueError):  # it is left in another context than it was entered in, as by some event loops
+            innermost.reset(token)
+        if block in entered:  # not in a fork
+            entered.remove(block)
+        self.close()
+
+    def check_process(self) -> None:
+        """See to it that this is the process that it was made in.
+
+        Raises:
+            UsedAfterFork: It is a fork of that.
+        """
+        self._owner.check(f"the runtime of {self.name}")
+
+    def _ready(self) -> Worker:
+        self.check_process()
+        scheduler = self._scheduler  # one attribute, read once: closing takes it away
+        if scheduler is not None:
+            return scheduler
+        failures = self._failures
+        with self._loading:
+            if self._closed:
+                raise RuntimeError("this runtime was closed; make a new one")
+            if self._scheduler is None:
+                if self._failed is not None and (self._failures > failures or self._failed.ends_caller):
+                    raise self._failed.again()
+                try:
+                    with loading(self.name):
+                        self._scheduler = worker = self._load()
+                except AT_ONCE:
+                    raise
+                except Exception as error:  # Ctrl-C is none: what it breaks off may be tried again
+                    self._failures += 1
+                    failed = EngineLoadError(self.name, said(error))
+                    failed.__cause__ = error
+                    self._failed = FailedLoad(failed)
+                    raise failed from error
+                self._failed = None
+                if self._recording:
+                    self._recording.loaded(
+                        EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs), worker.engine
+                    )
+            return self._scheduler
+
+    def _load(self) -> Worker:
+        schedulers: list[Scheduler] = []
+        stopwatch = Stopwatch()
+        try:
+            for number in range(self._replicas):
+                replica = (number, self._replicas)
+                build = partial(engine_of, self._model, self._engine_options, markers=self._markers, replica=replica)
+                schedulers.append(
+                    Scheduler(
+                        build(),
+                        single_flight=self._single_flight,
+                        decide=self._decide,
+                        rebuild=build,
+                        restarts=self._restarts,
+                        watchdog=self._watchdog,
+                        stopwatch=stopwatch,
+                    )
+                )
+        except BaseException:  # no engine stays behind that nobody could use
+            Fleet(schedulers).close()
+            raise
+        return schedulers[0] if self._replicas == 1 else Fleet(schedulers)
+
+
+AHEAD = 4
+"""How many times `max_num_seqs` may be under way: what runs, what the engine has queued, and what is being made."""

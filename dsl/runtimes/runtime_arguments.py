@@ -1,0 +1,132 @@
+"""The arguments of a runtime, checked before anything is loaded and without importing vLLM.
+
+Invariant: what is wrong with a model's name, an engine option or an option of the runtime's own is a `PromptUsageError` where
+the runtime is made. Left out: what only vLLM can say, such as the values of its options.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Collection, Mapping
+from math import inf
+from typing import Any
+
+from typefold.errors import NoRuntime, PromptUsageError
+from typefold.options import CallOptions
+from typefold.runtime.engines.vllm.precheck import engine_options, why_no_model
+from typefold.runtime.journal import Journal
+from typefold.runtime.ranges import FLAG, Range, number, one_of, or_none, whole
+from typefold.runtimes.model_source import is_factory, title
+
+__all__ = ["check_engine_options", "check_own", "model_of"]
+
+_ELSEWHERE = ("config_format", "hf_config_path")  # with these a model's folder may have no config.json
+
+
+def model_of(given: Any, options: Mapping[str, Any]) -> Any:
+    """The model that a runtime was given, or that the environment names; paths as texts, with `~` resolved.
+
+    Args:
+        given: The model, or `None` for that of TYPEFOLD_MODEL.
+        options: The engine options.
+
+    Raises:
+        NoRuntime: There is none.
+        PromptUsageError: It is no model, or a path where there is none.
+    """
+    said = "Runtime" if given is not None else "TYPEFOLD_MODEL"
+    model = given if given is not None else os.environ.get("TYPEFOLD_MODEL") or None
+    if model is None:
+        raise NoRuntime
+    is_path = _is_path(model)
+    if not is_path and not isinstance(model, str):
+        if not (callable(model) or hasattr(model, "llm_engine") or hasattr(model, "step")):
+            raise PromptUsageError(
+                f"Runtime: the model is a name or a path, a vllm.LLM, an engine, or a function that makes one of these, "
+                f"not {model!r:.80}"
+            )
+        return model
+    name = os.path.expanduser(os.fsdecode(model))
+    elsewhere = any(options.get(option) for option in _ELSEWHERE)
+    if (reason := why_no_model(name, is_path=is_path, elsewhere=elsewhere)) is not None:
+        raise PromptUsageError(f"{said}: {reason}")
+    return name
+
+
+def _is_path(model: object) -> bool:
+    return isinstance(model, os.PathLike) and not isinstance(model, str)
+
+
+def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection[str]) -> None:
+    """Refuse options that there are not, and those of an engine that was made already.
+
+    Args:
+        model: The model.
+        options: The options that are to go to `vllm.LLM`.
+        own: The names of the runtime's own options.
+
+    Raises:
+        PromptUsageError: There is such an option.
+    """
+    known = engine_options() if options else None
+    for name in options:
+        if known is not None and name in known:
+            continue
+        if name in CallOptions.__annotations__:
+            raise PromptUsageError(f"Runtime: {name} is an option of @prompt, .using and generate, not of the runtime")
+        # Without vLLM's own names, only what is very near to one of ours is certain to be a mistake.
+        near = difflib.get_close_matches(name, sorted({*own, *(known or ())}), n=1, cutoff=0.6 if known else 0.8)
+        if near or known is not None:
+            meant = f"; did you mean {near[0]!r}?" if near else "; it has its own, and those of vllm.LLM"
+            raise PromptUsageError(f"Runtime: there is no option {name!r}{meant}")
+    if options and not isinstance(model, str):
+        made = "the function makes the LLM" if is_factory(model) else "the LLM is made already"
+        raise PromptUsageError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
+
+
+_OWN: Mapping[str, Range] = {
+    "single_flight": FLAG,
+    "decide": FLAG,
+    "fresh": FLAG,
+    "seed": Range("an int", or_none(whole())),
+    "replicas": Range("a number of engines, an int from 1", whole(1)),
+    "restarts": Range("how often the engine may be built again, an int from 0", whole(0)),
+    "watchdog": Range("a number of seconds above 0, or None", or_none(number(lambda value: 0 < value < inf))),
+    "journal": Range(
+        "the path of a file, or a Journal",
+        lambda value: value is None or (value != "" and isinstance(value, str | os.PathLike | Journal)),
+    ),
+    "markers": one_of("keep", "refuse", "escape"),
+}
+
+
+def check_own(model: Any, options: Mapping[str, Any]) -> None:
+    """Refuse values of a runtime's own options that they can't have, or can't have with its model.
+
+    Args:
+        model: The model.
+        options: The options by name.
+
+    Raises:
+        PromptUsageError: One has such a value.
+    """
+    for name, value in options.items():
+        if (reason := _OWN[name].refusal(name, value)) is not None:
+            raise PromptUsageError(f"Runtime: {reason}")
+    if options["markers"] != "keep" and not isinstance(model, str) and hasattr(model, "step"):
+        raise PromptUsageError(
+            f"Runtime: markers={options['markers']!r} is for vLLM's chat templates, and {title(model)} has none"
+        )
+    if isinstance(model, str) or is_factory(model):
+        return
+    if (restarts := options["restarts"]) > 0:
+        raise PromptUsageError(
+            f"Runtime: restarts={restarts} needs a way to build the engine again, and this {title(model)} was made "
+            "already; give a model's name, or a function that makes it: Runtime(lambda: LLM(...), restarts=...)"
+        )
+    if (replicas := options["replicas"]) > 1:
+        raise PromptUsageError(
+            f"Runtime: replicas={replicas} needs a way to make engines, and this {title(model)} was made already; give a "
+            "model's name, or a function that makes one: Runtime(lambda: LLM(...), replicas=...)"
+        )

@@ -1,0 +1,1 @@
+"""Signatures and bodies of prompt functions, read and checked."""

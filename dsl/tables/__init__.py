@@ -1,0 +1,1 @@
+"""Columns and rows of data frames, in and out."""

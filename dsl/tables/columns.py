@@ -1,0 +1,299 @@
+"""Columns of frames as rows: a pandas or polars Series, a pyarrow array, a numpy array of one dimension.
+
+Their cells are given as plain Python values, so that a message, a validator and a journal see what they would see of a
+list; what a library calls missing (null, NA, NaT, in pandas NaN too) is `None`. A `None` for a parameter that takes none
+costs its row and no other, and so does a cell that Python has no value for (a date in the year 20000). Hence cells are
+taken by their place: an iterator that has raised gives no further ones. No library is imported here: whoever has a column
+has imported its library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from typefold.compiler.contained import passes, said
+from typefold.compiler.guards import is_dict, is_list
+from typefold.errors import PromptUsageError
+from typefold.signatures.parameters import Parameters, names_of
+
+__all__ = ["Table", "Unfit", "is_in_memory", "refuse_no_rows", "rows_of", "spread", "table_of"]
+
+_COLUMNS = {
+    ("pandas", "Series"),
+    ("pandas", "Index"),
+    ("pandas", "ExtensionArray"),
+    ("polars", "Series"),
+    ("pyarrow", "Array"),
+    ("pyarrow", "ChunkedArray"),
+    ("numpy", "ndarray"),
+}
+_TABLES = {
+    ("pandas", "DataFrame"),
+    ("pandas", "MultiIndex"),
+    ("polars", "DataFrame"),
+    ("polars", "LazyFrame"),
+    ("pyarrow", "Table"),
+    ("pyarrow", "RecordBatch"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """In the place of a cell that can't be an argument.
+
+    Attributes:
+        reason: Why, and what to do.
+    """
+
+    reason: str
+
+
+def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int = 0) -> Iterator[Any]:
+    """The cells of a column as plain Python values, one at a time; of any other iterable, its items as they are.
+
+    Args:
+        items: A column, or any iterable.
+        function: The function that they are arguments of.
+        skipped: How many of its parameters have their arguments already.
+
+    Yields:
+        A value, or an `Unfit` for a cell of a column that has none, where the parameter takes no `None`, or none in Python.
+
+    Raises:
+        PromptUsageError: It is a whole table, whose columns would be taken for rows, or an array without a dimension.
+    """
+    _refuse_table(items)
+    if not names_of(items) & _COLUMNS:
+        refuse_no_rows(items, "map")
+        yield from items
+        return
+    name = Parameters(function, skipped).first_required
+    for read in _cells(items):
+        value = _value(read)
+        yield (
+            value
+            if name is None or value is not None
+            else Unfit(
+                f"the column has no value here, and the parameter {name} takes no None; fill or drop such rows, or annotate it "
+                f"with `| None`"
+            )
+        )
+
+
+def _value(read: Callable[[], Any]) -> Any:
+    """A cell's value, or an `Unfit`."""
+    try:
+        return read()
+    except BaseException as error:  # polars panics, which is no Exception
+        if passes(error):
+            raise
+        reason = f"the column's value here is none in Python ({said(error)})"
+        return Unfit(f"{reason}; convert the column, to text for instance, or drop such rows")
+
+
+def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
+    """Rows of several arguments, each a tuple, a list or another iterable of them in their order.
+
+    Args:
+        rows: The rows.
+
+    Yields:
+        The arguments of a row, or an `Unfit` for a later row that holds none in order.
+
+    Raises:
+        PromptUsageError: These are no rows, or the first of them holds no arguments in order.
+    """
+    _refuse_table(rows)
+    refuse_no_rows(rows, "starmap")
+    for number, row in enumerate(rows):
+        reason = _unspread(row)
+        if reason is None:
+            yield tuple(row)
+        elif number:
+            yield Unfit(reason)
+        else:
+            raise PromptUsageError(reason)
+
+
+def _unspread(row: object) -> str | None:
+    """Why a row can't be spread over parameters."""
+    kind = type(row).__name__
+    if isinstance(row, Mapping):
+        return f"a row of starmap is a tuple of arguments, and here is a {kind}; give the rows to map_rows, which goes by names"
+    if isinstance(row, (set, frozenset)):
+        return f"a row of starmap is a tuple of arguments, and a {kind} has no order; give a tuple"
+    if isinstance(row, (str, bytes, bytearray)) or not isinstance(row, Iterable):
+        return f"a row of starmap is a tuple of arguments, and here is a {kind}; give (row,), or the rows to map"
+    return None
+
+
+def is_in_memory(rows: object) -> bool:
+    """Whether it is a table or a column of a library that is known here, and no query that has to be run."""
+    return bool(names_of(rows) & (_TABLES | _COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose columns have names.
+
+    Attributes:
+        names: The names of the columns, as the library has them.
+        parts: One part of the table after the other: how many rows it has, and what gives its columns by their places.
+    """
+
+    names: list[object]
+    parts: Iterable[tuple[int, Callable[[int], Any]]]
+
+    def rows(self, wanted: Mapping[str, int]) -> Iterator[dict[str, Any] | Unfit]:
+        """Rows as plain Python values by name, one at a time.
+
+        Args:
+            wanted: The places of the columns that are read, by the names that their values get.
+
+        Yields:
+            A row's values, or an `Unfit` where one of them is none in Python.
+        """
+        for height, column in self.parts:
+            cells = {name: _cells(column(place)) for name, place in wanted.items()}
+            for _ in range(height):
+                row = {name: _value(next(each)) for name, each in cells.items()}
+                unfit = [value for value in row.values() if isinstance(value, Unfit)]
+                yield unfit[0] if unfit else row
+
+
+def table_of(rows: Any) -> Table | None:
+    """A table of pandas, polars or pyarrow, or another that gives Arrow's stream (a relation of DuckDB, a dataset); else `None`.
+
+    A stream is read batch by batch, so that it may be larger than memory.
+
+    Raises:
+        PromptUsageError: It is one column, or a query that was not run.
+    """
+    names = names_of(rows)
+    if ("numpy", "ndarray") in names and rows.dtype.names and rows.ndim == 1:
+        fields: list[object] = list(rows.dtype.names)
+        return Table(fields, [(len(rows), lambda place: rows[fields[place]])])
+    if names & _COLUMNS:
+        raise PromptUsageError("map_rows takes rows with named columns, and this is one column; give it to map")
+    if ("polars", "LazyFrame") in names:
+        raise PromptUsageError("rows can't be taken from a LazyFrame, which holds none yet; give frame.collect()")
+    if ("pandas", "DataFrame") in names:
+        return Table(list(rows.columns), [(len(rows), lambda place: rows.iloc[:, place])])
+    if ("polars", "DataFrame") in names:
+        return Table(list(rows.columns), [(len(rows), rows.to_series)])
+    if ("pyarrow", "RecordBatch") in names:
+        return Table(rows.schema.names, [(len(rows), rows.column)])
+    if ("pyarrow", "Dataset") in names:
+        rows = rows.scanner().to_reader()
+    elif hasattr(rows, "__arrow_c_stream__"):
+        rows = import_module("pyarrow").RecordBatchReader.from_stream(rows)
+    else:
+        return None
+    return Table(rows.schema.names, ((len(batch), batch.column) for batch in rows))
+
+
+def refuse_no_rows(rows: object, verb: str) -> None:
+    """Refuse one value that is given for many rows, and rows without an order.
+
+    Args:
+        rows: The argument as it was given.
+        verb: `map`, `starmap`, `map_rows` or `gather`.
+
+    Raises:
+        PromptUsageError: It is a text, a mapping or a set, or can't be iterated.
+    """
+    kind = type(rows).__name__
+    if isinstance(rows, (str, bytes, bytearray, memoryview)):
+        raise PromptUsageError(f"rows can't be taken from a {kind}, which is one value; give [value]")
+    if isinstance(rows, Mapping):
+        todo = "[row]" if verb == "map_rows" else "list(mapping.values())"
+        todo += ", or [row] to map_rows" if verb in ("map", "starmap") else ""
+        raise PromptUsageError(f"rows can't be taken from a {kind}, whose keys would be the rows; give {todo}")
+    if isinstance(rows, (set, frozenset)):
+        raise PromptUsageError(
+            f"rows can't be taken from a {kind}, which has no order for the results to be in; give sorted(rows) or a list"
+        )
+    if not isinstance(rows, Iterable) and not hasattr(rows, "__getitem__"):
+        raise PromptUsageError(f"rows can't be taken from a {kind}, which is no iterable of them; give a list")
+
+
+def _refuse_table(items: object) -> None:
+    """Refuse a whole table, whose columns would be taken for rows, and an array without a dimension."""
+    names = names_of(items)
+    if table := names & _TABLES:
+        [(library, kind)] = table
+        raise PromptUsageError(
+            f"rows can't be taken from a {kind} of {library}, which has several columns; give one, as in frame['text'], or "
+            f"all of them to map_rows, which gives columns to parameters by name"
+        )
+    if getattr(items, "ndim", 1) == 0 and names & _COLUMNS:
+        raise PromptUsageError(
+            "rows can't be taken from an array without a dimension, which is one value; give [value]"
+        )
+
+
+def _cells(column: Any) -> Iterator[Callable[[], Any]]:
+    """What reads each cell of a column."""
+    libraries = {library for library, _ in names_of(column)}
+    if "pandas" in libraries:
+        held = getattr(column, "iloc", column)  # an index and an array have none, and know places only
+        for row, absent in enumerate(column.isna()):
+            yield (lambda: None) if absent else partial(_read, held, row, _plain)
+        return
+    as_plain = _of_arrow if "pyarrow" in libraries else _of_polars if "polars" in libraries else _plain
+    for row in range(len(column)):
+        yield partial(_read, column, row, as_plain)
+
+
+def _read(column: Any, row: int, as_plain: Callable[[Any], Any]) -> Any:
+    return as_plain(column[row])
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar, or one of pandas, as Python has it."""
+    names = names_of(value)
+    if ("numpy", "generic") in names:
+        return _moment(value) if value.dtype.kind in "mM" else value.item()
+    if ("numpy", "ndarray") in names:
+        return value.tolist()
+    if isinstance(value, datetime) and hasattr(value, "to_pydatetime"):
+        return value.to_pydatetime(warn=False)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    if isinstance(value, timedelta) and hasattr(value, "to_pytimedelta"):
+        return value.to_pytimedelta()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    return value
+
+
+def _moment(value: Any) -> Any:
+    """A datetime64 or timedelta64, which numpy gives as a number, or as another moment, where Python's are too short."""
+    kind = "datetime64[us]" if value.dtype.kind == "M" else "timedelta64[us]"
+    plain = value.astype(kind).item()
+    if isinstance(plain, int) or (plain is not None and _years(value) != _years(value.astype(kind))):
+        raise OverflowError(f"{value} is out of Python's range")
+    return plain
+
+
+def _years(value: Any) -> int:
+    return int(value.astype(f"{value.dtype.name.partition('[')[0]}[Y]").astype("int64"))
+
+
+def _of_arrow(scalar: Any) -> Any:
+    return _nested(scalar.as_py())
+
+
+def _nested(value: Any) -> Any:
+    """A value of Arrow's, in which nanoseconds are pandas' where that is there."""
+    if is_list(value):
+        return [_nested(part) for part in value]
+    if is_dict(value):
+        return {name: _nested(part) for name, part in value.items()}
+    return _plain(value)
+
+
+def _of_polars(value: Any) -> Any:
+    """A list in a cell of polars' is a Series."""
+    return value.to_list() if ("polars", "Series") in names_of(value) else value

@@ -1,0 +1,285 @@
+"""The two laws of an output type, as a check that any type, hook or engine can be put to.
+
+Sound: every text that the constraint admits decodes to a value of the type, or fails a post-check that the output type
+names. Complete: every value that survives pydantic's own writing and reading is admitted as its text, and comes back as
+an equal value of the same type; so does every value that a text decodes to.
+
+Who admits a text is a `TextMatcher`: the recogniser by default, an engine's own matcher where one is given. Beside the
+texts of values the check tries near misses of them and texts of the language made up at random. Nothing here is random
+but by the seed, and nothing knows an engine.
+"""
+
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# (it compares values of any type)
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
+
+from typefold.compiler.constraint import Constraint
+from typefold.compiler.errors import DecodeError, describe
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import Language
+from typefold.compiler.grammar.sampler import sample
+from typefold.compiler.output_type import OutputType
+
+__all__ = ["LawCounts", "Recogniser", "TextMatcher", "check_laws", "failed_checks", "near_misses", "same"]
+
+T = TypeVar("T")
+
+_CHECK_OF_KIND = {
+    "string_too_short": ("min_length", "str_min_length", "str_strip_whitespace"),
+    "string_too_long": ("max_length", "str_max_length"),
+    "string_pattern_mismatch": ("pattern", "str_strip_whitespace"),
+    "string_not_ascii": ("ascii_only",),
+    "too_short": ("min_length",),
+    "too_long": ("max_length",),
+    "greater_than": ("gt",),
+    "greater_than_equal": ("ge",),
+    "less_than": ("lt",),
+    "less_than_equal": ("le",),
+    "value_error": ("validator", "valid email address", "base64 of UTF-8"),
+    "assertion_error": ("validator",),
+    "predicate_failed": ("validator",),
+    "not_in_range": ("validator",),
+    "set_item_not_hashable": ("hashable items",),
+    "int_parsing_size": ("digits",),
+    "bytes_too_short": ("min_length",),
+    "bytes_too_long": ("max_length",),
+    "date_past": ("in the past",),
+    "date_future": ("in the future",),
+    "datetime_past": ("in the past",),
+    "datetime_future": ("in the future",),
+    "decimal_max_digits": ("max_digits",),
+    "decimal_max_places": ("decimal_places",),
+    "decimal_whole_digits": ("max_digits", "decimal_places"),
+    "ip_v6_network": ("IPv6 network",),
+    "ip_any_network": ("IPv6 network",),
+    "path_not_file": ("existing file",),
+    "path_not_directory": ("existing directory",),
+    "path_exists": ("no existing path",),
+    "url_parsing": ("valid URL",),
+    "url_too_long": ("valid URL",),
+    "nesting": ("levels",),
+}
+"""Words of a post-check's name by pydantic's kind of error; a kind that is not here stands for itself."""
+
+_MISPRINTS = '"\\{}[](),:. 0123456789-+eEaAzntf/\n\t\x00\x7f\u00e9\u2028\U0001f600'
+
+
+class TextMatcher(Protocol):
+    """Decides which whole texts are admitted: an engine's backend, or the recogniser."""
+
+    def admits(self, text: str) -> bool:
+        """Whether the text is admitted, and may end there."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """The matcher of the wire language itself; what has no language (free text) admits everything."""
+
+    language: Language | None
+
+    @classmethod
+    def of(cls, constraint: Constraint) -> Recogniser:
+        """The recogniser for a constraint."""
+        return cls(constraint.language if constraint.kind != "text" else None)
+
+    def admits(self, text: str) -> bool:
+        """Whether the text is in the language."""
+        return self.language is None or recognises(self.language, text)
+
+
+@dataclass(frozen=True)
+class LawCounts:
+    """What was tried.
+
+    Attributes:
+        values: Values that came back from their texts.
+        lost: Values that did not come back, and that pydantic's own writing and reading loses too.
+        texts: Admitted texts that decoded.
+        failed: Admitted texts that failed a named post-check.
+    """
+
+    values: int = 0
+    lost: int = 0
+    texts: int = 0
+    failed: int = 0
+
+    def __add__(self, other: LawCounts) -> LawCounts:
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return LawCounts(*(one + two for one, two in pairs))
+
+
+def check_laws(
+    output_type: OutputType[T],
+    values: Iterable[T] = (),
+    *,
+    texts: Iterable[str] = (),
+    matcher: TextMatcher | None = None,
+    samples: int = 20,
+    misses: int = 8,
+    every: bool = False,
+    seed: int = 0,
+) -> LawCounts:
+    """Put an output type to both laws.
+
+    Args:
+        output_type: The type.
+        values: Values of it; each must be admitted and come back.
+        texts: Further texts, such as an engine's answers; those that are admitted must be sound.
+        matcher: Who admits texts; the recogniser by default.
+        samples: How many texts of the language to make up.
+        misses: How many near misses of each value's text to try.
+        every: Whether also the values that pydantic alone loses must come back.
+        seed: The source of chance.
+
+    Raises:
+        AssertionError: A law is broken; the message holds the type, the value or the text, and what happened.
+
+    Example:
+        >>> from typefold.compiler import output_type
+        >>> check_laws(output_type(list[int]), [[], [1, -2]], samples=10, misses=0)
+        LawCounts(values=2, lost=0, texts=10, failed=0)
+    """
+    rng = random.Random(seed)
+    by = matcher or Recogniser.of(output_type.constraint)
+    survives = _survival(output_type)
+    counts = LawCounts()
+    tried = list(texts)
+    for value in values:
+        try:
+            text = _check_complete(output_type, value, by)
+        except AssertionError:
+            if every or survives(value):
+                raise
+            counts += LawCounts(lost=1)
+            continue
+        counts += LawCounts(values=1)
+        tried += near_misses(text, rng, misses)
+    if output_type.constraint.language is not None:
+        tried += [sample(output_type.constraint.language, rng, exotic=0.2) for _ in range(samples)]
+    for text in tried:
+        if by.admits(text):
+            counts += _check_sound(output_type, text, by, survives)
+    return counts
+
+
+def failed_checks(output_type: OutputType[Any], error: DecodeError) -> tuple[str, ...]:
+    """The post-checks by name that an answer may have failed, or none: then the constraint was wrong to admit it."""
+    kinds = [str(problem["type"]) for problem in error.errors] or [error.check]
+    words = {word for kind in kinds for word in _CHECK_OF_KIND.get(kind, (kind,))}
+    if any("number out of range" in str(problem["msg"]) for problem in error.errors):
+        words.add("digits")
+    if any("recursion limit" in str(problem["msg"]) for problem in error.errors):
+        words.add("levels")
+    words |= set(re.findall(r"Unable to apply constraint '(\w+)'", error.detail))  # a length of a number, say
+    return tuple(check for check in output_type.post_checks if any(word in check.partition(": ")[2] for word in words))
+
+
+def near_misses(text: str, rng: random.Random, count: int) -> Iterator[str]:
+    """Texts that differ from `text` by a slip: a character more, less, other or twice, an end cut off or doubled."""
+    for _ in range(count):
+        at, char = rng.randrange(len(text) + 1), rng.choice(_MISPRINTS)
+        yield rng.choice(
+            [
+                text[:at] + char + text[at:],
+                text[:at] + char + text[at + 1 :],
+                text[:at] + text[at + 1 :],
+                text[:at] + text[at : at + 1] + text[at:],
+                text[:at],
+                text[:at] + text[at + 1 : at + 2] + text[at : at + 1] + text[at + 2 :],
+                text + char,
+                text.replace(", ", ",", 1),
+            ]
+        )
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of the same types all the way down; zeros have signs here.
+
+    Example:
+        >>> same([1], [1]), same([1], [1.0]), same([1], [True])
+        (True, False, False)
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, float):
+        return repr(one) == repr(other)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, (set, frozenset)):
+        return len(one) == len(other) and all(any(same(item, twin) for twin in other if twin == item) for item in one)
+    if isinstance(one, dict):
+        pairs = [(key, next((twin for twin in other if twin == key), None)) for key in one]
+        return len(one) == len(other) and all(same(key, twin) and same(one[key], other[twin]) for key, twin in pairs)
+    if isinstance(one, BaseModel) or dataclasses.is_dataclass(one):
+        return bool(one == other) and same(_fields(one), _fields(other))
+    return bool(one == other)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        return dict(iter(value))  # not dict(value): a field may be named `keys`
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
+
+
+def _survival(output_type: OutputType[T]) -> Callable[[T], bool]:
+    """Whether pydantic alone gives a value back from its JSON; where it does not know the type, every value counts."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(output_type.hint)
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        return lambda value: True
+
+    def survives(value: T) -> bool:
+        try:
+            back = adapter.validate_json(adapter.dump_json(value, by_alias=True, warnings=False))
+        except ValueError:  # what pydantic cannot write, or not read again
+            return False
+        return same(back, value)
+
+    return survives
+
+
+def _check_complete(output_type: OutputType[T], value: T, matcher: TextMatcher) -> str:
+    name = describe(output_type.hint)
+    try:
+        text = output_type.encode(value)
+    except ValueError as error:
+        raise AssertionError(f"{name}: {value!r} is a value, and is not encoded: {error}") from error
+    if not matcher.admits(text):
+        raise AssertionError(f"{name}: {value!r} is written {text!r}, which is not admitted")
+    try:
+        back = output_type.decode(text)
+    except DecodeError as error:
+        raise AssertionError(f"{name}: {value!r} is written {text!r}, which does not decode: {error}") from error
+    if not same(back, value):
+        raise AssertionError(f"{name}: {value!r} is written {text!r}, and comes back as {back!r}")
+    return text
+
+
+def _check_sound(
+    output_type: OutputType[T], text: str, matcher: TextMatcher, survives: Callable[[T], bool]
+) -> LawCounts:
+    name = describe(output_type.hint)
+    try:
+        value = output_type.decode(text)
+    except DecodeError as error:
+        if not failed_checks(output_type, error):
+            checks = ", ".join(output_type.post_checks) or "none"
+            raise AssertionError(
+                f"{name}: {text!r} is admitted, and fails no named post-check ({checks}): {error}"
+            ) from error
+        return LawCounts(failed=1)
+    if not output_type.wire.accepts(value):
+        raise AssertionError(f"{name}: {text!r} is admitted, and decodes to {value!r}, which is no value of the type")
+    if survives(value):
+        _check_complete(output_type, value, matcher)
+    return LawCounts(texts=1)

@@ -1,0 +1,343 @@
+"""Prompts as token ids, for any tokenizer that vLLM loads.
+
+Invariant: of the content of a message nothing becomes a control token (`control`); those come from the chat template
+alone, while text that holds none is encoded exactly as the template has it. What decides is the outcome: the control
+tokens of a prompt are compared with those that its template writes around any other contents. Only where they differ, or
+a content names one, contents are cut where they would be read as control. A prompt that is a `str` is already templated,
+so there they are recognised.
+
+Markers that are ordinary text in a template (`[INST]`) nothing can tell from data: they are kept, refused or escaped.
+Where images stand the template says too, by a placeholder; in a prompt with images one that is not made of control tokens
+alone is refused in contents. What becomes of placeholders is in `images`. vLLM is not imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple, get_args
+
+from typefold.compiler import Message
+from typefold.compiler.grammar.enumerate import shared_length
+from typefold.runtime.engine import Markers, PromptTooLarge
+from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
+from typefold.runtime.engines.vllm.prefixes import PrefixEncoder
+
+__all__ = ["PromptTokenizer", "Render"]
+
+logger = logging.getLogger(__name__)
+
+Render = Callable[[list[dict[str, Any]], dict[str, Any]], "str | list[int]"]
+
+_ROLES = ("system", "user", "assistant")
+_NONCHARACTERS = [chr(point) for point in range(0xFDD0, 0xFDF0)]  # no text should hold them, so some are free as marks
+_REMEMBERED = 256  # shapes of conversations whose control tokens are known
+_SPARSE = 16  # a text with more characters than this for each token that there is room for is looked at in part first
+_ESCAPE = "\u200b"  # shows nothing, and breaks a marker
+
+
+class _Turn(NamedTuple):
+    """A message without its texts: who speaks and, where there are images, each of those and `None` for each text."""
+
+    role: str
+    parts: tuple[Any, ...] = ()
+
+    @property
+    def texts(self) -> int:
+        return self.parts.count(None) if self.parts else 1
+
+    def said(self, texts: Iterator[str]) -> dict[str, Any]:
+        """The message as vLLM's renderer takes it."""
+        if not self.parts:
+            return {"role": self.role, "content": next(texts)}
+        content = [
+            {"type": "text", "text": next(texts)} if part is None else {"type": "image_pil", "image_pil": part}
+            for part in self.parts
+        ]
+        return {"role": self.role, "content": content}
+
+
+class PromptTokenizer:
+    """Turns prompts into the token ids that `LLM.chat` and `LLM.generate` would send.
+
+    Args:
+        tokenizer: The engine's tokenizer.
+        render: Puts messages into the chat template, given its variables, as text or as token ids; `None` where the
+            model has no template: then contents are joined by blank lines.
+        most: The most tokens that there is room for: a text that is far longer is not encoded to its end.
+        markers: What becomes of a message that holds what the template marks turns with as ordinary text: it is kept
+            (and said once in the log), refused, or escaped with a character that shows nothing.
+    """
+
+    def __init__(
+        self, tokenizer: Any, render: Render | None, *, most: int | None = None, markers: Markers = "keep"
+    ) -> None:
+        if markers not in get_args(Markers):
+            raise ValueError(f"markers is 'keep', 'refuse' or 'escape', not {markers!r}")
+        self._tokenizer = tokenizer
+        self._render = render or _by_blank_lines
+        self._add_special_tokens = render is None  # a template writes its own
+        self._most = most
+        self._on_marker: Markers = markers
+        self._said = False
+        self._control = ControlTokens(tokenizer)
+        self._prefixes = PrefixEncoder(tokenizer, self._control.encode)
+        self._placeholder: re.Pattern[str] | None = None
+        self._shapes: OrderedDict[tuple[object, ...], list[int] | None] = OrderedDict()
+
+    def encode(
+        self, prompt: Sequence[Message] | str, template_kwargs: Mapping[str, Any], pictures: Sequence[Any] = ()
+    ) -> list[int]:
+        """The token ids of a prompt, with a placeholder for each image.
+
+        Args:
+            prompt: Messages, or a `str` that is sent as it stands.
+            template_kwargs: More variables for the chat template.
+            pictures: The images of all messages, as the renderer takes them.
+
+        Raises:
+            PromptTooLarge: It has far more tokens than there is room for.
+            ValueError: The prompt is no valid text, or the template or the tokenizer would not take it.
+        """
+        try:
+            if isinstance(prompt, str):
+                prompt.encode()  # a lone surrogate fails here, with its place; in the tokenizer it is a TypeError
+                self._refuse_larger([prompt])
+                return list(self._tokenizer.encode(prompt))
+            for message in prompt:
+                message.content.encode()
+                if message.role not in _ROLES:  # templates write it as it is
+                    raise ValueError(f"a message's role is system, user or assistant, not {message.role!r:.80}")
+            if not prompt:
+                raise ValueError("there are no messages")
+            self._refuse_larger([message.content for message in prompt])
+            return self._messages(prompt, dict(template_kwargs), iter(pictures))
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the prompt is not valid Unicode: {error}") from error
+        except ValueError:
+            raise
+        except Exception as error:  # templates raise what they like
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+    @cached_property
+    def markers(self) -> tuple[str, ...]:
+        """What the chat template marks turns with as ordinary text; nothing where control tokens do."""
+        begin, end = _NONCHARACTERS[:2]
+        for roles in (("system", "user", "assistant", "user"), ("user", "assistant", "user"), ("user",)):
+            with suppress(Exception):  # a template may know no system message
+                rendered = self._rendered([*map(_Turn, roles)], [f"{begin}alpha{end}"] * len(roles), {})
+                if isinstance(rendered, str):
+                    segments = [text for inside, text in _segments(rendered, begin, end) if not inside]
+                    return plain_markers(segments, self._control)
+        return ()
+
+    def _refuse_larger(self, texts: Iterable[str]) -> None:
+        """A text of megabytes takes a tokenizer many seconds, in which nothing else goes on: its beginning tells."""
+        if self._most is None:
+            return
+        texts = list(texts)
+        if sum(map(len, texts)) > _SPARSE * self._most:
+            begun = len(self._control.encode("".join(texts)[: _SPARSE * self._most]))
+            if begun > 2 * self._most:
+                raise PromptTooLarge(begun)
+
+    def _messages(self, messages: Sequence[Message], variables: dict[str, Any], pictures: Iterator[Any]) -> list[int]:
+        parts = [message.parts if message.images else (message.content,) for message in messages]
+        turns = [
+            _Turn(message.role, tuple(None if isinstance(part, str) else next(pictures) for part in inside))
+            if message.images
+            else _Turn(message.role)
+            for message, inside in zip(messages, parts, strict=True)
+        ]
+        contents = self._marked([part for inside in parts for part in inside if isinstance(part, str)])
+        if any(turn.parts for turn in turns):
+            self._refuse_placeholders(turns, contents)
+        elif not any(map(self._control.seen_in, (*contents, *variables.values()))):
+            rendered = self._rendered(turns, contents, variables)
+            token_ids = rendered if not isinstance(rendered, str) else self._pieces([rendered])
+            if self._control.found(token_ids) == self._shape(turns, variables):
+                return list(token_ids)
+        return self._carefully(turns, contents, variables)
+
+    def _marked(self, contents: list[str]) -> list[str]:
+        """The contents with what is to be done about markers done."""
+        if not self.markers or not (pattern := self._marker_pattern).search("\0".join(contents)):
+            return contents
+        match self._on_marker:
+            case "escape":
+                return [pattern.sub(lambda found: found[0][0] + _ESCAPE + found[0][1:], each) for each in contents]
+            case "refuse":
+                found = next(found[0] for each in contents if (found := pattern.search(each)))
+                raise ValueError(
+                    f"a message holds {found!r}, with which this model's chat template marks turns as ordinary text; "
+                    f"take it out, or have it escaped: Runtime(..., markers='escape')"
+                )
+            case "keep":
+                if not self._said:
+                    self._said = True
+                    logger.warning(
+                        "a message holds text with which the model's chat template marks turns (%s): the model can't "
+                        "tell it from a turn; Runtime(..., markers='refuse') or 'escape' looks after that",
+                        ", ".join(self.markers),
+                    )
+                return contents
+
+    @cached_property
+    def _marker_pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(re.escape, sorted(self.markers, key=len, reverse=True))))
+
+    def _refuse_placeholders(self, turns: Sequence[_Turn], contents: Sequence[str]) -> None:
+        """Refuse contents with what stands for an image, where a tokenizer can't tell it from text."""
+        if self._placeholder is None:
+            picture = next(part for turn in turns for part in turn.parts if part is not None)
+            self._placeholder = self._placeholder_of(picture)
+        for content in contents:
+            if self._placeholder.pattern and (found := self._placeholder.search(content)):
+                raise ValueError(
+                    f"a message holds {found[0]!r}, which stands for an image in prompts of this model and is ordinary text "
+                    f"to its tokenizer; take it out"
+                )
+
+    def _placeholder_of(self, picture: Any) -> re.Pattern[str]:
+        """What the template writes for an image; nothing if that is made of control tokens alone."""
+        begin, end = _NONCHARACTERS[:2]
+        text = f"{begin}x{end}"
+        bare = self._rendered([_Turn("user")], [text], {})
+        whole = self._rendered([_Turn("user", (picture, None))], [text], {})
+        if not isinstance(bare, str) or not isinstance(whole, str):
+            return re.compile("")  # Mistral's own tokenizer, which encodes contents as data
+        before = shared_length(bare, whole)
+        behind = shared_length(bare[before:][::-1], whole[before:][::-1])
+        written = whole[before : len(whole) - behind].strip()
+        token_ids = self._control.encode(written)
+        if not written or self._control.found(token_ids) == token_ids:
+            return re.compile("")
+        return re.compile(re.sub(r"\d+", r"\\d+", re.escape(written)))  # some number their images
+
+    def _rendered(self, turns: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> str | list[int]:
+        # A last message of the assistant is the beginning of the answer: the model goes on from there.
+        prefill = turns[-1].role == "assistant"
+        texts = iter(contents)
+        conversation = [turn.said(texts) for turn in turns]
+        ours = {"add_generation_prompt": not prefill, "continue_final_message": prefill}
+        return self._render(conversation, {**variables, **ours})
+
+    def _shape(self, turns: Sequence[_Turn], variables: dict[str, Any]) -> list[int] | None:
+        """The control tokens that the template writes for these roles and variables; `None` where that can't be told."""
+        key = (*((turn.role, *(part is None for part in turn.parts)) for turn in turns), repr(variables))
+        if key in self._shapes:
+            self._shapes.move_to_end(key)
+            return self._shapes[key]
+        try:
+            mark = _NONCHARACTERS[0]
+            texts = ["x"] * sum(turn.texts for turn in turns)
+            rendered = self._rendered(turns, texts, self._cut_variables(variables, mark))
+            token_ids = rendered if not isinstance(rendered, str) else self._pieces(rendered.split(mark))
+            shape = self._control.found(token_ids)
+        except Exception:  # a template that wants other contents than this
+            shape = None
+        self._shapes[key] = shape
+        if len(self._shapes) > _REMEMBERED:
+            self._shapes.popitem(last=False)
+        return shape
+
+    def _cut_variables(self, variables: dict[str, Any], mark: str) -> dict[str, Any]:
+        return {name: self._control.cut_all(value, mark) for name, value in variables.items()}
+
+    def _carefully(self, turns: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> list[int]:
+        """The tokens where contents have, or would become, control tokens."""
+        mark, begin, end = self._free_marks([*contents, repr(variables)])
+        variables = self._cut_variables(variables, mark)
+        cut = [mark.join(self._control.cut(content)) for content in contents]
+        wrapped = [_wrapped(content, begin, end) for content in cut]
+        rendered = self._rendered(turns, wrapped, variables)
+        if not isinstance(rendered, str):  # Mistral's own tokenizer: it encodes contents as data by itself
+            token_ids = self._rendered(turns, contents, variables)
+            if self._control.found(map(int, token_ids)) == self._shape(turns, variables):
+                return [int(token_id) for token_id in token_ids]
+            raise ValueError("a message holds what this model's own tokenizer takes for a control token; take it out")
+        segments = _segments(rendered, begin, end)
+        apart = [piece for _, text in segments for piece in text.split(mark)]
+        by_template = self._control.found(
+            token_id
+            for inside, text in segments
+            if not inside
+            for piece in text.split(mark)
+            for token_id in self._control.encode(piece)
+        )
+        around = self._control.found(self._around[0]), self._control.found(self._around[1])
+        expected = [*around[0], *by_template, *around[1]]
+        as_rendered = self._rendered(turns, cut, variables)
+        for pieces in (
+            str(as_rendered).split(mark),
+            apart,
+        ):  # the second where a content grew together with the template
+            token_ids = self._pieces(pieces)
+            if self._control.found(token_ids) == expected:
+                return token_ids
+        raise ValueError("a message holds what this model's tokenizer takes for a control token; take it out")
+
+    def _free_marks(self, texts: Sequence[str]) -> tuple[str, str, str]:
+        free = [char for char in _NONCHARACTERS if not any(char in text for text in texts)]
+        if len(free) < 3:
+            raise ValueError("the prompt holds control tokens and noncharacters (U+FDD0 to U+FDEF); take those out")
+        return free[0], free[1], free[2]
+
+    @cached_property
+    def _around(self) -> tuple[list[int], list[int]]:
+        """What the tokenizer puts before and behind a text that no template was made of."""
+        if not self._add_special_tokens:
+            return [], []
+        inner, whole = self._control.encode("x"), self._control.encode("x", add_special_tokens=True)
+        for start in range(len(whole) - len(inner) + 1):
+            if whole[start : start + len(inner)] == inner:
+                return whole[:start], whole[start + len(inner) :]
+        return [], []
+
+    def _pieces(self, pieces: Iterable[str]) -> list[int]:
+        """The tokens of pieces that stand one behind the other, none of which grows together with the next."""
+        filled = [piece for piece in pieces if piece]
+        if len(filled) < 2:
+            whole = "".join(filled)
+            if self._add_special_tokens:
+                return self._control.encode(whole, add_special_tokens=True)
+            return self._prefixes.encode(whole)
+        before, behind = self._around
+        token_ids = [*before, *self._control.encode(filled[0])]
+        for piece in filled[1:]:
+            token_ids += self._control.encode_behind(piece)
+        return token_ids + behind
+
+
+def _by_blank_lines(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str:
+    """In the place of a template."""
+    if not all(isinstance(message["content"], str) for message in conversation):
+        raise ValueError("this model has no chat template, which alone says where an image stands in its prompts")
+    return "\n\n".join(message["content"] for message in conversation)
+
+
+def _wrapped(content: str, begin: str, end: str) -> str:
+    """The content between marks, which templates that strip contents shall not keep from that."""
+    core = content.strip()
+    if not core:
+        return content
+    start = content.index(core)
+    return f"{content[:start]}{begin}{core}{end}{content[start + len(core) :]}"
+
+
+def _segments(rendered: str, begin: str, end: str) -> list[tuple[bool, str]]:
+    """The parts of a rendered conversation, each with whether it is content.
+
+    Raises:
+        ValueError: The template took contents apart, so that this can't be told.
+    """
+    parts = re.split(f"([{begin}{end}])", rendered)
+    marks = parts[1::2]
+    if any(one == other for one, other in pairwise([end, *marks, begin])):
+        raise ValueError("a message holds control tokens, and the chat template takes its text apart; take them out")
+    return [(index % 2 == 1, text) for index, text in enumerate(parts[::2])]

@@ -1,0 +1,504 @@
+"""vLLM's offline engine, in this process or in one of its own: the only module that imports vLLM, once it must.
+
+It keeps to what vLLM 0.25 to 0.33 share. Requests go in as token ids and come out whole, and in pieces before that where
+they are streamed; a request that vLLM refuses leaves nothing behind. Invariant: only keys that were added here are ever
+answered or aborted, so that a caller's own `LLM` may have other work. Left out: sound and video, and more than one answer
+a request.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import multiprocessing
+import os
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
+from typing import Any
+
+from typefold.compiler import Vocabulary
+from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, PromptTooLarge, Thinking
+from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, Render
+from typefold.runtime.engines.vllm.completions import outcome_of, written_by
+from typefold.runtime.engines.vllm.control_tokens import special_ids
+from typefold.runtime.engines.vllm.core_process import CoreProcess
+from typefold.runtime.engines.vllm.heap import freeze, thaw
+from typefold.runtime.engines.vllm.loading import (
+    UnsupportedEngine,
+    check_release,
+    dialect_of,
+    loading_of,
+    masks_stop_tokens,
+)
+from typefold.runtime.engines.vllm.lora import Adapters
+from typefold.runtime.engines.vllm.process import check_main, environment, shielded
+from typefold.runtime.engines.vllm.prompt_images import PromptTokens, decoded, images_of, placed
+from typefold.runtime.engines.vllm.reasoning_parser import switches_of, thinking_of
+from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
+from typefold.runtime.engines.vllm.vocabulary import FirstTokens, vocabulary_of
+from typefold.runtime.ownership import keep, lock, tell_child
+from typefold.runtime.request import Request
+
+__all__ = ["UnsupportedEngine", "VllmEngine", "load"]
+
+_LARGE_GPU = 70 << 30  # bytes; vLLM's own line
+_NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
+
+
+class VllmEngine:
+    """A `vllm.LLM` as an engine. Nothing else may step that `LLM` while this engine is in use.
+
+    Args:
+        llm: The `LLM`. Its structured-output backend must be xgrammar, guidance or auto; auto is held to xgrammar.
+        owned: Whether `close` shuts it down.
+        markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
+        options: What the `LLM` was built with, where that is known.
+
+    Raises:
+        UnsupportedEngine: The version of vLLM or the backend of `llm` won't do.
+    """
+
+    def __init__(
+        self, llm: Any, *, owned: bool, markers: Markers = "keep", options: dict[str, Any] | None = None
+    ) -> None:
+        version = _checked_version()
+        if not hasattr(llm, "llm_engine"):
+            raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
+        from vllm import SamplingParams
+        from vllm.inputs import tokens_input
+        from vllm.lora.request import LoRARequest
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        self._llm: Any = llm
+        self._engine: Any = llm.llm_engine
+        self._owned = owned
+        self._given = options
+        self._core = CoreProcess.of(self._engine.engine_core)
+        self._inside = getattr(self._engine.engine_core, "engine_core", None) is not None
+        self._vocabulary: Vocabulary | None = None
+        self._written: list[bytes] | None = None
+        self._keys: set[str] = set()
+        self._streamed: dict[str, Any] = {}  # what has come of a streamed request; nothing yet is None
+        self._deltas: list[Delta] = []
+        self._tokens_input = tokens_input
+        config = self._engine.vllm_config
+        self._model = str(config.model_config.model)
+        self._sees = bool(config.model_config.is_multimodal_model)
+        self._max_model_len = int(config.model_config.max_model_len)
+        self._max_num_seqs = int(config.scheduler_config.max_num_seqs)
+        self._device = str(config.device_config.device_type)
+        places = config.lora_config.max_loras - 1 if config.lora_config and self._device == "cpu" else None
+        self._adapters = Adapters(config.lora_config, LoRARequest, self._load_adapter, places=places)
+        self._splits_prompts = bool(config.scheduler_config.enable_chunked_prefill)
+        self._backend = str(config.structured_outputs_config.backend)
+        dialect = dialect_of(self._backend, self._engine.engine_core)
+        defaults = llm.get_default_sampling_params()
+        assert isinstance(defaults, SamplingParams)
+        own_defaults: dict[str, Any] = llm.default_sampling_params or {}
+        self._tokenizer: Any = self._engine.get_tokenizer()
+        # llguidance, unlike xgrammar, leaves tokens that end within a character out of its mask.
+        listed = dialect == "ebnf" and not _diffuses(config.model_config)
+        end, known = getattr(self._tokenizer, "eos_token_id", None), int(config.model_config.get_vocab_size())
+        self._parameters = Parameters(
+            defaults=defaults,
+            default_max_tokens=own_defaults.get("max_tokens"),
+            output_kinds=RequestOutputKind,
+            structured_outputs=StructuredOutputsParams,
+            dialect=dialect,
+            unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
+            first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
+            masks_stops=masks_stop_tokens(version),
+            check=_xgrammar_takes if self._backend == "auto" else None,
+        )
+        self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
+        render = _chat_renderer(llm, self._tokenizer)
+        self._prompts = PromptTokenizer(self._tokenizer, render, most=self._max_model_len, markers=markers)
+        self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
+        self._thinking = thinking_of(self._tokenizer, render, self._switches)
+        most = int(config.model_config.max_logprobs)
+        self._max_logprobs = known if most == -1 else most
+        if owned:
+            freeze()  # as `close` thaws
+        tell_child(self)
+
+    @property
+    def max_model_len(self) -> int:
+        """The most tokens of a prompt and its answer together."""
+        return self._max_model_len
+
+    @property
+    def max_num_seqs(self) -> int:
+        """How many requests run at once."""
+        return self._max_num_seqs
+
+    @property
+    def backend(self) -> str:
+        """The structured-output backend, in vLLM's words; `auto` is held to xgrammar."""
+        return self._backend
+
+    @property
+    def model(self) -> str:
+        """The model's name or path."""
+        return self._model
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What beside its name tells the model apart: the options that it was loaded with, or what its `LLM` made of them."""
+        if self._given is not None:
+            return self._given
+        config = self._engine.vllm_config.model_config
+        names = ("revision", "quantization", "tokenizer", "tokenizer_revision", "logprobs_mode")
+        found = {name: getattr(config, name, None) for name in names}
+        found["tokenizer"] = None if found["tokenizer"] == config.model else found["tokenizer"]
+        return {name: value for name, value in found.items() if value is not None} | {"dtype": str(config.dtype)}
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: `cpu`, `cuda`, ..."""
+        return self._device
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Facts about the tokens, special ones excluded."""
+        if self._vocabulary is None:
+            self._vocabulary = vocabulary_of(self._tokenizer)
+        return self._vocabulary
+
+    @property
+    def max_logprobs(self) -> int:
+        """The most log probabilities that it gives for a token: `LLM(max_logprobs=)`."""
+        return self._max_logprobs
+
+    @property
+    def thinking(self) -> Thinking | None:
+        """The model's own way of thinking."""
+        return self._thinking
+
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether vLLM has work left: ours, or a caller's own."""
+        return self._engine is not None and bool(self._engine.has_unfinished_requests())
+
+    def tokenize(self, request: Request) -> Sequence[int]:
+        """The prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for."""
+        variables = {**dict.fromkeys(self._switches, request.thinking), **request.chat_template_kwargs}
+        if images := images_of(request.prompt):
+            if not self._sees:
+                raise EngineRefusal(f"{self._model} is a model of text alone, and the prompt has {images[0]} in it")
+            pictures = decoded(images)
+            token_ids = self._prompts.encode(request.prompt, variables, pictures)
+            if len(token_ids) > self._max_model_len:  # without what the images take
+                raise PromptTooLarge(len(token_ids))
+            return placed(self._llm.renderer, token_ids, pictures, request.begun)
+        return [*self._prompts.encode(request.prompt, variables), *request.begun]
+
+    def max_tokens(self, request: Request) -> int | None:
+        """The request's own limit, or that of the model's generation config."""
+        return self._parameters.limit(request)
+
+    def identity(self, request: Request) -> str | None:
+        """The parameters of a greedy or seeded request, the model's own where it names none, and its constraint."""
+        return self._parameters.identity(request)
+
+    def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
+        """Queue a request under `key`."""
+        for name in request.options:
+            if name not in self._options:
+                raise EngineRefusal(unknown_name("option", name, self._options))
+        params, template = self._parameters.build(request, max_tokens)
+        options = request.options
+        if options.get("lora_request") is not None:
+            options = {**options, "lora_request": self._adapters.request(options["lora_request"])}
+        if params.seed is not None and self._splits_prompts and self._device == "cpu":
+            raise EngineRefusal(
+                "a seed with chunked prefill kills vLLM's CPU engine; build the LLM with enable_chunked_prefill=False"
+            )
+        prompt = token_ids.engine_input if isinstance(token_ids, PromptTokens) else self._tokens_input(list(token_ids))
+        try:
+            self._engine.add_request(key, prompt, params, **options)
+        except Exception as error:
+            self._say_how_it_ended(error)
+            # In-process, vLLM registers a request before its core has taken it: unless it is dropped, it never ends.
+            self._engine.abort_request([key])
+            raise EngineRefusal(readable(error)) from error
+        template.verified = True
+        self._keys.add(key)
+        if request.on_delta is not None:
+            self._streamed[key] = None
+
+    def step(self) -> Sequence[Completion]:
+        """One step; requests that the caller of an own `LLM` left in it are let run and not reported."""
+        done: list[Completion] = []
+        try:
+            with _turn if self._inside else nullcontext():
+                outputs = self._engine.step()
+        except Exception as error:
+            self._say_how_it_ended(error)
+            raise
+        for output in outputs:
+            key = output.request_id
+            if key in self._streamed:
+                output = self._grown(key, output)
+            if output.finished and key in self._keys:
+                self._keys.remove(key)
+                self._streamed.pop(key, None)
+                done.append(Completion(key, outcome_of(output, self._write)))
+        return done
+
+    def written(self, key: str) -> str:
+        """The text of an answer so far: vLLM detokenises each step's tokens in this process, whatever it gives out."""
+        processor = self._engine.output_processor
+        ids = processor.external_req_ids.get(key, [key]) if hasattr(processor, "external_req_ids") else [key]
+        states = [processor.request_states[each] for each in ids if each in processor.request_states]
+        return "".join(str(state.detokenizer.output_text) for state in states if state.detokenizer is not None)
+
+    def deltas(self) -> Sequence[Delta]:
+        """What streamed answers have grown by; vLLM holds back what may become a stop string."""
+        deltas, self._deltas = self._deltas, []
+        return deltas
+
+    def abort(self, keys: Iterable[str]) -> None:
+        """Drop requests of ours."""
+        ours = self._keys.intersection(keys)
+        if ours:
+            self._keys -= ours
+            for key in ours:
+                self._streamed.pop(key, None)
+            self._engine.abort_request(list(ours))
+
+    def kill(self) -> bool:
+        """End the process of an owned engine that has one."""
+        return self._owned and self._core is not None and self._core.kill()
+
+    def close(self) -> None:
+        """Shut an owned engine down, with its processes and memory; of another's, drop only our requests."""
+        if self._engine is None:
+            return
+        if self._core is not None:
+            self._core.close()
+        with suppress(Exception):  # a dead engine can't abort, and has nothing to
+            self.abort(list(self._keys))
+        engine, self._engine = self._engine, None
+        del self._llm, self._prompts, self._tokenizer  # they all lead to the engine
+        if self._owned:
+            try:
+                with _keeping_what_is_shared(engine.engine_core) if self._inside else nullcontext():
+                    engine.engine_core.shutdown()
+                if hasattr(engine.renderer, "shutdown"):
+                    engine.renderer.shutdown()
+            finally:
+                del engine
+                thaw()  # in-process, the weights go with the last reference to the model
+            multiprocessing.active_children()  # reaps the engine's process, which vLLM leaves as a zombie
+            if self._device == "cuda":
+                import torch
+
+                torch.cuda.empty_cache()
+
+    def forked(self) -> None:
+        """In a child: what vLLM would do when its objects go, or at the end, is the parent's to do."""
+        if self._engine is not None:
+            client = self._engine.engine_core
+            resources = getattr(client, "resources", None)
+            executor = getattr(getattr(client, "engine_core", None), "model_executor", None)
+            parts = (getattr(resources, name, None) for name in ("engine_manager", "coordinator"))
+            for each in (self._engine, client, executor, *parts):
+                finalizer = getattr(each, "_finalizer", None)
+                if isinstance(finalizer, weakref.finalize):
+                    finalizer.detach()
+        torch: Any = sys.modules.get("torch.distributed.distributed_c10d")
+        for group in [*getattr(getattr(torch, "_world", None), "pg_map", ())]:
+            keep(group)  # its end waits for a thread that is not here, and would crash the child
+
+    def _grown(self, key: str, output: Any) -> Any:
+        """All of a streamed answer so far, of which `output` is what is new."""
+        if text := output.outputs[0].text:
+            self._deltas.append(Delta(key, text))
+        whole = self._streamed[key]
+        if whole is None:
+            output.outputs[0].token_ids = list(output.outputs[0].token_ids)  # it will be added to
+            self._streamed[key] = whole = output
+        else:
+            whole.add(output, aggregate=True)
+        return whole
+
+    def _load_adapter(self, adapter: Any) -> None:
+        try:
+            self._engine.add_lora(adapter)
+        except Exception as error:
+            self._say_how_it_ended(error)
+            raise
+
+    def _say_how_it_ended(self, error: Exception) -> None:
+        """Raise what became of the engine's process, where an error comes of that."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        if self._core is not None and (end := self._core.end) is not None:
+            raise end from error
+        if isinstance(error, EngineDeadError | MemoryError):
+            raise error
+
+    def _write(self) -> Sequence[bytes]:
+        if self._written is None:
+            self._written = written_by(self._tokenizer)
+        return self._written
+
+
+def _diffuses(model_config: Any) -> bool:
+    """Whether the model writes all tokens at once: vLLM holds such ones to grammars, and refuses lists of tokens."""
+    return bool(getattr(model_config, "is_diffusion", False))
+
+
+def load(
+    model: str, *, markers: Markers = "keep", replica: tuple[int, int] = (0, 1), **engine_options: Any
+) -> VllmEngine:
+    """Build an engine for a model, with defaults that suit typed prompts.
+
+    Grammars go to xgrammar. On a CPU an engine runs in this process, or in one of its own where another is here already,
+    without compilation, with 1 GiB of KV cache and without chunked prefill (which a seeded request does not survive there).
+    On a GPU vLLM's own defaults hold, but that CUDA graphs are captured for as many requests as run at once, up to 1,024.
+
+    Args:
+        model: A model name or path.
+        markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
+        replica: Which of how many engines of this model it is. Several have a process each, on GPUs of their own as far as
+            there are any, and share the memory of those that they share.
+        engine_options: What `vllm.LLM` takes; it goes before any default.
+
+    Raises:
+        ImportError: vLLM is not installed.
+        UnsupportedEngine: Its version is not one that typefold knows.
+        UnguardedMain: It is to have a process of its own, which would run the program again.
+    """
+    check_main(spawns=False)  # before vLLM is imported, which takes long
+    with _loading:  # one after the other: where an engine goes depends on those that are there
+        try:
+            llm = _built(model, replica, engine_options)
+        finally:
+            if "vllm" in sys.modules:
+                _read_environment()
+    return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
+
+
+def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any]) -> Any:
+    """The `LLM`, in the environment and the process that it is to have."""
+    quiet = "VLLM_LOGGING_LEVEL" not in os.environ
+    with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
+        _checked_version()
+        from vllm import LLM
+        from vllm.platforms import current_platform
+
+        cpu, cuda, beside = current_platform.is_cpu(), current_platform.is_cuda_alike(), _engine_inside()
+        many = cuda and _runs_many(current_platform)
+        loading = loading_of(
+            engine_options, replica=replica, cpu=cpu, cuda=cuda, many=many, beside=beside, progress=not quiet
+        )
+        check_main(spawns=loading.own_process and (cpu or beside))
+        build = partial(LLM, model, **loading.options)
+        with environment(loading.variables):
+            _read_environment()
+            return shielded(build) if loading.own_process else build()
+
+
+_loading = lock(threading.Lock)
+_turn = lock(threading.Lock)
+"""Held by the engine of this process that takes a step: vLLM keeps what a step is about in one place for all of them."""
+
+
+def _engine_inside() -> bool:
+    """Whether an engine runs in this process, typefold's or another's."""
+    from vllm.distributed import parallel_state
+
+    groups: Any = parallel_state  # without types
+    return bool(groups.model_parallel_is_initialized())
+
+
+def _read_environment() -> None:
+    """Have vLLM look at the environment anew: it remembers the variables of its first engine in this process."""
+    from vllm import envs
+
+    if hasattr(envs, "disable_envs_cache") and hasattr(envs, "enable_envs_cache"):
+        envs.disable_envs_cache()
+        if _engine_inside():
+            envs.enable_envs_cache()  # for its steps, as they are now
+
+
+@contextmanager
+def _keeping_what_is_shared(client: Any) -> Generator[None]:
+    """While an engine of this process is shut down: what it shares with others there (an `LLM` of the caller's) stays."""
+    import vllm.v1.engine.core as core
+
+    name = "cleanup_dist_env_and_memory"
+    clean_up = getattr(core, name, None)
+    if clean_up is None or not _others_inside(client):
+        yield
+        return
+    setattr(core, name, lambda: None)
+    try:
+        yield
+    finally:
+        setattr(core, name, clean_up)
+
+
+def _others_inside(client: Any) -> bool:
+    """Whether an engine runs in this process beside that of a client: another client of its kind, not shut down."""
+    gc.unfreeze()  # nothing that is frozen is found
+    gc.collect()
+    others = [each for each in gc.get_referrers(type(client)) if type(each) is type(client) and each is not client]
+    return any(getattr(getattr(each, "_finalizer", None), "alive", True) for each in others)
+
+
+def _runs_many(platform: Any) -> bool:
+    """Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256."""
+    try:
+        return bool(
+            platform.get_device_total_memory() >= _LARGE_GPU and "a100" not in str(platform.get_device_name()).lower()
+        )
+    except Exception:  # no GPU can be asked, and vLLM takes its lower defaults too
+        return False
+
+
+def _checked_version() -> str:
+    """The version of the installed vLLM, if typefold works with it."""
+    try:
+        import vllm
+    except ModuleNotFoundError as error:
+        if error.name != "vllm":
+            raise
+        raise ImportError('vLLM is not installed: pip install "typefold[cuda]", or "typefold[cpu]"') from error
+    version = str(vllm.__version__)
+    check_release(version)
+    return version
+
+
+def _chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
+    """What puts messages into the chat template as `LLM.chat` does: vLLM's own renderer; `None` without a template."""
+    from vllm.renderers import ChatParams
+    from vllm.utils.mistral import is_mistral_tokenizer
+
+    def render(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str | list[int]:
+        variables = {"tokenize": is_mistral_tokenizer(tokenizer), **variables}  # Mistral's own has no text in between
+        params = ChatParams(chat_template=llm.chat_template, chat_template_kwargs=variables)
+        _, prompt = llm.renderer.render_messages(conversation, params)
+        rendered: str | list[int] = prompt["prompt"] if "prompt" in prompt else prompt["prompt_token_ids"]
+        return rendered
+
+    if llm.chat_template is None and not getattr(tokenizer, "chat_template", None):
+        try:  # a processor's template, or one that vLLM ships for the model
+            render([{"role": "user", "content": "?"}], {"add_generation_prompt": True})
+        except Exception:
+            return None
+    return render
+
+
+def _xgrammar_takes(params: Any) -> None:
+    """Refuse what xgrammar refuses: with `auto`, vLLM would turn to another backend, which its engine may not run."""
+    from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
+
+    validate_xgrammar_grammar(params)

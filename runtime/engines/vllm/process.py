@@ -1,0 +1,167 @@
+"""Starting an engine that has a process of its own: what its process inherits, and that it does not stay behind.
+
+Ctrl-C in a terminal or a notebook is sent to the whole group of processes. vLLM's own would end at it, and with it the
+model that took minutes to load, so they are started with that signal blocked: what Ctrl-C means, this process says. A
+signal mask is a thread's, so the engine is built in a thread for it, and Ctrl-C reaches the caller meanwhile.
+
+When this process is killed nobody ends the engine's: vLLM's goes on, and keeps the memory of its GPU. So a guard waits
+beside it, a shell that reads a pipe and ends the engine once that is closed, however this process came to its end.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker, spawn
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+from typefold.runtime.ownership import tell_child
+
+__all__ = ["Guard", "UnguardedMain", "check_main", "environment", "gpus_of", "shielded"]
+
+T = TypeVar("T")
+
+_SHELL = "/bin/sh"
+
+
+def shielded(build: Callable[[], T]) -> T:
+    """Build something whose processes are not to hear of Ctrl-C.
+
+    Raises:
+        BaseException: What `build` raised; Ctrl-C itself, once what had been started is ended.
+    """
+    built: Future[T] = Future()
+    before = {process.pid for process in multiprocessing.active_children()}
+
+    def work() -> None:
+        if not built.set_running_or_notify_cancel():  # Ctrl-C came before it began
+            return
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            built.set_result(build())
+        except BaseException as error:
+            built.set_exception(error)
+
+    resource_tracker.ensure_running()  # it would begin with the first process, and unblock the signal
+    thread = Thread(target=work, name="typefold-load", daemon=True)
+    try:
+        thread.start()
+        return built.result()
+    except BaseException:  # Ctrl-C, or the build's own error
+        while not built.cancel() and not built.done():
+            for process in multiprocessing.active_children():
+                if process.pid not in before:
+                    process.kill()
+            thread.join(0.5)
+        raise
+
+
+class UnguardedMain(RuntimeError):
+    """A process that is started runs the program's main module, and that would load an engine and start a process again."""
+
+    def __str__(self) -> str:
+        return (
+            "an engine that has a process of its own (as each but the first has where vLLM runs on a CPU) begins by "
+            "running the program's main module again, and this one would load its engines anew there; put what the program "
+            'does, but for imports and definitions, under `if __name__ == "__main__":`'
+        )
+
+
+def check_main(*, spawns: bool) -> None:
+    """See to it that an engine is loaded by the program, and not by what starts a process of it.
+
+    Args:
+        spawns: Whether the engine will have a process that begins anew, with the program's main module.
+
+    Raises:
+        UnguardedMain: This process is being started, or one that will be would load engines itself.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UnguardedMain
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    main = spawn.get_preparation_data("")
+    if not spawns or path is None or not main.keys() & {"init_main_from_path", "init_main_from_name"}:
+        return
+    if not str(main.get("init_main_from_name")).endswith("__main__"):  # which is never run again
+        with suppress(OSError):
+            if b"__name__" not in Path(path).read_bytes():
+                raise UnguardedMain
+
+
+class Guard:
+    """Ends processes when this one has ended without doing so.
+
+    Args:
+        pids: Their numbers.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        numbers = " ".join(map(str, pids))
+        self._shell: subprocess.Popen[bytes] | None = None
+        with suppress(OSError):  # there is no shell: then there is no guard
+            self._shell = subprocess.Popen(
+                [_SHELL, "-c", f"read _; kill -9 {numbers}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # not in the group that Ctrl-C is sent to
+            )
+        tell_child(self)
+
+    def forked(self) -> None:
+        """In a child: let go of its end of the pipe, by which it would seem that the parent lives as long as the child."""
+        if self._shell is not None and self._shell.stdin is not None:
+            self._shell.stdin.close()
+
+    def dismiss(self) -> None:
+        """Guard no more: the processes have ended, or will be ended."""
+        shell, self._shell = self._shell, None
+        if shell is not None:
+            shell.kill()  # before its pipe is closed
+            shell.wait()
+            assert shell.stdin is not None
+            shell.stdin.close()
+
+
+def gpus_of(replica: tuple[int, int], options: Mapping[str, Any], visible: Sequence[str]) -> tuple[dict[str, str], int]:
+    """Where one of several engines runs.
+
+    Args:
+        replica: Which of how many it is.
+        options: The options of each engine; how many GPUs it spans stands there.
+        visible: The GPUs that there are, as CUDA_VISIBLE_DEVICES names them.
+
+    Returns:
+        The environment that makes it run there, and how many engines share a GPU at most.
+
+    Example:
+        >>> gpus_of((3, 4), {}, ["0", "1"]), gpus_of((1, 2), {"tensor_parallel_size": 2}, ["0", "1", "2", "3"])
+        (({'CUDA_VISIBLE_DEVICES': '1'}, 2), ({'CUDA_VISIBLE_DEVICES': '2,3'}, 1))
+    """
+    number, count = replica
+    spans = int(options.get("tensor_parallel_size") or 1) * int(options.get("pipeline_parallel_size") or 1)
+    if spans > len(visible):  # vLLM says what is wrong with that
+        return {}, 1
+    places = len(visible) // spans
+    first = number % places * spans
+    return {"CUDA_VISIBLE_DEVICES": ",".join(visible[first : first + spans])}, -(-count // places)
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Generator[None]:
+    """These environment variables, for as long as vLLM and its processes start."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

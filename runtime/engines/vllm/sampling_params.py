@@ -1,0 +1,247 @@
+"""A request's sampling parameters and constraint as vLLM's `SamplingParams`.
+
+What the caller may not set is refused by name, and so is what vLLM would find out too late: in the worker, where one
+bad request takes the whole batch with it. vLLM is not imported: its classes are handed in.
+
+Invariant: parameters that were verified once are shared by all requests that are equal but for `seed`, `max_tokens` and
+whether they are streamed (`templates`). Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
+
+An answer of one token needs no grammar where the tokens that begin it are known: a list of these is the mask that xgrammar
+would give, for which vLLM builds no matcher a request and fills none a step.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any
+
+from typefold.compiler import Constraint, Dialect
+from typefold.runtime.engine import EngineRefusal
+from typefold.runtime.engines.vllm.shared_params import Template, Templates, key_of
+from typefold.runtime.request import Request
+from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, limit_of, unfit
+
+__all__ = ["Parameters", "readable", "unknown_name"]
+
+_NEVER = -100.0  # a bias, as low as vLLM takes it
+_MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
+_MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
+_MOST_STOPS = 100  # beside min_tokens; that runner has room for 128, and fails with all requests beyond it
+
+# Ours to set, or of no use to a caller who gets whole texts.
+_OURS = {
+    "detokenize": "typefold decodes the text of an answer, so it must stay on",
+    "n": "use .sample(n), which makes each answer a row of its own",
+    "output_kind": "typefold sets it",
+    "output_text_buffer_length": "vLLM sets it from `stop`",
+    "skip_clone": "typefold sets it",
+    "structured_outputs": "the return type makes the constraint; for one of your own, return `Grammar`",
+}
+
+
+class Parameters:
+    """Makes the `SamplingParams` of requests.
+
+    Args:
+        defaults: The model's own `SamplingParams`, from its generation config.
+        default_max_tokens: The limit in that generation config, if it has one.
+        output_kinds: vLLM's `RequestOutputKind`, of which `FINAL_ONLY` and `DELTA` are used.
+        structured_outputs: vLLM's `StructuredOutputsParams`.
+        dialect: The dialect of grammars that the backend reads.
+        unwritten: Tokens that write nothing into an answer, the one that ends it left out.
+        first_tokens: Gives the tokens that begin one of some texts; none where that is not known. `None` for a model that
+            takes no list of tokens, and for a backend whose mask would be another.
+        masks_stops: Whether a constraint keeps a request's stop tokens out of an answer that may not end yet (vLLM 0.28).
+        check: Called with each new set of parameters; a `ValueError` refuses it.
+    """
+
+    def __init__(
+        self,
+        *,
+        defaults: Any,
+        default_max_tokens: int | None,
+        output_kinds: Any,
+        structured_outputs: Callable[..., Any],
+        dialect: Dialect,
+        unwritten: Sequence[int] = (),
+        first_tokens: Callable[[tuple[str, ...]], Sequence[int]] | None = None,
+        masks_stops: bool = True,
+        check: Callable[[Any], None] | None = None,
+    ) -> None:
+        self._defaults = defaults
+        self._default_max_tokens = default_max_tokens
+        self._output_kinds = output_kinds
+        self._structured_outputs = structured_outputs
+        self._dialect: Dialect = dialect
+        self._unwritten = [*unwritten]
+        self._first_tokens = first_tokens
+        self._masks_stops = masks_stops
+        self._check = check
+        self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
+        self._templates = Templates()
+
+    def limit(self, request: Request) -> int | None:
+        """The request's own `max_tokens` (see `limit_of`), or the model's; `None` where neither has one."""
+        own = request.sampling_params is not None or "max_tokens" in request.sampling
+        limit = limit_of(request) if own else self._default_max_tokens
+        if (reason := unfit("max_tokens", limit)) is not None:
+            raise EngineRefusal(reason)
+        return limit
+
+    def build(self, request: Request, max_tokens: int) -> tuple[Any, Template]:
+        """The parameters of one request, and the template that they were copied from.
+
+        Raises:
+            EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
+        """
+        template = self._template(request, self._first(request) if max_tokens == 1 else ())
+        params = copy.copy(template.params)
+        params.max_tokens = max_tokens
+        if request.on_delta is not None:
+            params.output_kind = self._output_kinds.DELTA
+        if request.settled_by:
+            params.stop, params.include_stop_str_in_output = [*request.settled_by], True
+        seed = _seed(self._given(request, "seed"))
+        params.seed = None if params.temperature == 0 else seed  # greedy decoding draws nothing
+        if params.min_tokens > max_tokens:
+            raise EngineRefusal(
+                f"min_tokens={params.min_tokens} is more than the {max_tokens} tokens that this answer may take"
+            )
+        if template.verified:
+            # vLLM parses the grammar of every request when it is added, which costs more than all else in adding it.
+            # These very parameters have passed that, and a Struct with a `__dict__` lets one instance say so.
+            with suppress(AttributeError):
+                params.verify = _already_verified
+        return params, template
+
+    def identity(self, request: Request) -> str | None:
+        """What the answer depends on beside its prompt, for a greedy or seeded request; else `None`.
+
+        Raises:
+            EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
+        """
+        seed = self._given(request, "seed")
+        if seed is None and self._given(request, "temperature") != 0:
+            return None  # said by two look-ups, since most requests are such
+        template = self._template(request)
+        seed, greedy = _seed(seed), template.params.temperature == 0
+        if template.content is None or not (greedy or seed is not None):
+            return None
+        return f"{None if greedy else seed} {self.limit(request)} {template.content}"
+
+    def _given(self, request: Request, name: str) -> Any:
+        """A parameter as it is asked for: by itself, in the caller's set, or in the model's own."""
+        base = self._defaults if request.sampling_params is None else request.sampling_params
+        return request.sampling.get(name, getattr(base, name, None))
+
+    def _first(self, request: Request) -> Sequence[int]:
+        """The tokens to which the answer's only one is kept; none where a grammar has to."""
+        if self._first_tokens is None or not request.begins:
+            return ()
+        tokens = self._first_tokens(request.begins)
+        # The caller may have such a list too; and log probabilities, if raw, are those of before it and behind a grammar.
+        if any(self._given(request, name) is not None for name in ("allowed_token_ids", "logprobs")):
+            return ()
+        return tokens if len(tokens) <= _MOST_FIRST else ()
+
+    def _template(self, request: Request, first: Sequence[int] = ()) -> Template:
+        start, sampling, constraint = request.sampling_params, request.sampling, request.constraint
+        if start is not None and not isinstance(start, type(self._defaults)):
+            raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
+        spec = constraint.for_dialect(self._dialect)
+        given = {} if start is None else {name: getattr(start, name) for name in self._names}
+        key = key_of(given, sampling, kind=constraint.kind, spec=spec, first=bool(first))
+        return self._templates.get(
+            key, lambda: Template.of(self._make(start, {**sampling}, constraint, spec, first), self._names)
+        )
+
+    def _without_unwritten(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What keeps tokens that write nothing out of a constrained answer.
+
+        To xgrammar a special token inside a string is the text of its name. vLLM leaves that out of what it hands over, or
+        ends the answer there where the model's generation config has it as a second end, and so what comes was never
+        admitted. As stop tokens they can only stand where the answer may end. Before that was so, a bias does it.
+        """
+        if self._masks_stops:
+            return {"stop_token_ids": self._unwritten[: _MOST_STOPS if fields.get("min_tokens") else None]}
+        unwritten = self._unwritten[:_MOST_BIASES]
+        return {"logit_bias": {**(fields.get("logit_bias") or {}), **dict.fromkeys(unwritten, _NEVER)}}
+
+    def _make(
+        self,
+        start: Any,
+        sampling: dict[str, Any],
+        constraint: Constraint,
+        spec: str | tuple[str, ...],
+        first: Sequence[int],
+    ) -> Any:
+        for name in sampling:
+            if name not in self._names:
+                raise EngineRefusal(unknown_name("sampling parameter", name, set(self._names) - set(_OURS)))
+        base = self._defaults if start is None else start
+        fields = {name: getattr(base, name) for name in self._names} | sampling
+        for name, why in _OURS.items():
+            given = sampling.get(name, getattr(start, name, None) if name in HARMLESS else None)
+            if given is not None and given != HARMLESS.get(name):
+                raise EngineRefusal(f"{name}={given!r:.80} can't be set: {why}")
+            fields.pop(name, None)
+        if constraint.kind != "text":
+            for name in AGAINST_CONSTRAINTS:
+                if fields.get(name):
+                    raise EngineRefusal(
+                        f"{name}={fields[name]!r:.80} can't be combined with a constrained answer "
+                        f"({constraint.kind}), which ends where its type ends; leave it out"
+                    )
+            if first:
+                fields["allowed_token_ids"] = [*first]
+            else:
+                value = list(spec) if isinstance(spec, tuple) else spec
+                fields["structured_outputs"] = self._structured_outputs(**{constraint.kind: value})
+                if constraint.kind != "choice":  # which has room for nothing else
+                    fields |= self._without_unwritten(fields)
+        if not fields.get("skip_reading_prefix_cache"):
+            fields.pop("skip_reading_prefix_cache", None)  # computed from prompt_logprobs, which may be new here
+        least = fields.pop("min_tokens") or 0  # compared with max_tokens for each request
+        fields |= {"seed": _seed(fields["seed"]), "max_tokens": None, "output_kind": self._output_kinds.FINAL_ONLY}
+        try:
+            fields = copy.deepcopy(fields)  # the caller's lists and dictionaries stay theirs to change
+            params = type(self._defaults)(**fields, min_tokens=least, skip_clone=True)
+            if self._check is not None:
+                self._check(params)
+        except EngineRefusal:
+            raise
+        except Exception as error:  # a ValueError for a bad value, a TypeError for one that can't be compared
+            raise EngineRefusal(readable(error)) from error
+        return params
+
+
+def unknown_name(what: str, name: str, known: set[str]) -> str:
+    """A message about a name that vLLM does not have, with the one that was meant."""
+    near = get_close_matches(name, sorted(known), n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else f"; vLLM has {', '.join(sorted(known))}"
+    return f"unknown {what} {name!r}{meant}"
+
+
+def readable(error: BaseException) -> str:
+    """The message of an error and that of its first cause, where vLLM keeps the reason."""
+    cause = error
+    while (deeper := cause.__cause__ or cause.__context__) is not None:
+        cause = deeper
+    own, deepest = str(error) or type(error).__name__, str(cause)
+    return own if deepest in own else f"{own.rstrip('.')}: {deepest}"
+
+
+def _seed(seed: Any) -> int | None:
+    """A seed that a generator takes: anything else would fail in the worker, and with it the engine."""
+    if seed is None or seed == -1:
+        return None
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise EngineRefusal(f"seed must be an int of 64 bits, not {seed!r:.80}")
+    return seed
+
+
+def _already_verified(*_: Any, **__: Any) -> None:
+    """In the place of `SamplingParams.verify`."""

@@ -1,0 +1,110 @@
+"""What the tokens of a vocabulary write: their bytes, or how many those can be, and which of them begin a text.
+
+In byte-level vocabularies (GPT-2's and all after it) each character of a piece stands for one byte, so the tokens are known
+byte by byte. Added tokens are taken as decoders take them: for bytes where each of their characters stands for one, else for
+themselves. In other vocabularies a piece takes at least as many bytes in UTF-8 as the text that it stands for, so that the
+longest is known to be no longer. Tokens that write nothing are left out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+from typing import Any
+
+from typefold.compiler import Vocabulary
+from typefold.runtime.engines.vllm.control_tokens import special_ids
+
+__all__ = ["FirstTokens", "vocabulary_of"]
+
+_REMEMBERED = 1024  # sets of texts
+
+
+def vocabulary_of(tokenizer: Any) -> Vocabulary:
+    """Facts about the tokens of a tokenizer; its longest token is never said to be too short."""
+    known = _bytes_of(tokenizer)
+    if known is not None:
+        added = [
+            piece.encode(errors="surrogatepass") for piece, index in _added_to(tokenizer).items() if index in known
+        ]
+        return Vocabulary.of_tokens([*known.values(), *added])  # which to some decoders are never bytes by name
+    return Vocabulary(max(map(len, [b"?", *(piece.encode(errors="surrogatepass") for piece in _pieces_of(tokenizer))])))
+
+
+class FirstTokens:
+    """Which tokens can begin texts: what a grammar of these texts would admit first, without a grammar.
+
+    Args:
+        tokenizer: Any tokenizer that vLLM loads.
+        most: How many tokens the model knows, where its tokenizer may have more.
+    """
+
+    def __init__(self, tokenizer: Any, most: int | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._most = most
+        self._known: dict[tuple[str, ...], tuple[int, ...]] = {}
+
+    def of(self, texts: tuple[str, ...]) -> tuple[int, ...]:
+        """The tokens that are a beginning of one of the texts, or all of it; none where they are not known by their bytes.
+
+        Example:
+            >>> from types import SimpleNamespace
+            >>> pieces = {"\u0120": 0, "\u010a": 1, "k": 2, "ke": 3, "keep": 4, "keeps": 5, "d": 6}
+            >>> tokenizer = SimpleNamespace(get_vocab=lambda: pieces)
+            >>> FirstTokens(tokenizer).of(("keep", "drop"))
+            (2, 3, 4, 6)
+        """
+        found = self._known.get(texts)
+        if found is None:
+            longest = max(map(len, self._by_bytes), default=0)
+            raws = (text[:longest].encode()[:longest] for text in texts)  # which may be far longer than any token
+            beginnings = {raw[:end] for raw in raws for end in range(1, len(raw) + 1)}
+            found = tuple(sorted(index for begun in beginnings for index in self._by_bytes.get(begun, ())))
+            if len(self._known) < _REMEMBERED:
+                self._known[texts] = found
+        return found
+
+    @cached_property
+    def _by_bytes(self) -> dict[bytes, list[int]]:
+        found = defaultdict[bytes, list[int]](list)
+        for index, written in (_bytes_of(self._tokenizer) or {}).items():
+            if self._most is None or index < self._most:
+                found[written].append(index)
+        return dict(found)
+
+
+def _bytes_of(tokenizer: Any) -> dict[int, bytes] | None:
+    """What each token writes, by its number; `None` where the vocabulary is not a byte-level one."""
+    added = _added_to(tokenizer)
+    pieces = _pieces_of(tokenizer)
+    learned = [piece for piece in pieces if piece not in added]
+    # Byte-level it is if nothing else is written, and a space and a line break have their names (and so are no pieces).
+    if not ({"\u0120", "\u010a"}.issubset(learned) and all(map(_BYTES.keys().__ge__, map(set, learned)))):
+        return None
+    return {index: _bytes_for(piece) for piece, index in pieces.items()}
+
+
+def _bytes_for(piece: str) -> bytes:
+    try:
+        return bytes(map(_BYTES.__getitem__, piece))
+    except KeyError:
+        return piece.encode(errors="surrogatepass")
+
+
+def _pieces_of(tokenizer: Any) -> dict[str, int]:
+    special = special_ids(tokenizer)
+    return {piece: index for piece, index in tokenizer.get_vocab().items() if index not in special}
+
+
+def _added_to(tokenizer: Any) -> dict[str, int]:
+    return tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
+
+
+def _byte_level_alphabet() -> dict[str, int]:
+    """The 256 characters that byte-level BPE writes bytes as: themselves where they can be seen, else others."""
+    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(0x100) if byte not in shown]
+    return {chr(byte): byte for byte in shown} | {chr(0x100 + number): byte for number, byte in enumerate(hidden)}
+
+
+_BYTES = _byte_level_alphabet()

@@ -1,0 +1,1 @@
+"""Continuous batching: requests are queued, admitted, deduplicated, run and recovered."""

@@ -1,0 +1,162 @@
+"""Several engines of one model as one: each request goes to the engine that has the least to do.
+
+Requests whose prompts begin alike go to the same engine while that has not much more to do than the least busy one, so
+that its prefix cache holds what they share. (Consistent hashing with bounded loads; Mirrokni, Thorup, Zadimoghaddam 2018,
+https://arxiv.org/abs/1608.01350.) With one beginning for all, every engine reads it once.
+
+Invariant: a request is in the hands of one scheduler. An engine that can't be used any more is given nothing; the rows that
+it had end as its scheduler says. Left out: joining equal requests across engines. Since equal prompts begin alike they
+mostly meet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from hashlib import blake2b
+from typing import Protocol
+
+from typefold.runtime.engine import Engine
+from typefold.runtime.ownership import Owner
+from typefold.runtime.request import Outcome, Request
+from typefold.runtime.scheduling.scheduler import Scheduler
+from typefold.runtime.statistics import Statistics
+
+__all__ = ["Fleet", "Worker"]
+
+_BEGINNING = 1024  # characters of a prompt that its engine is chosen by
+_SLACK = 0.25  # of an engine's max_num_seqs: how much more a prompt's own engine may have to do
+
+
+class Worker(Protocol):
+    """What answers requests: a scheduler, or several as one."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def max_num_seqs(self) -> int: ...
+
+    @property
+    def statistics(self) -> Statistics: ...
+
+    @property
+    def broken(self) -> str | None: ...
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]: ...
+
+    def close(self) -> None: ...
+
+
+class Fleet:
+    """Schedulers of the same model as one.
+
+    Args:
+        schedulers: The schedulers, each with an engine of its own.
+
+    Example:
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> engines = [ScriptedEngine(answers=lambda request: "yes") for _ in range(2)]
+        >>> fleet = Fleet([Scheduler(engine) for engine in engines])
+        >>> futures = fleet.submit([Request(prompt=f"{number} is odd?") for number in range(200)])
+        >>> {future.result().text for future in futures}, all(engine.requests for engine in engines)
+        ({'yes'}, True)
+        >>> fleet.close()
+    """
+
+    def __init__(self, schedulers: Sequence[Scheduler]) -> None:
+        self._schedulers = schedulers
+        self._owner = Owner()
+        self._under_way = [0] * len(schedulers)
+        self._lock = threading.RLock()  # a future that has ended tells of it in the thread that adds the call
+
+    @property
+    def engine(self) -> Engine:
+        """One of the engines: their facts are the same."""
+        return self._schedulers[0].engine
+
+    @property
+    def max_num_seqs(self) -> int:
+        """How many requests all engines together run at once."""
+        return sum(scheduler.max_num_seqs for scheduler in self._schedulers)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What all have done so far."""
+        each = self.each
+        elapsed = max((statistics.elapsed for statistics in each), default=0.0)  # all have one stopwatch
+        return replace(sum(each, Statistics()), elapsed=elapsed)
+
+    @property
+    def each(self) -> list[Statistics]:
+        """What each has done so far."""
+        return [scheduler.statistics for scheduler in self._schedulers]
+
+    @property
+    def broken(self) -> str | None:
+        """Why none of the engines can be used any more, or `None` while one can."""
+        reasons = [scheduler.broken for scheduler in self._schedulers]
+        return reasons[0] if all(reasons) else None
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Queue requests, each where it fits best; from any thread.
+
+        Returns:
+            A future each, in order.
+
+        Raises:
+            UsedAfterFork: This is a child of the process that the engines are in.
+        """
+        self._owner.check("an engine")
+        shares: dict[int, list[int]] = {}
+        with self._lock:
+            usable = [number for number, each in enumerate(self._schedulers) if each.broken is None]
+            usable = usable or [*range(len(self._schedulers))]
+            for index, request in enumerate(requests):
+                number = self._choose(request, usable)
+                self._under_way[number] += 1
+                shares.setdefault(number, []).append(index)
+        futures: dict[int, Future[Outcome]] = {}
+        for number, indices in shares.items():
+            sent = self._schedulers[number].submit([requests[index] for index in indices])
+            for index, future in zip(indices, sent, strict=True):
+                future.add_done_callback(partial(self._ended, number))
+                futures[index] = future
+        return [futures[index] for index in range(len(requests))]
+
+    def close(self) -> None:
+        """End all of them; those in flight are aborted. May be called twice.
+
+        One after the other: processes that are waited for by several threads at once are taken for alive.
+        """
+        for scheduler in self._schedulers:
+            scheduler.close()
+
+    def _choose(self, request: Request, usable: Sequence[int]) -> int:
+        own = max(usable, key=partial(_weight, _beginning(request)))
+        idle = min(usable, key=self._under_way.__getitem__)
+        slack = _SLACK * self._schedulers[own].max_num_seqs
+        return own if self._under_way[own] <= self._under_way[idle] + slack else idle
+
+    def _ended(self, number: int, _: Future[Outcome]) -> None:
+        with self._lock:
+            self._under_way[number] -= 1
+
+
+def _beginning(request: Request) -> bytes:
+    prompt = request.prompt
+    text = (
+        prompt
+        if isinstance(prompt, str)
+        else "\x00".join(f"{each.role}\x00{''.join(each.image_digests)}{each.content}" for each in prompt)
+    )
+    adapter = getattr(request.options.get("lora_request"), "name", "")  # what is cached is an adapter's own
+    return f"{adapter}\x00{text[:_BEGINNING]}".encode("utf-8", "surrogatepass")
+
+
+def _weight(beginning: bytes, number: int) -> bytes:
+    """The highest weight wins: each beginning has an engine of its own, and most keep it when one drops out."""
+    return blake2b(beginning, digest_size=8, salt=number.to_bytes(8)).digest()

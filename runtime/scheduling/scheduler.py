@@ -1,0 +1,331 @@
+"""The scheduler: requests in from any thread, outcomes out, and an engine that is built again when it crashes.
+
+One thread owns the engine and turns its loop (`loop`); others leave requests and hold futures. When the engine crashes,
+`recovery` decides who of those in flight goes again; who waits just waits. Without restarts left, or without a way to
+build the engine, everything that is there fails, and all that comes later.
+
+Invariant: a future is settled exactly once. A request is either taken in before the thread ends, or fails as it comes.
+Its entry waits, is in the loop's hands, or is adrift between two engines; who takes entries out of there to fail them
+holds the lock, so that a thread that hangs in the engine keeps no row to itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+
+from typefold.runtime.engine import Engine
+from typefold.runtime.errors import PromptError
+from typefold.runtime.ownership import Owner, tell_child
+from typefold.runtime.request import Outcome, Request
+from typefold.runtime.scheduling.deadlines import Deadlines
+from typefold.runtime.scheduling.loop import Loop
+from typefold.runtime.scheduling.pending import Broken, Entry, cannot_run, settle
+from typefold.runtime.scheduling.queues import Waiting
+from typefold.runtime.scheduling.recovery import LEFT_BEHIND, diagnosed, sorted_out
+from typefold.runtime.scheduling.watchdog import EngineHung, LeftBehind, Watchdog
+from typefold.runtime.serving import serving
+from typefold.runtime.statistics import Counts, Statistics, Stopwatch
+
+__all__ = ["Scheduler"]
+
+logger = logging.getLogger(__name__)
+
+_ENGINE = "an engine"
+_PATIENCE = 30.0  # seconds that closing waits for a call into the engine before it breaks it off
+
+
+class Scheduler:
+    """Owns an engine and its step loop.
+
+    Args:
+        engine: The engine; from now on only this scheduler may touch it.
+        single_flight: Whether equal requests, greedy or seeded, share one generation.
+        decide: Whether an answer is asked for no further than to where it is settled.
+        rebuild: Builds the engine again after a crash.
+        restarts: How often that may be done.
+        watchdog: For how many seconds a call into the engine may last before it is taken for dead; `None` for ever.
+        stopwatch: Measures the time in which requests are in flight; schedulers of one model share one.
+
+    Example:
+        >>> from typefold.runtime import Request, Scheduler
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> scheduler = Scheduler(ScriptedEngine(answers=lambda request: "Hello."))
+        >>> [future] = scheduler.submit([Request(prompt="Say hello.")])
+        >>> future.result().text
+        'Hello.'
+        >>> scheduler.close()
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        single_flight: bool = True,
+        decide: bool = True,
+        rebuild: Callable[[], Engine] | None = None,
+        restarts: int = 0,
+        watchdog: float | None = None,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        if restarts and rebuild is None:
+            raise TypeError(f"restarts={restarts} needs a way to build the engine again: rebuild=")
+        self._owner = Owner()
+        self._engine = engine
+        self._single_flight = single_flight
+        self._decide = decide
+        self._rebuild = rebuild
+        self._restarts = restarts
+        self._limit = watchdog
+        self._waiting = Waiting()
+        self._withdrawn: deque[Entry] = deque()
+        self._adrift: list[Entry] = []  # of an engine that crashed, until there is another
+        self._deadlines = Deadlines()
+        self._counts = Counts(stopwatch or Stopwatch())
+        self._work = threading.Event()
+        self._closing = False
+        self._broken: Broken | None = None
+        self._lock = threading.Lock()
+        self._watchdog, self._loop = self._begin()
+        self._thread = threading.Thread(target=self._drive, name="typefold-engine", daemon=True)
+        self._thread.start()
+        tell_child(self)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine: its facts may be read from any thread, its verbs are the scheduler's."""
+        return self._engine
+
+    @property
+    def max_num_seqs(self) -> int:
+        """How many requests it runs at once."""
+        return self._engine.max_num_seqs
+
+    @property
+    def statistics(self) -> Statistics:
+        """What has been done so far."""
+        return self._counts.snapshot(waiting=len(self._waiting) + len(self._adrift), running=self._loop.running)
+
+    @property
+    def broken(self) -> str | None:
+        """Why the engine can't be used any more, or `None` while it can."""
+        return None if self._broken is None else self._broken.reason
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Queue requests; from any thread.
+
+        Cancelling a future withdraws its request from the engine, unless others wait for the same answer.
+
+        Args:
+            requests: What to ask. They join whatever the engine is working on.
+
+        Returns:
+            A future each, in order. Each ends in an `Outcome` or a `PromptError`.
+
+        Raises:
+            UsedAfterFork: This is a child of the process that the engine is in.
+        """
+        self._owner.check(_ENGINE)
+        now = time.monotonic()
+        entries = [
+            Entry(request, None if request.timeout is None else now + request.timeout, self._withdraw)
+            for request in requests
+        ]
+        with self._lock:  # a request is either waiting before the loop ends, or fails here
+            ended = self._closing or self._broken is not None
+            self._counts.submitted += len(entries)
+            self._counts.retried += sum(request.attempt > 1 for request in requests)
+            if not ended:
+                self._deadlines.add(entries)
+                self._waiting.add(entries)
+        if ended:
+            self._fail_all(entries)
+        if not self._work.is_set():  # it is cleared before it is looked at who waits
+            self._work.set()
+        return [*entries]
+
+    def close(self) -> None:
+        """Abort what is in flight, end the loop and free the engine. May be called twice.
+
+        A call into the engine that does not come back is broken off; where that can't be, its thread is left behind.
+        """
+        if self._owner.elsewhere:
+            return
+        with self._lock:
+            self._closing = True
+        self._work.set()
+        if threading.current_thread() is self._thread or self._watchdog.left:
+            return
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive():
+            try:
+                killed = self._engine.kill()
+            except Exception:  # it may be in any state
+                killed = False
+            self._thread.join(_PATIENCE if killed else 0)
+            if self._thread.is_alive() and self._watchdog.leave_behind():
+                self._give_up(EngineHung(f"a call into it did not end within {_PATIENCE:g} s of closing it"))
+
+    def forked(self) -> None:
+        """In a child: its copies of the requests end, since nobody answers them there."""
+        flights = self._loop.take_over()
+        for entry in [*(entry for waiters in flights for entry in waiters), *self._adrift, *self._waiting.drain()]:
+            entry.disown(self._owner.error(_ENGINE))
+
+    def _withdraw(self, entry: Entry) -> None:
+        # A destructor may get here from anywhere, so no lock is taken that its thread may be holding. The loop need not
+        # be woken: as long as a request can be withdrawn, it turns.
+        self._counts.cancellation()
+        self._withdrawn.append(entry)
+
+    def _begin(self) -> tuple[Watchdog, Loop]:
+        """The watchdog and the loop of the engine as it is now."""
+        watchdog = Watchdog(self._limit, self._engine.kill, self._give_up)
+        loop = Loop(
+            self._engine,
+            self._waiting,
+            self._withdrawn,
+            self._deadlines,
+            self._counts,
+            single_flight=self._single_flight,
+            decide=self._decide,
+            beat=watchdog.beat,
+        )
+        return watchdog, loop
+
+    def _drive(self) -> None:
+        """The engine's thread: turn the loop until it is closed, and after a crash the next engine's."""
+        with serving("the engine"):
+            try:
+                while not self._turn():
+                    self._watchdog, self._loop = self._begin()
+                self._end()
+            except LeftBehind:  # it hung, and another thread has done the rest
+                logger.warning("a call into the engine that had been given up came back")
+            except BaseException as error:  # of a logging handler, say: no row may be left waiting
+                with self._lock:
+                    self._broken = self._broken or diagnosed(error, self._restarts)
+                self._end()
+                raise
+
+    def _turn(self) -> bool:
+        """Turn the loop, waiting where it has nothing to do; whether that was the last engine."""
+        watchdog, broken = self._watchdog, None
+        try:
+            for busy in self._loop.turns():
+                if self._closing:
+                    self._loop.abort()
+                    return True
+                self._counts.busy(busy)
+                if not busy:
+                    watchdog.rest()
+                    self._work.wait()
+                    self._work.clear()
+                    self._counts.busy(True)
+                watchdog.beat()
+        except LeftBehind:
+            raise
+        except BaseException as error:  # the engine broke; whatever vLLM raises, no row may be left waiting
+            broken = diagnosed(watchdog.came_back() or error, self._restarts)
+            logger.error("the engine failed", exc_info=error)
+        finally:
+            watchdog.close()
+        assert broken is not None  # the loop has no other end
+        return not self._recovered(broken)  # outside of the handler: the error's frames hold the engine's memory
+
+    def _recovered(self, broken: Broken) -> bool:
+        """Whether there is an engine again; its rows are waiting then, or have failed for good."""
+        with self._lock:
+            again, failed = sorted_out(self._loop.take_over(), broken.reason)
+            self._adrift = [*again, *(entry for entry, _ in failed)]
+        while self._rebuild is not None and self._counts.restarts < self._restarts and not self._closing:
+            self._counts.restarts += 1
+            logger.warning("building the engine again (%d of %d)", self._counts.restarts, self._restarts)
+            self._close_engine()
+            try:
+                engine = self._rebuild()
+            except BaseException as unable:  # as above
+                logger.exception("the engine could not be built again")
+                broken = diagnosed(unable, self._restarts)
+                continue
+            if not self._took(engine, again):
+                return False
+            for entry, why in failed:
+                self._fail(entry, why)
+            return True
+        with self._lock:
+            if not self._closing:
+                self._broken = broken
+        return False
+
+    def _took(self, engine: Engine, again: list[Entry]) -> bool:
+        """Take an engine that was built, and put back who goes again; `False` where it is only to be freed."""
+        with self._lock:
+            self._engine = engine
+            if self._closing:  # whoever closed may have given this thread up, and failed the rows
+                return False
+            self._adrift = []
+            self._waiting.put_back(again)
+        return True
+
+    def _give_up(self, error: EngineHung) -> None:
+        """Do what the engine's thread, which hangs, would do at its end; by the watchdog's thread or a closing one."""
+        with self._lock:
+            if not self._closing:
+                self._broken = Broken(str(error), LEFT_BEHIND)
+            self._closing = True
+        logger.error("the engine hangs and can't be ended; its thread and its memory are left behind")
+        self._fail_all(self._take_all())
+        self._counts.busy(False)
+        self._deadlines.clear()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._closing = True
+        self._fail_all(self._take_all())  # before the engine is closed, which may hang
+        self._counts.busy(False)
+        self._deadlines.clear()
+        self._close_engine()
+
+    def _take_all(self) -> list[Entry]:
+        """Take out everyone that is there, for one thread to fail them."""
+        with self._lock:
+            flights, adrift = self._loop.take_over(), self._adrift
+            self._adrift = []
+            return [*(entry for waiters in flights for entry in waiters), *adrift, *self._waiting.drain()]
+
+    def _close_engine(self) -> None:
+        """Free the engine, watched: one that crashed may hang.
+
+        Raises:
+            LeftBehind: It hung, and another thread has done the rest.
+        """
+        limit = None if self._limit is None else max(self._limit, _PATIENCE)
+        watchdog = self._watchdog = Watchdog(limit, self._engine.kill, self._give_up)
+        watchdog.beat()
+        try:
+            self._engine.close()
+        except BaseException:  # there is nothing more to be done about it
+            logger.exception("closing the engine failed")
+        finally:
+            watchdog.close()
+        watchdog.came_back()
+
+    def _fail_all(self, entries: Iterable[Entry]) -> None:
+        interrupted: BaseException | None = None
+        for entry in entries:
+            try:
+                self._fail(entry, cannot_run(entry, self._broken))
+            except BaseException as error:  # Ctrl-C, mostly: the others are to end all the same
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
+    def _fail(self, entry: Entry, error: PromptError) -> None:
+        if entry.claim():
+            self._counts.failure()
+            settle(entry.set_exception, error)
