@@ -4,10 +4,12 @@ from typefold.compiler.codec import JsonSchema, Wire
 from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Dialect
 from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
 from typefold.compiler.explain import Explanation
+from typefold.compiler.grammar.nodes import CharClass, Choice, Language, Lit, Ref, Repeat, Seq
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
 from typefold.compiler.image import Image
 from typefold.compiler.message import Message, Role
 from typefold.compiler.output_type import OutputType, output_type
+from typefold.compiler.public import set_public_module
 from typefold.compiler.registry import Hook, Registry, default_registry
 from typefold.compiler.types.markers import Grammar, Matching, OneOf
 from typefold.compiler.types.schemas import SchemaError, schema_wire, type_of_schema
@@ -44,3 +46,6 @@ __all__ = [
     "token_bounds",
     "type_of_schema",
 ]
+
+_NODES = (CharClass, Choice, Language, Lit, Ref, Repeat, Seq)  # pickles of a constraint name them
+set_public_module(__name__, [*(globals()[name] for name in __all__), *_NODES])

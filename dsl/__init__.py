@@ -15,18 +15,23 @@ from typefold.compiler import (
     WireFormat,
     output_type,
 )
+from typefold.compiler.public import set_public_module
 from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
 from typefold.execution.streaming import AsyncStream, Stream
-from typefold.graphs.deferred import Deferred
-from typefold.graphs.gather import gather
+from typefold.graphs.deferred import Deferred, apply_deferred
+from typefold.graphs.gather import Gather, gather, gather_deferred
+from typefold.graphs.graph import Node
 from typefold.images import image
-from typefold.messages import Message, ask, assistant, raw, system, user
-from typefold.programs.run import run
+from typefold.messages import Message, RawPrompt, ask, assistant, raw, system, user
+from typefold.options import Options
+from typefold.programs.run import Run, run
 from typefold.programs.voting import Best, Votes, best_of, majority
-from typefold.prompts.async_prompt import AsyncPrompt
+from typefold.prompts.async_prompt import AsyncPrompt, AsyncSafePrompt
 from typefold.prompts.definition import Example, example
-from typefold.prompts.prompt import Prompt, prompt
-from typefold.prompts.samples import AsyncSamples, Samples
+from typefold.prompts.later import ask_deferred
+from typefold.prompts.pickling import prompt_by_name, prompt_by_value
+from typefold.prompts.prompt import Prompt, SafePrompt, prompt
+from typefold.prompts.samples import AsyncSafeSamples, AsyncSamples, SafeSamples, Samples
 from typefold.prompts.tools import ToolCall, Tools
 from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import (
@@ -51,6 +56,7 @@ from typefold.runtimes.current import configure, current
 from typefold.runtimes.demo_model import demo_model
 from typefold.runtimes.runtime import Runtime
 from typefold.tables.frames import to_frame
+from typefold.tables.index import Indexed
 
 __version__ = "0.1.0"
 
@@ -119,3 +125,10 @@ __all__ = [
     "to_frame",
     "user",
 ]
+
+# Pickles name these: a pickle may name the package and no module inside of it.
+_IN_PICKLES = (
+    *(AsyncSafePrompt, AsyncSafeSamples, Gather, Indexed, Node, Options, RawPrompt, Run, SafePrompt, SafeSamples),
+    *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
+)
+set_public_module(__name__, [*(globals()[name] for name in __all__), *_IN_PICKLES])

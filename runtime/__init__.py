@@ -3,6 +3,7 @@
 It knows requests and constraints, no prompt functions and no Python types.
 """
 
+from typefold.compiler.public import set_public_module
 from typefold.runtime.adapters import Adapter
 from typefold.runtime.engine import Completion, Delta, Engine, EngineGone, EngineRefusal, Thinking
 from typefold.runtime.errors import (
@@ -46,3 +47,5 @@ __all__ = [
     "TokenLogprob",
     "Truncated",
 ]
+
+set_public_module(__name__, [globals()[name] for name in __all__])

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Self
 
 from typefold.compiler import Message
@@ -67,12 +68,8 @@ class PromptError(Exception):
         copy.__cause__ = self.__cause__
         return copy.with_traceback(self.__traceback__)
 
-    def __reduce__(self) -> tuple[Callable[..., PromptError], tuple[type[PromptError], dict[str, Any]]]:
-        return _rebuild, (type(self), {field.name: getattr(self, field.name) for field in fields(self)})
-
-
-def _rebuild(cls: type[PromptError], facts: dict[str, Any]) -> PromptError:
-    return cls(**facts)
+    def __reduce__(self) -> tuple[Callable[..., PromptError], tuple[()]]:
+        return partial(type(self), **{field.name: getattr(self, field.name) for field in fields(self)}), ()
 
 
 @dataclass(eq=False, kw_only=True)

@@ -23,7 +23,17 @@ from typefold.graphs.graph import Node, work_out
 from typefold.messages import current_frame
 from typefold.runtime import Cancelled, PromptError
 
-__all__ = ["Deferred", "arguments", "deferred_in", "is_deferred", "placed", "refuse_in_body", "settle", "value_of"]
+__all__ = [
+    "Deferred",
+    "apply_deferred",
+    "arguments",
+    "deferred_in",
+    "is_deferred",
+    "placed",
+    "refuse_in_body",
+    "settle",
+    "value_of",
+]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -107,7 +117,7 @@ class Deferred(Generic[T_co]):
         """
         refuse_in_body("Deferred.then")
         name = name_of(function)
-        return Deferred(name, partial(_applied, function, name, self), [self])
+        return Deferred(name, partial(apply_deferred, function, name, self), [self])
 
     def result(self) -> T_co:
         """The value, worked out now if it was not yet.
@@ -248,7 +258,8 @@ def _is_collection(value: object) -> TypeIs[list[Any] | tuple[Any, ...] | set[An
     return isinstance(value, (list, tuple, set, frozenset))
 
 
-def _applied(function: Callable[[T], U], name: str, given: Deferred[T]) -> U:
+def apply_deferred(function: Callable[[T], U], name: str, given: Deferred[T]) -> U:
+    """Apply a function to a deferred value, once that is there. A function of the module, so that pickle can name it."""
     made = function(value_of(given))
     if inspect.iscoroutine(made):
         made.close()

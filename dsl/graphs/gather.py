@@ -18,7 +18,7 @@ from typefold.graphs.deferred import Deferred, is_deferred, placed, refuse_in_bo
 from typefold.options import check_max_failures
 from typefold.tables.columns import refuse_no_rows
 
-__all__ = ["Gather", "gather"]
+__all__ = ["Gather", "gather", "gather_deferred"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -36,6 +36,9 @@ Ended: TypeAlias = Result[T, Exception]
 # fmt: off
 class Gather:
     """What `typefold.gather` is: call it, or one of its other forms."""
+
+    def __reduce__(self) -> str:
+        return "gather"  # of the package that the class says it is of
 
     @overload
     def __call__(self, items: Iterable[Deferred[T]], /, *, max_failures: int | None = None) -> list[T]: ...
@@ -183,7 +186,7 @@ class Gather:
         """
         refuse_in_body("gather.defer")
         nodes, as_list = _taken(items)
-        return Deferred("gather", partial(_together, nodes, list if as_list else tuple), nodes)
+        return Deferred("gather", partial(gather_deferred, nodes, list if as_list else tuple), nodes)
 
 
 gather = Gather()
@@ -210,5 +213,6 @@ def _placed(nodes: Sequence[Deferred[Any]], most: int | None) -> list[Result[Any
     return placed(settle(nodes, most))
 
 
-def _together(nodes: Sequence[Deferred[Any]], kind: type[list[Any]] | type[tuple[Any, ...]]) -> Any:
+def gather_deferred(nodes: Sequence[Deferred[Any]], kind: type[list[Any]] | type[tuple[Any, ...]]) -> Any:
+    """Put deferred values together, once they are there. A function of the module, so that pickle can name it."""
     return kind(value_of(node) for node in nodes)

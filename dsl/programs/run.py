@@ -44,6 +44,9 @@ Ts = TypeVarTuple("Ts")
 class Run:
     """What `typefold.run` is: call it, or one of its other forms."""
 
+    def __reduce__(self) -> str:
+        return "run"  # of the package that the class says it is of
+
     @overload
     def __call__(
         self,

@@ -21,7 +21,7 @@ from typefold.runtime import PromptError
 if TYPE_CHECKING:
     from returns.future import FutureResult
 
-__all__ = ["Later"]
+__all__ = ["Later", "ask_deferred"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -173,9 +173,10 @@ class Later(Face[P, R]):
         refuse_in_body(f"{plan.name}.defer")
         plan.bind(args, kwargs)
         inputs = deferred_in((*args, *kwargs.values()), f"{plan.name}.defer")
-        return Deferred(plan.name, partial(_asked, plan, args, kwargs), inputs, PromptError)
+        return Deferred(plan.name, partial(ask_deferred, plan, args, kwargs), inputs, PromptError)
 
 
-def _asked(plan: Plan[R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+def ask_deferred(plan: Plan[R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+    """Ask a deferred call, once its arguments are there. A function of the module, so that pickle can name it."""
     args, kwargs = arguments(args, kwargs)
     return answer(plan.attempt(args, kwargs, None))

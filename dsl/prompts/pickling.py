@@ -19,7 +19,7 @@ from typefold.options import Options
 from typefold.prompts.definition import Binding, Definition, Example
 from typefold.prompts.spec import Plan
 
-__all__ = ["reduced"]
+__all__ = ["prompt_by_name", "prompt_by_value", "reduced"]
 
 
 def reduced(plan: Plan[Any]) -> tuple[Callable[..., Plan[Any]], tuple[Any, ...]]:
@@ -38,8 +38,8 @@ def reduced(plan: Plan[Any]) -> tuple[Callable[..., Plan[Any]], tuple[Any, ...]]
     home = _found(module, name)
     if module != "__main__" and home is not None and home.definition is definition:
         options = None if home.options is plan.options else plan.options
-        return _by_name, (module, name, options, plan.examples, plan.bound)
-    return _by_value, (
+        return prompt_by_name, (module, name, options, plan.examples, plan.bound)
+    return prompt_by_value, (
         definition.function,
         definition.binding,
         _hint(definition),
@@ -60,9 +60,10 @@ def _found(module: str, name: str) -> Plan[Any] | None:
     return plan_of(there) if isinstance(there, Face) else None
 
 
-def _by_name(
+def prompt_by_name(
     module: str, name: str, options: Options | None, examples: tuple[Example[Any], ...], bound: tuple[Any, ...]
 ) -> Plan[Any]:
+    """The plan of a prompt function that can be imported, with the options, examples and instance that it had."""
     from typefold.prompts.face import plan_of
 
     __import__(module)
@@ -71,7 +72,7 @@ def _by_name(
     return replace(plan, options=options or plan.options, examples=examples, bound=bound, _turns={})
 
 
-def _by_value(
+def prompt_by_value(
     function: Callable[..., Any],
     binding: Binding,
     hint: tuple[Any, ...],
@@ -79,6 +80,7 @@ def _by_value(
     examples: tuple[Example[Any], ...],
     bound: tuple[Any, ...],
 ) -> Plan[Any]:
+    """The plan of a prompt function that came along as code."""
     definition: Definition[Any] = Definition(function, {}, binding)
     if hint:
         definition.__dict__["hint"] = hint[0]  # where a cached property keeps what it found

@@ -11,6 +11,7 @@ The fixtures themselves are in a module of their own, `_typefold_pytest`, which 
 needs pytest. docs/testing.md shows how all of it is used.
 """
 
+from typefold.compiler.public import set_public_module
 from typefold.runtime.engine import EngineRefusal
 from typefold.testing.answers import ScriptError, Text, truncated
 from typefold.testing.fake import FakeEngine
@@ -18,3 +19,5 @@ from typefold.testing.replay import NotRecorded
 from typefold.testing.sent import SentPrompt
 
 __all__ = ["EngineRefusal", "FakeEngine", "NotRecorded", "ScriptError", "SentPrompt", "Text", "truncated"]
+
+set_public_module(__name__, [globals()[name] for name in __all__])

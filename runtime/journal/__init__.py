@@ -15,6 +15,7 @@
 Nothing here knows prompt functions or Python types: it keeps texts, and decoding runs again when they are read.
 """
 
+from typefold.compiler.public import set_public_module
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.errors import JournalError, JournalInUse
 from typefold.runtime.journal.folder import JournalFolder
@@ -37,3 +38,5 @@ __all__ = [
     "digest",
     "identity_of",
 ]
+
+set_public_module(__name__, [globals()[name] for name in __all__])

@@ -23,6 +23,33 @@ __all__ = ["digest"]
 _DEEPEST = 200
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 
+_FIRST_MODULES = {
+    name: module
+    for module, names in {
+        "typefold.compiler.constraint": "Constraint",
+        "typefold.compiler.bounds": "TokenBounds",
+        "typefold.compiler.hooks.own": "Grammar Matching OneOf",
+        "typefold.compiler.image": "Image",
+        "typefold.compiler.message": "Message",
+        "typefold.compiler.spacing": "WireFormat",
+        "typefold.compiler.wire": "CharClass Choice Language Lit Ref Repeat Seq",
+        "typefold.definition": "Example",
+        "typefold.messages": "RawPrompt",
+        "typefold.runtime.adapters": "Adapter",
+        "typefold.runtime.errors": "BadInput Cancelled EngineFailed InputFailed Invalid PromptError PromptTooLong Refused "
+        "TimedOut Truncated",
+        "typefold.runtime.journal.model": "ModelIdentity",
+        "typefold.runtime.journal.records": "Record Summary",
+        "typefold.runtime.request": "FinishReason Outcome Request TokenLogprob",
+        "typefold.runtime.statistics": "Statistics",
+        "typefold.special": "Logged Reasoned Scored",
+        "typefold.tools": "ToolCall",
+        "typefold.voting": "Best Votes",
+    }.items()
+    for name in names.split()
+}
+"""Modules of typefold's own classes when the first keys were written. Keys keep these names, wherever the classes are now."""
+
 
 class _Unknown(Exception):
     """There is no telling what the value is."""
@@ -53,9 +80,7 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
     if depth > _DEEPEST:
         raise _Unknown
     kind = kind_of(value)
-    state = hashlib.blake2b(
-        f"{kind.__module__}.{kind.__qualname__}:".encode("utf-8", "surrogatepass"), digest_size=size
-    )
+    state = hashlib.blake2b(f"{_full_name(kind)}:".encode("utf-8", "surrogatepass"), digest_size=size)
     if kind in _PLAIN:
         state.update(_plain(value))
     elif isinstance(value, Enum):
@@ -81,6 +106,11 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
     else:  # dates, decimals, paths, and whatever says in its repr what it is
         state.update(_said(value))
     return state.digest()
+
+
+def _full_name(kind: type[Any]) -> str:
+    module = _FIRST_MODULES.get(kind.__qualname__) if kind.__module__.partition(".")[0] == "typefold" else None
+    return f"{module or kind.__module__}.{kind.__qualname__}"
 
 
 def _is_mapping(value: object) -> TypeIs[Mapping[Any, Any]]:
