@@ -25,7 +25,7 @@ class Finder(doctest.DocTestFinder):
         if inspect.isclass(object):
             return re.search(rf"^class {object.__name__}\b", inspect.getsource(module), re.MULTILINE) is not None
         if inspect.isfunction(object):
-            return object.__globals__ is vars(module)
+            return bool(object.__globals__ is vars(module))
         found: bool = super()._from_module(module, object)  # type: ignore[misc]  # pyright: ignore  # not in the stubs
         return found
 

@@ -58,12 +58,13 @@ def types() -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
             yield f"{section.title}: {entry}", _prompt_of(entry.hint), ("Mars",)
 
 
-def _prompt_of(hint: Any) -> Callable[..., Any]:
+def _prompt_of(hint: Any) -> Any:
     def about(text: str) -> Any:
         return ask(f"Write about {text}.")
 
     about.__annotations__ = {"text": str, "return": hint}
-    return prompt(about)
+    made: Any = prompt(about)
+    return made
 
 
 def request_of(function: Any, args: tuple[Any, ...]) -> Request:
