@@ -1,6 +1,6 @@
 """The compiler: annotations into constraints, calls into messages, answers into values. Pure; it knows no engine."""
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Dialect
 from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
 from typefold.compiler.explain import Explanation
@@ -12,11 +12,12 @@ from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.public import set_public_module
 from typefold.compiler.registry import Hook, Registry, default_registry
 from typefold.compiler.types.markers import Grammar, Matching, OneOf
-from typefold.compiler.types.schemas import SchemaError, schema_wire, type_of_schema
+from typefold.compiler.types.schemas import SchemaError, schema_codec, type_of_schema
 from typefold.compiler.wire_format import WireFormat, WireName
 
 __all__ = [
     "TEXT",
+    "Codec",
     "Constraint",
     "ConstraintKind",
     "DecodeError",
@@ -37,12 +38,11 @@ __all__ = [
     "TokenBounds",
     "UnsupportedType",
     "Vocabulary",
-    "Wire",
     "WireFormat",
     "WireName",
     "default_registry",
     "output_type",
-    "schema_wire",
+    "schema_codec",
     "token_bounds",
     "type_of_schema",
 ]

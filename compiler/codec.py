@@ -1,4 +1,4 @@
-"""`Wire[T]`: what a hook returns, a type's form inside JSON."""
+"""`Codec[T]`: what a hook returns, a type's form inside JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from typefold.compiler.grammar.nodes import Expr
 
-__all__ = ["JsonSchema", "Wire"]
+__all__ = ["Codec", "JsonSchema"]
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ JsonSchema: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Wire(Generic[T]):
+class Codec(Generic[T]):
     """A type's form inside JSON.
 
     Attributes:
@@ -30,7 +30,7 @@ class Wire(Generic[T]):
         native: Whether pydantic, given the type, reads this very JSON into the same values.
         plain: Whether a value is its own JSON data, so that members of a union may share texts.
         expand: Data as the compact wire has it, or what there is of it so far, as objects with keys; `None` where that is
-            the same. A `native` wire needs it there if a part of it has one.
+            the same. A `native` codec needs it there if a part of it has one.
     """
 
     expr: Expr
@@ -45,5 +45,5 @@ class Wire(Generic[T]):
     expand: Callable[[Any], Any] | None = None
 
     def expanded(self, data: Any) -> Any:
-        """Data as this wire has it, with the keys that the compact wire leaves out."""
+        """Data as this codec has it, with the keys that the compact wire leaves out."""
         return data if self.expand is None else self.expand(data)

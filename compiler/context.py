@@ -2,7 +2,7 @@
 
 One `Compilation` serves one root type: it holds the named rules (recursion goes by name), the schema's definitions and
 the post-checks. A type that is named by a rule is compiled once, however often it occurs; while it is being compiled its
-own occurrences inside it are knots: wires that look the finished one up when they are used.
+own occurrences inside it are knots: codecs that look the finished one up when they are used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
 from typefold.compiler.limits import KEYWORDS, Limits
@@ -51,7 +51,7 @@ class Compilation:
     with_fields: set[str] = field(default_factory=set[str])  # names of objects with fields
     positional: bool = False  # whether such objects are arrays, here
     expansions: int = 0  # parts whose data must be expanded before pydantic reads it
-    finished: dict[str, Wire[Any]] = field(default_factory=dict[str, Wire[Any]])
+    finished: dict[str, Codec[Any]] = field(default_factory=dict[str, Codec[Any]])
     owners: list[Any] = field(default_factory=list[Any])  # the classes being compiled, the innermost last
     later: list[Callable[[], None]] = field(
         default_factory=list[Callable[[], None]]
@@ -113,8 +113,8 @@ class Context:
                     return bool(config.get("regex_engine") == "python-re")
         return False
 
-    def wire(self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = ()) -> Wire[Any]:
-        """The wire of a part.
+    def codec(self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = ()) -> Codec[Any]:
+        """The codec of a part.
 
         Args:
             hint: The part's type, `Annotated` or not.
@@ -141,20 +141,22 @@ class Context:
         if hook is None:
             raise place.refuse(
                 hint,
-                "has no wire form; use a pydantic model, a dataclass or a built-in type, "
+                "has no JSON form; use a pydantic model, a dataclass or a built-in type, "
                 "or register a hook (typefold.compiler.default_registry.hook)",
             )
         self.compilation.places.setdefault(place.path, EMPTY)
         before = self.compilation.expansions
-        wire = hook(hint, place)
-        if wire.expand is not None:
+        codec = hook(hint, place)
+        if codec.expand is not None:
             self.compilation.expansions += 1
-        elif wire.native and self.compilation.expansions > before:
-            wire = replace(wire, native=False)  # a hook of the user's that knows nothing of arrays reads its own parts
-        if not place.is_root and not isinstance(wire.expr, Ref) and self.compilation.size(wire.expr) > MAX_IN_PLACE:
+        elif codec.native and self.compilation.expansions > before:
+            codec = replace(
+                codec, native=False
+            )  # a hook of the user's that knows nothing of arrays reads its own parts
+        if not place.is_root and not isinstance(codec.expr, Ref) and self.compilation.size(codec.expr) > MAX_IN_PLACE:
             # A list writes its item twice, so lists of lists would double the grammar with each level.
-            wire = replace(wire, expr=place.fresh_rule("part", wire.expr))
-        self.compilation.places[place.path] = wire.expr
+            codec = replace(codec, expr=place.fresh_rule("part", codec.expr))
+        self.compilation.places[place.path] = codec.expr
         if reason := place.limits.refusal():
             raise place.refuse(hint, reason)
         for limit in place.limits.held():
@@ -164,17 +166,17 @@ class Context:
             place.check(check)
         if left:
             by_python = place.has_python_patterns and "pattern" in place.limits.names()
-            wire = _checked(wire, hint, metadata, self.spacing, by_python=by_python)
-        return replace(wire, plain=False) if place.limits.changing else wire
+            codec = _checked(codec, hint, metadata, self.spacing, by_python=by_python)
+        return replace(codec, plain=False) if place.limits.changing else codec
 
-    def same(self, hint: Any) -> Wire[Any]:
-        """The wire of another type at this very place, under the same limits: for aliases and new types."""
+    def same(self, hint: Any) -> Codec[Any]:
+        """The codec of another type at this very place, under the same limits: for aliases and new types."""
         while get_origin(hint) is Annotated:
             hint, *inner = get_args(hint)
             self.limits.add(inner)
         hook = self.compilation.registry.find(hint)
         if hook is None or self.depth > MAX_DEPTH:
-            raise self.refuse(hint, "has no wire form")
+            raise self.refuse(hint, "has no JSON form")
         return hook(hint, Context(self.path, self.limits, self.compilation, self.depth + 1))
 
     @contextmanager
@@ -216,12 +218,12 @@ class Context:
             name = state.fresh[stem, expr] = f"{stem}_{number}"
         return self.rule(name, expr)
 
-    def named(self, hint: Any, build: Callable[[], Wire[Any]], *, has_fields: bool = False) -> Wire[Any]:
-        """The wire of a type that may occur in itself, by a rule with its name.
+    def named(self, hint: Any, build: Callable[[], Codec[Any]], *, has_fields: bool = False) -> Codec[Any]:
+        """The codec of a type that may occur in itself, by a rule with its name.
 
         Args:
             hint: The type.
-            build: Makes the wire.
+            build: Makes the codec.
             has_fields: Whether the type is an object with fields, which may be written as an array.
         """
         state = self.compilation
@@ -240,7 +242,7 @@ class Context:
         state.definitions[name] = made.schema
         if name in state.trusted and not made.native:
             state.misjudged.add(name)
-        wire = Wire(
+        codec = Codec(
             Ref(name),
             {"$ref": f"#/$defs/{name}"},
             made.to_json,
@@ -251,12 +253,14 @@ class Context:
             plain=made.plain,
             expand=made.expand,
         )
-        state.finished[name] = wire
-        return wire
+        state.finished[name] = codec
+        return codec
 
 
-def _checked(wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing, *, by_python: bool) -> Wire[Any]:
-    """The wire, with what decoding cannot enforce left to pydantic also where a hook reads the value, not pydantic."""
+def _checked(
+    codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing, *, by_python: bool
+) -> Codec[Any]:
+    """The codec, with what decoding cannot enforce left to pydantic also where a hook reads the value, not pydantic."""
 
     @cache
     def adapter() -> TypeAdapter[Any]:
@@ -267,11 +271,11 @@ def _checked(wire: Wire[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spa
             return TypeAdapter(annotated, config=ConfigDict(arbitrary_types_allowed=True))
 
     def from_json(data: Any) -> Any:
-        if wire.native:
-            return adapter().validate_json(spacing.dump(wire.expanded(data)))
-        return adapter().validate_python(wire.from_json(data))
+        if codec.native:
+            return adapter().validate_json(spacing.dump(codec.expanded(data)))
+        return adapter().validate_python(codec.from_json(data))
 
-    return replace(wire, from_json=from_json)
+    return replace(codec, from_json=from_json)
 
 
 def _for_pydantic(mark: Any) -> Any:
@@ -281,10 +285,10 @@ def _for_pydantic(mark: Any) -> Any:
     return Field(**{name: getattr(mark, name) for name in KEYWORDS if getattr(mark, name, None) is not None})
 
 
-def _knot(state: Compilation, name: str) -> Wire[Any]:
+def _knot(state: Compilation, name: str) -> Codec[Any]:
     if name not in state.foreign:
         state.trusted.add(name)
-    return Wire(
+    return Codec(
         Ref(name),
         {"$ref": f"#/$defs/{name}"},
         to_json=lambda value: state.finished[name].to_json(value),

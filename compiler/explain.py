@@ -210,7 +210,7 @@ def _unbounded(output_type: OutputType[Any]) -> Iterator[str]:
     places, language = output_type.places, output_type.constraint.language
     root = next(iter(places))
     if language is None or output_type.is_bare:
-        what = "any number of characters" if output_type.wire.raw is None else "what the engine makes of the grammar"
+        what = "any number of characters" if output_type.codec.raw is None else "what the engine makes of the grammar"
         yield f"{root}: {what}"
         return
     looped = language.rules.keys() - set(flat_rules(language))

@@ -19,7 +19,7 @@ from pydantic_core import SchemaError
 from typing_extensions import TypeForm
 
 import typefold.compiler.types  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.constraint import TEXT, Constraint
 from typefold.compiler.contained import passes, said
 from typefold.compiler.context import Compilation, Context
@@ -51,10 +51,10 @@ class OutputType(Generic[T]):
         hint: The annotation.
         wire_format: How its JSON is written.
         constraint: What the engine enforces.
-        json_schema: The shape of the answer with its keys, whatever the wire; it enforces nothing.
+        json_schema: The shape of the answer with its keys, whatever the format; it enforces nothing.
         enforced: The limits that the constraint enforces, each with its path.
         post_checks: What decoding cannot enforce, each with its path. An answer that fails one is `Invalid`.
-        wire: The type's form inside JSON.
+        codec: The type's form inside JSON.
         places: The parts by their paths, each with its JSON texts; for `explain`.
 
     Example:
@@ -79,13 +79,13 @@ class OutputType(Generic[T]):
     json_schema: JsonSchema
     enforced: tuple[str, ...]
     post_checks: tuple[str, ...]
-    wire: Wire[T] = field(repr=False)
+    codec: Codec[T] = field(repr=False)
     places: Mapping[str, Expr] = field(default_factory=dict[str, Expr], repr=False)
 
     @property
     def is_bare(self) -> bool:
         """Whether answers are bare text and not JSON."""
-        return self.wire.bare is not None
+        return self.codec.bare is not None
 
     def encode(self, value: T) -> str:
         """The value's one text, which the constraint admits.
@@ -93,7 +93,7 @@ class OutputType(Generic[T]):
         Raises:
             ValueError: The value is not one of the type, or one that JSON cannot write.
         """
-        data = self.wire.to_json(value)
+        data = self.codec.to_json(value)
         return str(data) if self.is_bare else self.wire_format.value.dump(data)
 
     def decode(self, text: str) -> T:
@@ -103,14 +103,14 @@ class OutputType(Generic[T]):
             DecodeError: The text is not in the language, or fails a post-check.
         """
         try:
-            if self.wire.bare is ANY_TEXT and not self.post_checks:
+            if self.codec.bare is ANY_TEXT and not self.post_checks:
                 return cast(T, text)
-            if self.adapter is not None and self.wire.expand is not None:
+            if self.adapter is not None and self.codec.expand is not None:
                 spacing = self.wire_format.value
-                return self.adapter.validate_json(write(self.wire.expand(read(text)), spacing))
+                return self.adapter.validate_json(write(self.codec.expand(read(text)), spacing))
             if self.adapter is not None:
                 return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
-            return self.wire.from_json(text if self.is_bare else json.loads(text))
+            return self.codec.from_json(text if self.is_bare else json.loads(text))
         except BaseException as error:  # a validator may raise anything; the row fails, and no other
             if passes(error):
                 raise
@@ -118,7 +118,7 @@ class OutputType(Generic[T]):
 
     def expanded(self, data: Any) -> Any:
         """JSON data of an answer, or what there is of it so far, with the keys that the compact wire leaves out."""
-        return self.wire.expanded(data)
+        return self.codec.expanded(data)
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
         """How few and how many tokens an answer can take."""
@@ -150,7 +150,7 @@ class OutputType(Generic[T]):
 
     @cached_property
     def adapter(self) -> TypeAdapter[T] | None:
-        return TypeAdapter(self.hint) if self.wire.native else None
+        return TypeAdapter(self.hint) if self.codec.native else None
 
 
 def output_type(
@@ -169,7 +169,7 @@ def output_type(
         path: What errors call the type.
 
     Raises:
-        UnsupportedType: The type has no wire form; the error names the place and what to write instead.
+        UnsupportedType: The type has no JSON form; the error names the place and what to write instead.
         ValueError: There is no such wire format.
 
     Example:
@@ -220,27 +220,27 @@ def _identity(hint: Any) -> Any:
 def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) -> OutputType[Any]:
     state = _compilation(registry, wire_format)
     try:
-        wire = _wire(hint, state, path)
+        codec = _codec(hint, state, path)
         while state.misjudged:  # names come out the same each time, so what was learnt of them holds
             state = _compilation(registry, wire_format, state.foreign | state.misjudged)
-            wire = _wire(hint, state, path)
+            codec = _codec(hint, state, path)
     except RecursionError as error:
         raise UnsupportedType(path, hint, "is nested too deeply, or contains itself without a name") from error
-    language = Language(wire.expr if wire.bare is None else wire.bare, state.rules)
+    language = Language(codec.expr if codec.bare is None else codec.bare, state.rules)
     recursive = is_recursive(language)
     if shortest_height(language) == inf:
         reason = "it contains itself with no way to end" if recursive else "no text meets its limits"
         raise UnsupportedType(path, hint, f"has no finite value: {reason}")
     if recursive:
         state.checks[f"{path}: no deeper than {_DEEPEST} levels"] = None
-    constraint = TEXT if wire.bare == ANY_TEXT else Constraint.of(language, json=wire.bare is None)
-    if wire.raw is not None:
-        constraint = Constraint("grammar", raw=wire.raw)
-    schema = dict(wire.schema) if not state.definitions else {**wire.schema, "$defs": dict(state.definitions)}
+    constraint = TEXT if codec.bare == ANY_TEXT else Constraint.of(language, json=codec.bare is None)
+    if codec.raw is not None:
+        constraint = Constraint("grammar", raw=codec.raw)
+    schema = dict(codec.schema) if not state.definitions else {**codec.schema, "$defs": dict(state.definitions)}
     made = OutputType(
-        hint, wire_format, constraint, schema, tuple(state.enforced), tuple(state.checks), wire, state.places
+        hint, wire_format, constraint, schema, tuple(state.enforced), tuple(state.checks), codec, state.places
     )
-    if wire.native:
+    if codec.native:
         try:
             made.adapter  # noqa: B018  # pydantic refuses some limits only when it builds its validator
         except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, TypeError, ValueError) as error:
@@ -252,11 +252,11 @@ def _compilation(registry: Registry, wire: WireFormat, foreign: frozenset[str] =
     return Compilation(registry, wire.value, foreign=foreign, positional=wire.value.positional)
 
 
-def _wire(hint: Any, state: Compilation, path: str) -> Wire[Any]:
-    wire = Context("", Limits(), state).wire(hint, at=path)
+def _codec(hint: Any, state: Compilation, path: str) -> Codec[Any]:
+    codec = Context("", Limits(), state).codec(hint, at=path)
     for finish in state.later:
         finish()
-    return wire
+    return codec
 
 
 def _failure(text: str, error: BaseException) -> DecodeError:

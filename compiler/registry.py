@@ -1,4 +1,4 @@
-"""How a type becomes a wire: hooks by class and hook factories by predicate, in a registry that users can add to.
+"""How a type becomes a codec: hooks by class and hook factories by predicate, in a registry that users can add to.
 
 An exact class is asked first, then the predicates, the newest first. A hook gets the type and a `Context`, which knows
 where it is, what limits stand there, and how to go on with the parts. Found hooks are cached until the next
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, get_origin
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 
 __all__ = ["Hook", "Registry", "default_registry"]
 
-Hook: TypeAlias = Callable[[Any, Context], Wire[Any]]
+Hook: TypeAlias = Callable[[Any, Context], Codec[Any]]
 Predicate: TypeAlias = Callable[[Any], bool]
 H = TypeVar("H", bound=Hook)
 
@@ -27,7 +27,7 @@ class Registry:
         parent: A registry that is asked where this one has no hook.
 
     Example:
-        >>> from typefold.compiler import Registry, Wire, default_registry, output_type
+        >>> from typefold.compiler import Registry, Codec, default_registry, output_type
         >>> from typefold.compiler.grammar.json_strings import json_string
         >>> from typefold.compiler.grammar.nodes import choice
         >>> class Colour:
@@ -35,8 +35,8 @@ class Registry:
         ...         self.name = name
         >>> mine = Registry(parent=default_registry)
         >>> @mine.hook(Colour)
-        ... def colour_wire(hint: type[Colour], context: Context) -> Wire[Colour]:
-        ...     return Wire(
+        ... def colour_codec(hint: type[Colour], context: Context) -> Codec[Colour]:
+        ...     return Codec(
         ...         json_string(choice("red", "blue")),
         ...         {"enum": ["red", "blue"]},
         ...         to_json=lambda colour: colour.name,

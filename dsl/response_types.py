@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from typefold.compiler import Wire, default_registry
+from typefold.compiler import Codec, default_registry
 from typefold.compiler.context import Context
 from typefold.runtime import FinishReason, TokenLogprob
 
@@ -126,7 +126,7 @@ SPECIAL = (Logged, Reasoned, Scored)
 
 
 @default_registry.hook(*SPECIAL)
-def special_wire(hint: Any, context: Context) -> Wire[Any]:
+def special_codec(hint: Any, context: Context) -> Codec[Any]:
     """None: whoever asks for one has it inside of a type, or nothing inside of it."""
     raise context.refuse(
         hint,

@@ -116,7 +116,7 @@ def test_a_refusal_says_what_to_write_instead() -> None:
 @pytest.mark.parametrize("entry", ENTRIES, ids=str)
 def test_a_sample_comes_back(entry: Entry, wire: WireFormat) -> None:
     kind: OutputType[Any] = output_type(entry.hint, wire=wire)
-    assert kind.wire.accepts(entry.sample)
+    assert kind.codec.accepts(entry.sample)
     assert same(kind.decode(kind.encode(entry.sample)), entry.sample)
 
 
@@ -125,7 +125,7 @@ def test_the_laws_hold_in_the_compact_wire_where_it_is_another(
     entry: Entry, xgrammar: XGrammar, guidance: Guidance
 ) -> None:
     kind: OutputType[Any] = output_type(entry.hint, wire=WireFormat.COMPACT)
-    if kind.wire.expand is not None:
+    if kind.codec.expand is not None:
         for engine in (xgrammar, guidance):
             check_laws(kind, [entry.sample], matcher=engine.matcher(kind.constraint), samples=5, every=True)
 

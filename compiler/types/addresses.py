@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import IPvAnyAddress, IPvAnyInterface, IPvAnyNetwork
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import escaped
 from typefold.compiler.grammar.nodes import Expr, char_class, choice, join, optional, repeat, seq
@@ -77,7 +77,7 @@ _EITHER = {
 
 
 @default_registry.hook(*_TEXTS, *_EITHER)
-def address_wire(hint: Any, context: Context) -> Wire[Any]:
+def address_codec(hint: Any, context: Context) -> Codec[Any]:
     """The text that `str` writes."""
     context.allow(hint)
     kinds: tuple[Any, ...] = _EITHER.get(hint, (hint,))
@@ -85,6 +85,6 @@ def address_wire(hint: Any, context: Context) -> Wire[Any]:
         context.check("no bits beyond the mask of an IPv6 network")
     text = seq('"', choice(*(context.fresh_rule(kind.__name__, _TEXTS[kind]) for kind in kinds)), '"')
     names = " or ".join(kind.__name__ for kind in kinds)
-    return Wire(
+    return Codec(
         text, {"type": "string", "format": names}, str, pydantic_reader(hint), lambda value: type(value) in kinds
     )

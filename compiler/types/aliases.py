@@ -22,7 +22,7 @@ from typing import get_origin as origin_of
 
 from typing_extensions import NoDefault, ReadOnly, TypeAliasType
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.generics import substituted
@@ -36,13 +36,13 @@ def get_origin(hint: Any) -> Any:
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, NewType))
-def new_type_wire(hint: Any, context: Context) -> Wire[Any]:
+def new_type_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the type underneath."""
     return context.same(hint.__supertype__)
 
 
 @default_registry.hook_factory(lambda hint: isinstance(get_origin(hint) or hint, TypeAliasType))
-def alias_wire(hint: Any, context: Context) -> Wire[Any]:
+def alias_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the type that the alias stands for; a recursive alias becomes a rule."""
     alias = get_origin(hint) or hint
     target = substituted(_target(alias, context), dict(zip(alias.__type_params__, get_args(hint), strict=False)))
@@ -63,7 +63,7 @@ def _target(alias: Any, context: Context) -> Any:
 
 
 @default_registry.hook(*_MARKERS)
-def marker_wire(hint: Any, context: Context) -> Wire[Any]:
+def marker_codec(hint: Any, context: Context) -> Codec[Any]:
     """`Required`, `NotRequired`, `ReadOnly` and `Final` say something of a field, not of its value."""
     if not get_args(hint):
         raise context.refuse(hint, "does not name a type; write it in brackets")
@@ -71,7 +71,7 @@ def marker_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, TypeVar))
-def type_var_wire(hint: Any, context: Context) -> Wire[Any]:
+def type_var_codec(hint: Any, context: Context) -> Codec[Any]:
     """In a generic type without its argument: the variable's default, its bound or its constraints, as in pydantic."""
     default = getattr(hint, "__default__", NoDefault)
     if default is not NoDefault and default is not None:
@@ -84,7 +84,7 @@ def type_var_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 @default_registry.hook(Self)
-def self_wire(hint: Any, context: Context) -> Wire[Any]:
+def self_codec(hint: Any, context: Context) -> Codec[Any]:
     """The class that it is written in."""
     if not context.compilation.owners:
         raise context.refuse(hint, "stands for a class, and there is none around it; name the type")
@@ -92,12 +92,12 @@ def self_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 @default_registry.hook(LiteralString)
-def literal_string_wire(hint: Any, context: Context) -> Wire[Any]:
+def literal_string_codec(hint: Any, context: Context) -> Codec[Any]:
     """As `str`: where a text comes from is a matter for type checkers, and unknown to pydantic."""
     return replace(context.same(str), native=False)
 
 
 @default_registry.hook_factory(lambda hint: get_origin(hint) is ClassVar)
-def class_var_wire(hint: Any, context: Context) -> Wire[Any]:
+def class_var_codec(hint: Any, context: Context) -> Codec[Any]:
     """Never: a class variable is no part of a value."""
     raise context.refuse(hint, "is a class variable, which is no part of a value")

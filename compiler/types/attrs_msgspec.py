@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, get_origin
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.registry import default_registry
@@ -29,12 +29,12 @@ def _has(name: str) -> Callable[[Any], bool]:
 
 
 @default_registry.hook_factory(_has("__attrs_attrs__"))
-def attrs_wire(hint: Any, context: Context) -> Wire[Any]:
+def attrs_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields of `__init__`, in order, under their aliases; those with a default may be left out."""
     cls: Any = get_origin(hint) or hint
     context.allow(hint)
 
-    def build() -> Wire[Any]:
+    def build() -> Codec[Any]:
         hints, known = resolved_hints(cls, context), parameters_of(hint)
         nothing = sys.modules["attr"].NOTHING
         fields: list[Field] = []
@@ -42,8 +42,8 @@ def attrs_wire(hint: Any, context: Context) -> Wire[Any]:
             if not attribute.init:
                 continue
             kind = substituted(hints.get(attribute.name, Any), known)
-            wire = context.wire(kind, at=f".{attribute.name}")
-            fields.append(Field(attribute.name, attribute.alias, wire, attribute.default is nothing))
+            codec = context.codec(kind, at=f".{attribute.name}")
+            fields.append(Field(attribute.name, attribute.alias, codec, attribute.default is nothing))
             if attribute.validator is not None or attribute.converter is not None:
                 context.check(f"validator {cls.__name__}.{attribute.name}")
         if any(hasattr(cls, name) for name in ("__attrs_pre_init__", "__attrs_post_init__")):
@@ -54,19 +54,19 @@ def attrs_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 @default_registry.hook_factory(_has("__struct_fields__"))
-def struct_wire(hint: Any, context: Context) -> Wire[Any]:
+def struct_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields in order, under their names in JSON; those with a default may be left out."""
     cls: Any = get_origin(hint) or hint
     context.allow(hint)
 
-    def build() -> Wire[Any]:
+    def build() -> Codec[Any]:
         hints, known = resolved_hints(cls, context), parameters_of(hint)
         missing = sys.modules["msgspec"].NODEFAULT
         defaults = (missing,) * (len(cls.__struct_fields__) - len(cls.__struct_defaults__)) + cls.__struct_defaults__
         fields: list[Field] = []
         for name, key, default in zip(cls.__struct_fields__, cls.__struct_encode_fields__, defaults, strict=True):
-            wire = context.wire(substituted(hints[name], known), at=f".{name}")
-            fields.append(Field(name, key, wire, default is missing))
+            codec = context.codec(substituted(hints[name], known), at=f".{name}")
+            fields.append(Field(name, key, codec, default is missing))
         if hasattr(cls, "__post_init__"):
             context.check(f"validator {cls.__name__}.__post_init__")
         tag = cls.__struct_config__.tag
@@ -83,24 +83,26 @@ def _tag(key: str, tag: str | int, context: Context) -> Field:
     def write(_: Any) -> str | int:
         return tag
 
-    wire = Wire(Lit(context.spacing.dump(tag)), {"enum": [tag]}, write, write, lambda value: value == tag, native=False)
-    return Field("__class__", key, wire, required=True)
+    codec = Codec(
+        Lit(context.spacing.dump(tag)), {"enum": [tag]}, write, write, lambda value: value == tag, native=False
+    )
+    return Field("__class__", key, codec, required=True)
 
 
-def _object(cls: Any, fields: list[Field], context: Context, tags: Iterable[Field] = ()) -> Wire[Any]:
+def _object(cls: Any, fields: list[Field], context: Context, tags: Iterable[Field] = ()) -> Codec[Any]:
     by_key = {field.key: field for field in fields}
     every = [*tags, *fields]
 
     def from_json(data: Any) -> Any:
         return cls(
             **{
-                _argument(cls, by_key[key]): by_key[key].wire.from_json(item)
+                _argument(cls, by_key[key]): by_key[key].codec.from_json(item)
                 for key, item in data.items()
                 if key in by_key
             }
         )
 
-    wire = Wire[Any](
+    codec = Codec[Any](
         object_expr(cls.__name__, every, context),
         object_schema(every, cls.__name__),
         lambda value: object_data(every, lambda name: getattr(value, name)),
@@ -108,7 +110,7 @@ def _object(cls: Any, fields: list[Field], context: Context, tags: Iterable[Fiel
         lambda value: type(value) is cls,
         native=False,
     )
-    return laid_out(cls, wire, every, context)
+    return laid_out(cls, codec, every, context)
 
 
 def _argument(cls: Any, field: Field) -> str:

@@ -17,7 +17,7 @@ from uuid import UUID
 from pydantic import Base64Encoder, EncodedBytes, EncodedStr
 from pydantic.types import Base64UrlEncoder, PathType, UuidVersion
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.nodes import Expr, char_class, choice, join, repeat, seq
@@ -33,14 +33,14 @@ _PATH_CHECKS = {"file": "an existing file", "dir": "an existing directory", "new
 
 
 @default_registry.hook(bytes, bytearray)
-def bytes_wire(hint: Any, context: Context) -> Wire[Any]:
+def bytes_codec(hint: Any, context: Context) -> Codec[Any]:
     """Canonical base64."""
     marks = context.limits.claim(EncodedBytes)
     if marks:
         return _encoded(hint, marks[-1].encoder, context, to_bytes=bytes)
     text = seq('"', base64_text(context, "+/"), '"')
     schema: JsonSchema = {"type": "string", "format": "base64"}
-    return Wire(
+    return Codec(
         text,
         schema,
         lambda value: base64.b64encode(value).decode(),
@@ -50,13 +50,13 @@ def bytes_wire(hint: Any, context: Context) -> Wire[Any]:
     )
 
 
-def encoded_str_wire(hint: Any, mark: EncodedStr, context: Context) -> Wire[str]:
+def encoded_str_codec(hint: Any, mark: EncodedStr, context: Context) -> Codec[str]:
     """A text in base64, as `Base64Str` has it; that the bytes are UTF-8 is checked after."""
     context.check("base64 of UTF-8")
     return _encoded(hint, mark.encoder, context, to_bytes=str.encode)
 
 
-def _encoded(hint: Any, encoder: Any, context: Context, *, to_bytes: Any) -> Wire[Any]:
+def _encoded(hint: Any, encoder: Any, context: Context, *, to_bytes: Any) -> Codec[Any]:
     """What pydantic decodes by an encoder of its own: limits are of what was decoded, and its to check."""
     if encoder not in (Base64Encoder, Base64UrlEncoder):
         raise context.refuse(hint, f"is encoded by {encoder!r}, whose texts are unknown; use Base64Encoder or a hook")
@@ -65,7 +65,7 @@ def _encoded(hint: Any, encoder: Any, context: Context, *, to_bytes: Any) -> Wir
     text = seq('"', _groups(0, None, "-_" if url else "+/"), '"')
     write = base64.urlsafe_b64encode if url else base64.b64encode
     annotated: Any = Annotated[hint, (EncodedBytes if hint is bytes else EncodedStr)(encoder=encoder)]
-    return Wire(
+    return Codec(
         text,
         {"type": "string", "format": "base64url" if url else "base64"},
         lambda value: write(to_bytes(value)).decode(),
@@ -117,7 +117,7 @@ def _groups(least: int, most: int | None, symbols: str) -> Expr:
 
 
 @default_registry.hook(UUID)
-def uuid_wire(hint: type[UUID], context: Context) -> Wire[UUID]:
+def uuid_codec(hint: type[UUID], context: Context) -> Codec[UUID]:
     """Hexadecimal digits in lower case; a version is in the grammar."""
     context.allow(hint)
     third: Expr = repeat(_HEX, 4, 4)
@@ -126,7 +126,7 @@ def uuid_wire(hint: type[UUID], context: Context) -> Wire[UUID]:
         third, fourth = seq(f"{versions[-1]}", repeat(_HEX, 3, 3)), seq(char_class("89ab"), repeat(_HEX, 3, 3))
     text = join("-", [repeat(_HEX, 8, 8), repeat(_HEX, 4, 4), third, fourth, repeat(_HEX, 12, 12)])
     schema = {"type": "string", "format": f"uuid{versions[-1]}" if versions else "uuid"}
-    return Wire(seq('"', text, '"'), schema, str, pydantic_reader(hint), lambda value: type(value) is UUID)
+    return Codec(seq('"', text, '"'), schema, str, pydantic_reader(hint), lambda value: type(value) is UUID)
 
 
 @default_registry.hook(
@@ -137,7 +137,7 @@ def uuid_wire(hint: type[UUID], context: Context) -> Wire[UUID]:
     pathlib.PurePosixPath,
     pathlib.PureWindowsPath,
 )
-def path_wire(hint: type[pathlib.PurePath], context: Context) -> Wire[pathlib.PurePath]:
+def path_codec(hint: type[pathlib.PurePath], context: Context) -> Codec[pathlib.PurePath]:
     """Any text, read as a path."""
     context.allow(hint)
     try:
@@ -147,4 +147,4 @@ def path_wire(hint: type[pathlib.PurePath], context: Context) -> Wire[pathlib.Pu
     for mark in context.limits.claim(PathType):
         context.check(_PATH_CHECKS.get(mark.path_type, f"a path to a {mark.path_type}"))
     schema = {"type": "string", "format": "path"}
-    return Wire(json_string(ANY_TEXT), schema, str, pydantic_reader(hint), lambda value: type(value) is kind)
+    return Codec(json_string(ANY_TEXT), schema, str, pydantic_reader(hint), lambda value: type(value) is kind)

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit, choice
 from typefold.compiler.guards import kind_of
@@ -20,7 +20,7 @@ _SCALARS = (str, int, float, bool, type(None))
 
 
 @default_registry.hook(Literal)
-def literal_wire(hint: Any, context: Context) -> Wire[Any]:
+def literal_codec(hint: Any, context: Context) -> Codec[Any]:
     """One of the members, each as JSON writes its value."""
     arguments: tuple[Any, ...] = get_args(hint)
     distinct: dict[tuple[Any, Any], None] = dict.fromkeys((kind_of(member), member) for member in arguments)
@@ -31,16 +31,16 @@ def literal_wire(hint: Any, context: Context) -> Wire[Any]:
             hint,
             f"has the member {lost[0]!r}, which pydantic does not find beside smaller ones; use an Enum, or an int with bounds",
         )
-    return _choice_wire(hint, values, context, native=not has_enums and _pydantic_reads(values), plain=not has_enums)
+    return _choice_codec(hint, values, context, native=not has_enums and _pydantic_reads(values), plain=not has_enums)
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Enum))
-def enum_wire(hint: type[Enum], context: Context) -> Wire[Enum]:
+def enum_codec(hint: type[Enum], context: Context) -> Codec[Enum]:
     """One of the members, as JSON writes its value."""
-    return _choice_wire(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
+    return _choice_codec(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
 
 
-def _choice_wire(hint: Any, members: Sequence[Any], context: Context, *, native: bool, plain: bool) -> Wire[Any]:
+def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native: bool, plain: bool) -> Codec[Any]:
     if not members:
         raise context.refuse(hint, "has no members, so there is nothing to choose")
     values = [member.value if isinstance(member, Enum) else member for member in members]
@@ -83,7 +83,7 @@ def _choice_wire(hint: Any, members: Sequence[Any], context: Context, *, native:
             return False
         return True
 
-    return Wire(
+    return Codec(
         choice(*by_text),
         schema,
         to_json,

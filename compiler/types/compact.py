@@ -2,7 +2,7 @@
 
 Each field has its place, so an answer is told by its positions alone. A field that can only be one thing has none. One
 that may be left out is `null` there; where `null` is a value of its own, it is written, or has another mark. What stands
-in several members of a union as an array is put under a name: `{"circle": [1.5]}`. All of it is undone by `Wire.expand`,
+in several members of a union as an array is put under a name: `{"circle": [1.5]}`. All of it is undone by `Codec.expand`,
 so that pydantic reads objects with keys as ever. Left out: how unions find the member of a text (`unions`).
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import NEVER, Expr, Language, Lit, choice, join, seq
@@ -44,13 +44,13 @@ class _Place:
 
 
 def laid_out(
-    hint: Any, wire: Wire[Any], fields: Sequence[Field], context: Context, *, may_lack: bool = False
-) -> Wire[Any]:
-    """An object's wire as the wire format has it: with keys as it is or, if that is compact, as an array.
+    hint: Any, codec: Codec[Any], fields: Sequence[Field], context: Context, *, may_lack: bool = False
+) -> Codec[Any]:
+    """An object's codec as the wire format has it: with keys as it is or, if that is compact, as an array.
 
     Args:
         hint: The type.
-        wire: The wire of the object with keys; its `from_json` takes the fields that are there, each as the format has it.
+        codec: The codec of the object with keys; its `from_json` takes the fields that are there, each as the format has it.
         fields: The fields, in order.
         context: The hook's own.
         may_lack: Whether a value that lacks a field is another than one that has its default, as of a `TypedDict`.
@@ -59,47 +59,47 @@ def laid_out(
         UnsupportedType: A field may be left out, and hold anything too.
     """
     if not context.positional:
-        return wire
+        return codec
     places = [_place(hint, field, context, may_lack=may_lack) for field in fields]
     written = [place for place in places if place.constant is None]
     constants = {place.field.key: json.loads(place.constant) for place in places if place.constant is not None}
 
     def to_json(value: Any) -> list[Any]:
-        data = wire.to_json(value)
+        data = codec.to_json(value)
         for key, constant in constants.items():
             if key in data and data[key] != constant:
                 raise ValueError(f"{key} is {data[key]!r}, which is not written, since it can only be {constant!r}")
         return [data[each.field.key] if each.field.key in data else json.loads(each.mark or "") for each in written]
 
-    def by_key(data: Any, read: Callable[[Wire[Any], Any], Any]) -> dict[str, Any]:
+    def by_key(data: Any, read: Callable[[Codec[Any], Any], Any]) -> dict[str, Any]:
         """The fields that are there, as far as the array has come."""
         found, items = dict[str, Any](), iter(data)
         for place in places:
             if place.constant is not None:
-                found[place.field.key] = read(place.field.wire, constants[place.field.key])
+                found[place.field.key] = read(place.field.codec, constants[place.field.key])
                 continue
             try:
                 item = next(items)
             except StopIteration:
                 break
             if place.mark is None or item != json.loads(place.mark):
-                found[place.field.key] = read(place.field.wire, item)
+                found[place.field.key] = read(place.field.codec, item)
         return found
 
     positions = {place.field.key: place.mark for place in written}
     return replace(
-        wire,
+        codec,
         expr=seq("[", join(context.spacing.comma, [_text(place) for place in written]), "]"),
-        schema=wire.schema | {"x-positions": positions},
+        schema=codec.schema | {"x-positions": positions},
         to_json=to_json,
-        from_json=lambda data: wire.from_json(by_key(data, lambda _, item: item)),
+        from_json=lambda data: codec.from_json(by_key(data, lambda _, item: item)),
         plain=False,
         expand=lambda data: by_key(data, lambda part, item: part.expanded(item)),
     )
 
 
 def _place(hint: Any, field: Field, context: Context, *, may_lack: bool) -> _Place:
-    expr = field.wire.expr
+    expr = field.codec.expr
     if isinstance(expr, Lit) and (field.required or not may_lack):
         return _Place(field, constant=expr.text)
     if field.required:
@@ -127,10 +127,10 @@ def _admits(expr: Expr, text: str, context: Context) -> bool:
 
 
 def _text(place: _Place) -> Expr:
-    return place.field.wire.expr if place.mark is None else choice(place.field.wire.expr, place.mark)
+    return place.field.codec.expr if place.mark is None else choice(place.field.codec.expr, place.mark)
 
 
-def tagged(wire: Wire[Any], tag: str, context: Context) -> Wire[Any]:
+def tagged(codec: Codec[Any], tag: str, context: Context) -> Codec[Any]:
     """A member of a union under its name, as an object of this one key."""
     key = context.spacing.dump(tag) + context.spacing.colon
 
@@ -138,12 +138,12 @@ def tagged(wire: Wire[Any], tag: str, context: Context) -> Wire[Any]:
         return next(iter(data.values())) if data else []  # nothing of it, where it has just begun
 
     return replace(
-        wire,
-        expr=seq("{", key, wire.expr, "}"),
-        schema=wire.schema | {"x-tag": tag},
-        to_json=lambda value: {tag: wire.to_json(value)},
-        from_json=lambda data: wire.from_json(inside(data)),
-        expand=lambda data: wire.expanded(inside(data)),
+        codec,
+        expr=seq("{", key, codec.expr, "}"),
+        schema=codec.schema | {"x-tag": tag},
+        to_json=lambda value: {tag: codec.to_json(value)},
+        from_json=lambda data: codec.from_json(inside(data)),
+        expand=lambda data: codec.expanded(inside(data)),
         plain=False,
     )
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 
 from typing_extensions import TypeAliasType, is_typeddict
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.grammar.nodes import Choice, Expr, Lit, choice, join, repeat, seq
@@ -22,26 +22,28 @@ LONGEST_EXACT = 1000
 
 
 @default_registry.hook(list, Sequence, MutableSequence)
-def list_wire(hint: Any, context: Context) -> Wire[Any]:
+def list_codec(hint: Any, context: Context) -> Codec[Any]:
     """A JSON array of any length within the bounds."""
     (item,) = get_args(hint) or (Any,)
-    wire = context.wire(item, at="[]")
-    return _array(hint, wire, context, list, list)
+    codec = context.codec(item, at="[]")
+    return _array(hint, codec, context, list, list)
 
 
 @default_registry.hook(set, frozenset)
-def set_wire(hint: Any, context: Context) -> Wire[Any]:
+def set_codec(hint: Any, context: Context) -> Codec[Any]:
     """A JSON array; equal items fall together, so a least length is checked after."""
     kind = get_origin(hint) or hint
     (item,) = get_args(hint) or (Any,)
-    wire = context.wire(item, at="[]")
+    codec = context.codec(item, at="[]")
     if (unhashable := _unhashable(item)) is not None:
         raise context.refuse(
             hint, f"has items that cannot be in a set: {describe(unhashable)} is not hashable; use a list"
         )
     if not _is_hashable(item):
         context.check("hashable items")
-    made = _array(hint, wire, context, kind, lambda values: sorted(values, key=lambda value: repr(wire.to_json(value))))
+    made = _array(
+        hint, codec, context, kind, lambda values: sorted(values, key=lambda value: repr(codec.to_json(value)))
+    )
     if (context.limits.peek("min_length") or 0) > 1:
         context.limits.leave("min_length")
     made.schema["uniqueItems"] = True
@@ -49,7 +51,7 @@ def set_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 @default_registry.hook(tuple)
-def tuple_wire(hint: Any, context: Context) -> Wire[tuple[Any, ...]]:
+def tuple_codec(hint: Any, context: Context) -> Codec[tuple[Any, ...]]:
     """A JSON array: of these items in this order, or of any number of one type."""
     arguments = get_args(hint)
     if not arguments and get_origin(hint) is not None:
@@ -57,46 +59,46 @@ def tuple_wire(hint: Any, context: Context) -> Wire[tuple[Any, ...]]:
     elif not arguments and hint is tuple:
         arguments = (Any, ...)
     if len(arguments) == 2 and arguments[1] is ...:
-        return _array(hint, context.wire(arguments[0], at="[]"), context, tuple, list)
-    wires = [context.wire(argument, at=f"[{index}]") for index, argument in enumerate(arguments)]
+        return _array(hint, context.codec(arguments[0], at="[]"), context, tuple, list)
+    codecs = [context.codec(argument, at=f"[{index}]") for index, argument in enumerate(arguments)]
 
     def to_json(value: tuple[Any, ...]) -> list[Any]:
-        return [wire.to_json(item) for wire, item in zip(wires, value, strict=True)]
+        return [codec.to_json(item) for codec, item in zip(codecs, value, strict=True)]
 
     def from_json(data: Any) -> tuple[Any, ...]:
-        return tuple(wire.from_json(item) for wire, item in zip(wires, data, strict=True))
+        return tuple(codec.from_json(item) for codec, item in zip(codecs, data, strict=True))
 
     def accepts(value: Any) -> bool:
         return (
             is_tuple(value)
             and type(value) is tuple
-            and len(value) == len(wires)
-            and all(wire.accepts(item) for wire, item in zip(wires, value, strict=True))
+            and len(value) == len(codecs)
+            and all(codec.accepts(item) for codec, item in zip(codecs, value, strict=True))
         )
 
-    schema = {"type": "array", "prefixItems": [wire.schema for wire in wires], "items": False}
-    body = join(context.spacing.comma, (wire.expr for wire in wires))
-    native = all(wire.native for wire in wires)
+    schema = {"type": "array", "prefixItems": [codec.schema for codec in codecs], "items": False}
+    body = join(context.spacing.comma, (codec.expr for codec in codecs))
+    native = all(codec.native for codec in codecs)
 
     def expand(data: Any) -> list[Any]:
-        return [wire.expanded(item) for wire, item in zip(wires, data, strict=False)]
+        return [codec.expanded(item) for codec, item in zip(codecs, data, strict=False)]
 
-    return Wire(
+    return Codec(
         seq("[", body, "]"),
         schema,
         to_json,
         from_json,
         accepts,
         native=native,
-        expand=expand if any(wire.expand is not None for wire in wires) else None,
+        expand=expand if any(codec.expand is not None for codec in codecs) else None,
     )
 
 
 @default_registry.hook(dict, Mapping, MutableMapping)
-def dict_wire(hint: Any, context: Context) -> Wire[dict[Any, Any]]:
+def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
     """A JSON object with keys of one type; a key that is written twice keeps its last value."""
     key, value = get_args(hint) or (str, Any)
-    keys, values = context.wire(key, at=".keys()"), context.wire(value, at="[...]")
+    keys, values = context.codec(key, at=".keys()"), context.codec(value, at="[...]")
     text = _key_texts(keys)
     if text is None:
         raise context.refuse(hint, "has keys that JSON cannot write; use str, int, or a Literal or Enum of these")
@@ -125,7 +127,7 @@ def dict_wire(hint: Any, context: Context) -> Wire[dict[Any, Any]]:
     def accepts(mapping: Any) -> bool:
         return is_dict(mapping) and all(keys.accepts(k) and values.accepts(v) for k, v in mapping.items())
 
-    return Wire(
+    return Codec(
         _list_of("{", pair, "}", least, most, context),
         schema,
         to_json,
@@ -139,7 +141,7 @@ def dict_wire(hint: Any, context: Context) -> Wire[dict[Any, Any]]:
     )
 
 
-def _key_texts(keys: Wire[Any]) -> Expr | None:
+def _key_texts(keys: Codec[Any]) -> Expr | None:
     """The key's texts between quotation marks, or `None` if it is neither a string nor a whole number."""
     expr = keys.expr
     if keys.bare is not None or keys.schema.get("type") == "string":
@@ -154,12 +156,12 @@ def _key_texts(keys: Wire[Any]) -> Expr | None:
     return None
 
 
-def _chosen_numbers(keys: Wire[Any]) -> bool:
+def _chosen_numbers(keys: Codec[Any]) -> bool:
     """Whether keys are chosen among whole numbers: of a Literal or an Enum pydantic does not find them as JSON has them."""
     return any(not isinstance(value, str) for value in keys.schema.get("enum", ()))
 
 
-def _key_reader(keys: Wire[Any]) -> Callable[[str], Any]:
+def _key_reader(keys: Codec[Any]) -> Callable[[str], Any]:
     def read(name: str) -> Any:
         try:
             return keys.from_json(name)
@@ -170,8 +172,8 @@ def _key_reader(keys: Wire[Any]) -> Callable[[str], Any]:
 
 
 def _array(
-    hint: Any, item: Wire[Any], context: Context, make: Callable[[Any], Any], order: Callable[[Any], list[Any]]
-) -> Wire[Any]:
+    hint: Any, item: Codec[Any], context: Context, make: Callable[[Any], Any], order: Callable[[Any], list[Any]]
+) -> Codec[Any]:
     schema: JsonSchema = {"type": "array", "items": item.schema}
     least, most = _lengths(hint, context)
     if context.limits.peek("min_length") is not None:
@@ -182,7 +184,7 @@ def _array(
     def accepts(value: Any) -> bool:
         return type(value) is make and all(map(item.accepts, value))
 
-    return Wire(
+    return Codec(
         _list_of("[", item.expr, "]", least, most, context),
         schema,
         lambda value: [item.to_json(each) for each in order(value)],

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import MAX_EMAX, ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, Expr, char_class, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import between, decimals, integers
@@ -67,7 +67,7 @@ class _Range:
 
 
 @default_registry.hook(Decimal)
-def decimal_wire(hint: type[Decimal], context: Context) -> Wire[Decimal]:
+def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
     """A number in a string, positional, with an exponent only where it is very large or small."""
     context.allow(hint, *LIMITS)
     limits = context.limits
@@ -105,7 +105,7 @@ def decimal_wire(hint: type[Decimal], context: Context) -> Wire[Decimal]:
         text = _write(value, zeros, exponents=endless, scale=_scale(bounds))
         return text + ".0" if fractions and "." not in text else text
 
-    return Wire(seq('"', text, '"'), schema, to_json, pydantic_reader(hint), lambda value: type(value) is Decimal)
+    return Codec(seq('"', text, '"'), schema, to_json, pydantic_reader(hint), lambda value: type(value) is Decimal)
 
 
 def _decimal(bound: Any) -> Decimal:

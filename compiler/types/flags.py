@@ -11,7 +11,7 @@ from enum import Enum, Flag
 from functools import reduce
 from typing import Any
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Expr, Lit, choice, seq
 from typefold.compiler.registry import default_registry
@@ -20,7 +20,7 @@ from typefold.compiler.registry import default_registry
 @default_registry.hook_factory(
     lambda hint: isinstance(hint, type) and issubclass(hint, Enum) and issubclass(hint, Flag)
 )
-def flag_wire(hint: type[Flag], context: Context) -> Wire[Flag]:
+def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
     """The names of the members that are set."""
     context.allow(hint)
     names = [member.name for member in hint if member.name is not None]
@@ -35,7 +35,7 @@ def flag_wire(hint: type[Flag], context: Context) -> Wire[Flag]:
             raise ValueError(f"{value!r} has bits without a name, which cannot be written")
         return [name for name in names if name in parts]
 
-    return Wire(
+    return Codec(
         _subset(hint.__name__, names, context),
         {"type": "array", "items": {"enum": names, "type": "string"}, "uniqueItems": True},
         to_json,

@@ -19,7 +19,7 @@ from annotated_types import GroupedMetadata
 from pydantic import GetCoreSchemaHandler, StringConstraints
 from pydantic_core import core_schema
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.nodes import Lit, choice
@@ -122,7 +122,7 @@ class Grammar:
         return handler(source)  # to pydantic it is any text
 
 
-def grammar_wire(hint: type[str], grammar: Grammar, context: Context) -> Wire[str]:
+def grammar_codec(hint: type[str], grammar: Grammar, context: Context) -> Codec[str]:
     """Whatever the engine's backend makes of the grammar."""
     if not context.is_root:
         raise context.refuse(hint, "has a Grammar, which is for a whole return type and not for a part of one")
@@ -135,7 +135,7 @@ def grammar_wire(hint: type[str], grammar: Grammar, context: Context) -> Wire[st
             f"than {_LONGEST_GRAMMAR:,}, in which no other row goes on",
         )
     context.check("the engine alone reads the grammar")
-    return Wire(
+    return Codec(
         json_string(ANY_TEXT),
         {"type": "string"},
         str,
@@ -146,7 +146,7 @@ def grammar_wire(hint: type[str], grammar: Grammar, context: Context) -> Wire[st
     )
 
 
-def one_of_wire(hint: type[str], names: tuple[str, ...], context: Context) -> Wire[str]:
+def one_of_codec(hint: type[str], names: tuple[str, ...], context: Context) -> Codec[str]:
     """One of the names; other limits at the same place are checked after."""
     known = frozenset(names)
     if not names:
@@ -166,7 +166,7 @@ def one_of_wire(hint: type[str], names: tuple[str, ...], context: Context) -> Wi
             raise ValueError(f"{value!r} is none of the {len(names)} names")
         return value
 
-    return Wire(json_string(bare), schema, to_json, str, lambda value: value in known, bare=bare, plain=True)
+    return Codec(json_string(bare), schema, to_json, str, lambda value: value in known, bare=bare, plain=True)
 
 
 def _is_text(name: object) -> bool:

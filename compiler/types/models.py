@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
@@ -18,7 +18,7 @@ from typefold.compiler.types.objects import Field, field_key, object_data, objec
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, BaseModel))
-def model_wire(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
+def model_codec(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
     """The fields under their validation aliases; fields with a default may be left out."""
     if hint is BaseModel:
         raise context.refuse(hint, "has no fields of its own; use a model of yours")
@@ -27,48 +27,48 @@ def model_wire(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
-def root_model_wire(hint: type[RootModel[Any]], context: Context) -> Wire[RootModel[Any]]:
+def root_model_codec(hint: type[RootModel[Any]], context: Context) -> Codec[RootModel[Any]]:
     """As the root's type, inside JSON; limits stand on the root's own type."""
     context.allow(hint)
 
-    def build() -> Wire[RootModel[Any]]:
+    def build() -> Codec[RootModel[Any]]:
         _complete(hint, context)
         field = hint.model_fields["root"]
         if field.deprecated:
             raise context.refuse(
                 hint, "has a deprecated root, of which pydantic makes no value; leave `deprecated` out"
             )
-        wire = context.wire(field.annotation, metadata=tuple(field.metadata))
+        codec = context.codec(field.annotation, metadata=tuple(field.metadata))
         _note_validators(hint, context)
-        return Wire(
-            wire.expr,
-            wire.schema,
-            lambda value: wire.to_json(value.root),
-            lambda data: hint.model_validate(wire.from_json(data)),
+        return Codec(
+            codec.expr,
+            codec.schema,
+            lambda value: codec.to_json(value.root),
+            lambda data: hint.model_validate(codec.from_json(data)),
             lambda value: type(value) is hint,
-            native=wire.native,
-            expand=wire.expand,
+            native=codec.native,
+            expand=codec.expand,
         )
 
     return context.named(hint, build)
 
 
-def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
+def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
     _complete(hint, context)
     fields: list[Field] = []
     for name, info in hint.model_fields.items():
         place = f".{name}"
-        wire = context.wire(info.annotation, at=place, metadata=tuple(info.metadata))
+        codec = context.codec(info.annotation, at=place, metadata=tuple(info.metadata))
         key = field_key(hint, name, info, hint.model_config, context)
-        fields.append(Field(name, key, wire, _must_be_written(hint, info, wire, context), info.description))
+        fields.append(Field(name, key, codec, _must_be_written(hint, info, codec, context), info.description))
     keys = [field.key for field in fields]
     if len(set(keys)) < len(keys):
         raise context.refuse(
             hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})"
         )
     _note_validators(hint, context)
-    native = all(field.wire.native for field in fields)
-    wires = {field.key: field.wire for field in fields}
+    native = all(field.codec.native for field in fields)
+    codecs = {field.key: field.codec for field in fields}
 
     def to_json(value: BaseModel) -> dict[str, Any]:
         if value.model_extra:
@@ -78,11 +78,11 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
     def from_json(data: Any) -> BaseModel:
         """By pydantic, from JSON; where a field is not its own, in Python mode, in which a strict model wants values."""
         if native:
-            named = {key: wires[key].expanded(item) for key, item in data.items()}
+            named = {key: codecs[key].expanded(item) for key, item in data.items()}
             return hint.model_validate_json(context.spacing.dump(named))
-        return hint.model_validate({key: wires[key].from_json(item) for key, item in data.items()})
+        return hint.model_validate({key: codecs[key].from_json(item) for key, item in data.items()})
 
-    wire = Wire[BaseModel](
+    codec = Codec[BaseModel](
         object_expr(hint.__name__, fields, context),
         object_schema(fields, hint.__name__, _own_doc(hint)),
         to_json,
@@ -90,16 +90,16 @@ def _build(hint: type[BaseModel], context: Context) -> Wire[BaseModel]:
         lambda value: type(value) is hint,
         native=native,
     )
-    return laid_out(hint, wire, fields, context)
+    return laid_out(hint, codec, fields, context)
 
 
-def _must_be_written(hint: type[BaseModel], info: FieldInfo, wire: Wire[Any], context: Context) -> bool:
+def _must_be_written(hint: type[BaseModel], info: FieldInfo, codec: Codec[Any], context: Context) -> bool:
     """Whether a field has no default, or one that pydantic was told to check, and that fails or holds itself for ever."""
     checked = hint.model_config.get("validate_default") if info.validate_default is None else info.validate_default
     if info.is_required() or not checked or info.default_factory is not None:
         return info.is_required()
     default: object = info.default
-    if isinstance(default, (dict, list, BaseModel)) and _is_endless(wire.expr, context.compilation.rules):
+    if isinstance(default, (dict, list, BaseModel)) and _is_endless(codec.expr, context.compilation.rules):
         return True  # as `Field({}, validate_default=True)` of a model inside itself
     annotated: Any = Annotated[info.annotation, None, *info.metadata]
     try:

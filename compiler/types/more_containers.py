@@ -13,43 +13,43 @@ from collections.abc import Callable, MutableSet, Set
 from dataclasses import replace
 from typing import Any, get_args, get_origin
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.containers import dict_wire, list_wire
+from typefold.compiler.types.containers import dict_codec, list_codec
 
 _FACTORIES = (int, float, str, bool, list, tuple, set, frozenset, dict, Counter, OrderedDict)
 
 
 @default_registry.hook(deque)
-def deque_wire(hint: Any, context: Context) -> Wire[deque[Any]]:
+def deque_codec(hint: Any, context: Context) -> Codec[deque[Any]]:
     """A JSON array, as a list is; its `maxlen` is no part of the value."""
-    wire = list_wire(_of(list, *(get_args(hint) or (Any,))), context)
+    codec = list_codec(_of(list, *(get_args(hint) or (Any,))), context)
     return replace(
-        wire,
-        to_json=lambda value: wire.to_json(list(value)),
-        from_json=lambda data: deque(wire.from_json(data)),
-        accepts=lambda value: type(value) is deque and wire.accepts(list(value)),
+        codec,
+        to_json=lambda value: codec.to_json(list(value)),
+        from_json=lambda data: deque(codec.from_json(data)),
+        accepts=lambda value: type(value) is deque and codec.accepts(list(value)),
         plain=False,
     )
 
 
 @default_registry.hook(Counter)
-def counter_wire(hint: Any, context: Context) -> Wire[Counter[Any]]:
+def counter_codec(hint: Any, context: Context) -> Codec[Counter[Any]]:
     """A JSON object from keys to whole numbers."""
     (key,) = get_args(hint) or (str,)
     return _mapping(_of(dict, key, int), Counter, Counter, context)
 
 
 @default_registry.hook(OrderedDict)
-def ordered_dict_wire(hint: Any, context: Context) -> Wire[OrderedDict[Any, Any]]:
+def ordered_dict_codec(hint: Any, context: Context) -> Codec[OrderedDict[Any, Any]]:
     """A JSON object; its order is that of the text."""
     key, value = get_args(hint) or (str, Any)
     return _mapping(_of(dict, key, value), OrderedDict, OrderedDict, context)
 
 
 @default_registry.hook(defaultdict)
-def defaultdict_wire(hint: Any, context: Context) -> Wire[defaultdict[Any, Any]]:
+def defaultdict_codec(hint: Any, context: Context) -> Codec[defaultdict[Any, Any]]:
     """A JSON object; missing keys get what the values' type makes when it is called, as pydantic has it."""
     key, value = get_args(hint) or (str, Any)
     factory = get_origin(value) or value
@@ -59,7 +59,7 @@ def defaultdict_wire(hint: Any, context: Context) -> Wire[defaultdict[Any, Any]]
 
 
 @default_registry.hook(Set, MutableSet)
-def abstract_set_wire(hint: Any, context: Context) -> Wire[Any]:
+def abstract_set_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the set that pydantic makes of it."""
     kind: Any = frozenset if (get_origin(hint) or hint) is Set else set
     return context.same(_of(kind, *(get_args(hint) or (Any,))))
@@ -69,11 +69,11 @@ def _of(kind: Any, *arguments: Any) -> Any:
     return kind[arguments]
 
 
-def _mapping(hint: Any, kind: type, make: Callable[[Any], Any], context: Context) -> Wire[Any]:
-    wire = dict_wire(hint, context)
+def _mapping(hint: Any, kind: type, make: Callable[[Any], Any], context: Context) -> Codec[Any]:
+    codec = dict_codec(hint, context)
     return replace(
-        wire,
-        from_json=lambda data: make(wire.from_json(data)),
-        accepts=lambda value: type(value) is kind and wire.accepts(value),
+        codec,
+        from_json=lambda data: make(codec.from_json(data)),
+        accepts=lambda value: type(value) is kind and codec.accepts(value),
         plain=False,
     )

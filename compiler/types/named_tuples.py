@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_origin
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.compact import laid_out
@@ -26,32 +26,32 @@ def _is_named_tuple(hint: Any) -> bool:
 
 
 @default_registry.hook_factory(_is_named_tuple)
-def named_tuple_wire(hint: Any, context: Context) -> Wire[Any]:
+def named_tuple_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields in order; those with a default may be left out. Without annotations a field is any JSON value."""
     cls: Any = get_origin(hint) or hint
     context.allow(hint)
 
-    def build() -> Wire[Any]:
+    def build() -> Codec[Any]:
         hints, known = resolved_hints(cls, context), parameters_of(hint)
         fields: list[Field] = []
         for name in cls._fields:
             kind = substituted(hints.get(name, Any), known)
-            wire = context.wire(kind, at=f".{name}")
+            codec = context.codec(kind, at=f".{name}")
             key = field_key(cls, name, field_info(kind), {}, context)
-            fields.append(Field(name, key, wire, name not in cls._field_defaults))
+            fields.append(Field(name, key, codec, name not in cls._field_defaults))
         by_key = {field.key: field for field in fields}
 
         def from_json(data: Any) -> Any:
-            return cls(**{by_key[key].name: by_key[key].wire.from_json(item) for key, item in data.items()})
+            return cls(**{by_key[key].name: by_key[key].codec.from_json(item) for key, item in data.items()})
 
-        wire = Wire[Any](
+        codec = Codec[Any](
             object_expr(cls.__name__, fields, context),
             object_schema(fields, cls.__name__),
             lambda value: object_data(fields, lambda name: getattr(value, name)),
             from_json,
             lambda value: type(value) is cls,
-            native=all(field.wire.native for field in fields) and not (get_args(hint) or inherits_arguments(hint)),
+            native=all(field.codec.native for field in fields) and not (get_args(hint) or inherits_arguments(hint)),
         )
-        return laid_out(hint, wire, fields, context)
+        return laid_out(hint, codec, fields, context)
 
     return context.named(hint, build, has_fields=True)

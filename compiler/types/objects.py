@@ -13,7 +13,7 @@ from pydantic import AliasChoices, AliasPath
 from pydantic.fields import FieldInfo
 from typing_extensions import ReadOnly
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Lit, choice, seq
 from typefold.compiler.guards import is_dict
@@ -34,14 +34,14 @@ class Field:
     Attributes:
         name: Its name in Python.
         key: Its name in JSON, where it is read.
-        wire: Its type's wire.
+        codec: Its type's codec.
         required: Whether it must be written.
         description: What the model is told of it.
     """
 
     name: str
     key: str
-    wire: Wire[Any]
+    codec: Codec[Any]
     required: bool
     description: str | None = None
 
@@ -61,7 +61,7 @@ def object_expr(name: str, fields: Sequence[Field], context: Context) -> Expr:
     after: list[Expr | str] = [Lit("}")]
     rest: list[Expr | str] = []
     for field in reversed(fields):
-        pair = seq(dump(field.key), colon, field.wire.expr)
+        pair = seq(dump(field.key), colon, field.codec.expr)
         if field.required:
             rest += reversed(after)
             alone, after = [pair], [comma, pair]
@@ -79,7 +79,7 @@ def object_schema(fields: Sequence[Field], title: str, description: str | None =
     properties = {}
     for field in fields:
         properties[field.key] = (
-            field.wire.schema | {"description": field.description} if field.description else field.wire.schema
+            field.codec.schema | {"description": field.description} if field.description else field.codec.schema
         )
     schema: JsonSchema = {"type": "object", "title": title}
     if description:
@@ -101,17 +101,17 @@ def object_data(fields: Sequence[Field], get: Callable[[str], Any]) -> dict[str,
             if field.required:
                 raise
             continue
-        data[field.key] = field.wire.to_json(value)
+        data[field.key] = field.codec.to_json(value)
     return data
 
 
 @default_registry.hook_factory(lambda hint: dataclasses.is_dataclass(generic_of(hint)))
-def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
+def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields of `__init__`, in order; those with a default may be left out."""
     cls = generic_of(hint)
     context.allow(hint)
 
-    def build() -> Wire[Any]:
+    def build() -> Codec[Any]:
         hints = resolved_hints(cls, context)
         parameters = parameters_of(hint)
         fields: list[Field] = []
@@ -124,10 +124,10 @@ def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
             if has_default and isinstance(default, FieldInfo):
                 metadata, has_default = tuple(default.metadata), not default.is_required()
             kind = substituted(hints[field.name], parameters)
-            wire = context.wire(kind, at=f".{field.name}", metadata=metadata)
+            codec = context.codec(kind, at=f".{field.name}", metadata=metadata)
             info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or field_info(kind)
             key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
-            fields.append(Field(field.name, key, wire, not has_default, info and info.description))
+            fields.append(Field(field.name, key, codec, not has_default, info and info.description))
         if getattr(cls, "__post_init__", None) is not None:
             context.check("validator __post_init__")
 
@@ -135,28 +135,28 @@ def dataclass_wire(hint: Any, context: Context) -> Wire[Any]:
             known = {field.key: field for field in fields}
             by_key = hasattr(cls, "__pydantic_fields__")  # its `__init__` takes aliases, as pydantic's do
             return cls(
-                **{key if by_key else known[key].name: known[key].wire.from_json(item) for key, item in data.items()}
+                **{key if by_key else known[key].name: known[key].codec.from_json(item) for key, item in data.items()}
             )
 
-        wire = Wire(
+        codec = Codec(
             object_expr(cls.__name__, fields, context),
             object_schema(fields, cls.__name__),
             lambda value: object_data(fields, lambda name: getattr(value, name)),
             from_json,
             lambda value: type(value) is cls,
-            native=all(field.wire.native for field in fields) and not inherits_arguments(hint),
+            native=all(field.codec.native for field in fields) and not inherits_arguments(hint),
         )
-        return laid_out(hint, wire, fields, context)
+        return laid_out(hint, codec, fields, context)
 
     return context.named(hint, build, has_fields=True)
 
 
 @default_registry.hook_factory(lambda hint: typing_extensions.is_typeddict(generic_of(hint)))
-def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
+def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
     """The keys in order; `NotRequired` ones may be left out."""
     cls = generic_of(hint)
 
-    def build() -> Wire[dict[str, Any]]:
+    def build() -> Codec[dict[str, Any]]:
         hints = resolved_hints(cls, context)
         parameters = parameters_of(hint)
         fields: list[Field] = []
@@ -167,9 +167,9 @@ def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
                 (kind,) = get_args(kind)
             info = field_info(kind)
             key = field_key(cls, name, info, getattr(cls, "__pydantic_config__", {}), context)
-            wire = context.wire(substituted(kind, parameters), at=f"[{name!r}]")
-            fields.append(Field(name, key, wire, required, info and info.description))
-        known = {field.name: field.wire for field in fields}
+            codec = context.codec(substituted(kind, parameters), at=f"[{name!r}]")
+            fields.append(Field(name, key, codec, required, info and info.description))
+        known = {field.name: field.codec for field in fields}
         names = {field.key: field.name for field in fields}
 
         def accepts(value: Any) -> bool:
@@ -181,16 +181,16 @@ def typed_dict_wire(hint: Any, context: Context) -> Wire[dict[str, Any]]:
 
         # On Python 3.11 pydantic takes only typing_extensions' TypedDict; we take both.
         foreign = sys.version_info < (3, 12) and type(cls).__module__ == "typing"
-        wire = Wire[dict[str, Any]](
+        codec = Codec[dict[str, Any]](
             object_expr(cls.__name__, fields, context),
             object_schema(fields, cls.__name__),
             lambda value: object_data(fields, value.__getitem__),
             lambda data: {names[key]: known[names[key]].from_json(item) for key, item in data.items()},
             accepts,
-            native=not foreign and all(field.wire.native for field in fields) and not inherits_arguments(hint),
-            plain=all(field.wire.plain and field.key == field.name for field in fields),
+            native=not foreign and all(field.codec.native for field in fields) and not inherits_arguments(hint),
+            plain=all(field.codec.plain and field.key == field.name for field in fields),
         )
-        return laid_out(hint, wire, fields, context, may_lack=True)
+        return laid_out(hint, codec, fields, context, may_lack=True)
 
     return context.named(hint, build, has_fields=True)
 
@@ -212,7 +212,7 @@ def field_key(owner: Any, name: str, info: FieldInfo | None, config: Mapping[str
         alias = next((each for each in alias.choices if isinstance(each, str)), alias.choices[0])
     if isinstance(alias, AliasPath):
         raise context.refuse(
-            owner, f"reads {name!r} from a nested path (AliasPath), which has no wire form; use a str alias"
+            owner, f"reads {name!r} from a nested path (AliasPath), which has no JSON form; use a str alias"
         )
     return alias or name
 

@@ -38,16 +38,16 @@ from pydantic import (
 )
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl  # pyright: ignore[reportPrivateUsage]  # no public base
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import json_string
 from typefold.compiler.grammar.nodes import ANY, Expr, char_class, chars, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import integers
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.addresses import IPV6
-from typefold.compiler.types.binary import bytes_wire
+from typefold.compiler.types.binary import bytes_codec
 from typefold.compiler.types.reading import pydantic_reader
-from typefold.compiler.types.scalars import NUMBER_LIMITS, any_wire
+from typefold.compiler.types.scalars import NUMBER_LIMITS, any_codec
 
 LENGTHS = ("min_length", "max_length")
 _ALNUM = char_class((0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A))
@@ -77,11 +77,11 @@ _BEYOND = ANY - char_class((0x00, 0xA0), (0x2000, 0x206F), (0x3000, 0x3000), "\u
 _SPECIAL = {"http", "https", "ws", "wss", "ftp"}  # schemes whose hosts are domains
 _VISIBLE = char_class((0x21, 0x7E))
 
-default_registry.hook(JsonValue)(any_wire)
+default_registry.hook(JsonValue)(any_codec)
 
 
 @default_registry.hook(EmailStr)
-def email_wire(hint: Any, context: Context) -> Wire[str]:
+def email_codec(hint: Any, context: Context) -> Codec[str]:
     """An address, checked after by the package email-validator, which also brings its domain into normal form."""
     context.allow(hint, *LENGTHS, "pattern")
     if find_spec("email_validator") is None:
@@ -93,11 +93,11 @@ def email_wire(hint: Any, context: Context) -> Wire[str]:
     last = seq(optional(seq(inner, repeat(inner | chars("-"), 0, None))), inner - char_class((0x30, 0x39)))
     text = seq(atom, repeat(seq(".", atom), 0, None), "@", repeat(seq(label, "."), 1, None), last)
     schema = {"type": "string", "format": "email"}
-    return Wire(json_string(text), schema, str, pydantic_reader(hint), lambda value: type(value) is str)
+    return Codec(json_string(text), schema, str, pydantic_reader(hint), lambda value: type(value) is str)
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, (_BaseUrl, _BaseMultiHostUrl)))
-def url_wire(hint: Any, context: Context) -> Wire[Any]:
+def url_codec(hint: Any, context: Context) -> Codec[Any]:
     """A URL with one of the class's schemes; checked after, and brought into normal form."""
     marks: list[UrlConstraints] = [hint._constraints, *context.limits.claim(UrlConstraints)]
     context.allow(hint)
@@ -116,7 +116,7 @@ def url_wire(hint: Any, context: Context) -> Wire[Any]:
         text = seq(choice(*schemes), "://", optional(authority) if hostless else authority, rest)
     reader = pydantic_reader(hint)
     schema = {"type": "string", "format": "uri" if schemes is None else f"uri with {' or '.join(schemes)}"}
-    return Wire(json_string(text), schema, str, reader, lambda value: type(value) is hint)
+    return Codec(json_string(text), schema, str, reader, lambda value: type(value) is hint)
 
 
 def _authority(*, special: bool, several: bool) -> Expr:
@@ -130,7 +130,7 @@ def _authority(*, special: bool, several: bool) -> Expr:
 
 
 @default_registry.hook(SecretStr)
-def secret_str_wire(hint: Any, context: Context) -> Wire[SecretStr]:
+def secret_str_codec(hint: Any, context: Context) -> Codec[SecretStr]:
     """The text itself, as a JSON string."""
     context.allow(hint, *LENGTHS)
     text = context.same(str)
@@ -145,9 +145,9 @@ def secret_str_wire(hint: Any, context: Context) -> Wire[SecretStr]:
 
 
 @default_registry.hook(SecretBytes)
-def secret_bytes_wire(hint: Any, context: Context) -> Wire[SecretBytes]:
+def secret_bytes_codec(hint: Any, context: Context) -> Codec[SecretBytes]:
     """The bytes in base64."""
-    inner = bytes_wire(bytes, context)
+    inner = bytes_codec(bytes, context)
     return replace(
         inner,
         to_json=lambda value: base64.b64encode(value.get_secret_value()).decode(),
@@ -158,11 +158,11 @@ def secret_bytes_wire(hint: Any, context: Context) -> Wire[SecretBytes]:
 
 
 @default_registry.hook(Secret)
-def secret_wire(hint: Any, context: Context) -> Wire[Any]:
+def secret_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the type inside."""
     if not get_args(hint):
         raise context.refuse(hint, "does not say what it hides; write Secret[str] or the like")
-    inner = context.wire(get_args(hint)[0])
+    inner = context.codec(get_args(hint)[0])
     return replace(
         inner,
         to_json=lambda value: inner.to_json(value.get_secret_value()),
@@ -174,35 +174,35 @@ def secret_wire(hint: Any, context: Context) -> Wire[Any]:
 
 
 @default_registry.hook(ByteSize)
-def byte_size_wire(hint: Any, context: Context) -> Wire[ByteSize]:
+def byte_size_codec(hint: Any, context: Context) -> Codec[ByteSize]:
     """A whole number of bytes."""
     context.allow(hint, *NUMBER_LIMITS)
     context.check("no more than 4300 digits")
     schema = {"type": "integer", "minimum": 0}
     reader = pydantic_reader(hint)
-    return Wire(integers(0, None), schema, int, reader, lambda value: type(value) is ByteSize)
+    return Codec(integers(0, None), schema, int, reader, lambda value: type(value) is ByteSize)
 
 
 @default_registry.hook(NameEmail)
-def name_email_wire(hint: Any, context: Context) -> Wire[Any]:
+def name_email_codec(hint: Any, context: Context) -> Codec[Any]:
     """Never: two fields in one text."""
     raise context.refuse(hint, "is two fields in one text; use a model with `name: str` and `email: EmailStr`")
 
 
 @default_registry.hook(Json)
-def json_text_wire(hint: Any, context: Context) -> Wire[Any]:
+def json_text_codec(hint: Any, context: Context) -> Codec[Any]:
     """Never: JSON inside a JSON string."""
     raise context.refuse(hint, "is JSON inside a JSON string; use JsonValue, or the type itself")
 
 
 @default_registry.hook(ImportString)
-def import_string_wire(hint: Any, context: Context) -> Wire[Any]:
+def import_string_codec(hint: Any, context: Context) -> Codec[Any]:
     """Never: a model's answer should import nothing."""
     raise context.refuse(hint, "would import what the model names; use a Literal of names and look the object up")
 
 
 @default_registry.hook_factory(lambda hint: type(hint).__name__ == "PydanticRecursiveRef")
-def recursive_model_wire(hint: Any, context: Context) -> Wire[Any]:
+def recursive_model_codec(hint: Any, context: Context) -> Codec[Any]:
     """What pydantic puts for a generic model inside itself, `b: "Box[T] | None"`: the model that is being compiled."""
     for owner in reversed(context.compilation.owners):
         origin = getattr(owner, "__pydantic_generic_metadata__", {}).get("origin")

@@ -13,7 +13,7 @@ from typing import Any, get_origin
 
 import typing_extensions
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
 
@@ -53,12 +53,12 @@ _REMEDIES: dict[Any, str] = {
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, (BaseException, io.IOBase)))
-def foreign_object_wire(hint: Any, context: Context) -> Wire[Any]:
+def foreign_object_codec(hint: Any, context: Context) -> Codec[Any]:
     """Never: an exception or an open file is no answer."""
     raise context.refuse(hint, "is no data; use a model with the fields that you need, or str")
 
 
 @default_registry.hook(*_REMEDIES)
-def refused_wire(hint: Any, context: Context) -> Wire[Any]:
+def refused_codec(hint: Any, context: Context) -> Codec[Any]:
     """Never; the reason says what to write instead."""
     raise context.refuse(hint, _REMEDIES[hint if hint in _REMEDIES else get_origin(hint)])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, Expr, Ref, choice, repeat, seq
 from typefold.compiler.grammar.numeric import (
@@ -28,7 +28,7 @@ _LARGEST_POSITIONAL = 1e16
 
 
 @default_registry.hook(int)
-def int_wire(hint: type[int], context: Context) -> Wire[int]:
+def int_codec(hint: type[int], context: Context) -> Codec[int]:
     """Canonical decimal digits; bounds are in the grammar."""
     context.allow(hint, *NUMBER_LIMITS)
     limits = context.limits
@@ -48,11 +48,11 @@ def int_wire(hint: type[int], context: Context) -> Wire[int]:
         schema["maximum"] = high
     if (step := limits.peek("multiple_of")) is not None:
         schema["multipleOf"] = step
-    return Wire(integers(low, high), schema, int, _same, lambda value: type(value) is int, plain=True)
+    return Codec(integers(low, high), schema, int, _same, lambda value: type(value) is int, plain=True)
 
 
 @default_registry.hook(float)
-def float_wire(hint: type[float], context: Context) -> Wire[float]:
+def float_codec(hint: type[float], context: Context) -> Codec[float]:
     """Decimals as Python's `repr` writes them, trailing zeros allowed; bounds are in the grammar."""
     context.allow(hint, *NUMBER_LIMITS)
     limits = context.limits
@@ -75,7 +75,7 @@ def float_wire(hint: type[float], context: Context) -> Wire[float]:
     expr = any_float() if low is None and high is None else _bounded_float(low, high, context)
     if expr == NEVER:
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
-    return Wire(expr, schema, float, float, lambda value: type(value) is float, plain=True)
+    return Codec(expr, schema, float, float, lambda value: type(value) is float, plain=True)
 
 
 def _bounded_float(low: float | None, high: float | None, context: Context) -> Expr:
@@ -103,25 +103,25 @@ def _bounded_float(low: float | None, high: float | None, context: Context) -> E
 
 
 @default_registry.hook(bool)
-def bool_wire(hint: type[bool], context: Context) -> Wire[bool]:
+def bool_codec(hint: type[bool], context: Context) -> Codec[bool]:
     """`true` or `false`."""
     context.allow(hint)
-    return Wire(choice("true", "false"), {"type": "boolean"}, bool, _same, lambda v: type(v) is bool, plain=True)
+    return Codec(choice("true", "false"), {"type": "boolean"}, bool, _same, lambda v: type(v) is bool, plain=True)
 
 
 @default_registry.hook(type(None))
-def none_wire(hint: None, context: Context) -> Wire[None]:
+def none_codec(hint: None, context: Context) -> Codec[None]:
     """`null`; as a whole return type it is refused, since nothing would be asked of the model."""
     if context.path == "return":
         raise context.refuse(hint, "asks the model for nothing; return a type that holds an answer")
-    return Wire(seq("null"), {"type": "null"}, _same, _same, lambda value: value is None, plain=True)
+    return Codec(seq("null"), {"type": "null"}, _same, _same, lambda value: value is None, plain=True)
 
 
 @default_registry.hook(Any, object)
-def any_wire(hint: Any, context: Context) -> Wire[Any]:
+def any_codec(hint: Any, context: Context) -> Codec[Any]:
     """Any JSON value."""
     comma, colon = context.spacing.comma, context.spacing.colon
-    string = context.wire(str).expr
+    string = context.codec(str).expr
     value = context.rule("json_number", choice(integers(None, None), any_float()))
     context.check(f"numbers of no more than {_INT_DIGITS} digits")
     item = Ref("json_value")
@@ -140,7 +140,7 @@ def any_wire(hint: Any, context: Context) -> Wire[Any]:
             seq("{", pair, repeat(seq(comma, pair), 0, None), "}"),
         ),
     )
-    return Wire(rule, {}, _same, _same, _is_json, plain=True)
+    return Codec(rule, {}, _same, _same, _is_json, plain=True)
 
 
 def _is_json(value: Any) -> bool:

@@ -19,12 +19,12 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn, NotRequired, Uni
 from pydantic import Field
 from typing_extensions import TypedDict, is_typeddict
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.guards import is_dict, is_list
 from typefold.compiler.registry import default_registry
 
-__all__ = ["SchemaError", "SchemaPart", "schema_wire", "type_of_schema"]
+__all__ = ["SchemaError", "SchemaPart", "schema_codec", "type_of_schema"]
 
 _NOTES = frozenset(
     {
@@ -103,8 +103,8 @@ def type_of_schema(schema: JsonSchema, *, name: str = "Schema") -> Any:
     return _Reader(schema, name).hint(schema, "#")
 
 
-def schema_wire(schema: JsonSchema, context: Context, *, name: str = "Schema") -> Wire[Any]:
-    """The wire of a JSON schema, for a hook of a type of yours; its values are JSON data, to be made into yours.
+def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") -> Codec[Any]:
+    """The codec of a JSON schema, for a hook of a type of yours; its values are JSON data, to be made into yours.
 
     Args:
         schema: The schema.
@@ -124,9 +124,9 @@ def schema_wire(schema: JsonSchema, context: Context, *, name: str = "Schema") -
         >>> schema = {"type": "array", "prefixItems": [channel, channel, channel], "items": False}
         >>> mine = Registry(parent=default_registry)
         >>> @mine.hook(Colour)
-        ... def colour_wire(hint, context):
+        ... def colour_codec(hint, context):
         ...     return replace(
-        ...         schema_wire(schema, context),
+        ...         schema_codec(schema, context),
         ...         to_json=lambda colour: colour.parts,
         ...         from_json=lambda parts: Colour(*parts),
         ...         accepts=lambda value: isinstance(value, Colour),
@@ -155,7 +155,7 @@ class SchemaPart:
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, SchemaPart))
-def schema_part_wire(hint: type[SchemaPart], context: Context) -> Wire[Any]:
+def schema_part_codec(hint: type[SchemaPart], context: Context) -> Codec[Any]:
     """JSON data, as a part of a JSON schema has it that is referred to."""
     context.allow(hint)
     of_fields = is_typeddict(hint.hint)

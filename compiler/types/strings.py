@@ -8,15 +8,15 @@ from typing import Any
 
 from pydantic import EncodedStr
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.lengths import char_bounds, of_length
 from typefold.compiler.grammar.nodes import ANY, EMPTY, NEVER, Expr, Repeat, char_class, choice, repeat, seq
 from typefold.compiler.grammar.regex import UnsupportedPattern, pattern_language, white_space
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.binary import encoded_str_wire
-from typefold.compiler.types.markers import Grammar, grammar_wire, one_of_wire
+from typefold.compiler.types.binary import encoded_str_codec
+from typefold.compiler.types.markers import Grammar, grammar_codec, one_of_codec
 
 LENGTHS = ("min_length", "max_length")
 LONGEST_EXACT = 256
@@ -24,16 +24,16 @@ LONGEST_EXACT = 256
 
 
 @default_registry.hook(str)
-def str_wire(hint: type[str], context: Context) -> Wire[str]:
+def str_codec(hint: type[str], context: Context) -> Codec[str]:
     """Any characters; length and pattern are in the grammar, both together where that stays small."""
     context.allow(hint, *LENGTHS, "pattern", "strip_whitespace", "to_lower", "to_upper", "ascii_only", "one_of")
     limits = context.limits
     if marks := limits.claim(EncodedStr):
-        return encoded_str_wire(hint, marks[-1], context)
+        return encoded_str_codec(hint, marks[-1], context)
     if grammars := limits.claim(Grammar):
-        return grammar_wire(hint, grammars[-1], context)
+        return grammar_codec(hint, grammars[-1], context)
     if (names := limits.take("one_of")) is not None:
-        return one_of_wire(hint, names, context)
+        return one_of_codec(hint, names, context)
     schema: JsonSchema = {"type": "string"}
     patterns = limits.all("pattern")
     least, most = limits.peek("min_length"), limits.peek("max_length")
@@ -57,7 +57,7 @@ def str_wire(hint: type[str], context: Context) -> Wire[str]:
     if limits.peek("ascii_only") and text == ANY_TEXT:
         limits.take("ascii_only")
         text = Repeat(_ASCII, 0, None)
-    return Wire(json_string(text), schema, _same, _same, lambda value: type(value) is str, bare=text, plain=True)
+    return Codec(json_string(text), schema, _same, _same, lambda value: type(value) is str, bare=text, plain=True)
 
 
 _ASCII = char_class((0x00, 0x7F))

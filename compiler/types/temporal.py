@@ -22,7 +22,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, FutureDate, FutureDatetime, NaiveDatetime, PastDate, PastDatetime
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, CharClass, Expr, char_class, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import between, integers
@@ -36,7 +36,7 @@ _FAR = timedelta(days=2)  # two moments in the right order may be dated this far
 
 
 @default_registry.hook(date, PastDate, FutureDate)
-def date_wire(hint: Any, context: Context) -> Wire[date]:
+def date_codec(hint: Any, context: Context) -> Codec[date]:
     """`YYYY-MM-DD`; bounds are in the grammar."""
     context.allow(hint, *BOUNDS)
     limits = context.limits
@@ -51,7 +51,7 @@ def date_wire(hint: Any, context: Context) -> Wire[date]:
     if low > high:
         raise context.refuse(hint, f"has bounds that no date meets (from {low} to {high})")
     _note_moment(hint, context)
-    return Wire(
+    return Codec(
         seq('"', _dates(low, high), '"'),
         {"type": "string", "format": "date"},
         date.isoformat,
@@ -61,16 +61,16 @@ def date_wire(hint: Any, context: Context) -> Wire[date]:
 
 
 @default_registry.hook(time)
-def time_wire(hint: type[time], context: Context) -> Wire[time]:
+def time_codec(hint: type[time], context: Context) -> Codec[time]:
     """`HH:MM:SS`, with a fraction and an offset where there is one."""
     context.allow(hint, *BOUNDS)
     text = seq('"', _clock(), optional(_offset()), '"')
     schema = {"type": "string", "format": "time"}
-    return Wire(text, schema, _isoformat, pydantic_reader(hint), lambda value: type(value) is time)
+    return Codec(text, schema, _isoformat, pydantic_reader(hint), lambda value: type(value) is time)
 
 
 @default_registry.hook(datetime, NaiveDatetime, AwareDatetime, PastDatetime, FutureDatetime)
-def datetime_wire(hint: Any, context: Context) -> Wire[datetime]:
+def datetime_codec(hint: Any, context: Context) -> Codec[datetime]:
     """`YYYY-MM-DDTHH:MM:SS`, with a fraction and an offset where there is one."""
     context.allow(hint, *BOUNDS)
     _note_moment(hint, context)
@@ -91,11 +91,11 @@ def datetime_wire(hint: Any, context: Context) -> Wire[datetime]:
         return type(value) is datetime and wanted in (None, value.utcoffset() is not None)
 
     schema = {"type": "string", "format": "date-time"}
-    return Wire(text, schema, _isoformat, pydantic_reader(hint), accepts)
+    return Codec(text, schema, _isoformat, pydantic_reader(hint), accepts)
 
 
 @default_registry.hook(timedelta)
-def timedelta_wire(hint: type[timedelta], context: Context) -> Wire[timedelta]:
+def timedelta_codec(hint: type[timedelta], context: Context) -> Codec[timedelta]:
     """An ISO 8601 duration without years and months; bounds other than the sign are checked after."""
     context.allow(hint, *BOUNDS)
     options: list[Expr] = []
@@ -106,7 +106,7 @@ def timedelta_wire(hint: type[timedelta], context: Context) -> Wire[timedelta]:
         options.append(seq(sign, "P", _duration(negative=bool(sign))))
     schema = {"type": "string", "format": "duration"}
     text = seq('"', choice(*options), '"')
-    return Wire(text, schema, _write_duration, pydantic_reader(hint), lambda value: type(value) is timedelta)
+    return Codec(text, schema, _write_duration, pydantic_reader(hint), lambda value: type(value) is timedelta)
 
 
 def _note_moment(hint: Any, context: Context) -> None:

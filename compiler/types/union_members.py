@@ -10,7 +10,7 @@ import json
 from itertools import combinations
 from typing import Any
 
-from typefold.compiler.codec import JsonSchema, Wire
+from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.guards import kind_of
 
 __all__ = ["differ", "has_free_keys", "is_object", "kinds_written", "same_to_pydantic", "stands_for_object"]
@@ -55,9 +55,9 @@ def differ(
     )
 
 
-def same_to_pydantic(wires: list[Wire[Any]], definitions: dict[str, JsonSchema]) -> bool:
+def same_to_pydantic(codecs: list[Codec[Any]], definitions: dict[str, JsonSchema]) -> bool:
     """Whether pydantic must take the member whose text it is, of each two members, as far as is known by now."""
-    return all(_pair_is_same(one, other, definitions) for one, other in combinations(wires, 2))
+    return all(_pair_is_same(one, other, definitions) for one, other in combinations(codecs, 2))
 
 
 def has_free_keys(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> bool:
@@ -106,7 +106,7 @@ def _is_closed(schema: JsonSchema) -> bool:
     return "properties" in schema and schema.get("additionalProperties") is False
 
 
-def _pair_is_same(one: Wire[Any], other: Wire[Any], definitions: dict[str, JsonSchema]) -> bool:
+def _pair_is_same(one: Codec[Any], other: Codec[Any], definitions: dict[str, JsonSchema]) -> bool:
     """Pydantic reads an Enum or a Literal of 1 from `1.0` and from `true`, and an object of which it ignores keys."""
     first, second = _resolved(one.schema, definitions), _resolved(other.schema, definitions)
     if first is None or second is None:
@@ -153,9 +153,9 @@ def _kind(value: Any) -> frozenset[str]:
     return frozenset({names.get(kind, "string")})
 
 
-def _is_exact(wire: Wire[Any], schema: JsonSchema) -> bool:
+def _is_exact(codec: Codec[Any], schema: JsonSchema) -> bool:
     """Whether the values are scalars that pydantic prefers to all that it would have to convert."""
-    return wire.plain and ("enum" not in schema or schema.get("type") == "string")
+    return codec.plain and ("enum" not in schema or schema.get("type") == "string")
 
 
 def _have_tags(one: JsonSchema, other: JsonSchema) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Union, get_args
 
 from pydantic import BaseModel
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.grammar.intersection import Undecided, shared_text
@@ -40,7 +40,7 @@ _MOST_MEMBERS = 300  # each is compared with each
 
 
 @default_registry.hook(Union, UnionType)
-def union_wire(hint: Any, context: Context) -> Wire[Any]:
+def union_codec(hint: Any, context: Context) -> Codec[Any]:
     """Any of the members."""
     members, state = get_args(hint), context.compilation
     if len(members) > _MOST_MEMBERS:
@@ -57,49 +57,49 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
             )
     # A limit on a union holds for the value, whichever member wrote it: pydantic checks it. Beside None it is the member's.
     optional = len(members) == 2 and type(None) in members and context.limits.names() and not context.limits.changing
-    wires = [
+    codecs = [
         context.same(member)
         if optional and member is not type(None)
-        else context.wire(member, at=f"|{describe(member)}")
+        else context.codec(member, at=f"|{describe(member)}")
         for member in members
     ]
     if context.positional:
-        _put_under_names(members, wires, context)
+        _put_under_names(members, codecs, context)
     judgement = f"{context.path}: {describe(hint)}"
     native = (
-        all(wire.native for wire in wires)
+        all(codec.native for codec in codecs)
         and judgement not in state.foreign
-        and same_to_pydantic(wires, state.definitions)
+        and same_to_pydantic(codecs, state.definitions)
     )
 
     positional = context.positional
 
     @cache
     def language(index: int) -> Language:
-        return Language(wires[index].expr, state.rules)  # all of which are known once there is an answer
+        return Language(codecs[index].expr, state.rules)  # all of which are known once there is an answer
 
     def finish() -> None:
-        for one, other in combinations(range(len(wires)), 2):
-            if not (wires[one].plain and wires[other].plain):
-                _tell_apart(hint, members, wires, (one, other), context, positional=positional)
-        if native and not same_to_pydantic(wires, state.definitions):
+        for one, other in combinations(range(len(codecs)), 2):
+            if not (codecs[one].plain and codecs[other].plain):
+                _tell_apart(hint, members, codecs, (one, other), context, positional=positional)
+        if native and not same_to_pydantic(codecs, state.definitions):
             state.misjudged.add(judgement)
 
     state.later.append(finish)
 
-    def owner(value: Any) -> Wire[Any]:
-        for wire in wires:
-            if wire.accepts(value):
-                return wire
+    def owner(value: Any) -> Codec[Any]:
+        for codec in codecs:
+            if codec.accepts(value):
+                return codec
         raise ValueError(f"{value!r} is of no member of {describe(hint)}")
 
     def from_json(data: Any) -> Any:
         text = context.spacing.dump(data)
         problem = ValueError(f"{json.dumps(data)} is of no member of {describe(hint)}")
-        for index, wire in enumerate(wires):
+        for index, codec in enumerate(codecs):
             if recognises(language(index), text):
                 try:
-                    return wire.from_json(data)
+                    return codec.from_json(data)
                 except ValueError as error:  # a post-check of this member; another that shares the text may take it
                     problem = error
         raise problem
@@ -108,42 +108,44 @@ def union_wire(hint: Any, context: Context) -> Wire[Any]:
         if not (is_list(data) or is_dict(data)):
             return data
         text = write(data, context.spacing)
-        writers = _writers([language(index) for index in range(len(wires))], text)
-        return _common([wires[index].expanded(data) for index in writers]) if writers else data
+        writers = _writers([language(index) for index in range(len(codecs))], text)
+        return _common([codecs[index].expanded(data) for index in writers]) if writers else data
 
-    return Wire(
-        choice(*(wire.expr for wire in wires)),
-        {"anyOf": [wire.schema for wire in wires]},
+    return Codec(
+        choice(*(codec.expr for codec in codecs)),
+        {"anyOf": [codec.schema for codec in codecs]},
         lambda value: owner(value).to_json(value),
         from_json,
-        lambda value: any(wire.accepts(value) for wire in wires),
+        lambda value: any(codec.accepts(value) for codec in codecs),
         native=native,
-        plain=all(wire.plain for wire in wires),
-        expand=expand if any(wire.expand is not None for wire in wires) else None,
+        plain=all(codec.plain for codec in codecs),
+        expand=expand if any(codec.expand is not None for codec in codecs) else None,
     )
 
 
-def _put_under_names(members: tuple[Any, ...], wires: list[Wire[Any]], context: Context) -> None:
+def _put_under_names(members: tuple[Any, ...], codecs: list[Codec[Any]], context: Context) -> None:
     """Where several members may be arrays, tell those that stand for objects apart by construction.
 
     So are several arrays that hold objects, as of `tuple[A] | tuple[B]`, which no key tells apart any more, and beside what
     has a name a dictionary, of which that name may be a key.
     """
     state = context.compilation
-    arrays = [kinds_written(wire.schema, state.definitions, state.with_fields) for wire in wires]
+    arrays = [kinds_written(codec.schema, state.definitions, state.with_fields) for codec in codecs]
     if sum("array" in kinds for kinds in arrays) < 2:
         return
     objects = [
         index
-        for index, wire in enumerate(wires)
-        if stands_for_object(wire.schema, state.definitions, state.with_fields)
+        for index, codec in enumerate(codecs)
+        if stands_for_object(codec.schema, state.definitions, state.with_fields)
     ]
-    hold = [i for i, wire in enumerate(wires) if "array" in arrays[i] and wire.expand is not None and i not in objects]
+    hold = [
+        i for i, codec in enumerate(codecs) if "array" in arrays[i] and codec.expand is not None and i not in objects
+    ]
     named = objects + hold if len(hold) > 1 else objects
     if named:
-        named = sorted(named + [i for i, wire in enumerate(wires) if has_free_keys(wire.schema, state.definitions)])
+        named = sorted(named + [i for i, codec in enumerate(codecs) if has_free_keys(codec.schema, state.definitions)])
     for index, tag in zip(named, tags_of([members[index] for index in named]) if named else (), strict=True):
-        wires[index] = tagged(wires[index], tag, context)
+        codecs[index] = tagged(codecs[index], tag, context)
 
 
 def _writers(languages: list[Language], text: str) -> list[int]:
@@ -167,7 +169,7 @@ def _common(values: list[Any]) -> Any:
 def _tell_apart(
     hint: Any,
     members: tuple[Any, ...],
-    wires: list[Wire[Any]],
+    codecs: list[Codec[Any]],
     pair: tuple[int, int],
     context: Context,
     *,
@@ -177,12 +179,12 @@ def _tell_apart(
     names = f"{describe(members[one])} and {describe(members[other])}"
     definitions = context.compilation.definitions
     remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
-    if not all(is_object(wire.schema, definitions) for wire in (wires[one], wires[other])):
+    if not all(is_object(codec.schema, definitions) for codec in (codecs[one], codecs[other])):
         remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
-    if differ(wires[one].schema, wires[other].schema, definitions, positional=positional):
+    if differ(codecs[one].schema, codecs[other].schema, definitions, positional=positional):
         return
     try:
-        text = shared_text(wires[one].expr, wires[other].expr, context.compilation.rules)
+        text = shared_text(codecs[one].expr, codecs[other].expr, context.compilation.rules)
     except Undecided:
         raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
     if text is not None:

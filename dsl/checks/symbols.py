@@ -69,5 +69,5 @@ class Names(Protocol):
         ...
 
     def has_hook(self, declared: Declared) -> bool:
-        """Whether the program registers a wire form of its own for a class, or may do so."""
+        """Whether the program registers a codec for a class, or may do so."""
         ...

@@ -151,7 +151,7 @@ class Definition(Generic[R]):
         """The type of the answer, compiled: the return type, or what stands inside of `Logged` and the like.
 
         Raises:
-            UnsupportedType: The type has no wire form.
+            UnsupportedType: The type has no JSON form.
         """
         try:
             made: OutputType[Any] = output_type(self.form.hint, wire=wire, path=self.form.path)

@@ -264,7 +264,7 @@ def prompt(
         A `Prompt` (an `AsyncPrompt` for `async def`) with the function's parameters and return type.
 
     Raises:
-        UnsupportedType: The return type has no wire form.
+        UnsupportedType: The return type has no JSON form.
         TemplateError: The docstring, as a template, is wrong.
         PromptUsageError: The function or its options can't work.
 

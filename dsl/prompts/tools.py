@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_
 from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 from typing_extensions import TypedDict
 
-from typefold.compiler import Wire, default_registry, output_type
+from typefold.compiler import Codec, default_registry, output_type
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.types.compact import tagged
@@ -170,7 +170,7 @@ class Tools:
 
 
 @default_registry.hook(ToolCall)
-def tool_call_wire(hint: Any, context: Context) -> Wire[ToolCall[Any]]:
+def tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
     """A call of one of the functions in `Tools`, by its name, with arguments as its parameters say."""
     claimed = context.limits.claim(Tools)
     if not claimed:
@@ -194,7 +194,7 @@ def tool_call_wire(hint: Any, context: Context) -> Wire[ToolCall[Any]]:
     def accepts(value: Any) -> bool:
         return isinstance(value, ToolCall) and tools.functions.get(value.name) == value.function
 
-    return Wire(inner.expr, inner.schema, to_json, from_json, accepts, native=False, expand=inner.expand)
+    return Codec(inner.expr, inner.schema, to_json, from_json, accepts, native=False, expand=inner.expand)
 
 
 def _call_of(name: str, function: Callable[..., Any]) -> type[BaseModel]:
@@ -268,5 +268,5 @@ def _as_json(call: ToolCall[Any]) -> dict[str, Any]:
         return {"name": call.name, "arguments": to_jsonable_python(dict(call.arguments))}
     except PydanticSerializationError:  # of a class that hooks know, and pydantic doesn't
         hint: Any = Annotated[ToolCall[Any], Tools(call.function)]
-        written: dict[str, Any] = output_type(hint).wire.to_json(call)
+        written: dict[str, Any] = output_type(hint).codec.to_json(call)
         return written

@@ -276,7 +276,7 @@ class Runtime:
         Raises:
             PromptError: The one prompt gave no value.
             BatchError: Some of the prompts gave none; it holds every result.
-            UnsupportedType: The type has no wire form.
+            UnsupportedType: The type has no JSON form.
 
         Example:
             >>> from typefold.runtime.engines.scripted import ScriptedEngine

@@ -278,7 +278,7 @@ def _check_sound(
                 f"{name}: {text!r} is admitted, and fails no named post-check ({checks}): {error}"
             ) from error
         return LawCounts(failed=1)
-    if not output_type.wire.accepts(value):
+    if not output_type.codec.accepts(value):
         raise AssertionError(f"{name}: {text!r} is admitted, and decodes to {value!r}, which is no value of the type")
     if survives(value):
         _check_complete(output_type, value, matcher)

@@ -100,7 +100,7 @@ class, a struct) is an array in the order of its fields, and the shape that a mo
   always written; only in a `TypedDict`, where a missing key is another value, a missing one is `[]` then.
 - In a union with several arrays among its members, objects stand under a name: that of a `Literal` which all of them have
   and which tells them apart, else that of the class. So unions that would be refused for want of a tag are none here.
-- `dict[str, T]` stays an object, and so does what a hook writes itself or takes from a JSON schema (`schema_wire`). Where a
+- `dict[str, T]` stays an object, and so does what a hook writes itself or takes from a JSON schema (`schema_codec`). Where a
   hook's type holds an object, its `from_json` reads the part from the array.
 - Values come back as from any other wire: what pydantic reads it is given with its keys, so validators, aliases and defaults
   hold. `.partials()` shows keys too.
@@ -127,7 +127,7 @@ Both are checked after. A type that is itself nested deeper than {depth} levels 
 _OWN = """\
 ## A type of your own
 
-A hook gives a type its wire form, in a `Registry` of your own or, in `default_registry`, everywhere; the docstring of
+A hook gives a type its JSON form, in a `Registry` of your own or, in `default_registry`, everywhere; the docstring of
 `typefold.compiler.Registry` shows one. What a hook cannot put into the grammar it names with `context.check(...)`, and
 `typefold.testing.laws.check_laws` then searches for a value or an answer that does not come back.
 """

@@ -28,7 +28,7 @@ def prove() -> Prove:
             assert kind.constraint.language is None or recognises(kind.constraint.language, text), text
             assert same(kind.decode(text), value)
             if not kind.is_bare:  # as it is read inside a type that pydantic does not know
-                assert same(kind.wire.from_json(json.loads(text)), value)
+                assert same(kind.codec.from_json(json.loads(text)), value)
         return check_laws(kind, values, samples=samples, misses=misses)
 
     return proof

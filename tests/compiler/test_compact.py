@@ -17,14 +17,14 @@ from pydantic import BaseModel, BeforeValidator, Field, RootModel, model_validat
 from typing_extensions import TypeAliasType, TypedDict
 
 from typefold.compiler import (
+    Codec,
     DecodeError,
     Registry,
     UnsupportedType,
-    Wire,
     WireFormat,
     default_registry,
     output_type,
-    schema_wire,
+    schema_codec,
 )
 from typefold.compiler.partial import json_so_far
 from typefold.testing.laws import check_laws, failed_checks
@@ -266,9 +266,9 @@ def test_a_hook_of_ones_own_reads_its_parts_whatever_it_says_of_pydantic() -> No
     mine = Registry(parent=default_registry)
 
     @mine.hook(Box)
-    def box_wire(hint: Any, context: Any) -> Wire[Any]:
-        item = context.wire(Character)
-        return Wire(
+    def box_codec(hint: Any, context: Any) -> Codec[Any]:
+        item = context.codec(Character)
+        return Codec(
             item.expr,
             item.schema,
             to_json=lambda box: item.to_json(box.item),
@@ -290,12 +290,12 @@ def test_a_hook_with_a_json_schema_reads_objects_with_keys() -> None:
     schema = {"type": "object", "properties": {"red": {"type": "integer"}}, "required": ["red"]}
 
     @mine.hook(Colour)
-    def colour_wire(hint: Any, context: Any) -> Wire[Any]:
+    def colour_codec(hint: Any, context: Any) -> Codec[Any]:
         def read(data: Mapping[str, Any]) -> Colour:
             return Colour(**data)
 
         return replace(
-            schema_wire(schema, context),
+            schema_codec(schema, context),
             to_json=lambda colour: {"red": colour.red},
             from_json=read,
             accepts=lambda value: isinstance(value, Colour),

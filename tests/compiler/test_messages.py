@@ -18,10 +18,10 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, conint
 
 from typefold.compiler import (
+    Codec,
     OneOf,
     Registry,
     UnsupportedType,
-    Wire,
     default_registry,
     output_type,
 )
@@ -134,10 +134,10 @@ def test_a_registry_never_gets_what_another_compiled() -> None:
         registry = Registry(parent=default_registry)
 
         @registry.hook(Thing)
-        def thing_wire(hint: Any, context: Context, text: str = str(number)) -> Wire[Thing]:
-            return Wire(Lit(text), {}, lambda _: text, lambda _: Thing(), lambda _: True, native=False)
+        def thing_codec(hint: Any, context: Context, text: str = str(number)) -> Codec[Thing]:
+            return Codec(Lit(text), {}, lambda _: text, lambda _: Thing(), lambda _: True, native=False)
 
         assert output_type(Thing, registry=registry).constraint.spec == (str(number),)
-        del registry, thing_wire
+        del registry, thing_codec
         gc.collect()
     gc.unfreeze()

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, GroupedMetadata
 
 from typefold.compiler import WireFormat, output_type
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.registry import Registry, default_registry
@@ -72,8 +72,8 @@ def test_a_hook_that_is_registered_later_counts() -> None:
     assert output_type(hint, registry=registry) is before
 
     @registry.hook(Thing)
-    def thing_wire(hint: Any, context: Context) -> Wire[Thing]:
-        return Wire(Lit("thing"), {}, lambda _: "thing", lambda _: Thing(), lambda _: True, native=False)
+    def thing_codec(hint: Any, context: Context) -> Codec[Thing]:
+        return Codec(Lit("thing"), {}, lambda _: "thing", lambda _: Thing(), lambda _: True, native=False)
 
     assert output_type(hint, registry=registry) is not before
     assert output_type(Thing, registry=registry).constraint.spec == ("thing",)

@@ -16,7 +16,7 @@ from typefold.compiler import (
     UnsupportedType,
     default_registry,
     output_type,
-    schema_wire,
+    schema_codec,
     type_of_schema,
 )
 from typefold.compiler.types.schemas import _KEYWORDS, _NOTES  # pyright: ignore[reportPrivateUsage]
@@ -169,9 +169,9 @@ def test_a_hook_may_be_made_of_a_schema_alone() -> None:
 
     def register(schema: Any) -> None:
         @mine.hook(Rgb)
-        def rgb_wire(hint: Any, context: Any) -> Any:
+        def rgb_codec(hint: Any, context: Any) -> Any:
             return replace(
-                schema_wire(schema, context, name="Rgb"),
+                schema_codec(schema, context, name="Rgb"),
                 to_json=lambda colour: colour.parts,
                 from_json=Rgb,
                 accepts=lambda value: isinstance(value, Rgb),

@@ -243,8 +243,8 @@ def test_an_attribute_that_a_value_lacks_is_bad_input(runtime: Runtime) -> None:
         show(Character(name="Ann", age=3))
 
 
-def test_a_return_type_without_wire_form_is_refused_at_decoration_with_its_path() -> None:
-    with pytest.raises(UnsupportedType, match=r"wrong: return\[\]\.when: .*Stranger has no wire form"):
+def test_a_return_type_without_json_form_is_refused_at_decoration_with_its_path() -> None:
+    with pytest.raises(UnsupportedType, match=r"wrong: return\[\]\.when: .*Stranger has no JSON form"):
 
         class Stranger:
             pass

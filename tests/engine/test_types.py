@@ -82,7 +82,7 @@ def ask_for_all(runtime: Runtime, rows: int, max_tokens: int) -> tuple[Counter[s
             case Success():
                 value = cast("Any", result).unwrap()
                 counts["values"] += 1
-                if not kind.wire.accepts(value):
+                if not kind.codec.accepts(value):
                     broken.append(f"{source}: {value!r} is no value of it")
             case Failure(Truncated()):
                 counts[f"cut off: {source}"] += 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from typefold.compiler import Registry, Wire, default_registry, output_type
+from typefold.compiler import Codec, Registry, default_registry, output_type
 from typefold.compiler.constraint import Constraint
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import json_string
@@ -22,48 +22,48 @@ DIGIT = char_class((0x30, 0x39))
 TEXT = json_string(repeat(ANY, 0, None))
 NOT_SO_PLAIN: CharClass = ~char_class('"')
 
-Break = Callable[[Wire[Any]], Wire[Any]]
+Break = Callable[[Codec[Any]], Codec[Any]]
 
 BROKEN: dict[str, tuple[Any, Break, list[Any], str]] = {
     "a number that admits leading zeros": (
         int,
-        lambda wire: replace(wire, expr=seq(optional(seq("-")), repeat(DIGIT, 1, None))),
+        lambda codec: replace(codec, expr=seq(optional(seq("-")), repeat(DIGIT, 1, None))),
         [0, 7, -7],
         "fails no named post-check",
     ),
     "a number that leaves the minus sign out": (
         int,
-        lambda wire: replace(wire, expr=seq(choice("0", seq(char_class((0x31, 0x39)), repeat(DIGIT, 0, None))))),
+        lambda codec: replace(codec, expr=seq(choice("0", seq(char_class((0x31, 0x39)), repeat(DIGIT, 0, None))))),
         [0, -7],
         "which is not admitted",
     ),
     "a text that is written with more escapes than it admits": (
         str,
-        lambda wire: replace(wire, to_json=lambda value: value.replace("/", "\\/"), bare=None),
+        lambda codec: replace(codec, to_json=lambda value: value.replace("/", "\\/"), bare=None),
         ["a/b"],
         "comes back as",
     ),
     "a text that admits raw control characters": (
         str,
-        lambda wire: replace(wire, expr=seq('"', repeat(NOT_SO_PLAIN, 0, None), '"'), bare=None),
+        lambda codec: replace(codec, expr=seq('"', repeat(NOT_SO_PLAIN, 0, None), '"'), bare=None),
         [""],
         "fails no named post-check",
     ),
     "a truth value that is read as a number": (
         bool,
-        lambda wire: replace(wire, native=False, from_json=int),
+        lambda codec: replace(codec, native=False, from_json=int),
         [True],
         "comes back as 1",
     ),
     "a decimal that admits a bare point": (
         float,
-        lambda wire: replace(wire, expr=choice("1.", "1.5")),
+        lambda codec: replace(codec, expr=choice("1.", "1.5")),
         [1.5],
         "fails no named post-check",
     ),
     "a list that takes any spacing": (
         list[bool],
-        lambda wire: replace(wire, expr=choice("[]", "[true]", "[true,true]"), from_json=tuple, native=False),
+        lambda codec: replace(codec, expr=choice("[]", "[true]", "[true,true]"), from_json=tuple, native=False),
         [[True]],
         "comes back as",
     ),
@@ -76,7 +76,7 @@ def broken(hint: Any, damage: Break) -> Any:
     assert original is not None
 
     @registry.hook(getattr(hint, "__origin__", hint))
-    def hook(hint: Any, context: Context) -> Wire[Any]:
+    def hook(hint: Any, context: Context) -> Codec[Any]:
         return damage(original(hint, context))
 
     return output_type(hint, registry=registry)
@@ -91,7 +91,7 @@ def test_broken_hook_is_caught(name: str) -> None:
 
 @pytest.mark.parametrize("hint, values", [(int, [0, 7]), (str, ["a/b"]), (bool, [True]), (float, [1.5])])
 def test_unbroken_hook_passes(hint: Any, values: list[Any]) -> None:
-    assert check_laws(broken(hint, lambda wire: wire), values).values == len(values)
+    assert check_laws(broken(hint, lambda codec: codec), values).values == len(values)
 
 
 def test_matcher_of_another_language_is_caught() -> None:

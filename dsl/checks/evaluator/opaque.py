@@ -7,7 +7,7 @@ from typing import Any, ForwardRef, get_args
 
 from pydantic_core import core_schema
 
-from typefold.compiler.codec import Wire
+from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.registry import Registry, default_registry
@@ -41,7 +41,7 @@ def has_opaque(hint: object) -> bool:
 
 
 @REGISTRY.hook_factory(is_opaque)
-def opaque_wire(hint: Any, context: Context) -> Wire[Any]:
+def opaque_codec(hint: Any, context: Context) -> Codec[Any]:
     """A text that no type writes, so that nothing is found to clash with it."""
     text = Lit(f"\x00{getattr(hint, _MARK)}")
-    return Wire(text, {"type": "string"}, str, str, lambda value: True, native=False)
+    return Codec(text, {"type": "string"}, str, str, lambda value: True, native=False)
