@@ -17,9 +17,8 @@ from typefold.compiler import Message
 from typefold.compiler.templates.template import PromptTemplate, text_of
 from typefold.errors import PromptUsageError
 from typefold.images import ImageSource, image, is_image_source
-from typefold.signatures.parameters import is_missing
 
-__all__ = ["Message", "RawPrompt", "ask", "assistant", "raw", "system", "user"]
+__all__ = ["Message", "RawPrompt", "ask", "assistant", "is_missing", "raw", "system", "user"]
 
 T = TypeVar("T")
 
@@ -41,6 +40,23 @@ class TemplateString(Protocol):
 
 Text: TypeAlias = str | TemplateString
 Part: TypeAlias = Text | Message | Sequence[Message]
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for a missing one: `None`, NaN, and NaT and NA of pandas and numpy.
+
+    Example:
+        >>> is_missing(None), is_missing(float("nan")), is_missing(0.0), is_missing("")
+        (True, True, False, False)
+    """
+    if value is None:
+        return True
+    kind = type(value).__name__
+    if kind in ("NAType", "NaTType"):
+        return True
+    return (
+        isinstance(value, float) or kind in ("datetime64", "timedelta64", "float32", "float16")
+    ) and value != value  # true of NaN alone
 
 
 def system(content: Text) -> Message:

@@ -21,11 +21,12 @@ from typefold.errors import BatchError
 from typefold.execution.call import Call, Exchange
 from typefold.execution.greenlets import Mailbox, RowCancelled, current_row, heed, refuse_waiting, row_index
 from typefold.execution.interrupts import interruptible
-from typefold.execution.progress import Progress, length
+from typefold.execution.progress import Progress
 from typefold.execution.seeding import Batch, end_batches, end_if_over, identity_here, seed_for
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtime.journal import JournalError
 from typefold.runtimes.runtime import AHEAD, Runtime
+from typefold.tables.columns import length
 
 __all__ = [
     "advance",

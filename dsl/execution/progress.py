@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sized
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TextIO
@@ -31,7 +31,7 @@ from typefold.runtimes.current import statistics
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Clock", "Display", "Lines", "Log", "Notebook", "Progress", "Terminal", "length", "showing"]
+__all__ = ["Clock", "Display", "Lines", "Log", "Notebook", "Progress", "Terminal", "showing"]
 
 logger = logging.getLogger(__name__)
 
@@ -244,14 +244,6 @@ class Progress:
         finally:
             if is_ours:
                 _shown.release()
-
-
-def length(rows: object) -> int | None:
-    """How many rows there are, where that is known before they are taken."""
-    try:
-        return len(rows) if isinstance(rows, Sized) else None
-    except TypeError:  # an array without a dimension
-        return None
 
 
 @contextmanager

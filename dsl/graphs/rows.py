@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import inspect
 import logging
 import threading
 from collections import Counter, deque
@@ -34,7 +33,7 @@ from typefold.runtime.ownership import Owner, end_child
 from typefold.runtimes.current import any_journaled, current
 from typefold.runtimes.runtime import AHEAD
 
-__all__ = ["AsyncRows", "Rows", "Starter", "is_async", "usual_window"]
+__all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +42,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 _FAULT = -1  # in place of the index of a row: the batch is to end
 _UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling a function gives something to be awaited."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
-    )
 
 
 def usual_window() -> int:

@@ -17,12 +17,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from typefold.compiler.contained import first_line, passes, said
 from typefold.errors import PromptUsageError
-from typefold.execution.progress import length
 from typefold.options import where_set
-from typefold.programs.record_arguments import words_of
-from typefold.programs.record_function import Parameter, misnamed, parameters_of, whole_of
+from typefold.signatures.by_name import Parameter, misnamed, parameters_of, whole_of, words_of
 from typefold.signatures.parameters import hints_of
-from typefold.tables.columns import Table, Unfit, is_in_memory, refuse_no_rows, table_of
+from typefold.tables.columns import Table, Unfit, is_in_memory, length, refuse_no_rows, table_of
 
 __all__ = ["NamedRows", "named_rows", "number_of"]
 

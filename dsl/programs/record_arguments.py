@@ -15,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 from typefold.compiler.contained import first_line
 from typefold.compiler.guards import is_dict
 from typefold.errors import PromptUsageError
-from typefold.programs.record_function import Parameter, Target, misnamed, whole_of
+from typefold.programs.record_function import Target
+from typefold.signatures.by_name import Parameter, misnamed, whole_of, words_of
 
-__all__ = ["BadRecord", "Inputs", "words_of"]
+__all__ = ["BadRecord", "Inputs"]
 
 
 class BadRecord(ValueError):
@@ -169,12 +170,3 @@ def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
         return [adapter.validate_python(value)]
     except ValidationError:
         return []
-
-
-def words_of(error: ValidationError) -> str:
-    """The mistakes that pydantic finds, each with its place."""
-    found = [
-        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

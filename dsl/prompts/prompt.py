@@ -19,7 +19,6 @@ from typing_extensions import TypeVarTuple, Unpack
 from typefold.errors import PromptUsageError
 from typefold.execution.call import values
 from typefold.execution.executor import answer, answers
-from typefold.execution.progress import length
 from typefold.execution.streaming import Stream
 from typefold.options import CallOptions, Options
 from typefold.programs.named_rows import NamedRows, number_of
@@ -29,6 +28,7 @@ from typefold.prompts.later import Later
 from typefold.prompts.samples import Samples
 from typefold.prompts.spec import Plan
 from typefold.runtime import PromptError
+from typefold.tables.columns import length
 from typefold.tables.index import indexed
 
 __all__ = ["AsyncPrompt", "Prompt", "PromptDecorator", "SafePrompt", "prompt"]

@@ -38,7 +38,7 @@ from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.types.compact import tagged
 from typefold.errors import PromptUsageError
-from typefold.graphs.rows import is_async
+from typefold.signatures.parameters import is_async
 
 __all__ = ["ToolCall", "Tools"]
 

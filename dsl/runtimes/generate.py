@@ -13,10 +13,9 @@ from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, attempt, values, with_shape
 from typefold.execution.executor import answer, answers
 from typefold.execution.strategies import form_of
-from typefold.messages import RawPrompt, user
+from typefold.messages import RawPrompt, is_missing, user
 from typefold.options import PER_PROMPT, Options
 from typefold.runtime import BadInput, PromptError
-from typefold.signatures.parameters import is_missing
 
 if TYPE_CHECKING:
     from typefold.runtimes.runtime import Runtime

@@ -33,8 +33,9 @@ from typing_extensions import (
 )
 
 from typefold.compiler.errors import describe
+from typefold.messages import is_missing
 
-__all__ = ["Parameters", "evaluated", "hints_of", "is_missing", "names_of"]
+__all__ = ["Parameters", "evaluated", "hints_of", "is_async", "names_of"]
 
 _Test = Callable[[Any], bool]
 
@@ -148,21 +149,11 @@ _SPREAD: dict[Any, Callable[[Any], Iterable[Any]]] = {
 }
 
 
-def is_missing(value: object) -> bool:
-    """Whether a value stands for one that is missing: `None`, NaN, and NaT and NA of pandas and numpy.
-
-    Example:
-        >>> is_missing(None), is_missing(float("nan")), is_missing(0.0), is_missing("")
-        (True, True, False, False)
-    """
-    if value is None:
-        return True
-    kind = type(value).__name__
-    if kind in ("NAType", "NaTType"):
-        return True
-    return (
-        isinstance(value, float) or kind in ("datetime64", "timedelta64", "float32", "float16")
-    ) and value != value  # true of NaN alone
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling a function gives something to be awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
+    )
 
 
 def names_of(value: object) -> set[tuple[str, str]]:

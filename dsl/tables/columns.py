@@ -9,7 +9,7 @@ has imported its library.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from typefold.compiler.guards import is_dict, is_list
 from typefold.errors import PromptUsageError
 from typefold.signatures.parameters import Parameters, names_of
 
-__all__ = ["Table", "Unfit", "is_in_memory", "refuse_no_rows", "rows_of", "spread", "table_of"]
+__all__ = ["Table", "Unfit", "is_in_memory", "length", "refuse_no_rows", "rows_of", "spread", "table_of"]
 
 _COLUMNS = {
     ("pandas", "Series"),
@@ -195,6 +195,14 @@ def table_of(rows: Any) -> Table | None:
     else:
         return None
     return Table(rows.schema.names, ((len(batch), batch.column) for batch in rows))
+
+
+def length(rows: object) -> int | None:
+    """The number of rows, where it is known before they are taken."""
+    try:
+        return len(rows) if isinstance(rows, Sized) else None
+    except TypeError:  # an array without a dimension
+        return None
 
 
 def refuse_no_rows(rows: object, verb: str) -> None:
