@@ -26,13 +26,13 @@ from typefold.execution.progress import Progress
 from typefold.execution.seeding import name_of
 from typefold.graphs.rows import AsyncRows, Rows, Starter, usual_window
 from typefold.options import check_max_failures
-from typefold.programs.named_rows import NamedRows, named_rows, number_of
 from typefold.prompts.face import Face, plan_of
 from typefold.prompts.prompt import Prompt
 from typefold.runtime import BadInput
 from typefold.signatures.parameters import Parameters, is_async
 from typefold.tables.columns import Unfit, length, rows_of, spread
 from typefold.tables.index import indexed
+from typefold.tables.named_rows import NamedRows, named_rows, number_of
 
 __all__ = ["Run", "run"]
 

@@ -15,12 +15,12 @@ from typing_extensions import TypeVarTuple, Unpack
 from typefold.execution.call import values
 from typefold.execution.executor import answer_awaited, answers_awaited
 from typefold.execution.streaming import AsyncStream
-from typefold.programs.named_rows import NamedRows
 from typefold.prompts.later import Later
 from typefold.prompts.samples import AsyncSamples
 from typefold.prompts.spec import Plan
 from typefold.runtime import PromptError
 from typefold.tables.index import indexed
+from typefold.tables.named_rows import NamedRows
 
 __all__ = ["AsyncPrompt", "AsyncSafePrompt"]
 

@@ -21,7 +21,6 @@ from typefold.execution.call import values
 from typefold.execution.executor import answer, answers
 from typefold.execution.streaming import Stream
 from typefold.options import CallOptions, Options
-from typefold.programs.named_rows import NamedRows, number_of
 from typefold.prompts.async_prompt import AsyncPrompt
 from typefold.prompts.definition import Binding, Definition, Example, examples_of
 from typefold.prompts.later import Later
@@ -30,6 +29,7 @@ from typefold.prompts.spec import Plan
 from typefold.runtime import PromptError
 from typefold.tables.columns import length
 from typefold.tables.index import indexed
+from typefold.tables.named_rows import NamedRows, number_of
 
 __all__ = ["AsyncPrompt", "Prompt", "PromptDecorator", "SafePrompt", "prompt"]
 

@@ -18,9 +18,9 @@ from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, values
 from typefold.execution.executor import answers, answers_awaited
 from typefold.options import Options
-from typefold.programs.named_rows import NamedRows, number_of
 from typefold.prompts.spec import Plan
 from typefold.runtime import PromptError
+from typefold.tables.named_rows import NamedRows, number_of
 
 __all__ = ["AsyncSafeSamples", "AsyncSamples", "SafeSamples", "Samples"]
 

@@ -18,11 +18,11 @@ from typefold.execution.greenlets import row_index
 from typefold.graphs.deferred import is_deferred
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options
-from typefold.programs.named_rows import NamedRows, named_rows
 from typefold.prompts.definition import Definition, Example, examples_of
 from typefold.runtime import BadInput, PromptError
 from typefold.runtimes.current import named
 from typefold.tables.columns import Unfit, rows_of, spread
+from typefold.tables.named_rows import NamedRows, named_rows
 
 __all__ = ["Plan"]
 
