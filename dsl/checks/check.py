@@ -20,9 +20,8 @@ from typing import Any
 
 from typefold.checks.disk import DiskNames
 from typefold.checks.evaluator import Evaluator, Where
-from typefold.checks.evaluator.libraries import own_imports
 from typefold.checks.findings import Finding, Severity, at
-from typefold.checks.names_in_file import Words
+from typefold.checks.libraries import own_imports
 from typefold.checks.rules_body import misplaced_ask
 from typefold.checks.rules_options import option_findings
 from typefold.checks.rules_outputs import asking, output_findings
@@ -30,6 +29,7 @@ from typefold.checks.rules_prompt import PromptCheck, parameters_in
 from typefold.checks.silence import is_silenced
 from typefold.checks.source import Function, Source, Unreadable
 from typefold.checks.template_types import kind_of_hint
+from typefold.checks.words import Words
 from typefold.compiler.templates.value_types import Kind
 
 __all__ = ["Checked", "Located", "check", "python_files", "run_modules"]

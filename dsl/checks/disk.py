@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from typefold.checks.evaluator.registrations import may_register, registered_in
-from typefold.checks.evaluator.scopes import SourceNames
+from typefold.checks.scopes import SourceNames
 from typefold.checks.source import Source
 
 __all__ = ["DiskNames"]

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from typefold.checks.findings import Finding, at
-from typefold.checks.names_in_file import Words, dotted
 from typefold.checks.source import Function, Source
+from typefold.checks.words import Words, dotted
 from typefold.compiler.templates.braces import braces_in, no_f_string
 
 __all__ = ["asks", "body_findings", "misplaced_ask", "owed_parameters", "returns_nothing", "unused_parameters"]

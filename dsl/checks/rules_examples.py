@@ -9,9 +9,9 @@ from typing import Any
 
 from typefold.checks.evaluator import Evaluator, Where
 from typefold.checks.findings import Finding, at
-from typefold.checks.names_in_file import Words
 from typefold.checks.source import Function
 from typefold.checks.symbols import Unknown
+from typefold.checks.words import Words
 from typefold.compiler import OutputType
 
 __all__ = ["example_findings", "examples_of", "parameters_of"]

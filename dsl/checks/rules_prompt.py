@@ -11,11 +11,11 @@ from typefold.checks.docstrings import Docstring, docstring_of
 from typefold.checks.evaluator import Evaluator, Where, judged
 from typefold.checks.findings import Finding, at
 from typefold.checks.literals import Place
-from typefold.checks.names_in_file import Words
 from typefold.checks.rules_body import asks, body_findings, owed_parameters, returns_nothing, unused_parameters
 from typefold.checks.rules_examples import example_findings
 from typefold.checks.rules_options import known_options
 from typefold.checks.source import Function, Source
+from typefold.checks.words import Words
 from typefold.compiler import OutputType
 from typefold.compiler.templates.value_types import Kind
 

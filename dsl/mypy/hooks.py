@@ -23,13 +23,13 @@ from mypy.plugin import (
 )
 from mypy.types import FunctionLike, Type
 
-from typefold.checks.evaluator.libraries import own_imports
+from typefold.checks.libraries import own_imports
+from typefold.mypy.adapters import check_prompt
 from typefold.mypy.asks import check_ask
 from typefold.mypy.deferral import widened
 from typefold.mypy.freshness import mark
 from typefold.mypy.options import checked_signature
 from typefold.mypy.outputs import check_output
-from typefold.mypy.prompts import check_prompt
 from typefold.mypy.workspace import Workspace
 
 __all__ = ["TypefoldPlugin"]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo
 
-from typefold.checks.evaluator.libraries import is_library, library_module, library_object
 from typefold.checks.evaluator.registrations import may_register, registered_in
-from typefold.checks.evaluator.scopes import SourceNames
+from typefold.checks.libraries import is_library, library_module, library_object
+from typefold.checks.scopes import SourceNames
 from typefold.checks.source import Source
 from typefold.checks.symbols import Declared, Meaning, ModuleName, Where
 from typefold.mypy.freshness import OF_OTHERS

@@ -9,8 +9,8 @@ from mypy.nodes import Decorator, MypyFile
 
 from typefold.checks.evaluator import Evaluator
 from typefold.checks.findings import Finding
-from typefold.checks.names_in_file import Words
 from typefold.checks.source import Source
+from typefold.checks.words import Words
 from typefold.mypy.freshness import Dependencies
 from typefold.mypy.names import MypyNames
 

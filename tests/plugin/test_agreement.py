@@ -21,8 +21,8 @@ from typing_extensions import TypeAliasType
 
 from typefold.checks.evaluator import Evaluator, Judgement, Where, judged
 from typefold.checks.evaluator.opaque import has_opaque
-from typefold.checks.evaluator.scopes import SourceNames
 from typefold.checks.evaluator.verdict import one_line
+from typefold.checks.scopes import SourceNames
 from typefold.checks.source import Source
 from typefold.compiler import UnsupportedType, output_type
 

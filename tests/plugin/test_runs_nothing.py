@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from typefold.checks.check import check, python_files
-from typefold.checks.evaluator.libraries import own_imports
+from typefold.checks.libraries import own_imports
 
 from .conftest import Project
 from .hostile_sources import BESIDE, READ, RUN, source

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import pydantic.dataclasses
 
-from typefold.checks.evaluator.calls import is_field
-from typefold.checks.evaluator.libraries import is_base, is_metaclass
 from typefold.checks.evaluator.opaque import is_opaque, opaque
+from typefold.checks.evaluator.operations import is_field
+from typefold.checks.libraries import is_base, is_metaclass
 from typefold.checks.symbols import Declared, Unknown, Where
 from typefold.compiler.guards import is_dict
 

@@ -14,13 +14,13 @@ from typing import Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_orig
 
 import typing_extensions
 
-from typefold.checks.evaluator.calls import called
 from typefold.checks.evaluator.classes import Classes
-from typefold.checks.evaluator.libraries import is_argument, is_library, is_subscriptable, library_object
 from typefold.checks.evaluator.opaque import is_opaque, opaque
+from typefold.checks.evaluator.operations import called
 from typefold.checks.evaluator.operators import binary, sized, unary
+from typefold.checks.evaluator.stand_ins import Synthetic
 from typefold.checks.evaluator.stubs import stub, stub_of
-from typefold.checks.evaluator.synthetic import Synthetic
+from typefold.checks.libraries import is_argument, is_library, is_subscriptable, library_object
 from typefold.checks.symbols import (
     Declared,
     Known,

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from typefold.checks.evaluator.libraries import is_subscriptable
+from typefold.checks.libraries import is_subscriptable
 from typefold.checks.symbols import Unknown
 
 __all__ = ["binary", "sized", "unary"]

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 import typing_extensions
 
-from typefold.checks.evaluator.libraries import is_base, is_callable
 from typefold.checks.evaluator.operators import sized
+from typefold.checks.libraries import is_base, is_callable
 from typefold.checks.symbols import Unknown, Where
 from typefold.compiler.limits import KEYWORDS
 

@@ -22,7 +22,7 @@ from mypy.types import (
 from typefold.checks.findings import Finding
 from typefold.checks.rules_prompt import PromptCheck, parameters_in
 from typefold.compiler.templates.value_types import UNKNOWN, Kind
-from typefold.mypy.examples import example_types
+from typefold.mypy.arguments import example_types
 from typefold.mypy.kinds import Look, kind_of
 from typefold.mypy.report import report, unfiltered
 from typefold.mypy.workspace import Workspace

@@ -10,8 +10,8 @@ import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from typefold.checks.evaluator.libraries import is_library, library_module, library_object
 from typefold.checks.evaluator.registrations import ANY_CLASS
+from typefold.checks.libraries import is_library, library_module, library_object
 from typefold.checks.source import Source
 from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Where
 
