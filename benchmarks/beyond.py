@@ -1,7 +1,7 @@
 """Beyond bare vLLM: what a layer that knows the types saves of the engine's work.
 
     python -m benchmarks.beyond [--model PATH] [--task labels objects open text] [--rows 256 2000] [--rounds 3] [--prefix]
-                                [--wire compact] [--process] [--engine JSON] [--only greedy] [--sides NAME ...]
+                                [--json-format compact] [--process] [--engine JSON] [--only greedy] [--sides NAME ...]
                                 [--json FILE]
 
 Tasks: `labels`, a short text is given one of five labels of two to six tokens; `objects`, seven fields are read from a text,
@@ -9,7 +9,7 @@ bounded strings among them, and the last is a label; `open`, the same with a str
 tokens. Sides, in turn, on one `LLM` with an empty prefix cache: bare `LLM.generate` as well as its documentation allows (one
 batch of token ids, a parameter object a row, the choice or the JSON schema as constraint, no free whitespace; the type's
 schema is made before); typefold with `decide=False`, which has whole answers decoded; typefold as it is, which stops where
-an answer is settled; with `--wire` typefold with that wire; and `the least`, what nobody can go below: bare vLLM given the
+an answer is settled; with `--json-format` typefold with that JSON format; and `the least`, what nobody can go below: bare vLLM given the
 prompts as token ids that were made before, asked for one token and told nothing else. Once greedy, once drawn at temperature
 1.5 with a seed a row.
 
@@ -37,7 +37,7 @@ from pydantic import BaseModel, Field
 from benchmarks.mixed import Steps, engine
 from benchmarks.tables import Rows, show
 from typefold import BatchError, Runtime, demo_model, output_type
-from typefold.compiler import WireName
+from typefold.compiler import JsonFormatName
 from typefold.execution.call import with_shape
 from typefold.messages import user
 from typefold.options import Options
@@ -188,15 +188,15 @@ def compare(
     rounds: int,
     *,
     greedy: bool,
-    wire: WireName | None = None,
+    json_format: JsonFormatName | None = None,
     only: Sequence[str] = (),
 ) -> Rows:
     runtimes = {
         "typefold, decide=False": Runtime(llm, single_flight=False, decide=False),
         "typefold": Runtime(llm, single_flight=False),
     }
-    if wire is not None:
-        runtimes[f"typefold, wire={wire}"] = Runtime(llm, single_flight=False, wire=wire)
+    if json_format is not None:
+        runtimes[f"typefold, json_format={json_format}"] = Runtime(llm, single_flight=False, json_format=json_format)
     every = sides(llm, runtimes, task, asked, greedy=greedy)
     if unknown := [name for name in only if name not in every]:
         raise SystemExit(f"--sides: there is no {unknown[0]!r}; there are {', '.join(map(repr, every))}")
@@ -238,7 +238,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--task", nargs="+", choices=list(TASKS), default=["labels"])
     parser.add_argument(
-        "--wire", choices=["compact"], default=None, help="a wire to compare with the default one: compact"
+        "--json-format",
+        choices=["compact"],
+        default=None,
+        help="a JSON format to compare with the default one: compact",
     )
     parser.add_argument("--prefix", action="store_true", help="a few-shot prefix of about 520 tokens")
     parser.add_argument("--process", action="store_true", help="the engine in a process of its own")
@@ -256,7 +259,7 @@ def main() -> None:
     for (task, rows), greedy in itertools.product(itertools.product(tasks, counts), draws):
         asked = [(prefix() if arguments.prefix else "") + task.question + text for text in texts(rows)]
         title = f"{rows} rows {task.title}, {'greedy' if greedy else 'seeded at temperature 1.5'}"
-        options: Any = {"greedy": greedy, "wire": arguments.wire, "only": arguments.sides}
+        options: Any = {"greedy": greedy, "json_format": arguments.json_format, "only": arguments.sides}
         tables[title] = compare(llm, steps, task, asked, arguments.rounds, **options)
     show(tables, arguments.json)
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel, create_model
 from benchmarks.labelled import Field, make_rows
 from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
-from typefold import Message, Runtime, WireFormat, assistant, demo_model, output_type, user
+from typefold import JsonFormat, Message, Runtime, assistant, demo_model, output_type, user
 from typefold.cli.wires import Trial, compare, difference
 
 CONDITIONS = ("shape", "untold", "examples")
@@ -142,28 +142,28 @@ def arithmetic(rows: int) -> Iterator[Asked]:
         yield Asked("arithmetic", *one(), (one(), one()))
 
 
-def _answer(asked: Asked, *, runtime: Runtime, wire: WireFormat, condition: str, given: dict[int, Any]) -> Any:
+def _answer(asked: Asked, *, runtime: Runtime, wire: JsonFormat, condition: str, given: dict[int, Any]) -> Any:
     hint: Any = type(asked.answer)
     turns: list[Message] = []
     if condition == "examples":
-        kind = output_type(hint, wire=wire)
+        kind = output_type(hint, json_format=wire)
         for question, right in asked.others:
             turns += [user(question), assistant(kind.encode(right))]
     turns.append(user(asked.question))
     value: Any = runtime.generate(
-        turns, output_type=hint, wire=wire, shape=condition != "untold", temperature=0.0, max_tokens=80
+        turns, output_type=hint, json_format=wire, shape=condition != "untold", temperature=0.0, max_tokens=80
     )
     given[id(asked)] = value
     return value
 
 
 def measure(runtime: Runtime, asked: list[Asked], condition: str) -> Rows:
-    given: dict[str, dict[int, Any]] = {wire.name.lower(): {} for wire in WireFormat}
+    given: dict[str, dict[int, Any]] = {wire.name.lower(): {} for wire in JsonFormat}
     programs: dict[str, Callable[[Asked], Any]] = {
         wire.name.lower(): partial(
-            _answer, runtime=runtime, wire=wire, condition=condition, given=given[wire.name.lower()]
+            _answer, runtime=runtime, json_format=wire, condition=condition, given=given[wire.name.lower()]
         )
-        for wire in WireFormat
+        for wire in JsonFormat
     }
     trials = compare(programs, asked, _is_right, runtime)
     spaced = next(each for each in trials if each.wire == "spaced")

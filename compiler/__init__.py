@@ -13,7 +13,7 @@ from typefold.compiler.public import set_public_module
 from typefold.compiler.registry import Hook, Registry, default_registry
 from typefold.compiler.types.markers import Grammar, Matching, OneOf
 from typefold.compiler.types.schemas import SchemaError, schema_codec, type_of_schema
-from typefold.compiler.wire_format import WireFormat, WireName
+from typefold.compiler.wire_format import JsonFormat, JsonFormatName
 
 __all__ = [
     "TEXT",
@@ -26,6 +26,8 @@ __all__ = [
     "Grammar",
     "Hook",
     "Image",
+    "JsonFormat",
+    "JsonFormatName",
     "JsonSchema",
     "Matching",
     "Message",
@@ -38,8 +40,6 @@ __all__ = [
     "TokenBounds",
     "UnsupportedType",
     "Vocabulary",
-    "WireFormat",
-    "WireName",
     "default_registry",
     "output_type",
     "schema_codec",

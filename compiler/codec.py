@@ -29,7 +29,7 @@ class Codec(Generic[T]):
         raw: A grammar that only the engine can read, for use at the root in place of `bare`; else `None`.
         native: Whether pydantic, given the type, reads this very JSON into the same values.
         plain: Whether a value is its own JSON data, so that members of a union may share texts.
-        expand: Data as the compact wire has it, or what there is of it so far, as objects with keys; `None` where that is
+        expand: Data as the compact format has it, or what there is of it so far, as objects with keys; `None` where that is
             the same. A `native` codec needs it there if a part of it has one.
     """
 
@@ -45,5 +45,5 @@ class Codec(Generic[T]):
     expand: Callable[[Any], Any] | None = None
 
     def expanded(self, data: Any) -> Any:
-        """Data as this codec has it, with the keys that the compact wire leaves out."""
+        """Data as this codec has it, with the keys that the compact format leaves out."""
         return data if self.expand is None else self.expand(data)

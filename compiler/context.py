@@ -181,7 +181,7 @@ class Context:
 
     @contextmanager
     def keys(self) -> Generator[None]:
-        """Objects in the block have their keys in every wire: for hooks whose own code reads them."""
+        """Objects in the block have their keys in every format: for hooks whose own code reads them."""
         before, self.compilation.positional = self.compilation.positional, False
         try:
             yield

@@ -24,8 +24,8 @@ def read(text: str) -> Any:
         ValueError: It is no JSON.
 
     Example:
-        >>> from typefold.compiler.wire_format import WireFormat
-        >>> write(read("[1.50, 1e400]")[::-1], WireFormat.SPACED.value)
+        >>> from typefold.compiler.wire_format import JsonFormat
+        >>> write(read("[1.50, 1e400]")[::-1], JsonFormat.SPACED.value)
         '[1e400, 1.50]'
     """
     return json.loads(text, parse_int=_Number, parse_float=_Number)

@@ -34,13 +34,13 @@ from typefold.compiler.limits import Limits
 from typefold.compiler.measure import refuse_endless
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.shape import shape_of
-from typefold.compiler.wire_format import WireFormat, WireName
+from typefold.compiler.wire_format import JsonFormat, JsonFormatName
 
 __all__ = ["OutputType", "output_type"]
 
 T = TypeVar("T")
 
-DEFAULT_WIRE = WireFormat.SPACED
+DEFAULT_JSON_FORMAT = JsonFormat.SPACED
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class OutputType(Generic[T]):
 
     Attributes:
         hint: The annotation.
-        wire_format: How its JSON is written.
+        json_format: How its JSON is written.
         constraint: What the engine enforces.
         json_schema: The shape of the answer with its keys, whatever the format; it enforces nothing.
         enforced: The limits that the constraint enforces, each with its path.
@@ -69,12 +69,12 @@ class OutputType(Generic[T]):
         >>> class Point(NamedTuple):
         ...     x: int
         ...     y: int
-        >>> output_type(Point, wire="compact").encode(Point(1, 2)), output_type(Point).encode(Point(1, 2))
+        >>> output_type(Point, json_format="compact").encode(Point(1, 2)), output_type(Point).encode(Point(1, 2))
         ('[1, 2]', '{"x": 1, "y": 2}')
     """
 
     hint: TypeForm[T]
-    wire_format: WireFormat
+    json_format: JsonFormat
     constraint: Constraint
     json_schema: JsonSchema
     enforced: tuple[str, ...]
@@ -94,7 +94,7 @@ class OutputType(Generic[T]):
             ValueError: The value is not one of the type, or one that JSON cannot write.
         """
         data = self.codec.to_json(value)
-        return str(data) if self.is_bare else self.wire_format.value.dump(data)
+        return str(data) if self.is_bare else self.json_format.value.dump(data)
 
     def decode(self, text: str) -> T:
         """The value of an answer.
@@ -106,7 +106,7 @@ class OutputType(Generic[T]):
             if self.codec.bare is ANY_TEXT and not self.post_checks:
                 return cast(T, text)
             if self.adapter is not None and self.codec.expand is not None:
-                spacing = self.wire_format.value
+                spacing = self.json_format.value
                 return self.adapter.validate_json(write(self.codec.expand(read(text)), spacing))
             if self.adapter is not None:
                 return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
@@ -117,7 +117,7 @@ class OutputType(Generic[T]):
             raise _failure(text, error) from error
 
     def expanded(self, data: Any) -> Any:
-        """JSON data of an answer, or what there is of it so far, with the keys that the compact wire leaves out."""
+        """JSON data of an answer, or what there is of it so far, with the keys that the compact format leaves out."""
         return self.codec.expanded(data)
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
@@ -146,7 +146,7 @@ class OutputType(Generic[T]):
     @cached_property
     def shape(self) -> str | None:
         """What a model is told of the form of its answer; `None` for bare text."""
-        return None if self.is_bare else shape_of(self.json_schema, self.wire_format.value)
+        return None if self.is_bare else shape_of(self.json_schema, self.json_format.value)
 
     @cached_property
     def adapter(self) -> TypeAdapter[T] | None:
@@ -156,7 +156,7 @@ class OutputType(Generic[T]):
 def output_type(
     hint: TypeForm[T],
     *,
-    wire: WireFormat | WireName | None = None,
+    json_format: JsonFormat | JsonFormatName | None = None,
     registry: Registry = default_registry,
     path: str = "return",
 ) -> OutputType[T]:
@@ -164,27 +164,27 @@ def output_type(
 
     Args:
         hint: Any annotation: a class, a union, a `Literal`, `Annotated`, an alias.
-        wire: How JSON is written: a `WireFormat` or its name; the default is `WireFormat.SPACED`.
+        json_format: How JSON is written: a `JsonFormat` or its name; the default is `JsonFormat.SPACED`.
         registry: The hooks to use.
         path: What errors call the type.
 
     Raises:
         UnsupportedType: The type has no JSON form; the error names the place and what to write instead.
-        ValueError: There is no such wire format.
+        ValueError: There is no such JSON format.
 
     Example:
         >>> from typefold.compiler import output_type
         >>> output_type(dict[str, float]).decode('{"a": 1.5}')
         {'a': 1.5}
     """
-    fmt = WireFormat.named(wire or DEFAULT_WIRE)
+    fmt = JsonFormat.named(json_format or DEFAULT_JSON_FORMAT)
     same = _latest.get((id(hint), fmt, path))
     if same is not None and same[0] is hint and same[1] == (registry, registry.version):
         return cast("OutputType[T]", same[2])
     return _remembered(hint, fmt, registry, path)
 
 
-def _remembered(hint: TypeForm[T], fmt: WireFormat, registry: Registry, path: str) -> OutputType[T]:
+def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: str) -> OutputType[T]:
     """The compiled type of an equal annotation, or a new one; where something in it has no hash, it may change."""
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
         refuse_endless(hint, path)
@@ -209,7 +209,7 @@ _MOST_PROBLEMS = 10_000
 _SHOWN = 20  # problems that a message names
 _compiled: dict[Any, OutputType[Any]] = {}
 # By the very object, which is held: rows mostly ask for the same one, and to hash and write one down costs more than all else.
-_latest: dict[tuple[int, WireFormat, str], tuple[Any, tuple[Registry, tuple[int, ...]], OutputType[Any]]] = {}
+_latest: dict[tuple[int, JsonFormat, str], tuple[Any, tuple[Registry, tuple[int, ...]], OutputType[Any]]] = {}
 
 
 def _identity(hint: Any) -> Any:
@@ -217,12 +217,12 @@ def _identity(hint: Any) -> Any:
     return (hint, repr(hint)) if not isinstance(hint, type) or hasattr(hint, "__args__") else hint
 
 
-def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) -> OutputType[Any]:
-    state = _compilation(registry, wire_format)
+def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) -> OutputType[Any]:
+    state = _compilation(registry, json_format)
     try:
         codec = _codec(hint, state, path)
         while state.misjudged:  # names come out the same each time, so what was learnt of them holds
-            state = _compilation(registry, wire_format, state.foreign | state.misjudged)
+            state = _compilation(registry, json_format, state.foreign | state.misjudged)
             codec = _codec(hint, state, path)
     except RecursionError as error:
         raise UnsupportedType(path, hint, "is nested too deeply, or contains itself without a name") from error
@@ -238,7 +238,7 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
         constraint = Constraint("grammar", raw=codec.raw)
     schema = dict(codec.schema) if not state.definitions else {**codec.schema, "$defs": dict(state.definitions)}
     made = OutputType(
-        hint, wire_format, constraint, schema, tuple(state.enforced), tuple(state.checks), codec, state.places
+        hint, json_format, constraint, schema, tuple(state.enforced), tuple(state.checks), codec, state.places
     )
     if codec.native:
         try:
@@ -248,8 +248,8 @@ def _compile(hint: Any, wire_format: WireFormat, registry: Registry, path: str) 
     return made
 
 
-def _compilation(registry: Registry, wire: WireFormat, foreign: frozenset[str] = frozenset()) -> Compilation:
-    return Compilation(registry, wire.value, foreign=foreign, positional=wire.value.positional)
+def _compilation(registry: Registry, json_format: JsonFormat, foreign: frozenset[str] = frozenset()) -> Compilation:
+    return Compilation(registry, json_format.value, foreign=foreign, positional=json_format.value.positional)
 
 
 def _codec(hint: Any, state: Compilation, path: str) -> Codec[Any]:

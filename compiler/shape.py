@@ -23,8 +23,8 @@ def shape_of(schema: JsonSchema, spacing: Spacing) -> str:
     """The shape that a schema describes.
 
     Example:
-        >>> from typefold.compiler.wire_format import WireFormat
-        >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, WireFormat.SPACED.value)
+        >>> from typefold.compiler.wire_format import JsonFormat
+        >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, JsonFormat.SPACED.value)
         '[integer >= 0, ...]'
     """
     printer = _Shape(schema.get("$defs", {}), spacing)

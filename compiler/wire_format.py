@@ -1,4 +1,4 @@
-"""How JSON is laid out on the wire: its spacing, and whether objects have keys. One is the default, chosen by measurement."""
+"""JSON formats: spacing, and whether objects have keys. The default was chosen by measurement."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Spacing", "WireFormat", "WireName"]
+__all__ = ["JsonFormat", "JsonFormatName", "Spacing"]
 
-WireName: TypeAlias = Literal["spaced", "tight", "compact"]
-"""The names of the wire formats, as options take them."""
+JsonFormatName: TypeAlias = Literal["spaced", "tight", "compact"]
+"""The names of the JSON formats, as options take them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Spacing:
         return json.dumps(data, ensure_ascii=False, separators=(self.comma, self.colon), allow_nan=False)
 
 
-class WireFormat(Enum):
+class JsonFormat(Enum):
     """The forms in which JSON can be written; closed, since each is proved by the same laws.
 
     `SPACED` puts a space after commas and colons, as `json.dumps` does; `TIGHT` puts none. `COMPACT` is spaced, and writes
@@ -45,15 +45,17 @@ class WireFormat(Enum):
     COMPACT = Spacing(", ", ": ", positional=True)
 
     @classmethod
-    def named(cls, wire: WireFormat | WireName) -> WireFormat:
+    def named(cls, json_format: JsonFormat | JsonFormatName) -> JsonFormat:
         """The format that an option names.
 
         Raises:
             ValueError: It names none.
         """
-        if isinstance(wire, WireFormat):
-            return wire
+        if isinstance(json_format, JsonFormat):
+            return json_format
         names = [each.name.lower() for each in cls]
-        if wire not in names:  # a list, which takes what can't be hashed
-            raise ValueError(f"wire is one of {', '.join(map(repr, names))} or a typefold.WireFormat, not {wire!r}")
-        return cls[wire.upper()]
+        if json_format not in names:  # a list, which takes what can't be hashed
+            raise ValueError(
+                f"json_format is one of {', '.join(map(repr, names))} or a typefold.JsonFormat, not {json_format!r}"
+            )
+        return cls[json_format.upper()]

@@ -7,12 +7,12 @@ continuous batch and give parsed, typed values.
 from typefold.compiler import (
     DecodeError,
     Grammar,
+    JsonFormat,
     Matching,
     OneOf,
     OutputType,
     TemplateError,
     UnsupportedType,
-    WireFormat,
     output_type,
 )
 from typefold.compiler.public import set_public_module
@@ -80,6 +80,7 @@ __all__ = [
     "Invalid",
     "Journal",
     "JournalError",
+    "JsonFormat",
     "Logged",
     "Matching",
     "Message",
@@ -106,7 +107,6 @@ __all__ = [
     "UnsupportedType",
     "UsedAfterFork",
     "Votes",
-    "WireFormat",
     "ask",
     "assistant",
     "best_of",

@@ -13,7 +13,7 @@ from threading import TIMEOUT_MAX
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from typefold.compiler import OutputType, WireFormat, WireName
+from typefold.compiler import JsonFormat, JsonFormatName, OutputType
 from typefold.errors import PromptUsageError
 from typefold.runtime.adapters import AdapterLike, is_adapter
 from typefold.runtime.ranges import FLAG, Range, number, one_of, or_none, whole
@@ -29,8 +29,8 @@ __all__ = [
     "Options",
     "SamplingOptions",
     "check_max_failures",
+    "json_format_of",
     "where_set",
-    "wire_of",
 ]
 
 
@@ -61,7 +61,7 @@ class _SharedOptions(SamplingOptions, total=False):
     timeout: float
     shape: bool
     truncation: Literal["value", "error"]
-    wire: WireFormat | WireName
+    json_format: JsonFormat | JsonFormatName
     retries: int
     grow: bool
     max_reasoning_tokens: int
@@ -80,7 +80,7 @@ class CallOptions(_SharedOptions, total=False):
         timeout: Seconds until the call fails with `TimedOut`; `None` for no limit.
         shape: Whether a JSON answer's shape is told to the model; true unless switched off.
         truncation: What becomes of plain text that met its token limit: a `"value"` (the default) or an `"error"`.
-        wire: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
+        json_format: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
         retries: How often a row whose answer failed a check asks again: with its answer, and what is wrong with it, as
             further turns. None unless set.
         grow: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
@@ -166,7 +166,7 @@ class Options:
     timeout: float | None = None
     shape: bool = True
     truncation: Literal["value", "error"] = "value"
-    wire: WireFormat | None = None
+    json_format: JsonFormat | None = None
     retries: int = 0
     grow: bool = False
     max_reasoning_tokens: int = 512
@@ -200,8 +200,8 @@ class Options:
             into[name] = value
         if engine.get("priority", 0) is None:
             del engine["priority"]
-        if "wire" in kept:
-            kept["wire"] = wire_of(kept["wire"], where=where)
+        if "json_format" in kept:
+            kept["json_format"] = json_format_of(kept["json_format"], where=where)
         return replace(self, sampling=sampling, engine=engine, **kept)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
@@ -251,14 +251,14 @@ def _unfit_params(params: object) -> str | None:
     return None if params is None else unfit_object(params)
 
 
-def wire_of(wire: Any, *, where: str) -> WireFormat | None:
-    """The wire that an option names.
+def json_format_of(json_format: Any, *, where: str) -> JsonFormat | None:
+    """The JSON format that an option names.
 
     Raises:
         PromptUsageError: It names none.
     """
     try:
-        return None if wire is None else WireFormat.named(wire)
+        return None if json_format is None else JsonFormat.named(json_format)
     except (ValueError, TypeError) as error:
         raise PromptUsageError(f"{where}: {error}") from None
 

@@ -16,7 +16,7 @@ import pytest
 import typing_extensions
 
 from typefold import Logged, Reasoned, Scored
-from typefold.compiler import Hook, OutputType, Registry, UnsupportedType, WireFormat, default_registry, output_type
+from typefold.compiler import Hook, JsonFormat, OutputType, Registry, UnsupportedType, default_registry, output_type
 from typefold.testing.laws import check_laws, same
 
 from .catalogue import ENTRIES, REFUSED, Entry
@@ -112,10 +112,10 @@ def test_a_refusal_says_what_to_write_instead() -> None:
         assert "; " in caught.value.reason or "no part of a value" in caught.value.reason, source
 
 
-@pytest.mark.parametrize("wire", WireFormat)
+@pytest.mark.parametrize("json_format", JsonFormat)
 @pytest.mark.parametrize("entry", ENTRIES, ids=str)
-def test_a_sample_comes_back(entry: Entry, wire: WireFormat) -> None:
-    kind: OutputType[Any] = output_type(entry.hint, wire=wire)
+def test_a_sample_comes_back(entry: Entry, json_format: JsonFormat) -> None:
+    kind: OutputType[Any] = output_type(entry.hint, json_format=json_format)
     assert kind.codec.accepts(entry.sample)
     assert same(kind.decode(kind.encode(entry.sample)), entry.sample)
 
@@ -124,7 +124,7 @@ def test_a_sample_comes_back(entry: Entry, wire: WireFormat) -> None:
 def test_the_laws_hold_in_the_compact_wire_where_it_is_another(
     entry: Entry, xgrammar: XGrammar, guidance: Guidance
 ) -> None:
-    kind: OutputType[Any] = output_type(entry.hint, wire=WireFormat.COMPACT)
+    kind: OutputType[Any] = output_type(entry.hint, json_format=JsonFormat.COMPACT)
     if kind.codec.expand is not None:
         for engine in (xgrammar, guidance):
             check_laws(kind, [entry.sample], matcher=engine.matcher(kind.constraint), samples=5, every=True)

@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from typefold.compiler.errors import TemplateError
 from typefold.compiler.templates.value_types import UNKNOWN
-from typefold.compiler.wire_format import WireFormat
+from typefold.compiler.wire_format import JsonFormat
 
 __all__ = ["LONGEST", "PromptTemplate", "text_of"]
 
@@ -44,7 +44,7 @@ def text_of(value: object) -> str:
         data = to_jsonable_python(value, by_alias=True)
     except PydanticSerializationError:  # not of JSON's kind: the author of its class knows best how it reads
         return str(value)
-    return WireFormat.SPACED.value.dump(data)
+    return JsonFormat.SPACED.value.dump(data)
 
 
 class PromptTemplate:

@@ -1,4 +1,4 @@
-"""Objects in the compact wire: arrays in the order of the fields, without keys, and tags where a union needs them.
+"""Objects in the compact format: arrays in the order of the fields, without keys, and tags where a union needs them.
 
 Each field has its place, so an answer is told by its positions alone. A field that can only be one thing has none. One
 that may be left out is `null` there; where `null` is a value of its own, it is written, or has another mark. What stands
@@ -46,7 +46,7 @@ class _Place:
 def laid_out(
     hint: Any, codec: Codec[Any], fields: Sequence[Field], context: Context, *, may_lack: bool = False
 ) -> Codec[Any]:
-    """An object's codec as the wire format has it: with keys as it is or, if that is compact, as an array.
+    """An object's codec as the format has it: with keys as it is or, if that is compact, as an array.
 
     Args:
         hint: The type.
@@ -111,7 +111,7 @@ def _place(hint: Any, field: Field, context: Context, *, may_lack: bool) -> _Pla
         raise context.refuse(
             hint,
             f"has the key {field.key!r}, which may be left out and may hold anything, so that in a compact array nothing is "
-            "left to say that it is not there; give it a narrower type, or use wire='spaced'",
+            "left to say that it is not there; give it a narrower type, or use json_format='spaced'",
         )
     return _Place(field)
 

@@ -81,7 +81,7 @@ def stands_for_object(schema: JsonSchema, definitions: dict[str, JsonSchema], wi
 
 
 def kinds_written(schema: JsonSchema, definitions: dict[str, JsonSchema], with_fields: set[str]) -> frozenset[str]:
-    """The kinds of JSON values that the compact wire writes for a schema."""
+    """The kinds of JSON values that the compact format writes for a schema."""
     if "x-tag" in schema:
         return frozenset({"object"})
     found = _resolved(schema, definitions)
@@ -95,7 +95,7 @@ def kinds_written(schema: JsonSchema, definitions: dict[str, JsonSchema], with_f
 
 
 def _as_written(schema: JsonSchema, resolved: JsonSchema) -> JsonSchema:
-    """What the compact wire writes: what a schema says of keys is of the form that pydantic reads."""
+    """What the compact format writes: what a schema says of keys is of the form that pydantic reads."""
     if "x-tag" in schema:
         return {"type": "object"}
     return {"type": "array"} if "x-positions" in resolved else resolved

@@ -2,7 +2,7 @@
 
 Two members may share a text only where its value is the same for both. Anything else is refused, with a text that shows
 it: the value would come back as another. The text decides which member reads it; pydantic, which tries them all and
-takes the best fit, reads a union only where that must be the same member. In the compact wire objects are arrays, which
+takes the best fit, reads a union only where that must be the same member. In the compact format objects are arrays, which
 may be alike: where several members are, or may be, arrays, the objects among them are put under names of their own.
 Left out: what schemas alone tell of the members (`members`).
 """

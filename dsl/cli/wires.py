@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from returns.result import Result, Success
 
-from typefold.compiler import WireFormat
+from typefold.compiler import JsonFormat
 from typefold.programs.run import run
 from typefold.runtime import Statistics
 from typefold.runtimes.runtime import Runtime
@@ -80,7 +80,7 @@ def compare(
     is_right: Callable[[R, Any], bool],
     runtime: Runtime,
     *,
-    wires: dict[str, WireFormat] | None = None,
+    wires: dict[str, JsonFormat] | None = None,
 ) -> list[Trial]:
     """Run a function on rows in each wire.
 
@@ -101,7 +101,7 @@ def compare(
         for name in names[turn:] + names[:turn]:
             if not share:
                 continue
-            with _wire(runtime, (wires or {}).get(name, runtime.wire)):
+            with _wire(runtime, (wires or {}).get(name, runtime.json_format)):
                 before, started = runtime.stats, time.perf_counter()
                 results: list[Result[Any, Exception]] = list(run.safe(programs[name], [rows[row] for row in share]))
                 _note(trials[name], runtime, before, time.perf_counter() - started)
@@ -125,12 +125,12 @@ def _note(trial: Trial, runtime: Runtime, before: Statistics, seconds: float) ->
 
 
 @contextmanager
-def _wire(runtime: Runtime, wire: WireFormat | None) -> Generator[None]:
-    before, runtime.wire = runtime.wire, wire
+def _wire(runtime: Runtime, wire: JsonFormat | None) -> Generator[None]:
+    before, runtime.json_format = runtime.json_format, wire
     try:
         yield
     finally:
-        runtime.wire = before
+        runtime.json_format = before
 
 
 def interval(right: int, rows: int) -> tuple[float, float]:
@@ -176,7 +176,7 @@ def advice(trials: Sequence[Trial]) -> str:
     cheapest = min(near, key=lambda each: each.output_tokens)
     worse = [each for each in trials if each not in near]
     saved = 1 - cheapest.output_tokens / max(1, *(each.output_tokens for each in near))
-    said = f'wire="{cheapest.wire}"'
+    said = f'json_format="{cheapest.wire}"'
     if len(near) == 1:
         return f"{said}: it is right more often than every other, beyond chance."
     others = ", ".join(each.wire for each in near if each is not cheapest)

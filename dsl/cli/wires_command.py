@@ -19,7 +19,7 @@ from rich.table import Table
 from typefold.cli.input_records import Source
 from typefold.cli.target import CommandError
 from typefold.cli.wires import Trial, advice, compare
-from typefold.compiler import WireFormat
+from typefold.compiler import JsonFormat
 from typefold.compiler.contained import first_line
 from typefold.programs.record_arguments import BadRecord, Inputs
 from typefold.programs.record_calls import of_row
@@ -98,7 +98,7 @@ def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tr
         CommandError: The function is a prompt whose answers have no wire, being bare text.
     """
     function: Any = target.function
-    wires = {wire.name.lower(): wire for wire in WireFormat}
+    wires = {wire.name.lower(): wire for wire in JsonFormat}
     targets = dict.fromkeys(wires, target)
     if isinstance(function, Face):
         if function.explain().is_bare:
@@ -108,8 +108,8 @@ def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tr
     return compare(programs, rows, _is_right, runtime, wires=wires)
 
 
-def _in_wire(prompt: Any, wire: WireFormat) -> Any:
-    return prompt.using(wire=wire)
+def _in_wire(prompt: Any, wire: JsonFormat) -> Any:
+    return prompt.using(json_format=wire)
 
 
 def _is_right(row: Labelled, value: Any) -> bool:

@@ -28,7 +28,7 @@ from typefold.signatures.body import Body
 from typefold.signatures.parameters import Parameters, evaluated
 
 if TYPE_CHECKING:
-    from typefold.compiler import WireFormat
+    from typefold.compiler import JsonFormat
     from typefold.execution.call import Form
 
 __all__ = ["Binding", "Definition", "Example", "example", "examples_of"]
@@ -147,14 +147,14 @@ class Definition(Generic[R]):
         """
         return form_of(self.hint)
 
-    def output_type(self, wire: WireFormat | None = None) -> OutputType[Any]:
+    def output_type(self, json_format: JsonFormat | None = None) -> OutputType[Any]:
         """The type of the answer, compiled: the return type, or what stands inside of `Logged` and the like.
 
         Raises:
             UnsupportedType: The type has no JSON form.
         """
         try:
-            made: OutputType[Any] = output_type(self.form.hint, wire=wire, path=self.form.path)
+            made: OutputType[Any] = output_type(self.form.hint, json_format=json_format, path=self.form.path)
             return made
         except UnsupportedType as error:
             raise UnsupportedType(error.path, error.hint, error.reason, function=self.name) from error.__cause__
@@ -187,7 +187,7 @@ class Definition(Generic[R]):
         texts = self._body.texts() if unused else ()
         return next((no_f_string(found) for text in texts for found in braces_in(text, unused)), None)
 
-    def check(self, wire: WireFormat | None) -> None:
+    def check(self, json_format: JsonFormat | None) -> None:
         """Find what is wrong, now, as far as all names are defined."""
         if inspect.isgeneratorfunction(self.function) or inspect.isasyncgenfunction(self.function):
             raise PromptUsageError(f"{self.name}: a prompt function returns ask(...); it does not yield")
@@ -195,7 +195,7 @@ class Definition(Generic[R]):
         if self._no_f_string is not None:
             raise PromptUsageError(f"{self.name}: {self._no_f_string}")
         try:
-            self.output_type(wire)
+            self.output_type(json_format)
         except NameError:
             return  # a forward reference: the first use will check
 

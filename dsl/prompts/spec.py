@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from typefold.compiler import Explanation, Message, OutputType, WireFormat
+from typefold.compiler import Explanation, JsonFormat, Message, OutputType
 from typefold.compiler.explain import explain
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, attempt, with_shape
@@ -84,9 +84,9 @@ class Plan(Generic[R]):
 
     def check(self) -> None:
         """Say early what is wrong: the template, the return type, the options and the examples."""
-        self.definition.check(self.options.wire)
+        self.definition.check(self.options.json_format)
         try:
-            kind = self.definition.output_type(self.options.wire)
+            kind = self.definition.output_type(self.options.json_format)
         except NameError:
             return  # a forward reference: the first use will check
         self.options.check(kind, where=self.name)
@@ -119,8 +119,12 @@ class Plan(Generic[R]):
                 f"{self.name}: an argument is a Deferred, which is not worked out yet; call {self.name}.defer(...), or "
                 f"pass its .result()"
             )
-        options = self.options if self._wire is self.options.wire else replace(self.options, wire=self._wire)
-        kind = self.definition.output_type(options.wire)
+        options = (
+            self.options
+            if self._json_format is self.options.json_format
+            else replace(self.options, json_format=self._json_format)
+        )
+        kind = self.definition.output_type(options.json_format)
         arguments = (*self.bound, *args), kwargs
         messages = with_shape(self.definition.messages(*arguments), kind, options)
         if self.examples:
@@ -139,18 +143,18 @@ class Plan(Generic[R]):
         """What becomes of the return type under the options in force."""
         runtime = self.options.runtime or named()
         return explain(
-            self.definition.output_type(self._wire),
+            self.definition.output_type(self._json_format),
             vocabulary=None if runtime is None else runtime.vocabulary,
             name=f"{self.name}{self.definition.signature_as_written}",
         )
 
     @property
-    def _wire(self) -> WireFormat | None:
+    def _json_format(self) -> JsonFormat | None:
         """How JSON is written: as the call says, else as the runtime does that will answer it."""
-        if self.options.wire is not None:
-            return self.options.wire
+        if self.options.json_format is not None:
+            return self.options.json_format
         runtime = self.options.runtime or named()
-        return None if runtime is None else runtime.wire
+        return None if runtime is None else runtime.json_format
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[R] | PromptError:
         """The call, or the error that its arguments gave."""

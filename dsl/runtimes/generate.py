@@ -65,7 +65,7 @@ def _is_one(prompt: object) -> bool:
 
 def _call(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
     form = form_of(hint, "output_type")
-    kind = output_type(form.hint, wire=options.wire, path=form.path)
+    kind = output_type(form.hint, json_format=options.json_format, path=form.path)
     options.check(kind, where=_NAME)
     form.check(kind, where=_NAME)
     if not mixed:  # options that are set for rows of other types too need mean nothing to this one

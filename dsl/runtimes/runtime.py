@@ -17,13 +17,13 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
-from typefold.compiler import Message, Vocabulary, WireFormat, WireName
+from typefold.compiler import JsonFormat, JsonFormatName, Message, Vocabulary
 from typefold.compiler.contained import said
 from typefold.errors import AT_ONCE, EngineLoadError
 from typefold.execution.open_runtimes import Block, entered, innermost, loading, opened
 from typefold.execution.seeding import Place, ending_batches
 from typefold.execution.tracing import trace, tracer
-from typefold.options import GenerateOptions, Options, wire_of
+from typefold.options import GenerateOptions, Options, json_format_of
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import Markers
 from typefold.runtime.engine_facts import EngineFacts
@@ -46,7 +46,7 @@ class Runtime:
     Args:
         model: A model's name, or the path of its folder, or a `vllm.LLM` of your own (which closing leaves alone), or an
             engine; or a function of no arguments that makes one of the last two.
-        wire: How JSON is written for calls that don't say.
+        json_format: How JSON is written for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
         decide: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...), or an object that ends
@@ -90,7 +90,7 @@ class Runtime:
         self,
         model: Model | None = None,
         *,
-        wire: WireFormat | WireName | None = None,
+        json_format: JsonFormat | JsonFormatName | None = None,
         single_flight: bool = True,
         decide: bool = True,
         seed: int | None = None,
@@ -113,7 +113,7 @@ class Runtime:
             "markers": markers,
         }
         check_own(named, own)
-        self.wire = wire_of(wire, where="Runtime")
+        self.json_format = json_format_of(json_format, where="Runtime")
         self._model: Any = named
         self._engine_options = engine_options
         self._scheduler: Worker | None = None
@@ -295,7 +295,7 @@ class Runtime:
 
     def options(self, changes: Mapping[str, Any], *, where: str) -> Options:
         """The options of a call by this runtime, with its own defaults."""
-        return Options(runtime=self, wire=self.wire).with_(changes, where=where)
+        return Options(runtime=self, json_format=self.json_format).with_(changes, where=where)
 
     def close(self) -> None:
         """Abort what is in flight and free the engine, its memory and its processes. May be called twice.

@@ -72,7 +72,7 @@ class Script:
             raise ScriptError(f"answer({plan.name}) says no answer; give one, or several")
         for each in answers:
             if not isinstance(each, Failing):
-                encoded(each, plan.definition.output_type(plan.options.wire), plan.name)
+                encoded(each, plan.definition.output_type(plan.options.json_format), plan.name)
         self._say(lambda request: asked_by(request, plan), _in_turn(plan.name, answers))
 
     def answer_by(self, prompt: Face[P, R], function: Callable[P, object], /) -> None:

@@ -31,7 +31,6 @@ _FIRST_MODULES = {
         "typefold.compiler.hooks.own": "Grammar Matching OneOf",
         "typefold.compiler.image": "Image",
         "typefold.compiler.message": "Message",
-        "typefold.compiler.spacing": "WireFormat",
         "typefold.compiler.wire": "CharClass Choice Language Lit Ref Repeat Seq",
         "typefold.definition": "Example",
         "typefold.messages": "RawPrompt",
@@ -49,6 +48,9 @@ _FIRST_MODULES = {
     for name in names.split()
 }
 """Modules of typefold's own classes when the first keys were written. Keys keep these names, wherever the classes are now."""
+
+_FIRST_NAMES = {"JsonFormat": "typefold.compiler.spacing.WireFormat"}
+"""Full names of the classes that have been renamed since then."""
 
 
 class _Unknown(Exception):
@@ -109,8 +111,12 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
 
 
 def _full_name(kind: type[Any]) -> str:
-    module = _FIRST_MODULES.get(kind.__qualname__) if kind.__module__.partition(".")[0] == "typefold" else None
-    return f"{module or kind.__module__}.{kind.__qualname__}"
+    name, module = kind.__qualname__, kind.__module__
+    if module.partition(".")[0] == "typefold":
+        if name in _FIRST_NAMES:
+            return _FIRST_NAMES[name]
+        module = _FIRST_MODULES.get(name, module)
+    return f"{module}.{name}"
 
 
 def _is_mapping(value: object) -> TypeIs[Mapping[Any, Any]]:

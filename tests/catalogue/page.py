@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from typefold.compiler import OutputType, UnsupportedType, Vocabulary, WireFormat, default_registry, output_type
+from typefold.compiler import JsonFormat, OutputType, UnsupportedType, Vocabulary, default_registry, output_type
 from typefold.compiler.context import MAX_DEPTH
-from typefold.compiler.output_type import _DEEPEST, DEFAULT_WIRE
+from typefold.compiler.output_type import _DEEPEST, DEFAULT_JSON_FORMAT
 from typefold.compiler.shape import shape_of
 from typefold.compiler.types import binary, containers, decimals, scalars, strings
 
@@ -82,17 +82,17 @@ Every other answer is JSON: strings of other types too, and the same string insi
 """
 
 _SPACING = """\
-## Wires
+## JSON formats
 
-JSON has one form throughout an answer, and strings only the escapes that JSON demands. `WireFormat` names the forms that
-there are; `output_type(T, wire=...)`, `@prompt(wire=...)`, `.using(wire=...)`, `generate(..., wire=...)` and
-`Runtime(wire=...)` take one, or its name in small letters. The default is `{default}`.
+JSON has one form throughout an answer, and strings only the escapes that JSON demands. `JsonFormat` names the forms that
+there are; `output_type(T, json_format=...)`, `@prompt(json_format=...)`, `.using(json_format=...)`, `generate(..., json_format=...)` and
+`Runtime(json_format=...)` take one, or its name in small letters. The default is `{default}`.
 """
 
 _COMPACT = """\
-## The compact wire
+## The compact format
 
-`wire="compact"` leaves out the keys: an object with fields (a model, a dataclass, a `TypedDict`, a named tuple, an attrs
+`json_format="compact"` leaves out the keys: an object with fields (a model, a dataclass, a `TypedDict`, a named tuple, an attrs
 class, a struct) is an array in the order of its fields, and the shape that a model is told says what stands where.
 
 - A field that can only be one thing, such as a tag, is not written.
@@ -102,7 +102,7 @@ class, a struct) is an array in the order of its fields, and the shape that a mo
   and which tells them apart, else that of the class. So unions that would be refused for want of a tag are none here.
 - `dict[str, T]` stays an object, and so does what a hook writes itself or takes from a JSON schema (`schema_codec`). Where a
   hook's type holds an object, its `from_json` reads the part from the array.
-- Values come back as from any other wire: what pydantic reads it is given with its keys, so validators, aliases and defaults
+- Values come back as from any other format: what pydantic reads it is given with its keys, so validators, aliases and defaults
   hold. `.partials()` shows keys too.
 """
 
@@ -152,7 +152,7 @@ def enforced(kind: OutputType[Any]) -> str:
     if kind.is_bare:
         form = _choices(schema) if kind.constraint.kind == "choice" else "text"
     else:
-        form = _code(" ".join(shape_of(schema, kind.wire_format.value).split("\n")))
+        form = _code(" ".join(shape_of(schema, kind.json_format.value).split("\n")))
     return "; ".join([form, *_by_place(kind.enforced)])
 
 
@@ -261,15 +261,15 @@ def _root_rule() -> str:
 def _spacing() -> str:
     sample = next(entry for entry in ENTRIES if entry.source == "Character")
     rows = (
-        [_code(f"WireFormat.{form.name}"), _code(output_type(sample.hint, wire=form).encode(sample.sample))]
-        for form in WireFormat
+        [_code(f"JsonFormat.{form.name}"), _code(output_type(sample.hint, json_format=form).encode(sample.sample))]
+        for form in JsonFormat
     )
-    return _SPACING.format(default=f"WireFormat.{DEFAULT_WIRE.name}") + "\n" + _table(["format", "a text"], rows)
+    return _SPACING.format(default=f"JsonFormat.{DEFAULT_JSON_FORMAT.name}") + "\n" + _table(["format", "a text"], rows)
 
 
 def _compact() -> str:
     def row(entry: Entry) -> list[str]:
-        kind: OutputType[Any] = output_type(entry.hint, wire=WireFormat.COMPACT)
+        kind: OutputType[Any] = output_type(entry.hint, json_format=JsonFormat.COMPACT)
         plain: OutputType[Any] = output_type(entry.hint)
         shape = " ".join((kind.shape or "").split("\n"))
         return [_code(entry.source), *map(_code, (plain.encode(entry.sample), kind.encode(entry.sample), shape))]

@@ -176,8 +176,8 @@ def test_many_rows_keep_their_order(folder: Path, command: Command) -> None:
             "did you mean 'seed'?",
         ),
         (
-            ["tickets:classify", "-i", "in.csv", "--set", "text=a", "--model", "a/b", "--engine", "wire=tigt"],
-            "wire is one of",
+            ["tickets:classify", "-i", "in.csv", "--set", "text=a", "--model", "a/b", "--engine", "json_format=tigt"],
+            "json_format is one of",
         ),
         (["tickets:classify", "-i", "in.csv", "--set", "text=a", "--engine", "seed=1"], "write it as --seed 1"),
         (["tickets:plain", "-i", "in.jsonl", "-o", "out.parquet"], "results of JSON lines are written to .jsonl"),

@@ -91,7 +91,9 @@ def test_each_wire_is_tried_on_every_row_and_advice_is_given(labels: Path, comma
     assert shares == {"spaced": 60, "tight": 60, "compact": 30}
     assert {len(each["marks"]) for each in found["wires"]} == {60}
     assert all(each["failed"] == 0 and each["tokens out a row"] > 0 for each in found["wires"])
-    assert found["advice"].startswith('wire="tight": ') and found["advice"].endswith("compact is right less often.")
+    assert found["advice"].startswith('json_format="tight": ') and found["advice"].endswith(
+        "compact is right less often."
+    )
     assert found["advice"] in " ".join(done.output.split()) and "60 rows, each in every wire" in done.output
 
 
@@ -103,7 +105,7 @@ def test_a_program_is_tried_by_the_runtimes_wire(labels: Path, command: Command,
     assert done.exit_code == 0, done.output
     found = json.loads((labels / "out.json").read_text(encoding="utf-8"))
     assert [each["marks"] for each in found["wires"]] == [[True], [True], [False]]
-    assert current().wire is None
+    assert current().json_format is None
 
 
 def test_labels_of_csv_are_json_or_text(labels: Path, command: Command) -> None:
@@ -191,8 +193,8 @@ def test_a_wire_that_is_right_more_often_is_advised_and_else_the_shortest() -> N
     every, half = dict.fromkeys(range(40), True), {row: row % 2 == 0 for row in range(40)}
     long, short = Trial("spaced", every, output_tokens=100), Trial("compact", half, output_tokens=50)
     assert difference(long, short)[0] == 0.5
-    assert advice([long, short]) == 'wire="spaced": it is right more often than every other, beyond chance.'
+    assert advice([long, short]) == 'json_format="spaced": it is right more often than every other, beyond chance.'
     short.marks = every
     assert advice([long, short]) == (
-        'wire="compact": 50% fewer tokens than the longest of those that these rows can\'t tell apart (spaced).'
+        'json_format="compact": 50% fewer tokens than the longest of those that these rows can\'t tell apart (spaced).'
     )

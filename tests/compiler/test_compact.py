@@ -1,4 +1,4 @@
-"""The compact wire: what each construct looks like, and that pydantic reads of it what it always reads."""
+"""The compact format: what each construct looks like, and that pydantic reads of it what it always reads."""
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
 # (dataclasses.replace tells the lambdas that it is given no types)
@@ -19,9 +19,9 @@ from typing_extensions import TypeAliasType, TypedDict
 from typefold.compiler import (
     Codec,
     DecodeError,
+    JsonFormat,
     Registry,
     UnsupportedType,
-    WireFormat,
     default_registry,
     output_type,
     schema_codec,
@@ -196,7 +196,7 @@ LOOKS: dict[str, tuple[Any, Any, str, str]] = {
 @pytest.mark.parametrize("name", LOOKS)
 def test_it_looks_so_and_comes_back(name: str) -> None:
     hint, value, text, shape = LOOKS[name]
-    kind: Any = output_type(hint, wire="compact")
+    kind: Any = output_type(hint, json_format="compact")
     assert (kind.encode(value), kind.shape) == (text, shape)
     assert kind.decode(text) == value
     check_laws(kind, [value], every=True)
@@ -208,9 +208,9 @@ def test_a_field_that_is_left_out_has_its_default() -> None:
         items: list[int] = field(default_factory=lambda: [1, 2])
         size: int = 3
 
-    assert output_type(Basket, wire="compact").decode("[null, null]") == Basket()
-    assert output_type(Point, wire="compact").decode("[1, null, null]") == Point(1, 7, None)
-    assert output_type(Keys, wire="compact").decode("[1, null, []]") == {"a": 1}
+    assert output_type(Basket, json_format="compact").decode("[null, null]") == Basket()
+    assert output_type(Point, json_format="compact").decode("[1, null, null]") == Point(1, 7, None)
+    assert output_type(Keys, json_format="compact").decode("[1, null, []]") == {"a": 1}
 
 
 def test_aliases_validators_and_json_mode_hold_as_ever() -> None:
@@ -230,7 +230,7 @@ def test_aliases_validators_and_json_mode_hold_as_ever() -> None:
             seen.append(data)
             return data
 
-    kind = output_type(list[Bill], wire="compact")
+    kind = output_type(list[Bill], json_format="compact")
     [bill] = kind.decode('[["1.50", [[1, 2]]]]')
     assert (str(bill.when), bill.parts) == ("1.50", [Pair(1, 2)])
     assert seen == [{"the amount": "1.50", "parts": [{"left": 1, "right": 2}]}, "1.50"]
@@ -241,19 +241,21 @@ def test_no_number_is_rounded_on_its_way_to_pydantic() -> None:
         big: int
         exact: Any
 
-    made = output_type(Sizes, wire="compact").decode("[123456789012345678901234567890, 1.5]")
+    made = output_type(Sizes, json_format="compact").decode("[123456789012345678901234567890, 1.5]")
     assert made == Sizes(big=123456789012345678901234567890, exact=1.5)
     with pytest.raises(DecodeError) as caught:
-        output_type(Sizes, wire="compact").decode(f"[{'1' * 5000}, 1]")
-    assert "return.big: no more than 4300 digits" in failed_checks(output_type(Sizes, wire="compact"), caught.value)
+        output_type(Sizes, json_format="compact").decode(f"[{'1' * 5000}, 1]")
+    assert "return.big: no more than 4300 digits" in failed_checks(
+        output_type(Sizes, json_format="compact"), caught.value
+    )
 
 
 def test_a_key_that_may_be_left_out_and_hold_anything_is_refused_only_there() -> None:
     with pytest.raises(UnsupportedType) as caught:
-        output_type(list[Loose], wire="compact")
+        output_type(list[Loose], json_format="compact")
     assert str(caught.value) == (
         "return[]: Loose has the key 'extra', which may be left out and may hold anything, so that in a compact array "
-        "nothing is left to say that it is not there; give it a narrower type, or use wire='spaced'"
+        "nothing is left to say that it is not there; give it a narrower type, or use json_format='spaced'"
     )
     assert output_type(list[Loose]).decode("[{}]") == [{}]
 
@@ -276,7 +278,7 @@ def test_a_hook_of_ones_own_reads_its_parts_whatever_it_says_of_pydantic() -> No
             accepts=lambda value: isinstance(value, Box),
         )
 
-    kind = output_type(list[Box], wire="compact", registry=mine)
+    kind = output_type(list[Box], json_format="compact", registry=mine)
     text = '[["Ada", 36, "villain"]]'
     assert kind.encode(kind.decode(text)) == text
 
@@ -303,13 +305,13 @@ def test_a_hook_with_a_json_schema_reads_objects_with_keys() -> None:
             plain=False,
         )
 
-    kind = output_type(tuple[Colour, Pair], wire="compact", registry=mine)
+    kind = output_type(tuple[Colour, Pair], json_format="compact", registry=mine)
     text = '[{"red": 3}, [1, 2]]'
     assert kind.encode(kind.decode(text)) == text
 
 
 def test_what_is_written_so_far_is_shown_with_its_keys() -> None:
-    kind = output_type(list[Character | Point | None], wire="compact")
+    kind = output_type(list[Character | Point | None], json_format="compact")
     text = '[{"Character": ["Ada", 36, "villain"]}, null, {"Point": [1, 2, "x"]}]'
     seen: list[Any] = []
     for end in range(1, len(text) + 1):
@@ -322,15 +324,15 @@ def test_what_is_written_so_far_is_shown_with_its_keys() -> None:
         None,
         {"x": 1, "y": 2, "label": "x"},
     ]
-    alone = output_type(Character | None, wire="compact")
+    alone = output_type(Character | None, json_format="compact")
     assert alone.expanded(json_so_far('["A')) == {"name": "A"}
 
 
 def test_which_member_it_is_is_not_shown_before_its_name_is_written() -> None:
-    kind = output_type(Circle | Square, wire="compact")
+    kind = output_type(Circle | Square, json_format="compact")
     shown = [kind.expanded(json_so_far(text)) for text in ('{"', '{"square": [', '{"square": [2.5, ')]
     assert shown == [{}, {"kind": "square"}, {"kind": "square", "side": 2.5}]
-    two: Any = output_type(tuple[Plain, int] | tuple[Pair, str], wire="compact")
+    two: Any = output_type(tuple[Plain, int] | tuple[Pair, str], json_format="compact")
     assert two.expanded(json_so_far('{"tuple')) == []
 
 
@@ -339,7 +341,7 @@ def test_lists_that_no_key_tells_apart_any_more_are_put_under_names() -> None:
         length: float
 
     hint: Any = tuple[Plain] | tuple[Other] | list[int] | None
-    kind = output_type(hint, wire="compact")
+    kind = output_type(hint, json_format="compact")
     value = (Other(length=1),)
     assert kind.encode(value) == '{"tuple 2": [[1.0]]}' and kind.decode('{"tuple 2": [[1.0]]}') == value
     check_laws(kind, [value, [1], None, (Plain(radius=2),)], every=True)
@@ -348,7 +350,7 @@ def test_lists_that_no_key_tells_apart_any_more_are_put_under_names() -> None:
 
 def test_a_dictionary_beside_what_has_a_name_has_one_too() -> None:
     hint: Any = Plain | list[Plain] | dict[str, list[float]]
-    kind = output_type(hint, wire="compact")
+    kind = output_type(hint, json_format="compact")
     values = [Plain(radius=1), [Plain(radius=1)], {"Plain": [1.0]}]
     assert [kind.encode(value) for value in values] == [
         '{"Plain": [1.0]}',
@@ -359,10 +361,10 @@ def test_a_dictionary_beside_what_has_a_name_has_one_too() -> None:
 
 
 def test_a_wire_is_named_by_its_name_or_its_member() -> None:
-    assert output_type(Pair, wire="compact") is output_type(Pair, wire=WireFormat.COMPACT)
-    assert output_type(Pair, wire="spaced") is output_type(Pair)
+    assert output_type(Pair, json_format="compact") is output_type(Pair, json_format=JsonFormat.COMPACT)
+    assert output_type(Pair, json_format="spaced") is output_type(Pair)
     wrong: Any = "short"
     with pytest.raises(
-        ValueError, match=r"wire is one of 'spaced', 'tight', 'compact' or a typefold.WireFormat, not 'short'"
+        ValueError, match=r"json_format is one of 'spaced', 'tight', 'compact' or a typefold.JsonFormat, not 'short'"
     ):
-        output_type(Pair, wire=wrong)
+        output_type(Pair, json_format=wrong)

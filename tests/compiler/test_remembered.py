@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, GroupedMetadata
 
-from typefold.compiler import WireFormat, output_type
+from typefold.compiler import JsonFormat, output_type
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
@@ -26,7 +26,7 @@ class Thing:
 def test_an_annotation_and_an_equal_one_are_compiled_once() -> None:
     hint = Annotated[int, Ge(3)]
     assert output_type(hint) is output_type(hint) is output_type(Annotated[int, Ge(3)])
-    assert output_type(hint) is not output_type(hint, wire=WireFormat.COMPACT)
+    assert output_type(hint) is not output_type(hint, json_format=JsonFormat.COMPACT)
     assert output_type(hint) is not output_type(hint, path="elsewhere")
 
 

@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
-from typefold.compiler import WireFormat, output_type
+from typefold.compiler import JsonFormat, output_type
 from typefold.compiler.shape import shape_of
 
-SPACED = WireFormat.SPACED.value
+SPACED = JsonFormat.SPACED.value
 Nested = TypeAliasType("Nested", "bool | list[Nested]")
 
 
@@ -126,9 +126,10 @@ def test_an_alias_inside_itself_is_named() -> None:
 
 def test_the_shape_is_spaced_as_the_answer_is() -> None:
     assert (
-        output_type(Place, wire=WireFormat.TIGHT).shape == '{"city":string,"country":string (2 characters) (optional)}'
+        output_type(Place, json_format=JsonFormat.TIGHT).shape
+        == '{"city":string,"country":string (2 characters) (optional)}'
     )
-    assert output_type(tuple[int, str], wire=WireFormat.TIGHT).shape == "[integer,string]"
+    assert output_type(tuple[int, str], json_format=JsonFormat.TIGHT).shape == "[integer,string]"
 
 
 @pytest.mark.parametrize("hint", [str, Literal["a", "b"], Annotated[str, Field(max_length=9)]])

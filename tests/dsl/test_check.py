@@ -342,7 +342,7 @@ def test_a_type_is_judged_in_the_wire_that_is_named(write: Write) -> None:
         class Feet:
             length: float
 
-        @prompt(wire="compact")
+        @prompt(json_format="compact")
         def tall(text: str) -> Metres | Feet:
             return ask(text)
 
@@ -350,14 +350,14 @@ def test_a_type_is_judged_in_the_wire_that_is_named(write: Write) -> None:
         def wide(text: str) -> Metres | Feet:
             return ask(text)
 
-        @prompt(wire="short")
+        @prompt(json_format="short")
         def deep(text: str) -> Metres:
             return ask(text)
 
-        KIND = output_type(Metres | Feet, wire="compact")
+        KIND = output_type(Metres | Feet, json_format="compact")
         """
     )
-    assert found(check([path])) == [(17, 24, "prompt-return"), (20, 14, "prompt-option")]
+    assert found(check([path])) == [(17, 24, "prompt-return"), (20, 21, "prompt-option")]
 
 
 DEEP = {

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_type_hints
 import pytest
 from pydantic import Field
 
-from typefold import Logged, Runtime, WireFormat, ask, prompt
+from typefold import JsonFormat, Logged, Runtime, ask, prompt
 from typefold.compiler import TokenBounds
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -42,9 +42,9 @@ def test_annotations_that_python_has_read_are_named_too() -> None:
 
 
 def test_it_holds_to_the_options_in_force() -> None:
-    tight = judge.using(wire=WireFormat.TIGHT)
+    tight = judge.using(json_format=JsonFormat.TIGHT)
     assert '", "' in judge.explain().grammar and '", "' not in tight.explain().grammar
-    runtime = Runtime(ScriptedEngine(), wire=WireFormat.TIGHT)
+    runtime = Runtime(ScriptedEngine(), json_format=JsonFormat.TIGHT)
     assert judge.using(runtime=runtime).explain().grammar == tight.explain().grammar
     runtime.close()
 

@@ -98,7 +98,7 @@ def test_each_option_has_a_check() -> None:
         {
             "timeout": None,
             "runtime": None,
-            "wire": None,
+            "json_format": None,
             "sampling_params": None,
             "lora_request": None,
             "priority": None,

@@ -12,6 +12,7 @@ from typefold import (
     BadInput,
     BatchError,
     Invalid,
+    JsonFormat,
     Message,
     NoRuntime,
     PromptTooLong,
@@ -19,7 +20,6 @@ from typefold import (
     Runtime,
     TemplateError,
     UnsupportedType,
-    WireFormat,
     ask,
     assistant,
     example,
@@ -359,26 +359,26 @@ def test_the_shape_of_a_json_answer_is_told_and_can_be_left_out() -> None:
 
 
 def test_the_wire_of_a_prompt_shows_in_shape_and_answer() -> None:
-    tight = make_character.using(wire=WireFormat.TIGHT)
+    tight = make_character.using(json_format=JsonFormat.TIGHT)
     assert '{"name":string' in str(tight.render("Mars"))
     with Runtime(ScriptedEngine(answers=['{"name":"A","age":1}'])):
         assert tight("Mars") == Character(name="A", age=1)
 
 
 def test_the_compact_wire_shows_in_shape_examples_and_answer_and_is_taken_by_name() -> None:
-    @prompt(wire="compact", examples=[example(Character(name="Bo", age=3), setting="Oz")])
+    @prompt(json_format="compact", examples=[example(Character(name="Bo", age=3), setting="Oz")])
     def make(setting: str) -> Character:
         return ask(f"Invent a character from {setting}.")
 
     shown = [str(message.content) for message in make.render("Mars") if isinstance(message, Message)]
     assert shown[1] == '["Bo", 3]'
     assert shown[2].endswith("[name: string (at most 40 characters), age: integer from 0 to 120]")
-    with Runtime(ScriptedEngine(answers=['["A", 1]'] * 3), wire="compact"):
+    with Runtime(ScriptedEngine(answers=['["A", 1]'] * 3), json_format="compact"):
         assert make("Mars") == make_character("Mars") == Character(name="A", age=1)
         with make.stream("Venus") as stream:
             assert list(stream.partials())[-1] == {"name": "A", "age": 1}
-    with pytest.raises(PromptUsageError, match="make: wire is one of 'spaced', 'tight', 'compact'"):
-        make.using(wire="short")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(PromptUsageError, match="make: json_format is one of 'spaced', 'tight', 'compact'"):
+        make.using(json_format="short")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_raw_prompts_and_histories_are_sent_as_they_stand() -> None:

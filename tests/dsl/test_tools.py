@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 
 from typefold import (
     Invalid,
+    JsonFormat,
     Message,
     PromptUsageError,
     Runtime,
     ToolCall,
     Tools,
     UnsupportedType,
-    WireFormat,
     ask,
     assistant,
     output_type,
@@ -98,10 +98,10 @@ def test_a_call_is_written_as_it_is_read_and_said() -> None:
         ToolCall.of(add)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-@pytest.mark.parametrize("wire", list(WireFormat))
+@pytest.mark.parametrize("json_format", list(JsonFormat))
 @pytest.mark.parametrize("hint", HINTS)
-def test_the_laws_hold(hint: Any, wire: WireFormat) -> None:
-    counts = check_laws(output_type(hint, wire=wire))
+def test_the_laws_hold(hint: Any, json_format: JsonFormat) -> None:
+    counts = check_laws(output_type(hint, json_format=json_format))
     assert counts.texts
 
 
@@ -136,11 +136,11 @@ def test_a_result_with_limits_is_of_its_type() -> None:
 
 
 def test_in_the_compact_wire_the_model_is_told_of_each_tool_what_it_is() -> None:
-    one = output_type(Annotated[ToolCall[int], Tools(add)], wire="compact")
+    one = output_type(Annotated[ToolCall[int], Tools(add)], json_format="compact")
     told = '{"add": [arguments: [a: integer, b: integer or null]] (Add two numbers.)}'
     assert (one.shape, one.encode(ToolCall.of(add, 1))) == (told, '{"add": [[1, null]]}')
     two: Any = Annotated[ToolCall[int], Tools(add)] | Annotated[ToolCall[int], Tools(twice)]
-    assert told in (output_type(two, wire="compact").shape or "")
+    assert told in (output_type(two, json_format="compact").shape or "")
 
 
 def test_a_call_stands_in_other_types() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from typefold import PromptUsageError, Runtime, WireFormat, ask, prompt
+from typefold import JsonFormat, PromptUsageError, Runtime, ask, prompt
 from typefold.cli.wires import compare
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -24,23 +24,23 @@ def place(text: str) -> Point:
 
 
 def test_the_wire_of_the_block_holds_for_prompts_that_name_none() -> None:
-    with Runtime(ScriptedEngine(answers=["[1, 2]", '{"x": 3}', '{"x":4,"y":5}']), wire="compact") as runtime:
-        assert runtime.wire is WireFormat.COMPACT
+    with Runtime(ScriptedEngine(answers=["[1, 2]", '{"x": 3}', '{"x":4,"y":5}']), json_format="compact") as runtime:
+        assert runtime.json_format is JsonFormat.COMPACT
         assert place("here") == Point(x=1, y=2)
-        assert place.using(wire="spaced")("here") == Point(x=3)
-        assert runtime.generate("here", output_type=Point, wire="tight") == Point(x=4, y=5)
+        assert place.using(json_format="spaced")("here") == Point(x=3)
+        assert runtime.generate("here", output_type=Point, json_format="tight") == Point(x=4, y=5)
 
 
 def test_a_wire_that_is_none_is_refused_when_the_runtime_is_made() -> None:
     wrong: Any = "short"
-    with pytest.raises(PromptUsageError, match="wire is one of 'spaced', 'tight', 'compact'"):
-        Runtime(ScriptedEngine(), wire=wrong)
+    with pytest.raises(PromptUsageError, match="json_format is one of 'spaced', 'tight', 'compact'"):
+        Runtime(ScriptedEngine(), json_format=wrong)
 
 
 def test_a_journal_keeps_the_answers_of_wires_apart(tmp_path: Path) -> None:
     for answers in (['{"x": 1}', "[2, null]"], []):  # the second time nothing is asked
         with Runtime(ScriptedEngine(answers=answers), journal=tmp_path / "run.db"):
-            assert (place("here"), place.using(wire="compact")("here")) == (Point(x=1), Point(x=2))
+            assert (place("here"), place.using(json_format="compact")("here")) == (Point(x=1), Point(x=2))
 
 
 def test_wires_take_turns_in_coming_first_and_rows_keep_their_marks() -> None:

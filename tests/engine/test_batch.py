@@ -12,12 +12,12 @@ from typefold import (
     BatchError,
     Grammar,
     Invalid,
+    JsonFormat,
     PromptError,
     PromptTooLong,
     Refused,
     Runtime,
     Truncated,
-    WireFormat,
     ask,
     prompt,
 )
@@ -126,7 +126,7 @@ def test_a_map_and_a_composed_program_run_on_a_real_model(runtime: Runtime) -> N
     crowd = make.map(["Mars", "Paris", "a farm"])
     assert [type(someone) for someone in crowd] == [Character] * 3
     assert judge(crowd[0].name) in ("keep", "drop")
-    assert type(make.using(wire=WireFormat.TIGHT)("Mars")) is Character
+    assert type(make.using(json_format=JsonFormat.TIGHT)("Mars")) is Character
 
 
 def test_a_seeded_call_gives_the_same_value_whatever_shares_its_batch(runtime: Runtime) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from returns.result import Success
 
 from tests.catalogue import ENTRIES
-from typefold import DecodeError, Invalid, Runtime, Truncated, WireFormat, ask, output_type, prompt
+from typefold import DecodeError, Invalid, JsonFormat, Runtime, Truncated, ask, output_type, prompt
 from typefold.cli.wires import advice, compare
 from typefold.programs.run import run
 from typefold.testing.laws import failed_checks
@@ -17,7 +17,7 @@ from typefold.testing.laws import failed_checks
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:.*ReadOnly")]
 
 SOURCES = ("Character", "Film", "Ship", 'Annotated[Circle | Square, Field(discriminator="kind")]', "Tree")
-KINDS = [output_type(entry.hint, wire="compact") for entry in ENTRIES if entry.source in SOURCES]
+KINDS = [output_type(entry.hint, json_format="compact") for entry in ENTRIES if entry.source in SOURCES]
 
 
 def test_hot_answers_in_the_compact_wire_are_values_or_fail_a_named_check(runtime: Runtime) -> None:
@@ -25,7 +25,12 @@ def test_hot_answers_in_the_compact_wire_are_values_or_fail_a_named_check(runtim
 
     def ask_for(kind: Any) -> Any:
         return runtime.generate(
-            f"Make one up. {kind.shape}", output_type=kind.hint, wire="compact", temperature=1.2, seed=3, max_tokens=96
+            f"Make one up. {kind.shape}",
+            output_type=kind.hint,
+            json_format="compact",
+            temperature=1.2,
+            seed=3,
+            max_tokens=96,
         )
 
     for kind, result in zip(KINDS * 4, run.safe(ask_for, KINDS * 4), strict=True):
@@ -51,7 +56,7 @@ def test_wires_are_compared_on_labelled_rows(runtime: Runtime) -> None:
         return ask(f"Give the age and the city in this text. {text}")
 
     rows = [(f"Ann is {age} and lives in {city}.", Person(age=age, city=city)) for age in (31, 47) for city in CITIES]
-    programs = {wire.name.lower(): _on_texts(read.using(wire=wire)) for wire in WireFormat}
+    programs = {wire.name.lower(): _on_texts(read.using(json_format=wire)) for wire in JsonFormat}
     trials = compare(programs, rows, lambda row, value: bool(value == row[1]), runtime)
     spaced, _, compact = trials
     assert [each.failed for each in trials] == [0, 0, 0]

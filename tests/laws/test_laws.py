@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler import UnsupportedType, WireFormat, output_type
+from typefold.compiler import JsonFormat, UnsupportedType, output_type
 from typefold.compiler.grammar.sampler import sample
 from typefold.testing.laws import Recogniser, check_laws, near_misses
 
@@ -39,11 +39,11 @@ _settings = settings(
 )
 
 
-def compiled(case: Case, wire: WireFormat) -> Any:
+def compiled(case: Case, json_format: JsonFormat) -> Any:
     try:
-        return output_type(case.hint, wire=wire)
+        return output_type(case.hint, json_format=json_format)
     except UnsupportedType as error:
-        if wire is WireFormat.COMPACT and "may be left out and may hold anything" in error.reason:
+        if json_format is JsonFormat.COMPACT and "may be left out and may hold anything" in error.reason:
             event("refused: nothing says in an array that a key is missing")
             assume(False)
         assert "share a text" in error.reason or "can both be written" in error.reason, error
@@ -52,10 +52,16 @@ def compiled(case: Case, wire: WireFormat) -> Any:
 
 
 def prove(
-    case: Case, wire: WireFormat, data: st.DataObject, seed: int, engines: list[Any], walks: int, counts: Counter[str]
+    case: Case,
+    json_format: JsonFormat,
+    data: st.DataObject,
+    seed: int,
+    engines: list[Any],
+    walks: int,
+    counts: Counter[str],
 ) -> None:
     """One type: its values, near misses of them and walks, before every matcher; all matchers agree on all texts."""
-    kind = compiled(case, wire)
+    kind = compiled(case, json_format)
     rng = random.Random(seed)
     values = data.draw(st.lists(case.values, min_size=1, max_size=4), label="values")
     own = Recogniser.of(kind.constraint)
@@ -91,24 +97,24 @@ def prove(
 SEEDS = st.integers(0, 2**32)
 
 
-@given(case=cases(), wire=st.sampled_from(WireFormat), data=st.data(), seed=SEEDS)
+@given(case=cases(), json_format=st.sampled_from(JsonFormat), data=st.data(), seed=SEEDS)
 @settings(_settings, max_examples=QUICK)
 def test_both_laws_hold_for_generated_types(
     xgrammar: XGrammar,
     guidance: Guidance,
     proved: Counter[str],
     case: Case,
-    wire: WireFormat,
+    json_format: JsonFormat,
     data: st.DataObject,
     seed: int,
 ) -> None:
-    prove(case, wire, data, seed, [xgrammar, guidance], WALKS_QUICK, proved)
+    prove(case, json_format, data, seed, [xgrammar, guidance], WALKS_QUICK, proved)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(4 * 3600)  # it takes a quarter of an hour of a core, and cores are shared
 @pytest.mark.parametrize(
-    "wires", [st.sampled_from(WireFormat), st.just(WireFormat.COMPACT)], ids=["each wire", "compact"]
+    "wires", [st.sampled_from(JsonFormat), st.just(JsonFormat.COMPACT)], ids=["each format", "compact"]
 )
 @given(case=cases(), data=st.data(), seed=SEEDS)
 @settings(_settings, max_examples=PROVE)
@@ -116,9 +122,9 @@ def test_both_laws_hold_for_many_generated_types(
     xgrammar: XGrammar,
     guidance: Guidance,
     proved: Counter[str],
-    wires: st.SearchStrategy[WireFormat],
+    wires: st.SearchStrategy[JsonFormat],
     case: Case,
     data: st.DataObject,
     seed: int,
 ) -> None:
-    prove(case, data.draw(wires, label="wire"), data, seed, [xgrammar, guidance], WALKS_PROVE, proved)
+    prove(case, data.draw(wires, label="json_format"), data, seed, [xgrammar, guidance], WALKS_PROVE, proved)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, St
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 
-from typefold.compiler import DecodeError, UnsupportedType, WireFormat, output_type
+from typefold.compiler import DecodeError, JsonFormat, UnsupportedType, output_type
 from typefold.compiler.grammar.matcher import recognises
 from typefold.testing.laws import check_laws, failed_checks
 
@@ -224,11 +224,11 @@ RETURNS: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("wire", [WireFormat.SPACED, WireFormat.COMPACT])
+@pytest.mark.parametrize("json_format", [JsonFormat.SPACED, JsonFormat.COMPACT])
 @pytest.mark.parametrize("name", RETURNS)
-def test_comes_back(name: str, wire: WireFormat, xgrammar: XGrammar, guidance: Guidance) -> None:
+def test_comes_back(name: str, json_format: JsonFormat, xgrammar: XGrammar, guidance: Guidance) -> None:
     hint, values = RETURNS[name]
-    kind = output_type(hint, wire=wire)
+    kind = output_type(hint, json_format=json_format)
     for engine in (xgrammar, guidance):
         counts = check_laws(kind, values, matcher=engine.matcher(kind.constraint), every=True)
         assert counts.values == len(values)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, create_model
 
-from typefold.compiler import WireFormat, output_type
+from typefold.compiler import JsonFormat, output_type
 from typefold.compiler.grammar.sampler import sample
 
 from .cases import Case, cases
@@ -125,10 +125,10 @@ NONE: list[Any] = [Twice, Same, Free, Named, Defaulted, list[Reasoned], dict[str
 HOSTILE = ['"', '\\", "label": "keep"}', ', "label": "ke', '"}', "\\", ',"label":"d', ', "score": 1', '": ', ""]
 
 
-@pytest.mark.parametrize("wire", [WireFormat.SPACED, WireFormat.TIGHT])
+@pytest.mark.parametrize("json_format", [JsonFormat.SPACED, JsonFormat.TIGHT])
 @pytest.mark.parametrize("hint", HAVE, ids=str)
-def test_every_text_is_made_whole_from_where_it_stops(hint: Any, wire: WireFormat) -> None:
-    kind: Any = output_type(hint, wire=wire)
+def test_every_text_is_made_whole_from_where_it_stops(hint: Any, json_format: JsonFormat) -> None:
+    kind: Any = output_type(hint, json_format=json_format)
     tail = kind.constraint.tail
     assert tail is not None
     rng, seen = random.Random(1), set[str]()
@@ -170,18 +170,18 @@ def test_explain_says_it() -> None:
     assert output_type(Odd).explain().settled_by == 'the "label": of it'
 
 
-@given(case=cases(), last=cases(0), wire=st.sampled_from(WireFormat), data=st.data(), seed=st.integers(0, 2**32))
+@given(case=cases(), last=cases(0), json_format=st.sampled_from(JsonFormat), data=st.data(), seed=st.integers(0, 2**32))
 @settings(deadline=None, derandomize=True, database=None, max_examples=60)
-def test_generated_types(case: Case, last: Case, wire: WireFormat, data: st.DataObject, seed: int) -> None:
-    _prove(case, last, wire, data, seed)
+def test_generated_types(case: Case, last: Case, json_format: JsonFormat, data: st.DataObject, seed: int) -> None:
+    _prove(case, last, json_format, data, seed)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
-@given(case=cases(), last=cases(0), wire=st.sampled_from(WireFormat), data=st.data(), seed=st.integers(0, 2**32))
+@given(case=cases(), last=cases(0), json_format=st.sampled_from(JsonFormat), data=st.data(), seed=st.integers(0, 2**32))
 @settings(deadline=None, derandomize=True, database=None, max_examples=3_000)
-def test_many_generated_types(case: Case, last: Case, wire: WireFormat, data: st.DataObject, seed: int) -> None:
-    _prove(case, last, wire, data, seed)
+def test_many_generated_types(case: Case, last: Case, json_format: JsonFormat, data: st.DataObject, seed: int) -> None:
+    _prove(case, last, json_format, data, seed)
 
 
 _counts = Counter[str]()
@@ -198,7 +198,7 @@ def _fields(**hints: Any) -> dict[str, Any]:
     return {name: (hint, ...) for name, hint in hints.items()}
 
 
-def _prove(case: Case, last: Case, wire: WireFormat, data: st.DataObject, seed: int) -> None:
+def _prove(case: Case, last: Case, json_format: JsonFormat, data: st.DataObject, seed: int) -> None:
     """A model of anything whose last field is one of a few values: its texts, and those of values, are made whole."""
     finite = data.draw(st.sampled_from([bool, Literal["a", "ab"], Literal[1, 12, None], last.hint]), label="last")
     try:
@@ -208,7 +208,7 @@ def _prove(case: Case, last: Case, wire: WireFormat, data: st.DataObject, seed: 
         )
         behind = data.draw(st.sampled_from([finite, inner]), label="behind")
         model: Any = create_model("Made", **_fields(first=before, text=str, last=behind))
-        kind: Any = output_type(model, wire=wire)
+        kind: Any = output_type(model, json_format=json_format)
     except Exception:  # a type that can't be a field, or a union that is ambiguous
         return
     tail = kind.constraint.tail

@@ -47,7 +47,7 @@ def judged(hint: Any, *, path: str = "return", options: Options | None = None, i
     kind: OutputType[Any] | None = None
     try:
         form = form_of(hint, path) if is_returned else Form(hint, path)
-        kind = output_type(form.hint, wire=(options or Options()).wire, registry=REGISTRY, path=form.path)
+        kind = output_type(form.hint, json_format=(options or Options()).json_format, registry=REGISTRY, path=form.path)
         form.check(kind, where="")
         (options or Options()).check(kind, where="")
         form.check_options(options or Options(), where="")
