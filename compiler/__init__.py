@@ -2,15 +2,15 @@
 
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.constraint import TEXT, Constraint, ConstraintKind, Dialect
+from typefold.compiler.context import Hook
 from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
 from typefold.compiler.explain import Explanation
 from typefold.compiler.grammar.nodes import CharClass, Choice, Language, Lit, Ref, Repeat, Seq
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
-from typefold.compiler.image import Image
-from typefold.compiler.message import Message, Role
+from typefold.compiler.message import Image, Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.public import set_public_module
-from typefold.compiler.registry import Hook, Registry, default_registry
+from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.types.markers import Grammar, Matching, OneOf
 from typefold.compiler.types.schemas import SchemaError, schema_codec, type_of_schema
 from typefold.compiler.wire_format import JsonFormat, JsonFormatName

@@ -12,20 +12,20 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter
 
 from typefold.compiler.codec import Codec
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
+from typefold.compiler.guards import kind_of
 from typefold.compiler.limits import KEYWORDS, Limits
 from typefold.compiler.wire_format import Spacing
 
-if TYPE_CHECKING:
-    from typefold.compiler.registry import Registry
+__all__ = ["MAX_DEPTH", "MAX_PLACES", "Compilation", "Context", "Hook", "refuse_endless"]
 
-__all__ = ["MAX_DEPTH", "MAX_PLACES", "Compilation", "Context"]
+Hook: TypeAlias = Callable[[Any, "Context"], Codec[Any]]
 
 _RESERVED = ("root", "start", "true", "false", "json_value", "json_number")  # words of the dialects, rules of `Any`
 MAX_DEPTH = 64  # types nested deeper than this are refused; JSON readers and grammar compilers have limits near it
@@ -37,7 +37,7 @@ MAX_PLACES = 20_000  # parts of a type, one for each time that it is written out
 class Compilation:
     """The state of compiling one root type."""
 
-    registry: Registry
+    find_hook: Callable[[Any], Hook | None]
     spacing: Spacing
     rules: dict[str, Expr] = field(default_factory=dict[str, Expr])
     definitions: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -137,7 +137,7 @@ class Context:
                 f"is part {MAX_PLACES + 1:,} of its type, which is too large to be compiled; name what occurs in it again "
                 "and again (a model, a dataclass), which is compiled once",
             )
-        hook = self.compilation.registry.find(hint)
+        hook = self.compilation.find_hook(hint)
         if hook is None:
             raise place.refuse(
                 hint,
@@ -174,7 +174,7 @@ class Context:
         while get_origin(hint) is Annotated:
             hint, *inner = get_args(hint)
             self.limits.add(inner)
-        hook = self.compilation.registry.find(hint)
+        hook = self.compilation.find_hook(hint)
         if hook is None or self.depth > MAX_DEPTH:
             raise self.refuse(hint, "has no JSON form")
         return hook(hint, Context(self.path, self.limits, self.compilation, self.depth + 1))
@@ -312,3 +312,35 @@ def _rule_name(hint: Any, used: Iterable[str]) -> str:
     while name in used or name in _RESERVED:
         name, number = f"{base}_{number}", number + 1
     return name
+
+
+def refuse_endless(hint: Any, path: str, *, function: str | None = None) -> None:
+    """Look through a type's arguments.
+
+    Args:
+        hint: The annotation.
+        path: What errors call it.
+        function: Whose annotation it is.
+
+    Raises:
+        UnsupportedType: They are too many, or nested too deeply.
+
+    Example:
+        >>> refuse_endless(dict[str, list[int]], "return")
+    """
+    pending: list[tuple[Any, int]] = [(hint, 0)]
+    count = 0
+    while pending:
+        part, depth = pending.pop()
+        count += 1
+        if depth > MAX_DEPTH or count > MAX_PLACES:
+            deep = f"nested deeper than {MAX_DEPTH} levels"
+            many = f"made of more than {MAX_PLACES:,} parts"
+            remedy = "name what occurs in it again and again (a model, a dataclass)"
+            reason = f"is {deep if depth > MAX_DEPTH else many}; {remedy}"
+            raise UnsupportedType(path, get_origin(hint) or kind_of(hint), reason, function=function)
+        origin = get_origin(part)
+        if origin is not None and origin is not Literal:
+            arguments: tuple[Any, ...] = get_args(part)
+            parts = arguments[:1] if origin is Annotated else arguments
+            pending += [(each, depth + 1) for each in parts]

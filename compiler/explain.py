@@ -13,22 +13,18 @@ import html
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from typefold.compiler.codec import JsonSchema
 from typefold.compiler.constraint import ConstraintKind
-from typefold.compiler.errors import describe
 from typefold.compiler.grammar.matcher import Matcher
 from typefold.compiler.grammar.nodes import Expr, Language, Lit, Ref, Repeat, char_class, children, flat_rules
-from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, byte_bounds
+from typefold.compiler.grammar.token_bounds import TokenBounds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from typefold.compiler.output_type import OutputType
-
-__all__ = ["Explanation", "by_place", "explain"]
+__all__ = ["Explanation", "by_place", "unbounded_parts"]
 
 _LINES = 12  # of a grammar, and characters in each line, that are shown; the whole is in `grammar`
 _CHARACTERS = 400
@@ -158,38 +154,6 @@ class Explanation:
         return "\n".join([*shown, *([f"... and {len(lines) - _LINES} lines more"] if len(lines) > _LINES else [])])
 
 
-def explain(
-    output_type: OutputType[Any], *, vocabulary: Vocabulary | None = None, name: str | None = None
-) -> Explanation:
-    """Explain a compiled type.
-
-    Args:
-        output_type: The type.
-        vocabulary: Facts about a tokenizer, for bounds in tokens.
-        name: What to call it; else the type says it.
-    """
-    constraint = output_type.constraint
-    least, most = (0, inf) if constraint.language is None else byte_bounds(constraint.language)
-    answer = describe(output_type.hint)
-    return Explanation(
-        name=name or answer,
-        answer=answer,
-        is_bare=output_type.is_bare,
-        shape=output_type.shape,
-        json_schema=output_type.json_schema,
-        kind=constraint.kind,
-        grammar=constraint.spec,
-        enforced=output_type.enforced,
-        post_checks=output_type.post_checks,
-        unbounded=() if most < inf else tuple(_unbounded(output_type)),
-        least_bytes=int(least),
-        most_bytes=None if most == inf else int(most),
-        tokens=None if vocabulary is None else output_type.token_bounds(vocabulary),
-        settled_by=None if (tail := constraint.tail) is None else tail.key,
-        decided_after=None if (decision := constraint.decision) is None or decision.tokens > most else decision.tokens,
-    )
-
-
 def by_place(notes: Iterable[str]) -> Iterator[str]:
     """Limits or checks by the place that they name, those of one place together.
 
@@ -205,14 +169,13 @@ def by_place(notes: Iterable[str]) -> Iterator[str]:
         yield f"{place}: {', '.join(listed)}" if place else ", ".join(listed)
 
 
-def _unbounded(output_type: OutputType[Any]) -> Iterator[str]:
-    """The places whose own part of the text, apart from what belongs to places inside, may be of any length."""
-    places, language = output_type.places, output_type.constraint.language
-    root = next(iter(places))
-    if language is None or output_type.is_bare:
-        what = "any number of characters" if output_type.codec.raw is None else "what the engine makes of the grammar"
-        yield f"{root}: {what}"
-        return
+def unbounded_parts(places: Mapping[str, Expr], language: Language) -> Iterator[str]:
+    """The places whose own part of the JSON text, apart from that of places inside, may be of any length.
+
+    Args:
+        places: The parts of a type by their paths, each with its JSON texts, the outer ones first.
+        language: The JSON texts of the whole type.
+    """
     looped = language.rules.keys() - set(flat_rules(language))
     named: set[str] = set()
     own: dict[str, frozenset[Expr]] = {}

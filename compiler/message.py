@@ -5,15 +5,48 @@ Most are text alone. Images stand between characters of it, so that what works o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
-from typefold.compiler.image import Image
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-__all__ = ["Message", "Role"]
+from typefold.compiler.wire_format import JsonFormat
+
+__all__ = ["Image", "Message", "Role", "text_of"]
 
 Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Image:
+    """An image, as a file holds it.
+
+    Attributes:
+        data: The bytes of the file.
+        format: Its format: `png`, `jpeg`, ...
+        width: Pixels from left to right.
+        height: Pixels from top to bottom.
+
+    Example:
+        >>> Image(b"...", "png", 640, 480)
+        [image 640x480 png]
+    """
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+
+    def __repr__(self) -> str:
+        return f"[image {self.width}x{self.height} {self.format}]"
+
+    @property
+    def digest(self) -> str:
+        """What tells its bytes from others."""
+        return hashlib.blake2b(self.data, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,3 +107,28 @@ class Message:
     def image_digests(self) -> tuple[str, ...]:
         """The images by where they stand and their digests, which is what tells messages of equal text apart."""
         return tuple(f"{at} {image.digest}" for at, image in self.images)
+
+
+def text_of(value: object) -> str:
+    """A value as it is shown to a model.
+
+    Example:
+        >>> text_of({"a": [1, None]})
+        '{"a": [1, null]}'
+
+    Raises:
+        ValueError: It holds itself, is nested too deeply, or has a number that JSON can't write.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    try:
+        data = to_jsonable_python(value, by_alias=True)
+    except PydanticSerializationError:  # not of JSON's kind: the author of its class knows best how it reads
+        return str(value)
+    return JsonFormat.SPACED.value.dump(data)

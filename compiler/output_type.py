@@ -8,7 +8,7 @@ hold; types of other kinds are read by their hooks.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -22,19 +22,17 @@ import typefold.compiler.types  # noqa: F401  # pyright: ignore[reportUnusedImpo
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.constraint import TEXT, Constraint
 from typefold.compiler.contained import passes, said
-from typefold.compiler.context import Compilation, Context
-from typefold.compiler.errors import DecodeError, UnsupportedType
-from typefold.compiler.explain import Explanation, explain
+from typefold.compiler.context import Compilation, Context, refuse_endless
+from typefold.compiler.errors import DecodeError, UnsupportedType, describe
+from typefold.compiler.explain import Explanation, unbounded_parts
 from typefold.compiler.grammar.json_strings import ANY_TEXT
 from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
 from typefold.compiler.grammar.sampler import shortest_height
-from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary
-from typefold.compiler.json_text import read, write
+from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, byte_bounds
 from typefold.compiler.limits import Limits
-from typefold.compiler.measure import refuse_endless
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.shape import shape_of
-from typefold.compiler.wire_format import JsonFormat, JsonFormatName
+from typefold.compiler.wire_format import JsonFormat, JsonFormatName, read_exact, write_exact
 
 __all__ = ["OutputType", "output_type"]
 
@@ -107,7 +105,7 @@ class OutputType(Generic[T]):
                 return cast(T, text)
             if self.adapter is not None and self.codec.expand is not None:
                 spacing = self.json_format.value
-                return self.adapter.validate_json(write(self.codec.expand(read(text)), spacing))
+                return self.adapter.validate_json(write_exact(self.codec.expand(read_exact(text)), spacing))
             if self.adapter is not None:
                 return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
             return self.codec.from_json(text if self.is_bare else json.loads(text))
@@ -124,11 +122,12 @@ class OutputType(Generic[T]):
         """How few and how many tokens an answer can take."""
         return self.constraint.token_bounds(vocabulary)
 
-    def explain(self, vocabulary: Vocabulary | None = None) -> Explanation:
+    def explain(self, vocabulary: Vocabulary | None = None, *, name: str | None = None) -> Explanation:
         """What becomes of the type: shape, constraint, what decoding enforces, what is checked after, how long it gets.
 
         Args:
             vocabulary: Facts about a tokenizer (an engine's `vocabulary`), for bounds in tokens.
+            name: The title; the type by default.
 
         Returns:
             An `Explanation`: print it, show it in a notebook, or read its fields.
@@ -141,7 +140,33 @@ class OutputType(Generic[T]):
             >>> kind.explain().enforced, kind.explain().unbounded
             (('return[]: ge=0', 'return[]: le=9'), ('return: any number of items',))
         """
-        return explain(self, vocabulary=vocabulary)
+        constraint, answer = self.constraint, describe(self.hint)
+        least, most = (0, inf) if constraint.language is None else byte_bounds(constraint.language)
+        decision, tail = constraint.decision, constraint.tail
+        return Explanation(
+            name=name or answer,
+            answer=answer,
+            is_bare=self.is_bare,
+            shape=self.shape,
+            json_schema=self.json_schema,
+            kind=constraint.kind,
+            grammar=constraint.spec,
+            enforced=self.enforced,
+            post_checks=self.post_checks,
+            unbounded=() if most < inf else tuple(self._unbounded()),
+            least_bytes=int(least),
+            most_bytes=None if most == inf else int(most),
+            tokens=None if vocabulary is None else self.token_bounds(vocabulary),
+            settled_by=None if tail is None else tail.key,
+            decided_after=None if decision is None or decision.tokens > most else decision.tokens,
+        )
+
+    def _unbounded(self) -> Iterator[str]:
+        language = self.constraint.language
+        if language is not None and not self.is_bare:
+            return unbounded_parts(self.places, language)
+        part = "any number of characters" if self.codec.raw is None else "what the engine makes of the grammar"
+        return iter([f"{next(iter(self.places))}: {part}"])
 
     @cached_property
     def shape(self) -> str | None:
@@ -249,7 +274,7 @@ def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) 
 
 
 def _compilation(registry: Registry, json_format: JsonFormat, foreign: frozenset[str] = frozenset()) -> Compilation:
-    return Compilation(registry, json_format.value, foreign=foreign, positional=json_format.value.positional)
+    return Compilation(registry.find, json_format.value, foreign=foreign, positional=json_format.value.positional)
 
 
 def _codec(hint: Any, state: Compilation, path: str) -> Codec[Any]:

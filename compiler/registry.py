@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, get_origin
 
-from typefold.compiler.codec import Codec
-from typefold.compiler.context import Context
+from typefold.compiler.context import Hook
 
-__all__ = ["Hook", "Registry", "default_registry"]
+__all__ = ["Registry", "default_registry"]
 
-Hook: TypeAlias = Callable[[Any, Context], Codec[Any]]
 Predicate: TypeAlias = Callable[[Any], bool]
 H = TypeVar("H", bound=Hook)
 

@@ -1,13 +1,22 @@
-"""JSON formats: spacing, and whether objects have keys. The default was chosen by measurement."""
+"""JSON as text: the formats in which answers are written, and readers for text that is partial or must stay exact.
+
+A format is a spacing, and whether objects have keys. One is the default, chosen by measurement.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["JsonFormat", "JsonFormatName", "Spacing"]
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from typefold.compiler.guards import is_dict, is_list
+
+__all__ = ["JsonFormat", "JsonFormatName", "Spacing", "partial_json", "read_exact", "write_exact"]
 
 JsonFormatName: TypeAlias = Literal["spaced", "tight", "compact"]
 """The names of the JSON formats, as options take them."""
@@ -59,3 +68,62 @@ class JsonFormat(Enum):
                 f"json_format is one of {', '.join(map(repr, names))} or a typefold.JsonFormat, not {json_format!r}"
             )
         return cls[json_format.upper()]
+
+
+class _Number(str):
+    """The text of a number."""
+
+    __slots__ = ()
+
+
+def read_exact(text: str) -> Any:
+    """Read JSON, with each number as its text, so that nothing is rounded.
+
+    Raises:
+        ValueError: The text is not JSON.
+
+    Example:
+        >>> write_exact(read_exact("[1.50, 1e400]")[::-1], JsonFormat.SPACED.value)
+        '[1e400, 1.50]'
+    """
+    return json.loads(text, parse_int=_Number, parse_float=_Number)
+
+
+def write_exact(data: Any, spacing: Spacing) -> str:
+    """Write data of `read_exact`, with each number as it was read.
+
+    Raises:
+        ValueError: The data holds a number that JSON lacks.
+    """
+    if isinstance(data, _Number):
+        return str(data)
+    if is_list(data):
+        return "[" + spacing.comma.join([write_exact(item, spacing) for item in data]) + "]"
+    if is_dict(data):
+        pairs = [f"{spacing.dump(key)}{spacing.colon}{write_exact(item, spacing)}" for key, item in data.items()]
+        return "{" + spacing.comma.join(pairs) + "}"
+    return spacing.dump(data)
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NUMBER_AT_END = re.compile(r"-?[0-9][0-9.eE+-]*\Z|-\Z")
+
+
+def partial_json(text: str) -> JsonValue:
+    """The value of the beginning of a JSON text.
+
+    Along the beginnings of one text the value only grows: items and fields are added at its end, and only the last string
+    may get longer. A number or a word (`true`) is included once it is whole, since half a number is another number.
+
+    Raises:
+        ValueError: No value has begun, or the text is not JSON.
+
+    Example:
+        >>> partial_json('{"name": "Ada", "age": 3'), partial_json('{"name": "Ada", "age": 36, "role": "he')
+        ({'name': 'Ada'}, {'name': 'Ada', 'age': 36, 'role': 'he'})
+    """
+    number = _NUMBER_AT_END.search(text)
+    if number is not None and '"' not in _STRING.sub("", text):  # outside of strings
+        text = text[: number.start()]
+    value: JsonValue = from_json(text, allow_partial="trailing-strings")
+    return value

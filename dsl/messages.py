@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 from typing_extensions import TypeIs
 
 from typefold.compiler import Message
-from typefold.compiler.templates.template import PromptTemplate, text_of
+from typefold.compiler.message import text_of
+from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError
 from typefold.images import ImageSource, image, is_image_source
 

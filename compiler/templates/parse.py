@@ -19,7 +19,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
-from typefold.compiler.templates.template import text_of
+from typefold.compiler.message import text_of
 
 __all__ = ["BadSyntax", "environment", "placed", "plain"]
 

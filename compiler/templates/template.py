@@ -7,44 +7,15 @@ value, and anything with structure (models, dataclasses, lists, dictionaries) as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from enum import Enum
 from typing import Any
-
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from typefold.compiler.errors import TemplateError
 from typefold.compiler.templates.value_types import UNKNOWN
-from typefold.compiler.wire_format import JsonFormat
 
-__all__ = ["LONGEST", "PromptTemplate", "text_of"]
+__all__ = ["LONGEST", "PromptTemplate"]
 
 LONGEST = 100_000_000
 """Characters that a template may write; what is longer than this is a loop gone wrong."""
-
-
-def text_of(value: object) -> str:
-    """A value as it is shown to a model.
-
-    Example:
-        >>> text_of({"a": [1, None]})
-        '{"a": [1, null]}'
-
-    Raises:
-        ValueError: It holds itself, is nested too deeply, or has a number that JSON can't write.
-    """
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or value is None:
-        return "null" if value is None else str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    try:
-        data = to_jsonable_python(value, by_alias=True)
-    except PydanticSerializationError:  # not of JSON's kind: the author of its class knows best how it reads
-        return str(value)
-    return JsonFormat.SPACED.value.dump(data)
 
 
 class PromptTemplate:

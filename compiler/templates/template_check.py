@@ -9,22 +9,15 @@ jinja2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from jinja2 import nodes
 
 from typefold.compiler.templates.braces import braces_in
-from typefold.compiler.templates.expressions import (
-    attribute_argument,
-    beginning,
-    imported_names,
-    loop_kind,
-    text_of_expression,
-)
 from typefold.compiler.templates.parse import BadSyntax, environment, placed, plain
-from typefold.compiler.templates.value_types import UNKNOWN, Elements, Kind
+from typefold.compiler.templates.value_types import UNKNOWN, Elements, Fields, Kind
 
 __all__ = ["Problem", "Report", "check_template", "constant"]
 
@@ -153,7 +146,7 @@ class _Walk:
             case nodes.Include() | nodes.Extends() | nodes.Import() | nodes.FromImport():
                 message = "the template takes in another one, and prompts have none to take; put its text here"
                 self._problem("syntax", message, node.lineno)
-                scope.update(dict.fromkeys(imported_names(node), UNKNOWN))
+                scope.update(dict.fromkeys(_imported_names(node), UNKNOWN))
             case nodes.Block():
                 if node.name in self.blocks:
                     message = f"the docstring is no valid Jinja2 template: block {node.name!r} defined twice"
@@ -171,11 +164,11 @@ class _Walk:
         if element is None:
             self._problem(
                 "attribute",
-                f"the template loops over {text_of_expression(node.iter)}, but {of} can't be looped over",
-                beginning(node.iter),
+                f"the template loops over {_text_of_expression(node.iter)}, but {of} can't be looped over",
+                _beginning(node.iter),
             )
         element = element or UNKNOWN
-        inner = scope | {"loop": loop_kind(element)}
+        inner = scope | {"loop": _loop_kind(element)}
         self._bind(node.target, element, inner)
         if node.test is not None:
             self.kind(node.test, inner)
@@ -198,12 +191,12 @@ class _Walk:
                 return self._name(node, scope)
             case nodes.Getattr():
                 of = self.kind(node.node, scope, may_lack=may_lack)
-                return self._attribute(of, node.attr, text_of_expression(node), node.lineno + 1, may_lack)
+                return self._attribute(of, node.attr, _text_of_expression(node), node.lineno + 1, may_lack)
             case nodes.Getitem(arg=nodes.Const() as key):
                 of = self.kind(node.node, scope, may_lack=may_lack)
                 found = of.item(key.value)
                 if found is None and isinstance(key.value, str):
-                    return self._attribute(of, key.value, text_of_expression(node), key.lineno + 1, may_lack)
+                    return self._attribute(of, key.value, _text_of_expression(node), key.lineno + 1, may_lack)
                 return found or UNKNOWN
             case nodes.Call():
                 of = self.kind(node.node, scope)
@@ -259,10 +252,10 @@ class _Walk:
         of = UNKNOWN if node.node is None else self.kind(node.node, scope, may_lack=name in ("default", "d"))
         self._children(node, scope, leave=(node.node,))
         element = of.element() or UNKNOWN
-        attribute = attribute_argument(node)
+        attribute = _attribute_argument(node)
         if attribute is not None:
             for part in attribute.value.split("."):
-                text = f"{attribute.value!r} of each of {text_of_expression(node.node)}"
+                text = f"{attribute.value!r} of each of {_text_of_expression(node.node)}"
                 element = self._attribute(element, part, text, attribute.lineno + 1, may_lack=False)
         if name == "map" and attribute is not None:
             return Elements(element)
@@ -288,3 +281,59 @@ class _Walk:
 def _nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else otherwise
+
+
+_INDEXES = ("index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0")
+_ATTRIBUTE_FIRST = {"selectattr", "rejectattr", "groupby"}
+_ATTRIBUTE_NAMED = {"map", "sort", "unique", "min", "max", "sum", "join"}
+
+
+def _imported_names(node: nodes.Node) -> Iterator[str]:
+    """The names that an import binds."""
+    if isinstance(node, nodes.Import):
+        yield node.target
+    elif isinstance(node, nodes.FromImport):
+        yield from (name if isinstance(name, str) else name[1] for name in node.names)
+
+
+def _loop_kind(element: Kind) -> Kind:
+    """The kind of `loop` inside of a loop."""
+    known: dict[str, Kind] = dict.fromkeys((*_INDEXES, "cycle", "changed"), UNKNOWN)
+    return Fields("loop", known | {"previtem": element, "nextitem": element})
+
+
+def _attribute_argument(node: nodes.Filter) -> nodes.Const | None:
+    """The name of an attribute that a filter asks of each element."""
+    given: list[Any] = [keyword.value for keyword in node.kwargs if keyword.key == "attribute"]
+    if node.name in _ATTRIBUTE_FIRST:
+        given += node.args[:1]
+    elif node.name not in _ATTRIBUTE_NAMED:
+        return None
+    found = given[0] if given else None
+    return found if isinstance(found, nodes.Const) and isinstance(found.value, str) else None
+
+
+def _beginning(node: nodes.Node) -> int:
+    """Where an expression begins: an attribute knows its dot alone."""
+    while isinstance(node, (nodes.Getattr, nodes.Getitem, nodes.Call, nodes.Filter, nodes.Test)):
+        if node.node is None:
+            break
+        node = node.node
+    return node.lineno
+
+
+def _text_of_expression(node: nodes.Node | None) -> str:
+    """An expression as it was written, about."""
+    match node:
+        case nodes.Name():
+            return node.name
+        case nodes.Getattr():
+            return f"{_text_of_expression(node.node)}.{node.attr}"
+        case nodes.Getitem(arg=nodes.Const() as key):
+            return f"{_text_of_expression(node.node)}[{key.value!r}]"
+        case nodes.Call():
+            return f"{_text_of_expression(node.node)}(...)"
+        case nodes.Filter():
+            return f"{_text_of_expression(node.node)}|{node.name}"
+        case _:
+            return "..."

@@ -24,7 +24,6 @@ from typefold.compiler.grammar.intersection import Undecided, shared_text
 from typefold.compiler.grammar.matcher import Matcher, recognises
 from typefold.compiler.grammar.nodes import Language, choice
 from typefold.compiler.guards import is_dict, is_list
-from typefold.compiler.json_text import write
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.compact import tagged, tags_of
 from typefold.compiler.types.union_members import (
@@ -35,6 +34,7 @@ from typefold.compiler.types.union_members import (
     same_to_pydantic,
     stands_for_object,
 )
+from typefold.compiler.wire_format import write_exact
 
 _MOST_MEMBERS = 300  # each is compared with each
 
@@ -107,7 +107,7 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
     def expand(data: Any) -> Any:
         if not (is_list(data) or is_dict(data)):
             return data
-        text = write(data, context.spacing)
+        text = write_exact(data, context.spacing)
         writers = _writers([language(index) for index in range(len(codecs))], text)
         return _common([codecs[index].expanded(data) for index in writers]) if writers else data
 

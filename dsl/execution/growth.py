@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 from returns.result import Failure, Result, Success
 
-from typefold.compiler.partial import json_so_far
+from typefold.compiler.wire_format import partial_json
 from typefold.execution.call import Call
 from typefold.execution.executor import advance, begin, opened
 from typefold.execution.greenlets import current_row
@@ -82,7 +82,7 @@ class Growth(Generic[R]):
             return []  # thoughts, say: no answer
         try:
             if not self._kind.is_bare:
-                value: JsonValue = self._kind.expanded(from_json(text) if whole else json_so_far(text))
+                value: JsonValue = self._kind.expanded(from_json(text) if whole else partial_json(text))
             elif text or whole:
                 value = text
             else:

@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from typefold.compiler import Message, OutputType, UnsupportedType, output_type
+from typefold.compiler.context import refuse_endless
 from typefold.compiler.errors import describe
-from typefold.compiler.measure import refuse_endless
 from typefold.compiler.templates.braces import braces_in, no_f_string
 from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError

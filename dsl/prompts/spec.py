@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from typefold.compiler import Explanation, JsonFormat, Message, OutputType
-from typefold.compiler.explain import explain
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, attempt, with_shape
 from typefold.execution.greenlets import row_index
@@ -142,9 +141,8 @@ class Plan(Generic[R]):
     def explain(self) -> Explanation:
         """What becomes of the return type under the options in force."""
         runtime = self.options.runtime or named()
-        return explain(
-            self.definition.output_type(self._json_format),
-            vocabulary=None if runtime is None else runtime.vocabulary,
+        return self.definition.output_type(self._json_format).explain(
+            None if runtime is None else runtime.vocabulary,
             name=f"{self.name}{self.definition.signature_as_written}",
         )
 

@@ -26,7 +26,7 @@ from typefold.compiler import (
     output_type,
     schema_codec,
 )
-from typefold.compiler.partial import json_so_far
+from typefold.compiler.wire_format import partial_json
 from typefold.testing.laws import check_laws, failed_checks
 
 
@@ -315,7 +315,7 @@ def test_what_is_written_so_far_is_shown_with_its_keys() -> None:
     text = '[{"Character": ["Ada", 36, "villain"]}, null, {"Point": [1, 2, "x"]}]'
     seen: list[Any] = []
     for end in range(1, len(text) + 1):
-        value = kind.expanded(json_so_far(text[:end]))
+        value = kind.expanded(partial_json(text[:end]))
         if value not in seen:
             seen.append(value)
     assert seen[1] == [{}] and [{"name": "Ad"}] in seen and [{"name": "Ada", "age": 36}] in seen
@@ -325,15 +325,15 @@ def test_what_is_written_so_far_is_shown_with_its_keys() -> None:
         {"x": 1, "y": 2, "label": "x"},
     ]
     alone = output_type(Character | None, json_format="compact")
-    assert alone.expanded(json_so_far('["A')) == {"name": "A"}
+    assert alone.expanded(partial_json('["A')) == {"name": "A"}
 
 
 def test_which_member_it_is_is_not_shown_before_its_name_is_written() -> None:
     kind = output_type(Circle | Square, json_format="compact")
-    shown = [kind.expanded(json_so_far(text)) for text in ('{"', '{"square": [', '{"square": [2.5, ')]
+    shown = [kind.expanded(partial_json(text)) for text in ('{"', '{"square": [', '{"square": [2.5, ')]
     assert shown == [{}, {"kind": "square"}, {"kind": "square", "side": 2.5}]
     two: Any = output_type(tuple[Plain, int] | tuple[Pair, str], json_format="compact")
-    assert two.expanded(json_so_far('{"tuple')) == []
+    assert two.expanded(partial_json('{"tuple')) == []
 
 
 def test_lists_that_no_key_tells_apart_any_more_are_put_under_names() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from typefold.compiler.partial import json_so_far
+from typefold.compiler.wire_format import partial_json
 
 TEXTS = st.text(st.sampled_from('a1 "\\\n-é😀{}[],:.eu'), max_size=8)
 VALUES: st.SearchStrategy[JsonValue] = st.recursive(
@@ -37,7 +37,7 @@ def test_along_the_beginnings_of_a_text_the_value_only_grows(value: JsonValue, a
     values: list[JsonValue] = []
     for length in range(len(text) + 1):
         try:
-            values.append(json_so_far(text[:length]))
+            values.append(partial_json(text[:length]))
         except ValueError:
             assert not values, "a value that has begun stays"
     assert all(map(grows, values, [*values[1:], value]))
@@ -62,10 +62,10 @@ def test_along_the_beginnings_of_a_text_the_value_only_grows(value: JsonValue, a
     ],
 )
 def test_what_is_not_whole_is_left_out_and_a_string_is_cut(text: str, value: JsonValue) -> None:
-    assert json_so_far(text) == value
+    assert partial_json(text) == value
 
 
 @pytest.mark.parametrize("text", ["", " ", "-", "12", "nul", "no json"])
 def test_a_text_without_a_value_yet_has_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"line 1"):
-        json_so_far(text)
+        partial_json(text)
