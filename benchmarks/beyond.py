@@ -8,13 +8,13 @@ Tasks: `labels`, a short text is given one of five labels of two to six tokens; 
 bounded strings among them, and the last is a label; `open`, the same with a string last; `text`, a free answer of at most 24
 tokens. Sides, in turn, on one `LLM` with an empty prefix cache: bare `LLM.generate` as well as its documentation allows (one
 batch of token ids, a parameter object a row, the choice or the JSON schema as constraint, no free whitespace; the type's
-schema is made before); typefold with `decide=False`, which has whole answers decoded; typefold as it is, which stops where
+schema is made before); typefold with `early_stop=False`, which has whole answers decoded; typefold as it is, which stops where
 an answer is settled; with `--json-format` typefold with that JSON format; and `the least`, what nobody can go below: bare vLLM given the
 prompts as token ids that were made before, asked for one token and told nothing else. Once greedy, once drawn at temperature
 1.5 with a seed a row.
 
 Rows a second and their ratios to bare (medians of pairs), engine steps, output tokens, how many answers are values of the
-type, and in how many rows they are those of bare vLLM and of `decide=False` (bare vLLM's grammar for an object is another, so
+type, and in how many rows they are those of bare vLLM and of `early_stop=False` (bare vLLM's grammar for an object is another, so
 its answers are too). `--prefix` puts a few-shot prefix of about 520 tokens before each text. `--process` leaves the engine in a
 process of its own, vLLM's default, where its steps can't be counted. `--engine` adds options to the `LLM`. `--sides` runs some
 alone, of which the first stands in for bare vLLM where that is not among them, and `--only` one way to draw.
@@ -192,7 +192,7 @@ def compare(
     only: Sequence[str] = (),
 ) -> Rows:
     runtimes = {
-        "typefold, decide=False": Runtime(llm, single_flight=False, decide=False),
+        "typefold, early_stop=False": Runtime(llm, single_flight=False, early_stop=False),
         "typefold": Runtime(llm, single_flight=False),
     }
     if json_format is not None:
@@ -213,7 +213,7 @@ def compare(
     for runtime in runtimes.values():
         runtime.close()
     first = next(iter(made.values()))
-    base, whole = made.get("bare vLLM", first), made.get("typefold, decide=False", first)
+    base, whole = made.get("bare vLLM", first), made.get("typefold, early_stop=False", first)
     return [
         {
             "side": name,

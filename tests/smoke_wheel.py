@@ -80,7 +80,7 @@ def a_prompt_answers() -> None:
 
 def a_bad_answer_stays_in_its_place() -> None:
     # To its end: "b" alone, where no choice begins so, would be a cut answer.
-    with Runtime(ScriptedEngine(answers=["keep", "bin", "drop"]), decide=False):
+    with Runtime(ScriptedEngine(answers=["keep", "bin", "drop"]), early_stop=False):
         results = judge.safe.map(["one", "two", "three"])
     values = [result.value_or(None) for result in results]
     assert values == ["keep", None, "drop"], values

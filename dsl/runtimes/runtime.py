@@ -49,7 +49,7 @@ class Runtime:
         json_format: How JSON is written for calls that don't say.
         single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
-        decide: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...), or an object that ends
+        early_stop: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...), or an object that ends
             in such a value, is asked for no further than to where only one way is left to end it: the values are the same,
             for fewer tokens. Not where a call is streamed, or has `logprobs` or `min_tokens`.
         seed: Makes sampling repeat: each call is drawn with a seed of its own, made of this one and of where in the program
@@ -92,7 +92,7 @@ class Runtime:
         *,
         json_format: JsonFormat | JsonFormatName | None = None,
         single_flight: bool = True,
-        decide: bool = True,
+        early_stop: bool = True,
         seed: int | None = None,
         replicas: int = 1,
         restarts: int = 0,
@@ -104,7 +104,12 @@ class Runtime:
     ) -> None:
         named = model_of(model, engine_options)
         check_engine_options(named, engine_options, inspect.signature(Runtime).parameters)
-        own: dict[str, object] = {"single_flight": single_flight, "decide": decide, "fresh": fresh, "seed": seed}
+        own: dict[str, object] = {
+            "single_flight": single_flight,
+            "early_stop": early_stop,
+            "fresh": fresh,
+            "seed": seed,
+        }
         own |= {
             "replicas": replicas,
             "restarts": restarts,
@@ -126,7 +131,7 @@ class Runtime:
         self._blocks: list[tuple[Block, Token[Block | None]]] = []
         self._last = Statistics()
         self._single_flight = single_flight
-        self._decide = decide
+        self._early_stop = early_stop
         self._restarts = restarts
         self._watchdog = watchdog
         self._markers: Markers = markers
@@ -140,7 +145,7 @@ class Runtime:
                 engine=lambda: self.engine,
                 forward=lambda requests: self._ready().submit(requests),
                 fresh=fresh,
-                settings={"decide": decide},
+                settings={"decide": early_stop},
             )
         )
         self.seed = seed
@@ -381,7 +386,7 @@ class Runtime:
                     Scheduler(
                         build(),
                         single_flight=self._single_flight,
-                        decide=self._decide,
+                        early_stop=self._early_stop,
                         rebuild=build,
                         restarts=self._restarts,
                         watchdog=self._watchdog,

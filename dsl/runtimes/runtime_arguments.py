@@ -87,7 +87,7 @@ def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection
 
 _OWN: Mapping[str, Range] = {
     "single_flight": FLAG,
-    "decide": FLAG,
+    "early_stop": FLAG,
     "fresh": FLAG,
     "seed": Range("an int", or_none(whole())),
     "replicas": Range("a number of engines, an int from 1", whole(1)),

@@ -16,13 +16,13 @@ from typefold.runtime.scheduling.pending import Limits, facts_of
 __all__ = ["admitted"]
 
 
-def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple[Sequence[int], Limits]:
+def admitted(engine: Engine, request: Request, *, early_stop: bool = False) -> tuple[Sequence[int], Limits]:
     """The tokens of a request's prompt, and how long its answer may get.
 
     Args:
         engine: Who is to answer it.
         request: What is asked.
-        decide: Whether to ask for no more of an answer than settles it.
+        early_stop: Whether to ask for no more of an answer than settles it.
 
     Raises:
         BadInput: The prompt can't be rendered or tokenised.
@@ -42,7 +42,7 @@ def admitted(engine: Engine, request: Request, *, decide: bool = False) -> tuple
         raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
     own_limit = engine.max_tokens(request)
     bounds = request.constraint.token_bounds(engine.vocabulary)
-    early = decide and _may_end_early(request)
+    early = early_stop and _may_end_early(request)
     decision = request.constraint.decision if early else None
     least = 1 if request.probe else bounds.least if decision is None else min(bounds.least, decision.tokens)
     room = engine.max_model_len - len(token_ids)

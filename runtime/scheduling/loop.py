@@ -46,7 +46,7 @@ class Loop:
         deadlines: Who is late.
         counts: What has been done.
         single_flight: Whether equal requests, greedy or seeded, share one generation.
-        decide: Whether an answer is asked for no further than to where it is settled.
+        early_stop: Whether an answer is asked for no further than to where it is settled.
         beat: Called when a call into the engine has come back. What it raises ends the loop.
     """
 
@@ -59,7 +59,7 @@ class Loop:
         counts: Counts,
         *,
         single_flight: bool,
-        decide: bool,
+        early_stop: bool,
         beat: Callable[[], None],
     ) -> None:
         self._engine = engine
@@ -68,7 +68,7 @@ class Loop:
         self._deadlines = deadlines
         self._counts = counts
         self._single_flight = SingleFlight(engine) if single_flight else None
-        self._decide = decide
+        self._early_stop = early_stop
         self._lengths: dict[str, int] = {}
         self._beat = beat
         self._running: dict[str, Flight] = {}
@@ -172,7 +172,7 @@ class Loop:
             raise Refused(**facts_of(request), reason=str(error)) from error
 
     def _start(self, entry: Entry, identity: bytes | None) -> Flight:
-        token_ids, limits = admitted(self._engine, entry.request, decide=self._decide)
+        token_ids, limits = admitted(self._engine, entry.request, early_stop=self._early_stop)
         flight = Flight(f"typefold-{next(_keys)}", limits, identity)
         request = entry.request
         if (decision := limits.decision) is not None and (decision.stops or decision.begins):

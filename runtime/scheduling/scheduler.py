@@ -45,7 +45,7 @@ class Scheduler:
     Args:
         engine: The engine; from now on only this scheduler may touch it.
         single_flight: Whether equal requests, greedy or seeded, share one generation.
-        decide: Whether an answer is asked for no further than to where it is settled.
+        early_stop: Whether an answer is asked for no further than to where it is settled.
         rebuild: Builds the engine again after a crash.
         restarts: How often that may be done.
         watchdog: For how many seconds a call into the engine may last before it is taken for dead; `None` for ever.
@@ -66,7 +66,7 @@ class Scheduler:
         engine: Engine,
         *,
         single_flight: bool = True,
-        decide: bool = True,
+        early_stop: bool = True,
         rebuild: Callable[[], Engine] | None = None,
         restarts: int = 0,
         watchdog: float | None = None,
@@ -77,7 +77,7 @@ class Scheduler:
         self._owner = Owner()
         self._engine = engine
         self._single_flight = single_flight
-        self._decide = decide
+        self._early_stop = early_stop
         self._rebuild = rebuild
         self._restarts = restarts
         self._limit = watchdog
@@ -192,7 +192,7 @@ class Scheduler:
             self._deadlines,
             self._counts,
             single_flight=self._single_flight,
-            decide=self._decide,
+            early_stop=self._early_stop,
             beat=watchdog.beat,
         )
         return watchdog, loop

@@ -100,7 +100,7 @@ def test_it_is_kept_what_comes_again_and_not_what_came_by_chance(model: Loads, p
 
 @pytest.mark.parametrize(
     "change",
-    [{"max_model_len": 401}, {"max_model_len": 4000}, {"enforce_eager": True}, {"decide": False}, {"fresh": True}],
+    [{"max_model_len": 401}, {"max_model_len": 4000}, {"enforce_eager": True}, {"early_stop": False}, {"fresh": True}],
 )
 def test_with_other_options_it_is_asked_anew_and_that_is_kept(model: Loads, change: dict[str, Any]) -> None:
     model.ends(LONG)

@@ -44,7 +44,7 @@ def test_a_settled_answer_is_whole_and_costs_what_settled_it(random_answers: Scr
 
 
 def test_the_switch_asks_for_whole_answers(random_answers: ScriptedEngine) -> None:
-    with Runtime(random_answers, decide=False) as runtime:
+    with Runtime(random_answers, early_stop=False) as runtime:
         outcome = runtime.submit([Request(prompt="7", constraint=NEWS)])[0].result(30)
         assert outcome.output_tokens == len(outcome.text) + 1
         assert runtime.stats.saved == 0
@@ -107,7 +107,7 @@ def test_a_limit_that_is_enough_to_settle_it_is_enough(random_answers: ScriptedE
             Runtime(ScriptedEngine(answers=["sports"])).generate(
                 "x", output_type=Literal["sports", "science"], max_tokens=1
             )
-    with Runtime(random_answers, decide=False) as runtime, pytest.raises(Truncated, match="max_tokens=2"):
+    with Runtime(random_answers, early_stop=False) as runtime, pytest.raises(Truncated, match="max_tokens=2"):
         runtime.generate("7", output_type=TOPIC, max_tokens=2)
 
 

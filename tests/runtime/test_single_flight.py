@@ -207,7 +207,7 @@ def test_an_error_goes_to_all_who_wait_each_with_its_own_place() -> None:
 
 def test_a_truncated_answer_is_remembered_and_judged_for_each() -> None:
     engine = ScriptedEngine(lambda request: "green")
-    scheduler = Scheduler(engine, decide=False)
+    scheduler = Scheduler(engine, early_stop=False)
     cut = [
         Request(prompt="x", sampling={"temperature": 0, "max_tokens": 4}, constraint=COLOUR, row=row) for row in (1, 2)
     ]
