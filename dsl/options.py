@@ -63,7 +63,7 @@ class _SharedOptions(SamplingOptions, total=False):
     truncation: Literal["value", "error"]
     json_format: JsonFormat | JsonFormatName
     retries: int
-    grow: bool
+    retry_truncated: bool
     max_reasoning_tokens: int
     max_failures: int | None
     chat_template_kwargs: Mapping[str, object]
@@ -83,7 +83,7 @@ class CallOptions(_SharedOptions, total=False):
         json_format: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
         retries: How often a row whose answer failed a check asks again: with its answer, and what is wrong with it, as
             further turns. None unless set.
-        grow: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
+        retry_truncated: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
             context leaves; false unless set.
         max_reasoning_tokens: How long a `Reasoned` answer may be thought about; 512 unless set.
         max_failures: The rows of a batch (`.map`, `.starmap`, samples) that may fail: with one more it is ended, and
@@ -146,7 +146,7 @@ _OWN: Mapping[str, Range] = {
     "shape": FLAG,
     "truncation": one_of("value", "error"),
     "retries": Range("a number of further attempts", whole(0)),
-    "grow": FLAG,
+    "retry_truncated": FLAG,
     "max_reasoning_tokens": Range("a number of tokens", whole(1)),
     "max_failures": Range("how many rows may fail, an int from 0", or_none(whole(0))),
     "chat_template_kwargs": Range("a dict of variables by name", _are_variables),
@@ -168,7 +168,7 @@ class Options:
     truncation: Literal["value", "error"] = "value"
     json_format: JsonFormat | None = None
     retries: int = 0
-    grow: bool = False
+    retry_truncated: bool = False
     max_reasoning_tokens: int = 512
     max_failures: int | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)

@@ -24,7 +24,7 @@ T_co = TypeVar("T_co", covariant=True)
 class Logged(Generic[T_co]):
     """A value and how the model came to it: `-> Logged[T]` in place of `-> T`.
 
-    With `retries=` or `grow=`, it tells of the attempt that gave the value.
+    With `retries=` or `retry_truncated=`, it tells of the attempt that gave the value.
 
     Attributes:
         value: The value.

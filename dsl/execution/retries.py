@@ -157,7 +157,7 @@ def _problem(problem: Mapping[str, Any]) -> str:
 
 def _grown(error: Truncated, options: Options) -> int | None:
     """Twice the limit, as far as there is room; `None` where there is no more, or it may not grow."""
-    if not options.grow or error.room is None or error.max_tokens >= error.room:
+    if not options.retry_truncated or error.room is None or error.max_tokens >= error.room:
         return None
     return min(2 * error.max_tokens, error.room)
 

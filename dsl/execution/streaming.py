@@ -61,7 +61,7 @@ class Stream(_Written[R], Iterator[str]):
 
     Closing the stream, leaving its `with` block or dropping it withdraws the request from the engine. A stream that is
     not read goes on in the engine, and waits in memory. A call that asks more than once (`Reasoned` for thoughts and
-    answer, `retries=` and `grow=` for another answer) has a part for each: the pieces of one follow those of the other,
+    answer, `retries=` and `retry_truncated=` for another answer) has a part for each: the pieces of one follow those of the other,
     `part` tells which is being read, and `text` and `partials` begin anew.
 
     Example:

@@ -263,7 +263,7 @@ def test_safe_calls_give_the_value_of_the_retry_or_its_error() -> None:
 # --- growing limits --------------------------------------------------------------------------------------------------
 
 
-@prompt(grow=True, max_tokens=4)
+@prompt(retry_truncated=True, max_tokens=4)
 def count_up(limit: int) -> list[int]:
     return ask(f"Count to {limit}.")
 
@@ -295,7 +295,7 @@ def test_a_limit_grows_no_further_than_the_room_that_is_left() -> None:
 
 
 def test_an_answer_that_had_all_the_room_is_not_asked_for_again() -> None:
-    @prompt(grow=True)
+    @prompt(retry_truncated=True)
     def count(limit: int) -> list[int]:
         return ask(f"Count to {limit}.")
 
@@ -308,12 +308,12 @@ def test_an_answer_that_had_all_the_room_is_not_asked_for_again() -> None:
 def test_without_grow_a_cut_answer_is_truncated() -> None:
     engine = ScriptedEngine(answers=lambda request: LONG)
     with Runtime(engine), pytest.raises(Truncated):
-        count_up.using(grow=False, retries=3)(5)
+        count_up.using(retry_truncated=False, retries=3)(5)
     assert len(engine.requests) == 1
 
 
 def test_plain_text_grows_where_a_cut_is_an_error_and_stays_a_value_where_it_is_one() -> None:
-    @prompt(grow=True, max_tokens=4)
+    @prompt(retry_truncated=True, max_tokens=4)
     def tell() -> str:
         return ask("Tell.")
 
@@ -331,7 +331,7 @@ def test_a_seeded_call_grows_with_its_own_seed() -> None:
 
 
 def test_an_answer_may_grow_and_then_be_mended() -> None:
-    @prompt(grow=True, retries=1, max_tokens=2)
+    @prompt(retry_truncated=True, retries=1, max_tokens=2)
     def names() -> list[Name]:
         return ask("Names?")
 
@@ -343,5 +343,5 @@ def test_an_answer_may_grow_and_then_be_mended() -> None:
 
 
 def test_grow_is_true_or_false() -> None:
-    with pytest.raises(PromptUsageError, match="count_up: grow is True or False, not 2"):
-        count_up.using(grow=2)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(PromptUsageError, match="count_up: retry_truncated is True or False, not 2"):
+        count_up.using(retry_truncated=2)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -167,11 +167,11 @@ def test_a_row_that_stays_invalid_leaves_the_others_alone(runtime: Runtime) -> N
 
 
 def test_a_cut_answer_grows_on_a_real_model(runtime: Runtime) -> None:
-    @prompt(temperature=0, max_tokens=4, grow=True)
+    @prompt(temperature=0, max_tokens=4, retry_truncated=True)
     def tell() -> list[Literal["a long word indeed", "another long word"]]:
         return ask("Say it.")
 
-    short: Any = tell.using(grow=False).safe()
+    short: Any = tell.using(retry_truncated=False).safe()
     assert type(short.failure()).__name__ == "Truncated"
     outcome = tell.safe()
     assert runtime.stats.retried > 0

@@ -34,7 +34,7 @@ class Mood(Enum):
     FUNNY = "funny"
 
 
-@prompt(retries=2, grow=True, examples=[example(Pet(name="Rex"), animal="dog")])
+@prompt(retries=2, retry_truncated=True, examples=[example(Pet(name="Rex"), animal="dog")])
 def invent(animal: str) -> Logged[Pet]:
     return ask(animal)
 
