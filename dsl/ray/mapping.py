@@ -99,7 +99,7 @@ def map(
     from typefold.ray.actor import Actor, Work
 
     where = "typefold.ray.map"
-    for name in ("seed", "fresh"):
+    for name in ("seed", "ignore_journal"):
         if name in options:
             raise PromptUsageError(f"{where}: {name} can't be set here: {_REFUSED[name]}")
     if not hasattr(dataset, "map_batches"):
@@ -162,7 +162,7 @@ def _pool(least: int, most: int) -> dict[str, Any]:
 _REFUSED = {
     "seed": "a call's seed is made of its row's place in the job, which Ray does not keep; give the prompt a seed=, or keep "
     "a journal",
-    "fresh": "name a new folder for the journal, so that no actor answers from what another has yet to replace",
+    "ignore_journal": "name a new folder for the journal, so that no actor answers from what another has yet to replace",
 }
 
 

@@ -33,7 +33,7 @@ class Recording:
         options: The options that the engine is built with.
         engine: Gives the engine, loaded if need be.
         forward: Sends requests to the engine, loaded if need be.
-        fresh: Whether to answer nothing from the journal, and to replace what is in it.
+        ignore_journal: Whether to answer nothing from the journal, and to replace what is in it.
         settings: Other options that bear on which requests are turned away.
         identity: What tells the model apart, where that is known already: a replay needs no model's folder.
     """
@@ -46,7 +46,7 @@ class Recording:
         options: Mapping[str, Any],
         engine: Callable[[], Engine],
         forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
-        fresh: bool = False,
+        ignore_journal: bool = False,
         settings: Mapping[str, Any] = MappingProxyType({}),
         identity: ModelIdentity | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Recording:
         self._options = options
         self._engine = engine
         self._forward = forward
-        self._fresh = fresh
+        self._ignore_journal = ignore_journal
         self._settings = settings
         self._state: bytes | None = None
         self._changed: JournalError | None = None
@@ -146,7 +146,7 @@ class Recording:
                     self._forward,
                     circumstances=Circumstances({**self._options, **self._settings}, loads=self._model is not None),
                     first=self._first(model),
-                    fresh=self._fresh,
+                    ignore_journal=self._ignore_journal,
                 )
             return self._recorder
 

@@ -58,7 +58,7 @@ class Runtime:
             a token can still come out otherwise now and then; vLLM has `VLLM_BATCH_INVARIANT` against that.
         journal: A file in which every finished request is kept, or a `Journal`. A program that runs again with it is
             answered from it, and only what is new or was not finished goes to the model.
-        fresh: Whether to answer nothing from the journal: everything is asked anew, and replaces what is in it.
+        ignore_journal: Whether to answer nothing from the journal: everything is asked anew, and replaces what is in it.
         replicas: How many engines of the model answer, each in a process of its own: on GPUs of their own as far as there are
             any, else sharing one, which pays where the CPU around an engine is the limit and not the GPU.
         restarts: How often the engine may be built again after a crash; the rows that were in flight are then asked again.
@@ -98,7 +98,7 @@ class Runtime:
         restarts: int = 0,
         watchdog: float | None = 1800.0,
         journal: Journal | Path | str | None = None,
-        fresh: bool = False,
+        ignore_journal: bool = False,
         markers: Markers = "keep",
         **engine_options: Any,
     ) -> None:
@@ -107,7 +107,7 @@ class Runtime:
         own: dict[str, object] = {
             "single_flight": single_flight,
             "early_stop": early_stop,
-            "fresh": fresh,
+            "ignore_journal": ignore_journal,
             "seed": seed,
         }
         own |= {
@@ -144,7 +144,7 @@ class Runtime:
                 options=engine_options if markers == "keep" else {**engine_options, "markers": markers},
                 engine=lambda: self.engine,
                 forward=lambda requests: self._ready().submit(requests),
-                fresh=fresh,
+                ignore_journal=ignore_journal,
                 settings={"decide": early_stop},
             )
         )

@@ -88,7 +88,7 @@ def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection
 _OWN: Mapping[str, Range] = {
     "single_flight": FLAG,
     "early_stop": FLAG,
-    "fresh": FLAG,
+    "ignore_journal": FLAG,
     "seed": Range("an int", or_none(whole())),
     "replicas": Range("a number of engines, an int from 1", whole(1)),
     "restarts": Range("how often the engine may be built again, an int from 0", whole(0)),

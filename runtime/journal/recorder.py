@@ -78,7 +78,7 @@ class Recorder:
         forward: Sends requests to the engine, which may have to be loaded for it.
         circumstances: All that failures depend on beside the request and the model.
         first: The model as the first format knew it, where the journal has answers of that: they are taken over.
-        fresh: Whether to answer nothing from the journal, and to replace what is in it.
+        ignore_journal: Whether to answer nothing from the journal, and to replace what is in it.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Recorder:
         *,
         circumstances: Circumstances,
         first: ModelIdentity | None = None,
-        fresh: bool = False,
+        ignore_journal: bool = False,
     ) -> None:
         self._journal = journal
         self._model = model
@@ -100,7 +100,7 @@ class Recorder:
         self._first_contents = lru_cache(maxsize=256)(first_content_of)
         given = circumstances.options.get("max_model_len")
         self._max_model_len: int | None = given if isinstance(given, int) and given > 0 else None
-        self._fresh = fresh
+        self._ignore_journal = ignore_journal
         self._facts: EngineFacts | None = None
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._unwritten: list[tuple[Any, ...]] = []  # what a write failed on: it goes with the next
@@ -190,7 +190,7 @@ class Recorder:
         return content, None if first == content else first
 
     def _replay(self, key: bytes | None, first: bytes | None, request: Request) -> Future[Outcome] | None:
-        if key is None or self._fresh:
+        if key is None or self._ignore_journal:
             return None
         found = self._journal.find(key)
         if found is None and first is not None:
@@ -234,7 +234,7 @@ class Recorder:
             logger.warning(
                 "the journal %s has answers of %s from a time when a model was told apart by the first and last MiB of "
                 "each file of weights: they are taken over. If its weights were changed in between, run once with "
-                "fresh=True",
+                "ignore_journal=True",
                 self._journal.path,
                 self._model.name,
             )
@@ -331,7 +331,7 @@ class Recorder:
             self._unwritten += rows
             replaced = self._outdated.intersection(row[0] for row in self._unwritten)
             try:
-                self._journal.write(self._unwritten, replace=self._fresh, replaced=replaced)
+                self._journal.write(self._unwritten, replace=self._ignore_journal, replaced=replaced)
             except Exception as error:  # whatever it is, nobody may wait for ever
                 self._failed = error if isinstance(error, JournalError) else explained(self._journal.path, error)
                 raise self._failed from error

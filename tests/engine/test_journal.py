@@ -75,7 +75,7 @@ def test_a_program_runs_again_without_its_model(
         assert not runtime.loaded
         assert runtime.stats.replayed == runtime.stats.submitted == submitted
     with (
-        Runtime(exact, journal=journal, fresh=True, dtype="float32"),
+        Runtime(exact, journal=journal, ignore_journal=True, dtype="float32"),
         pytest.raises(EngineLoadError, match="the model was loaded"),
     ):
         mood()

@@ -100,7 +100,13 @@ def test_it_is_kept_what_comes_again_and_not_what_came_by_chance(model: Loads, p
 
 @pytest.mark.parametrize(
     "change",
-    [{"max_model_len": 401}, {"max_model_len": 4000}, {"enforce_eager": True}, {"early_stop": False}, {"fresh": True}],
+    [
+        {"max_model_len": 401},
+        {"max_model_len": 4000},
+        {"enforce_eager": True},
+        {"early_stop": False},
+        {"ignore_journal": True},
+    ],
 )
 def test_with_other_options_it_is_asked_anew_and_that_is_kept(model: Loads, change: dict[str, Any]) -> None:
     model.ends(LONG)
@@ -108,7 +114,7 @@ def test_with_other_options_it_is_asked_anew_and_that_is_kept(model: Loads, chan
     for _ in range(2):
         [error] = model.ends(LONG, **change)
         assert (error is None) is answered
-    assert model.times == (3 if "fresh" in change else 2)
+    assert model.times == (3 if "ignore_journal" in change else 2)
 
 
 def test_a_longer_context_that_was_given_settles_what_it_settles(model: Loads) -> None:

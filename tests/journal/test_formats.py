@@ -90,7 +90,7 @@ def test_what_was_begun_with_the_first_format_goes_on_with_checksums(
         outcomes(runtime.submit(requests()))  # sampled ones are new ones now
     assert [record.getMessage() for record in caplog.records] == [
         f"the journal {Path('journal-1.db').absolute()} has answers of model from a time when a model was told apart by the first and last MiB "
-        "of each file of weights: they are taken over. If its weights were changed in between, run once with fresh=True"
+        "of each file of weights: they are taken over. If its weights were changed in between, run once with ignore_journal=True"
     ]
     with sqlite3.connect("journal-1.db") as database:
         assert database.execute("PRAGMA user_version").fetchone() == (FORMAT,)

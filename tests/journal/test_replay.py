@@ -290,7 +290,7 @@ def test_a_stream_is_told_again(path: Path) -> None:
 def test_fresh_asks_everything_anew_and_keeps_that(path: Path) -> None:
     with Runtime(Dice(), journal=path):
         first = run(program, ["a", "b"])
-    with Runtime(Dice(), journal=path, fresh=True):
+    with Runtime(Dice(), journal=path, ignore_journal=True):
         second = run(program, ["a", "b"])
     with Runtime(Dice(), journal=path):
         third = run(program, ["a", "b"])

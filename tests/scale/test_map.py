@@ -165,7 +165,7 @@ class _Table:
         (programs.number, {"key": "name"}, ["text"], "no column 'name' to know rows by; the dataset has text"),
         (programs.number, {}, ["text", "result_message"], "a column result_message already"),
         (programs.number, {"seed": 3}, ["text"], "seed can't be set here"),
-        (programs.number, {"fresh": True}, ["text"], "name a new folder"),
+        (programs.number, {"ignore_journal": True}, ["text"], "name a new folder"),
         (programs.number, {"batches": 0}, ["text"], "batches is a number of at least 1, not 0"),
         (programs.number, {"concurrency": 0}, ["text"], "concurrency is a number of at least 1, not 0"),
         (programs.number, {"concurrency": (2, 1)}, ["text"], r"concurrency is the least and the most, not \(2, 1\)"),
