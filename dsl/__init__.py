@@ -21,8 +21,7 @@ from typefold.execution.streaming import AsyncStream, Stream
 from typefold.graphs.deferred import Deferred, apply_deferred
 from typefold.graphs.gather import Gather, gather, gather_deferred
 from typefold.graphs.graph import Node
-from typefold.images import image
-from typefold.messages import Message, RawPrompt, ask, assistant, raw, system, user
+from typefold.messages import Message, RawPrompt, ask, assistant, image, raw, system, user
 from typefold.options import Options
 from typefold.programs.run import Run, run
 from typefold.programs.voting import Best, Votes, best_of, majority

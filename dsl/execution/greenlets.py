@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from weakref import WeakSet
@@ -23,7 +25,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from typefold.compiler.contained import let_pass
 from typefold.errors import PromptUsageError
-from typefold.execution.stopping import check_stopped, is_stopped
+from typefold.runtime import Cancelled
 from typefold.runtime.ownership import Owner
 from typefold.runtime.serving import refusal
 
@@ -33,11 +35,48 @@ __all__ = [
     "Mailbox",
     "Parked",
     "RowCancelled",
+    "awaited",
+    "check_stopped",
     "current_row",
     "heed",
+    "is_stopped",
     "refuse_waiting",
     "row_index",
+    "stop",
 ]
+
+
+class Stop:
+    """The state of the main thread: whether it was told to stop.
+
+    Attributes:
+        asked: The exception that ends its batch, once it was told to stop.
+        noticed: Whether the batch knows.
+    """
+
+    def __init__(self) -> None:
+        self.asked: type[BaseException] | None = None
+        self.noticed = False
+
+
+stop = Stop()
+
+
+def is_stopped() -> bool:
+    """Whether this is the main thread, and it was told to stop."""
+    return stop.asked is not None and threading.current_thread() is threading.main_thread()
+
+
+def check_stopped() -> None:
+    """End the batch that runs here if it was told to stop.
+
+    Raises:
+        BaseException: It was: `KeyboardInterrupt` or `Terminated`.
+    """
+    if stop.asked is not None and is_stopped():
+        stop.noticed = True
+        raise stop.asked
+
 
 logger = logging.getLogger(__name__)
 
@@ -249,3 +288,44 @@ def row_index() -> int | None:
     """The index, for messages, of the row that runs now; `None` outside of rows and where they have none."""
     row = current_row()
     return None if row is None else row.index
+
+
+T = TypeVar("T")
+
+
+class _Task:
+    """The home of a greenlet that a task waits for."""
+
+    def __init__(self) -> None:
+        self.woken: AsyncMailbox[None] = AsyncMailbox()
+
+    def wake(self, row: Parked) -> None:
+        self.woken.put(None)
+
+
+async def awaited(work: Callable[[], T]) -> T:
+    """What a function gives that may wait as rows do; it runs in a copy of the task's context."""
+    made: list[T] = []
+
+    def body() -> None:
+        try:
+            made.append(work())
+        except RowCancelled:
+            if row.cancelled is None:  # by the task it is thrown in, and need not come out
+                raise
+
+    task, thread = _Task(), threading.get_ident()
+    row = Parked(task, 0, None, body)
+    row.gr_context = copy_context()
+    try:
+        while True:
+            row.parent = getcurrent()
+            row.switch()
+            if row.dead:
+                return made[0]
+            if row.left:
+                raise Cancelled
+            await task.woken.get()
+    finally:
+        if not row.dead and threading.get_ident() == thread:  # a greenlet can't be ended from another thread
+            row.cancel(RowCancelled())

@@ -24,8 +24,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from typefold.execution.greenlets import current_row
-from typefold.execution.stopping import stop
+from typefold.execution.greenlets import current_row, stop
 from typefold.runtime.ownership import Owner, in_child
 from typefold.runtimes.current import resume_hints
 

@@ -16,9 +16,9 @@ from returns.result import Failure, Result
 from typing_extensions import TypeIs
 
 from typefold.errors import BatchError, PromptUsageError
-from typefold.execution.awaiting import awaited
 from typefold.execution.executor import told, value_in
-from typefold.execution.seeding import name_of
+from typefold.execution.greenlets import awaited
+from typefold.execution.seeding import end_if_over, name_of
 from typefold.graphs.graph import Node, work_out
 from typefold.messages import current_frame
 from typefold.runtime import Cancelled, PromptError
@@ -157,6 +157,7 @@ class Deferred(Generic[T_co]):
         return self._value().__await__()
 
     async def _value(self) -> T_co:
+        await end_if_over()
         return value_in(await awaited(self.safe))
 
     def safe(self) -> Result[T_co, Exception]:

@@ -25,9 +25,17 @@ from greenlet import GreenletExit, getcurrent
 from returns.result import Failure, Result, Success
 
 from typefold.errors import NoRuntime
-from typefold.execution.greenlets import CANCELLATIONS, Mailbox, Parked, RowCancelled, current_row, heed
+from typefold.execution.greenlets import (
+    CANCELLATIONS,
+    Mailbox,
+    Parked,
+    RowCancelled,
+    check_stopped,
+    current_row,
+    heed,
+    is_stopped,
+)
 from typefold.execution.seeding import Batch, Place, here, name_of, running
-from typefold.execution.stopping import check_stopped, is_stopped
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.ownership import Owner, end_child
 from typefold.runtimes.current import any_journaled, current

@@ -256,7 +256,7 @@ def test_a_file_that_changes_while_it_is_read_is_looked_at_again(
         os.mkfifo(path)
         return found
 
-    monkeypatch.setattr("typefold.images.os.stat", meanwhile)
+    monkeypatch.setattr("typefold.messages.os.stat", meanwhile)
     with pytest.raises(ValueError, match="this is a FIFO"):
         image(path)
 

@@ -23,8 +23,19 @@ from rich.console import Console
 
 from typefold import Runtime, ask, gather, prompt, run
 from typefold.execution import progress
-from typefold.execution.figures import Figures, Meter, clock
-from typefold.execution.progress import Clock, Display, Lines, Log, Notebook, Progress, Terminal, showing
+from typefold.execution.progress import (
+    Clock,
+    Display,
+    Figures,
+    Lines,
+    Log,
+    Meter,
+    Notebook,
+    Progress,
+    Terminal,
+    clock,
+    showing,
+)
 from typefold.runtime import Statistics
 from typefold.runtime.engines.scripted import ScriptedEngine
 
