@@ -58,12 +58,14 @@ class OrderedEngine(ScriptedEngine):
         return super().step()
 
 
-def simulate(work: list[Row], rank: Rank | None, window: int, arguments: argparse.Namespace) -> dict[str, object]:
+def simulate(
+    work: list[Row], rank: Rank | None, max_rows_in_flight: int, arguments: argparse.Namespace
+) -> dict[str, object]:
     engine = OrderedEngine(rank, max_num_seqs=arguments.max_num_seqs, step_seconds=arguments.step_seconds)
     with Runtime(engine, single_flight=False) as runtime:
         program = Program(runtime)
         started = time.perf_counter()
-        run(program, work, window=window)
+        run(program, work, max_rows_in_flight=max_rows_in_flight)
         seconds = time.perf_counter() - started
     least = floor(work, arguments.max_num_seqs)
     quarter = len(work) // 4
@@ -90,16 +92,17 @@ def main() -> None:
     if arguments.feed != 2:
         loop._FEED = arguments.feed or 10**6
     tables: dict[str, Rows] = {}
-    for window in (4 * arguments.max_num_seqs, arguments.rows):
+    for max_rows_in_flight in (4 * arguments.max_num_seqs, arguments.rows):
         table: Rows = []
         for seed in range(arguments.seeds):
             work = rows(arguments.rows, seed=seed)
             table += [
-                {"order": name, "seed": seed} | simulate(work, rank, window, arguments) for name, rank in ORDERS.items()
+                {"order": name, "seed": seed} | simulate(work, rank, max_rows_in_flight, arguments)
+                for name, rank in ORDERS.items()
             ]
         least = floor(rows(arguments.rows, seed=0), arguments.max_num_seqs)
         tables[
-            f"{arguments.rows} rows, {window} begun at once, max_num_seqs={arguments.max_num_seqs}, least={least} (seed 0)"
+            f"{arguments.rows} rows, {max_rows_in_flight} begun at once, max_num_seqs={arguments.max_num_seqs}, least={least} (seed 0)"
         ] = table
     show(tables, arguments.json)
 

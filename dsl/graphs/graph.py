@@ -23,7 +23,7 @@ from returns.result import Failure, Result, Success
 from typefold.errors import AT_ONCE, PromptUsageError
 from typefold.execution.greenlets import Mailbox, RowCancelled
 from typefold.execution.progress import Progress
-from typefold.graphs.rows import Rows, usual_window
+from typefold.graphs.rows import Rows, default_rows_in_flight
 from typefold.runtime import InputFailed, PromptError
 from typefold.runtime.ownership import Owner, lock
 
@@ -146,7 +146,7 @@ def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
         try:
             with Progress(len(missing)) as progress:
                 while ready or rows.active:
-                    while ready and rows.active < usual_window():
+                    while ready and rows.active < default_rows_in_flight():
                         node = ready.popleft()
                         key = keys.pop(node)
                         begun[key] = node

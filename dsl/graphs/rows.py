@@ -41,7 +41,7 @@ from typefold.runtime.ownership import Owner, end_child
 from typefold.runtimes.current import any_journaled, current
 from typefold.runtimes.runtime import AHEAD
 
-__all__ = ["AsyncRows", "Rows", "Starter", "usual_window"]
+__all__ = ["AsyncRows", "Rows", "Starter", "default_rows_in_flight"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ _FAULT = -1  # in place of the index of a row: the batch is to end
 _UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
 
 
-def usual_window() -> int:
+def default_rows_in_flight() -> int:
     """How many rows are begun at once: so many that the engine never waits for one. It is not loaded to find out."""
     try:
         most = current().max_num_seqs

@@ -24,7 +24,7 @@ from typefold.execution.call import values
 from typefold.execution.executor import in_order
 from typefold.execution.progress import Progress
 from typefold.execution.seeding import name_of
-from typefold.graphs.rows import AsyncRows, Rows, Starter, usual_window
+from typefold.graphs.rows import AsyncRows, Rows, Starter, default_rows_in_flight
 from typefold.options import check_max_failures
 from typefold.prompts.face import Face, plan_of
 from typefold.prompts.prompt import Prompt
@@ -54,7 +54,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> list[T]: ...
@@ -65,7 +65,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> list[T]: ...
@@ -76,7 +76,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> list[T]: ...
@@ -86,7 +86,7 @@ class Run:
         rows: Iterable[Any],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[Any], object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
@@ -95,7 +95,7 @@ class Run:
         Args:
             function: A program for one row, of one argument; it may call prompts, itself, anything. `async def` too.
             rows: Its arguments, one for each row; any iterable, or a column: a Series of pandas or polars, a pyarrow array.
-            window: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
+            max_rows_in_flight: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
             key: Names a row, for a journal: its answers are found again under this name, whatever else its input says. By
                 default a row is known by its whole input.
             max_failures: The number of rows that may fail: with one more the batch is ended, what is under way is cancelled, and
@@ -123,7 +123,9 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return values(indexed(_all(function, _single(function, rows), window, key, max_failures, length(rows)), rows))
+        return values(
+            indexed(_all(function, _single(function, rows), max_rows_in_flight, key, max_failures, length(rows)), rows)
+        )
 
     @overload
     def starmap(
@@ -132,7 +134,7 @@ class Run:
         rows: Iterable[tuple[*Ts]],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[Unpack[Ts]], object] | None = None,
         max_failures: int | None = None,
     ) -> list[T]: ...
@@ -143,7 +145,7 @@ class Run:
         rows: Iterable[tuple[*Ts]],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[Unpack[Ts]], object] | None = None,
         max_failures: int | None = None,
     ) -> list[T]: ...
@@ -153,7 +155,7 @@ class Run:
         rows: Iterable[Any],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[..., object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
@@ -162,7 +164,7 @@ class Run:
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
         """
-        return values(_all(function, _fit(function, spread(rows)), window, key, max_failures, length(rows)))
+        return values(_all(function, _fit(function, spread(rows)), max_rows_in_flight, key, max_failures, length(rows)))
 
     @overload
     def map_rows(
@@ -171,7 +173,7 @@ class Run:
         rows: NamedRows,
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         max_failures: int | None = None,
     ) -> list[T]: ...
     @overload
@@ -181,7 +183,7 @@ class Run:
         rows: NamedRows,
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         max_failures: int | None = None,
     ) -> list[T]: ...
     def map_rows(
@@ -190,7 +192,7 @@ class Run:
         rows: NamedRows,
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         max_failures: int | None = None,
     ) -> Any:
         """Run a function for every row, whose columns go to the parameters of their names; see `run` and `Prompt.map_rows`.
@@ -209,7 +211,9 @@ class Run:
         bound, namespace = _known(function)
         named = named_rows(function, name_of(function), rows, skipped=bound, namespace=namespace)
         calls = _fit(function, named)
-        return values(indexed(_all(_by_name(function), calls, window, None, max_failures, number_of(rows)), rows))
+        return values(
+            indexed(_all(_by_name(function), calls, max_rows_in_flight, None, max_failures, number_of(rows)), rows)
+        )
 
     @overload
     def safe(
@@ -218,7 +222,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> list[Result[T, Exception]]: ...
@@ -229,7 +233,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> list[Result[T, Exception]]: ...
@@ -240,7 +244,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> list[Result[T, Exception]]: ...
@@ -250,7 +254,7 @@ class Run:
         rows: Iterable[Any],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[Any], object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
@@ -259,7 +263,9 @@ class Run:
         Raises:
             BatchError: More than `max_failures` rows failed.
         """
-        return indexed(_all(function, _single(function, rows), window, key, max_failures, length(rows)), rows)
+        return indexed(
+            _all(function, _single(function, rows), max_rows_in_flight, key, max_failures, length(rows)), rows
+        )
 
     @overload
     def stream(
@@ -268,7 +274,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
@@ -279,7 +285,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
@@ -290,7 +296,7 @@ class Run:
         rows: Iterable[A],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[A], object] | None = None,
         max_failures: int | None = None,
     ) -> Generator[tuple[int, Result[T, Exception]]]: ...
@@ -300,7 +306,7 @@ class Run:
         rows: Iterable[Any],
         /,
         *,
-        window: int | None = None,
+        max_rows_in_flight: int | None = None,
         key: Callable[[Any], object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
@@ -318,7 +324,7 @@ class Run:
             [(0, 'A'), (1, 'B')]
         """
         check_max_failures(max_failures, where="run")
-        return _watched(_stream(function, _single(function, rows), window, key), max_failures, length(rows))
+        return _watched(_stream(function, _single(function, rows), max_rows_in_flight, key), max_failures, length(rows))
 
 
 run = Run()
@@ -328,11 +334,11 @@ run = Run()
 def _stream(
     function: Callable[..., Any],
     rows: Iterable[tuple[Any, ...] | BadInput],
-    window: int | None,
+    max_rows_in_flight: int | None,
     key: Callable[..., object] | None,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
-    if window is not None and (type(window) is not int or window < 1):
-        raise PromptUsageError(f"run: window is a number of rows of at least 1, not {window!r}")
+    if max_rows_in_flight is not None and (type(max_rows_in_flight) is not int or max_rows_in_flight < 1):
+        raise PromptUsageError(f"run: max_rows_in_flight is a number of rows of at least 1, not {max_rows_in_flight!r}")
     if not callable(function):
         raise PromptUsageError(
             f"run: first comes the function that is called for each row, then the rows, and here is a {type(function).__name__}"
@@ -346,7 +352,7 @@ def _stream(
     exhausted = False
     try:
         while not exhausted or starter.active:
-            if exhausted or starter.failed or starter.active >= (window or usual_window()):
+            if exhausted or starter.failed or starter.active >= (max_rows_in_flight or default_rows_in_flight()):
                 yield _of_row(starter, starter.next())
                 continue
             try:
@@ -366,13 +372,13 @@ def _stream(
 def _all(
     function: Callable[..., Any],
     rows: Iterable[tuple[Any, ...] | BadInput],
-    window: int | None,
+    max_rows_in_flight: int | None,
     key: Callable[..., object] | None,
     most: int | None,
     total: int | None,
 ) -> list[Result[Any, Exception]]:
     check_max_failures(most, where="run")
-    return in_order(_stream(function, rows, window, key), total, most)
+    return in_order(_stream(function, rows, max_rows_in_flight, key), total, most)
 
 
 def _watched(

@@ -367,18 +367,18 @@ def test_a_message_that_is_a_missing_value_costs_its_row(engine: ScriptedEngine)
 
 
 @pytest.mark.parametrize(
-    ("function", "window", "words"),
+    ("function", "max_rows_in_flight", "words"),
     [
         (None, None, "first comes the function that is called for each row, then the rows, and here is a NoneType"),
         (["a"], None, "then the rows, and here is a list"),
-        (str, "5", "window is a number of rows of at least 1, not '5'"),
+        (str, "5", "max_rows_in_flight is a number of rows of at least 1, not '5'"),
         (str, 1.5, "at least 1, not 1.5"),
         (yielding, None, "yielding yields, so that a call runs none of it; return the row's value"),
     ],
 )
-def test_what_can_run_no_row_is_refused_before_any_does(function: Any, window: Any, words: str) -> None:
+def test_what_can_run_no_row_is_refused_before_any_does(function: Any, max_rows_in_flight: Any, words: str) -> None:
     with pytest.raises(PromptUsageError, match=words):
-        run(function, ["a"], window=window)
+        run(function, ["a"], max_rows_in_flight=max_rows_in_flight)
 
 
 def test_a_partial_function_is_named_by_what_it_calls() -> None:

@@ -378,7 +378,7 @@ def test_a_thread_that_waits_takes_over_what_another_broke_off(engine: ScriptedE
 def test_a_run_that_is_left_withdraws_what_its_graphs_asked() -> None:
     with Runtime(ScriptedEngine(answers=lambda request: "x" * 10**5, max_model_len=10**6)) as runtime:
         value = write.defer(1)
-        rows = run.stream(lambda number: value.result() if number else "", [1, 2, 0], window=3)
+        rows = run.stream(lambda number: value.result() if number else "", [1, 2, 0], max_rows_in_flight=3)
         assert next(rows) == (2, Success(""))
         rows.close()
         end = time.monotonic() + 20

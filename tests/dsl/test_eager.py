@@ -276,7 +276,7 @@ def test_a_row_that_is_ended_withdraws_what_it_submitted(endless: Runtime) -> No
         futures = [for_ever.submit(number), for_ever.submit(number)]
         return "".join(future.result() for future in futures)
 
-    rows = run.stream(program, [1, 2, 0], window=3)
+    rows = run.stream(program, [1, 2, 0], max_rows_in_flight=3)
     assert next(rows) == (2, Success("first"))
     assert soon(lambda: endless.stats.running == 4)
     rows.close()

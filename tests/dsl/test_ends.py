@@ -459,7 +459,7 @@ def test_what_had_ended_is_kept_and_the_rest_is_cancelled_in_its_place() -> None
         return tell(number)
 
     with Runtime(ScriptedEngine(answers=lambda request: "yes")), pytest.raises(BatchError) as caught:
-        run(row, range(10), max_failures=1, window=1)
+        run(row, range(10), max_failures=1, max_rows_in_flight=1)
     results = caught.value.results
     assert len(results) == 10
     assert results[:2] == [Success("yes"), Success("yes")]

@@ -166,7 +166,7 @@ def test_rows_that_a_stream_has_begun_are_not_gone_on_with_in_a_child(parent: Ru
         finally:
             ended.append(os.getpid())
 
-    rows = run.stream(row, range(6), window=2)
+    rows = run.stream(row, range(6), max_rows_in_flight=2)
     next(rows)
     before = len(ended)
     told = forked(lambda: next(rows))

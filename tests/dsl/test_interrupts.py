@@ -49,7 +49,7 @@ def answer(request):
 
 with Runtime(Slow(answer), journal=sys.argv[1]):
     try:
-        run(tell, range(5), window=2)
+        run(tell, range(5), max_rows_in_flight=2)
     finally:
         print("finally", flush=True)
 """
@@ -426,7 +426,7 @@ def test_a_row_that_will_not_end_does_not_hold_up_one_that_does(caplog: pytest.L
                     raise
 
     with Runtime(ScriptedEngine(lambda request: "y" * 5000)) as runtime:
-        stream = run.stream(row, [*range(3), 9], window=4)
+        stream = run.stream(row, [*range(3), 9], max_rows_in_flight=4)
         with pytest.raises(KeyboardInterrupt):
             interrupt_once_all_wait(runtime, stream)
         assert ended == [0]

@@ -122,7 +122,7 @@ def test_an_exception_of_whoever_reads_a_stream_ends_its_rows_and_leaves_the_run
             ended.append(number)
 
     def read() -> None:
-        for _ in run.stream(program, range(100), window=10):
+        for _ in run.stream(program, range(100), max_rows_in_flight=10):
             raise RuntimeError("of the reader")
 
     with pytest.raises(RuntimeError, match="of the reader"):
@@ -176,7 +176,7 @@ def test_context_variables_are_a_rows_own() -> None:
         return before, place.get()
 
     assert run(program, range(5)) == [(99, number) for number in range(5)]
-    assert run(program, range(5), window=1) == [(99, number) for number in range(5)]
+    assert run(program, range(5), max_rows_in_flight=1) == [(99, number) for number in range(5)]
     assert place.get() == 99
 
 
@@ -196,7 +196,7 @@ def test_a_row_leaves_nothing_to_the_next_in_its_greenlet_and_nothing_in_memory(
             raise ValueError(number)
         return number
 
-    stream = run.stream(program, range(100), window=2)
+    stream = run.stream(program, range(100), max_rows_in_flight=2)
     for index, result in stream:
         assert isinstance(result, Failure) == bool(index % 2)
         del result
@@ -207,8 +207,8 @@ def test_a_row_leaves_nothing_to_the_next_in_its_greenlet_and_nothing_in_memory(
 
 @pytest.mark.usefixtures("runtime")
 def test_a_run_leaves_no_greenlet_behind() -> None:
-    run(thrice, range(20), window=4)
-    stream = run.stream(thrice, range(20), window=4)
+    run(thrice, range(20), max_rows_in_flight=4)
+    stream = run.stream(thrice, range(20), max_rows_in_flight=4)
     next(stream)
     stream.close()
     del stream
@@ -225,7 +225,7 @@ def test_a_runs_rows_are_taken_from_the_input_only_as_others_end() -> None:
             taken.append(number)
             yield number
 
-    stream = run.stream(thrice, numbers(), window=8)
+    stream = run.stream(thrice, numbers(), max_rows_in_flight=8)
     done = [next(stream) for _ in range(40)]
     assert len(taken) <= 40 + 8
     assert all(result == Success(index + 3) for index, result in done)
@@ -244,7 +244,7 @@ def test_memory_holds_the_rows_in_flight_and_not_those_of_the_job(rows: int) -> 
     alive: weakref.WeakSet[Row] = weakref.WeakSet()
     most = 0
     with Runtime(ScriptedEngine(answers=lambda request: "1"), single_flight=False) as runtime:
-        stream = run.stream(lambda row: plus_one(row.number % 7), map(Row, range(rows)), window=16)
+        stream = run.stream(lambda row: plus_one(row.number % 7), map(Row, range(rows)), max_rows_in_flight=16)
         for done, (_, result) in enumerate(stream, 1):
             assert result == Success(1)
             if done % 50 == 0:
@@ -263,7 +263,7 @@ def test_closing_a_stream_ends_its_rows_and_withdraws_what_they_asked(runtime: R
         finally:
             ended.append(number)
 
-    stream = run.stream(program, range(100), window=10)
+    stream = run.stream(program, range(100), max_rows_in_flight=10)
     next(stream)
     stream.close()
     assert len(ended) in (10, 11)
@@ -287,7 +287,7 @@ def test_a_cancelled_row_can_neither_swallow_it_nor_ask_again() -> None:
             except BaseException as error:
                 heard.append(type(error))
 
-    stream = run.stream(stubborn, [1, 2], window=2)
+    stream = run.stream(stubborn, [1, 2], max_rows_in_flight=2)
     stream_rows = iter(stream)
     next(stream_rows)
     stream.close()
@@ -348,7 +348,7 @@ def test_an_async_row_that_fails_fails_alone_and_closing_ends_the_others() -> No
     good, bad = run.safe(program, [0, 1])
     assert good == Success(1)
     assert isinstance(bad.failure(), ValueError)
-    stream = run.stream(program, range(50), window=5)
+    stream = run.stream(program, range(50), max_rows_in_flight=5)
     next(stream)
     stream.close()
     assert "typefold-rows" not in {thread.name for thread in threading.enumerate()}
@@ -411,8 +411,8 @@ def test_a_function_that_hands_out_a_coroutine_is_refused() -> None:
 
     with pytest.raises(PromptUsageError, match="give run the `async def` function itself"):
         run.safe(lambda number: program(number), [1])
-    with pytest.raises(PromptUsageError, match="window is a number of rows"):
-        run(program, [1], window=0)
+    with pytest.raises(PromptUsageError, match="max_rows_in_flight is a number of rows"):
+        run(program, [1], max_rows_in_flight=0)
 
 
 @pytest.mark.usefixtures("runtime")

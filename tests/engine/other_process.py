@@ -68,7 +68,9 @@ def wait_for(holds: Callable[[], bool]) -> bool:
 
 def together(runtime: Runtime) -> bool:
     """Whether rows are in the engine at once; each goes on for longer than it takes to look."""
-    rows = run.stream(lambda topic: drone(topic) if topic else "", [*SETTINGS, ""], window=len(SETTINGS) + 1)
+    rows = run.stream(
+        lambda topic: drone(topic) if topic else "", [*SETTINGS, ""], max_rows_in_flight=len(SETTINGS) + 1
+    )
     next(rows)
     found = wait_for(lambda: runtime.stats.running == len(SETTINGS))
     rows.close()
@@ -87,7 +89,7 @@ def given_up(runtime: Runtime) -> list[bool]:
     assert wait_for(lambda: runtime.stats.running == 1)
     future.cancel()
     clean.append(is_clean())
-    rows = run.stream(lambda topic: drone(topic) if topic else "", ["milk", "water", ""], window=3)
+    rows = run.stream(lambda topic: drone(topic) if topic else "", ["milk", "water", ""], max_rows_in_flight=3)
     next(rows)
     rows.close()
     clean.append(is_clean())

@@ -88,7 +88,7 @@ def test_what_a_run_finished_before_it_broke_off_is_not_asked_again(
     journal = tmp_path / "run.db"
     rows, ended = [f"place {row}" for row in range(24)], 0
     with Runtime(engine, journal=journal):
-        for _ in run.stream(lambda place: line(place).text, rows, window=8):
+        for _ in run.stream(lambda place: line(place).text, rows, max_rows_in_flight=8):
             ended += 1
             if ended == 10:
                 break

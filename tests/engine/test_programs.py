@@ -126,7 +126,7 @@ def test_what_is_given_up_leaves_the_engine(runtime: Runtime, engine: VllmEngine
             await task
 
     asyncio.run(main())
-    rows = run.stream(lambda topic: drone(topic) if topic else "", ["milk", "water", ""], window=3)
+    rows = run.stream(lambda topic: drone(topic) if topic else "", ["milk", "water", ""], max_rows_in_flight=3)
     assert next(rows) == (2, Success(""))
     rows.close()
     assert soon(lambda: runtime.stats.running == 0 and not engine.has_unfinished)

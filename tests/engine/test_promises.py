@@ -137,7 +137,7 @@ def test_streams_of_rows_take_the_input_as_rows_end_and_give_results_as_they_do(
         return colour(THINGS[index % len(THINGS)])
 
     results: dict[int, Any] = {}
-    stream = run.stream(program, endless(), window=4)
+    stream = run.stream(program, endless(), max_rows_in_flight=4)
     for index, result in stream:
         results[index] = result
         assert len(taken) <= len(results) + 4
@@ -208,7 +208,7 @@ def test_errors_interrupts_and_leaving_the_runtime_take_back_what_is_in_flight(
     assert clean()
 
     with pytest.raises(RuntimeError, match="of the reader"):
-        for _, _ in run.stream(interrupted_never, ["milk", "a leaf"], window=2):
+        for _, _ in run.stream(interrupted_never, ["milk", "a leaf"], max_rows_in_flight=2):
             raise RuntimeError("of the reader")
     assert clean()
     assert colour("a leaf") in ("red", "green", "blue")

@@ -21,9 +21,9 @@ def test_a_sampled_run_repeats_in_batches_of_any_size(engine: VllmEngine, monkey
     monkeypatch.setattr(engine, "close", lambda: None)
     things = ["a cat", "a cat", "an oak", "salt"]
 
-    def done(seed: int, window: int) -> list[tuple[str, str]]:
+    def done(seed: int, max_rows_in_flight: int) -> list[tuple[str, str]]:
         with Runtime(engine, seed=seed, single_flight=False):
-            return run(twice, things, window=window)
+            return run(twice, things, max_rows_in_flight=max_rows_in_flight)
 
     first = done(1, 1)
     assert first == done(1, 1)

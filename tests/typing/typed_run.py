@@ -64,7 +64,7 @@ async def of_two(setting: str, least: int) -> Verdict:
 
 def rows(settings: Sequence[str], endless: Iterator[str], triples: list[tuple[str, int, Character]]) -> None:
     assert_type(run(scene, settings), list[tuple[Character, Verdict]])
-    assert_type(run(scene, endless, window=3, key=str.upper), list[tuple[Character, Verdict]])
+    assert_type(run(scene, endless, max_rows_in_flight=3, key=str.upper), list[tuple[Character, Verdict]])
     assert_type(run(verdict, settings), list[Verdict])
     assert_type(run(nothing, settings), list[None])
     assert_type(run(str.upper, settings), list[str])
@@ -83,7 +83,7 @@ def results(settings: Sequence[str], endless: Iterator[str]) -> None:
     assert_type(run.safe(scene_async, settings), list[Result[tuple[str, Verdict], Exception]])
     assert_type(run.safe(judge, settings), list[Result[Verdict, Exception]])
     assert_type(run.stream(verdict, endless), Generator[tuple[int, Result[Verdict, Exception]]])
-    for index, result in run.stream(scene_async, endless, window=8):
+    for index, result in run.stream(scene_async, endless, max_rows_in_flight=8):
         assert_type(index, int)
         assert_type(result, Result[tuple[str, Verdict], Exception])
 
