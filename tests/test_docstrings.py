@@ -26,8 +26,7 @@ class Finder(doctest.DocTestFinder):
             return re.search(rf"^class {object.__name__}\b", inspect.getsource(module), re.MULTILINE) is not None
         if inspect.isfunction(object):
             return bool(object.__globals__ is vars(module))
-        found: bool = super()._from_module(module, object)  # type: ignore[misc]  # pyright: ignore  # not in the stubs
-        return found
+        return bool(super()._from_module(module, object))  # type: ignore[misc]  # pyright: ignore  # not in the stubs
 
 
 def examples(name: str) -> list[doctest.DocTest]:

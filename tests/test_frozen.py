@@ -146,7 +146,7 @@ def test_the_findings_are_as_they_were(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TYPEFOLD_MYPY_RAISE", "1")
-    project = Project(tmp_path, request.config.cache.mkdir("mypy"))
+    project = Project(tmp_path, request.config.rootpath / ".pytest_cache" / "d" / "mypy")  # as in tests/plugin
     programs = sources()
     for name, program in programs.items():
         project.write(name, program)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from examples import classification, extraction, judge, pipelines, quickstart, sql, story, synthetic
 from typefold import Runtime, ask, prompt
@@ -59,12 +59,11 @@ def types() -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
 
 
 def _prompt_of(hint: Any) -> Any:
-    def about(text: str) -> Any:
+    def about(text: str) -> str:
         return ask(f"Write about {text}.")
 
     about.__annotations__ = {"text": str, "return": hint}
-    made: Any = prompt(about)
-    return made
+    return cast("Any", prompt(about))
 
 
 def request_of(function: Any, args: tuple[Any, ...]) -> Request:
