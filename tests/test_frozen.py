@@ -35,10 +35,11 @@ from tests.frozen import calls
 from tests.frozen.samples import PICKLED
 from tests.plugin.conftest import Project
 from tests.plugin.typing_page import CASES
-from typefold import Adapter, AsyncPrompt, Deferred, Message, Prompt, Runtime, system, user
+from typefold import Adapter, AsyncPrompt, Deferred, JsonFormat, Message, Prompt, Runtime, system, user
 from typefold.compiler import Image, output_type
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.journal import digest
 
 FROZEN = Path(__file__).parent / "frozen"
 RENEW = bool(os.environ.get("TYPEFOLD_RENEW_FROZEN"))
@@ -231,6 +232,27 @@ def test_journal_keys_are_as_they_were(tmp_path: Path) -> None:
     keys = [key.hex() for (key,) in database.execute("SELECT key FROM calls ORDER BY id")]
     database.close()
     compare("keys.json", dict(zip(asked, keys, strict=True)))
+
+
+HASHED = (
+    "messages",
+    "raw",
+    "example",
+    "Adapter",
+    "Outcome",
+    "Scored",
+    "Reasoned",
+    "Logged",
+    "Votes",
+    "Best",
+    "ToolCall",
+)
+
+
+def test_digests_of_values_are_as_they_were() -> None:
+    """Values of the package's own classes may be options of a request, or say which row asks."""
+    values = {kind: PICKLED[kind]() for kind in HASHED} | {"formats": [*JsonFormat]}
+    compare("digests.json", {kind: (digest(value) or b"").hex() for kind, value in values.items()})
 
 
 IMPORTED = 164

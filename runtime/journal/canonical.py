@@ -23,11 +23,11 @@ __all__ = ["digest"]
 _DEEPEST = 200
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 
-_FIRST_MODULES = {
-    name: module
+_FIRST_NAMES = {
+    name: f"{module}.{name}"
     for module, names in {
-        "typefold.compiler.constraint": "Constraint",
         "typefold.compiler.bounds": "TokenBounds",
+        "typefold.compiler.constraint": "Constraint",
         "typefold.compiler.hooks.own": "Grammar Matching OneOf",
         "typefold.compiler.image": "Image",
         "typefold.compiler.message": "Message",
@@ -46,11 +46,8 @@ _FIRST_MODULES = {
         "typefold.voting": "Best Votes",
     }.items()
     for name in names.split()
-}
-"""Modules of typefold's own classes when the first keys were written. Keys keep these names, wherever the classes are now."""
-
-_FIRST_NAMES = {"JsonFormat": "typefold.compiler.spacing.WireFormat"}
-"""Full names of the classes that have been renamed since then."""
+} | {"JsonFormat": "typefold.compiler.spacing.WireFormat"}
+"""Full names of typefold's own classes when the first keys were written. Keys keep them, whatever the classes are called now."""
 
 
 class _Unknown(Exception):
@@ -111,12 +108,8 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
 
 
 def _full_name(kind: type[Any]) -> str:
-    name, module = kind.__qualname__, kind.__module__
-    if module.partition(".")[0] == "typefold":
-        if name in _FIRST_NAMES:
-            return _FIRST_NAMES[name]
-        module = _FIRST_MODULES.get(name, module)
-    return f"{module}.{name}"
+    first = _FIRST_NAMES.get(kind.__qualname__) if kind.__module__.partition(".")[0] == "typefold" else None
+    return first or f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _is_mapping(value: object) -> TypeIs[Mapping[Any, Any]]:
