@@ -13,10 +13,9 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from typefold.compiler.grammar import ebnf, lark
-from typefold.compiler.grammar.early_stop import Decision, decision_of
+from typefold.compiler.grammar.early_stop import FewAnswers, ForcedEnding, few_answers, forced_ending
 from typefold.compiler.grammar.matcher import Matcher
 from typefold.compiler.grammar.nodes import Choice, Language, Lit
-from typefold.compiler.grammar.tails import Tail, tail_of
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
 
 __all__ = ["TEXT", "Constraint", "ConstraintKind", "Dialect"]
@@ -84,7 +83,7 @@ class Constraint:
             self._token_bounds[vocabulary] = known
         return known
 
-    def decides(self, text: str) -> bool:
+    def is_complete(self, text: str) -> bool:
         """Whether `text`, cut off here, can only be a whole answer: nothing may follow. Free text always is."""
         if self.language is None:
             return self.kind == "text"
@@ -96,14 +95,14 @@ class Constraint:
         return {"kind": self.kind, "language": self.language, "raw": self.raw, "json": self.json}
 
     @cached_property
-    def decision(self) -> Decision | None:
-        """Where there are few answers, after how many tokens one of them is settled; else `None`."""
-        return None if self.language is None else decision_of(self.language)
+    def few_answers(self) -> FewAnswers | None:
+        """The answers, where there are few, and when one of them is settled; else `None`."""
+        return None if self.language is None else few_answers(self.language)
 
     @cached_property
-    def tail(self) -> Tail | None:
-        """Where answers are JSON and end in one of few ways, what tells which."""
-        return tail_of(self.language) if self.json and self.language is not None else None
+    def forced_ending(self) -> ForcedEnding | None:
+        """The ending of JSON answers that end in one of few ways; else `None`."""
+        return forced_ending(self.language) if self.json and self.language is not None else None
 
     @cached_property
     def _token_bounds(self) -> WeakKeyDictionary[Vocabulary, TokenBounds]:

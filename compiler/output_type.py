@@ -142,7 +142,7 @@ class OutputType(Generic[T]):
         """
         constraint, answer = self.constraint, describe(self.hint)
         least, most = (0, inf) if constraint.language is None else byte_bounds(constraint.language)
-        decision, tail = constraint.decision, constraint.tail
+        decision, tail = constraint.few_answers, constraint.forced_ending
         return Explanation(
             name=name or answer,
             answer=answer,

@@ -1,7 +1,7 @@
 """The texts of a small language, written out one by one.
 
 It gives all of them or, where there are too many or no end of them, none. Texts come in the order in which the language
-names them, each once. Where such texts part is told by `shared_length`, and of all at once by `shared_lengths`.
+names them, each once. Where such texts part is told by `common_prefix`, and of all at once by `common_prefixes`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typefold.compiler.grammar.nodes import (
     is_recursive,
 )
 
-__all__ = ["finite_texts", "how_many", "shared_length", "shared_lengths"]
+__all__ = ["common_prefix", "common_prefixes", "count_texts", "enumerate_texts"]
 
 
-def how_many(language: Language) -> float:
+def count_texts(language: Language) -> float:
     """How many texts a language has at the most: those that come about in several ways count as often (`inf`: no end).
 
     Example:
         >>> from typefold.compiler.grammar.nodes import Language, chars, repeat
-        >>> how_many(Language(repeat(chars("12"), 0, 3)))
+        >>> count_texts(Language(repeat(chars("12"), 0, 3)))
         15.0
     """
     if is_recursive(language):
@@ -79,14 +79,14 @@ class _TooManyError(Exception):
     """There are more texts than were asked for."""
 
 
-def finite_texts(language: Language, most: int) -> tuple[str, ...] | None:
+def enumerate_texts(language: Language, most: int) -> tuple[str, ...] | None:
     """All texts of a language, or `None` if there are more than `most`.
 
     Example:
         >>> from typefold.compiler.grammar.nodes import Language, chars, choice, optional, seq
-        >>> finite_texts(Language(seq(chars("12"), optional(choice("a", "b")))), most=10)
+        >>> enumerate_texts(Language(seq(chars("12"), optional(choice("a", "b")))), most=10)
         ('1a', '1b', '1', '2a', '2b', '2')
-        >>> finite_texts(Language(chars("123")), most=2) is None
+        >>> enumerate_texts(Language(chars("123")), most=2) is None
         True
     """
     if is_recursive(language):
@@ -137,7 +137,7 @@ def _few(texts: Iterator[str], most: int) -> list[str]:
     return list(kept)
 
 
-def shared_length(one: str, other: str) -> int:
+def common_prefix(one: str, other: str) -> int:
     """How many characters both begin with."""
     low, high = 0, min(len(one), len(other))
     while low < high:  # by halves, since slices are compared fast
@@ -146,12 +146,12 @@ def shared_length(one: str, other: str) -> int:
     return low
 
 
-def shared_lengths(texts: Sequence[str]) -> list[int]:
+def common_prefixes(texts: Sequence[str]) -> list[int]:
     """Of each of several texts, which are sorted, how many characters at the most another begins with too.
 
     Example:
-        >>> shared_lengths(["keep", "kettle", "no"])
+        >>> common_prefixes(["keep", "kettle", "no"])
         [2, 2, 0]
     """
-    neighbours = [0, *(shared_length(one, other) for one, other in pairwise(texts)), 0]
+    neighbours = [0, *(common_prefix(one, other) for one, other in pairwise(texts)), 0]
     return [max(before, behind) for before, behind in pairwise(neighbours)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from typing_extensions import TypeAliasType
 
 from typefold.compiler import TEXT, DecodeError, Message, OutputType, UnsupportedType
-from typefold.compiler.grammar.enumerate import finite_texts
+from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, Exchange, Form, Thoughts
 from typefold.execution.retries import Answered, Attempt, retried
@@ -137,7 +137,7 @@ def _choices(kind: OutputType[Any], path: str) -> dict[str, Any]:
         UnsupportedType: There are too many, or they can't be told apart.
     """
     language = kind.constraint.language
-    texts = None if language is None else finite_texts(language, _MOST_CHOICES)
+    texts = None if language is None else enumerate_texts(language, _MOST_CHOICES)
     if texts is None:
         raise UnsupportedType(
             path,

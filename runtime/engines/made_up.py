@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from typefold.compiler import Constraint
-from typefold.compiler.grammar.enumerate import finite_texts
+from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.request import Request, TokenLogprob
 
@@ -58,7 +58,7 @@ def made_up_logprobs(request: Request, token_ids: Sequence[int]) -> tuple[tuple[
 
 def _answers(constraint: Constraint) -> tuple[bytes, ...]:
     """All answers that a constraint admits, where they are few; else none."""
-    texts = None if constraint.language is None else finite_texts(constraint.language, _FEW)
+    texts = None if constraint.language is None else enumerate_texts(constraint.language, _FEW)
     return tuple(text.encode() for text in texts or ())
 
 

@@ -43,7 +43,7 @@ def admitted(engine: Engine, request: Request, *, early_stop: bool = False) -> t
     own_limit = engine.max_tokens(request)
     bounds = request.constraint.token_bounds(engine.vocabulary)
     early = early_stop and _may_end_early(request)
-    decision = request.constraint.decision if early else None
+    decision = request.constraint.few_answers if early else None
     least = 1 if request.probe else bounds.least if decision is None else min(bounds.least, decision.tokens)
     room = engine.max_model_len - len(token_ids)
     if room < least:
@@ -55,7 +55,7 @@ def admitted(engine: Engine, request: Request, *, early_stop: bool = False) -> t
     if max_tokens < least:
         needed = bounds.most or bounds.least
         raise Truncated(**facts_of(request), max_tokens=max_tokens, needed=needed, room=room)
-    tail = request.constraint.tail if early and decision is None else None
+    tail = request.constraint.forced_ending if early and decision is None else None
     return token_ids, Limits(max_tokens, bounds.most, room, decision or tail)
 
 

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from typefold.compiler.grammar.tails import Tail
+from typefold.compiler.grammar.early_stop import ForcedEnding
 from typefold.runtime.engine import Engine, EngineRefusal, Telling
 from typefold.runtime.errors import PromptError, Refused, TimedOut
 from typefold.runtime.request import FinishReason, Outcome, Request
@@ -175,7 +175,7 @@ class Loop:
         token_ids, limits = admitted(self._engine, entry.request, early_stop=self._early_stop)
         flight = Flight(f"typefold-{next(_keys)}", limits, identity)
         request = entry.request
-        if (decision := limits.decision) is not None and (decision.stops or decision.begins):
+        if (decision := limits.early_stop) is not None and (decision.stops or decision.begins):
             request = replace(request, settled_by=decision.stops, begins=decision.begins)
         self._engine.add(flight.key, request, token_ids, limits.asked)
         self._beat()
@@ -220,8 +220,11 @@ class Loop:
 
     def _saved(self, limits: Limits, written: Outcome, whole: str) -> int:
         """How many tokens of an answer were not decoded, as its tokenizer would cut them."""
-        if isinstance(limits.decision, Tail) and (stop := limits.decision.stop_of(written.text)) is not None:
-            return max(0, self._tokens_of(stop + limits.decision.rests[stop]) - self._tokens_of(stop) + 1)
+        if (
+            isinstance(limits.early_stop, ForcedEnding)
+            and (stop := limits.early_stop.stop_of(written.text)) is not None
+        ):
+            return max(0, self._tokens_of(stop + limits.early_stop.rests[stop]) - self._tokens_of(stop) + 1)
         return max(0, self._tokens_of(whole) - written.output_tokens)
 
     def _tokens_of(self, text: str) -> int:

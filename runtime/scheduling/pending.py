@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypedDict, TypeVar
 
 from typefold.compiler import Message
-from typefold.compiler.grammar.early_stop import Decision
-from typefold.compiler.grammar.tails import Tail
+from typefold.compiler.grammar.early_stop import EarlyStop
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
 from typefold.runtime.ownership import OwnFuture
 from typefold.runtime.request import FinishReason, Outcome, Request
@@ -97,25 +96,25 @@ class Limits:
         max_tokens: The limit in force.
         needed: A number of tokens that always suffices for the type, or `None`.
         room: What the context leaves for an answer.
-        decision: Where the answer, or the end of it, is one of a few texts: when it is settled, and sent for no further.
+        early_stop: Where the answer, or the end of it, is one of a few texts: when it is settled, and sent for no further.
     """
 
     max_tokens: int
     needed: int | None
     room: int | None = None
-    decision: Decision | Tail | None = None
+    early_stop: EarlyStop | None = None
 
     @property
     def asked(self) -> int:
         """How many tokens the engine is asked for."""
-        settled = None if self.decision is None else self.decision.tokens
+        settled = None if self.early_stop is None else self.early_stop.tokens
         return self.max_tokens if settled is None else min(self.max_tokens, settled)
 
     def concluded(self, outcome: Outcome) -> Outcome:
         """The answer; the whole of it, where it was cut off at a place from which it can only go on in one way."""
-        if self.decision is None or outcome.finish_reason not in (FinishReason.LENGTH, FinishReason.STOP):
+        if self.early_stop is None or outcome.finish_reason not in (FinishReason.LENGTH, FinishReason.STOP):
             return outcome
-        whole = self.decision.whole(outcome.text)
+        whole = self.early_stop.complete(outcome.text)
         if whole is None or (whole == outcome.text and outcome.finish_reason is FinishReason.STOP):
             return outcome
         return replace(outcome, text=whole, finish_reason=FinishReason.STOP)
@@ -216,7 +215,7 @@ def verdict(request: Request, limits: Limits, outcome: Outcome) -> PromptError |
             return None
         case FinishReason.LENGTH | FinishReason.REPETITION:
             cut_text = request.whole and request.constraint.kind == "text"
-            if request.probe or (request.constraint.decides(outcome.text) and not cut_text):
+            if request.probe or (request.constraint.is_complete(outcome.text) and not cut_text):
                 return None
             facts = facts_of(request, outcome.text)
             return Truncated(**facts, max_tokens=limits.max_tokens, needed=limits.needed, room=limits.room)

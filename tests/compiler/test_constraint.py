@@ -35,19 +35,19 @@ class Point(BaseModel):
 def test_a_text_decides_where_nothing_may_follow_it(hint: Any, whole: list[str], open_: list[str]) -> None:
     constraint = output_type(hint).constraint
     for text in whole:
-        assert constraint.decides(text), text
+        assert constraint.is_complete(text), text
     for text in open_:
-        assert not constraint.decides(text), text
+        assert not constraint.is_complete(text), text
 
 
 @pytest.mark.parametrize("text", ["maybe", "keepx", "\ud800"])
 def test_a_text_outside_the_language_decides_nothing(text: str) -> None:
-    assert not output_type(Literal["keep", "drop"]).constraint.decides(text)
+    assert not output_type(Literal["keep", "drop"]).constraint.is_complete(text)
 
 
 def test_free_text_is_always_whole_and_of_what_only_the_engine_reads_nothing_is_known() -> None:
-    assert TEXT.decides("") and TEXT.decides("anything")
-    assert not Constraint("grammar", raw='root ::= "a"').decides("a")
+    assert TEXT.is_complete("") and TEXT.is_complete("anything")
+    assert not Constraint("grammar", raw='root ::= "a"').is_complete("a")
 
 
 def test_a_list_of_printable_words_is_sent_as_choices() -> None:

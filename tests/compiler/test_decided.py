@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 
 from typefold import OneOf
 from typefold.compiler import output_type
-from typefold.compiler.grammar.early_stop import MOST_TEXTS, Decision, decision_of
-from typefold.compiler.grammar.enumerate import finite_texts, how_many
+from typefold.compiler.grammar.early_stop import MOST_TEXTS, FewAnswers, few_answers
+from typefold.compiler.grammar.enumerate import count_texts, enumerate_texts
 from typefold.compiler.grammar.nodes import ANY, Language, chars, choice, repeat, seq
 
 TEXTS: list[list[str]] = [
@@ -30,8 +30,8 @@ TEXTS: list[list[str]] = [
 ]
 
 
-def decision(texts: Sequence[str]) -> Decision:
-    made = decision_of(Language(choice(*texts)))
+def decision(texts: Sequence[str]) -> FewAnswers:
+    made = few_answers(Language(choice(*texts)))
     assert made is not None
     return made
 
@@ -59,9 +59,9 @@ def test_after_that_many_tokens_one_text_is_left_whatever_the_tokens_are(texts: 
             assert written == text.encode()
         else:
             shown = written.decode(errors="ignore")
-            assert made.whole(shown) == text
+            assert made.complete(shown) == text
             if not any("\ufffd" in each for each in texts):
-                assert made.whole(written.decode(errors="replace")) == text
+                assert made.complete(written.decode(errors="replace")) == text
 
 
 def test_random_choices_are_settled_on_every_path() -> None:
@@ -70,7 +70,7 @@ def test_random_choices_are_settled_on_every_path() -> None:
         texts = ["".join(rng.choices("abé🦊", k=rng.randrange(6))) for _ in range(rng.choice((1, 2, 5, 12)))]
         made = decision(list(dict.fromkeys(texts)))
         for text, written, ended in paths(texts, made.tokens, rng):
-            assert ended or made.whole(written.decode(errors="ignore")) == text
+            assert ended or made.complete(written.decode(errors="ignore")) == text
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ class Flag(BaseModel):
 )
 def test_finite_types_are_known(hint: Any, tokens: int | None) -> None:
     kind: Any = output_type(hint)
-    found = kind.constraint.decision
+    found = kind.constraint.few_answers
     assert (found and found.tokens) == tokens
     assert kind.explain().decided_after == tokens
     assert ("decided" in str(kind.explain())) is (tokens is not None)
@@ -130,17 +130,17 @@ def test_a_hundred_thousand_names_are_no_matter() -> None:
     names = [f"{number:05d} street" for number in range(100_000)]
     made = decision(names)
     assert made.tokens == 5
-    assert made.whole("00042") == "00042 street"
-    assert made.whole("0004") is made.whole("x") is None
+    assert made.complete("00042") == "00042 street"
+    assert made.complete("0004") is made.complete("x") is None
 
 
 def test_texts_are_counted_before_they_are_written_out() -> None:
     digits = repeat(chars("0123456789"), 0, 30)
-    assert decision_of(Language(digits)) is None
-    assert how_many(Language(digits)) > MOST_TEXTS
-    assert how_many(Language(repeat(ANY, 1, None))) == how_many(Language(repeat(digits, 0, 1000))) == inf
+    assert few_answers(Language(digits)) is None
+    assert count_texts(Language(digits)) > MOST_TEXTS
+    assert count_texts(Language(repeat(ANY, 1, None))) == count_texts(Language(repeat(digits, 0, 1000))) == inf
     small = Language(seq(chars("ab"), repeat(choice("x", "yy"), 0, 2)))
-    assert how_many(small) == len(finite_texts(small, 100) or ()) == 14
+    assert count_texts(small) == len(enumerate_texts(small, 100) or ()) == 14
 
 
 @pytest.mark.parametrize(
@@ -167,5 +167,5 @@ def test_nothing_settles_a_text_before_it_is_settled() -> None:
             for end in range(1, len(text) + 1):
                 written = text[:end]
                 if any(stop in written for stop in made.stops):
-                    assert made.whole(written) == text
+                    assert made.complete(written) == text
                     break

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from typefold.compiler import output_type
-from typefold.compiler.grammar.enumerate import finite_texts
+from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import EMPTY, Language, Lit, Ref, chars, choice, optional, repeat, seq
 
@@ -25,7 +25,7 @@ from typefold.compiler.grammar.nodes import EMPTY, Language, Lit, Ref, chars, ch
     ],
 )
 def test_every_text_is_there_once_and_in_order(language: Language, texts: tuple[str, ...]) -> None:
-    assert finite_texts(language, 10) == texts
+    assert enumerate_texts(language, 10) == texts
     assert all(recognises(language, text) for text in texts)
 
 
@@ -40,10 +40,10 @@ def test_every_text_is_there_once_and_in_order(language: Language, texts: tuple[
     ],
 )
 def test_more_than_were_asked_for_are_none(language: Language) -> None:
-    assert finite_texts(language, 10) is None
+    assert enumerate_texts(language, 10) is None
 
 
 @pytest.mark.parametrize("hint", [int, str, float, list[bool], dict[str, int], object])
 def test_types_without_end_give_up_soon(hint: Any) -> None:
     language = output_type(hint if hint is not object else list[Any]).constraint.language
-    assert language is None or finite_texts(language, 1000) is None
+    assert language is None or enumerate_texts(language, 1000) is None

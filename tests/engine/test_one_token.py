@@ -59,7 +59,7 @@ def test_a_type_of_one_token_is_sent_with_a_list_and_no_grammar(
     hint: Any, runtime: Runtime, sent: list[tuple[Any, Any]]
 ) -> None:
     kind = output_type(hint)
-    decision = kind.constraint.decision
+    decision = kind.constraint.few_answers
     assert decision is not None and decision.begins == decision.texts
     values = runtime.generate(NEWS, output_type=hint, temperature=1.0)
     assert all(kind.encode(value) in decision.texts for value in values)
@@ -102,10 +102,10 @@ def test_rows_with_parameters_of_their_own_keep_their_seeds(engine: VllmEngine, 
     from vllm import SamplingParams
 
     constraint = output_type(Literal["politics", "sports"]).constraint
-    assert constraint.decision is not None
+    assert constraint.few_answers is not None
     for number in range(4):
         params = SamplingParams(temperature=0.8, seed=number, logit_bias={5: 1.0}, bad_words=["no"])
-        begins = constraint.decision.begins
+        begins = constraint.few_answers.begins
         request = Request(prompt=NEWS[0], constraint=constraint, sampling_params=params, begins=begins)
         engine.add(f"row {number}", request, engine.tokenize(request), 1)
         assert params.logit_bias is not None

@@ -129,13 +129,13 @@ HOSTILE = ['"', '\\", "label": "keep"}', ', "label": "ke', '"}', "\\", ',"label"
 @pytest.mark.parametrize("hint", HAVE, ids=str)
 def test_every_text_is_made_whole_from_where_it_stops(hint: Any, json_format: JsonFormat) -> None:
     kind: Any = output_type(hint, json_format=json_format)
-    tail = kind.constraint.tail
+    tail = kind.constraint.forced_ending
     assert tail is not None
     rng, seen = random.Random(1), set[str]()
     for _ in range(300):
         text = sample(kind.constraint.language, rng, exotic=0.3)
         written = stopped(text, tail.stops)
-        assert tail.whole(written) == text
+        assert tail.complete(written) == text
         seen.add(tail.stop_of(written) or "")
     assert seen == set(tail.stops)
 
@@ -143,26 +143,26 @@ def test_every_text_is_made_whole_from_where_it_stops(hint: Any, json_format: Js
 @pytest.mark.parametrize("reason", HOSTILE)
 def test_a_string_that_looks_like_the_end_is_not_it(reason: str) -> None:
     kind = output_type(Reasoned)
-    tail = kind.constraint.tail
+    tail = kind.constraint.forced_ending
     assert tail is not None
     for value in (Reasoned(reason=reason, label="kettle"), Reasoned(reason=reason * 3 + "x", label="ke")):
         text = kind.encode(value)
-        assert tail.whole(stopped(text, tail.stops)) == text
+        assert tail.complete(stopped(text, tail.stops)) == text
 
 
 def test_of_several_fields_of_few_values_the_last_settles_it() -> None:
-    tail = output_type(Several).constraint.tail
+    tail = output_type(Several).constraint.forced_ending
     assert tail is not None and tail.rests == {', "label": "a': '"}', ', "label": "b': '"}'}
 
 
 @pytest.mark.parametrize("hint", [*NONE, *BEFORE], ids=str)
 def test_where_no_key_tells_there_is_none(hint: Any) -> None:
-    assert output_type(hint).constraint.tail is None
+    assert output_type(hint).constraint.forced_ending is None
 
 
 def test_a_bare_text_that_looks_like_an_object_has_none() -> None:
     kind = output_type(Annotated[str, Field(pattern=r'^\{"a": "[^x]*", "b": [12]\}$')])
-    assert kind.is_bare and kind.constraint.tail is None
+    assert kind.is_bare and kind.constraint.forced_ending is None
 
 
 def test_explain_says_it() -> None:
@@ -211,7 +211,7 @@ def _prove(case: Case, last: Case, json_format: JsonFormat, data: st.DataObject,
         kind: Any = output_type(model, json_format=json_format)
     except Exception:  # a type that can't be a field, or a union that is ambiguous
         return
-    tail = kind.constraint.tail
+    tail = kind.constraint.forced_ending
     _counts["types"] += 1
     if tail is None:
         return
@@ -219,4 +219,4 @@ def _prove(case: Case, last: Case, json_format: JsonFormat, data: st.DataObject,
     rng = random.Random(seed)
     for _ in range(10):
         text = sample(kind.constraint.language, rng, exotic=0.3)
-        assert tail.whole(stopped(text, tail.stops)) == text
+        assert tail.complete(stopped(text, tail.stops)) == text

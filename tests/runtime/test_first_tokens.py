@@ -94,8 +94,8 @@ def as_sent(texts: Iterable[str]) -> list[Constraint]:
 
 def prove(constraint: Constraint, name: str) -> None:
     """The list that is sent is the mask of the grammar that would be."""
-    assert constraint.decision is not None
-    begins = constraint.decision.begins
+    assert constraint.few_answers is not None
+    begins = constraint.few_answers.begins
     assert begins
     spec = constraint.for_dialect("ebnf")
     expected = known(name).admitted(spec if isinstance(spec, str) else choice_grammar(spec))
@@ -168,7 +168,7 @@ def prove_texts(texts: list[str]) -> None:
     except ValueError:  # a lone surrogate
         assume(False)
     for constraint in constraints:
-        assume(constraint.decision is not None and constraint.decision.begins)
+        assume(constraint.few_answers is not None and constraint.few_answers.begins)
         for name in ("demo", "added"):
             prove(constraint, name)
 
@@ -189,7 +189,7 @@ def test_many_texts_told_apart_by_their_first_token_begin_as_their_grammars_do(t
 def test_texts_that_no_token_tells_apart_have_no_list() -> None:
     for texts in (["keep", "kettle"], ["a", "ab"], ["é", "è"], ["10", "1"]):
         for constraint in as_sent(texts):
-            assert constraint.decision is not None and constraint.decision.begins == ()
+            assert constraint.few_answers is not None and constraint.few_answers.begins == ()
 
 
 def test_added_tokens_are_those_that_the_decoder_writes() -> None:

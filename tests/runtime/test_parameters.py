@@ -69,7 +69,7 @@ def parameters(first: tuple[int, ...] | None = (5, 6), **how: Any) -> Parameters
 
 
 def asking(constraint: Constraint = LABEL, params: Any = None, /, **sampling: Any) -> Request:
-    decision = constraint.decision
+    decision = constraint.few_answers
     begins = () if decision is None else decision.begins
     return Request(prompt="x", constraint=constraint, sampling_params=params, sampling=sampling, begins=begins)
 

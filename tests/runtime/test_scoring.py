@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from typefold.compiler.grammar.enumerate import finite_texts
+from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.runtime import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scoring import probabilities
 
@@ -52,7 +52,7 @@ class Table:
         self.requests.append(request)
         spec = request.constraint.language
         assert spec is not None
-        choices = [text.encode() for text in finite_texts(spec, 1000) or ()]
+        choices = [text.encode() for text in enumerate_texts(spec, 1000) or ()]
         bias: dict[int, float] = request.sampling.get("logit_bias", {})
         rows: list[tuple[TokenLogprob, ...]] = []
         taken: list[int] = []

@@ -23,7 +23,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, get_args
 
 from typefold.compiler import Message
-from typefold.compiler.grammar.enumerate import shared_length
+from typefold.compiler.grammar.enumerate import common_prefix
 from typefold.runtime.engine import Markers, PromptTooLarge
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
 from typefold.runtime.engines.vllm.prefixes import PrefixEncoder
@@ -211,8 +211,8 @@ class PromptTokenizer:
         whole = self._rendered([_Turn("user", (picture, None))], [text], {})
         if not isinstance(bare, str) or not isinstance(whole, str):
             return re.compile("")  # Mistral's own tokenizer, which encodes contents as data
-        before = shared_length(bare, whole)
-        behind = shared_length(bare[before:][::-1], whole[before:][::-1])
+        before = common_prefix(bare, whole)
+        behind = common_prefix(bare[before:][::-1], whole[before:][::-1])
         written = whole[before : len(whole) - behind].strip()
         token_ids = self._control.encode(written)
         if not written or self._control.found(token_ids) == token_ids:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from typefold.compiler.grammar.enumerate import shared_length
+from typefold.compiler.grammar.enumerate import common_prefix
 from typefold.runtime.engines.vllm.prefix_cache import CUT, cuts_words
 
 __all__ = ["PrefixEncoder"]
@@ -92,7 +92,7 @@ class PrefixEncoder:
         rest = rest[:_MOST_SEEN]
         before, candidate = node.met.get(rest[:_LEAST], ("", 0))
         cut = 0
-        for found in CUT.finditer(rest, 0, shared_length(rest, before)):  # what tells a place is shared too
+        for found in CUT.finditer(rest, 0, common_prefix(rest, before)):  # what tells a place is shared too
             cut = found.start()
         if len(node.met) >= _MOST_BELOW and rest[:_LEAST] not in node.met:
             self._characters -= sum(len(met) for met, _ in node.met.values())
