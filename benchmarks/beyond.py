@@ -192,11 +192,11 @@ def compare(
     only: Sequence[str] = (),
 ) -> Rows:
     runtimes = {
-        "typefold, early_stop=False": Runtime(llm, single_flight=False, early_stop=False),
-        "typefold": Runtime(llm, single_flight=False),
+        "typefold, early_stop=False": Runtime(llm, deduplicate=False, early_stop=False),
+        "typefold": Runtime(llm, deduplicate=False),
     }
     if json_format is not None:
-        runtimes[f"typefold, json_format={json_format}"] = Runtime(llm, single_flight=False, json_format=json_format)
+        runtimes[f"typefold, json_format={json_format}"] = Runtime(llm, deduplicate=False, json_format=json_format)
     every = sides(llm, runtimes, task, asked, greedy=greedy)
     if unknown := [name for name in only if name not in every]:
         raise SystemExit(f"--sides: there is no {unknown[0]!r}; there are {', '.join(map(repr, every))}")

@@ -28,10 +28,10 @@ def engine_of(arguments: argparse.Namespace) -> Runtime:
     """The runtime that all sides share; nothing is remembered from one side to the next."""
     model = demo_model() if arguments.demo else arguments.model
     if model is None:
-        return Runtime(scripted(arguments.max_num_seqs, arguments.step_seconds), single_flight=False)
+        return Runtime(scripted(arguments.max_num_seqs, arguments.step_seconds), deduplicate=False)
     return Runtime(
         model,
-        single_flight=False,
+        deduplicate=False,
         max_num_seqs=arguments.max_num_seqs,
         max_model_len=1024,
         enable_prefix_caching=False,  # with it, whoever comes second would gain

@@ -36,7 +36,7 @@ def fresh(number: int) -> Task:
 
 def compare(llm: Any, rows: int, types: int) -> Rows:
     found: dict[str, list[tuple[float, float]]] = {}
-    runtime = Runtime(llm, single_flight=False)
+    runtime = Runtime(llm, deduplicate=False)
     for number in range(-1, types):  # the first is to warm
         for name in ("bare vLLM", "typefold"):
             # Each side meets a type of its own: the backend remembers grammars by their text.

@@ -244,7 +244,7 @@ def sides(llm: Any, runtime: Runtime, arguments: argparse.Namespace) -> tuple[di
 
 def compare(llm: Any, arguments: argparse.Namespace) -> Rows:
     steps = Steps(llm)
-    runtime = Runtime(llm, single_flight=False)
+    runtime = Runtime(llm, deduplicate=False)
     made, hints = sides(llm, runtime, arguments)
     for turn in range(-1, arguments.rounds):  # the first is to warm: grammars compiled, kernels chosen
         for name in list(made) if turn % 2 == 0 else list(made)[::-1]:

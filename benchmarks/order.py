@@ -62,7 +62,7 @@ def simulate(
     work: list[Row], rank: Rank | None, max_rows_in_flight: int, arguments: argparse.Namespace
 ) -> dict[str, object]:
     engine = OrderedEngine(rank, max_num_seqs=arguments.max_num_seqs, step_seconds=arguments.step_seconds)
-    with Runtime(engine, single_flight=False) as runtime:
+    with Runtime(engine, deduplicate=False) as runtime:
         program = Program(runtime)
         started = time.perf_counter()
         run(program, work, max_rows_in_flight=max_rows_in_flight)

@@ -75,7 +75,7 @@ def against_bare(model: str, requests: int, rounds: int) -> list[dict[str, Any]]
         options |= {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "enable_chunked_prefill": False}
     llm: Any = LLM(model, enable_prefix_caching=False, **options)  # without it, whoever comes second would gain
     # Each round asks the same again, and both sides decode whole answers.
-    runtime = Runtime(llm, single_flight=False, early_stop=False)
+    runtime = Runtime(llm, deduplicate=False, early_stop=False)
     rows = things(requests)
     out: list[dict[str, Any]] = []
     for name_of, function in FUNCTIONS.items():

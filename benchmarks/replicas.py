@@ -80,7 +80,7 @@ def measured(model: str, count: int, rows: int, rounds: int) -> dict[str, dict[s
     """Rows a second of each task, with so many replicas."""
     started = time.perf_counter()
     out: dict[str, dict[str, float]] = {}
-    with Runtime(model, replicas=count, single_flight=False, max_model_len=1024) as runtime:
+    with Runtime(model, replicas=count, deduplicate=False, max_model_len=1024) as runtime:
         _ = runtime.engine
         loading = time.perf_counter() - started
         for name, function in TASKS.items():

@@ -47,7 +47,7 @@ class Runtime:
         model: A model's name, or the path of its folder, or a `vllm.LLM` of your own (which closing leaves alone), or an
             engine; or a function of no arguments that makes one of the last two.
         json_format: How JSON is written for calls that don't say.
-        single_flight: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
+        deduplicate: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
             flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
         early_stop: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...), or an object that ends
             in such a value, is asked for no further than to where only one way is left to end it: the values are the same,
@@ -91,7 +91,7 @@ class Runtime:
         model: Model | None = None,
         *,
         json_format: JsonFormat | JsonFormatName | None = None,
-        single_flight: bool = True,
+        deduplicate: bool = True,
         early_stop: bool = True,
         seed: int | None = None,
         replicas: int = 1,
@@ -105,7 +105,7 @@ class Runtime:
         named = model_of(model, engine_options)
         check_engine_options(named, engine_options, inspect.signature(Runtime).parameters)
         own: dict[str, object] = {
-            "single_flight": single_flight,
+            "deduplicate": deduplicate,
             "early_stop": early_stop,
             "ignore_journal": ignore_journal,
             "seed": seed,
@@ -130,7 +130,7 @@ class Runtime:
         self._owner = Owner()
         self._blocks: list[tuple[Block, Token[Block | None]]] = []
         self._last = Statistics()
-        self._single_flight = single_flight
+        self._deduplicate = deduplicate
         self._early_stop = early_stop
         self._restarts = restarts
         self._watchdog = watchdog
@@ -385,7 +385,7 @@ class Runtime:
                 schedulers.append(
                     Scheduler(
                         build(),
-                        single_flight=self._single_flight,
+                        deduplicate=self._deduplicate,
                         early_stop=self._early_stop,
                         rebuild=build,
                         restarts=self._restarts,

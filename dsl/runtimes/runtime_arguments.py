@@ -86,7 +86,7 @@ def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection
 
 
 _OWN: Mapping[str, Range] = {
-    "single_flight": FLAG,
+    "deduplicate": FLAG,
     "early_stop": FLAG,
     "ignore_journal": FLAG,
     "seed": Range("an int", or_none(whole())),

@@ -23,7 +23,7 @@ __all__ = ["Mode", "Recordings"]
 Mode: TypeAlias = Literal["none", "missing", "all"]
 """What is recorded: nothing, what a recording does not have, or everything anew."""
 
-_OWN = frozenset({"seed", "json_format", "single_flight"})
+_OWN = frozenset({"seed", "json_format", "deduplicate"})
 """Options of a runtime; all others are the engine's."""
 
 

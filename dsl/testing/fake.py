@@ -205,7 +205,7 @@ class _FakeRuntime(Runtime):
     """Settles every answer where the call is made, so that what the script has wrong is raised there."""
 
     def __init__(self, engine: _Planned, plan: Callable[[Request], Request | PromptError]) -> None:
-        super().__init__(engine, single_flight=False, early_stop=False)  # each call has an answer, as it stands
+        super().__init__(engine, deduplicate=False, early_stop=False)  # each call has an answer, as it stands
         self._plan = plan
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:

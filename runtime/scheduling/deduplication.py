@@ -18,7 +18,7 @@ from typefold.runtime.engine import Engine
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.pending import Flight, Limits
 
-__all__ = ["SETTLED", "Landed", "SingleFlight"]
+__all__ = ["SETTLED", "Deduplicator", "Landed"]
 
 _REMEMBERED = 1024
 
@@ -39,7 +39,7 @@ class Landed:
     limits: Limits
 
 
-class SingleFlight:
+class Deduplicator:
     """What is in flight, and what has landed, by identity.
 
     Args:

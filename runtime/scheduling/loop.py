@@ -22,7 +22,7 @@ from typefold.runtime.errors import PromptError, Refused, TimedOut
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.admission import admitted
 from typefold.runtime.scheduling.deadlines import Deadlines
-from typefold.runtime.scheduling.deduplication import SingleFlight
+from typefold.runtime.scheduling.deduplication import Deduplicator
 from typefold.runtime.scheduling.pending import Entry, Flight, Limits, facts_of, settle, verdict
 from typefold.runtime.scheduling.queues import Waiting
 from typefold.runtime.scheduling.recovery import at_once
@@ -45,7 +45,7 @@ class Loop:
         withdrawn: Whose callers have cancelled.
         deadlines: Who is late.
         counts: What has been done.
-        single_flight: Whether equal requests, greedy or seeded, share one generation.
+        deduplicate: Whether equal requests, greedy or seeded, share one generation.
         early_stop: Whether an answer is asked for no further than to where it is settled.
         beat: Called when a call into the engine has come back. What it raises ends the loop.
     """
@@ -58,7 +58,7 @@ class Loop:
         deadlines: Deadlines,
         counts: Counts,
         *,
-        single_flight: bool,
+        deduplicate: bool,
         early_stop: bool,
         beat: Callable[[], None],
     ) -> None:
@@ -67,7 +67,7 @@ class Loop:
         self._withdrawn = withdrawn
         self._deadlines = deadlines
         self._counts = counts
-        self._single_flight = SingleFlight(engine) if single_flight else None
+        self._deduplicator = Deduplicator(engine) if deduplicate else None
         self._early_stop = early_stop
         self._lengths: dict[str, int] = {}
         self._beat = beat
@@ -131,8 +131,8 @@ class Loop:
             flight, entry.flight = entry.flight, None
             if flight is not None and flight.leave(entry) and self._landed(flight.key) is not None:
                 dropped.append(flight.key)
-                if self._single_flight is not None:
-                    self._single_flight.gone(flight)
+                if self._deduplicator is not None:
+                    self._deduplicator.gone(flight)
         if dropped:
             self._engine.abort(dropped)
             self._beat()
@@ -155,13 +155,13 @@ class Loop:
         """Hand a request to the engine, unless an equal one is there or was."""
         request = entry.request
         try:
-            identity = None if self._single_flight is None else self._single_flight.identity(request)
-            if self._single_flight is None or identity is None:
+            identity = None if self._deduplicator is None else self._deduplicator.identity(request)
+            if self._deduplicator is None or identity is None:
                 self._start(entry, None)
                 return
-            before = self._single_flight.find(identity)
+            before = self._deduplicator.find(identity)
             if before is None:
-                self._single_flight.started(identity, self._start(entry, identity))
+                self._deduplicator.started(identity, self._start(entry, identity))
                 return
             self._counts.shared += 1
             if isinstance(before, Flight):
@@ -210,8 +210,8 @@ class Loop:
             if flight is None:
                 continue
             outcome = flight.limits.concluded(completion.outcome)
-            if self._single_flight is not None:
-                self._single_flight.landed(flight, outcome)
+            if self._deduplicator is not None:
+                self._deduplicator.landed(flight, outcome)
             self._counts.generated(outcome)
             if outcome is not completion.outcome:
                 self._counts.saved += self._saved(flight.limits, completion.outcome, outcome.text)

@@ -1,7 +1,7 @@
 """A request on its way through the scheduler: who waits for it, and what is wrong with how it ended.
 
 Everything here is the scheduler's own. An entry is one caller's request and their future. A flight is one request in the
-engine's hands with the entries that wait for it: one, or several where equal requests share it (`single_flight`).
+engine's hands with the entries that wait for it: one, or several where equal requests share it (`deduplication`).
 """
 
 from __future__ import annotations

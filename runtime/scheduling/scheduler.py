@@ -44,7 +44,7 @@ class Scheduler:
 
     Args:
         engine: The engine; from now on only this scheduler may touch it.
-        single_flight: Whether equal requests, greedy or seeded, share one generation.
+        deduplicate: Whether equal requests, greedy or seeded, share one generation.
         early_stop: Whether an answer is asked for no further than to where it is settled.
         rebuild: Builds the engine again after a crash.
         restarts: How often that may be done.
@@ -65,7 +65,7 @@ class Scheduler:
         self,
         engine: Engine,
         *,
-        single_flight: bool = True,
+        deduplicate: bool = True,
         early_stop: bool = True,
         rebuild: Callable[[], Engine] | None = None,
         restarts: int = 0,
@@ -76,7 +76,7 @@ class Scheduler:
             raise TypeError(f"restarts={restarts} needs a way to build the engine again: rebuild=")
         self._owner = Owner()
         self._engine = engine
-        self._single_flight = single_flight
+        self._deduplicate = deduplicate
         self._early_stop = early_stop
         self._rebuild = rebuild
         self._restarts = restarts
@@ -191,7 +191,7 @@ class Scheduler:
             self._withdrawn,
             self._deadlines,
             self._counts,
-            single_flight=self._single_flight,
+            deduplicate=self._deduplicate,
             early_stop=self._early_stop,
             beat=watchdog.beat,
         )

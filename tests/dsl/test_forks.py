@@ -134,7 +134,7 @@ def test_a_child_that_is_forked_in_a_row_may_have_a_runtime_of_its_own() -> None
 
 def test_what_is_under_way_in_the_parent_ends_in_the_child_with_an_error_and_goes_on_in_the_parent() -> None:
     engine = Gate()
-    with Runtime(engine, single_flight=False):
+    with Runtime(engine, deduplicate=False):
         future, stream, deferred = echo.submit("a"), echo.stream("b"), echo.defer("c")
         working = threading.Thread(target=deferred.result)
         rows = run.stream(echo, ["d", "e"])

@@ -140,7 +140,7 @@ def test_a_model_that_is_not_there_is_said_when_the_runtime_is_made(
 
 
 CHECKED: dict[str, tuple[str, list[Any]]] = {
-    **dict.fromkeys(("single_flight", "early_stop", "ignore_journal"), ("True or False, not ", ["no", 1, None])),
+    **dict.fromkeys(("deduplicate", "early_stop", "ignore_journal"), ("True or False, not ", ["no", 1, None])),
     "journal": ("the path of a file, or a Journal, not ", [3, "", b"run.db", True]),
     "markers": ("'keep', 'refuse' or 'escape', not ", ["x", None, []]),
     "json_format": ("one of 'spaced', 'tight', 'compact' or a typefold.JsonFormat, not ", ["tigt", 3, []]),

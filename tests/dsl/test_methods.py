@@ -67,7 +67,7 @@ def engine() -> ScriptedEngine:
 
 @pytest.fixture(autouse=True)
 def runtime(engine: ScriptedEngine) -> Any:
-    with Runtime(engine, single_flight=False) as runtime:
+    with Runtime(engine, deduplicate=False) as runtime:
         yield runtime
 
 

@@ -243,7 +243,7 @@ def test_memory_holds_the_rows_in_flight_and_not_those_of_the_job(rows: int) -> 
 
     alive: weakref.WeakSet[Row] = weakref.WeakSet()
     most = 0
-    with Runtime(ScriptedEngine(answers=lambda request: "1"), single_flight=False) as runtime:
+    with Runtime(ScriptedEngine(answers=lambda request: "1"), deduplicate=False) as runtime:
         stream = run.stream(lambda row: plus_one(row.number % 7), map(Row, range(rows)), max_rows_in_flight=16)
         for done, (_, result) in enumerate(stream, 1):
             assert result == Success(1)

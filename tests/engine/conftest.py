@@ -66,7 +66,7 @@ def engine(session_engine: VllmEngine) -> Iterator[VllmEngine]:
 def runtime(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """A runtime on the session's engine, which it leaves open; equal calls are answered each for itself."""
     monkeypatch.setattr(engine, "close", lambda: None)
-    with Runtime(engine, single_flight=False) as runtime:
+    with Runtime(engine, deduplicate=False) as runtime:
         yield runtime
 
 

@@ -55,7 +55,7 @@ def ends(results: list[Result[str, PromptError]]) -> list[str]:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background jobs with it ignored
-    options: dict[str, Any] = {"max_model_len": 512, "max_num_seqs": 8, "single_flight": False, "dtype": "float32"}
+    options: dict[str, Any] = {"max_model_len": 512, "max_num_seqs": 8, "deduplicate": False, "dtype": "float32"}
     with Runtime(sys.argv[1], **options) as runtime:
         short = tell.using(max_tokens=2, min_tokens=0)
         short(0)

@@ -113,7 +113,7 @@ def given_up(runtime: Runtime) -> list[bool]:
 
 def main() -> None:
     options: dict[str, Any] = {"max_model_len": 1024, "max_num_seqs": 64, "dtype": "float32"}
-    with Runtime(sys.argv[1], single_flight=False, **options) as runtime:
+    with Runtime(sys.argv[1], deduplicate=False, **options) as runtime:
         said: dict[str, Any] = {"alone": alone()}
         engine = runtime.engine
         assert isinstance(engine, VllmEngine) and engine._core is not None

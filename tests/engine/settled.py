@@ -69,7 +69,7 @@ def main(model: str, number: int) -> None:
     asked = list(rows([*TYPES, *OBJECTS], number))
     prompts, hints = [text for text, _ in asked], [hint for _, hint in asked]
     engine = load(model, dtype="float32", max_model_len=512)
-    runtimes = [Runtime(engine, single_flight=False, early_stop=early_stop) for early_stop in (True, False)]
+    runtimes = [Runtime(engine, deduplicate=False, early_stop=early_stop) for early_stop in (True, False)]
     facts: dict[str, Any] = {"rows": number}
     for name, how in {"greedy": {"temperature": 0.0}, "seeded": _SEEDED}.items():
         found: list[list[Any]] = []

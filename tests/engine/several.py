@@ -56,7 +56,7 @@ def main(model: str) -> None:
         [output] = llm.generate("Say hello.", SamplingParams(temperature=0, max_tokens=6), use_tqdm=False)
         return str(output.outputs[0].text)
 
-    first, second = Runtime(model, single_flight=False, **OPTIONS), Runtime(model, single_flight=False, **OPTIONS)
+    first, second = Runtime(model, deduplicate=False, **OPTIONS), Runtime(model, deduplicate=False, **OPTIONS)
     told: dict[str, Any] = {"alone": asked(first)}
     told["where"] = [inside(first), inside(second)]
     told["beside"] = [asked(first), asked(second)]
@@ -72,8 +72,8 @@ def main(model: str) -> None:
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     own = LLM(model, **OWN)
     told["own"] = generated(own)
-    made = Runtime(lambda: LLM(model, **OWN), single_flight=False)
-    with made, Runtime(own, single_flight=False) as handed:
+    made = Runtime(lambda: LLM(model, **OWN), deduplicate=False)
+    with made, Runtime(own, deduplicate=False) as handed:
         told["both inside"] = [inside(made), inside(handed)]
         with ThreadPoolExecutor(4) as pool:
             told["in turn"] = list(pool.map(asked, [made, handed] * 4))

@@ -32,7 +32,7 @@ def test_an_object_is_that_of_the_full_constraint_though_its_end_is_not_decoded(
 ) -> None:
     prompts = [f"What is this about? {news}" for news in NEWS]
     settled = runtime.generate(prompts, output_type=hint, **how)
-    full = Runtime(engine, single_flight=False, early_stop=False)
+    full = Runtime(engine, deduplicate=False, early_stop=False)
     assert full.generate(prompts, output_type=hint, **how) == settled
     saved = full.stats.output_tokens - runtime.stats.output_tokens
     assert saved >= len(NEWS)
@@ -46,7 +46,7 @@ def test_the_value_is_that_of_the_full_constraint(
     hint: Any, how: dict[str, Any], runtime: Runtime, engine: VllmEngine, together: Callable[..., Together]
 ) -> None:
     prompts = [f"What is this about? {news}" for news in NEWS]
-    full = Runtime(engine, single_flight=False, early_stop=False)
+    full = Runtime(engine, deduplicate=False, early_stop=False)
     full.generate(prompts[:1], output_type=hint, **how)  # the engine takes steps while it compiles a grammar
     before = full.stats.output_tokens
     long = together(len(NEWS))
@@ -79,7 +79,7 @@ def test_a_long_beginning_that_all_share_is_not_waited_out(runtime: Runtime, eng
     hint = TYPES[-2]
     prompts = [f"What is this about? {news}" for news in NEWS]
     settled = runtime.generate(prompts, output_type=hint, temperature=0.0)
-    full = Runtime(engine, single_flight=False, early_stop=False)
+    full = Runtime(engine, deduplicate=False, early_stop=False)
     assert full.generate(prompts, output_type=hint, temperature=0.0) == settled
     assert runtime.stats.output_tokens <= 0.8 * full.stats.output_tokens
     full.close()

@@ -51,7 +51,7 @@ def test_an_exception_in_a_step_fails_the_rows_in_flight_and_keeps_the_finished(
 ) -> None:
     monkeypatch.setattr(engine, "close", lambda: None)
     failing(engine, monkeypatch, at=6)
-    with Runtime(engine, single_flight=False) as runtime:
+    with Runtime(engine, deduplicate=False) as runtime:
         short, *others = runtime_ends(runtime)
     assert isinstance(short, Success)
     for each in others:
@@ -62,10 +62,10 @@ def test_an_exception_in_a_step_fails_the_rows_in_flight_and_keeps_the_finished(
 def test_rows_in_flight_are_asked_again_of_a_new_engine(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session's engine stands for both, so that none is loaded for this."""
     monkeypatch.setattr(engine, "close", lambda: engine.abort(list(engine._keys)))  # pyright: ignore[reportPrivateUsage]
-    with Runtime(engine, single_flight=False) as runtime:
+    with Runtime(engine, deduplicate=False) as runtime:
         undisturbed = runtime_ends(runtime)
     failing(engine, monkeypatch, at=6)
-    with Runtime(lambda: engine, single_flight=False, restarts=1) as runtime:
+    with Runtime(lambda: engine, deduplicate=False, restarts=1) as runtime:
         assert runtime_ends(runtime) == undisturbed
         assert runtime.stats.restarts == 1
 

@@ -87,7 +87,7 @@ def test_whoever_sees_more_than_the_value_is_answered_under_the_grammar(
 
     topic(NEWS[0])
     assert sent.pop()[1].structured_outputs is None
-    whole = Runtime(engine, single_flight=False, early_stop=False)
+    whole = Runtime(engine, deduplicate=False, early_stop=False)
     with whole:
         topic(NEWS[0])
     "".join(topic.stream(NEWS[0]))

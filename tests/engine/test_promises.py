@@ -213,7 +213,7 @@ def test_errors_interrupts_and_leaving_the_runtime_take_back_what_is_in_flight(
     assert clean()
     assert colour("a leaf") in ("red", "green", "blue")
 
-    with Runtime(engine, single_flight=False) as inner:
+    with Runtime(engine, deduplicate=False) as inner:
         left = drone.submit("tea")
         assert soon(lambda: inner.stats.running == 1)
     with pytest.raises(Cancelled):

@@ -22,7 +22,7 @@ def test_a_sampled_run_repeats_in_batches_of_any_size(engine: VllmEngine, monkey
     things = ["a cat", "a cat", "an oak", "salt"]
 
     def done(seed: int, max_rows_in_flight: int) -> list[tuple[str, str]]:
-        with Runtime(engine, seed=seed, single_flight=False):
+        with Runtime(engine, seed=seed, deduplicate=False):
             return run(twice, things, max_rows_in_flight=max_rows_in_flight)
 
     first = done(1, 1)

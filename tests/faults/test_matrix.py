@@ -66,7 +66,7 @@ def test_a_fault_ends_as_the_matrix_says(
     expected = fault.in_way(way)
     rows = [fault.text if text == FAULTY else text for text in ROWS]
     before = set(threading.enumerate())
-    with Runtime(world.build, single_flight=False, **fault.options) as runtime:
+    with Runtime(world.build, deduplicate=False, **fault.options) as runtime:
         try:
             results = dict(zip(ROWS, WAYS[way](rows), strict=True))
         except (KeyboardInterrupt, Terminated) as interrupted:

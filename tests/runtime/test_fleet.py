@@ -40,7 +40,7 @@ def test_every_request_is_answered_once_and_in_its_place() -> None:
 
 def test_different_prompts_are_spread_evenly() -> None:
     made = engines(4)
-    fleet = Fleet([Scheduler(engine, single_flight=False) for engine in made])
+    fleet = Fleet([Scheduler(engine, deduplicate=False) for engine in made])
     for future in fleet.submit(asked([f"{number} is odd?" for number in range(800)])):
         future.result()
     shares = [len(engine.requests) for engine in made]
@@ -50,7 +50,7 @@ def test_different_prompts_are_spread_evenly() -> None:
 
 def test_prompts_that_begin_alike_meet_while_their_engine_has_room() -> None:
     made = engines(4, max_num_seqs=1000)
-    fleet = Fleet([Scheduler(engine, single_flight=False) for engine in made])
+    fleet = Fleet([Scheduler(engine, deduplicate=False) for engine in made])
     head = "x" * 1024
     texts = [f"{group}{head} {row}" for row in range(20) for group in "abcdefgh"]
     for future in fleet.submit(asked(texts)):
@@ -63,7 +63,7 @@ def test_prompts_that_begin_alike_meet_while_their_engine_has_room() -> None:
 
 def test_one_beginning_for_all_does_not_leave_the_others_idle() -> None:
     made = engines(2)
-    fleet = Fleet([Scheduler(engine, single_flight=False) for engine in made])
+    fleet = Fleet([Scheduler(engine, deduplicate=False) for engine in made])
     for future in fleet.submit(asked([f"{'x' * 1024} {row}" for row in range(400)])):
         future.result()
     assert min(len(engine.requests) for engine in made) > 150
@@ -127,7 +127,7 @@ def test_a_runtime_makes_its_engines_and_runs_programs_over_all_of_them(tmp_path
         assert runtime.stats.succeeded == 400
     assert len(made) == 3
     assert all(engine.requests and engine.closed for engine in made)
-    with Runtime(ScriptedEngine(seed=4), single_flight=False):
+    with Runtime(ScriptedEngine(seed=4), deduplicate=False):
         assert run(program, map(str, range(200))) == first
 
 

@@ -81,7 +81,7 @@ class Makers:
         return self.made[-1]
 
     def scheduler(self, restarts: int, **options: Any) -> Scheduler:
-        return Scheduler(self(), rebuild=self, restarts=restarts, single_flight=False, **options)
+        return Scheduler(self(), rebuild=self, restarts=restarts, deduplicate=False, **options)
 
 
 def once(error: BaseException) -> Sequence[Step]:

@@ -27,7 +27,7 @@ from typefold.runtime import (
 )
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
-from typefold.runtime.scheduling.deduplication import Landed, SingleFlight
+from typefold.runtime.scheduling.deduplication import Deduplicator, Landed
 from typefold.runtime.scheduling.pending import Entry, Flight, Limits
 
 COLOUR = Constraint.of(Language(choice("red", "green")))
@@ -138,7 +138,7 @@ def test_a_script_that_is_used_up_answers_every_request() -> None:
 
 def test_it_can_be_switched_off() -> None:
     engine = Held(lambda request: "y")
-    scheduler = Scheduler(engine, single_flight=False)
+    scheduler = Scheduler(engine, deduplicate=False)
     futures = scheduler.submit([greedy(), greedy()])
     engine.go.set()
     wait(futures, 30)
@@ -268,7 +268,7 @@ def test_many_threads_that_ask_cancel_and_wait_all_get_an_end() -> None:
 
 
 def test_only_so_many_answers_are_remembered_the_last_used_longest() -> None:
-    flights = SingleFlight(ScriptedEngine(), size=2)
+    flights = Deduplicator(ScriptedEngine(), size=2)
     outcome = Outcome(text="", finish_reason=FinishReason.STOP, prompt_tokens=1, output_tokens=1)
     for name in (b"a", b"b"):
         flights.landed(Flight("", Limits(1, None), name), outcome)
@@ -279,7 +279,7 @@ def test_only_so_many_answers_are_remembered_the_last_used_longest() -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_an_answered_request_leaves_nothing_for_the_garbage_collector(shared: bool) -> None:
-    scheduler = Scheduler(ScriptedEngine(lambda request: "y"), single_flight=shared)
+    scheduler = Scheduler(ScriptedEngine(lambda request: "y"), deduplicate=shared)
     gc.collect()
     gc.disable()
     try:
