@@ -16,17 +16,17 @@ from typefold.runtime.request import Outcome, Request
 
 __all__ = [
     "Completion",
+    "ControlTokenPolicy",
     "Delta",
     "Engine",
     "EngineGone",
     "EngineRefusal",
-    "Markers",
     "PromptTooLarge",
     "Telling",
     "Thinking",
 ]
 
-Markers = Literal["keep", "refuse", "escape"]
+ControlTokenPolicy = Literal["keep", "refuse", "escape"]
 """What becomes of a message that holds what a chat template marks turns with as ordinary text."""
 
 

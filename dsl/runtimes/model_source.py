@@ -17,7 +17,7 @@ from weakref import WeakSet
 from typefold.errors import EngineLoadError, PromptUsageError
 from typefold.execution.seeding import Batch, around, end_batches, running
 from typefold.runtime import Engine
-from typefold.runtime.engine import Markers
+from typefold.runtime.engine import ControlTokenPolicy
 
 __all__ = ["LLM", "FailedLoad", "Model", "engine_of", "is_factory", "title"]
 
@@ -33,30 +33,34 @@ Model: TypeAlias = str | PathLike[str] | LLM | Engine | Callable[[], LLM | Engin
 
 
 def engine_of(
-    model: Any, options: Mapping[str, Any], *, markers: Markers = "keep", replica: tuple[int, int] = (0, 1)
+    model: Any,
+    options: Mapping[str, Any],
+    *,
+    control_tokens: ControlTokenPolicy = "keep",
+    replica: tuple[int, int] = (0, 1),
 ) -> Engine:
     """The engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
 
     Args:
         model: What the runtime was made with.
         options: What `vllm.LLM` takes, for a model that is named.
-        markers: What becomes of messages that hold a template's own markers.
+        control_tokens: What becomes of messages that hold a template's own markers.
         replica: Which of how many engines of this model it is.
     """
     if isinstance(model, str):
         from typefold.runtime.engines.vllm.engine import load
 
-        return load(model, markers=markers, replica=replica, **options)
+        return load(model, control_tokens=control_tokens, replica=replica, **options)
     built: Any = model() if is_factory(model) else model
     if not hasattr(built, "llm_engine") and not hasattr(built, "kill"):
         raise TypeError(f"it is to return a vllm.LLM or an engine, and returned {type(built).__name__}")
     if hasattr(built, "llm_engine"):
         from typefold.runtime.engines.vllm.engine import VllmEngine
 
-        return VllmEngine(built, owned=built is not model, markers=markers)
-    if markers != "keep":
+        return VllmEngine(built, owned=built is not model, control_tokens=control_tokens)
+    if control_tokens != "keep":
         raise PromptUsageError(
-            f"Runtime: markers={markers!r} is for vLLM's chat templates, and {title(model)} has none"
+            f"Runtime: control_tokens={control_tokens!r} is for vLLM's chat templates, and {title(model)} has none"
         )
     engine: Engine = built
     return engine

@@ -25,7 +25,7 @@ from typefold.execution.seeding import Place, ending_batches
 from typefold.execution.tracing import trace, tracer
 from typefold.options import GenerateOptions, Options, json_format_of
 from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
-from typefold.runtime.engine import Markers
+from typefold.runtime.engine import ControlTokenPolicy
 from typefold.runtime.engine_facts import EngineFacts
 from typefold.runtime.journal import Journal
 from typefold.runtime.ownership import Owner
@@ -66,7 +66,7 @@ class Runtime:
             `replicas` each may be built again so often; one that can't be any more fails its rows, and the others go on.
         watchdog: For how many seconds a call into the engine may last before the engine is taken for dead and, where it
             has a process of its own, killed. `None` switches that off.
-        markers: What becomes of a message that holds what the model's chat template marks turns with as ordinary text,
+        control_tokens: What becomes of a message that holds what the model's chat template marks turns with as ordinary text,
             such as Llama 2's `[INST]`: kept (and said once in the log), `"refuse"`d as `BadInput`, or `"escape"`d with a
             character that shows nothing. Templates that mark turns with tokens of their own have no such markers.
         **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
@@ -99,7 +99,7 @@ class Runtime:
         watchdog: float | None = 1800.0,
         journal: Journal | Path | str | None = None,
         ignore_journal: bool = False,
-        markers: Markers = "keep",
+        control_tokens: ControlTokenPolicy = "keep",
         **engine_options: Any,
     ) -> None:
         named = model_of(model, engine_options)
@@ -115,7 +115,7 @@ class Runtime:
             "restarts": restarts,
             "watchdog": watchdog,
             "journal": journal,
-            "markers": markers,
+            "control_tokens": control_tokens,
         }
         check_own(named, own)
         self.json_format = json_format_of(json_format, where="Runtime")
@@ -134,14 +134,14 @@ class Runtime:
         self._early_stop = early_stop
         self._restarts = restarts
         self._watchdog = watchdog
-        self._markers: Markers = markers
+        self._control_tokens: ControlTokenPolicy = control_tokens
         self._recording = (
             None
             if journal is None
             else Recording(
                 journal,
                 model=named if isinstance(named, str) else None,
-                options=engine_options if markers == "keep" else {**engine_options, "markers": markers},
+                options=engine_options if control_tokens == "keep" else {**engine_options, "markers": control_tokens},
                 engine=lambda: self.engine,
                 forward=lambda requests: self._ready().submit(requests),
                 ignore_journal=ignore_journal,
@@ -381,7 +381,9 @@ class Runtime:
         try:
             for number in range(self._replicas):
                 replica = (number, self._replicas)
-                build = partial(engine_of, self._model, self._engine_options, markers=self._markers, replica=replica)
+                build = partial(
+                    engine_of, self._model, self._engine_options, control_tokens=self._control_tokens, replica=replica
+                )
                 schedulers.append(
                     Scheduler(
                         build(),

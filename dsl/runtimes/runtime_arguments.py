@@ -97,7 +97,7 @@ _OWN: Mapping[str, Range] = {
         "the path of a file, or a Journal",
         lambda value: value is None or (value != "" and isinstance(value, str | os.PathLike | Journal)),
     ),
-    "markers": one_of("keep", "refuse", "escape"),
+    "control_tokens": one_of("keep", "refuse", "escape"),
 }
 
 
@@ -114,9 +114,9 @@ def check_own(model: Any, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if (reason := _OWN[name].refusal(name, value)) is not None:
             raise PromptUsageError(f"Runtime: {reason}")
-    if options["markers"] != "keep" and not isinstance(model, str) and hasattr(model, "step"):
+    if options["control_tokens"] != "keep" and not isinstance(model, str) and hasattr(model, "step"):
         raise PromptUsageError(
-            f"Runtime: markers={options['markers']!r} is for vLLM's chat templates, and {title(model)} has none"
+            f"Runtime: control_tokens={options['control_tokens']!r} is for vLLM's chat templates, and {title(model)} has none"
         )
     if isinstance(model, str) or is_factory(model):
         return

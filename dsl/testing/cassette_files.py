@@ -74,10 +74,13 @@ class Recordings:
                 yield runtime
             return
         engine = {name: value for name, value in options.items() if name not in _OWN}
-        model = _named(identity_of(self._model or "", engine))
+        told = {
+            "markers" if name == "control_tokens" else name: value for name, value in engine.items()
+        }  # as files say
+        model = _named(identity_of(self._model or "", told))
         work = self._begun(path)
         with Journal(work) as journal:
-            first = _named(first_identity_of(self._model or "", engine))
+            first = _named(first_identity_of(self._model or "", told))
             if {each.digest for each in journal.models()} == {first.digest}:
                 model = first  # it was begun with the first format, and stays a recording of one model
             if others := [each.name for each in journal.models() if each.digest != model.digest]:

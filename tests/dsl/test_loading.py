@@ -78,8 +78,10 @@ def test_options_of_vllm_are_for_models_that_are_named() -> None:
         Runtime(seven, max_model_len=5)
     with pytest.raises(PromptUsageError, match="the LLM is made already, so max_model_len can't be set"):
         Runtime(seven(), max_model_len=5)
-    with pytest.raises(PromptUsageError, match="markers='escape' is for vLLM's chat templates, and ScriptedEngine has"):
-        Runtime(seven(), markers="escape")
+    with pytest.raises(
+        PromptUsageError, match="control_tokens='escape' is for vLLM's chat templates, and ScriptedEngine has"
+    ):
+        Runtime(seven(), control_tokens="escape")
 
 
 @pytest.mark.parametrize("known", [frozenset({"max_model_len", "tokenizer"}), None], ids=["vllm", "no vllm"])
@@ -142,7 +144,7 @@ def test_a_model_that_is_not_there_is_said_when_the_runtime_is_made(
 CHECKED: dict[str, tuple[str, list[Any]]] = {
     **dict.fromkeys(("deduplicate", "early_stop", "ignore_journal"), ("True or False, not ", ["no", 1, None])),
     "journal": ("the path of a file, or a Journal, not ", [3, "", b"run.db", True]),
-    "markers": ("'keep', 'refuse' or 'escape', not ", ["x", None, []]),
+    "control_tokens": ("'keep', 'refuse' or 'escape', not ", ["x", None, []]),
     "json_format": ("one of 'spaced', 'tight', 'compact' or a typefold.JsonFormat, not ", ["tigt", 3, []]),
     "seed": ("an int, not ", ["1", 1.5, True]),
     "replicas": ("a number of engines, an int from 1, not ", ["2", 0, True, 1.0, None]),

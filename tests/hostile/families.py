@@ -20,7 +20,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from typefold.runtime.engine import Markers
+from typefold.runtime.engine import ControlTokenPolicy
 from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, Render
 
 __all__ = ["MODELS", "Model", "model"]
@@ -250,10 +250,10 @@ class Model:
         """The conversation in the chat template."""
         return str(self.tokenizer.apply_chat_template(conversation, tokenize=False, **variables))
 
-    def prompts(self, markers: Markers = "keep", most: int | None = None) -> PromptTokenizer:
+    def prompts(self, control_tokens: ControlTokenPolicy = "keep", most: int | None = None) -> PromptTokenizer:
         """What turns prompts into tokens for it."""
         render: Render = self.render
-        return PromptTokenizer(self.tokenizer, render, markers=markers, most=most)
+        return PromptTokenizer(self.tokenizer, render, control_tokens=control_tokens, most=most)
 
     def ids(self) -> dict[int, str]:
         """The control tokens by number."""

@@ -318,8 +318,8 @@ def test_markers_are_part_of_the_question(model: Path, tmp_path: Path, monkeypat
         return engines[-1]
 
     monkeypatch.setattr(runtime_module, "engine_of", engine_of)
-    for markers in ("keep", "escape", "escape"):
-        with Runtime(str(model), journal=tmp_path / "run.db", markers=markers) as runtime:
+    for control_tokens in ("keep", "escape", "escape"):
+        with Runtime(str(model), journal=tmp_path / "run.db", control_tokens=control_tokens) as runtime:
             runtime.generate("Hello", seed=1)
     assert len(engines) == 2
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, get_args
 
 from typefold.compiler import Message
 from typefold.compiler.grammar.enumerate import common_prefix
-from typefold.runtime.engine import Markers, PromptTooLarge
+from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
 from typefold.runtime.engines.vllm.prefixes import PrefixEncoder
 
@@ -70,20 +70,25 @@ class PromptTokenizer:
         render: Puts messages into the chat template, given its variables, as text or as token ids; `None` where the
             model has no template: then contents are joined by blank lines.
         most: The most tokens that there is room for: a text that is far longer is not encoded to its end.
-        markers: What becomes of a message that holds what the template marks turns with as ordinary text: it is kept
+        control_tokens: What becomes of a message that holds what the template marks turns with as ordinary text: it is kept
             (and said once in the log), refused, or escaped with a character that shows nothing.
     """
 
     def __init__(
-        self, tokenizer: Any, render: Render | None, *, most: int | None = None, markers: Markers = "keep"
+        self,
+        tokenizer: Any,
+        render: Render | None,
+        *,
+        most: int | None = None,
+        control_tokens: ControlTokenPolicy = "keep",
     ) -> None:
-        if markers not in get_args(Markers):
-            raise ValueError(f"markers is 'keep', 'refuse' or 'escape', not {markers!r}")
+        if control_tokens not in get_args(ControlTokenPolicy):
+            raise ValueError(f"control_tokens is 'keep', 'refuse' or 'escape', not {control_tokens!r}")
         self._tokenizer = tokenizer
         self._render = render or _by_blank_lines
         self._add_special_tokens = render is None  # a template writes its own
         self._most = most
-        self._on_marker: Markers = markers
+        self._on_marker: ControlTokenPolicy = control_tokens
         self._said = False
         self._control = ControlTokens(tokenizer)
         self._prefixes = PrefixEncoder(tokenizer, self._control.encode)
@@ -175,14 +180,14 @@ class PromptTokenizer:
                 found = next(found[0] for each in contents if (found := pattern.search(each)))
                 raise ValueError(
                     f"a message holds {found!r}, with which this model's chat template marks turns as ordinary text; "
-                    f"take it out, or have it escaped: Runtime(..., markers='escape')"
+                    f"take it out, or have it escaped: Runtime(..., control_tokens='escape')"
                 )
             case "keep":
                 if not self._said:
                     self._said = True
                     logger.warning(
                         "a message holds text with which the model's chat template marks turns (%s): the model can't "
-                        "tell it from a turn; Runtime(..., markers='refuse') or 'escape' looks after that",
+                        "tell it from a turn; Runtime(..., control_tokens='refuse') or 'escape' looks after that",
                         ", ".join(self.markers),
                     )
                 return contents

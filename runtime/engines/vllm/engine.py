@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any
 
 from typefold.compiler import Vocabulary
-from typefold.runtime.engine import Completion, Delta, EngineRefusal, Markers, PromptTooLarge, Thinking
+from typefold.runtime.engine import Completion, ControlTokenPolicy, Delta, EngineRefusal, PromptTooLarge, Thinking
 from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, Render
 from typefold.runtime.engines.vllm.completions import outcome_of, written_by
 from typefold.runtime.engines.vllm.control_tokens import special_ids
@@ -56,7 +56,7 @@ class VllmEngine:
     Args:
         llm: The `LLM`. Its structured-output backend must be xgrammar, guidance or auto; auto is held to xgrammar.
         owned: Whether `close` shuts it down.
-        markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
+        control_tokens: What becomes of a message that holds what the chat template marks turns with as ordinary text.
         options: What the `LLM` was built with, where that is known.
 
     Raises:
@@ -64,7 +64,12 @@ class VllmEngine:
     """
 
     def __init__(
-        self, llm: Any, *, owned: bool, markers: Markers = "keep", options: dict[str, Any] | None = None
+        self,
+        llm: Any,
+        *,
+        owned: bool,
+        control_tokens: ControlTokenPolicy = "keep",
+        options: dict[str, Any] | None = None,
     ) -> None:
         version = _checked_version()
         if not hasattr(llm, "llm_engine"):
@@ -117,7 +122,9 @@ class VllmEngine:
         )
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
         render = _chat_renderer(llm, self._tokenizer)
-        self._prompts = PromptTokenizer(self._tokenizer, render, most=self._max_model_len, markers=markers)
+        self._prompts = PromptTokenizer(
+            self._tokenizer, render, most=self._max_model_len, control_tokens=control_tokens
+        )
         self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
         self._thinking = thinking_of(self._tokenizer, render, self._switches)
         most = int(config.model_config.max_logprobs)
@@ -355,7 +362,7 @@ def _diffuses(model_config: Any) -> bool:
 
 
 def load(
-    model: str, *, markers: Markers = "keep", replica: tuple[int, int] = (0, 1), **engine_options: Any
+    model: str, *, control_tokens: ControlTokenPolicy = "keep", replica: tuple[int, int] = (0, 1), **engine_options: Any
 ) -> VllmEngine:
     """Build an engine for a model, with defaults that suit typed prompts.
 
@@ -365,7 +372,7 @@ def load(
 
     Args:
         model: A model name or path.
-        markers: What becomes of a message that holds what the chat template marks turns with as ordinary text.
+        control_tokens: What becomes of a message that holds what the chat template marks turns with as ordinary text.
         replica: Which of how many engines of this model it is. Several have a process each, on GPUs of their own as far as
             there are any, and share the memory of those that they share.
         engine_options: What `vllm.LLM` takes; it goes before any default.
@@ -382,7 +389,7 @@ def load(
         finally:
             if "vllm" in sys.modules:
                 _read_environment()
-    return VllmEngine(llm, owned=True, markers=markers, options=engine_options)
+    return VllmEngine(llm, owned=True, control_tokens=control_tokens, options=engine_options)
 
 
 def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any]) -> Any:
