@@ -151,7 +151,7 @@ def _answer(asked: Asked, *, runtime: Runtime, wire: JsonFormat, condition: str,
             turns += [user(question), assistant(kind.encode(right))]
     turns.append(user(asked.question))
     value: Any = runtime.generate(
-        turns, output_type=hint, json_format=wire, shape=condition != "untold", temperature=0.0, max_tokens=80
+        turns, output_type=hint, json_format=wire, describe_format=condition != "untold", temperature=0.0, max_tokens=80
     )
     given[id(asked)] = value
     return value

@@ -59,7 +59,7 @@ class _SharedOptions(SamplingOptions, total=False):
     """What is the same for prompt functions and for a runtime's own methods."""
 
     timeout: float
-    shape: bool
+    describe_format: bool
     truncation: Literal["value", "error"]
     json_format: JsonFormat | JsonFormatName
     retries: int
@@ -78,7 +78,7 @@ class CallOptions(_SharedOptions, total=False):
             whatever the type, write `max_tokens=16` as an option.
         runtime: The runtime to use in place of the current one.
         timeout: Seconds until the call fails with `TimedOut`; `None` for no limit.
-        shape: Whether a JSON answer's shape is told to the model; true unless switched off.
+        describe_format: Whether the form of a JSON answer is described to the model in the prompt; true unless set.
         truncation: What becomes of plain text that met its token limit: a `"value"` (the default) or an `"error"`.
         json_format: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
         retries: How often a row whose answer failed a check asks again: with its answer, and what is wrong with it, as
@@ -143,7 +143,7 @@ _OWN: Mapping[str, Range] = {
     "timeout": Range(
         "a number of seconds above 0, or None for no limit", or_none(number(lambda value: 0 < value <= TIMEOUT_MAX))
     ),
-    "shape": FLAG,
+    "describe_format": FLAG,
     "truncation": one_of("value", "error"),
     "retries": Range("a number of further attempts", whole(0)),
     "retry_truncated": FLAG,
@@ -164,7 +164,7 @@ class Options:
     engine: Mapping[str, Any] = field(default_factory=_nothing)
     runtime: Runtime | None = None
     timeout: float | None = None
-    shape: bool = True
+    describe_format: bool = True
     truncation: Literal["value", "error"] = "value"
     json_format: JsonFormat | None = None
     retries: int = 0

@@ -87,7 +87,9 @@ def letters(count: int, seed: int) -> list[Letter]:
 SHOWN = [example(letter.order, letter=letter.text) for letter in letters(3, seed=2)]
 
 
-@prompt(temperature=0, retries=1, examples=SHOWN, shape=False)  # a small model reads examples better than a description
+@prompt(
+    temperature=0, retries=1, examples=SHOWN, describe_format=False
+)  # a small model reads examples better than a description
 def read(letter: str) -> Order:
     return ask(system("You copy orders out of letters. What a letter does not say is null."), user(letter))
 

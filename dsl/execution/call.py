@@ -186,7 +186,7 @@ def with_shape(
     messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options
 ) -> tuple[Message, ...] | RawPrompt:
     """The messages, the last user message told the shape of a JSON answer (unless the options say no)."""
-    if kind.shape is None or not options.shape or isinstance(messages, RawPrompt):
+    if kind.shape is None or not options.describe_format or isinstance(messages, RawPrompt):
         return messages
     users = [index for index, message in enumerate(messages) if message.role == "user"]
     if not users:

@@ -110,7 +110,7 @@ class Later(Face[P, R]):
             >>> from returns.pointfree import bind
             >>> from typefold import Runtime, ask, prompt
             >>> from typefold.runtime.engines.scripted import ScriptedEngine
-            >>> @prompt(shape=False)
+            >>> @prompt(describe_format=False)
             ... def half(number: int) -> int:
             ...     return ask(f"Half of {number}")
             >>> async def halves(numbers):  # one batch

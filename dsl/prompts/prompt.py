@@ -257,7 +257,7 @@ def prompt(
         function: The function; its body is `return ask(...)`, its return annotation the form of the answer.
         examples: Worked calls, shown to the model as earlier turns; see `example`.
         **options: Sampling parameters by vLLM's names (`max_tokens`, `temperature`, ...), and `sampling_params`,
-            `runtime`, `timeout` (seconds), `shape`, `truncation`, `json_format`, `retries`, `retry_truncated`, `max_reasoning_tokens`,
+            `runtime`, `timeout` (seconds), `describe_format`, `truncation`, `json_format`, `retries`, `retry_truncated`, `max_reasoning_tokens`,
             `max_failures`, `priority`, `lora_request`, `chat_template_kwargs`; see `typefold.options.CallOptions`.
 
     Returns:

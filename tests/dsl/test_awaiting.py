@@ -42,22 +42,22 @@ def answer(request: Request) -> str:
     return "nonsense" if words[0] == "Fail" else str(sum(int(word) for word in words if word.isdigit()) + 1)
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 async def plus_one(number: int) -> int:
     return ask(f"Add {number} and one")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 async def plus_one_last(number: int) -> int:
     return ask(f"At last add {number} and one")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def added(one: int, other: int) -> int:
     return ask(f"Add {one} and {other} and one")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 async def failing(number: int) -> int:
     return ask(f"Fail at {number}")
 
@@ -104,7 +104,7 @@ def test_the_loop_goes_on_meanwhile_and_all_is_done_in_its_thread() -> None:
     def held(number: int) -> int:
         return later.submit(number).result()
 
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def later(number: int) -> int:
         return ask(f"Add {number}")
 
@@ -250,7 +250,7 @@ def test_async_prompts_are_submitted_deferred_and_made_futures_of() -> None:
 
 @pytest.mark.usefixtures("runtime")
 def test_async_prompts_have_starmap_and_safe() -> None:
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     async def total(one: int, other: int) -> int:
         return ask(f"Add {one} and {other} and one")
 

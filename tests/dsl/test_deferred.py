@@ -46,27 +46,27 @@ def answer(request: Request) -> str:
     return str(sum(int(word) for word in words if word.isdigit()) + 1)
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def plus_one(number: int) -> int:
     return ask(f"One more than {number}")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def add(left: int, right: int) -> int:
     return ask(f"{left} and {right} and one")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def total(numbers: list[int]) -> int:
     return ask(" and ".join(map(str, numbers)))
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def fail(number: int) -> int:
     return ask(f"Fail at {number}")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def write(length: int) -> str:
     return ask(f"Write {length}")
 
@@ -126,7 +126,7 @@ def test_prompts_of_objects_and_with_options_are_deferred_too(engine: ScriptedEn
         def __init__(self, number: int) -> None:
             self.number = number
 
-        @prompt(shape=False)
+        @prompt(describe_format=False)
         def add(self, number: int) -> int:
             return ask(f"{self.number} and {number}")
 
@@ -148,11 +148,11 @@ def test_a_value_is_asked_for_as_soon_as_its_inputs_are_there(lockstep: MakeEngi
 
 
 def test_gathered_values_of_many_types_are_one_batch(lockstep: MakeEngine) -> None:
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def grade(number: int) -> Literal["last"]:
         return ask(f"Grade {number} at last")
 
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def last(number: int) -> int:
         return ask(f"One more than {number} at last")
 
@@ -165,7 +165,7 @@ def test_gathered_values_of_many_types_are_one_batch(lockstep: MakeEngine) -> No
 
 
 def test_graphs_in_rows_join_the_batch_of_the_run(lockstep: MakeEngine) -> None:
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def last(number: int) -> int:
         return ask(f"{number:03} at last")
 

@@ -50,17 +50,17 @@ def _text(request: Request) -> str:
     return request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def plus_one(number: int) -> int:
     return ask(f"One more than {number}")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def plus_one_last(number: int) -> int:
     return ask(f"At last, one more than {number}")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def for_ever(number: int) -> str:
     return ask(f"Write {number} books")
 
@@ -192,7 +192,7 @@ def _see(number: int) -> int:
 
 
 def test_validators_run_in_typefolds_own_thread_in_the_callers_context(runtime: Runtime) -> None:
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def looked_at(number: int) -> Annotated[int, AfterValidator(_see)]:
         return ask(f"One more than {number}")
 
@@ -207,7 +207,7 @@ def _more(number: int) -> int:
 
 
 def test_a_validator_may_wait_for_calls_of_its_own(runtime: Runtime) -> None:
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def climbing(number: int) -> Annotated[int, AfterValidator(_more)]:
         return ask(f"One more than {number}")
 
@@ -233,7 +233,7 @@ def test_what_is_no_error_of_a_row_reaches_whoever_waits(runtime: Runtime) -> No
     def broken(number: int) -> int:
         raise Stop
 
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def checked(number: int) -> Annotated[int, AfterValidator(broken)]:
         return ask(f"One more than {number}")
 

@@ -96,7 +96,7 @@ def test_texts_and_images_keep_their_order() -> None:
         "Message(role='user', content=('One ', [image 64x48 png], [image 64x48 png], ' and two', [image 64x48 png]))"
     )
     with Runtime(engine) as runtime:
-        assert runtime.generate([message], output_type=bool, shape=False) is False
+        assert runtime.generate([message], output_type=bool, describe_format=False) is False
     assert sent(engine) == message
 
 

@@ -328,7 +328,7 @@ def test_options_that_cannot_work_are_refused_by_name(options: dict[str, Any], m
 
 
 def test_examples_are_earlier_turns_in_wire_form() -> None:
-    @prompt(examples=[example(Character(name="Ann", age=3), setting="Mars")], shape=False)
+    @prompt(examples=[example(Character(name="Ann", age=3), setting="Mars")], describe_format=False)
     def make(setting: str) -> Character:
         return ask(system("Invent."), user(f"From {setting}."))
 
@@ -355,7 +355,7 @@ def test_the_shape_of_a_json_answer_is_told_and_can_be_left_out() -> None:
     told = make_character.render("Mars")[0]
     assert isinstance(told, Message)
     assert told.content.endswith('{"name": string (at most 40 characters), "age": integer from 0 to 120}')
-    assert make_character.using(shape=False).render("Mars") == (user("Invent a character from Mars."),)
+    assert make_character.using(describe_format=False).render("Mars") == (user("Invent a character from Mars."),)
 
 
 def test_the_wire_of_a_prompt_shows_in_shape_and_answer() -> None:

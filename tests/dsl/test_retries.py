@@ -54,7 +54,7 @@ def name_it(animal: str) -> Name:
     return ask(f"Name a {animal}.")
 
 
-@prompt(retries=1, shape=False)
+@prompt(retries=1, describe_format=False)
 def invent(animal: str) -> Pet:
     return ask(f"Invent a {animal}.")
 
@@ -287,7 +287,7 @@ def test_a_cut_answer_is_asked_for_again_with_twice_the_limit_until_it_fits() ->
 def test_a_limit_grows_no_further_than_the_room_that_is_left() -> None:
     engine = ScriptedEngine(answers=lambda request: "[" + "1, " * 500 + "1]", max_model_len=200)
     with Runtime(engine), pytest.raises(Truncated) as caught:
-        count_up.using(shape=False)(5)
+        count_up.using(describe_format=False)(5)
     room = caught.value.room
     assert room is not None
     assert limits(engine)[-1] == room == caught.value.max_tokens

@@ -30,12 +30,12 @@ def echo(request: Request) -> str:
     return str(int(text.split("\n")[0].split()[-1]) + 1)
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def plus_one(number: int) -> int:
     return ask(f"One more than {number}")
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 async def plus_one_async(number: int) -> int:
     return ask(f"One more than {number}")
 

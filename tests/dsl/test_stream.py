@@ -48,7 +48,7 @@ class Character(BaseModel):
 CHARACTER = '{"name": "Ada", "age": 36}'
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 def make(setting: str) -> Character:
     return ask(setting)
 
@@ -63,7 +63,7 @@ def judge(text: str) -> Literal["keep", "drop"]:
     return ask(text)
 
 
-@prompt(shape=False)
+@prompt(describe_format=False)
 async def make_later(setting: str) -> Character:
     return ask(setting)
 
@@ -189,7 +189,7 @@ def test_partials_only_grow_and_end_in_the_whole_value() -> None:
         assert all("age" not in each or each["age"] == 36 for each in partials if isinstance(each, dict))
         assert all(grows(*pair) and pair[0] != pair[1] for pair in itertools.pairwise(partials))
 
-        @prompt(shape=False)
+        @prompt(describe_format=False)
         def anything(topic: str) -> tuple[float, tuple[bool, str], int | None, int, str]:
             return ask(topic)
 
@@ -207,7 +207,7 @@ def test_partials_of_bare_text_are_the_text_so_far() -> None:
 
 
 def test_a_number_alone_comes_when_it_is_whole() -> None:
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def count(topic: str) -> int:
         return ask(topic)
 
@@ -461,7 +461,7 @@ def test_a_call_that_asks_again_has_a_part_for_each_answer() -> None:
 
 
 def test_thoughts_are_a_part_of_their_own_and_no_partials() -> None:
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def add(sum: str) -> Reasoned[list[int]]:
         return ask(sum)
 
@@ -480,7 +480,7 @@ def test_forms_that_sample_nothing_have_no_pieces() -> None:
     def score(text: str) -> Scored[Literal["keep", "drop"]]:
         return ask(text)
 
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def logged(text: str) -> Logged[list[int]]:
         return ask(text)
 

@@ -18,7 +18,7 @@ class Point(BaseModel):
     y: int = 0
 
 
-@prompt(shape=False, temperature=0)
+@prompt(describe_format=False, temperature=0)
 def place(text: str) -> Point:
     return ask(text)
 

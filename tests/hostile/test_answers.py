@@ -211,7 +211,7 @@ def picky(make: Callable[[], BaseException]) -> Any:
             raise make()
         return number
 
-    @prompt(shape=False)
+    @prompt(describe_format=False)
     def checked(number: int) -> Annotated[int, AfterValidator(check)]:
         return ask(f"{number}")
 
