@@ -90,9 +90,13 @@ def measure(rows: int, stages: int, journal: Path | None, *, sampled: bool) -> d
         go(rows, stages, sampled=sampled)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        replayed = runtime.stats.replayed
-    engine = 0.0 if replayed else engine_alone(min(calls, 20_000)) / min(calls, 20_000)
-    kept = {} if journal is None else {"replayed": replayed, "journal, MiB": round(journal.stat().st_size / 2**20, 1)}
+        from_journal = runtime.stats.from_journal
+    engine = 0.0 if from_journal else engine_alone(min(calls, 20_000)) / min(calls, 20_000)
+    kept = (
+        {}
+        if journal is None
+        else {"from_journal": from_journal, "journal, MiB": round(journal.stat().st_size / 2**20, 1)}
+    )
     return {
         "rows": rows,
         "calls": calls,

@@ -91,7 +91,7 @@ def main(rows: int = 60, output: Path = Path("reviews.parquet")) -> None:
     console.print(table)
     stats = current().stats
     console.print(
-        f"{len(reviews)} of {rows} rows; {stats.replayed} answers from the journal, {stats.output_tokens} tokens"
+        f"{len(reviews)} of {rows} rows; {stats.from_journal} answers from the journal, {stats.output_tokens} tokens"
     )
 
 

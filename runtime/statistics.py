@@ -28,19 +28,19 @@ class Statistics:
         succeeded: Requests that gave an outcome.
         failed: Requests that gave an error.
         cancelled: Requests that their callers withdrew.
-        shared: Requests, among those that ended by themselves, that were answered by the generation of an equal one.
+        deduplicated: Requests, among those that ended by themselves, that were answered by the generation of an equal one.
         retried: Requests, among the submitted, that asked again for the answer of a row that had given no value.
         restarts: How often the engine was built again after it had crashed.
-        cut: Free texts among the succeeded that were cut off at their token limit.
+        truncated: Free texts among the succeeded that were cut off at their token limit.
         waiting: Requests not yet handed to the engine.
         running: Requests in the engine's hands, in its own queue too; those that share one generation count once.
         steps: Engine steps taken.
         prompt_tokens: Prompt tokens of what the engine has finished; a shared generation counts once.
         cached_tokens: How many of those the prefix cache held.
         output_tokens: Tokens that the engine has finished answers with, failed ones too.
-        saved: Tokens that were not asked for, since those before had settled the answer: as many as the tokenizer cuts it
+        tokens_saved: Tokens that were not asked for, since those before had settled the answer: as many as the tokenizer cuts it
             into, and the one that ends it, less those that were drawn.
-        replayed: Requests, among the submitted, that a journal answered; no engine saw them.
+        from_journal: Requests, among the submitted, that a journal answered; no engine saw them.
         elapsed: Seconds in which requests were in flight, by the clock; loading a model is none of them. The replicas of a
             runtime share one clock. Statistics that are added up add their seconds, as those of two processors are:
             rates are then those of one runtime on average. It is no part of comparisons.
@@ -55,24 +55,24 @@ class Statistics:
     succeeded: int = 0
     failed: int = 0
     cancelled: int = 0
-    shared: int = 0
+    deduplicated: int = 0
     retried: int = 0
     restarts: int = 0
-    cut: int = 0
+    truncated: int = 0
     waiting: int = 0
     running: int = 0
     steps: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
-    replayed: int = 0
-    saved: int = 0
+    from_journal: int = 0
+    tokens_saved: int = 0
     elapsed: float = field(default=0.0, compare=False)
 
     @property
     def requests_per_second(self) -> float:
         """Requests that ended by themselves and that no journal answered, by the second of `elapsed`; 0 before any."""
-        return (self.succeeded + self.failed - self.replayed) / self.elapsed if self.elapsed else 0.0
+        return (self.succeeded + self.failed - self.from_journal) / self.elapsed if self.elapsed else 0.0
 
     @property
     def tokens_per_second(self) -> float:
@@ -131,14 +131,14 @@ class Counts:
         self.submitted = 0  # under the scheduler's lock
         self.retried = 0  # as well
         self.succeeded = 0
-        self.shared = 0
+        self.deduplicated = 0
         self.restarts = 0
-        self.cut = 0
+        self.truncated = 0
         self.steps = 0
         self.prompt_tokens = 0
         self.cached_tokens = 0
         self.output_tokens = 0
-        self.saved = 0
+        self.tokens_saved = 0
         self._failed = 0
         self._cancelled = 0
         self._lock = threading.RLock()  # a destructor may withdraw a request while its thread counts another
@@ -172,16 +172,16 @@ class Counts:
             succeeded=self.succeeded,
             failed=self._failed,
             cancelled=self._cancelled,
-            shared=self.shared,
+            deduplicated=self.deduplicated,
             retried=self.retried,
             restarts=self.restarts,
-            cut=self.cut,
+            truncated=self.truncated,
             waiting=waiting,
             running=running,
             steps=self.steps,
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.cached_tokens,
             output_tokens=self.output_tokens,
-            saved=self.saved,
+            tokens_saved=self.tokens_saved,
             elapsed=self._stopwatch.seconds,
         )

@@ -122,7 +122,7 @@ def run_command(
         stack.callback(writer.discard)
         kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
         stack.enter_context(_runtime(model, engine, journal=kept, seed=seed))
-        before = statistics()[0].replayed
+        before = statistics()[0].from_journal
         try:
             counts = run_over(
                 target,
@@ -142,7 +142,7 @@ def run_command(
         finally:
             if aside.unfinished is not None:
                 typer.echo(f"typefold: what failed until then is in {aside.unfinished}", err=True)
-        report(counts, output, aside, replayed=statistics()[0].replayed - before, removed=removed)
+        report(counts, output, aside, from_journal=statistics()[0].from_journal - before, removed=removed)
     if counts.failed:
         raise typer.Exit(1)
 

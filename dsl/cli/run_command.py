@@ -262,19 +262,19 @@ def _json_form(hint: Any) -> Callable[[Any], Any]:
     return form
 
 
-def report(counts: Counts, output: str, failures: Failures, *, replayed: int, removed: bool) -> None:
+def report(counts: Counts, output: str, failures: Failures, *, from_journal: int, removed: bool) -> None:
     """Say on standard error what became of the records, and how many requests a journal answered.
 
     Args:
         counts: The numbers of records by what became of them.
         output: Where results are.
         failures: Where failures are.
-        replayed: The number of requests that a journal answered.
+        from_journal: The number of requests that a journal answered.
         removed: Whether the failures of an earlier run were removed, there being none now.
     """
     words = [f"{counts.done:,} results in {'standard output' if output == '-' else output}"]
-    if replayed:
-        words.append(f"{replayed:,} {'answer' if replayed == 1 else 'answers'} from the journal")
+    if from_journal:
+        words.append(f"{from_journal:,} {'answer' if from_journal == 1 else 'answers'} from the journal")
     if counts.skipped:
         words.append(f"{counts.skipped:,} left out")
     if counts.failed:

@@ -65,7 +65,7 @@ class Figures:
         cached: The share of prompt tokens that the prefix cache held, where any were read.
         left: Seconds until the end, where that can be told.
         restarts: How often an engine was built again since the batch began.
-        replayed: Requests that a journal answered.
+        from_journal: Requests that a journal answered.
         loading: The model that is being loaded, and for how many seconds so far.
     """
 
@@ -79,7 +79,7 @@ class Figures:
     cached: float | None
     left: float | None
     restarts: int = 0
-    replayed: int = 0
+    from_journal: int = 0
     loading: tuple[str, float] | None = None
 
     def __str__(self) -> str:
@@ -114,14 +114,14 @@ class Figures:
             room = len(model) if width is None else max(8, width - 48)
             short = model if len(model) <= room else f"…{model[1 - room :]}"
             words.append((1, f"loading {short} {seconds:.0f} s"))
-        elif self.rows_per_second or self.tokens_per_second or not self.replayed:
+        elif self.rows_per_second or self.tokens_per_second or not self.from_journal:
             words += [(2, _speed(self.rows_per_second)), (3, f"{self.tokens_per_second:,.0f} tok/s")]
         if self.left is not None:
             words.append((1, f"{clock(self.left)} left"))
         if self.restarts:
             words.append((4, f"engine restarted {self.restarts}x"))
-        if self.replayed:
-            words.append((5, f"{self.replayed:,} from the journal"))
+        if self.from_journal:
+            words.append((5, f"{self.from_journal:,} from the journal"))
         if self.running or self.waiting:
             words.append((6, f"{self.running:,} running, {self.waiting:,} waiting"))
         if self.cached:
@@ -170,10 +170,10 @@ class Meter:
         """
         (stats, at_once), now, start = self._statistics(), self._now(), self._start
         calls = stats.succeeded + stats.failed - start.succeeded - start.failed
-        replayed = stats.replayed - start.replayed
-        worked = done * (1 - replayed / calls) if calls > 0 else float(done)  # rows that no journal answered
+        from_journal = stats.from_journal - start.from_journal
+        worked = done * (1 - from_journal / calls) if calls > 0 else float(done)  # rows that no journal answered
         loading = self._loaded(now)
-        if stats.elapsed <= start.elapsed and (loading is not None or replayed):  # no engine has worked yet
+        if stats.elapsed <= start.elapsed and (loading is not None or from_journal):  # no engine has worked yet
             self._begun = now
         while len(self._seen) > 1 and self._seen[1][0] <= now - _WINDOW:
             self._seen.popleft()
@@ -193,7 +193,7 @@ class Meter:
             cached=(stats.cached_tokens - start.cached_tokens) / read if read > 0 else None,
             left=self._left(now - self._begun, done, worked),
             restarts=stats.restarts - start.restarts,
-            replayed=replayed,
+            from_journal=from_journal,
             loading=loading,
         )
 

@@ -121,7 +121,7 @@ class Recorder:
     def statistics(self) -> Statistics:
         """What was answered from the journal."""
         good, bad = self._replayed, self._replayed_failed
-        return Statistics(submitted=good + bad, succeeded=good, failed=bad, replayed=good + bad)
+        return Statistics(submitted=good + bad, succeeded=good, failed=bad, from_journal=good + bad)
 
     @property
     def facts(self) -> EngineFacts | None:

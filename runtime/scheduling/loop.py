@@ -163,7 +163,7 @@ class Loop:
             if before is None:
                 self._deduplicator.started(identity, self._start(entry, identity))
                 return
-            self._counts.shared += 1
+            self._counts.deduplicated += 1
             if isinstance(before, Flight):
                 before.join(entry)
             else:
@@ -214,7 +214,7 @@ class Loop:
                 self._deduplicator.landed(flight, outcome)
             self._counts.generated(outcome)
             if outcome is not completion.outcome:
-                self._counts.saved += self._saved(flight.limits, completion.outcome, outcome.text)
+                self._counts.tokens_saved += self._saved(flight.limits, completion.outcome, outcome.text)
             for entry in flight.waiters:
                 self._settle(entry, flight.limits, outcome)
 
@@ -246,7 +246,9 @@ class Loop:
             self._fail(entry, error)
         elif entry.claim():
             self._counts.succeeded += 1
-            self._counts.cut += outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text"
+            self._counts.truncated += (
+                outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text"
+            )
             settle(entry.set_result, outcome)
 
     def _fail(self, entry: Entry, error: PromptError) -> None:

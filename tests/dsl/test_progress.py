@@ -106,7 +106,7 @@ def test_the_line_says_rows_failures_speed_the_time_left_the_queue_and_the_cache
     )
     assert str(BARE) == "rows 3 · 0.0 rows/s · 0 tok/s"
     assert str(replace(BARE, restarts=2)).endswith(" · engine restarted 2x")
-    assert str(replace(BARE, replayed=1200)) == "rows 3 · 1,200 from the journal"
+    assert str(replace(BARE, from_journal=1200)) == "rows 3 · 1,200 from the journal"
     assert str(replace(BARE, rows_per_second=0.05)) == "rows 3 · 3.0 rows/min · 0 tok/s"
     assert str(replace(BARE, rows_per_second=1234.5)) == "rows 3 · 1,234 rows/s · 0 tok/s"
     loading = replace(BARE, done=0, total=9, loading=("Qwen/Qwen3-4B", 12.4))
@@ -183,10 +183,10 @@ def test_figures_are_of_the_batch_and_speed_of_the_last_ten_seconds() -> None:
 def test_rows_from_the_journal_count_neither_for_speed_nor_for_the_time_left() -> None:
     time, stats = 0.0, Statistics()
     meter = Meter(lambda: (stats, 8), lambda: time, total=10_000)
-    time, stats = 1.0, Statistics(succeeded=9_000, replayed=9_000)
+    time, stats = 1.0, Statistics(succeeded=9_000, from_journal=9_000)
     figures = meter.read(9_000, 0)
-    assert (figures.rows_per_second, figures.left, figures.replayed) == (0.0, None, 9_000)
-    time, stats = 11.0, Statistics(succeeded=9_010, replayed=9_000, elapsed=10.0)
+    assert (figures.rows_per_second, figures.left, figures.from_journal) == (0.0, None, 9_000)
+    time, stats = 11.0, Statistics(succeeded=9_010, from_journal=9_000, elapsed=10.0)
     figures = meter.read(9_010, 0)
     assert figures.rows_per_second == pytest.approx(1.0)
     assert figures.left == pytest.approx(990.0)
@@ -196,7 +196,7 @@ def test_rows_from_the_journal_count_neither_for_speed_nor_for_the_time_left() -
 def test_a_row_of_which_a_journal_answered_a_part_counts_for_the_rest() -> None:
     time, stats = 0.0, Statistics()
     meter = Meter(lambda: (stats, 8), lambda: time, total=20)
-    time, stats = 5.0, Statistics(succeeded=20, replayed=10, elapsed=5.0)  # two calls a row, one of them replayed
+    time, stats = 5.0, Statistics(succeeded=20, from_journal=10, elapsed=5.0)  # two calls a row, one of them replayed
     figures = meter.read(10, 0)
     assert (figures.rows_per_second, figures.left) == (1.0, 10.0)
 

@@ -147,7 +147,7 @@ def test_a_journal_tells_samples_apart(tmp_path: Path) -> None:
 def test_equal_samples_share_no_generation() -> None:
     with Runtime(ScriptedEngine()) as runtime:
         name.sample(3)("x")
-        assert (runtime.stats.shared, runtime.stats.succeeded) == (0, 3)
+        assert (runtime.stats.deduplicated, runtime.stats.succeeded) == (0, 3)
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0}, {"temperature": 0.0}, {"top_k": 1}])

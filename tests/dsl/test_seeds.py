@@ -131,7 +131,7 @@ def test_greedy_calls_take_no_notice_and_share_their_answers() -> None:
     with Runtime(engine, seed=1) as runtime:
         one, two = greedy.map(["x", "x"])
         assert one == two
-        assert runtime.stats.shared == 1
+        assert runtime.stats.deduplicated == 1
     with Runtime(ScriptedEngine(), seed=2):
         assert greedy("x") == one
 

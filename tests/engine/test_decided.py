@@ -36,7 +36,7 @@ def test_an_object_is_that_of_the_full_constraint_though_its_end_is_not_decoded(
     assert full.generate(prompts, output_type=hint, **how) == settled
     saved = full.stats.output_tokens - runtime.stats.output_tokens
     assert saved >= len(NEWS)
-    assert len(NEWS) / 2 <= runtime.stats.saved <= 2 * saved
+    assert len(NEWS) / 2 <= runtime.stats.tokens_saved <= 2 * saved
     full.close()
 
 
@@ -72,7 +72,7 @@ def test_what_is_saved_is_counted(runtime: Runtime, together: Callable[..., Toge
     runtime.generate([f"What is this about? {news}" for news in NEWS], output_type=TYPES[0], temperature=0.0)
     assert runtime.stats.output_tokens == len(NEWS)
     assert held.steps <= 3
-    assert runtime.stats.saved >= len(NEWS)
+    assert runtime.stats.tokens_saved >= len(NEWS)
 
 
 def test_a_long_beginning_that_all_share_is_not_waited_out(runtime: Runtime, engine: VllmEngine) -> None:

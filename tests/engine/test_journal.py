@@ -63,7 +63,7 @@ def test_a_program_runs_again_without_its_model(
     journal = tmp_path / "run.db"
     with Runtime(engine, journal=journal) as runtime:
         first = asked()
-        assert runtime.stats.replayed < runtime.stats.submitted
+        assert runtime.stats.from_journal < runtime.stats.submitted
         submitted = runtime.stats.submitted
 
     def load(*_: object, **__: object) -> Engine:
@@ -73,7 +73,7 @@ def test_a_program_runs_again_without_its_model(
     with Runtime(exact, journal=journal, dtype="float32") as runtime:
         assert asked() == first
         assert not runtime.loaded
-        assert runtime.stats.replayed == runtime.stats.submitted == submitted
+        assert runtime.stats.from_journal == runtime.stats.submitted == submitted
     with (
         Runtime(exact, journal=journal, ignore_journal=True, dtype="float32"),
         pytest.raises(EngineLoadError, match="the model was loaded"),
@@ -94,5 +94,5 @@ def test_what_a_run_finished_before_it_broke_off_is_not_asked_again(
                 break
     with Runtime(engine, journal=journal) as runtime:
         run(lambda place: line(place).text, rows)
-        assert 10 <= runtime.stats.replayed < 24
+        assert 10 <= runtime.stats.from_journal < 24
         assert runtime.stats.submitted == 24

@@ -35,7 +35,7 @@ def test_a_seed_repeats_samples_and_keeps_them_apart(engine: VllmEngine, monkeyp
     for _ in range(2):
         with Runtime(engine, seed=7) as runtime:
             drawn.append([[each.text for each in row] for row in story.sample(3).map(["a mill", "a mill"])])
-            assert runtime.stats.shared == 0
+            assert runtime.stats.deduplicated == 0
     assert drawn[0] == drawn[1]
     assert len({text for row in drawn[0] for text in row}) > 3
 

@@ -69,4 +69,4 @@ def test_equal_greedy_requests_are_generated_once(engine: VllmEngine, monkeypatc
     assert scheduler.submit([ask(sampling=greedy)])[0].result(60).text == texts[0]
     stats = scheduler.statistics
     scheduler.close()
-    assert (stats.succeeded, stats.shared, stats.output_tokens) == (4, 2, 12)
+    assert (stats.succeeded, stats.deduplicated, stats.output_tokens) == (4, 2, 12)

@@ -77,7 +77,7 @@ def main(journal: str, log_path: str, output: str, rows: int, model: str | None)
     runtime = Runtime(engine, journal=journal) if model is None else _real(model, journal, log)
     with runtime:
         results = run(program, range(rows))
-        print(json.dumps({"replayed": runtime.stats.replayed, "submitted": runtime.stats.submitted}))
+        print(json.dumps({"from_journal": runtime.stats.from_journal, "submitted": runtime.stats.submitted}))
     Path(output).write_text(json.dumps(results), encoding="utf-8")
 
 

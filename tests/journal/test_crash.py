@@ -87,6 +87,6 @@ def test_a_program_that_ran_to_its_end_asks_nothing_again(tmp_path: Path) -> Non
     first = finish(start(tmp_path, 30, None))
     log = len([line for line in lines(tmp_path / "run.log") if line.startswith("G")])
     second = finish(start(tmp_path, 30, None))
-    assert first == {"replayed": 0, "submitted": 90}
-    assert second == {"replayed": 90, "submitted": 90}
+    assert first == {"from_journal": 0, "submitted": 90}
+    assert second == {"from_journal": 90, "submitted": 90}
     assert len([line for line in lines(tmp_path / "run.log") if line.startswith("G")]) == log

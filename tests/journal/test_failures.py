@@ -71,7 +71,7 @@ def test_a_prompt_that_is_too_long_loads_no_model_again(model: Loads) -> None:
         futures = runtime.submit([good, LONG])
         error = futures[1].exception(60)
         assert futures[0].result(60).text
-        assert (runtime.loaded, runtime.stats.replayed, runtime.stats.failed) == (False, 2, 1)
+        assert (runtime.loaded, runtime.stats.from_journal, runtime.stats.failed) == (False, 2, 1)
     assert model.times == 1
     assert isinstance(error, PromptTooLong)
     assert (str(error), error.prompt, error.prompt_tokens, error.max_model_len) == (
@@ -139,11 +139,11 @@ def test_a_context_that_goes_by_free_memory_settles_nothing(
 
 
 def test_an_engine_of_ones_own_is_asked_what_it_refuses_and_told_what_is_too_long(tmp_path: Path) -> None:
-    for replayed in (0, 1):
+    for from_journal in (0, 1):
         with Runtime(Choosy(max_model_len=400), journal=tmp_path / "run.db") as runtime:
             for future in runtime.submit([LONG, Request(prompt="refused")]):
                 assert future.exception(60)
-            assert runtime.stats.replayed == replayed
+            assert runtime.stats.from_journal == from_journal
     with Runtime(Choosy(max_model_len=4000), journal=tmp_path / "run.db") as runtime:
         [future] = runtime.submit([LONG])
         assert future.exception(60) is None

@@ -52,7 +52,7 @@ def test_a_journal_of_each_version_answers_all_that_it_holds(version: int, asked
     engine = FolderEngine()
     with Runtime(engine, journal=f"journal-{version}.db") as runtime:
         assert outcomes(runtime.submit(requests())) == asked
-        assert runtime.stats.replayed == len(asked)
+        assert runtime.stats.from_journal == len(asked)
     assert engine.requests == []
     with Journal(f"journal-{version}.db", read_only=True) as journal:
         assert journal.damage() == []
@@ -120,7 +120,7 @@ def test_a_failure_that_was_kept_is_told_again() -> None:
     with Runtime(FolderEngine(), journal="journal-2.db") as runtime:
         [future] = runtime.submit([TOO_LONG])
         error = future.exception(60)
-        assert runtime.stats.replayed == 1
+        assert runtime.stats.from_journal == 1
     assert isinstance(error, PromptTooLong)
     assert (error.prompt_tokens, error.max_model_len, error.function, error.row) == (2000, 1000, "too_long", 4)
 

@@ -85,7 +85,7 @@ def test_without_prompts_only_the_key_and_the_answer_are_kept(tmp_path: Path) ->
             assert tell(SECRET) == first
             with pytest.raises(PromptTooLong):
                 tell(SECRET * 20)
-            assert (again.requests, runtime.stats.replayed) == ([], 2)
+            assert (again.requests, runtime.stats.from_journal) == ([], 2)
     with Journal(path, read_only=True) as journal:
         [record, failure] = journal.records()
     assert (record.prompt, record.text, record.sampling) == (None, first, {"seed": 1})

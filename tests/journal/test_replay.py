@@ -79,7 +79,7 @@ def test_the_same_program_asks_nothing_and_gives_the_same(path: Path) -> None:
             number("a"),
         ) == first
         assert engine.requests == []
-        assert runtime.stats.replayed == runtime.stats.submitted == runtime.stats.succeeded == 31
+        assert runtime.stats.from_journal == runtime.stats.submitted == runtime.stats.succeeded == 31
 
 
 def test_equal_sampled_calls_keep_their_own_answers(path: Path) -> None:
@@ -258,7 +258,7 @@ def test_retries_are_answered_again(path: Path) -> None:
         assert even() == 4
     with Runtime(ScriptedEngine(answers=[]), journal=path) as runtime:
         assert even() == 4
-        assert runtime.stats.replayed == 3
+        assert runtime.stats.from_journal == 3
 
 
 def test_tokens_and_probabilities_are_kept(path: Path) -> None:

@@ -38,8 +38,8 @@ def test_a_settled_answer_is_whole_and_costs_what_settled_it(random_answers: Scr
     assert {outcome.finish_reason for outcome in outcomes} == {FinishReason.STOP}
     assert {outcome.output_tokens for outcome in outcomes} == {2}
     stats = scheduler.statistics
-    assert (stats.steps, stats.output_tokens, stats.cut) == (2, 100, 0)
-    assert stats.saved == sum(len(text) + 1 - 2 for text in expected)
+    assert (stats.steps, stats.output_tokens, stats.truncated) == (2, 100, 0)
+    assert stats.tokens_saved == sum(len(text) + 1 - 2 for text in expected)
     scheduler.close()
 
 
@@ -47,7 +47,7 @@ def test_the_switch_asks_for_whole_answers(random_answers: ScriptedEngine) -> No
     with Runtime(random_answers, early_stop=False) as runtime:
         outcome = runtime.submit([Request(prompt="7", constraint=NEWS)])[0].result(30)
         assert outcome.output_tokens == len(outcome.text) + 1
-        assert runtime.stats.saved == 0
+        assert runtime.stats.tokens_saved == 0
 
 
 CHANGES: list[dict[str, Any]] = [
@@ -70,7 +70,7 @@ def test_whoever_looks_at_the_tokens_gets_them_all(change: dict[str, Any]) -> No
     request = replace(Request(prompt="x", constraint=NEWS), **change)
     outcome = asked(scheduler, request)
     if "constraint" in change:
-        assert (outcome.text, outcome.output_tokens, scheduler.statistics.saved) == ("b", 1, 1)
+        assert (outcome.text, outcome.output_tokens, scheduler.statistics.tokens_saved) == ("b", 1, 1)
     else:
         assert (outcome.text, outcome.output_tokens) == ("science", 8)
     scheduler.close()
@@ -126,7 +126,7 @@ def test_equal_requests_share_a_settled_answer(random_answers: ScriptedEngine) -
     scheduler = Scheduler(random_answers)
     request = Request(prompt="x", constraint=NEWS, sampling={"temperature": 0})
     texts = {asked(scheduler, request).text for _ in range(3)}
-    assert len(texts) == 1 and texts <= set(LABELS) and scheduler.statistics.shared == 2
+    assert len(texts) == 1 and texts <= set(LABELS) and scheduler.statistics.deduplicated == 2
     scheduler.close()
 
 

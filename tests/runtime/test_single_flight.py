@@ -73,7 +73,7 @@ def test_equal_greedy_requests_in_flight_share_one_generation(engine: Held, sche
     assert {id(future.result(30)) for future in futures} == {id(futures[0].result())}
     assert len(engine.requests) == 1
     stats = scheduler.statistics
-    assert (stats.submitted, stats.succeeded, stats.shared) == (10, 10, 9)
+    assert (stats.submitted, stats.succeeded, stats.deduplicated) == (10, 10, 9)
     assert stats.output_tokens == 51 == futures[0].result().output_tokens
 
 
@@ -83,7 +83,7 @@ def test_what_has_finished_is_remembered(engine: Held, scheduler: Scheduler) -> 
     before = first.result(30), engine.steps
     [again] = scheduler.submit([greedy(row=3)])
     assert (again.result(30), engine.steps) == before
-    assert scheduler.statistics.shared == 1
+    assert scheduler.statistics.deduplicated == 1
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_it_can_be_switched_off() -> None:
     wait(futures, 30)
     scheduler.close()
     assert len(engine.requests) == 2
-    assert scheduler.statistics.shared == 0
+    assert scheduler.statistics.deduplicated == 0
 
 
 def soon(condition: Callable[[], bool]) -> None:
@@ -160,7 +160,7 @@ def soon(condition: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("leaving", [0, 1, 2])
 def test_one_who_leaves_takes_nothing_from_the_others(leaving: int, engine: Held, scheduler: Scheduler) -> None:
     futures = scheduler.submit([greedy(), greedy(), greedy()])
-    soon(lambda: scheduler.statistics.shared == 2)
+    soon(lambda: scheduler.statistics.deduplicated == 2)
     assert futures[leaving].cancel()
     engine.go.set()
     for index, future in enumerate(futures):
@@ -172,7 +172,7 @@ def test_one_who_leaves_takes_nothing_from_the_others(leaving: int, engine: Held
 
 def test_a_generation_that_everybody_has_left_is_withdrawn(engine: Held, scheduler: Scheduler) -> None:
     futures = scheduler.submit([greedy(), greedy()])
-    soon(lambda: scheduler.statistics.shared == 1)
+    soon(lambda: scheduler.statistics.deduplicated == 1)
     assert all(future.cancel() for future in futures)
     engine.go.set()
     soon(lambda: scheduler.statistics.running == 0)
@@ -230,7 +230,7 @@ def test_an_engine_that_breaks_or_closes_ends_all_who_wait() -> None:
     scheduler.close()
     closing = Scheduler(Held(lambda request: "y" * 50))
     futures = closing.submit([greedy(row=row) for row in range(3)])
-    soon(lambda: closing.statistics.shared == 2)
+    soon(lambda: closing.statistics.deduplicated == 2)
     held = closing.engine
     assert isinstance(held, Held)
     threading.Timer(0.05, held.go.set).start()

@@ -56,7 +56,7 @@ def test_what_is_busy_twice_is_busy_once() -> None:
 
 
 def test_rates_are_by_the_second_and_a_journal_has_no_part_in_them() -> None:
-    stats = Statistics(succeeded=30, failed=10, replayed=20, output_tokens=500, elapsed=4.0)
+    stats = Statistics(succeeded=30, failed=10, from_journal=20, output_tokens=500, elapsed=4.0)
     assert (stats.requests_per_second, stats.tokens_per_second) == (5.0, 125.0)
     assert (Statistics(succeeded=3).requests_per_second, Statistics(output_tokens=3).tokens_per_second) == (0.0, 0.0)
 
