@@ -25,12 +25,12 @@ from typefold.messages import Message, RawPrompt, ask, assistant, image, raw, sy
 from typefold.options import Options
 from typefold.programs.run import Run, run
 from typefold.programs.voting import Best, Votes, best_of, majority
-from typefold.prompts.async_prompt import AsyncPrompt, AsyncSafePrompt
+from typefold.prompts.async_prompt import AsyncPrompt
+from typefold.prompts.base_prompt import ask_deferred
 from typefold.prompts.definition import Example, example
-from typefold.prompts.later import ask_deferred
-from typefold.prompts.pickling import prompt_by_name, prompt_by_value
-from typefold.prompts.prompt import Prompt, SafePrompt, prompt
-from typefold.prompts.samples import AsyncSafeSamples, AsyncSamples, SafeSamples, Samples
+from typefold.prompts.prompt import Prompt, prompt
+from typefold.prompts.samples import AsyncSamples, Samples
+from typefold.prompts.spec import prompt_by_name, prompt_by_value
 from typefold.prompts.tools import ToolCall, Tools
 from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import (
@@ -127,7 +127,7 @@ __all__ = [
 
 # Pickles name these: a pickle may name the package and no module inside of it.
 _IN_PICKLES = (
-    *(AsyncSafePrompt, AsyncSafeSamples, Gather, Indexed, Node, Options, RawPrompt, Run, SafePrompt, SafeSamples),
+    *(Gather, Indexed, Node, Options, RawPrompt, Run),
     *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
 )
 set_public_module(__name__, [*(globals()[name] for name in __all__), *_IN_PICKLES])

@@ -89,7 +89,7 @@ def described(value: object) -> Any:
         with Runtime(ScriptedEngine(answers=lambda request: "4")):
             return repr(it), it.result()
     if isinstance(value, Prompt | AsyncPrompt):
-        return type(it), repr(it), it.render("a"), described(it._plan.options)
+        return type(it), repr(it), it.render("a"), described(it._spec.options)
     if isinstance(value, list | tuple):
         return type(it), [described(part) for part in it]
     if isinstance(value, Mapping):

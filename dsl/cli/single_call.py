@@ -14,7 +14,7 @@ from typefold.cli.target import CommandError
 from typefold.messages import RawPrompt
 from typefold.programs.record_arguments import BadRecord, Inputs
 from typefold.programs.record_function import Target
-from typefold.prompts.face import Face
+from typefold.prompts.base_prompt import BasePrompt
 from typefold.prompts.prompt import Prompt
 
 __all__ = ["arguments_of", "explain", "render", "try_once"]
@@ -72,7 +72,7 @@ def try_once(target: Target, arguments: dict[str, Any], console: Console) -> Non
         console.print(Pretty(value))
 
 
-def _prompt(target: Target) -> Face[..., Any]:
+def _prompt(target: Target) -> BasePrompt[..., Any]:
     function: Any = target.function
     if not _is_any_prompt(function):
         raise CommandError(f"{target.name} is a plain function, no prompt; name one of the prompts that it calls")
@@ -83,5 +83,5 @@ def _is_prompt(function: object) -> TypeIs[Prompt[..., Any]]:
     return isinstance(function, Prompt)
 
 
-def _is_any_prompt(function: object) -> TypeIs[Face[..., Any]]:
-    return isinstance(function, Face)
+def _is_any_prompt(function: object) -> TypeIs[BasePrompt[..., Any]]:
+    return isinstance(function, BasePrompt)

@@ -24,7 +24,7 @@ from typefold.compiler.contained import first_line
 from typefold.programs.record_arguments import BadRecord, Inputs
 from typefold.programs.record_calls import of_row
 from typefold.programs.record_function import Target
-from typefold.prompts.face import Face
+from typefold.prompts.base_prompt import BasePrompt
 from typefold.runtimes.runtime import Runtime
 
 __all__ = ["Labelled", "labelled", "try_wires", "write"]
@@ -100,7 +100,7 @@ def try_wires(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Tr
     function: Any = target.function
     wires = {wire.name.lower(): wire for wire in JsonFormat}
     targets = dict.fromkeys(wires, target)
-    if isinstance(function, Face):
+    if isinstance(function, BasePrompt):
         if function.explain().is_bare:
             raise CommandError(f"{target.name} answers in bare text, which is the same in every wire")
         targets = {name: replace(target, function=_in_wire(target.function, wire)) for name, wire in wires.items()}

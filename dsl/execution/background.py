@@ -92,6 +92,20 @@ class CallFuture(OwnFuture[T]):
         return 0
 
 
+class _SafeFuture(CallFuture[Result[Any, PromptError]]):
+    """The `Result` of a call in flight."""
+
+    def result(self, timeout: float | None = None) -> Result[Any, PromptError]:
+        try:
+            return Success(super().result(timeout))
+        except PromptError as error:
+            return Failure(error)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        error = super().exception(timeout)
+        return None if isinstance(error, PromptError) else error
+
+
 @dataclass(slots=True, eq=False)
 class _UnderWay(Generic[T]):
     """A call that goes on by itself."""
@@ -178,13 +192,17 @@ def _forked() -> None:
 in_child(_forked)
 
 
-def submit(call: Call[T] | PromptError) -> CallFuture[T]:
+def submit(call: Call[Any] | PromptError, *, safe: bool = False) -> CallFuture[Any]:
     """Send a call and let it go on by itself.
+
+    Args:
+        call: The call, or the error that its arguments gave.
+        safe: Whether the future's result is a `Result`.
 
     Raises:
         NoRuntime: No model has been named.
     """
-    future: CallFuture[T] = CallFuture()
+    future: CallFuture[Any] = _SafeFuture() if safe else CallFuture()
     _futures.add(future)
     if isinstance(call, PromptError):
         _settle(future, Failure(call))

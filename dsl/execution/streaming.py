@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Generic, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 from pydantic_core import from_json
@@ -137,7 +137,8 @@ R = TypeVar("R")
 class _Written(Generic[R]):
     """What streams of both colours share."""
 
-    _growth: Growth[R]
+    _growth: Growth[Any]
+    _safe: bool
 
     def __repr__(self) -> str:
         growth = self._growth
@@ -157,6 +158,12 @@ class _Written(Generic[R]):
     def close(self) -> None:
         """Withdraw the request, unless it is answered. May be called twice."""
         self._growth.close()
+
+    def _value(self) -> R:
+        """Return the value of an answer that has ended; of a safe prompt its `Result`."""
+        result: Any = self._growth.result
+        value: R = result if self._safe else value_in(result)
+        return value
 
 
 class Stream(_Written[R], Iterator[str]):
@@ -187,7 +194,8 @@ class Stream(_Written[R], Iterator[str]):
         ['red', 'blue']
     """
 
-    def __init__(self, call: Call[R] | PromptError) -> None:
+    def __init__(self, call: Call[Any] | PromptError, *, safe: bool = False) -> None:
+        self._safe = safe
         self._mailbox: Mailbox[Heard] = Mailbox()
         self._growth = Growth(call, row_index(), self._mailbox.put)
 
@@ -207,7 +215,11 @@ class Stream(_Written[R], Iterator[str]):
             if piece:
                 return piece
         if not growth.closed:
-            told(growth.result)
+            try:
+                told(growth.result)
+            except PromptError:
+                if not self._safe:
+                    raise
         raise StopIteration
 
     def partials(self) -> Iterator[JsonValue]:
@@ -233,7 +245,7 @@ class Stream(_Written[R], Iterator[str]):
         """
         for _ in self:
             pass
-        return _value(self._growth)
+        return self._value()
 
     def __enter__(self) -> Self:
         return self
@@ -262,7 +274,8 @@ class AsyncStream(_Written[R], AsyncIterator[str]):
         ['Hell', 'o, A', 'da!']
     """
 
-    def __init__(self, call: Call[R] | PromptError) -> None:
+    def __init__(self, call: Call[Any] | PromptError, *, safe: bool = False) -> None:
+        self._safe = safe
         self._mailbox: AsyncMailbox[Heard] = AsyncMailbox()
         self._growth = Growth(call, None, self._mailbox.put)
 
@@ -283,7 +296,7 @@ class AsyncStream(_Written[R], AsyncIterator[str]):
             if piece:
                 return piece
         if not growth.closed:
-            _value(growth)
+            self._value()
         raise StopAsyncIteration
 
     async def partials(self) -> AsyncIterator[JsonValue]:
@@ -298,20 +311,10 @@ class AsyncStream(_Written[R], AsyncIterator[str]):
         """The value, once all of the answer is there; see `Stream.result`."""
         async for _ in self:
             pass
-        return _value(self._growth)
+        return self._value()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
-
-
-def _value(growth: Growth[R]) -> R:
-    """The value of an answer that has ended.
-
-    Raises:
-        PromptError: There is none.
-    """
-    assert growth.result is not None
-    return value_in(growth.result)

@@ -37,7 +37,9 @@ __all__ = ["TypefoldPlugin"]
 R = TypeVar("R")
 
 _GENERATES = {f"typefold.runtimes.runtime.Runtime.{name}" for name in ("generate", "__call__")}
-_DEFERS = {f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "later.Later")}
+_DEFERS = {
+    f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "base_prompt.BasePrompt")
+}
 
 
 class TypefoldPlugin(Plugin):

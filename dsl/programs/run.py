@@ -26,7 +26,7 @@ from typefold.execution.progress import Progress
 from typefold.execution.seeding import name_of
 from typefold.graphs.rows import AsyncRows, Rows, Starter, default_rows_in_flight
 from typefold.options import check_max_failures
-from typefold.prompts.face import Face, plan_of
+from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.prompt import Prompt
 from typefold.runtime import BadInput
 from typefold.signatures.parameters import Parameters, is_async
@@ -433,10 +433,10 @@ def _fit(
 
 def _known(function: object) -> tuple[int, Mapping[str, Any]]:
     """The number of arguments that a prompt has already (the instance of a method), and the names around it."""
-    if not isinstance(function, Face):
+    if not isinstance(function, BasePrompt):
         return 0, {}
-    plan = plan_of(cast("Face[..., Any]", function))
-    return len(plan.bound), plan.definition.namespace
+    spec = spec_of(cast("BasePrompt[..., Any]", function))
+    return len(spec.bound), spec.definition.namespace
 
 
 def _by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:

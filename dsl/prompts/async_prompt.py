@@ -1,28 +1,25 @@
-"""Prompt functions written with `async def`: what is a call of a `Prompt` is awaited here.
+"""`AsyncPrompt`: a prompt function written with `async def`, whose calls are awaited.
 
-Calls that are awaited together share a batch, and cancelling a task withdraws what it asked. What is heard later
-(`submit`, `future`, `defer`) is that of `Prompt`, in `later`.
+Calls that are awaited together share a batch, and cancelling a task withdraws its requests. `submit`, `aio`, `future` and
+`defer` are those of `BasePrompt`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
-from returns.result import Failure, Result, Success
+from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
 
-from typefold.execution.call import values
-from typefold.execution.executor import answer_awaited, answers_awaited
+from typefold.execution.executor import answers_awaited
 from typefold.execution.streaming import AsyncStream
-from typefold.prompts.later import Later
+from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.samples import AsyncSamples
-from typefold.prompts.spec import Plan
 from typefold.runtime import PromptError
-from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows
 
-__all__ = ["AsyncPrompt", "AsyncSafePrompt"]
+__all__ = ["AsyncPrompt"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -31,8 +28,8 @@ A = TypeVar("A")
 Ts = TypeVarTuple("Ts")
 
 
-class AsyncPrompt(Later[P, R]):
-    """A prompt function written with `async def`; calls that are awaited together share a batch.
+class AsyncPrompt(BasePrompt[P, R]):
+    """A prompt function written with `async def`. Made by `@prompt`; its calls are awaited, those together share a batch.
 
     Example:
         >>> import asyncio
@@ -51,15 +48,35 @@ class AsyncPrompt(Later[P, R]):
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask once; cancelling the task withdraws the request.
 
+        Args:
+            *args: The function's arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            The value.
+
         Raises:
             TypeError: The arguments don't fit the function.
-            PromptError: The row gave no value.
+            PromptError: The call gave no value; see `typefold.PromptError` for the kinds.
+            NoRuntime: No model has been named.
         """
-        return await answer_awaited(self._plan.once(args, kwargs))
+        return await self.aio(*args, **kwargs)
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
-        """Ask once and get the answer while it is written; see `Prompt.stream`."""
-        return AsyncStream(self._plan.once(args, kwargs))
+        """Ask once and read the answer while the model writes it; see `Prompt.stream`.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            An `AsyncStream`, for `async for`, `async with` and `await stream.result()`.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+            NoRuntime: No model has been named.
+        """
+        return AsyncStream(self._spec.once(args, kwargs), safe=self._spec.safe)
 
     async def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -68,29 +85,85 @@ class AsyncPrompt(Later[P, R]):
         *args: Q.args,
         **kwargs: Q.kwargs,
     ) -> list[R]:
-        """Ask for every item, as one batch; see `Prompt.map`."""
-        return values(await cast("AsyncPrompt[..., R]", self).safe.map(items, *args, **kwargs))
+        """Ask for every item, as one batch; see `Prompt.map`.
+
+        Args:
+            items: Values of the first parameter: any iterable, or a column.
+            *args: The other parameters, the same for every row.
+            **kwargs: The other parameters, by name.
+
+        Returns:
+            The values, in the order of the items.
+
+        Raises:
+            BatchError: Some rows failed; it holds every row's `Result`.
+            TypeError: The arguments fit the function for no item.
+            NoRuntime: No model has been named.
+        """
+        spec = spec_of(cast("AsyncPrompt[..., R]", self))
+        return spec.unwrap(await answers_awaited(spec.mapped(items, args, kwargs), spec.options.max_failures), items)
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         rows: Iterable[tuple[*Ts]],
         /,
     ) -> list[R]:
-        """Ask for every row of arguments, as one batch; see `Prompt.starmap`."""
-        return values(await cast("AsyncPrompt[..., R]", self).safe.starmap(rows))
+        """Ask for every row of arguments, as one batch; see `Prompt.starmap`.
+
+        Args:
+            rows: Tuples of the function's arguments, in their order; any iterable of them.
+
+        Returns:
+            The values, in the order of the rows.
+
+        Raises:
+            BatchError: Some rows failed; it holds every row's `Result`.
+            PromptUsageError: The first row holds no arguments in order.
+            NoRuntime: No model has been named.
+        """
+        spec = spec_of(cast("AsyncPrompt[..., R]", self))
+        return spec.unwrap(await answers_awaited(spec.spread(rows), spec.options.max_failures))
 
     async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
-        """Ask for every row, whose columns go to the parameters of their names, as one batch; see `Prompt.map_rows`."""
-        return values(await self.safe.map_rows(rows, **constants))
+        """Ask for every row, as one batch; columns go to the parameters of their names; see `Prompt.map_rows`.
+
+        Args:
+            rows: Mappings, or a table with named columns.
+            **constants: Arguments that are the same for every row. They take precedence over a column of that name.
+
+        Returns:
+            The values, in the order of the rows.
+
+        Raises:
+            BatchError: Some rows failed; it holds every row's `Result`.
+            PromptUsageError: A table has no column for a parameter that needs one, or these are no rows with names.
+            NoRuntime: No model has been named.
+        """
+        spec = self._spec
+        return spec.unwrap(await answers_awaited(spec.named(rows, constants), spec.options.max_failures), rows)
 
     @property
-    def safe(self) -> AsyncSafePrompt[P, R]:
-        """The same prompt function with `Result` in place of exceptions."""
-        return AsyncSafePrompt(self._plan)
+    def safe(self) -> AsyncPrompt[P, Result[R, PromptError]]:
+        """The same prompt function with `Result` (returns) as its return type; see `Prompt.safe`.
+
+        Returns:
+            A new prompt function.
+        """
+        return cast("AsyncPrompt[P, Result[R, PromptError]]", type(self)(self._spec.as_safe()))
 
     def sample(self, n: int, /) -> AsyncSamples[P, R]:
-        """The same prompt function with `n` answers to each call, drawn independently; see `Prompt.sample`."""
-        return AsyncSamples(self._plan, n)
+        """Return the same prompt function with `n` answers to each call, drawn independently; see `Prompt.sample`.
+
+        Args:
+            n: The number of samples, at least 1.
+
+        Returns:
+            The function that samples.
+
+        Raises:
+            PromptUsageError: `n` is no such number, or all samples would be equal.
+        """
+        return AsyncSamples(self._spec, n)
 
     # As in Prompt.
     # fmt: off
@@ -106,43 +179,4 @@ class AsyncPrompt(Later[P, R]):
     def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
     # fmt: on
     def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
-        return self._seen_from(instance, owner)
-
-
-class AsyncSafePrompt(Generic[P, R]):
-    """A prompt function that is awaited, gives `Result[R, PromptError]` (returns) and raises nothing for a row."""
-
-    def __init__(self, plan: Plan[R]) -> None:
-        self._plan = plan
-
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R, PromptError]:
-        """Ask once; `Success(value)` or `Failure(error)`."""
-        try:
-            return Success(await answer_awaited(self._plan.attempt(args, kwargs, None)))
-        except PromptError as error:
-            return Failure(error)
-
-    async def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        items: Iterable[A],
-        /,
-        *args: Q.args,
-        **kwargs: Q.kwargs,
-    ) -> list[Result[R, PromptError]]:
-        """Ask for every item, as one batch; a `Result` for each, in order."""
-        plan = cast("AsyncSafePrompt[..., R]", self)._plan
-        return indexed(await answers_awaited(plan.mapped(items, args, kwargs), plan.options.max_failures), items)
-
-    async def starmap(
-        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        rows: Iterable[tuple[*Ts]],
-        /,
-    ) -> list[Result[R, PromptError]]:
-        """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
-        plan = cast("AsyncSafePrompt[..., R]", self)._plan
-        return await answers_awaited(plan.spread(rows), plan.options.max_failures)
-
-    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[Result[R, PromptError]]:
-        """Ask for every row, whose columns go to the parameters of their names; a `Result` for each, in order."""
-        plan = self._plan
-        return indexed(await answers_awaited(plan.named(rows, constants), plan.options.max_failures), rows)
+        return self._bind_to(instance, owner)

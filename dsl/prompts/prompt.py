@@ -1,9 +1,7 @@
-"""`@prompt`: a function whose body is a message and whose return annotation is the form of the answer.
+"""`@prompt` and `Prompt`: a function whose body is a message and whose return annotation is the type of the answer.
 
-`Prompt` is what users hold: called, it asks once; `.map` and `.starmap` ask for many rows as one batch; `.safe` gives
-results in place of exceptions, `.sample(n)` several answers to each call. What it asks without waiting is in `later`;
-`.using` and `.render` are in `face`. `AsyncPrompt`, for `async def`, is in `async_prompt`. Both are immutable: a changed
-prompt is a new one.
+Called, a `Prompt` asks once and waits; `.map`, `.starmap` and `.map_rows` ask for many rows as one batch, `.sample(n)` for
+several answers to each call, and `.safe` is the same prompt with `Result` as its return type.
 """
 
 from __future__ import annotations
@@ -11,27 +9,25 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import FrameType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
-from returns.result import Failure, Result, Success
+from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.errors import PromptUsageError
-from typefold.execution.call import values
-from typefold.execution.executor import answer, answers
+from typefold.execution.executor import answers
 from typefold.execution.streaming import Stream
 from typefold.options import CallOptions, Options
 from typefold.prompts.async_prompt import AsyncPrompt
+from typefold.prompts.base_prompt import BasePrompt, answer_with, spec_of
 from typefold.prompts.definition import Binding, Definition, Example, examples_of
-from typefold.prompts.later import Later
 from typefold.prompts.samples import Samples
-from typefold.prompts.spec import Plan
+from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
 from typefold.tables.columns import length
-from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows, number_of
 
-__all__ = ["AsyncPrompt", "Prompt", "PromptDecorator", "SafePrompt", "prompt"]
+__all__ = ["Prompt", "PromptDecorator", "prompt"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -40,18 +36,39 @@ A = TypeVar("A")
 Ts = TypeVarTuple("Ts")
 
 
-class Prompt(Later[P, R]):
-    """A prompt function: arguments in, a value of the return type out. Made by `@prompt`."""
+class Prompt(BasePrompt[P, R]):
+    """A prompt function: arguments in, a value of the return type out. Made by `@prompt`.
+
+    Example:
+        >>> from typefold import Runtime, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt
+        ... def length(text: str) -> int:
+        ...     return ask(f"How long is {text}, in metres?")
+        >>> with Runtime(ScriptedEngine(answers=["1609", "4828", "0"])):
+        ...     length("a mile")
+        ...     length.map(["a league", "a foot"])
+        1609
+        [4828, 0]
+    """
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask once and wait for the value.
 
+        Args:
+            *args: The function's arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            The value.
+
         Raises:
             TypeError: The arguments don't fit the function.
-            PromptError: The row gave no value; see `typefold.PromptError` for the kinds.
+            PromptError: The call gave no value; see `typefold.PromptError` for the kinds.
             NoRuntime: No model has been named.
         """
-        return answer(self._plan.once(args, kwargs))
+        value: R = answer_with(self._spec, self._spec.once(args, kwargs))
+        return value
 
     def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -63,8 +80,8 @@ class Prompt(Later[P, R]):
         """Ask for every item, as one batch.
 
         Args:
-            items: Values of the first parameter: any iterable, or a column (a Series of pandas or polars, a pyarrow array),
-                in which a missing value, for a parameter that takes no `None`, is its row's `BadInput`.
+            items: Values of the first parameter: any iterable, or a column (a Series of pandas or polars, a pyarrow array).
+                In a column, a missing value for a parameter that takes no `None` is its row's `BadInput`.
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
 
@@ -74,26 +91,58 @@ class Prompt(Later[P, R]):
         Raises:
             BatchError: Some rows failed; it holds every row's `Result`.
             TypeError: The arguments fit the function for no item.
+            NoRuntime: No model has been named.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def translate(text: str, language: str) -> str:
+            ...     return ask(f"Translate into {language}: {text}")
+            >>> with Runtime(ScriptedEngine(answers=["un", "deux"])):
+            ...     translate.map(["one", "two"], "French")
+            ['un', 'deux']
         """
-        return values(cast("Prompt[..., R]", self).safe.map(items, *args, **kwargs))
+        spec = spec_of(cast("Prompt[..., R]", self))
+        calls = spec.mapped(items, args, kwargs)
+        return spec.unwrap(answers(calls, length(items), spec.options.max_failures), items)
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
 
+        Args:
+            rows: Tuples of the function's arguments, in their order; any iterable of them.
+
+        Returns:
+            The values, in the order of the rows.
+
         Raises:
             BatchError: Some rows failed; it holds every row's `Result`.
+            PromptUsageError: The first row holds no arguments in order.
+            NoRuntime: No model has been named.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def translate(text: str, language: str) -> str:
+            ...     return ask(f"Translate into {language}: {text}")
+            >>> with Runtime(ScriptedEngine(answers=["un", "zwei"])):
+            ...     translate.starmap([("one", "French"), ("two", "German")])
+            ['un', 'zwei']
         """
-        return values(cast("Prompt[..., R]", self).safe.starmap(rows))
+        spec = spec_of(cast("Prompt[..., R]", self))
+        return spec.unwrap(answers(spec.spread(rows), length(rows), spec.options.max_failures))
 
     def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
-        """Ask for every row, whose columns go to the parameters of their names, as one batch.
+        """Ask for every row, as one batch; columns go to the parameters of their names.
 
         Args:
             rows: Mappings (dictionaries, say), a frame of pandas or polars, a table of Arrow or one that gives Arrow's stream
                 (a relation of DuckDB). Columns that no parameter is named after are left alone, unless the function takes
                 `**fields`. A function of one parameter whose type has fields (a model, a dataclass) takes the whole row,
                 where no column has the parameter's name.
-            **constants: Arguments that are the same for every row. They stand above a column of that name.
+            **constants: Arguments that are the same for every row. They take precedence over a column of that name.
 
         Returns:
             The values, in the order of the rows.
@@ -101,6 +150,7 @@ class Prompt(Later[P, R]):
         Raises:
             BatchError: Some rows failed; it holds every row's `Result`.
             PromptUsageError: A table has no column for a parameter that needs one, or these are no rows with names.
+            NoRuntime: No model has been named.
 
         Example:
             >>> from typefold import Runtime, ask, prompt
@@ -112,14 +162,20 @@ class Prompt(Later[P, R]):
             ...     greet.map_rows([{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}], mood="calm")
             ['Hello, Ada!', 'Bob.']
         """
-        return values(self.safe.map_rows(rows, **constants))
+        spec = self._spec
+        calls = spec.named(rows, constants)
+        return spec.unwrap(answers(calls, number_of(rows), spec.options.max_failures), rows)
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
-        """Ask once and get the answer while it is written; the request is sent at once.
+        """Ask once and read the answer while the model writes it; the request is sent at once.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: The same by name.
 
         Returns:
-            A `Stream`: iterate it for pieces of text, or read `.partials()` and `.result()`. Reading it raises what the
-            call gave in place of a value; closing or dropping it withdraws the request.
+            A `Stream`: iterate it for pieces of text, or read `.partials()` and `.result()`. If the call fails, reading it
+            raises the call's `PromptError`. Closing or dropping it withdraws the request.
 
         Raises:
             TypeError: The arguments don't fit the function.
@@ -136,22 +192,48 @@ class Prompt(Later[P, R]):
             ...         print("|".join(stream))
             It r|aine|d.
         """
-        return Stream(self._plan.once(args, kwargs))
+        return Stream(self._spec.once(args, kwargs), safe=self._spec.safe)
 
     @property
-    def safe(self) -> SafePrompt[P, R]:
-        """The same prompt function with `Result` in place of exceptions."""
-        return SafePrompt(self._plan)
+    def safe(self) -> Prompt[P, Result[R, PromptError]]:
+        """The same prompt function with `Result` (returns) as its return type; nothing is raised for a failed call.
+
+        All ways to call it are there: `.safe(...)` gives `Success(value)` or `Failure(error)`, `.safe.map` a list of these,
+        `.safe.submit` a future of one. A batch that `max_failures` ends still raises `BatchError`.
+
+        Returns:
+            A new prompt function.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt(max_tokens=3)
+            ... def length(text: str) -> list[int]:
+            ...     return ask(f"How long is {text}?")
+            >>> with Runtime(ScriptedEngine(answers=["[5]", "[5, 7, 8]"])):
+            ...     for result in length.safe.map(["a mile", "a league"]):
+            ...         print(type(result).__name__)
+            Success
+            Failure
+        """
+        return cast("Prompt[P, Result[R, PromptError]]", type(self)(self._spec.as_safe()))
 
     def sample(self, n: int, /) -> Samples[P, R]:
-        """The same prompt function with `n` answers to each call, drawn independently, in one batch.
+        """Return the same prompt function with `n` answers to each call, drawn independently, in one batch.
 
-        Call it for a list of `n` values; `.map` and `.starmap` give a list for each row, and `.safe` has results in place
-        of exceptions. `majority` and `best_of` make one value of several. Its own `seed=` counts up from sample to sample,
-        and with `Runtime(seed=...)` each has its own.
+        Call it for a list of `n` values; `.map` and `.starmap` give a list for each row, and `.safe` gives results in place
+        of exceptions. `majority` and `best_of` make one value of several. With `seed=` the seed counts up from sample to
+        sample; with `Runtime(seed=...)` each sample has its own.
+
+        Args:
+            n: The number of samples, at least 1.
+
+        Returns:
+            The function that samples.
 
         Raises:
-            PromptUsageError: The prompt is greedy (`temperature=0`), or samples nothing (`Scored`), so that all would be one.
+            PromptUsageError: `n` is no such number, or all samples would be equal: the prompt is greedy (`temperature=0`), or
+                samples nothing (`Scored`).
 
         Example:
             >>> from typefold import Runtime, ask, prompt
@@ -165,7 +247,7 @@ class Prompt(Later[P, R]):
             ['Ada', 'Bob']
             [['Cy', 'Rex'], ['Pip', 'Tom']]
         """
-        return Samples(self._plan, n)
+        return Samples(self._spec, n)
 
     # A first parameter that takes a class is that of a class method, one that takes the instance that of a method; a static
     # method has neither. mypy can't tell of every P that it may begin with a class, hence its ignores.
@@ -182,50 +264,11 @@ class Prompt(Later[P, R]):
     def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
     # fmt: on
     def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
-        return self._seen_from(instance, owner)
-
-
-class SafePrompt(Generic[P, R]):
-    """A prompt function that gives `Result[R, PromptError]` (returns) and raises nothing for a row."""
-
-    def __init__(self, plan: Plan[R]) -> None:
-        self._plan = plan
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R, PromptError]:
-        """Ask once; `Success(value)` or `Failure(error)`."""
-        try:
-            return Success(answer(self._plan.attempt(args, kwargs, None)))
-        except PromptError as error:
-            return Failure(error)
-
-    def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        items: Iterable[A],
-        /,
-        *args: Q.args,
-        **kwargs: Q.kwargs,
-    ) -> list[Result[R, PromptError]]:
-        """Ask for every item, as one batch; a `Result` for each, in order."""
-        plan = cast("SafePrompt[..., R]", self)._plan
-        return indexed(answers(plan.mapped(items, args, kwargs), length(items), plan.options.max_failures), items)
-
-    def starmap(
-        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        rows: Iterable[tuple[*Ts]],
-        /,
-    ) -> list[Result[R, PromptError]]:
-        """Ask for every row of arguments, as one batch; a `Result` for each, in order."""
-        plan = cast("SafePrompt[..., R]", self)._plan
-        return answers(plan.spread(rows), length(rows), plan.options.max_failures)
-
-    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[Result[R, PromptError]]:
-        """Ask for every row, whose columns go to the parameters of their names; a `Result` for each, in order."""
-        plan = self._plan
-        return indexed(answers(plan.named(rows, constants), number_of(rows), plan.options.max_failures), rows)
+        return self._bind_to(instance, owner)
 
 
 class PromptDecorator:
-    """What `@prompt(...)` with options gives: the decorator itself."""
+    """Decorator with its options, as `@prompt(...)` makes it."""
 
     def __init__(self, options: Mapping[str, Any], examples: Sequence[Example[Any]]) -> None:
         self._options = options
@@ -248,14 +291,13 @@ def prompt(*, examples: Sequence[Example[Any]] = (), **options: Unpack[CallOptio
 def prompt(
     function: Callable[..., Any] | None = None, /, *, examples: Sequence[Example[Any]] = (), **options: Any
 ) -> Any:
-    """Make a prompt function.
+    """Make a prompt function, bare (`@prompt`) or with options (`@prompt(temperature=0)`).
 
-    Works on functions, methods, class methods and static methods (above `@classmethod` and `@staticmethod`) and
-    `async def`, bare or with options.
+    It goes on functions, `async def` too, on methods, and above `@classmethod` and `@staticmethod`.
 
     Args:
-        function: The function; its body is `return ask(...)`, its return annotation the form of the answer.
-        examples: Worked calls, shown to the model as earlier turns; see `example`.
+        function: The function. Its body is `return ask(...)`, its return annotation the type of the answer.
+        examples: Worked calls, which the model sees as earlier turns; see `example`. None by default.
         **options: Sampling parameters by vLLM's names (`max_tokens`, `temperature`, ...), and `sampling_params`,
             `runtime`, `timeout` (seconds), `describe_format`, `truncation`, `json_format`, `retries`, `retry_truncated`, `max_reasoning_tokens`,
             `max_failures`, `priority`, `lora_request`, `chat_template_kwargs`; see `typefold.options.CallOptions`.
@@ -265,8 +307,8 @@ def prompt(
 
     Raises:
         UnsupportedType: The return type has no JSON form.
-        TemplateError: The docstring, as a template, is wrong.
-        PromptUsageError: The function or its options can't work.
+        TemplateError: The docstring is no valid template.
+        PromptUsageError: The function has no return annotation, or its body, options or examples can't work.
 
     Example:
         >>> from typing import Literal
@@ -300,6 +342,6 @@ def _decorate(
     if not inspect.isroutine(function):
         raise PromptUsageError(f"@prompt goes on a function, not on {type(function).__name__}")
     definition: Definition[Any] = Definition(function, scope, binding)
-    plan = Plan(definition, Options().with_(options, where=definition.name), examples)
-    plan.check()
-    return AsyncPrompt(plan) if definition.is_async else Prompt(plan)
+    spec = PromptSpec(definition, Options().with_(options, where=definition.name), examples)
+    spec.check()
+    return AsyncPrompt(spec) if definition.is_async else Prompt(spec)

@@ -1,78 +1,98 @@
-"""Several answers to one call: what `prompt.sample(n)` gives.
+"""Several answers to one call: the function that `prompt.sample(n)` returns.
 
 Each sample is a request of its own, and all of them are rows of one batch: the engine computes their common prompt once
 (its prefix cache), a sample that fails fails alone, and each has its own seed, retries and place in a journal. vLLM's own
-`n` would make one row of them that ends with its slowest sample. So that samples differ, something must be drawn: a
-prompt that is greedy by its options, or that is not sampled at all (`Scored`), is refused.
+`n` would make one row of them that ends with its slowest sample. A prompt is refused whose samples could not differ: one
+that is greedy by its options, or that is not sampled at all (`Scored`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Call, values
+from typefold.execution.call import Call
 from typefold.execution.executor import answers, answers_awaited
 from typefold.options import Options
-from typefold.prompts.spec import Plan
+from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
 from typefold.tables.named_rows import NamedRows, number_of
 
-__all__ = ["AsyncSafeSamples", "AsyncSamples", "SafeSamples", "Samples"]
+__all__ = ["AsyncSamples", "Samples"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-T = TypeVar("T")
 A = TypeVar("A")
 Ts = TypeVarTuple("Ts")
 
 
-class _Drawn(Generic[P, R]):
-    """A plan and how often each of its calls is asked."""
+class _BaseSamples(Generic[P, R]):
+    """Base class of `Samples` and `AsyncSamples`: a prompt's spec and the number of answers to each call."""
 
-    def __init__(self, plan: Plan[R], n: int) -> None:
-        _check(plan, n)
-        self._plan = plan
+    def __init__(self, spec: PromptSpec, n: int) -> None:
+        _check(spec, n)
+        self._spec = spec
         self._n = n
-        self.__wrapped__ = plan.definition.function
+        self.__wrapped__ = spec.definition.function
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return type(self), (self._plan, self._n)  # the function goes as its prompt does
+        return type(self), (self._spec, self._n)
 
     def __repr__(self) -> str:
-        return f"<{self._n} samples of {self._plan.name}{self._plan.definition.signature}>"
+        return f"<{self._n} samples of {self._spec.name}{self._spec.definition.signature}>"
 
-    def _once(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Call[R] | PromptError]:
-        return list(self._plan.drawn(self._plan.once(args, kwargs), self._n))
+    def _drawn(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Call[Any] | PromptError]:
+        return list(self._spec.drawn(self._spec.once(args, kwargs), self._n))
 
-    def _total(self, items: object) -> int | None:
-        rows = number_of(items)
-        return None if rows is None else rows * self._n
+    def _rows(self, calls: Iterable[Call[Any] | PromptError], rows: object) -> list[Result[Any, PromptError]]:
+        """Ask for the samples of each row."""
+        number = number_of(rows)
+        total = None if number is None else number * self._n
+        return answers(self._spec.sampled(calls, self._n), total, self._spec.options.max_failures)
 
-    @property
-    def _most(self) -> int | None:
-        return self._plan.options.max_failures
+    async def _rows_awaited(self, calls: Iterable[Call[Any] | PromptError]) -> list[Result[Any, PromptError]]:
+        return await answers_awaited(self._spec.sampled(calls, self._n), self._spec.options.max_failures)
 
-    def _grouped(self, flat: Sequence[T]) -> list[list[T]]:
+    def _grouped(self, results: list[Result[Any, PromptError]]) -> list[list[Any]]:
+        """Group the samples of all rows by row."""
+        flat = self._spec.unwrap(results)
         return [list(flat[first : first + self._n]) for first in range(0, len(flat), self._n)]
 
 
-class Samples(_Drawn[P, R]):
-    """A prompt function that gives several answers to each call. Made by `Prompt.sample`."""
+class Samples(_BaseSamples[P, R]):
+    """A prompt function that gives several answers to each call. Made by `Prompt.sample`.
+
+    Example:
+        >>> from typefold import Runtime, ask, majority, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt(temperature=0.8)
+        ... def add(one: int, other: int) -> int:
+        ...     return ask(f"{one} + {other}?")
+        >>> with Runtime(ScriptedEngine(answers=["5", "6", "5"])):
+        ...     majority(add.sample(3)(2, 3)).winner
+        5
+    """
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
-        """Ask as often as samples are wanted, as one batch.
+        """Draw the samples of one call, as one batch.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            The values.
 
         Raises:
             TypeError: The arguments don't fit the function.
             BatchError: Some samples failed; it holds the `Result` of each.
         """
-        return values(answers(self._once(args, kwargs), most=self._most))
+        return self._spec.unwrap(answers(self._drawn(args, kwargs), most=self._spec.options.max_failures))
 
     def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -81,85 +101,93 @@ class Samples(_Drawn[P, R]):
         *args: Q.args,
         **kwargs: Q.kwargs,
     ) -> list[list[R]]:
-        """The samples of every item, all as one batch.
+        """Draw the samples of every item, all as one batch; see `Prompt.map`.
+
+        Args:
+            items: Values of the first parameter: any iterable, or a column.
+            *args: The other parameters, the same for every row.
+            **kwargs: The other parameters, by name.
+
+        Returns:
+            A list of samples for each item, in order.
 
         Raises:
             BatchError: Some samples failed; it holds the `Result` of each, item by item.
         """
         drawn = cast("Samples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(values(answers(calls, drawn._total(items), drawn._most)))
+        return drawn._grouped(drawn._rows(drawn._spec.mapped(items, args, kwargs), items))
 
     def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         rows: Iterable[tuple[*Ts]],
         /,
     ) -> list[list[R]]:
-        """The samples of every row of arguments, all as one batch.
+        """Draw the samples of every row of arguments, all as one batch; see `Prompt.starmap`.
+
+        Args:
+            rows: Tuples of the function's arguments, in their order.
+
+        Returns:
+            A list of samples for each row, in order.
 
         Raises:
             BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
         drawn = cast("Samples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(values(answers(calls, drawn._total(rows), drawn._most)))
+        return drawn._grouped(drawn._rows(drawn._spec.spread(rows), rows))
 
     def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[R]]:
-        """The samples of every row, whose columns go to the parameters of their names; see `Prompt.map_rows`.
+        """Draw the samples of every row, all as one batch; columns go to the parameters of their names.
+
+        Args:
+            rows: Mappings, or a table with named columns; see `Prompt.map_rows`.
+            **constants: Arguments that are the same for every row.
+
+        Returns:
+            A list of samples for each row, in order.
 
         Raises:
             BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
-        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
-        return self._grouped(values(answers(calls, self._total(rows), self._most)))
+        return self._grouped(self._rows(self._spec.named(rows, constants), rows))
 
     @property
-    def safe(self) -> SafeSamples[P, R]:
-        """The same with a `Result` in place of each sample."""
-        return SafeSamples(self._plan, self._n)
+    def safe(self) -> Samples[P, Result[R, PromptError]]:
+        """The same with a `Result` in place of each sample; nothing is raised for a sample."""
+        return cast("Samples[P, Result[R, PromptError]]", type(self)(self._spec.as_safe(), self._n))
 
 
-class SafeSamples(_Drawn[P, R]):
-    """Several answers to each call, each a `Result[R, PromptError]`; nothing is raised for a sample."""
+class AsyncSamples(_BaseSamples[P, R]):
+    """A prompt function that is awaited and gives several answers to each call. Made by `AsyncPrompt.sample`.
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Result[R, PromptError]]:
-        """Ask as often as samples are wanted, as one batch; a `Result` for each."""
-        return answers(self._once(args, kwargs), most=self._most)
-
-    def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        items: Iterable[A],
-        /,
-        *args: Q.args,
-        **kwargs: Q.kwargs,
-    ) -> list[list[Result[R, PromptError]]]:
-        """The samples of every item, all as one batch; a `Result` for each."""
-        drawn = cast("SafeSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(answers(calls, drawn._total(items), drawn._most))
-
-    def starmap(
-        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        rows: Iterable[tuple[*Ts]],
-        /,
-    ) -> list[list[Result[R, PromptError]]]:
-        """The samples of every row of arguments, all as one batch; a `Result` for each."""
-        drawn = cast("SafeSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(answers(calls, drawn._total(rows), drawn._most))
-
-    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[Result[R, PromptError]]]:
-        """The samples of every row, whose columns go to the parameters of their names; a `Result` for each."""
-        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
-        return self._grouped(answers(calls, self._total(rows), self._most))
-
-
-class AsyncSamples(_Drawn[P, R]):
-    """A prompt function that is awaited and gives several answers to each call. Made by `AsyncPrompt.sample`."""
+    Example:
+        >>> import asyncio
+        >>> from typefold import Runtime, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt(temperature=0.8)
+        ... async def name(thing: str) -> str:
+        ...     return ask(f"Name {thing}.")
+        >>> with Runtime(ScriptedEngine(answers=["Ada", "Bob"])):
+        ...     asyncio.run(name.sample(2)("a hero"))
+        ['Ada', 'Bob']
+    """
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
-        """Ask as often as samples are wanted, as one batch; see `Samples.__call__`."""
-        return values(await answers_awaited(self._once(args, kwargs), self._most))
+        """Draw the samples of one call, as one batch; see `Samples.__call__`.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            The values.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+            BatchError: Some samples failed; it holds the `Result` of each.
+        """
+        results = await answers_awaited(self._drawn(args, kwargs), self._spec.options.max_failures)
+        return self._spec.unwrap(results)
 
     async def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -168,89 +196,84 @@ class AsyncSamples(_Drawn[P, R]):
         *args: Q.args,
         **kwargs: Q.kwargs,
     ) -> list[list[R]]:
-        """The samples of every item, all as one batch; see `Samples.map`."""
+        """Draw the samples of every item, all as one batch; see `Samples.map`.
+
+        Args:
+            items: Values of the first parameter: any iterable, or a column.
+            *args: The other parameters, the same for every row.
+            **kwargs: The other parameters, by name.
+
+        Returns:
+            A list of samples for each item, in order.
+
+        Raises:
+            BatchError: Some samples failed; it holds the `Result` of each, item by item.
+        """
         drawn = cast("AsyncSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(values(await answers_awaited(calls, drawn._most)))
+        return drawn._grouped(await drawn._rows_awaited(drawn._spec.mapped(items, args, kwargs)))
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         rows: Iterable[tuple[*Ts]],
         /,
     ) -> list[list[R]]:
-        """The samples of every row of arguments, all as one batch; see `Samples.starmap`."""
+        """Draw the samples of every row of arguments, all as one batch; see `Samples.starmap`.
+
+        Args:
+            rows: Tuples of the function's arguments, in their order.
+
+        Returns:
+            A list of samples for each row, in order.
+
+        Raises:
+            BatchError: Some samples failed; it holds the `Result` of each, row by row.
+        """
         drawn = cast("AsyncSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(values(await answers_awaited(calls, drawn._most)))
+        return drawn._grouped(await drawn._rows_awaited(drawn._spec.spread(rows)))
 
     async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[R]]:
-        """The samples of every row, whose columns go to the parameters of their names; see `Samples.map_rows`."""
-        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
-        return self._grouped(values(await answers_awaited(calls, self._most)))
+        """Draw the samples of every row, all as one batch; see `Samples.map_rows`.
+
+        Args:
+            rows: Mappings, or a table with named columns.
+            **constants: Arguments that are the same for every row.
+
+        Returns:
+            A list of samples for each row, in order.
+
+        Raises:
+            BatchError: Some samples failed; it holds the `Result` of each, row by row.
+        """
+        return self._grouped(await self._rows_awaited(self._spec.named(rows, constants)))
 
     @property
-    def safe(self) -> AsyncSafeSamples[P, R]:
-        """The same with a `Result` in place of each sample."""
-        return AsyncSafeSamples(self._plan, self._n)
+    def safe(self) -> AsyncSamples[P, Result[R, PromptError]]:
+        """The same with a `Result` in place of each sample; nothing is raised for a sample."""
+        return cast("AsyncSamples[P, Result[R, PromptError]]", type(self)(self._spec.as_safe(), self._n))
 
 
-class AsyncSafeSamples(_Drawn[P, R]):
-    """Several awaited answers to each call, each a `Result[R, PromptError]`."""
-
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Result[R, PromptError]]:
-        """Ask as often as samples are wanted, as one batch; a `Result` for each."""
-        return await answers_awaited(self._once(args, kwargs), self._most)
-
-    async def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        items: Iterable[A],
-        /,
-        *args: Q.args,
-        **kwargs: Q.kwargs,
-    ) -> list[list[Result[R, PromptError]]]:
-        """The samples of every item, all as one batch; a `Result` for each."""
-        drawn = cast("AsyncSafeSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.mapped(items, args, kwargs), drawn._n)
-        return drawn._grouped(await answers_awaited(calls, drawn._most))
-
-    async def starmap(
-        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        rows: Iterable[tuple[*Ts]],
-        /,
-    ) -> list[list[Result[R, PromptError]]]:
-        """The samples of every row of arguments, all as one batch; a `Result` for each."""
-        drawn = cast("AsyncSafeSamples[..., R]", self)
-        calls = drawn._plan.sampled(drawn._plan.spread(rows), drawn._n)
-        return drawn._grouped(await answers_awaited(calls, drawn._most))
-
-    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[Result[R, PromptError]]]:
-        """The samples of every row, whose columns go to the parameters of their names; a `Result` for each."""
-        calls = self._plan.sampled(self._plan.named(rows, constants), self._n)
-        return self._grouped(await answers_awaited(calls, self._most))
-
-
-def _check(plan: Plan[Any], n: object) -> None:
+def _check(spec: PromptSpec, n: object) -> None:
     """Refuse samples that would all be one."""
-    name = plan.name
+    name = spec.name
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise PromptUsageError(f"{name}: sample takes a number of samples of at least 1, not {n!r}")
     if n == 1:
         return
-    if not _is_drawn(plan):
+    if not _is_drawn(spec):
         raise PromptUsageError(
             f"{name}: sample({n}) of a prompt that gives Scored would give one value {n} times, since nothing is sampled "
             f"for it; its probabilities are what samples could tell"
         )
-    if reason := _greedy(plan.options):
+    if reason := _greedy(spec.options):
         raise PromptUsageError(
             f"{name}: sample({n}) of a prompt with {reason} would give one value {n} times; set a temperature, as in "
             f"{name}.using(temperature=0.8).sample({n})"
         )
 
 
-def _is_drawn(plan: Plan[Any]) -> bool:
+def _is_drawn(spec: PromptSpec) -> bool:
     try:
-        return plan.definition.form.is_drawn
+        return spec.definition.form.is_drawn
     except NameError:  # a forward reference: the first use will check
         return True
 

@@ -1,64 +1,91 @@
-"""What stands behind a prompt function's faces: its definition with options, examples and bound arguments.
+"""Definition, options, examples and bound arguments of a prompt function, from which its calls are made.
 
-A plan makes calls; it asks nothing. `Prompt`, `SafePrompt` and `AsyncPrompt` hold one and differ in how they answer.
+A spec makes calls and sends none: `Prompt`, `AsyncPrompt` and their samples hold one and differ in the way they wait.
+
+It is the spec that is pickled, so whatever holds one goes to another process as the prompt does. A prompt function that can
+be imported goes by its name, with the options, examples and instance that it has here, as pickle does with any function. One
+of `__main__`, of a notebook or of another function goes by value: cloudpickle, and so Ray, sends its code along, with its
+return type evaluated, since an annotation that is kept as text names things that are not there. Left out: a runtime, which
+lives in one process.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, Generic, TypeVar
+from functools import partial, reduce
+from pickle import PicklingError
+from typing import Any, TypeVar
+
+from returns.result import Result
 
 from typefold.compiler import Explanation, JsonFormat, Message, OutputType
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Call, attempt, with_shape
+from typefold.execution.call import Call, attempt, values, with_shape
 from typefold.execution.greenlets import row_index
 from typefold.graphs.deferred import is_deferred
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options
-from typefold.prompts.definition import Definition, Example, examples_of
+from typefold.prompts.definition import Binding, Definition, Example, examples_of
 from typefold.runtime import BadInput, PromptError
 from typefold.runtimes.current import named
 from typefold.tables.columns import Unfit, rows_of, spread
+from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows, named_rows
 
-__all__ = ["Plan"]
+__all__ = ["PromptSpec", "prompt_by_name", "prompt_by_value"]
 
-R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Plan(Generic[R]):
-    """How a prompt function is called.
+class PromptSpec:
+    """Definition, options, examples and bound arguments of a prompt function.
 
     Attributes:
-        definition: The function, understood.
+        definition: The function's signature, return type and template.
         options: The options in force.
         examples: Worked calls that go before each call.
         bound: Arguments that are given already: the instance of a method.
+        safe: Whether calls give a `Result` and raise nothing for a row.
     """
 
-    definition: Definition[R]
+    definition: Definition[Any]
     options: Options
     examples: tuple[Example[Any], ...] = ()
     bound: tuple[Any, ...] = ()
+    safe: bool = False
     _turns: dict[OutputType[Any], tuple[Message, ...]] = field(
         default_factory=dict[OutputType[Any], tuple[Message, ...]], repr=False
     )
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        from typefold.prompts.pickling import reduced  # which makes plans
-
-        return reduced(self)
+    def __reduce__(self) -> tuple[Callable[..., PromptSpec], tuple[Any, ...]]:
+        if self.options.runtime is not None:
+            raise PicklingError(
+                f"{self.name} has a runtime of its own, which can't go to another process; take it off with "
+                f"{self.name}.using(runtime=None), and open a runtime there"
+            )
+        definition, safe = self.definition, (True,) if self.safe else ()
+        module, name = definition.function.__module__, definition.function.__qualname__
+        home = _importable(module, name)
+        if module != "__main__" and home is not None and home.definition is definition:
+            options = None if home.options is self.options else self.options
+            return prompt_by_name, (module, name, options, self.examples, self.bound, *safe)
+        try:
+            hint: tuple[Any, ...] = (definition.hint,)
+        except NameError:  # a forward reference
+            hint = ()
+        given = (definition.function, definition.binding, hint, self.options, self.examples, self.bound)
+        return prompt_by_value, (*given, *safe)
 
     @property
     def name(self) -> str:
         """The function's name."""
         return self.definition.name
 
-    def with_options(self, changes: Mapping[str, Any]) -> Plan[R]:
-        """The plan with other options, checked.
+    def with_options(self, changes: Mapping[str, Any]) -> PromptSpec:
+        """Return the spec with other options, checked.
 
         Raises:
             PromptUsageError: An option that does not exist or does not go with the return type.
@@ -67,8 +94,8 @@ class Plan(Generic[R]):
         changed.check()
         return changed
 
-    def with_examples(self, examples: Iterable[Example[Any]]) -> Plan[R]:
-        """The plan with further examples, checked.
+    def with_examples(self, examples: Iterable[Example[Any]]) -> PromptSpec:
+        """Return the spec with further examples, checked.
 
         Raises:
             PromptUsageError: An example whose arguments or value don't fit the function.
@@ -77,8 +104,12 @@ class Plan(Generic[R]):
         changed.check()
         return changed
 
-    def bind_instance(self, instance: Any) -> Plan[R]:
-        """The plan of a method, for one instance."""
+    def as_safe(self) -> PromptSpec:
+        """Return the spec whose calls give a `Result`; one that is safe already is the same."""
+        return replace(self, safe=True)
+
+    def bind_instance(self, instance: Any) -> PromptSpec:
+        """Return the spec of a method for one instance."""
         return replace(self, bound=(*self.bound, instance))
 
     def check(self) -> None:
@@ -101,7 +132,7 @@ class Plan(Generic[R]):
         """
         self.definition.bind((*self.bound, *args), kwargs)
 
-    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[R]:
+    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any]:
         """The call for these arguments, complete with examples and shape.
 
         Raises:
@@ -154,65 +185,71 @@ class Plan(Generic[R]):
         runtime = self.options.runtime or named()
         return None if runtime is None else runtime.json_format
 
-    def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[R] | PromptError:
+    def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
         """The call, or the error that its arguments gave."""
         return attempt(partial(self.call, args, kwargs), self.name, row)
 
-    def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[R] | PromptError:
-        """The call of a function that is called by itself: what does not fit its parameters is the program's mistake.
+    def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any] | PromptError:
+        """Make the call of a function that is called by itself; of a safe one, arguments that don't fit are the call's error.
 
         Raises:
             TypeError: The arguments don't fit the function.
         """
-        self.bind(args, kwargs)
+        if not self.safe:
+            self.bind(args, kwargs)
         return self.attempt(args, kwargs, row_index())
 
     def mapped(
         self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Iterator[Call[R] | PromptError]:
-        """A call, or an error, for each item of an iterable or cell of a column, as the first argument.
+    ) -> Iterator[Call[Any] | PromptError]:
+        """Make a call, or an error, for each item of an iterable or cell of a column, as the first argument.
 
         Raises:
             TypeError: The arguments that are the same for every row don't fit the function.
         """
         self.bind((None, *args), kwargs)
-        for row, item in enumerate(rows_of(items, self.definition.function, len(self.bound))):
-            if isinstance(item, Unfit):
-                yield BadInput(function=self.name, row=row, reason=item.reason)
-            else:
-                yield self.attempt((item, *args), kwargs, row)
+        cells = rows_of(items, self.definition.function, len(self.bound))
+        return self._attempts(cells, lambda item: ((item, *args), kwargs))
 
-    def spread(self, rows: Iterable[Any]) -> Iterator[Call[R] | PromptError]:
-        """A call, or an error, for each row of several arguments in their order."""
-        for row, args in enumerate(spread(rows)):
-            if isinstance(args, Unfit):
-                yield BadInput(function=self.name, row=row, reason=args.reason)
-            else:
-                yield self.attempt(args, {}, row)
+    def spread(self, rows: Iterable[Any]) -> Iterator[Call[Any] | PromptError]:
+        """Make a call, or an error, for each row of several arguments in their order."""
+        return self._attempts(spread(rows), lambda args: (args, {}))
 
-    def named(self, rows: NamedRows, constants: Mapping[str, Any]) -> Iterator[Call[R] | PromptError]:
-        """A call, or an error, for each row that holds the arguments by name."""
-        definition = self.definition
-        found = named_rows(
-            definition.function,
-            self.name,
-            rows,
-            constants,
-            skipped=len(self.bound),
-            namespace=definition.namespace,
-        )
-        for row, arguments in enumerate(found):
-            if isinstance(arguments, Unfit):
-                yield BadInput(function=self.name, row=row, reason=arguments.reason)
-            else:
-                yield self.attempt((), arguments, row)
+    def named(self, rows: NamedRows, constants: Mapping[str, Any]) -> Iterator[Call[Any] | PromptError]:
+        """Make a call, or an error, for each row that holds the arguments by name."""
+        definition, skipped = self.definition, len(self.bound)
+        function, namespace = definition.function, definition.namespace
+        found = named_rows(function, self.name, rows, constants, skipped=skipped, namespace=namespace)
+        return self._attempts(found, lambda arguments: ((), arguments))
 
-    def sampled(self, calls: Iterable[Call[R] | PromptError], n: int) -> Iterator[Call[R] | PromptError]:
+    def _attempts(
+        self, rows: Iterable[Any], arguments_of: Callable[[Any], tuple[tuple[Any, ...], Mapping[str, Any]]]
+    ) -> Iterator[Call[Any] | PromptError]:
+        for row, given in enumerate(rows):
+            if isinstance(given, Unfit):
+                yield BadInput(function=self.name, row=row, reason=given.reason)
+            else:
+                yield self.attempt(*arguments_of(given), row)
+
+    def unwrap(self, results: list[Result[T, PromptError]], rows: object = None) -> list[Any]:
+        """Return the values of a batch, or, of a safe prompt, its results.
+
+        Args:
+            results: The results, one a row.
+            rows: The rows that they came from, for their index.
+
+        Raises:
+            BatchError: A row failed, and the prompt is not safe.
+        """
+        results = indexed(results, rows)
+        return results if self.safe else values(results)
+
+    def sampled(self, calls: Iterable[Call[Any] | PromptError], n: int) -> Iterator[Call[Any] | PromptError]:
         """`n` calls for each row's call, or as often its error; the row's message is made once."""
         for row, call in enumerate(calls):
             yield from self.drawn(call, n, row)
 
-    def drawn(self, call: Call[R] | PromptError, n: int, row: int | None = None) -> Iterator[Call[R] | PromptError]:
+    def drawn(self, call: Call[Any] | PromptError, n: int, row: int | None = None) -> Iterator[Call[Any] | PromptError]:
         """A call `n` times; a seed that the caller set counts up, as it does for vLLM's `n`."""
         for sample in range(n):
             if isinstance(call, PromptError):
@@ -231,3 +268,45 @@ class Plan(Generic[R]):
             self._turns[kind] = self.definition.worked(self.examples, kind)
         first = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
         return (*messages[:first], *self._turns[kind], *messages[first:])
+
+
+def _importable(module: str, name: str) -> PromptSpec | None:
+    """Return the spec of the prompt function that a module has under a name."""
+    try:
+        prompt: object = reduce(getattr, name.split("."), sys.modules.get(module))
+    except AttributeError:
+        return None
+    spec = getattr(prompt, "_spec", None)
+    return spec if isinstance(spec, PromptSpec) else None
+
+
+def prompt_by_name(
+    module: str,
+    name: str,
+    options: Options | None,
+    examples: tuple[Example[Any], ...],
+    bound: tuple[Any, ...],
+    safe: bool = False,
+) -> PromptSpec:
+    """Make the spec of a prompt function that can be imported, with the options, examples and instance that it had."""
+    __import__(module)
+    spec = _importable(module, name)
+    if spec is None:
+        raise AttributeError(f"{module}.{name} is no prompt function here, and was one where it was pickled")
+    return replace(spec, options=options or spec.options, examples=examples, bound=bound, safe=safe, _turns={})
+
+
+def prompt_by_value(
+    function: Callable[..., Any],
+    binding: Binding,
+    hint: tuple[Any, ...],
+    options: Options,
+    examples: tuple[Example[Any], ...],
+    bound: tuple[Any, ...],
+    safe: bool = False,
+) -> PromptSpec:
+    """Make the spec of a prompt function that came along as code."""
+    definition: Definition[Any] = Definition(function, {}, binding)
+    if hint:
+        definition.__dict__["hint"] = hint[0]  # where a cached property keeps its value
+    return PromptSpec(definition, options, examples, bound, safe)

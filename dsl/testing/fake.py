@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Self
 
 from typefold.compiler import Vocabulary
-from typefold.prompts.face import Face, plan_of
-from typefold.prompts.spec import Plan
+from typefold.prompts.base_prompt import BasePrompt, spec_of
+from typefold.prompts.spec import PromptSpec
 from typefold.runtime import Outcome, PromptError, Request, Thinking
 from typefold.runtime.engines.scripted import Answer, ScriptedEngine
 from typefold.runtimes.runtime import Runtime
@@ -104,19 +104,19 @@ class FakeEngine(Script):
         """Every call, in the order in which they were made."""
         return by_call(list(self.requests))
 
-    def prompts_of(self, prompt: Face[..., Any] | str, /) -> list[SentPrompt]:
+    def prompts_of(self, prompt: BasePrompt[..., Any] | str, /) -> list[SentPrompt]:
         """The calls of one prompt function, or of all that have a name."""
         if isinstance(prompt, str):
             return by_call(filter(has_name(prompt), list(self.requests)))
-        plan: Plan[Any] = plan_of(prompt)
-        return by_call(request for request in list(self.requests) if asked_by(request, plan))
+        spec: PromptSpec = spec_of(prompt)
+        return by_call(request for request in list(self.requests) if asked_by(request, spec))
 
-    def count(self, prompt: Face[..., Any] | str, /) -> int:
+    def count(self, prompt: BasePrompt[..., Any] | str, /) -> int:
         """How often a prompt function was called."""
         return len(self.prompts_of(prompt))
 
     def assert_called(
-        self, prompt: Face[..., Any] | str, /, *, times: int | None = None, containing: str = ""
+        self, prompt: BasePrompt[..., Any] | str, /, *, times: int | None = None, containing: str = ""
     ) -> list[SentPrompt]:
         """Assert that a prompt function was called.
 
@@ -140,7 +140,7 @@ class FakeEngine(Script):
             )
         return found
 
-    def assert_called_with(self, prompt: Face[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> SentPrompt:
+    def assert_called_with(self, prompt: BasePrompt[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> SentPrompt:
         """Assert that a prompt function was called with these arguments.
 
         Returns:
@@ -149,12 +149,12 @@ class FakeEngine(Script):
         Raises:
             AssertionError: It was not; the message lists what was sent.
         """
-        plan: Plan[Any] = plan_of(prompt)
-        arguments = plan.definition.bind((*plan.bound, *args), kwargs)
+        spec: PromptSpec = spec_of(prompt)
+        arguments = spec.definition.bind((*spec.bound, *args), kwargs)
         found = [each for each in self.prompts_of(prompt) if each.arguments == arguments]
         if not found:
             shown = ", ".join(f"{name}={value!r:.60}" for name, value in arguments.items())
-            raise AssertionError(f"{plan.name} was not called with ({shown}). {listed(self.prompts)}")
+            raise AssertionError(f"{spec.name} was not called with ({shown}). {listed(self.prompts)}")
         return found[-1]
 
     def _plan(self, request: Request) -> Request | PromptError:
@@ -221,8 +221,8 @@ def _failed(error: PromptError) -> Future[Outcome]:
     return future
 
 
-def _name(prompt: Face[..., Any] | str) -> str:
-    return prompt if isinstance(prompt, str) else plan_of(prompt).name
+def _name(prompt: BasePrompt[..., Any] | str) -> str:
+    return prompt if isinstance(prompt, str) else spec_of(prompt).name
 
 
 def _times(count: int) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar, overload
 
-from typefold.prompts.face import Face, plan_of
-from typefold.prompts.spec import Plan
+from typefold.prompts.base_prompt import BasePrompt, spec_of
+from typefold.prompts.spec import PromptSpec
 from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import PromptError, Request
 from typefold.runtime.engines.scripted import Answer
@@ -48,14 +48,14 @@ class Script:
         self._lock = RLock()
 
     @overload
-    def answer(self, prompt: Face[..., R], /, *answers: R | Failing) -> None: ...
+    def answer(self, prompt: BasePrompt[..., R], /, *answers: R | Failing) -> None: ...
     @overload
-    def answer(self, prompt: Face[..., Logged[T]], /, *answers: T | Failing) -> None: ...
+    def answer(self, prompt: BasePrompt[..., Logged[T]], /, *answers: T | Failing) -> None: ...
     @overload
-    def answer(self, prompt: Face[..., Reasoned[T]], /, *answers: T | Reasoned[T] | Failing) -> None: ...
+    def answer(self, prompt: BasePrompt[..., Reasoned[T]], /, *answers: T | Reasoned[T] | Failing) -> None: ...
     @overload
-    def answer(self, prompt: Face[..., Scored[T]], /, *answers: T | Failing) -> None: ...
-    def answer(self, prompt: Face[..., Any], /, *answers: object) -> None:
+    def answer(self, prompt: BasePrompt[..., Scored[T]], /, *answers: T | Failing) -> None: ...
+    def answer(self, prompt: BasePrompt[..., Any], /, *answers: object) -> None:
         """Say what a prompt function gets from now on.
 
         Args:
@@ -67,15 +67,15 @@ class Script:
         Raises:
             ScriptError: A value is none of the type.
         """
-        plan = plan_of(prompt)
+        spec = spec_of(prompt)
         if not answers:
-            raise ScriptError(f"answer({plan.name}) says no answer; give one, or several")
+            raise ScriptError(f"answer({spec.name}) says no answer; give one, or several")
         for each in answers:
             if not isinstance(each, Failing):
-                encoded(each, plan.definition.output_type(plan.options.json_format), plan.name)
-        self._say(lambda request: asked_by(request, plan), _in_turn(plan.name, answers))
+                encoded(each, spec.definition.output_type(spec.options.json_format), spec.name)
+        self._say(lambda request: asked_by(request, spec), _in_turn(spec.name, answers))
 
-    def answer_by(self, prompt: Face[P, R], function: Callable[P, object], /) -> None:
+    def answer_by(self, prompt: BasePrompt[P, R], function: Callable[P, object], /) -> None:
         """Let a function answer a prompt function, from the arguments of each call.
 
         Args:
@@ -94,17 +94,17 @@ class Script:
             ...     length.map(["one", "three"])
             [3, 5]
         """
-        plan: Plan[Any] = plan_of(prompt)
+        spec: PromptSpec = spec_of(prompt)
 
         def answered(request: Request) -> object:
             call = caller(request)
             assert call is not None
-            bound = plan.definition.signature.bind(*call.arguments[0], **call.arguments[1])
+            bound = spec.definition.signature.bind(*call.arguments[0], **call.arguments[1])
             bound.apply_defaults()
             called: Callable[..., object] = function
-            return called(*bound.args[len(plan.bound) :], **bound.kwargs)
+            return called(*bound.args[len(spec.bound) :], **bound.kwargs)
 
-        self._say(lambda request: asked_by(request, plan), answered)
+        self._say(lambda request: asked_by(request, spec), answered)
 
     def answer_to(self, content: str, /, *answers: object) -> None:
         """Say what every prompt gets that holds a text, whoever asks.
@@ -117,7 +117,7 @@ class Script:
             raise ScriptError(f"answer_to({content!r}) says no answer; give one, or several")
         self._say(lambda request: content in by_call([request])[0], _in_turn(repr(content), answers))
 
-    def answers(self, script: Mapping[Face[..., Any] | str, object] | Callable[[SentPrompt], object], /) -> None:
+    def answers(self, script: Mapping[BasePrompt[..., Any] | str, object] | Callable[[SentPrompt], object], /) -> None:
         """Say many answers at once.
 
         Args:

@@ -13,7 +13,7 @@ from typing_extensions import TypeIs
 
 from typefold.compiler import Message
 from typefold.execution.call import Call, Thoughts
-from typefold.prompts.spec import Plan
+from typefold.prompts.spec import PromptSpec
 from typefold.runtime import Request
 
 __all__ = ["SentPrompt", "asked_by", "by_call", "caller", "has_name", "listed"]
@@ -86,13 +86,13 @@ def by_call(requests: Iterable[Request]) -> list[SentPrompt]:
     return [_sent(group) for group in groups.values()]
 
 
-def asked_by(request: Request, plan: Plan[Any]) -> bool:
+def asked_by(request: Request, spec: PromptSpec) -> bool:
     """Whether a prompt function made a request, with whatever options; a method, for the same instance."""
     call = caller(request)
-    if call is None or call.definition is not plan.definition:
+    if call is None or call.definition is not spec.definition:
         return False
-    first = call.arguments[0][: len(plan.bound)]
-    return len(first) == len(plan.bound) and all(map(_is, first, plan.bound))
+    first = call.arguments[0][: len(spec.bound)]
+    return len(first) == len(spec.bound) and all(map(_is, first, spec.bound))
 
 
 def has_name(name: str) -> Callable[[Request], bool]:

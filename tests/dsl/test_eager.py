@@ -286,16 +286,18 @@ def test_a_row_that_is_ended_withdraws_what_it_submitted(endless: Runtime) -> No
 def test_a_runtime_closed_under_rows_that_wait_for_futures_ends_them(endless: Runtime) -> None:
     def program(number: int) -> str:
         try:
+            if number == 3:
+                return f"swallowed {for_ever.safe.submit(number).result()}"
             return for_ever.submit(number).result()
         except PromptError:
             return "swallowed"
 
     with ThreadPoolExecutor(1) as pool:
-        outcome: Future[list[Result[str, Exception]]] = pool.submit(run.safe, program, [1, 2])
-        assert soon(lambda: endless.stats.running == 2)
+        outcome: Future[list[Result[str, Exception]]] = pool.submit(run.safe, program, [1, 2, 3])
+        assert soon(lambda: endless.stats.running == 3)
         endless.close()
         results = outcome.result(timeout=20)
-    assert [type(result.failure()) for result in results] == [Cancelled, Cancelled]
+    assert [type(result.failure()) for result in results] == [Cancelled, Cancelled, Cancelled]
 
 
 # --- aio -------------------------------------------------------------------------------------------------------------

@@ -171,6 +171,54 @@ def test_safe_gives_a_result_and_never_raises_for_a_row(runtime: Runtime) -> Non
     assert isinstance(failed.failure().__cause__, LookupError)
 
 
+def test_every_way_to_call_a_safe_prompt_gives_results() -> None:
+    @prompt
+    async def later(number: int) -> int:
+        return ask(f"Later {number}")
+
+    async def awaited() -> list[object]:
+        stream = later.safe.stream(9)
+        return [
+            await double.safe.aio(1),
+            await double.safe.aio(9),
+            await double.safe.future(9),
+            await later.safe(1),
+            await later.safe(9),
+            [piece async for piece in stream] and await stream.result(),
+            *await later.safe.map([1, 9]),
+        ]
+
+    def answered(request: Request) -> str:
+        return "x" if "9" in str(request.prompt) else "2"
+
+    with Runtime(ScriptedEngine(answers=answered)):
+        stream = double.safe.stream(9)
+        failed = double.safe.submit(9)
+        given = [
+            double.safe(1),
+            double.safe(9),
+            double.safe.submit(1).result(),
+            failed.result(),
+            double.safe.defer(9).result(),
+            [*stream] and stream.result(),
+            *double.safe.starmap([(1,), (9,)]),
+            *double.safe.map_rows([{"number": 1}, {"number": 9}]),
+            *double.safe.using(temperature=1).map([1, 9]),
+            *double.safe.sample(2)(1),
+            *double.safe.safe.map([1, 9]),
+        ]
+        given_later = asyncio.run(awaited())
+    assert [type(each) for each in given] == [
+        *(Success, Failure, Success, Failure, Failure, Failure),
+        *(Success, Failure) * 3,
+        *(Success, Success, Success, Failure),
+    ]
+    assert failed.exception() is None
+    assert [type(each).__name__ for each in given_later] == [
+        *("Success", "Failure", "IOFailure", "Success", "Failure", "Failure", "Success", "Failure")
+    ]
+
+
 def test_an_exception_in_the_body_is_bad_input(runtime: Runtime) -> None:
     @prompt
     def fails(text: str) -> int:

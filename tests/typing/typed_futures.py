@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from returns.future import FutureResult
 from returns.result import Result
 
-from typefold import Deferred, PromptError, ask, gather, prompt, run
+from typefold import Deferred, Message, Prompt, PromptError, Samples, Stream, ask, gather, prompt, run
+from typefold.messages import RawPrompt
 
 Verdict = Literal["keep", "drop"]
 
@@ -75,6 +76,23 @@ def shout(text: str) -> bytes:
     return text.upper().encode()
 
 
+def safe() -> None:
+    prompt_of: Prompt[[str], Result[Character, PromptError]] = make.safe
+    assert_type(prompt_of("Mars"), Result[Character, PromptError])
+    assert_type(make.safe.submit("Mars"), Future[Result[Character, PromptError]])
+    assert_type(make.safe.future("Mars"), FutureResult[Character, PromptError])
+    assert_type(judge.safe.defer(judge.defer("x")), Deferred[Result[Verdict, PromptError]])
+    assert_type(judge.safe.stream("x"), Stream[Result[Verdict, PromptError]])
+    assert_type(judge.safe.stream("x").result(), Result[Verdict, PromptError])
+    assert_type(judge.using(temperature=1).safe.map(["x"]), list[Result[Verdict, PromptError]])
+    assert_type(judge.safe.sample(2)("x"), list[Result[Verdict, PromptError]])
+    samples_of: Samples[[str | None], Result[Verdict, PromptError]] = judge.sample(2).safe
+    assert_type(samples_of("x"), list[Result[Verdict, PromptError]])
+    assert_type(judge.safe.render("x"), tuple[Message, ...] | RawPrompt)
+    assert_type(run(judge.safe, ["x"]), list[Result[Verdict, PromptError]])
+    make.safe.submit(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def eager() -> None:
     assert_type(make.submit("Mars"), Future[Character])
     assert_type(judge.submit("x").result(timeout=3), Verdict)
@@ -100,6 +118,12 @@ async def awaited(critic: Critic, any_hero: Deferred[Hero], settings: Sequence[s
 
 
 async def of_async_prompts(settings: Sequence[str]) -> None:
+    assert_type(rated.safe.submit("x"), Future[Result[Verdict, PromptError]])
+    assert_type(await rated.safe.aio("x"), Result[Verdict, PromptError])
+    assert_type(await make.safe.aio("x"), Result[Character, PromptError])
+    assert_type(rated.safe.future("x", least=3), FutureResult[Verdict, PromptError])
+    assert_type(await rated.safe.stream("x").result(), Result[Verdict, PromptError])
+    assert_type(await rated.safe.defer("x"), Result[Verdict, PromptError])
     assert_type(rated.submit("x"), Future[Verdict])
     assert_type(rated.future("x", least=3), FutureResult[Verdict, PromptError])
     assert_type(rated.defer("x"), Deferred[Verdict])
