@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from typefold import Runtime
     from typefold.testing import FakeEngine
-    from typefold.testing.cassette_files import Recordings
+    from typefold.testing.cassette import Recordings
 
 __all__ = ["typefold_engine", "typefold_replay"]
 
@@ -150,7 +150,7 @@ def _session(request: pytest.FixtureRequest) -> Recordings:
     """The recordings of this run of tests."""
     config = request.config
     if _recordings not in config.stash:
-        from typefold.testing.cassette_files import Recordings
+        from typefold.testing.cassette import Recordings
 
         factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
         mode: Any = config.getoption("typefold_record")

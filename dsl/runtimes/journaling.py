@@ -17,8 +17,7 @@ from typefold.runtime import Engine, Outcome, Request, Statistics
 from typefold.runtime.engine_facts import EngineFacts
 from typefold.runtime.journal import Journal, JournalError, ModelIdentity, Recorder, identity_of
 from typefold.runtime.journal.failures import Circumstances
-from typefold.runtime.journal.first_format import first_identity_of
-from typefold.runtime.journal.model_identity import state_of
+from typefold.runtime.journal.model_identity import first_identity_of, state_of
 from typefold.runtime.journal.store import file_of
 
 __all__ = ["Recording"]

@@ -1,8 +1,9 @@
-"""A journal as a file that lies still: to be kept under version control, beside tests that are answered from it.
+"""Cassettes: the files of recordings, answered from and written while tests run.
 
-Such a file is one file (no write-ahead log beside it), holds its records in an order that no run decides, and is written
-anew only if it would hold something else: whoever records the same answers once more changes nothing. It is replaced
-whole or not at all.
+A recording is a journal that lies still, to be kept under version control: one file without a log beside it, with its records
+in an order that no run decides. It is replaced whole, and only if it would hold something else, so recording equal answers
+again changes nothing. While it is made, it is a journal in a temporary folder, so that locks and logs never lie beside
+the tests; it is brought back after each test that passed.
 """
 
 from __future__ import annotations
@@ -11,32 +12,148 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
+from typefold.runtime.journal import Journal, ModelIdentity, identity_of
 from typefold.runtime.journal.errors import explained
-from typefold.runtime.journal.private import private
+from typefold.runtime.journal.model_identity import first_identity_of
 from typefold.runtime.journal.records import COLUMNS
 from typefold.runtime.journal.store import FORMAT, upgrade
+from typefold.testing.replay import ModelRuntime, NotRecorded, ReplayRuntime
 
-__all__ = ["settle"]
+__all__ = ["Mode", "Recordings", "settle"]
 
-_SAME = " AND ".join(
-    f"a.{name.strip()} IS b.{name.strip()}"
-    for name in COLUMNS.split(",")
-    if name.strip() not in ("finished", "checksum")
-)
-_PAGE = 1024  # recordings of tests are small
+Mode: TypeAlias = Literal["none", "missing", "all"]
+"""Which calls are recorded: none, those that a recording lacks, or all of them anew."""
+
+_OWN = frozenset({"seed", "json_format", "deduplicate"})
+"""Options of a runtime; all others are the engine's."""
+
+_SAME = " AND ".join(f"a.{name} IS b.{name}" for name in COLUMNS.split(", ") if name not in ("finished", "checksum"))
+_PAGE = 1024  # bytes of a page of sqlite: recordings of tests are small
 _ORDER = "function, model, row, attempt, prompt, sampling, key"
 
 
+class Recordings:
+    """The recordings of a run of tests.
+
+    Args:
+        mode: Which calls are recorded.
+        folder: The folder for journals while they are recorded.
+        model: The name or path of the model to record.
+
+    Attributes:
+        written: The files that were written, each with the number of its answers.
+    """
+
+    def __init__(self, mode: Mode, folder: Path, model: str | None = None) -> None:
+        self._mode: Mode = mode
+        self._folder = folder
+        self._model = model or ""
+        self._journals: dict[Path, Path] = {}
+        self._runtimes: dict[str, ModelRuntime] = {}
+        self.written: dict[Path, int] = {}
+
+    @contextmanager
+    def runtime(
+        self, path: Path, options: Mapping[str, Any], *, shared: bool, how: str, passed: Callable[[], bool]
+    ) -> Generator[ReplayRuntime]:
+        """Make a runtime that answers from a file, or records it; it is current inside the block.
+
+        Args:
+            path: The file.
+            options: Options of a runtime and of its engine.
+            shared: Whether other tests have answers in the file too, so that calls which this test does not make stay.
+            how: Instructions for recording, for errors.
+            passed: Asked when the block is left: whether the test passed. The file of a test that failed is left as it is,
+                since the test may not have made all of its calls.
+
+        Raises:
+            NotRecorded: There is no such file, or it is of another model than the one that records.
+            JournalError: It can't be read or written.
+        """
+        own = {name: value for name, value in options.items() if name in _OWN}
+        if self._mode == "none":
+            if not path.is_file():
+                raise NotRecorded(f"There is no recording {path}.\n{how}")
+            with (
+                Journal(path, read_only=True) as journal,
+                ReplayRuntime(journal, _only_model(journal, how), behind=None, how=how, **own) as runtime,
+            ):
+                yield runtime
+            return
+        engine = {name: value for name, value in options.items() if name not in _OWN}
+        model, first = (_named(identify(self._model, engine)) for identify in (identity_of, first_identity_of))
+        work = self._work_on(path)
+        with Journal(work) as journal:
+            if {each.digest for each in journal.models()} == {first.digest}:
+                model = first  # begun with the first format, and stays a recording of one model
+            if others := [each.name for each in journal.models() if each.digest != model.digest]:
+                raise NotRecorded(
+                    f"{path} was recorded with {', '.join(others)}, and {model.name} is another model or has other "
+                    f"options. Record everything anew with --typefold-record, or set TYPEFOLD_MODEL to that model"
+                )
+            with ReplayRuntime(journal, model, behind=self._behind(engine), how=how, **own) as runtime:
+                yield runtime
+            count = journal.count()
+        keep = self._mode == "all" and shared and _models_of(path) == [model.digest]
+        if count and passed() and settle(work, path, keep=keep):
+            self.written[path] = count
+
+    def close(self) -> None:
+        """Close the runtimes of the recorded model."""
+        for runtime in self._runtimes.values():
+            runtime.close()
+
+    def _work_on(self, path: Path) -> Path:
+        """Return the journal in which a file is recorded: the same one during the whole run of tests."""
+        if path not in self._journals:
+            work = self._folder / f"{len(self._journals)}.db"
+            if self._mode == "missing" and path.is_file():
+                shutil.copyfile(path, work)
+            self._journals[path] = work
+        return self._journals[path]
+
+    def _behind(self, engine: Mapping[str, Any]) -> ModelRuntime:
+        """Return the runtime with the model; tests with equal options share it."""
+        key = repr(sorted(engine.items()))
+        if key not in self._runtimes:
+            self._runtimes[key] = ModelRuntime(self._model, **engine)
+        return self._runtimes[key]
+
+
+def _named(model: ModelIdentity) -> ModelIdentity:
+    """Return a model without the place where it lies on this machine."""
+    folder = Path(model.name)
+    return replace(model, name=folder.resolve().name) if folder.is_dir() else model
+
+
+def _only_model(journal: Journal, how: str) -> ModelIdentity:
+    models = journal.models()
+    if len(models) != 1:
+        names = ", ".join(each.name for each in models) or "none"
+        raise NotRecorded(f"A recording has the answers of one model, and {journal.path} those of {names}.\n{how}")
+    return models[0]
+
+
+def _models_of(path: Path) -> list[bytes]:
+    if not path.is_file():
+        return []
+    with Journal(path, read_only=True) as journal:
+        return [each.digest for each in journal.models()]
+
+
 def settle(journal: Path, target: Path, *, keep: bool = False) -> bool:
-    """Bring a file into the state of a journal that is closed.
+    """Bring a recording's file into the state of a closed journal.
 
     Args:
         journal: The journal; it is left as it is.
-        target: The file, which need not be there; its folder is made.
-        keep: Whether records of the file stay that the journal does not have.
+        target: The file; it and its folder are made where they are missing.
+        keep: Whether records of the file stay that the journal lacks.
 
     Returns:
         Whether the file was written, since it held something else.
@@ -68,7 +185,7 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
                 database.execute("INSERT OR IGNORE INTO models SELECT * FROM old.models")
             if _are_alike(database):
                 return False
-            database.execute(  # an answer that is the same again was there since then
+            database.execute(  # an equal answer keeps its first time
                 f"UPDATE calls AS a SET finished = b.finished, checksum = b.checksum FROM old.calls AS b WHERE {_SAME}"
             )
             database.execute("DETACH old")
@@ -79,7 +196,7 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         beside.unlink(missing_ok=True)
         try:
-            os.close(private(os.fspath(beside), os.O_CREAT | os.O_EXCL | os.O_RDWR))
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             database.execute("VACUUM main INTO ?", (str(beside),))
             if target.exists():
                 shutil.copymode(target, beside)
@@ -90,7 +207,7 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
 
 
 def _are_alike(database: sqlite3.Connection) -> bool:
-    """Whether both hold the same, but for when it was written."""
+    """Return whether both hold the same, apart from times."""
     pairs = f"SELECT count(*) FROM main.calls AS a JOIN old.calls AS b ON {_SAME}"
     [(alike,)] = database.execute(pairs)
     [(here,)], [(there,)] = (database.execute(f"SELECT count(*) FROM {name}.calls") for name in ("main", "old"))

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +21,9 @@ from typefold.runtime.journal.model_identity import ModelIdentity
 from typefold.runtime.request import Request
 from typefold.runtime.sampling import UNSET_LIMIT, limit_of
 
-__all__ = ["content_key", "is_settled", "placed_key"]
+__all__ = ["Numbers", "content_key", "is_settled", "placed_key"]
 
+_IN_MEMORY = 1 << 16  # keys
 _PLAIN = (str, int, float, bool)
 _NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"}
 
@@ -93,3 +96,45 @@ def _varied(request: Request, contents: Callable[[str], bytes | None]) -> bytes 
     if rest == (None, {}, {}) and all(type(value) in _PLAIN for value in sampling.values()):  # most requests, quickly
         return repr((sorted(sampling.items()), request.begun, request.thinking)).encode("utf-8", "surrogatepass")
     return digest([*rest, sampling, request.begun, request.thinking])
+
+
+class Numbers:
+    """Counts how often each key was given, for any number of keys in bounded memory.
+
+    The first keys are counted in a dictionary, later ones in a temporary sqlite database, which goes to the disk as it grows.
+
+    Example:
+        >>> numbers = Numbers()
+        >>> [numbers.next(key) for key in (b"a", b"b", b"a")]
+        [0, 0, 1]
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._first: dict[bytes, int] = {}
+        self._database: sqlite3.Connection | None = None
+
+    def next(self, key: bytes) -> int:
+        """Return how often the key was given before."""
+        with self._lock:
+            times = self._first.get(key, -1) + 1
+            if times or len(self._first) < _IN_MEMORY:
+                self._first[key] = times
+                return times
+            if self._database is None:
+                self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+                self._database.execute("PRAGMA journal_mode = OFF")
+                self._database.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID")
+            [times] = self._database.execute(
+                "INSERT INTO seen VALUES (?, 0) ON CONFLICT (key) DO UPDATE SET times = times + 1 RETURNING times",
+                (key,),
+            ).fetchone()
+            return int(times)
+
+    def close(self) -> None:
+        """Free the counts."""
+        with self._lock:
+            self._first.clear()
+            if self._database is not None:
+                self._database.close()
+                self._database = None

@@ -24,9 +24,8 @@ from typefold.runtime.engine_facts import EngineFacts
 from typefold.runtime.errors import Cancelled, PromptError, PromptTooLong, Truncated
 from typefold.runtime.journal.errors import JournalError, damaged, explained
 from typefold.runtime.journal.failures import Circumstances, failure_in, failure_text
-from typefold.runtime.journal.first_format import first_content_of
 from typefold.runtime.journal.keys import content_key, is_settled, placed_key
-from typefold.runtime.journal.model_identity import ModelIdentity, content_of
+from typefold.runtime.journal.model_identity import ModelIdentity, content_of, first_content_of
 from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
 from typefold.runtime.request import FinishReason, Outcome, Request

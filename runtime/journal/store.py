@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from typefold.runtime.journal.errors import JournalError, damaged, explained
+from typefold.runtime.journal.keys import Numbers
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model_identity import ModelIdentity
-from typefold.runtime.journal.numbers import Numbers
-from typefold.runtime.journal.private import private
 from typefold.runtime.journal.records import (
     COLUMNS,
     FIRST_COLUMNS,
@@ -96,7 +95,7 @@ class Journal:
             with self._explaining():
                 if not read_only:
                     with suppress(FileExistsError):  # and with it the files that sqlite makes beside it
-                        os.close(private(os.fspath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL))
+                        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
                 self._reader = self._connect(read_only=read_only)
                 self._sealed = _check(self.path, self._reader) >= 2
                 self._writer = None if read_only else self._connect()

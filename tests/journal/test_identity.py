@@ -14,9 +14,8 @@ import pytest
 from typefold import Adapter, JournalError, Runtime
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.journal import file_digests, identity_of
-from typefold.runtime.journal.first_format import first_identity_of
-from typefold.runtime.journal.model_identity import content_of
+from typefold.runtime.journal import identity_of, model_identity
+from typefold.runtime.journal.model_identity import content_of, first_identity_of
 from typefold.runtimes import runtime as runtime_module
 
 MIB = 1 << 20
@@ -26,8 +25,8 @@ MIB = 1 << 20
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of digests of its own, in which what was written a moment ago is remembered too."""
     folder = tmp_path / "cache" / "digests"
-    monkeypatch.setattr(file_digests, "_folder", lambda: folder)
-    monkeypatch.setattr(file_digests, "_is_settled", yes)
+    monkeypatch.setattr(model_identity, "_folder", lambda: folder)
+    monkeypatch.setattr(model_identity, "_is_settled", yes)
     return folder
 
 
@@ -47,13 +46,13 @@ def scripted(*_: object, **__: object) -> ScriptedEngine:
 def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of the files that are read."""
     names: list[str] = []
-    really = file_digests._read  # pyright: ignore[reportPrivateUsage]
+    really = model_identity._read  # pyright: ignore[reportPrivateUsage]
 
     def noted(path: Path) -> bytes:
         names.append(path.name)
         return really(path)
 
-    monkeypatch.setattr(file_digests, "_read", noted)
+    monkeypatch.setattr(model_identity, "_read", noted)
     yield names
 
 
@@ -168,7 +167,7 @@ def test_files_are_read_once_and_again_when_they_change(model: Path, read: list[
 def test_what_was_changed_a_moment_ago_is_not_remembered(
     model: Path, read: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_digests, "_is_settled", no)
+    monkeypatch.setattr(model_identity, "_is_settled", no)
     assert digest_of(model) == digest_of(model)
     assert read.count("model.safetensors") == 2
     assert not cache.exists()
@@ -254,7 +253,7 @@ def test_a_file_that_is_called_by_no_digest_is_read(tmp_path: Path, read: list[s
 def test_a_long_reading_is_said_before(
     model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(file_digests, "_LONG", 2 * MIB)
+    monkeypatch.setattr(model_identity, "_LONG", 2 * MIB)
     assert digest_of(model) == digest_of(model)
     [said] = [record.getMessage() for record in caplog.records]
     assert said.startswith(
@@ -302,7 +301,7 @@ def test_files_that_can_t_be_read_are_said(model: Path, tmp_path: Path, monkeypa
     def unreadable(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(file_digests, "_read", unreadable)
+    monkeypatch.setattr(model_identity, "_read", unreadable)
     with (
         Runtime(str(model), journal=tmp_path / "run.db") as runtime,
         pytest.raises(JournalError, match=r"what tells the model apart can't be read .*Permission denied"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import typefold.testing.cassette_files  # noqa: F401  # pyright: ignore[reportUnusedImport]  # once, and not in each run inside
+import typefold.testing.cassette  # noqa: F401  # pyright: ignore[reportUnusedImport]  # once, and not in each run inside
 
 
 @pytest.fixture(autouse=True)
