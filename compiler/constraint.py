@@ -73,6 +73,9 @@ class Constraint:
             root = self.language.root
             options = root.options if isinstance(root, Choice) else (root,)
             return tuple(option.text for option in options if isinstance(option, Lit))
+        if dialect not in self._printed:
+            printer = ebnf.print_ebnf if dialect == "ebnf" else lark.print_lark
+            self._printed[dialect] = printer(self.language)
         return self._printed[dialect]
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
@@ -109,22 +112,8 @@ class Constraint:
         return WeakKeyDictionary()
 
     @cached_property
-    def _printed(self) -> _Printed:
-        return _Printed(self.language)
-
-
-class _Printed(dict[Dialect, str]):
-    """The texts by dialect, each printed once when it is first asked for."""
-
-    def __init__(self, language: Language | None) -> None:
-        super().__init__()
-        self._language = language
-
-    def __missing__(self, dialect: Dialect) -> str:
-        assert self._language is not None
-        printer = ebnf.print_ebnf if dialect == "ebnf" else lark.print_lark
-        self[dialect] = text = printer(self._language)
-        return text
+    def _printed(self) -> dict[Dialect, str]:
+        return {}
 
 
 TEXT = Constraint("text")

@@ -20,8 +20,8 @@ from typefold.compiler.grammar.nodes import (
     Ref,
     Repeat,
     Seq,
-    flat_rules,
     is_recursive,
+    solve_rules,
 )
 
 __all__ = ["common_prefix", "common_prefixes", "count_texts", "enumerate_texts"]
@@ -31,16 +31,13 @@ def count_texts(language: Language) -> float:
     """How many texts a language has at the most: those that come about in several ways count as often (`inf`: no end).
 
     Example:
-        >>> from typefold.compiler.grammar.nodes import Language, chars, repeat
-        >>> count_texts(Language(repeat(chars("12"), 0, 3)))
+        >>> from typefold.compiler.grammar.nodes import Language, char_class, repeat
+        >>> count_texts(Language(repeat(char_class("12"), 0, 3)))
         15.0
     """
     if is_recursive(language):
         return inf
-    known: dict[str, float] = {}
-    for name in flat_rules(language):
-        known[name] = _count(language.rules[name], known)
-    return float(_count(language.root, known))
+    return float(_count(language.root, solve_rules(language, _count)))
 
 
 def _count(expr: Expr, known: Mapping[str, float]) -> float:
@@ -83,10 +80,10 @@ def enumerate_texts(language: Language, most: int) -> tuple[str, ...] | None:
     """All texts of a language, or `None` if there are more than `most`.
 
     Example:
-        >>> from typefold.compiler.grammar.nodes import Language, chars, choice, optional, seq
-        >>> enumerate_texts(Language(seq(chars("12"), optional(choice("a", "b")))), most=10)
+        >>> from typefold.compiler.grammar.nodes import Language, char_class, choice, optional, seq
+        >>> enumerate_texts(Language(seq(char_class("12"), optional(choice("a", "b")))), most=10)
         ('1a', '1b', '1', '2a', '2b', '2')
-        >>> enumerate_texts(Language(chars("123")), most=2) is None
+        >>> enumerate_texts(Language(char_class("123")), most=2) is None
         True
     """
     if is_recursive(language):

@@ -22,7 +22,7 @@ from typefold.compiler.grammar.nodes import (
     Seq,
     char_class,
     choice,
-    repeat,
+    rebuild,
     seq,
 )
 
@@ -57,12 +57,8 @@ def escaped(expr: Expr) -> Expr:
             return Lit(json.dumps(text, ensure_ascii=False)[1:-1])
         case CharClass():
             return JSON_CHAR if expr == ANY else _escaped_class(expr)
-        case Seq(parts):
-            return seq(*map(escaped, parts))
-        case Choice(options):
-            return choice(*map(escaped, options))
-        case Repeat(item, least, most):
-            return repeat(escaped(item), least, most)
+        case Seq() | Choice() | Repeat():
+            return rebuild(expr, escaped)
         case Ref(name):
             raise ValueError(f"a bare text cannot refer to the rule {name!r} inside a JSON string")
         case _:

@@ -36,8 +36,8 @@ from typefold.compiler.grammar.nodes import (
     char_class,
     children,
     choice,
+    rebuild,
     references,
-    repeat,
     seq,
 )
 
@@ -106,20 +106,12 @@ def _plain(language: Language, long: int) -> Language:
 
 def _trim(expr: Expr, names: Mapping[str, str]) -> Expr:
     match expr:
-        case Lit():
-            return expr
         case CharClass(ranges):
             return expr if ranges else NEVER
-        case Seq(parts):
-            return seq(*(_trim(part, names) for part in parts))
-        case Choice(options):
-            return choice(*(trimmed for option in options if (trimmed := _trim(option, names)) != NEVER))
-        case Repeat(item, least, most):
-            return repeat(_trim(item, names), least, most)
         case Ref(name):
             return Ref(names[name]) if name in names else NEVER
         case _:
-            assert_never(expr)
+            return rebuild(expr, lambda part: _trim(part, names))
 
 
 def _is_long(expr: Expr, long: int) -> bool:

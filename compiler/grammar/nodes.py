@@ -10,8 +10,9 @@ context-free grammar cannot say (uniqueness, cross-field rules), which is a post
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import assert_never
 
 __all__ = [
@@ -27,16 +28,17 @@ __all__ = [
     "Repeat",
     "Seq",
     "char_class",
-    "chars",
     "children",
     "choice",
     "flat_rules",
     "is_recursive",
     "join",
     "optional",
+    "rebuild",
     "references",
     "repeat",
     "seq",
+    "solve_rules",
 ]
 
 MAX_CODE_POINT = 0x10FFFF
@@ -157,11 +159,6 @@ def char_class(*ranges: tuple[int, int] | str) -> CharClass:
     return ~CharClass(tuple(_gaps(_normal([*pairs, SURROGATES]))))
 
 
-def chars(text: str) -> CharClass:
-    """Any one character of `text`; `a-z` style ranges are written out by `char_class`."""
-    return char_class(text)
-
-
 def _normal(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
@@ -271,6 +268,21 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             assert_never(expr)
 
 
+def rebuild(expr: Expr, part: Callable[[Expr], Expr]) -> Expr:
+    """The expression with `part` applied to each direct sub-expression."""
+    match expr:
+        case Seq(parts):
+            return seq(*map(part, parts))
+        case Choice(options):
+            return choice(*map(part, options))
+        case Repeat(item, least, most):
+            return repeat(part(item), least, most)
+        case Lit() | CharClass() | Ref():
+            return expr
+        case _:
+            assert_never(expr)
+
+
 def references(expr: Expr) -> Iterator[str]:
     """The names of the rules that an expression refers to, in the order in which they are written."""
     pending: list[Expr] = [expr]
@@ -305,3 +317,24 @@ def flat_rules(language: Language) -> list[str]:
 def is_recursive(language: Language) -> bool:
     """Whether a rule leads back to itself, so that texts may nest without end."""
     return len(flat_rules(language)) < len(language.rules)
+
+
+def solve_rules(language: Language, number: Callable[[Expr, Mapping[str, float]], float]) -> dict[str, float]:
+    """A number for each rule, worked out from the numbers of the rules that it refers to.
+
+    Args:
+        language: The language whose rules are numbered.
+        number: Gives the number of an expression, from the numbers of rules. Rules that lead to recursion begin at
+            infinity, and are worked out again until nothing changes.
+    """
+    known = dict.fromkeys(language.rules, inf)
+    flat = flat_rules(language)
+    for name in flat:
+        known[name] = number(language.rules[name], known)
+    looped = {name: language.rules[name] for name in language.rules.keys() - flat}
+    for _ in looped:  # a least text visits no rule twice on one path, so this many rounds settle it
+        before = dict(known)
+        known |= {name: number(expr, known) for name, expr in looped.items()}
+        if known == before:
+            break
+    return known

@@ -197,19 +197,12 @@ def _class(items: list[Any], pattern: _Pattern) -> CharClass:
 
 
 def _category(code: Any, pattern: _Pattern) -> CharClass:
-    known: dict[Any, tuple[str, bool]] = {
-        op.CATEGORY_DIGIT: ("d", False),
-        op.CATEGORY_NOT_DIGIT: ("d", True),
-        op.CATEGORY_WORD: ("w", False),
-        op.CATEGORY_NOT_WORD: ("w", True),
-        op.CATEGORY_SPACE: ("s", False),
-        op.CATEGORY_NOT_SPACE: ("s", True),
-    }
-    if code not in known:
+    name = str(code).removeprefix("CATEGORY_")
+    letter = {"DIGIT": "d", "WORD": "w", "SPACE": "s"}.get(name.removeprefix("NOT_"))
+    if letter is None:
         raise UnsupportedPattern(f"{pattern!r} has {code}")
-    letter, negated = known[code]
     members = _unicode_class(letter, pattern.python)
-    return ~members if negated else members
+    return ~members if name.startswith("NOT_") else members
 
 
 @cache

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from math import inf
 from typing import assert_never
 
-from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules
+from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, solve_rules
 
 __all__ = ["sample", "shortest_height"]
 
@@ -48,21 +49,8 @@ def shortest_height(language: Language) -> float:
 
 
 def _heights(language: Language) -> dict[str, float]:
-    """For every rule the least number of nested references that a text of it needs (infinite if it has none)."""
-    rules = language.rules
-    known: dict[str, float] = dict.fromkeys(rules, float("inf"))
-    flat = flat_rules(language)
-    for name in flat:
-        known[name] = 1 + _height(rules[name], known)
-    looped = rules.keys() - flat
-    changed = bool(looped)
-    while changed:
-        changed = False
-        for name in looped:
-            height = 1 + _height(rules[name], known)
-            if height < known[name]:
-                known[name], changed = height, True
-    return known
+    """The least number of nested references that a text of each rule needs; infinite if it has none."""
+    return solve_rules(language, lambda expr, known: 1 + _height(expr, known))
 
 
 def _height(expr: Expr, known: Mapping[str, float]) -> float:
@@ -70,11 +58,11 @@ def _height(expr: Expr, known: Mapping[str, float]) -> float:
         case Lit():
             return 0
         case CharClass(ranges):
-            return 0 if ranges else float("inf")
+            return 0 if ranges else inf
         case Seq(parts):
             return max((_height(part, known) for part in parts), default=0)
         case Choice(options):
-            return min((_height(option, known) for option in options), default=float("inf"))
+            return min((_height(option, known) for option in options), default=inf)
         case Repeat(item, least):
             return _height(item, known) if least else 0
         case Ref(name):
@@ -90,7 +78,7 @@ class _Sampler:
         self.exotic = exotic
         self.references = 0
         self.heights = _heights(language)
-        if _height(language.root, self.heights) == float("inf"):
+        if _height(language.root, self.heights) == inf:
             raise ValueError("the language is empty: there is no text to sample")
 
     def text(self, expr: Expr, depth: int) -> str:
@@ -111,7 +99,7 @@ class _Sampler:
                 case Choice(options):
                     finite = [(_height(option, self.heights), option) for option in options]
                     least = min(height for height, _ in finite)
-                    pool_of = [option for height, option in finite if height < float("inf")]
+                    pool_of = [option for height, option in finite if height < inf]
                     shortest = [option for height, option in finite if height == least]
                     pending.append((self.rng.choice(shortest if self.is_spent(depth) else pool_of), depth))
                 case Repeat(item):
@@ -126,7 +114,7 @@ class _Sampler:
     def count(self, expr: Repeat, depth: int) -> int:
         """How often to repeat."""
         count, most = expr.least, expr.most
-        if _height(expr.item, self.heights) < float("inf") and not self.is_spent(depth):
+        if _height(expr.item, self.heights) < inf and not self.is_spent(depth):
             while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
                 count += 1
         return count

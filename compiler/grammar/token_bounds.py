@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil, inf
 from typing import assert_never
 
-from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, flat_rules
+from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, solve_rules
 
 __all__ = ["TokenBounds", "Vocabulary", "byte_bounds", "token_bounds"]
 
@@ -96,34 +97,26 @@ def token_bounds(language: Language, vocabulary: Vocabulary) -> TokenBounds:
 
 def byte_bounds(language: Language) -> tuple[float, float]:
     """The least and the most UTF-8 bytes of a text of the language (`inf`: no bound)."""
-    return _least_of(language, _fewest_bytes), _Longest(language.rules).of(language.root)
+    most = _most_bytes(language.root, solve_rules(language, _most_bytes))
+    return _least_of(language, _fewest_bytes), most
 
 
 def _least_of(language: Language, measure: Callable[[Lit | CharClass], float]) -> float:
-    """The least that a text of the language measures, where texts measure what their parts do together."""
-    known: dict[str, float] = dict.fromkeys(language.rules, inf)
-    flat = flat_rules(language)
-    for name in flat:
-        known[name] = _least(language.rules[name], known, measure)
-    looped = {name: language.rules[name] for name in language.rules.keys() - flat}
-    for _ in looped:  # a least text visits no rule twice on one path, so this many rounds settle it
-        before = dict(known)
-        known |= {name: _least(expr, known, measure) for name, expr in looped.items()}
-        if known == before:
-            break
-    return _least(language.root, known, measure)
+    """The least that a text of the language measures, where a text measures the sum of its parts."""
+    known = solve_rules(language, partial(_least, measure))
+    return _least(measure, language.root, known)
 
 
-def _least(expr: Expr, known: Mapping[str, float], measure: Callable[[Lit | CharClass], float]) -> float:
+def _least(measure: Callable[[Lit | CharClass], float], expr: Expr, known: Mapping[str, float]) -> float:
     match expr:
         case Lit() | CharClass():
             return measure(expr)
         case Seq(parts):
-            return sum(_least(part, known, measure) for part in parts)
+            return sum(_least(measure, part, known) for part in parts)
         case Choice(options):
-            return min((_least(option, known, measure) for option in options), default=inf)
+            return min((_least(measure, option, known) for option in options), default=inf)
         case Repeat(item, least):
-            return least * _least(item, known, measure) if least else 0
+            return least * _least(measure, item, known) if least else 0
         case Ref(name):
             return known[name]
         case _:
@@ -177,29 +170,20 @@ class _Shares:
         return found
 
 
-class _Longest:
-    def __init__(self, rules: Mapping[str, Expr]) -> None:
-        self.rules = rules
-        self.known: dict[str, float | None] = {}
-
-    def of(self, expr: Expr) -> float:
-        match expr:
-            case Lit(text):
-                return len(text.encode())
-            case CharClass(ranges):
-                return len(chr(ranges[-1][1]).encode()) if ranges else 0
-            case Seq(parts):
-                return sum(self.of(part) for part in parts)
-            case Choice(options):
-                return max((self.of(option) for option in options), default=0)
-            case Repeat(item, _, most):
-                longest = self.of(item)
-                return 0 if longest == 0 else inf if most is None else most * longest
-            case Ref(name):
-                if name not in self.known:
-                    self.known[name] = None  # being worked out: met again, it is recursion
-                    self.known[name] = self.of(self.rules[name])
-                longest_of_rule = self.known[name]
-                return inf if longest_of_rule is None else longest_of_rule
-            case _:
-                assert_never(expr)
+def _most_bytes(expr: Expr, known: Mapping[str, float]) -> float:
+    match expr:
+        case Lit(text):
+            return len(text.encode())
+        case CharClass(ranges):
+            return len(chr(ranges[-1][1]).encode()) if ranges else 0
+        case Seq(parts):
+            return sum(_most_bytes(part, known) for part in parts)
+        case Choice(options):
+            return max((_most_bytes(option, known) for option in options), default=0)
+        case Repeat(item, _, most):
+            longest = _most_bytes(item, known)
+            return 0 if longest == 0 else inf if most is None else most * longest
+        case Ref(name):
+            return known[name]
+        case _:
+            assert_never(expr)

@@ -1,68 +1,46 @@
-"""What is known of the values that a template shows: their kinds.
+"""Kinds of values, as far as the checker of templates knows them.
 
-A kind answers what an attribute, an item, an element or a call of such a value gives, with `None` where there is no such
-thing and `UNKNOWN` where nobody can say. The checker of templates asks nothing else, so any source of types will do: a
-type checker's types and the types of a running program each have their kinds elsewhere.
+A `Kind` says what an attribute, an item, an element or a call of a value gives: another kind, `None` where there is no such
+thing, or `UNKNOWN`. Kinds made from mypy's types and from the types of a running program derive from it elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 __all__ = ["UNKNOWN", "Either", "Elements", "Fields", "Kind"]
 
 
-class Kind(Protocol):
-    """What is known of a value. `str` of it is how an error calls the type."""
+class Kind:
+    """A kind of values. By itself an unknown one, which may have any attribute; `str()` of it names the type in errors."""
 
     def attribute(self, name: str) -> Kind | None:
-        """What an attribute is, or `None` if there is none of the name."""
-        ...
+        """The kind of an attribute, or `None` if there is none of the name."""
+        return UNKNOWN
 
     def item(self, key: object) -> Kind | None:
-        """What is under a key or an index, or `None` if nothing can be."""
-        ...
+        """The kind of the item under a key or an index, or `None` if there can be none."""
+        return UNKNOWN
 
     def element(self) -> Kind | None:
-        """What a loop over the value takes in turn, or `None` if it can't be looped over."""
-        ...
+        """The kind of the elements in a loop, or `None` if the value can't be looped over."""
+        return UNKNOWN
 
     def called(self) -> Kind:
-        """What a call of the value gives."""
-        ...
+        """The kind of the result of a call."""
+        return UNKNOWN
 
     def names(self) -> Collection[str]:
-        """The attributes that are known, for suggestions."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Unknown:
-    """A value of which nothing is known: whatever is asked of it may be there."""
-
-    def attribute(self, name: str) -> Kind | None:
-        return self
-
-    def item(self, key: object) -> Kind | None:
-        return self
-
-    def element(self) -> Kind | None:
-        return self
-
-    def called(self) -> Kind:
-        return self
-
-    def names(self) -> Collection[str]:
+        """The known attributes, for suggestions."""
         return ()
 
 
-UNKNOWN: Kind = _Unknown()
+UNKNOWN = Kind()
 
 
 @dataclass(frozen=True)
-class Fields:
+class Fields(Kind):
     """A value with these attributes and no others: Jinja2's `loop`, for one."""
 
     name: str
@@ -77,27 +55,18 @@ class Fields:
     def item(self, key: object) -> Kind | None:
         return self.fields.get(key) if isinstance(key, str) else None
 
-    def element(self) -> Kind | None:
-        return UNKNOWN
-
-    def called(self) -> Kind:
-        return UNKNOWN
-
     def names(self) -> Collection[str]:
         return self.fields.keys()
 
 
 @dataclass(frozen=True)
-class Elements:
-    """A sequence, of which only the elements are known: what a filter such as `sort` gives."""
+class Elements(Kind):
+    """A sequence of which only the elements are known: the result of a filter such as `sort`."""
 
     of: Kind
 
     def __str__(self) -> str:
         return f"a sequence of {self.of}"
-
-    def attribute(self, name: str) -> Kind | None:
-        return UNKNOWN
 
     def item(self, key: object) -> Kind | None:
         return self.of if isinstance(key, int) else UNKNOWN
@@ -105,16 +74,10 @@ class Elements:
     def element(self) -> Kind | None:
         return self.of
 
-    def called(self) -> Kind:
-        return UNKNOWN
-
-    def names(self) -> Collection[str]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Either:
-    """A value that is of one of several kinds: what one of them has may be there."""
+class Either(Kind):
+    """A value of one of several kinds: it may have what one of them has."""
 
     kinds: tuple[Kind, ...]
 
@@ -137,9 +100,6 @@ class Either:
 
     def element(self) -> Kind | None:
         return self._known(kind.element() for kind in self.kinds)
-
-    def called(self) -> Kind:
-        return UNKNOWN
 
     def names(self) -> Collection[str]:
         return {name for kind in self.kinds for name in kind.names()}

@@ -41,7 +41,7 @@ from pydantic.networks import _BaseMultiHostUrl, _BaseUrl  # pyright: ignore[rep
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import json_string
-from typefold.compiler.grammar.nodes import ANY, Expr, char_class, chars, choice, optional, repeat, seq
+from typefold.compiler.grammar.nodes import ANY, Expr, char_class, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import integers
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.addresses import IPV6
@@ -87,10 +87,10 @@ def email_codec(hint: Any, context: Context) -> Codec[str]:
     if find_spec("email_validator") is None:
         raise context.refuse(hint, "needs the package email-validator; install pydantic[email]")
     context.check("a valid email address")
-    atom = repeat(_ALNUM | chars("!#$%&'*+-/=?^_`{|}~") | _IN_LOCAL | _PLANES, 1, None)
+    atom = repeat(_ALNUM | char_class("!#$%&'*+-/=?^_`{|}~") | _IN_LOCAL | _PLANES, 1, None)
     inner = _ALNUM | _IN_DOMAIN | _PLANES
-    label = seq(inner, optional(seq(repeat(inner | chars("-"), 0, None), inner)))
-    last = seq(optional(seq(inner, repeat(inner | chars("-"), 0, None))), inner - char_class((0x30, 0x39)))
+    label = seq(inner, optional(seq(repeat(inner | char_class("-"), 0, None), inner)))
+    last = seq(optional(seq(inner, repeat(inner | char_class("-"), 0, None))), inner - char_class((0x30, 0x39)))
     text = seq(atom, repeat(seq(".", atom), 0, None), "@", repeat(seq(label, "."), 1, None), last)
     schema = {"type": "string", "format": "email"}
     return Codec(json_string(text), schema, str, pydantic_reader(hint), lambda value: type(value) is str)

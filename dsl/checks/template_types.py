@@ -42,7 +42,7 @@ def kind_of_hint(hint: Any) -> Kind:
 
 
 @dataclasses.dataclass(frozen=True)
-class HintKind:
+class HintKind(Kind):
     """The kind of a value of a class, with its arguments if it has some."""
 
     hint: Any
@@ -86,10 +86,6 @@ class HintKind:
         if _is(self.cls, str):
             return kind_of_hint(str)
         return UNKNOWN if hasattr(self.cls, "__iter__") or not _is_closed(self.cls) else None
-
-    def called(self) -> Kind:
-        """Nothing is known of what calls give."""
-        return UNKNOWN
 
     def names(self) -> Collection[str]:
         """The fields, and the public names of the class."""

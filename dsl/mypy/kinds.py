@@ -71,7 +71,7 @@ def kind_of(kind: Type | None, look: Look) -> Kind:
     return UNKNOWN
 
 
-class MypyKind:
+class MypyKind(Kind):
     """The kind of a value that mypy knows something of."""
 
     def __init__(self, type: ProperType, look: Look) -> None:

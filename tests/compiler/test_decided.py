@@ -15,7 +15,7 @@ from typefold import OneOf
 from typefold.compiler import output_type
 from typefold.compiler.grammar.early_stop import MOST_TEXTS, FewAnswers, few_answers
 from typefold.compiler.grammar.enumerate import count_texts, enumerate_texts
-from typefold.compiler.grammar.nodes import ANY, Language, chars, choice, repeat, seq
+from typefold.compiler.grammar.nodes import ANY, Language, char_class, choice, repeat, seq
 
 TEXTS: list[list[str]] = [
     ["keep", "drop"],
@@ -135,11 +135,11 @@ def test_a_hundred_thousand_names_are_no_matter() -> None:
 
 
 def test_texts_are_counted_before_they_are_written_out() -> None:
-    digits = repeat(chars("0123456789"), 0, 30)
+    digits = repeat(char_class("0123456789"), 0, 30)
     assert few_answers(Language(digits)) is None
     assert count_texts(Language(digits)) > MOST_TEXTS
     assert count_texts(Language(repeat(ANY, 1, None))) == count_texts(Language(repeat(digits, 0, 1000))) == inf
-    small = Language(seq(chars("ab"), repeat(choice("x", "yy"), 0, 2)))
+    small = Language(seq(char_class("ab"), repeat(choice("x", "yy"), 0, 2)))
     assert count_texts(small) == len(enumerate_texts(small, 100) or ()) == 14
 
 

@@ -9,7 +9,7 @@ import pytest
 from typefold.compiler import output_type
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.compiler.grammar.matcher import recognises
-from typefold.compiler.grammar.nodes import EMPTY, Language, Lit, Ref, chars, choice, optional, repeat, seq
+from typefold.compiler.grammar.nodes import EMPTY, Language, Lit, Ref, char_class, choice, optional, repeat, seq
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from typefold.compiler.grammar.nodes import EMPTY, Language, Lit, Ref, chars, ch
         (Language(Lit("a")), ("a",)),
         (Language(EMPTY), ("",)),
         (Language(choice("b", "a", "b")), ("b", "a")),
-        (Language(seq(chars("ab"), optional(Lit("c")))), ("ac", "a", "bc", "b")),
-        (Language(repeat(chars("01"), 1, 2)), ("0", "1", "00", "01", "10", "11")),
+        (Language(seq(char_class("ab"), optional(Lit("c")))), ("ac", "a", "bc", "b")),
+        (Language(repeat(char_class("01"), 1, 2)), ("0", "1", "00", "01", "10", "11")),
         (Language(Ref("x"), {"x": choice("1", "2")}), ("1", "2")),
         (Language(choice("aa", seq("a", "a"))), ("aa",)),
     ],
@@ -32,10 +32,10 @@ def test_every_text_is_there_once_and_in_order(language: Language, texts: tuple[
 @pytest.mark.parametrize(
     "language",
     [
-        Language(chars("abcdefghijk")),
+        Language(char_class("abcdefghijk")),
         Language(repeat(Lit("a"), 0, None)),
         Language(repeat(Lit("a"), 0, 50)),
-        Language(seq(chars("abcd"), chars("abcd"))),
+        Language(seq(char_class("abcd"), char_class("abcd"))),
         Language(Ref("x"), {"x": choice("a", seq("b", Ref("x")))}),
     ],
 )

@@ -30,7 +30,6 @@ from typefold.compiler.grammar.nodes import (
     Repeat,
     Seq,
     char_class,
-    chars,
     choice,
     join,
     optional,
@@ -41,7 +40,9 @@ from typefold.compiler.grammar.sampler import sample
 
 DIGIT = char_class((0x30, 0x39))
 HEX = DIGIT | char_class((0x61, 0x66))
-CHAR = choice(~(char_class((0, 0x1F)) | chars('"\\')), seq("\\", chars('"\\bfnrt')), seq("\\u00", chars("01"), HEX))
+CHAR = choice(
+    ~(char_class((0, 0x1F)) | char_class('"\\')), seq("\\", char_class('"\\bfnrt')), seq("\\u00", char_class("01"), HEX)
+)
 INTEGER = seq(optional(Lit("-")), choice("0", seq(char_class((0x31, 0x39)), repeat(DIGIT, 0, None))))
 NUMBER = seq(INTEGER, optional(seq(".", repeat(DIGIT, 1, None))))
 CORPUS = [
@@ -95,7 +96,9 @@ LANGUAGES = {
         {"E": seq(Ref("F"), repeat(seq("+", Ref("F")), 0, None)), "F": choice(INTEGER, seq("(", Ref("E"), ")"))},
     ),
     "numbers side by side": Language(seq(INTEGER, Ref("P"), INTEGER), {"P": optional(seq("(", Ref("P"), ")"))}),
-    "twins": Language(Ref("P"), {"P": choice(seq(chars("ab"), Ref("P"), chars("ab")), repeat(chars("ab"), 0, 2))}),
+    "twins": Language(
+        Ref("P"), {"P": choice(seq(char_class("ab"), Ref("P"), char_class("ab")), repeat(char_class("ab"), 0, 2))}
+    ),
     "bare text in brackets": Language(
         Ref("P"), {"P": choice(repeat(ANY, 0, 3), seq("(", Ref("P"), ")", repeat(ANY, 0, 2)))}
     ),
@@ -106,7 +109,7 @@ LANGUAGES = {
         {
             "start": choice("a", seq("(", Ref("start"), ")")),
             "T1": Lit("b"),
-            "t1": chars("cd"),
+            "t1": char_class("cd"),
             "é-1": optional(Ref("start")),
         },
     ),
@@ -118,7 +121,7 @@ LANGUAGES = {
             Ref("R"),
             "]",
         ),
-        {"R": choice(EMPTY, seq(string(0, 20), Ref("R"), repeat(chars("ab"), 0, 20))), "S": string(0, 25)},
+        {"R": choice(EMPTY, seq(string(0, 20), Ref("R"), repeat(char_class("ab"), 0, 20))), "S": string(0, 25)},
     ),
     "long texts side by side": Language(seq(repeat(ANY, 0, 20), "END", repeat(ANY, 0, 20))),
     "long text in brackets": Language(Ref("P"), {"P": choice(repeat(ANY, 0, 17), seq("(", Ref("P"), ")"))}),

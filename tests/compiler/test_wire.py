@@ -27,7 +27,6 @@ from typefold.compiler.grammar.nodes import (
     Repeat,
     Seq,
     char_class,
-    chars,
     children,
     choice,
     flat_rules,
@@ -85,7 +84,7 @@ def test_the_characters_of_a_class_can_be_counted_off(one: CharClass) -> None:
 
 
 def test_a_class_may_be_written_with_strings_and_ranges() -> None:
-    assert char_class("ba", (0x63, 0x65)) == CharClass(((0x61, 0x65),)) == chars("edcba")
+    assert char_class("ba", (0x63, 0x65)) == CharClass(((0x61, 0x65),)) == char_class("edcba")
     assert len(ANY) == LAST + 1 - 2048
 
 
