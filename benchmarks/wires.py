@@ -161,7 +161,7 @@ def measure(runtime: Runtime, asked: list[Asked], condition: str) -> Rows:
     given: dict[str, dict[int, Any]] = {wire.name.lower(): {} for wire in JsonFormat}
     programs: dict[str, Callable[[Asked], Any]] = {
         wire.name.lower(): partial(
-            _answer, runtime=runtime, json_format=wire, condition=condition, given=given[wire.name.lower()]
+            _answer, runtime=runtime, wire=wire, condition=condition, given=given[wire.name.lower()]
         )
         for wire in JsonFormat
     }

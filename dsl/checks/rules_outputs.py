@@ -32,8 +32,8 @@ def output_findings(call: ast.Call, asking: Asking, evaluator: Evaluator, where:
         if call.args and not named.keys() & {"registry", None}:  # hooks of a registry of its own are not known
             path = named.get("path")
             shown = path.value if isinstance(path, ast.Constant) and isinstance(path.value, str) else "return"
-            options = known_options(call, evaluator, where)
-            found = judged(evaluator.hint(call.args[0], where), path=shown, options=options, is_returned=False)
+            format_options = known_options(call, evaluator, where)
+            found = judged(evaluator.hint(call.args[0], where), path=shown, options=format_options, is_returned=False)
             if found.refused is not None:
                 yield at("prompt-return", found.refused, call.args[0])
         return
