@@ -93,7 +93,7 @@ def compare(runtime: Runtime, work: list[Row], sequential_rows: int, rounds: int
             seconds[name].append(time.perf_counter() - started)
             spent[name].append(watched.seconds)
             steps[name].append(runtime.stats.steps - before)
-    least = floor(work, runtime.engine.max_num_seqs)
+    least = floor(work, runtime.engine.info.max_num_seqs)
     out: Rows = []
     for name, (_, part) in sides.items():
         scale = sum(sum(row.lengths) for row in work) / sum(sum(row.lengths) for row in part)

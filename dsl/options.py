@@ -15,9 +15,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from typefold.compiler import JsonFormat, JsonFormatName, OutputType
 from typefold.errors import PromptUsageError
-from typefold.runtime.adapters import AdapterLike, is_adapter
-from typefold.runtime.ranges import FLAG, Range, number, one_of, or_none, whole
-from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, conflict, given, unfit, unfit_object
+from typefold.runtime.request import AdapterLike, is_adapter
+from typefold.runtime.sampling import (
+    AGAINST_CONSTRAINTS,
+    FLAG,
+    HARMLESS,
+    Range,
+    asked,
+    conflict,
+    number,
+    one_of,
+    or_none,
+    unfit,
+    unfit_object,
+    whole,
+)
 
 if TYPE_CHECKING:
     from typefold.runtimes.runtime import Runtime
@@ -204,6 +216,10 @@ class Options:
             kept["json_format"] = json_format_of(kept["json_format"], where=where)
         return replace(self, sampling=sampling, engine=engine, **kept)
 
+    def asked(self, name: str) -> Any:
+        """Return a sampling parameter as the caller set it, by itself or in `sampling_params`; `None` where not set."""
+        return asked(self.sampling, self.sampling_params, name)
+
     def check(self, kind: OutputType[Any], *, where: str) -> None:
         """Refuse what does not go with the type, or with other options.
 
@@ -212,7 +228,7 @@ class Options:
         """
         text = kind.constraint.kind == "text"
         for name in () if text else AGAINST_CONSTRAINTS:
-            if given(self.sampling, self.sampling_params, name):
+            if self.asked(name):
                 raise PromptUsageError(
                     f"{where}: {name} would end an answer inside a value; the return type already says where it ends"
                 )

@@ -4,8 +4,16 @@ It knows requests and constraints, no prompt functions and no Python types.
 """
 
 from typefold.compiler.public import set_public_module
-from typefold.runtime.adapters import Adapter
-from typefold.runtime.engine import Completion, Delta, Engine, EngineGone, EngineRefusal, Thinking
+from typefold.runtime.engine import (
+    Completion,
+    Delta,
+    Engine,
+    EngineFacts,
+    EngineGone,
+    EngineInfo,
+    EngineRefusal,
+    Thinking,
+)
 from typefold.runtime.errors import (
     BadInput,
     Cancelled,
@@ -18,7 +26,7 @@ from typefold.runtime.errors import (
     TimedOut,
     Truncated,
 )
-from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
+from typefold.runtime.request import Adapter, FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scheduling.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
 
@@ -29,8 +37,10 @@ __all__ = [
     "Completion",
     "Delta",
     "Engine",
+    "EngineFacts",
     "EngineFailed",
     "EngineGone",
+    "EngineInfo",
     "EngineRefusal",
     "FinishReason",
     "InputFailed",

@@ -1,15 +1,15 @@
-"""What the scheduler asks of an engine: its verbs, and some facts.
+"""The protocol between the scheduler and an engine: methods, and frozen facts.
 
-An engine is driven by one thread, the scheduler's, and by no other. It is handed token ids, so that what was counted is
-what is sent, and gives back completions in the order in which they finish; of streamed answers also the pieces, as they
-are written.
+One thread drives an engine, the scheduler's, and no other. It passes token ids, so that what was counted is what is sent,
+and receives completions in the order in which they finish. Streamed answers also come in pieces, as they are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from typefold.compiler import Vocabulary
 from typefold.runtime.request import Outcome, Request
@@ -19,26 +19,28 @@ __all__ = [
     "ControlTokenPolicy",
     "Delta",
     "Engine",
+    "EngineFacts",
     "EngineGone",
+    "EngineInfo",
     "EngineRefusal",
     "PromptTooLarge",
-    "Telling",
+    "ReportsPartialText",
     "Thinking",
 ]
 
 ControlTokenPolicy = Literal["keep", "refuse", "escape"]
-"""What becomes of a message that holds what a chat template marks turns with as ordinary text."""
+"""The treatment of messages that hold the ordinary text with which a chat template marks turns."""
 
 
 class EngineRefusal(ValueError):
-    """The engine will not take this request (a bad constraint or parameter); other requests are unharmed."""
+    """The engine does not take this request (a bad constraint or parameter); other requests are unharmed."""
 
 
 class PromptTooLarge(ValueError):
     """A prompt has far more tokens than there is room for, and was not tokenised to its end.
 
     Attributes:
-        tokens: How many its beginning has.
+        tokens: The number of tokens of its beginning.
     """
 
     def __init__(self, tokens: int) -> None:
@@ -50,7 +52,7 @@ class PromptTooLarge(ValueError):
 
 
 class EngineGone(RuntimeError):
-    """The engine is no more: its process died, or was ended. The message says how, for users."""
+    """The engine's process died or was ended. The message tells users how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Completion:
 
     Attributes:
         key: The key under which it was added.
-        outcome: The answer so far; its finish reason tells whether it is whole.
+        outcome: The answer; its finish reason says whether it is complete.
     """
 
     key: str
@@ -72,7 +74,7 @@ class Delta:
 
     Attributes:
         key: The key under which the request was added.
-        text: What the answer has grown by; never empty, and never half a character.
+        text: The new text; never empty, and never half a character.
     """
 
     key: str
@@ -81,12 +83,12 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """How a model thinks before it answers: between two marks.
+    """The form in which a reasoning model thinks before it answers: between a start and an end marker.
 
     Attributes:
-        opening: Tokens to begin with, so that it thinks; none where its chat template ends in them.
-        end: The token that it writes when it has thought enough.
-        closing: Tokens between its thoughts and the answer, `end` included.
+        opening: Tokens that make it think; none where its chat template ends in them.
+        end: The token of the end marker, which the model writes itself.
+        closing: Tokens between its reasoning and the answer, `end` included.
     """
 
     opening: tuple[int, ...]
@@ -94,74 +96,134 @@ class Thinking:
     closing: tuple[int, ...]
 
 
-@runtime_checkable
-class Telling(Protocol):
-    """An engine that can say what it has written of an answer that is not there yet; an `Engine` need not."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """Facts about an engine that a program needs beside its answers. A journal keeps them, so that it needs no engine.
 
-    def written(self, key: str) -> str:
-        """The text so far of a request; nothing for one that is unknown or has not begun."""
+    Attributes:
+        max_num_seqs: The number of requests that run at once; of several replicas, all together.
+        max_logprobs: The most log probabilities that the engine returns for a token.
+        thinking: The form in which its model thinks before it answers; `None` for a model without one.
+    """
+
+    max_num_seqs: int
+    max_logprobs: int
+    thinking: Thinking | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> EngineFacts:
+        """Return the facts in a text that `as_json` returned."""
+        held: dict[str, Any] = json.loads(text)
+        marks = held.pop("thinking")
+        thinking = marks and Thinking(tuple(marks["opening"]), marks["end"], tuple(marks["closing"]))
+        return EngineFacts(**held, thinking=thinking)
+
+    def as_json(self) -> str:
+        """Return the facts as a text for a journal."""
+        thinking = self.thinking
+        marks = thinking and {"opening": thinking.opening, "end": thinking.end, "closing": thinking.closing}
+        return json.dumps({"max_num_seqs": self.max_num_seqs, "max_logprobs": self.max_logprobs, "thinking": marks})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo(EngineFacts):
+    """All facts about an engine that is loaded. They never change, so any thread may read them.
+
+    Attributes:
+        provider: The name of the library, as in `gen_ai.provider.name` of OpenTelemetry: `vllm`, `scripted`, ...
+        model: The model's name or path.
+        max_model_len: The most tokens of a prompt and its answer together.
+        vocabulary: Facts about the tokens, special ones excluded, for token bounds.
+        model_options: The options that tell the model apart beside its name: revision, quantization, ...
+        backend: The backend of structured output; empty where there is only one.
+        device: The device that the model runs on: `cpu`, `cuda`, ...; empty where there is none.
+    """
+
+    provider: str
+    model: str
+    max_model_len: int
+    vocabulary: Vocabulary
+    model_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    backend: str = ""
+    device: str = ""
+
+
+@runtime_checkable
+class ReportsPartialText(Protocol):
+    """An engine that can return the text of an answer that is not finished; an `Engine` need not."""
+
+    def partial_text(self, key: str) -> str:
+        """Return the text so far of a request; empty for one that is unknown or has not begun."""
         ...
 
 
 class Engine(Protocol):
-    """A batch engine. Implementations: `engines.vllm.VllmEngine`, `engines.scripted.ScriptedEngine`.
+    """A batch engine: adds requests at any time, and finishes them step by step.
+
+    Implementations are `engines.vllm.engine.VllmEngine` and `engines.scripted.ScriptedEngine`. `runtime/engines` says how to
+    add one.
 
     Attributes:
-        max_model_len: The most tokens of a prompt and its answer together.
-        max_num_seqs: How many requests run at once.
-        vocabulary: Facts about the tokens, for token bounds.
-        max_logprobs: The most log probabilities that it gives for a token.
-        thinking: How its model thinks before it answers; `None` for one that has no form for that.
+        info: The engine's facts.
+
+    Example:
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> engine: Engine = ScriptedEngine(answers=["yes"])
+        >>> request = Request(prompt="Is it?")
+        >>> engine.add("a", request, engine.tokenize(request), max_tokens=10)
+        >>> [done for _ in range(4) for done in engine.step()][0].outcome.text
+        'yes'
     """
 
     @property
-    def max_model_len(self) -> int: ...
-
-    @property
-    def max_num_seqs(self) -> int: ...
-
-    @property
-    def vocabulary(self) -> Vocabulary: ...
-
-    @property
-    def max_logprobs(self) -> int: ...
-
-    @property
-    def thinking(self) -> Thinking | None: ...
+    def info(self) -> EngineInfo: ...
 
     def tokenize(self, request: Request) -> Sequence[int]:
-        """The request's prompt as token ids, the chat template applied.
+        """Return the request's prompt as token ids, the chat template applied.
+
+        Args:
+            request: The request; its prompt, template variables, images and `begun` tokens count.
 
         Raises:
-            ValueError: The prompt cannot be rendered or tokenised.
+            ValueError: The prompt can't be rendered or tokenised.
         """
         ...
 
     def max_tokens(self, request: Request) -> int | None:
-        """The caller's own token limit, from its sampling parameters; `None` where it set none."""
+        """Return the token limit that the request or the model's own configuration sets; `None` without one.
+
+        Raises:
+            EngineRefusal: The limit is none that the engine takes.
+        """
         ...
 
     def identity(self, request: Request) -> str | None:
-        """Parameters and constraint as they will really be, if with them the prompt settles the answer; else `None`.
+        """Return the parameters and the constraint as they will really be, for a deterministic request; else `None`.
 
-        They settle it where decoding is greedy, or drawn with a seed. Requests whose prompts, options and identities
-        are equal may share one answer.
+        A request is deterministic where decoding is greedy or drawn with a seed. Such requests whose prompts, options and
+        identities are equal may share one answer.
 
         Raises:
-            EngineRefusal: The engine will not take the request's parameters.
+            EngineRefusal: The engine does not take the request's parameters.
         """
         ...
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request.
 
+        Args:
+            key: A name for it, unique in this engine.
+            request: The request.
+            token_ids: Its prompt, as `tokenize` returned it.
+            max_tokens: The most tokens of the answer, at least 1.
+
         Raises:
-            EngineRefusal: The engine will not take it. Nothing of it stays behind.
+            EngineRefusal: The engine does not take it. Nothing of it stays behind.
         """
         ...
 
     def step(self) -> Sequence[Completion]:
-        """One step of the engine; what finished in it. Called only while something is unfinished.
+        """Run one step and return the requests that it finished. Called only while something is unfinished.
 
         Raises:
             Exception: The engine is broken and will not be used again.
@@ -169,10 +231,10 @@ class Engine(Protocol):
         ...
 
     def deltas(self) -> Sequence[Delta]:
-        """What the answers of streamed requests (`Request.on_delta`) have grown by since this was last asked.
+        """Return the new text of streamed requests (`Request.on_delta`) since the last call.
 
-        The deltas of an answer, joined, are the text of its outcome; the last are there when its completion is. It is
-        asked after each step, so that requests which are not streamed cost nothing here.
+        The deltas of an answer, joined, are the text of its outcome; the last come with its completion. Called after each
+        step, so that requests which are not streamed cost nothing here.
         """
         ...
 
@@ -181,10 +243,10 @@ class Engine(Protocol):
         ...
 
     def kill(self) -> bool:
-        """End the engine at once, though a call into it hangs: that call then raises. From any thread.
+        """End the engine at once, though a call into it hangs: that call then raises. May be called from any thread.
 
         Returns:
-            Whether it can. Most can't where the engine runs in this process.
+            Whether it could be ended. Most engines that run in this process can't.
         """
         ...
 

@@ -1,12 +1,15 @@
-"""Forks: an engine, a journal and a call under way belong to the process that made them.
+"""Ownership: the process, and the thread, that an engine, a journal or a call under way belongs to.
 
 A child of `os.fork`, which is how `multiprocessing` starts processes up to Python 3.13, has a copy of everything but the
-threads: an engine that nobody turns, connections that sqlite forbids to use, locks that nobody will let go of. So what
-belongs to a process says so (`Owner`): in a child of it each use is an error, and releasing it does nothing.
+threads: an engine without its loop, connections that sqlite forbids to use, locks that are never released. So a thing that
+belongs to a process has an `Owner`: in a child of that process each use is an error, and releasing it does nothing. Work
+that can't wait is done as the child begins (`in_child`, `tell_child`).
 
-Invariant: a child waits for no lock and no thread that it has from its parent, and lets go of nothing that the parent
-still uses. All that can't wait is done as the child begins (`in_child`, `tell_child`). Left out: children that are
-forked without Python's knowing.
+Two threads deliver answers: the engine's and the journal's. They run callbacks (of futures, `on_delta`, logging handlers and
+tracers), which may send requests. Code that waits there for an answer would wait for itself, so that is refused (`serving`).
+
+Invariant: a child waits for no lock and no thread of its parent, and releases nothing that the parent still uses. Left out:
+children that are forked without Python's knowledge.
 """
 
 from __future__ import annotations
@@ -16,15 +19,27 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from operator import methodcaller
 from typing import NoReturn, Protocol, TypeVar
 from weakref import WeakSet
 
-__all__ = ["Inherited", "OwnFuture", "Owner", "UsedAfterFork", "end_child", "in_child", "keep", "lock", "tell_child"]
+__all__ = [
+    "Inherited",
+    "OwnFuture",
+    "Owner",
+    "UsedAfterFork",
+    "end_child",
+    "in_child",
+    "keep",
+    "lock",
+    "refusal",
+    "serving",
+    "tell_child",
+]
 
 T = TypeVar("T")
 
@@ -144,3 +159,38 @@ def _tell() -> None:
 
 
 in_child(_tell)
+
+_here = threading.local()
+
+
+@contextmanager
+def serving(whose: str) -> Generator[None]:
+    """Mark this thread as one that delivers answers.
+
+    Args:
+        whose: The owner of the thread, in words.
+    """
+    _here.whose = whose
+    try:
+        yield
+    finally:
+        del _here.whose
+
+
+def refusal() -> str | None:
+    """Return why nothing may wait for an answer in this thread; `None` where waiting is allowed.
+
+    Example:
+        >>> refusal()
+        >>> with serving("the engine"):
+        ...     refusal()
+        'this is the thread of the engine, ...
+    """
+    whose: str | None = getattr(_here, "whose", None)
+    if whose is None:
+        return None
+    return (
+        f"this is the thread of {whose}, which runs callbacks (of a future, a stream, a logging handler, a tracer), and "
+        f"what waits in it for an answer would wait for ever. Use prompt.submit(...) here, which does not wait, or hand "
+        f"the work to a thread of your own: executor.submit(...), queue.put(...)"
+    )

@@ -1,19 +1,79 @@
-"""Requests and outcomes: what goes to an engine and what comes back.
+"""Requests and outcomes: the input and the output of an engine.
 
-A request is made once and never changed; it knows messages, a constraint and sampling options, no Python types. An
-outcome is a finished answer. What can go wrong instead is in `errors`.
+A request is made once and never changed. It knows messages, a constraint and sampling options, no Python types. An outcome
+is a finished answer; the errors that take its place are in `errors`. LoRA adapters are here too, as requests name them.
+Invariant: equal requests have equal digests, in every process.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Protocol, TypeGuard
 
 from typefold.compiler import TEXT, Constraint, Message
+from typefold.runtime.sampling import UNSET_LIMIT, asked, token_limit
 
-__all__ = ["FinishReason", "Outcome", "Request", "TokenLogprob"]
+__all__ = ["Adapter", "AdapterLike", "FinishReason", "Outcome", "Request", "TokenLogprob", "is_adapter"]
+
+logger = logging.getLogger(__name__)
+
+
+class AdapterLike(Protocol):
+    """An `Adapter`, or a `vllm.lora.request.LoRARequest`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def path(self) -> str | os.PathLike[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter, for `lora_request=`.
+
+    Adapters with equal names and folders are equal, so requests with them may share an answer. vLLM's own `LoRARequest`
+    may be passed in its place.
+
+    Attributes:
+        name: The adapter's name (text, not empty). One engine knows one adapter by a name.
+        path: Its folder in PEFT's format (`adapter_config.json` and the weights), or its name on the hub.
+
+    Raises:
+        ValueError: The name or the path is empty, or the name is not text.
+
+    Example:
+        >>> from typefold.runtime import Adapter, Request, Scheduler
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> scheduler = Scheduler(ScriptedEngine(answers=lambda request: f"as {request.options['lora_request'].name}"))
+        >>> legal = Adapter("legal", "adapters/legal")
+        >>> [future] = scheduler.submit([Request(prompt="Write a clause.", options={"lora_request": legal})])
+        >>> future.result().text
+        'as legal'
+        >>> scheduler.close()
+    """
+
+    name: str
+    path: str | os.PathLike[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fsdecode(self.path))
+        name: Any = self.name  # untyped code may give anything
+        if not (isinstance(name, str) and name and self.path):
+            raise ValueError(f"an adapter needs a name and a path, both as text, not {name!r} and {self.path!r}")
+
+
+def is_adapter(value: Any) -> TypeGuard[AdapterLike]:
+    """Return whether a value names an adapter: an `Adapter`, or a `LoRARequest` of vLLM."""
+    return isinstance(value, Adapter) or all(
+        isinstance(getattr(value, name, None), kind)
+        for name, kind in (("lora_name", str), ("lora_int_id", int), ("lora_path", str))
+    )
 
 
 class FinishReason(StrEnum):
@@ -31,30 +91,30 @@ class Request:
     """One call of the model.
 
     Attributes:
-        prompt: Messages, to be put into the model's chat template, or a `str` that is sent as it stands.
-        constraint: How the answer must read.
+        prompt: Messages for the model's chat template, or a `str` that is sent as it stands.
+        constraint: The constraint on the answer; by default free text.
         sampling_params: A `vllm.SamplingParams` to start from, or `None` for the model's defaults.
         sampling: Single sampling parameters by name, laid over `sampling_params`.
-        options: What else `LLM.generate` takes for a request: `lora_request`, `priority`, ...
+        options: Other request options of `LLM.generate`: `lora_request`, `priority`, ...
         chat_template_kwargs: Extra variables for the chat template.
-        timeout: Seconds from submission until the request fails with `TimedOut`; `None` for no limit.
+        deadline: When the request fails with `TimedOut`, in seconds of `time.monotonic()`; `None` for never.
         function: The name of the prompt function, for messages and statistics.
         row: The index of the row that asks, or `None`.
-        attempt: Which of the row's requests for its answer this is; beyond 1 it is a retry.
+        attempt: The number of this request for the row's answer; beyond 1 it is a retry.
         whole: Whether free text that is cut off at its limit is `Truncated`, and not a value.
-        begun: Tokens of the answer that are there already: the engine goes on behind them, and gives what is new. The
-            constraint says how the new part must read.
-        thinking: Whether the model is to think before it answers, where its chat template has a switch for that.
-        settled_by: Texts of which each settles the answer as soon as it is written: an engine may stop there, and gives the
+        begun: Tokens of the answer that are there already: the engine goes on behind them and returns the new ones. The
+            constraint is for the new part.
+        thinking: Whether the model is to reason before it answers, where its chat template has a switch for that.
+        settled_by: Texts of which each settles the answer as soon as it is written. An engine may stop there and return the
             answer up to there. Nothing else depends on it.
-        begins: Texts of which the answer's only token begins one: an engine that knows its tokens may keep to those that do, with
-            no grammar. Nothing else depends on it.
-        probe: Whether only the log probabilities of the first tokens are wanted, so that a cut answer is none too short.
-        place: Which row of the program asks, in a few bytes that are the same each time the program runs: tells equal
-            sampled requests apart in a journal.
-        source: What asks, for whoever looks at requests later, such as tests; the runtime never does.
-        on_delta: Streams the answer: called with each piece of its text as it is written, by the engine's thread, so it
-            must be quick. `None` for an answer that comes whole, which is cheaper.
+        begins: Texts of which the answer's only token begins one. An engine that knows its tokens may admit just those,
+            without a grammar. Nothing else depends on it.
+        probe: Whether only the log probabilities of the first tokens are wanted, so that an answer is never too short.
+        place: The row of the program that asks, in a few bytes that are the same each time the program runs. A journal
+            tells equal sampled requests apart by it.
+        source: The caller's own object, for tests and tools that look at requests later. The runtime never reads it.
+        on_delta: Streams the answer: called with each piece of its text as it is written. It runs on the engine's thread, so
+            it must be quick. `None` for an answer that comes whole, which is cheaper.
     """
 
     prompt: tuple[Message, ...] | str
@@ -63,7 +123,7 @@ class Request:
     sampling: Mapping[str, Any] = field(default_factory=dict[str, Any])
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    timeout: float | None = None
+    deadline: float | None = None
     function: str = "generate"
     row: int | None = None
     attempt: int = 1
@@ -77,6 +137,62 @@ class Request:
     source: object = field(default=None, compare=False, repr=False)
     on_delta: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
+    def asked(self, name: str, defaults: object = None) -> Any:
+        """Return a sampling parameter as asked for.
+
+        Args:
+            name: The name of the parameter.
+            defaults: The model's own parameters, which hold where the request has no `sampling_params`.
+
+        Returns:
+            The single parameter, else that of `sampling_params`, else the default; `None` where there is none.
+
+        Example:
+            >>> Request(prompt="?", sampling={"temperature": 0.5}).asked("temperature")
+            0.5
+        """
+        return asked(self.sampling, defaults if self.sampling_params is None else self.sampling_params, name)
+
+    def is_deterministic(self, defaults: object = None) -> bool:
+        """Return whether the content settles the answer: decoding is greedy, or drawn with a seed.
+
+        Args:
+            defaults: The model's own parameters, where they are known. A request that leaves the temperature to unknown
+                ones is taken for a sampled one.
+        """
+        seed = self.asked("seed", defaults)  # of which -1 is vLLM's word for none
+        return seed not in (None, -1) or bool(self.asked("temperature", defaults) == 0)
+
+    def token_limit(self) -> int | None:
+        """Return the token limit that the request sets itself, or `None`; see `sampling.token_limit`.
+
+        A limit of 16 in an object, which may be vLLM's default, is logged once a function.
+        """
+        is_text = self.constraint.kind == "text"
+        if "max_tokens" not in self.sampling and getattr(self.sampling_params, "max_tokens", None) == UNSET_LIMIT:
+            _log_unset_limit(self.function, is_text)
+        return token_limit(self.sampling, self.sampling_params, text=is_text)
+
+    def prompt_content(self) -> str:
+        """Return a text that equal prompts have in common, and others have not: their roles, texts and images."""
+        prompt = self.prompt
+        return repr(
+            prompt if isinstance(prompt, str) else [(each.role, each.content, *each.image_digests) for each in prompt]
+        )
+
+    def digest(self, context: bytes, parameters: bytes) -> bytes:
+        """Return 16 bytes that stand for the content of the request.
+
+        Args:
+            context: A digest of the answering model, or another beginning.
+            parameters: A text of all else that bears on the answer: sampling, template variables, adapter, ...
+        """
+        state = blake2b(context, digest_size=16)
+        state.update(self.constraint.digest)
+        state.update(parameters)
+        state.update(self.prompt_content().encode("utf-8", "surrogatepass"))
+        return state.digest()
+
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
@@ -85,7 +201,7 @@ class TokenLogprob:
     Attributes:
         token_id: Its number in the model's vocabulary.
         logprob: The natural logarithm of its probability.
-        written: What it adds to the text: part of a character perhaps; nothing for a token that ends the text.
+        written: The bytes it adds to the text: part of a character perhaps; nothing for a token that ends the text.
     """
 
     token_id: int
@@ -94,7 +210,7 @@ class TokenLogprob:
 
     @property
     def text(self) -> str:
-        """What it adds to the text, to be read."""
+        """The text it adds, for people: bytes that are no whole character are replaced."""
         return self.written.decode(errors="replace")
 
 
@@ -119,3 +235,20 @@ class Outcome:
     cached_tokens: int = 0
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[tuple[TokenLogprob, ...], ...] | None = None
+
+
+_logged: set[tuple[str, bool]] = set()
+
+
+def _log_unset_limit(function: str, is_text: bool) -> None:
+    if (function, is_text) in _logged:
+        return
+    _logged.add((function, is_text))
+    consequence = (
+        "answers are cut after 16 tokens, as vLLM does it; max_tokens= as an option sets another limit"
+        if is_text
+        else "it counts as not set, and an answer may be as long as its type; for a limit of 16, set max_tokens=16 as an option"
+    )
+    logger.warning(
+        "%s: the given SamplingParams has max_tokens=%d, vLLM's default: %s", function, UNSET_LIMIT, consequence
+    )

@@ -1,45 +1,93 @@
-"""Sampling parameters: the values that each may have, and the token limit of a request.
+"""Sampling parameters: the values that each option may have, and checks on several of them together.
 
-`RANGES` is vLLM's own contract, read from `vllm/sampling_params.py`: the fields of `SamplingParams` with their types,
-`__post_init__` and `_verify_args`, which are the same in 0.25 and in 0.33; token ids and seeds also as its engine takes them.
-A test compares the table with the installed vLLM. vLLM is not imported, so that a value is refused where it is written.
+`RANGES` is vLLM's own contract, read from `vllm/sampling_params.py` (the fields of `SamplingParams`, `__post_init__` and
+`_verify_args`), which is the same in 0.25 and in 0.33. Token ids and seeds are limited as its engine limits them. A test
+compares the table with the installed vLLM. vLLM is not imported, so a value is refused where it is written.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from typefold.compiler.guards import is_dict, is_list, kind_of
-from typefold.runtime.ranges import FLAG, Range, number, or_none, whole
-from typefold.runtime.request import Request
 
 __all__ = [
     "AGAINST_CONSTRAINTS",
+    "FLAG",
     "HARMLESS",
     "RANGES",
     "UNSET_LIMIT",
+    "Range",
+    "asked",
     "conflict",
-    "given",
-    "limit_of",
+    "number",
+    "one_of",
+    "or_none",
+    "token_limit",
     "unfit",
     "unfit_object",
+    "whole",
 ]
 
-logger = logging.getLogger(__name__)
-
 UNSET_LIMIT = 16
-"""`SamplingParams().max_tokens`: in an object, a limit that was set to this can't be told from one that was left out."""
+"""`SamplingParams().max_tokens`: in an object, a limit set to this looks the same as one that was left out."""
 
 HARMLESS: Mapping[str, Any] = {"detokenize": True, "n": 1, "structured_outputs": None}
-"""Parameters of a `SamplingParams` that typefold sets, with the values that say nothing."""
+"""Parameters of a `SamplingParams` that typefold sets itself, with the values that are allowed there."""
+
+AGAINST_CONSTRAINTS = ("stop", "stop_token_ids", "ignore_eos")
+"""Parameters that end a constrained answer before it is complete, or let it run on behind its end."""
 
 _NO_OBJECTS = (str, bytes, int, float, Mapping, list, tuple, set)
 
-AGAINST_CONSTRAINTS = ("stop", "stop_token_ids", "ignore_eos")
-"""Parameters that end a constrained answer before it is whole, or let it run on behind its end."""
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values that an option may have.
+
+    Attributes:
+        words: The range in words, to follow on "is".
+        admits: Whether a value, of any class, is in it.
+    """
+
+    words: str
+    admits: Callable[[object], bool]
+
+    def refusal(self, name: str, value: object) -> str | None:
+        """Return why an option of a name can't have a value; `None` if it can.
+
+        Example:
+            >>> FLAG.refusal("fresh", 1)
+            'fresh is True or False, not 1'
+        """
+        return None if self.admits(value) else f"{name} is {self.words}, not {value!r:.80}"
+
+
+def number(admits: Callable[[float], bool]) -> Callable[[object], bool]:
+    """Admit the numbers that pass a test; a bool is none."""
+    return lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and admits(value)
+
+
+def whole(least: float = -math.inf) -> Callable[[object], bool]:
+    """Admit whole numbers from `least` on; a bool is none."""
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def one_of(*names: str) -> Range:
+    """Admit some names."""
+    *most, last = map(repr, names)
+    return Range(f"{', '.join(most)} or {last}", lambda value: isinstance(value, str) and value in names)
+
+
+def or_none(admits: Callable[[object], bool]) -> Callable[[object], bool]:
+    """Admit `None` too."""
+    return lambda value: value is None or admits(value)
+
+
+FLAG = Range("True or False", lambda value: isinstance(value, bool))
 
 
 def _texts(value: object) -> bool:
@@ -91,8 +139,36 @@ RANGES: Mapping[str, Range] = {
 }
 
 
+def asked(sampling: Mapping[str, Any], params: object, name: str) -> Any:
+    """Return a parameter as asked for: from the single parameters, else from the object; `None` where in neither."""
+    return sampling.get(name, getattr(params, name, None))
+
+
+def token_limit(sampling: Mapping[str, Any], params: object, *, text: bool) -> int | None:
+    """Return the token limit that the parameters set; `None` where they set none.
+
+    An object with 16, vLLM's default, may have been left as it was. Free text keeps that limit, as in vLLM. An answer with a
+    constraint is bounded by its type, and there it counts as not set. As a single parameter, 16 is 16.
+
+    Args:
+        sampling: Single parameters by name.
+        params: The `SamplingParams` to start from, or `None`.
+        text: Whether the answer is free text.
+    """
+    limit: int | None = asked(sampling, params, "max_tokens")
+    return limit if text or limit != UNSET_LIMIT or "max_tokens" in sampling else None
+
+
+def conflict(sampling: Mapping[str, Any], params: object, *, text: bool) -> str | None:
+    """Return why the parameters don't go together; `None` if they do. Takes the arguments of `token_limit`."""
+    least, most = asked(sampling, params, "min_tokens"), token_limit(sampling, params, text=text)
+    if least and most is not None and least > most:
+        return f"min_tokens={least} is more than max_tokens={most}"
+    return None
+
+
 def unfit(name: str, value: object) -> str | None:
-    """Why a parameter can't have a value; `None` if it can, or is not in the table.
+    """Return why a parameter can't have a value; `None` if it can, or is not in the table.
 
     Example:
         >>> unfit("temperature", -1)
@@ -104,7 +180,7 @@ def unfit(name: str, value: object) -> str | None:
 
 
 def unfit_object(params: object) -> str | None:
-    """Why an object can't be the `SamplingParams` to start from; `None` if it can, as far as can be told without vLLM."""
+    """Return why an object can't be the `SamplingParams` to start from; `None` where nothing is wrong without vLLM."""
     if isinstance(params, type) or issubclass(kind_of(params), _NO_OBJECTS) or hasattr(params, "beam_width"):
         which = f"the class {params.__name__}" if isinstance(params, type) else f"a {kind_of(params).__name__}"
         return (
@@ -115,60 +191,3 @@ def unfit_object(params: object) -> str | None:
         if hasattr(params, name) and (reason := unfit(name, getattr(params, name))) is not None:
             return f"in the given sampling_params, {reason}"
     return None
-
-
-def given(sampling: Mapping[str, Any], params: object, name: str) -> Any:
-    """A parameter as it is asked for: by itself, or else in the object to start from; `None` where in neither."""
-    return sampling.get(name, getattr(params, name, None))
-
-
-def conflict(sampling: Mapping[str, Any], params: object, *, text: bool) -> str | None:
-    """Why the parameters don't go together; `None` if they do.
-
-    Args:
-        sampling: Single parameters by name.
-        params: The `SamplingParams` to start from, or `None`.
-        text: Whether the answer is free text.
-    """
-    least, most = given(sampling, params, "min_tokens"), _limit(sampling, params, text=text)
-    if least and most is not None and least > most:
-        return f"min_tokens={least} is more than max_tokens={most}"
-    return None
-
-
-def limit_of(request: Request) -> int | None:
-    """The token limit that a request names itself, as a single parameter or in its `SamplingParams`; `None` without one.
-
-    A `SamplingParams` that says 16, which is vLLM's default, may have been left as it was. For free text it is kept, as vLLM
-    keeps it; an answer with a constraint is bounded by its type, and there it counts as not set. Both are logged, once a
-    function. As a single parameter, 16 is 16.
-    """
-    params, text = request.sampling_params, request.constraint.kind == "text"
-    if "max_tokens" not in request.sampling and getattr(params, "max_tokens", None) == UNSET_LIMIT:
-        _say(request.function, text)
-    return _limit(request.sampling, params, text=text)
-
-
-def _limit(sampling: Mapping[str, Any], params: object, *, text: bool) -> int | None:
-    if "max_tokens" in sampling:
-        limit: int | None = sampling["max_tokens"]
-        return limit
-    limit = getattr(params, "max_tokens", None)
-    return limit if text or limit != UNSET_LIMIT else None
-
-
-_told: set[tuple[str, bool]] = set()
-
-
-def _say(function: str, text: bool) -> None:
-    if (function, text) in _told:
-        return
-    _told.add((function, text))
-    consequence = (
-        "answers are cut after 16 tokens, as vLLM does it; max_tokens= as an option sets another limit"
-        if text
-        else "it counts as not set, and an answer may be as long as its type; for a limit of 16, set max_tokens=16 as an option"
-    )
-    logger.warning(
-        "%s: the given SamplingParams has max_tokens=%d, vLLM's default: %s", function, UNSET_LIMIT, consequence
-    )

@@ -215,14 +215,10 @@ def requests() -> dict[str, Request]:
     }
 
 
-class NamedEngine(ScriptedEngine):
-    """An engine of a model that has a name."""
-
-    model = "org/model"
-
-
 def test_journal_keys_are_as_they_were(tmp_path: Path) -> None:
-    engine = NamedEngine(answers=lambda request: "true" if request.constraint.kind == "choice" else "{}")
+    engine = ScriptedEngine(
+        answers=lambda request: "true" if request.constraint.kind == "choice" else "{}", model="org/model"
+    )
     asked = requests()
     with Runtime(engine, journal=tmp_path / "run.db") as runtime:
         for name, request in asked.items():

@@ -107,7 +107,6 @@ class Call(Generic[T]):
             sampling=attempt.sampling(options, self.seed),
             options=options.engine,
             chat_template_kwargs=options.chat_template_kwargs,
-            timeout=options.timeout,
             function=self.function,
             row=row,
             attempt=attempt.number,

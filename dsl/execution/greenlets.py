@@ -26,8 +26,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from typefold.compiler.contained import let_pass
 from typefold.errors import PromptUsageError
 from typefold.runtime import Cancelled
-from typefold.runtime.ownership import Owner
-from typefold.runtime.serving import refusal
+from typefold.runtime.ownership import Owner, refusal
 
 __all__ = [
     "CANCELLATIONS",

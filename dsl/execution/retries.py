@@ -23,7 +23,6 @@ __all__ = ["Answered", "Attempt", "retried", "within"]
 T = TypeVar("T")
 
 _MOST_PROBLEMS = 5
-_LEAST_TIME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Attempt:
             seed: What is drawn with where they set no seed.
         """
         changes: dict[str, Any] = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
-        given = options.sampling.get("seed", getattr(options.sampling_params, "seed", None))
+        given = options.asked("seed")
         ours = given in (None, -1)  # -1 is vLLM's word for none
         drawn = seed if ours else given
         if drawn is not None and (ours or self.corrections):
@@ -109,16 +108,15 @@ def retried(
 
 
 def within(timeout: float | None, exchange: Generator[Request, Outcome, T]) -> Generator[Request, Outcome, T]:
-    """An exchange whose requests share one time limit: each has what those before it have left."""
+    """An exchange whose requests share one time limit, and so one deadline."""
     if timeout is None:
         return (yield from exchange)
-    began = time.monotonic()
+    deadline = time.monotonic() + timeout
     try:
         said = next(exchange)
         while True:
-            left = max(_LEAST_TIME, timeout - (time.monotonic() - began))
             try:
-                outcome = yield replace(said, timeout=left)
+                outcome = yield replace(said, deadline=deadline)
             except TimedOut as error:
                 raise error.at(timeout=timeout) from error.__cause__
             except PromptError as error:

@@ -29,17 +29,19 @@ def tracer() -> Any:
     return provider.get_tracer("typefold")
 
 
-def trace(tracer: Any, model: str, requests: Sequence[Request], futures: Sequence[Future[Outcome]]) -> None:
+def trace(
+    tracer: Any, model: str, provider: str, requests: Sequence[Request], futures: Sequence[Future[Outcome]]
+) -> None:
     """Give each request a span that ends with it."""
     for request, future in zip(requests, futures, strict=True):
-        span = tracer.start_span(request.function, attributes=_asked(model, request))
+        span = tracer.start_span(request.function, attributes=_asked(model, provider, request))
         future.add_done_callback(partial(_end, span))
 
 
-def _asked(model: str, request: Request) -> Mapping[str, str | int | float]:
+def _asked(model: str, provider: str, request: Request) -> Mapping[str, str | int | float]:
     known: dict[str, str | int | float] = {
         "gen_ai.operation.name": "text_completion" if isinstance(request.prompt, str) else "chat",
-        "gen_ai.provider.name": "vllm",
+        "gen_ai.provider.name": provider,
         "gen_ai.request.model": model,
         "typefold.function": request.function,
         "typefold.attempt": request.attempt,

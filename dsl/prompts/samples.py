@@ -281,7 +281,7 @@ def _is_drawn(spec: PromptSpec) -> bool:
 def _greedy(options: Options) -> str | None:
     """The option that leaves nothing to chance, where the caller set one; what a model's own settings say, only its engine knows."""
     for name, single in (("temperature", 0), ("top_k", 1)):
-        value: object = options.sampling.get(name, getattr(options.sampling_params, name, None))
+        value: object = options.asked(name)
         if value is not None and value == single:
             return f"{name}={single}"
     return None

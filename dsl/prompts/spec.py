@@ -256,7 +256,7 @@ class PromptSpec:
                 yield call
                 continue
             options = call.options
-            seed = options.sampling.get("seed", getattr(options.sampling_params, "seed", None))
+            seed = options.asked("seed")
             if sample and type(seed) is int and seed != -1:  # what is no seed, the engine refuses
                 options = replace(options, sampling={**options.sampling, "seed": seed + sample})
             yield replace(call, options=options, sample=(row, sample))

@@ -13,8 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from typefold.runtime import Engine, Outcome, Request, Statistics
-from typefold.runtime.engine_facts import EngineFacts
+from typefold.runtime import Engine, EngineFacts, EngineInfo, Outcome, Request, Statistics
 from typefold.runtime.journal import Journal, JournalError, ModelIdentity, Recorder, identity_of
 from typefold.runtime.journal.failures import Circumstances
 from typefold.runtime.journal.model_identity import first_identity_of, state_of
@@ -99,8 +98,8 @@ class Recording:
             raise self._changed
         return self._open().submit(requests)
 
-    def loaded(self, facts: EngineFacts, engine: Engine) -> None:
-        """The engine is there, or several of which this is one.
+    def loaded(self, info: EngineInfo) -> None:
+        """The engine is there, or several with these facts together.
 
         Raises:
             JournalError: The model's files were changed since they were read, so nobody knows what was loaded.
@@ -113,7 +112,7 @@ class Recording:
                 f"would be. Nothing of them was kept; start the program again",
             )
             raise self._changed
-        recorder.loaded(facts, engine.max_model_len)
+        recorder.loaded(info)
 
     def close(self) -> None:
         """Write what has finished, and close a journal that was opened here. The engine must have ended."""
@@ -169,9 +168,8 @@ class Recording:
 
     def _loaded_model(self) -> tuple[str, Mapping[str, Any]]:
         """The name and the options of a model that only the engine can tell."""
-        engine = self._engine()
-        name = str(getattr(engine, "model", type(engine).__name__))
-        return name, {**getattr(engine, "model_options", {}), **self._options}
+        info = self._engine().info
+        return info.model, {**info.model_options, **self._options}
 
     def _first(self, model: ModelIdentity) -> ModelIdentity | None:
         """The model as the first format knew it, where the journal has answers of that."""

@@ -24,9 +24,8 @@ from typefold.execution.open_runtimes import Block, entered, innermost, loading,
 from typefold.execution.seeding import Place, ending_batches
 from typefold.execution.tracing import trace, tracer
 from typefold.options import GenerateOptions, Options, json_format_of
-from typefold.runtime import Engine, Outcome, Request, Scheduler, Statistics
+from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
-from typefold.runtime.engine_facts import EngineFacts
 from typefold.runtime.journal import Journal
 from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.replicas import Fleet, Worker
@@ -162,8 +161,7 @@ class Runtime:
         """The model's name or path where it is known, else what stands in for it."""
         if isinstance(self._model, str):
             return self._model
-        known = self._model if self._scheduler is None else self._scheduler.engine
-        return str(getattr(known, "model", title(self._model)))
+        return title(self._model) if self._scheduler is None else self._scheduler.info.model
 
     @property
     def stats(self) -> Statistics:
@@ -198,7 +196,7 @@ class Runtime:
     def max_num_seqs(self) -> int | None:
         """How many requests the engine runs at once; `None` while that is not known."""
         if self._scheduler is not None:
-            return self._scheduler.max_num_seqs
+            return self._scheduler.info.max_num_seqs
         known = self._recording.facts if self._recording and not self._closed else None
         return None if known is None else known.max_num_seqs
 
@@ -209,8 +207,7 @@ class Runtime:
         with ending_batches():
             known = self._recording.facts if self._scheduler is None and self._recording else None
             if known is None:
-                worker = self._ready()
-                known = EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs)
+                known = self._ready().info
         return known
 
     @property
@@ -226,7 +223,7 @@ class Runtime:
     @property
     def vocabulary(self) -> Vocabulary | None:
         """Facts about the model's tokens, for token bounds; `None` while it is not loaded."""
-        return self._scheduler.engine.vocabulary if self._scheduler else None
+        return self._scheduler.info.vocabulary if self._scheduler else None
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
@@ -236,7 +233,8 @@ class Runtime:
             futures = send(requests)
         tracing = tracer()
         if tracing is not None:
-            trace(tracing, self.name, requests, futures)
+            provider = "vllm" if self._scheduler is None else self._scheduler.info.provider
+            trace(tracing, self.name, provider, requests, futures)
         return futures
 
     @overload
@@ -370,9 +368,7 @@ class Runtime:
                     raise failed from error
                 self._failed = None
                 if self._recording:
-                    self._recording.loaded(
-                        EngineFacts.of(worker.engine, max_num_seqs=worker.max_num_seqs), worker.engine
-                    )
+                    self._recording.loaded(worker.info)
             return self._scheduler
 
     def _load(self) -> Worker:

@@ -16,7 +16,7 @@ from typefold.errors import NoRuntime, PromptUsageError
 from typefold.options import CallOptions
 from typefold.runtime.engines.vllm.precheck import engine_options, why_no_model
 from typefold.runtime.journal import Journal
-from typefold.runtime.ranges import FLAG, Range, number, one_of, or_none, whole
+from typefold.runtime.sampling import FLAG, Range, number, one_of, or_none, whole
 from typefold.runtimes.model_source import is_factory, title
 
 __all__ = ["check_engine_options", "check_own", "model_of"]

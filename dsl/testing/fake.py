@@ -84,6 +84,7 @@ class FakeEngine(Script):
             tokens_per_step=tokens_per_step,
             exotic=exotic,
             thinking=thinking,
+            vocabulary=Vocabulary(longest=_LONGEST),  # limits are for a model's tokens, and none is met here
         )
         self.runtime: Runtime = _FakeRuntime(self._engine, self._plan)
 
@@ -187,13 +188,8 @@ class _Planned(ScriptedEngine):
         super().__init__(**options)
         self._answer = self._planned
 
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """As if tokens were of many bytes: a limit that a program sets is for a model's tokens, and is met by none here."""
-        return Vocabulary(longest=_LONGEST)
-
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
-        super().add(key, request, token_ids, self.max_model_len)
+        super().add(key, request, token_ids, self.info.max_model_len)
 
     def _planned(self, request: Request) -> Answer:
         assert isinstance(request.source, _Settled)

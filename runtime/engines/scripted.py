@@ -1,19 +1,21 @@
-"""A deterministic engine without a model: for tests of programs that call prompt functions.
+"""A deterministic engine without a model, for tests of programs that call prompt functions.
 
-It batches as vLLM does (a fixed number of requests run, each step gives each of them its next token, whoever has
-finished makes room), ends answers and streams them as vLLM does, but what it says is scripted, or drawn from the
-request's language.
+It batches as vLLM does: a fixed number of requests run, each step gives each of them its next token, and one that is
+finished makes room. It ends and streams answers as vLLM does, but they are scripted, or drawn from the request's language.
 
-Invariants: a byte is a token, so every count is exact; what a request is answered depends on its content and the seed
-alone, never on what shares its batch. Left out: what sampling parameters other than `max_tokens` and `logprobs` do (their
-values are checked), a prefix cache, and constraints that only a real backend can read, which it refuses unless they are
-scripted.
+Invariants: a byte is a token, so every count is exact. An answer depends on the request's content and the seed alone, never
+on the rest of the batch. Left out: sampling parameters other than `max_tokens` and `logprobs` (their values are checked), a
+prefix cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
+
+Log probabilities are made up: where the answers are few, the next byte of the scripted one has 0.9 and the other admitted
+bytes share the rest; elsewhere each byte is certain.
 """
 
 from __future__ import annotations
 
 import codecs
 import hashlib
+import math
 import random
 import time
 from collections import deque
@@ -21,12 +23,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from typefold.compiler import Message, Vocabulary
+from typefold.compiler import Constraint, Message, Vocabulary
+from typefold.compiler.grammar.enumerate import finite_texts
 from typefold.compiler.grammar.sampler import sample
-from typefold.runtime.engine import Completion, Delta, EngineRefusal, Thinking
-from typefold.runtime.engines.made_up import END, made_up_logprobs, possible_answer
-from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.sampling import limit_of, unfit
+from typefold.runtime.engine import Completion, Delta, EngineInfo, EngineRefusal, Thinking
+from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
+from typefold.runtime.sampling import unfit
 
 __all__ = ["Answer", "Answers", "Cut", "ScriptedEngine"]
 
@@ -40,6 +42,11 @@ class Cut(str):
 Answer = str | FinishReason | Exception
 Answers = Callable[[Request], Answer] | Mapping[str, Answer] | Iterable[Answer]
 
+_END = 256
+"""The token that ends a text; those below are bytes."""
+
+_SURE = 0.9
+_FEW = 1000
 _WORDS = "the a quiet old river keeps every small light near its stone bridge while rain turns slowly over green hills"
 
 
@@ -84,7 +91,9 @@ class ScriptedEngine:
         step_seconds: How long a step takes, for programs that watch the clock.
         fail_at_step: The step (the first is 1) in which the engine breaks.
         refuse: Asked about every request; a text that it gives is the reason for which that request is refused.
-        thinking: The marks around the thoughts of a model that was made to think.
+        thinking: The markers around the reasoning of a model that was made to think.
+        model: A name for the model; by default the name of the class.
+        vocabulary: Facts about the tokens, for token bounds; by default a token is a byte.
 
     Attributes:
         requests: The requests that were added, in order: what a test asserts prompts on.
@@ -114,6 +123,8 @@ class ScriptedEngine:
         fail_at_step: int | None = None,
         refuse: Callable[[Request], str | None] | None = None,
         thinking: Thinking | None = None,
+        model: str | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         if max_model_len < 2 or max_num_seqs < 1 or tokens_per_step < 1:
             raise ValueError("max_model_len must be at least 2, max_num_seqs and tokens_per_step at least 1")
@@ -122,42 +133,23 @@ class ScriptedEngine:
         self.closed = False
         self._answer = self._make_up if answers is None else _script(answers)
         self._seed = seed
-        self._max_model_len = max_model_len
-        self._max_num_seqs = max_num_seqs
+        self.info = EngineInfo(
+            provider="scripted",
+            model=type(self).__name__ if model is None else model,
+            max_model_len=max_model_len,
+            max_num_seqs=max_num_seqs,
+            max_logprobs=_END + 1,
+            vocabulary=vocabulary or Vocabulary(longest=1),
+            thinking=thinking,
+        )
         self._tokens_per_step = tokens_per_step
         self._exotic = exotic
         self._step_seconds = step_seconds
         self._fail_at_step = fail_at_step
         self._refuse = refuse
-        self._thinking = thinking
         self._waiting: deque[_Sequence] = deque()
         self._running: list[_Sequence] = []
         self._deltas: list[Delta] = []
-
-    @property
-    def max_model_len(self) -> int:
-        """The most tokens of a prompt and its answer together."""
-        return self._max_model_len
-
-    @property
-    def max_num_seqs(self) -> int:
-        """How many requests run at once."""
-        return self._max_num_seqs
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Tokens are single bytes."""
-        return Vocabulary(longest=1)
-
-    @property
-    def max_logprobs(self) -> int:
-        """All there are."""
-        return END + 1
-
-    @property
-    def thinking(self) -> Thinking | None:
-        """What it was given."""
-        return self._thinking
 
     @property
     def has_unfinished(self) -> bool:
@@ -170,7 +162,7 @@ class ScriptedEngine:
 
     def max_tokens(self, request: Request) -> int | None:
         """The limit that the request names itself."""
-        limit = limit_of(request)
+        limit = request.token_limit()
         if (reason := unfit("max_tokens", limit)) is not None:
             raise EngineRefusal(reason)
         return limit
@@ -179,17 +171,18 @@ class ScriptedEngine:
         """As with vLLM, a temperature of 0 or a seed settles an answer; but not one from a script that is used up."""
         if isinstance(self._answer, _UsedUp):
             return None
-        start = request.sampling_params
-        if not _is_greedy(request) and request.sampling.get("seed", getattr(start, "seed", None)) is None:
+        if not request.is_deterministic():
             return None
-        return repr((request.constraint.kind, request.constraint.spec, _sampling(request), start))
+        return repr((request.constraint.kind, request.constraint.spec, _sampling(request), request.sampling_params))
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request; its answer is settled here, so scripts are used up in this order."""
         if self.closed:
             raise RuntimeError("the scripted engine is closed")
-        if len(token_ids) >= self._max_model_len:
-            raise EngineRefusal(f"the prompt has {len(token_ids)} tokens, but max_model_len is {self._max_model_len}")
+        if len(token_ids) >= self.info.max_model_len:
+            raise EngineRefusal(
+                f"the prompt has {len(token_ids)} tokens, but max_model_len is {self.info.max_model_len}"
+            )
         for name, value in request.sampling.items():  # as vLLM refuses them
             if (reason := unfit(name, value)) is not None:
                 raise EngineRefusal(reason)
@@ -199,8 +192,8 @@ class ScriptedEngine:
         if isinstance(answer, EngineRefusal):
             raise answer
         if request.probe and isinstance(answer, str) and not isinstance(answer, FinishReason):
-            answer = possible_answer(answer, request)
-        limit = min(max_tokens, self._max_model_len - len(token_ids))
+            answer = _possible_answer(answer, request)
+        limit = min(max_tokens, self.info.max_model_len - len(token_ids))
         self.requests.append(request)
         decoder = None if request.on_delta is None else codecs.getincrementaldecoder("utf-8")()
         self._waiting.append(_Sequence(key, len(token_ids), answer, limit, request, decoder=decoder))
@@ -212,7 +205,7 @@ class ScriptedEngine:
             time.sleep(self._step_seconds)
         if self.steps == self._fail_at_step:
             raise RuntimeError(f"the scripted engine was told to fail at step {self.steps}")
-        while self._waiting and len(self._running) < self._max_num_seqs:
+        while self._waiting and len(self._running) < self.info.max_num_seqs:
             self._running.append(self._waiting.popleft())
         done: list[Completion] = []
         for sequence in self._running:
@@ -226,8 +219,8 @@ class ScriptedEngine:
         self._running = [sequence for sequence in self._running if sequence.given < sequence.due]
         return done
 
-    def written(self, key: str) -> str:
-        """The text of the tokens that a running request has been given."""
+    def partial_text(self, key: str) -> str:
+        """Return the text of the tokens that a running request has been given."""
         for sequence in self._running:
             if (
                 sequence.key == key
@@ -320,8 +313,7 @@ def _fingerprint(request: Request) -> str:
 
 
 def _is_greedy(request: Request) -> bool:
-    default = getattr(request.sampling_params, "temperature", None)
-    return bool(request.sampling.get("temperature", default) == 0)
+    return bool(request.asked("temperature") == 0)
 
 
 def _sampling(request: Request) -> list[tuple[str, object]]:
@@ -340,12 +332,55 @@ def _outcome(sequence: _Sequence) -> Outcome:
         cut = isinstance(sequence.answer, Cut) or len(data) >= sequence.max_tokens
         reason = FinishReason.LENGTH if cut else FinishReason.STOP
         text = data[: sequence.max_tokens].decode(errors="ignore")  # a character that was cut in two is dropped
-        token_ids = (*data, END)[: sequence.due]
+        token_ids = (*data, _END)[: sequence.due]
     return Outcome(
         text=text,
         finish_reason=reason,
         prompt_tokens=sequence.prompt_tokens,
         output_tokens=sequence.due,
         token_ids=token_ids,
-        logprobs=made_up_logprobs(sequence.request, token_ids),
+        logprobs=_logprobs(sequence.request, token_ids),
     )
+
+
+def _possible_answer(answer: str, request: Request) -> str:
+    """Return the rest of a scripted answer behind the `begun` tokens; any admitted one where that is not admitted.
+
+    Raises:
+        EngineRefusal: It is none of the choices.
+    """
+    begun = bytes(token_id for token_id in request.begun if token_id != _END)
+    rest = answer.encode().removeprefix(begun)
+    admitted = _all_answers(request.constraint)
+    if rest in admitted or not admitted:
+        return rest.decode()
+    if not request.begun and "logit_bias" not in request.sampling:
+        raise EngineRefusal(f"answers= gives {answer!r:.200}, which is none of the choices")
+    return admitted[0].decode()
+
+
+def _logprobs(request: Request, token_ids: Sequence[int]) -> tuple[tuple[TokenLogprob, ...], ...] | None:
+    """Return for each token itself and the likeliest others, if the request asks for them."""
+    count = request.asked("logprobs")
+    if count is None:
+        return None
+    answers = _all_answers(request.constraint)
+    rows: list[tuple[TokenLogprob, ...]] = []
+    for place, token_id in enumerate(token_ids):
+        before = bytes(token_ids[:place])
+        open_ = [answer for answer in answers if answer.startswith(before)]
+        others = sorted({answer[place] if len(answer) > place else _END for answer in open_} - {token_id})
+        own = _SURE if others else 1.0
+        chances = [(token_id, own), *((other, (1 - own) / len(others)) for other in others)]
+        rows.append(tuple(_token(*chance) for chance in chances[: max(count, 1)]))
+    return tuple(rows)
+
+
+def _all_answers(constraint: Constraint) -> tuple[bytes, ...]:
+    """Return all answers that a constraint admits, where they are few; else none."""
+    texts = None if constraint.language is None else finite_texts(constraint.language, _FEW)
+    return tuple(text.encode() for text in texts or ())
+
+
+def _token(token_id: int, probability: float) -> TokenLogprob:
+    return TokenLogprob(token_id, math.log(probability), b"" if token_id == _END else bytes([token_id]))

@@ -15,30 +15,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from typefold.runtime.adapters import is_adapter
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.model_identity import ModelIdentity
-from typefold.runtime.request import Request
-from typefold.runtime.sampling import UNSET_LIMIT, limit_of
+from typefold.runtime.request import Request, is_adapter
+from typefold.runtime.sampling import UNSET_LIMIT
 
-__all__ = ["Numbers", "content_key", "is_settled", "placed_key"]
+__all__ = ["Numbers", "content_key", "placed_key"]
 
 _IN_MEMORY = 1 << 16  # keys
 _PLAIN = (str, int, float, bool)
 _NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"}
-
-
-def is_settled(request: Request) -> bool:
-    """Whether its content settles the answer: it is greedy, or drawn with a seed of its own.
-
-    What a model's own generation config says is not known here, so a request that leaves the temperature to it is taken
-    for one that is sampled.
-    """
-    given, sampling = request.sampling_params, request.sampling
-    if sampling.get("seed", getattr(given, "seed", None)) is not None:
-        return True
-    temperature: Any = sampling.get("temperature", getattr(given, "temperature", None))
-    return bool(temperature == 0)
 
 
 def content_key(request: Request, model: ModelIdentity, contents: Callable[[str], bytes | None]) -> bytes | None:
@@ -55,15 +41,7 @@ def content_key(request: Request, model: ModelIdentity, contents: Callable[[str]
         varied = None
     if varied is None:
         return None
-    prompt = request.prompt
-    text = repr(
-        prompt if isinstance(prompt, str) else [(each.role, each.content, *each.image_digests) for each in prompt]
-    )
-    state = hashlib.blake2b(model.digest, digest_size=16)
-    state.update(request.constraint.digest)
-    state.update(varied)
-    state.update(text.encode("utf-8", "surrogatepass"))
-    return state.digest()
+    return request.digest(model.digest, varied)
 
 
 def placed_key(content: bytes, place: bytes, number: int) -> bytes:
@@ -85,7 +63,7 @@ def _varied(request: Request, contents: Callable[[str], bytes | None]) -> bytes 
         for name, value in request.sampling.items()
         if value is not None or getattr(params, name, None) is not None
     }
-    if params is not None and limit_of(request) == UNSET_LIMIT:  # which an object that says so did not always mean
+    if params is not None and request.token_limit() == UNSET_LIMIT:  # which an object that says so did not always mean
         sampling["max_tokens"] = UNSET_LIMIT
     options = {
         name: (is_adapter(value) and contents(os.fspath(value.path))) or value  # by its path where it is not here

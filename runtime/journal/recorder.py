@@ -20,18 +20,18 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from typefold.runtime.engine_facts import EngineFacts
+from typefold.runtime.engine import EngineFacts, EngineInfo
 from typefold.runtime.errors import Cancelled, PromptError, PromptTooLong, Truncated
 from typefold.runtime.journal.errors import JournalError, damaged, explained
 from typefold.runtime.journal.failures import Circumstances, failure_in, failure_text
-from typefold.runtime.journal.keys import content_key, is_settled, placed_key
+from typefold.runtime.journal.keys import content_key, placed_key
 from typefold.runtime.journal.model_identity import ModelIdentity, content_of, first_content_of
 from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
+from typefold.runtime.ownership import serving
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.deduplication import SETTLED
 from typefold.runtime.scheduling.pending import Answer, Entry, Limits, settle, verdict
-from typefold.runtime.serving import serving
 from typefold.runtime.statistics import Statistics
 
 __all__ = ["Recorder"]
@@ -133,11 +133,11 @@ class Recorder:
                     raise damaged(self._journal.path, f"what is kept of the model {model.name}") from error
         return self._facts
 
-    def loaded(self, facts: EngineFacts, max_model_len: int) -> None:
+    def loaded(self, info: EngineInfo) -> None:
         """The engine is there: write its facts down for later runs."""
-        self._max_model_len = max_model_len
-        self._facts = facts
-        self._journal.write_facts(self._model, facts.as_json())
+        self._max_model_len = info.max_model_len
+        self._facts = info
+        self._journal.write_facts(self._model, info.as_json())
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Answer requests, from the journal or by the engine.
@@ -182,7 +182,7 @@ class Recorder:
                 )
             return None, None
         first = None if self._first is None else content_key(request, self._first, self._first_contents)
-        if not is_settled(request):
+        if not request.is_deterministic():
             number = self._journal.number(content, request.place)
             content = placed_key(content, request.place, number)
             first = first and placed_key(first, request.place, number)

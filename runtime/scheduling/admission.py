@@ -34,21 +34,21 @@ def admitted(engine: Engine, request: Request, *, early_stop: bool = False) -> t
         token_ids = engine.tokenize(request)
     except PromptTooLarge as error:
         raise PromptTooLong(
-            **facts_of(request), prompt_tokens=error.tokens, max_model_len=engine.max_model_len
+            **facts_of(request), prompt_tokens=error.tokens, max_model_len=engine.info.max_model_len
         ) from error
     except EngineRefusal:
         raise
     except Exception as error:
         raise BadInput(**facts_of(request), reason=f"{type(error).__name__}: {error}") from error
     own_limit = engine.max_tokens(request)
-    bounds = request.constraint.token_bounds(engine.vocabulary)
+    bounds = request.constraint.token_bounds(engine.info.vocabulary)
     early = early_stop and _may_end_early(request)
     decision = request.constraint.few_answers if early else None
     least = 1 if request.probe else bounds.least if decision is None else min(bounds.least, decision.tokens)
-    room = engine.max_model_len - len(token_ids)
+    room = engine.info.max_model_len - len(token_ids)
     if room < least:
         raise PromptTooLong(
-            **facts_of(request), prompt_tokens=len(token_ids), max_model_len=engine.max_model_len, needed=least
+            **facts_of(request), prompt_tokens=len(token_ids), max_model_len=engine.info.max_model_len, needed=least
         )
     limit = room if bounds.most is None else min(room, bounds.most)
     max_tokens = limit if own_limit is None else min(own_limit, room)
@@ -63,6 +63,4 @@ def _may_end_early(request: Request) -> bool:
     """Whether nobody wants to see, or to count, the tokens that follow those which settle the answer."""
     if request.probe or request.on_delta is not None or request.constraint.kind == "text":
         return False
-    given, sampling = request.sampling_params, request.sampling
-    least = sampling.get("min_tokens", getattr(given, "min_tokens", 0))
-    return not least and sampling.get("logprobs", getattr(given, "logprobs", None)) is None
+    return not request.asked("min_tokens") and request.asked("logprobs") is None

@@ -34,9 +34,9 @@ class Deadlines:
     def add(self, entries: Iterable[Entry]) -> None:
         """Watch those of the entries that have a limit."""
         for entry in entries:
-            if entry.deadline is not None:
+            if (deadline := entry.request.deadline) is not None:
                 with self._lock:
-                    heapq.heappush(self._heap, (entry.deadline, next(self._order), entry))
+                    heapq.heappush(self._heap, (deadline, next(self._order), entry))
                     if len(self._heap) > self._sweep_at:
                         self._heap = [item for item in self._heap if not item[2].done()]
                         heapq.heapify(self._heap)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from typefold.compiler.grammar.early_stop import ForcedEnding
-from typefold.runtime.engine import Engine, EngineRefusal, Telling
+from typefold.runtime.engine import Engine, EngineRefusal, ReportsPartialText
 from typefold.runtime.errors import PromptError, Refused, TimedOut
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.admission import admitted
@@ -113,10 +113,10 @@ class Loop:
                 entry.written = text or entry.written
 
     def _written(self, key: str) -> str:
-        if not isinstance(self._engine, Telling):
+        if not isinstance(self._engine, ReportsPartialText):
             return ""
         try:
-            return self._engine.written(key)
+            return self._engine.partial_text(key)
         except Exception:  # it may be in any state
             return ""
 
@@ -149,7 +149,7 @@ class Loop:
     def _most(self, entry: Entry) -> int:
         """How many may be in the engine's hands if this one is to come to them."""
         crashes = max(entry.crashes, *self._suspects.values()) if self._suspects else entry.crashes
-        return at_once(crashes, _FEED * self._engine.max_num_seqs)
+        return at_once(crashes, _FEED * self._engine.info.max_num_seqs)
 
     def _add(self, entry: Entry) -> None:
         """Hand a request to the engine, unless an equal one is there or was."""
@@ -194,7 +194,7 @@ class Loop:
         for entry in late:
             if entry.flight is not None:
                 entry.written = self._written(entry.flight.key)
-            self._fail(entry, TimedOut(**facts_of(entry.request, entry.written), timeout=entry.request.timeout or 0.0))
+            self._fail(entry, TimedOut(**facts_of(entry.request, entry.written), timeout=entry.timeout))
         self._leave(late)
 
     def _step(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, TypeVar
@@ -15,9 +16,8 @@ from typing import TypedDict, TypeVar
 from typefold.compiler import Message
 from typefold.compiler.grammar.early_stop import EarlyStop
 from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refused, Truncated
-from typefold.runtime.ownership import OwnFuture
+from typefold.runtime.ownership import OwnFuture, refusal
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.serving import refusal
 
 __all__ = ["Answer", "Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "settle", "verdict"]
 
@@ -55,14 +55,14 @@ class Entry(Answer):
 
     Args:
         request: What is asked.
-        deadline: When it is late, by `time.monotonic()`; `None` for never.
         withdraw: Called once if the caller cancels it.
     """
 
-    def __init__(self, request: Request, deadline: float | None, withdraw: Callable[[Entry], None]) -> None:
+    def __init__(self, request: Request, withdraw: Callable[[Entry], None]) -> None:
         super().__init__()
         self.request = request
-        self.deadline = deadline
+        self.timeout = 0.0 if request.deadline is None else max(0.0, request.deadline - time.monotonic())
+        """The seconds that it had when it was submitted, where it has a deadline."""
         self.flight: Flight | None = None
         """What it waits for, once it is in the engine's hands."""
         self.crashes = 0

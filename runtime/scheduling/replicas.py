@@ -19,7 +19,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Protocol
 
-from typefold.runtime.engine import Engine
+from typefold.runtime.engine import Engine, EngineInfo
 from typefold.runtime.ownership import Owner
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduling.scheduler import Scheduler
@@ -38,7 +38,7 @@ class Worker(Protocol):
     def engine(self) -> Engine: ...
 
     @property
-    def max_num_seqs(self) -> int: ...
+    def info(self) -> EngineInfo: ...
 
     @property
     def statistics(self) -> Statistics: ...
@@ -79,9 +79,10 @@ class Fleet:
         return self._schedulers[0].engine
 
     @property
-    def max_num_seqs(self) -> int:
-        """How many requests all engines together run at once."""
-        return sum(scheduler.max_num_seqs for scheduler in self._schedulers)
+    def info(self) -> EngineInfo:
+        """The facts of each engine, but for `max_num_seqs`: that of all together."""
+        each = [scheduler.info for scheduler in self._schedulers]
+        return replace(each[0], max_num_seqs=sum(info.max_num_seqs for info in each))
 
     @property
     def statistics(self) -> Statistics:
@@ -138,7 +139,7 @@ class Fleet:
     def _choose(self, request: Request, usable: Sequence[int]) -> int:
         own = max(usable, key=partial(_weight, _beginning(request)))
         idle = min(usable, key=self._under_way.__getitem__)
-        slack = _SLACK * self._schedulers[own].max_num_seqs
+        slack = _SLACK * self._schedulers[own].info.max_num_seqs
         return own if self._under_way[own] <= self._under_way[idle] + slack else idle
 
     def _ended(self, number: int, _: Future[Outcome]) -> None:

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
-from typefold.runtime.engine import Engine
+from typefold.runtime.engine import Engine, EngineInfo
 from typefold.runtime.errors import PromptError
-from typefold.runtime.ownership import Owner, tell_child
+from typefold.runtime.ownership import Owner, serving, tell_child
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduling.deadlines import Deadlines
 from typefold.runtime.scheduling.loop import Loop
@@ -28,7 +27,6 @@ from typefold.runtime.scheduling.pending import Broken, Entry, cannot_run, settl
 from typefold.runtime.scheduling.queues import Waiting
 from typefold.runtime.scheduling.recovery import LEFT_BEHIND, diagnosed, sorted_out
 from typefold.runtime.scheduling.watchdog import EngineHung, LeftBehind, Watchdog
-from typefold.runtime.serving import serving
 from typefold.runtime.statistics import Counts, Statistics, Stopwatch
 
 __all__ = ["Scheduler"]
@@ -101,9 +99,9 @@ class Scheduler:
         return self._engine
 
     @property
-    def max_num_seqs(self) -> int:
-        """How many requests it runs at once."""
-        return self._engine.max_num_seqs
+    def info(self) -> EngineInfo:
+        """The facts of the engine."""
+        return self._engine.info
 
     @property
     def statistics(self) -> Statistics:
@@ -130,11 +128,7 @@ class Scheduler:
             UsedAfterFork: This is a child of the process that the engine is in.
         """
         self._owner.check(_ENGINE)
-        now = time.monotonic()
-        entries = [
-            Entry(request, None if request.timeout is None else now + request.timeout, self._withdraw)
-            for request in requests
-        ]
+        entries = [Entry(request, self._withdraw) for request in requests]
         with self._lock:  # a request is either waiting before the loop ends, or fails here
             ended = self._closing or self._broken is not None
             self._counts.submitted += len(entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal
 
@@ -122,9 +123,9 @@ Letter = Literal["a", "b", "c", "d", "e", "f", "g", "h"]
 class Stingy(ScriptedEngine):
     """An engine that gives three log probabilities at most."""
 
-    @property
-    def max_logprobs(self) -> int:
-        return 3
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.info = replace(self.info, max_logprobs=3)
 
 
 def test_where_a_step_tells_too_little_the_choices_are_scored_in_groups() -> None:

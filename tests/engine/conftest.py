@@ -75,7 +75,7 @@ def together(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     """Has the engine step only while so many rows have a request in it; `last` says which of a row's ends it."""
 
     def hold(rows: int, last: Callable[[Request], bool] = lambda request: True) -> Together:
-        if engine.device != "cpu":
+        if engine.info.device != "cpu":
             pytest.skip("vLLM makes its batches in a process of its own")
         # Else a request is in no batch before a thread beside has made its grammar.
         grammars = engine._engine.engine_core.engine_core.structured_output_manager

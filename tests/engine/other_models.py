@@ -47,8 +47,8 @@ def exact(engine: VllmEngine) -> dict[str, Any]:
 
 def thinking(engine: VllmEngine) -> dict[str, Any]:
     """What is sent with thinking on and off, and what comes of it."""
-    assert engine.thinking is not None
-    mark = engine.thinking.end
+    assert engine.info.thinking is not None
+    mark = engine.info.thinking.end
     seen: list[Request] = []
     add = engine.add
 

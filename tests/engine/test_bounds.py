@@ -47,7 +47,7 @@ def test_no_cut_of_an_answer_falls_outside_the_bounds(
     entry: Entry, session_engine: VllmEngine, tokens: set[bytes]
 ) -> None:
     kind: OutputType[Any] = output_type(entry.hint)
-    vocabulary, language = session_engine.vocabulary, kind.constraint.language
+    vocabulary, language = session_engine.info.vocabulary, kind.constraint.language
     bounds = kind.token_bounds(vocabulary)
     texts = [kind.encode(entry.sample)]
     if language is not None and kind.constraint.kind != "text":
@@ -60,6 +60,6 @@ def test_no_cut_of_an_answer_falls_outside_the_bounds(
 
 
 def test_the_vocabulary_is_that_of_the_tokens(session_engine: VllmEngine, tokens: set[bytes]) -> None:
-    vocabulary = session_engine.vocabulary
+    vocabulary = session_engine.info.vocabulary
     assert vocabulary.longest == max(map(len, tokens))
     assert vocabulary.holding == Vocabulary.of_tokens(tokens).holding

@@ -179,7 +179,7 @@ def test_a_cut_answer_grows_on_a_real_model(runtime: Runtime) -> None:
 
 
 def test_a_model_without_marks_thinks_in_a_turn_of_its_own(runtime: Runtime, engine: VllmEngine) -> None:
-    assert engine.thinking is None
+    assert engine.info.thinking is None
 
     @prompt(temperature=0, max_reasoning_tokens=24)
     def solve(task: str) -> Reasoned[Annotated[int, Field(ge=0, le=99)]]:

@@ -67,20 +67,20 @@ def answer(engine: VllmEngine, request: Request, max_tokens: int = 40) -> Outcom
 def test_what_is_written_is_known_before_the_answer_is_there(engine: VllmEngine, streamed: bool) -> None:
     request = ask("Tell me of the sea.", sampling={"temperature": 0}, on_delta=print if streamed else None)
     add(engine, "a", request)
-    seen, whole = {engine.written("a")}, ""
+    seen, whole = {engine.partial_text("a")}, ""
     while engine.has_unfinished:
         for completion in engine.step():
             whole = completion.outcome.text
-        seen.add(engine.written("a"))
+        seen.add(engine.partial_text("a"))
     assert len(seen) > 3
     assert "" in seen  # before the first step, and when it has gone
     assert all(whole.startswith(text) for text in seen)
-    assert engine.written("unknown") == ""
+    assert engine.partial_text("unknown") == ""
 
 
 def test_facts_are_the_models(engine: VllmEngine) -> None:
-    assert (engine.max_model_len, engine.max_num_seqs, engine.backend) == (1024, 64, "xgrammar")
-    assert engine.device in ("cpu", "cuda")
+    assert (engine.info.max_model_len, engine.info.max_num_seqs, engine.info.backend) == (1024, 64, "xgrammar")
+    assert engine.info.device in ("cpu", "cuda")
 
 
 def test_free_text_meets_its_limit(engine: VllmEngine) -> None:
@@ -204,11 +204,11 @@ def test_a_request_that_its_core_refuses_does_not_stay_registered(
 
 
 def test_an_overlong_prompt_is_refused_by_the_engine(engine: VllmEngine) -> None:
-    for length in (engine.max_model_len, engine.max_model_len + 1):
+    for length in (engine.info.max_model_len, engine.info.max_model_len + 1):
         with pytest.raises(EngineRefusal, match="maximum model length"):
             engine.add("long", ask(""), [5] * length, 1)
     assert not engine.has_unfinished
-    engine.add("fits", greedy(""), [5] * (engine.max_model_len - 1), 1)
+    engine.add("fits", greedy(""), [5] * (engine.info.max_model_len - 1), 1)
     assert drive(engine)["fits"].output_tokens == 1
 
 
@@ -321,7 +321,7 @@ def test_the_longest_token_is_never_too_short(engine: VllmEngine) -> None:
     special = set(tokenizer.all_special_ids) | set(tokenizer.get_added_vocab().values())
     pieces = [tokenizer.decode([index]) for index in range(len(tokenizer)) if index not in special]
     longest = max(len(piece.encode()) for piece in pieces if "\ufffd" not in piece)
-    assert engine.vocabulary.longest == longest
+    assert engine.info.vocabulary.longest == longest
 
 
 def test_an_unknown_finish_reason_is_an_error() -> None:
@@ -348,7 +348,7 @@ def test_an_llm_of_the_callers_own_is_taken_and_left_running(engine: VllmEngine)
     from typefold.runtime.engines.vllm.sampling_params import Parameters
 
     own = VllmEngine(_lookalike(engine, "auto"), owned=False)
-    assert own.backend == "auto" and isinstance(own._parameters, Parameters)
+    assert own.info.backend == "auto" and isinstance(own._parameters, Parameters)
     add(own, "a", greedy("Name a colour.", COLOUR))
     with pytest.raises(EngineRefusal, match="xgrammar"):  # what auto would hand to a backend that does not run
         schema = '{"type": "array", "uniqueItems": true}'
@@ -383,7 +383,7 @@ def test_what_is_frozen_for_an_owned_llm_is_thawed_with_it_alone(
 
 
 def test_a_seed_is_refused_where_it_would_kill_the_engine(engine: VllmEngine) -> None:
-    if engine.device != "cpu":
+    if engine.info.device != "cpu":
         pytest.skip("only the CPU engine dies of it")
     own = VllmEngine(_lookalike(engine, "xgrammar", enable_chunked_prefill=True), owned=False)
     with pytest.raises(EngineRefusal, match="enable_chunked_prefill=False"):

@@ -47,8 +47,7 @@ class FolderEngine(ScriptedEngine):
     """An engine of a model in a folder."""
 
     def __init__(self) -> None:
-        super().__init__(seed=3, max_model_len=1000)
-        self.model = "model"
+        super().__init__(seed=3, max_model_len=1000, model="model")
 
 
 def outcomes(futures: Sequence[Future[Outcome]]) -> list[Outcome]:

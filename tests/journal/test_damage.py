@@ -22,7 +22,7 @@ from tests.journal.samples import requests as samples
 from typefold import Journal, JournalError, Runtime, system, user
 from typefold.cli.main import app
 from typefold.runtime import Outcome, Request
-from typefold.runtime.engine_facts import EngineFacts
+from typefold.runtime.engine import EngineFacts
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.testing.replay import NotRecorded, ReplayRuntime
 

@@ -13,7 +13,7 @@ DONE = Outcome(text="", finish_reason=FinishReason.STOP, prompt_tokens=1, output
 
 
 def entry(deadline: float | None) -> Entry:
-    return Entry(Request(prompt="x"), deadline, lambda entry: None)
+    return Entry(Request(prompt="x", deadline=deadline), lambda entry: None)
 
 
 def test_the_late_are_given_the_soonest_first_and_once() -> None:
@@ -42,7 +42,7 @@ def test_entries_that_are_done_are_let_go_of_before_their_limit() -> None:
 def test_a_scheduler_keeps_no_request_that_is_answered() -> None:
     scheduler = Scheduler(ScriptedEngine(lambda request: "y", tokens_per_step=64))
     for _ in range(60):
-        for future in scheduler.submit([Request(prompt="x", timeout=3600)] * 100):
+        for future in scheduler.submit([Request(prompt="x", deadline=time.monotonic() + 3600)] * 100):
             future.result(30)
     assert len(scheduler._deadlines) <= 2048  # pyright: ignore[reportPrivateUsage]  # there is no other sign of it
     scheduler.close()

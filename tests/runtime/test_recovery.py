@@ -9,7 +9,7 @@ from typefold.runtime.scheduling.watchdog import EngineHung
 
 
 def entry(crashes: int = 0, *, heard: bool = False) -> Entry:
-    made = Entry(Request(prompt="x"), None, lambda entry: None)
+    made = Entry(Request(prompt="x"), lambda entry: None)
     made.crashes, made.heard = crashes, heard
     return made
 

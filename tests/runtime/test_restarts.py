@@ -443,7 +443,7 @@ def test_a_callback_that_exits_costs_no_other_row() -> None:
     asked = Scheduler(Crashing(hold))
     asked.submit([request("first")])
     assert inside.wait(30)
-    futures = asked.submit([request(str(n), timeout=0 if n == 2 else None) for n in range(5)])
+    futures = asked.submit([request(str(n), deadline=0 if n == 2 else None) for n in range(5)])
     for future in futures[:3]:
         future.add_done_callback(leave)
     asked.submit([request("streamed", on_delta=leave)])

@@ -14,7 +14,7 @@ from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal.keys import content_key
 from typefold.runtime.journal.model_identity import content_of, identity_of
-from typefold.runtime.sampling import RANGES, limit_of, unfit, unfit_object
+from typefold.runtime.sampling import RANGES, unfit, unfit_object
 
 NUMBERS = output_type(list[int]).constraint
 MODEL = identity_of("org/model", {})
@@ -51,17 +51,17 @@ def asking(constraint: Constraint, limit: int | None = None, /, *, function: str
 def test_sixteen_in_an_object_holds_for_text_alone_and_as_an_option_always(
     request_: Request, limit: int | None
 ) -> None:
-    assert limit_of(request_) == limit
+    assert request_.token_limit() == limit
     assert ScriptedEngine().max_tokens(request_) == limit
 
 
 def test_the_limit_of_sixteen_is_logged_once_a_function(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="typefold"):
         for _ in range(3):
-            limit_of(asking(TEXT, 16, function="tell_once"))
-            limit_of(asking(NUMBERS, 16, function="count_once"))
-            limit_of(asking(TEXT, 16, function="silent", max_tokens=16))
-            limit_of(asking(TEXT, 17, function="silent"))
+            asking(TEXT, 16, function="tell_once").token_limit()
+            asking(NUMBERS, 16, function="count_once").token_limit()
+            asking(TEXT, 16, function="silent", max_tokens=16).token_limit()
+            asking(TEXT, 17, function="silent").token_limit()
     assert [record.getMessage() for record in caplog.records] == [
         "tell_once: the given SamplingParams has max_tokens=16, vLLM's default: answers are cut after 16 tokens, as vLLM "
         "does it; max_tokens= as an option sets another limit",

@@ -67,7 +67,7 @@ def test_free_text_is_short_prose() -> None:
 def test_tokens_are_bytes_and_the_end_of_text_is_one() -> None:
     engine = ScriptedEngine(answers=["é"])
     request = ask("ü")
-    assert engine.vocabulary.longest == 1
+    assert engine.info.vocabulary.longest == 1
     [outcome] = answer(engine, [request])
     assert outcome == Outcome(
         text="é",

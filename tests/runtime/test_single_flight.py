@@ -183,7 +183,9 @@ def test_a_generation_that_everybody_has_left_is_withdrawn(engine: Held, schedul
 
 
 def test_a_time_limit_is_each_waiters_own(engine: Held, scheduler: Scheduler) -> None:
-    patient, hasty, other = scheduler.submit([greedy(), greedy(timeout=1e-9, row=1), greedy(timeout=1e9)])
+    patient, hasty, other = scheduler.submit(
+        [greedy(), greedy(deadline=0.0, row=1), greedy(deadline=time.monotonic() + 1e9)]
+    )
     engine.go.set()
     with pytest.raises(TimedOut, match="row 1"):
         hasty.result(30)

@@ -40,8 +40,8 @@ def test_a_row_that_is_late_says_what_was_written_and_so_do_those_that_share_its
     engine = Late(lambda request: ANSWER, max_num_seqs=1)
     monkeypatch.setattr(deadlines, "time", engine)
     scheduler = Scheduler(engine)
-    shared = Request(prompt="x", timeout=60, sampling={"temperature": 0})
-    behind = Request(prompt="y", timeout=60, sampling={"temperature": 0})
+    shared = Request(prompt="x", deadline=time.monotonic() + 60, sampling={"temperature": 0})
+    behind = Request(prompt="y", deadline=time.monotonic() + 60, sampling={"temperature": 0})
     errors = ended(scheduler, shared, shared, behind)
     assert [type(error) for error in errors] == [TimedOut] * 3
     assert [getattr(error, "text", None) for error in errors] == [ANSWER[:STEP]] * 2 + [""]
@@ -89,13 +89,13 @@ def test_a_row_whose_runtime_is_closed_says_what_was_written() -> None:
 
 def test_an_engine_that_can_not_tell_costs_nobody_his_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Silent(Late):
-        def written(self, key: str) -> str:
+        def partial_text(self, key: str) -> str:
             raise KeyError(key)
 
     engine = Silent(lambda request: ANSWER)
     monkeypatch.setattr(deadlines, "time", engine)
     scheduler = Scheduler(engine)
-    [error] = ended(scheduler, Request(prompt="x", timeout=60))
+    [error] = ended(scheduler, Request(prompt="x", deadline=time.monotonic() + 60))
     assert isinstance(error, PromptError)
     assert error.text == ""
     scheduler.close()

@@ -21,8 +21,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
-from typefold.compiler import Vocabulary
-from typefold.runtime.engine import Completion, ControlTokenPolicy, Delta, EngineRefusal, PromptTooLarge, Thinking
+from typefold.runtime.engine import Completion, ControlTokenPolicy, Delta, EngineInfo, EngineRefusal, PromptTooLarge
 from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, Render
 from typefold.runtime.engines.vllm.completions import outcome_of, written_by
 from typefold.runtime.engines.vllm.control_tokens import special_ids
@@ -82,26 +81,21 @@ class VllmEngine:
         self._llm: Any = llm
         self._engine: Any = llm.llm_engine
         self._owned = owned
-        self._given = options
         self._core = CoreProcess.of(self._engine.engine_core)
         self._inside = getattr(self._engine.engine_core, "engine_core", None) is not None
-        self._vocabulary: Vocabulary | None = None
         self._written: list[bytes] | None = None
         self._keys: set[str] = set()
         self._streamed: dict[str, Any] = {}  # what has come of a streamed request; nothing yet is None
         self._deltas: list[Delta] = []
         self._tokens_input = tokens_input
         config = self._engine.vllm_config
-        self._model = str(config.model_config.model)
         self._sees = bool(config.model_config.is_multimodal_model)
-        self._max_model_len = int(config.model_config.max_model_len)
-        self._max_num_seqs = int(config.scheduler_config.max_num_seqs)
-        self._device = str(config.device_config.device_type)
-        places = config.lora_config.max_loras - 1 if config.lora_config and self._device == "cpu" else None
+        device, max_model_len = str(config.device_config.device_type), int(config.model_config.max_model_len)
+        places = config.lora_config.max_loras - 1 if config.lora_config and device == "cpu" else None
         self._adapters = Adapters(config.lora_config, LoRARequest, self._load_adapter, places=places)
         self._splits_prompts = bool(config.scheduler_config.enable_chunked_prefill)
-        self._backend = str(config.structured_outputs_config.backend)
-        dialect = dialect_of(self._backend, self._engine.engine_core)
+        backend = str(config.structured_outputs_config.backend)
+        dialect = dialect_of(backend, self._engine.engine_core)
         defaults = llm.get_default_sampling_params()
         assert isinstance(defaults, SamplingParams)
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
@@ -118,73 +112,28 @@ class VllmEngine:
             unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
             first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
             masks_stops=masks_stop_tokens(version),
-            check=_xgrammar_takes if self._backend == "auto" else None,
+            check=_xgrammar_takes if backend == "auto" else None,
         )
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
         render = _chat_renderer(llm, self._tokenizer)
-        self._prompts = PromptTokenizer(
-            self._tokenizer, render, most=self._max_model_len, control_tokens=control_tokens
-        )
+        self._prompts = PromptTokenizer(self._tokenizer, render, most=max_model_len, control_tokens=control_tokens)
         self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
-        self._thinking = thinking_of(self._tokenizer, render, self._switches)
         most = int(config.model_config.max_logprobs)
-        self._max_logprobs = known if most == -1 else most
+        self.info = EngineInfo(
+            provider="vllm",
+            model=str(config.model_config.model),
+            model_options=_model_options(config.model_config) if options is None else options,
+            max_model_len=max_model_len,
+            max_num_seqs=int(config.scheduler_config.max_num_seqs),
+            max_logprobs=known if most == -1 else most,
+            vocabulary=vocabulary_of(self._tokenizer),
+            thinking=thinking_of(self._tokenizer, render, self._switches),
+            backend=backend,
+            device=device,
+        )
         if owned:
             freeze()  # as `close` thaws
         tell_child(self)
-
-    @property
-    def max_model_len(self) -> int:
-        """The most tokens of a prompt and its answer together."""
-        return self._max_model_len
-
-    @property
-    def max_num_seqs(self) -> int:
-        """How many requests run at once."""
-        return self._max_num_seqs
-
-    @property
-    def backend(self) -> str:
-        """The structured-output backend, in vLLM's words; `auto` is held to xgrammar."""
-        return self._backend
-
-    @property
-    def model(self) -> str:
-        """The model's name or path."""
-        return self._model
-
-    @property
-    def model_options(self) -> dict[str, Any]:
-        """What beside its name tells the model apart: the options that it was loaded with, or what its `LLM` made of them."""
-        if self._given is not None:
-            return self._given
-        config = self._engine.vllm_config.model_config
-        names = ("revision", "quantization", "tokenizer", "tokenizer_revision", "logprobs_mode")
-        found = {name: getattr(config, name, None) for name in names}
-        found["tokenizer"] = None if found["tokenizer"] == config.model else found["tokenizer"]
-        return {name: value for name, value in found.items() if value is not None} | {"dtype": str(config.dtype)}
-
-    @property
-    def device(self) -> str:
-        """Where the model runs: `cpu`, `cuda`, ..."""
-        return self._device
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Facts about the tokens, special ones excluded."""
-        if self._vocabulary is None:
-            self._vocabulary = vocabulary_of(self._tokenizer)
-        return self._vocabulary
-
-    @property
-    def max_logprobs(self) -> int:
-        """The most log probabilities that it gives for a token: `LLM(max_logprobs=)`."""
-        return self._max_logprobs
-
-    @property
-    def thinking(self) -> Thinking | None:
-        """The model's own way of thinking."""
-        return self._thinking
 
     @property
     def has_unfinished(self) -> bool:
@@ -196,10 +145,10 @@ class VllmEngine:
         variables = {**dict.fromkeys(self._switches, request.thinking), **request.chat_template_kwargs}
         if images := images_of(request.prompt):
             if not self._sees:
-                raise EngineRefusal(f"{self._model} is a model of text alone, and the prompt has {images[0]} in it")
+                raise EngineRefusal(f"{self.info.model} is a model of text alone, and the prompt has {images[0]} in it")
             pictures = decoded(images)
             token_ids = self._prompts.encode(request.prompt, variables, pictures)
-            if len(token_ids) > self._max_model_len:  # without what the images take
+            if len(token_ids) > self.info.max_model_len:  # without what the images take
                 raise PromptTooLarge(len(token_ids))
             return placed(self._llm.renderer, token_ids, pictures, request.begun)
         return [*self._prompts.encode(request.prompt, variables), *request.begun]
@@ -221,7 +170,7 @@ class VllmEngine:
         options = request.options
         if options.get("lora_request") is not None:
             options = {**options, "lora_request": self._adapters.request(options["lora_request"])}
-        if params.seed is not None and self._splits_prompts and self._device == "cpu":
+        if params.seed is not None and self._splits_prompts and self.info.device == "cpu":
             raise EngineRefusal(
                 "a seed with chunked prefill kills vLLM's CPU engine; build the LLM with enable_chunked_prefill=False"
             )
@@ -257,8 +206,8 @@ class VllmEngine:
                 done.append(Completion(key, outcome_of(output, self._write)))
         return done
 
-    def written(self, key: str) -> str:
-        """The text of an answer so far: vLLM detokenises each step's tokens in this process, whatever it gives out."""
+    def partial_text(self, key: str) -> str:
+        """Return the text of an answer so far: vLLM detokenises each step's tokens in this process, whatever it gives out."""
         processor = self._engine.output_processor
         ids = processor.external_req_ids.get(key, [key]) if hasattr(processor, "external_req_ids") else [key]
         states = [processor.request_states[each] for each in ids if each in processor.request_states]
@@ -302,7 +251,7 @@ class VllmEngine:
                 del engine
                 thaw()  # in-process, the weights go with the last reference to the model
             multiprocessing.active_children()  # reaps the engine's process, which vLLM leaves as a zombie
-            if self._device == "cuda":
+            if self.info.device == "cuda":
                 import torch
 
                 torch.cuda.empty_cache()
@@ -354,6 +303,14 @@ class VllmEngine:
         if self._written is None:
             self._written = written_by(self._tokenizer)
         return self._written
+
+
+def _model_options(config: Any) -> dict[str, Any]:
+    """Return what tells the model of a caller's own `LLM` apart beside its name, from vLLM's `ModelConfig`."""
+    names = ("revision", "quantization", "tokenizer", "tokenizer_revision", "logprobs_mode")
+    found = {name: getattr(config, name, None) for name in names}
+    found["tokenizer"] = None if found["tokenizer"] == config.model else found["tokenizer"]
+    return {name: value for name, value in found.items() if value is not None} | {"dtype": str(config.dtype)}
 
 
 def _diffuses(model_config: Any) -> bool:

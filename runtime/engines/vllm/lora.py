@@ -21,9 +21,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from typefold.runtime.adapters import Adapter, is_adapter
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.vllm.sampling_params import readable
+from typefold.runtime.request import Adapter, is_adapter
 
 __all__ = ["Adapters"]
 

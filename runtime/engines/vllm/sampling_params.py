@@ -22,7 +22,7 @@ from typefold.compiler import Constraint, Dialect
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.vllm.shared_params import Template, Templates, key_of
 from typefold.runtime.request import Request
-from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, limit_of, unfit
+from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, unfit
 
 __all__ = ["Parameters", "readable", "unknown_name"]
 
@@ -84,9 +84,9 @@ class Parameters:
         self._templates = Templates()
 
     def limit(self, request: Request) -> int | None:
-        """The request's own `max_tokens` (see `limit_of`), or the model's; `None` where neither has one."""
+        """The request's own `max_tokens` (see `Request.token_limit`), or the model's; `None` where neither has one."""
         own = request.sampling_params is not None or "max_tokens" in request.sampling
-        limit = limit_of(request) if own else self._default_max_tokens
+        limit = request.token_limit() if own else self._default_max_tokens
         if (reason := unfit("max_tokens", limit)) is not None:
             raise EngineRefusal(reason)
         return limit
@@ -104,7 +104,7 @@ class Parameters:
             params.output_kind = self._output_kinds.DELTA
         if request.settled_by:
             params.stop, params.include_stop_str_in_output = [*request.settled_by], True
-        seed = _seed(self._given(request, "seed"))
+        seed = _seed(request.asked("seed", self._defaults))
         params.seed = None if params.temperature == 0 else seed  # greedy decoding draws nothing
         if params.min_tokens > max_tokens:
             raise EngineRefusal(
@@ -123,19 +123,13 @@ class Parameters:
         Raises:
             EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
         """
-        seed = self._given(request, "seed")
-        if seed is None and self._given(request, "temperature") != 0:
-            return None  # said by two look-ups, since most requests are such
-        template = self._template(request)
-        seed, greedy = _seed(seed), template.params.temperature == 0
-        if template.content is None or not (greedy or seed is not None):
+        if not request.is_deterministic(self._defaults):
             return None
-        return f"{None if greedy else seed} {self.limit(request)} {template.content}"
-
-    def _given(self, request: Request, name: str) -> Any:
-        """A parameter as it is asked for: by itself, in the caller's set, or in the model's own."""
-        base = self._defaults if request.sampling_params is None else request.sampling_params
-        return request.sampling.get(name, getattr(base, name, None))
+        template = self._template(request)
+        if template.content is None:
+            return None
+        seed = None if template.params.temperature == 0 else _seed(request.asked("seed", self._defaults))
+        return f"{seed} {self.limit(request)} {template.content}"
 
     def _first(self, request: Request) -> Sequence[int]:
         """The tokens to which the answer's only one is kept; none where a grammar has to."""
@@ -143,7 +137,7 @@ class Parameters:
             return ()
         tokens = self._first_tokens(request.begins)
         # The caller may have such a list too; and log probabilities, if raw, are those of before it and behind a grammar.
-        if any(self._given(request, name) is not None for name in ("allowed_token_ids", "logprobs")):
+        if any(request.asked(name, self._defaults) is not None for name in ("allowed_token_ids", "logprobs")):
             return ()
         return tokens if len(tokens) <= _MOST_FIRST else ()
 
