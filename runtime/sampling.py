@@ -60,8 +60,8 @@ class Range:
         """Return why an option of a name can't have a value; `None` if it can.
 
         Example:
-            >>> FLAG.refusal("fresh", 1)
-            'fresh is True or False, not 1'
+            >>> FLAG.refusal("ignore_journal", 1)
+            'ignore_journal is True or False, not 1'
         """
         return None if self.admits(value) else f"{name} is {self.words}, not {value!r:.80}"
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from typefold.compiler import Constraint, Message, Vocabulary
-from typefold.compiler.grammar.enumerate import finite_texts
+from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.compiler.grammar.sampler import sample
 from typefold.runtime.engine import Completion, Delta, EngineInfo, EngineRefusal, Thinking
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
@@ -378,7 +378,7 @@ def _logprobs(request: Request, token_ids: Sequence[int]) -> tuple[tuple[TokenLo
 
 def _all_answers(constraint: Constraint) -> tuple[bytes, ...]:
     """Return all answers that a constraint admits, where they are few; else none."""
-    texts = None if constraint.language is None else finite_texts(constraint.language, _FEW)
+    texts = None if constraint.language is None else enumerate_texts(constraint.language, _FEW)
     return tuple(text.encode() for text in texts or ())
 
 

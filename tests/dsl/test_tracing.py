@@ -45,7 +45,7 @@ def test_a_request_is_a_span_with_model_tokens_and_finish_reason(spans: Any) -> 
     assert first.name == second.name == "name"
     assert dict(first.attributes) == {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "vllm",
+        "gen_ai.provider.name": "scripted",
         "gen_ai.request.model": "ScriptedEngine",
         "gen_ai.request.temperature": 0.5,
         "gen_ai.request.max_tokens": 50,

@@ -247,7 +247,7 @@ def test_many_threads_that_ask_cancel_and_wait_all_get_an_end() -> None:
         rng, ends = random.Random(number), 0
         for _ in range(40):
             text = f"question {rng.randrange(5)}"
-            [future] = scheduler.submit([greedy(text, timeout=rng.choice([None, 1e-9, 30]))])
+            [future] = scheduler.submit([greedy(text, deadline=rng.choice([None, 0.0, time.monotonic() + 30]))])
             if rng.random() < 0.3:
                 future.cancel()
             try:
