@@ -1,18 +1,25 @@
-"""`Codec[T]`: what a hook returns, a type's form inside JSON."""
+"""`Codec[T]`: a type's form inside JSON, as a hook returns it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeAlias, TypeVar
+
+from pydantic import TypeAdapter
 
 from typefold.compiler.grammar.nodes import Expr
 
-__all__ = ["Codec", "JsonSchema"]
+__all__ = ["Codec", "JsonSchema", "pydantic_reader", "schema_of", "text_codec"]
 
 T = TypeVar("T")
 
 JsonSchema: TypeAlias = dict[str, Any]
+"""A JSON schema. Two keywords are ours, since the layout of the compact format is part of the shape that a model is told:
+`x-positions` of an object that is written as an array, and `x-tag` of a member of a union that is written under a name.
+`types.objects` and `types.unions` write them; `types.union_members` and `shape` read them."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +28,16 @@ class Codec(Generic[T]):
 
     Attributes:
         expr: The JSON texts of its values.
-        schema: JSON schema, which tells the model the shape; it enforces nothing.
-        to_json: A value as JSON data.
-        from_json: JSON data as a value; raises `ValueError` where a post-check fails.
+        schema: JSON schema, which describes the shape to the model; it enforces nothing.
+        to_json: Converts a value to JSON data.
+        from_json: Converts JSON data to a value; raises `ValueError` where a post-check fails.
         accepts: Whether an object is a value of the type, so that a union can find the member that writes it.
-        bare: For string-like types the texts without quotation marks, for use at the root; else `None`.
+        bare: For types like strings the texts without quotation marks, for use at the root; else `None`.
         raw: A grammar that only the engine can read, for use at the root in place of `bare`; else `None`.
         native: Whether pydantic, given the type, reads this very JSON into the same values.
         plain: Whether a value is its own JSON data, so that members of a union may share texts.
-        expand: Data as the compact format has it, or what there is of it so far, as objects with keys; `None` where that is
-            the same. A `native` codec needs it there if a part of it has one.
+        expand: Converts data in the compact format, complete or not, to objects with keys; `None` where both are the same.
+            A `native` codec needs it if a part of it has one.
     """
 
     expr: Expr
@@ -45,5 +52,35 @@ class Codec(Generic[T]):
     expand: Callable[[Any], Any] | None = None
 
     def expanded(self, data: Any) -> Any:
-        """Data as this codec has it, with the keys that the compact format leaves out."""
+        """Add the keys that the compact format leaves out to JSON data."""
         return data if self.expand is None else self.expand(data)
+
+
+def schema_of(kind: str, **keywords: Any) -> JsonSchema:
+    """Make the JSON schema of a type with the keywords that are not `None`."""
+    return {"type": kind} | {keyword: value for keyword, value in keywords.items() if value is not None}
+
+
+def pydantic_reader(hint: Any) -> Callable[[Any], Any]:
+    """Make a function from JSON data to a value of the type, by pydantic in JSON mode; its validator is built on first use."""
+
+    @cache
+    def adapter() -> TypeAdapter[Any]:
+        return TypeAdapter(hint)
+
+    return lambda data: adapter().validate_json(json.dumps(data))
+
+
+def text_codec(hint: Any, expr: Expr, form: str, *kinds: Any, write: Callable[[Any], str] = str) -> Codec[Any]:
+    """Make the codec of a type whose values are JSON strings that pydantic reads.
+
+    Args:
+        hint: The type, as pydantic reads it.
+        expr: The JSON strings, with their quotation marks.
+        form: The `format` in the JSON schema.
+        kinds: The classes of the values.
+        write: Converts a value to the text inside the string.
+    """
+    return Codec(
+        expr, {"type": "string", "format": form}, write, pydantic_reader(hint), lambda value: type(value) in kinds
+    )

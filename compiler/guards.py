@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from typing_extensions import TypeIs
 
-__all__ = ["is_dict", "is_list", "is_tuple", "kind_of"]
+__all__ = ["annotated", "is_dict", "is_list", "is_tuple", "kind_of"]
 
 
 def is_dict(value: object) -> TypeIs[dict[Any, Any]]:
@@ -27,3 +27,9 @@ def is_tuple(value: object) -> TypeIs[tuple[Any, ...]]:
 def kind_of(value: object) -> type[Any]:
     """Its class."""
     return type(value)
+
+
+def annotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Split an annotation into its type and what `Annotated` says beside it."""
+    kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    return kind, tuple(marks)

@@ -25,7 +25,7 @@ from typing_extensions import NoDefault, ReadOnly, TypeAliasType
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.generics import substituted
+from typefold.compiler.types.objects import substituted
 
 _MARKERS: tuple[Any, ...] = (Required, NotRequired, ReadOnly, Final)
 

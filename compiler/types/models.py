@@ -13,8 +13,7 @@ from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.compact import laid_out
-from typefold.compiler.types.objects import Field, field_key, object_data, object_expr, object_schema
+from typefold.compiler.types.objects import Field, field_key, object_codec, object_data
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, BaseModel))
@@ -67,8 +66,8 @@ def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
             hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})"
         )
     _note_validators(hint, context)
-    native = all(field.codec.native for field in fields)
     codecs = {field.key: field.codec for field in fields}
+    native = all(codec.native for codec in codecs.values())
 
     def to_json(value: BaseModel) -> dict[str, Any]:
         if value.model_extra:
@@ -82,15 +81,8 @@ def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
             return hint.model_validate_json(context.spacing.dump(named))
         return hint.model_validate({key: codecs[key].from_json(item) for key, item in data.items()})
 
-    codec = Codec[BaseModel](
-        object_expr(hint.__name__, fields, context),
-        object_schema(fields, hint.__name__, _own_doc(hint)),
-        to_json,
-        from_json,
-        lambda value: type(value) is hint,
-        native=native,
-    )
-    return laid_out(hint, codec, fields, context)
+    doc = hint.__doc__.strip() if hint.__doc__ and hint.__doc__ != BaseModel.__doc__ else None
+    return object_codec(hint, fields, context, from_json=from_json, to_json=to_json, description=doc)
 
 
 def _must_be_written(hint: type[BaseModel], info: FieldInfo, codec: Codec[Any], context: Context) -> bool:
@@ -141,7 +133,3 @@ def _note_validators(hint: type[BaseModel], context: Context) -> None:
     for key in ("str_min_length", "str_max_length", "str_strip_whitespace", "str_to_lower", "str_to_upper"):
         if hint.model_config.get(key):
             context.check(f"{key}={hint.model_config.get(key)!r} of {hint.__name__}")
-
-
-def _own_doc(hint: type[BaseModel]) -> str | None:
-    return hint.__doc__.strip() if hint.__doc__ and hint.__doc__ != BaseModel.__doc__ else None

@@ -1,30 +1,43 @@
-"""Objects with named fields: what dataclasses, typed dictionaries and pydantic models have in common, and the first two."""
+"""Objects with named fields: what models, dataclasses and their kin have in common.
 
+An object is written with its keys or, in the compact format, as an array in the order of the fields. There each field has
+its place, so positions alone give an answer its meaning. A field that can only be one thing has none. One that may be left
+out is `null` there; where `null` is a value of its own, it is written, or has another mark. `Codec.expand` puts the keys
+back, so that pydantic reads objects as ever.
+"""
+
+# pyright: reportUnknownLambdaType=false
+# (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, get_type_hints
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, get_args, get_origin, get_type_hints
 
-import typing_extensions
 from pydantic import AliasChoices, AliasPath
 from pydantic.fields import FieldInfo
-from typing_extensions import ReadOnly
 
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
-from typefold.compiler.grammar.nodes import EMPTY, Expr, Lit, choice, seq
-from typefold.compiler.guards import is_dict
-from typefold.compiler.registry import default_registry
-from typefold.compiler.types.compact import laid_out
-from typefold.compiler.types.generics import inherits_arguments, parameters_of, substituted
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, choice, join, seq
 
+__all__ = [
+    "Field",
+    "constructor_arguments",
+    "field_key",
+    "generic_of",
+    "inherits_arguments",
+    "last_field_info",
+    "object_codec",
+    "object_data",
+    "parameters_of",
+    "resolved_hints",
+    "substituted",
+]
 
-def generic_of(hint: Any) -> Any:
-    """The class that a parametrised type was made from, or the class itself."""
-    return get_origin(hint) or hint
+_MARKS = ("null", "[]", "{}")  # for a field that is left out: the first that is no value of it
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Field:
         key: Its name in JSON, where it is read.
         codec: Its type's codec.
         required: Whether it must be written.
-        description: What the model is told of it.
+        description: A line about it for the model.
     """
 
     name: str
@@ -46,16 +59,78 @@ class Field:
     description: str | None = None
 
 
-def object_expr(name: str, fields: Sequence[Field], context: Context) -> Expr:
+def object_codec(
+    hint: Any,
+    fields: Sequence[Field],
+    context: Context,
+    *,
+    from_json: Callable[[Any], Any],
+    to_json: Callable[[Any], dict[str, Any]] | None = None,
+    accepts: Callable[[Any], bool] | None = None,
+    native: bool = True,
+    plain: bool = False,
+    may_lack: bool = False,
+    description: str | None = None,
+) -> Codec[Any]:
+    """Make the codec of an object in the format of this compilation: with keys, or as an array.
+
+    Args:
+        hint: The type.
+        fields: The fields, in order.
+        context: The hook's own.
+        from_json: Makes a value of the fields that are there, by their keys, each as the format has it.
+        to_json: Converts a value to JSON data by key; the default reads attributes.
+        accepts: Whether an object is a value of the type; the default compares classes.
+        native: Whether pydantic reads the object as it is, if it reads all fields.
+        plain: Whether a value is its own JSON data, where it has keys.
+        may_lack: Whether a value that lacks a field differs from one that has its default, as of a `TypedDict`.
+        description: A line about the type for the model.
+
+    Raises:
+        UnsupportedType: In the compact format, a field may be left out and hold anything too.
+    """
+    cls = generic_of(hint)
+    codec = Codec(
+        EMPTY if context.positional else _with_keys(cls.__name__, fields, context),
+        _schema(fields, cls.__name__, description),
+        to_json or (lambda value: object_data(fields, lambda name: getattr(value, name))),
+        from_json,
+        accepts or (lambda value: type(value) is cls),
+        native=native and all(field.codec.native for field in fields),
+        plain=plain,
+    )
+    return _as_array(hint, codec, fields, context, may_lack=may_lack) if context.positional else codec
+
+
+def object_data(fields: Sequence[Field], get: Callable[[str], Any]) -> dict[str, Any]:
+    """Convert a value's fields to JSON data; `get` raises `KeyError` or `AttributeError` for an absent one."""
+    data: dict[str, Any] = {}
+    for field in fields:
+        try:
+            value = get(field.name)
+        except (KeyError, AttributeError):
+            if field.required:
+                raise
+            continue
+        data[field.key] = field.codec.to_json(value)
+    return data
+
+
+def constructor_arguments(fields: Iterable[Field], *, by_key: bool = False) -> Callable[[Any], dict[str, Any]]:
+    """Make a function from JSON data to values by the names of the fields or, as some constructors take them, their keys."""
+    known = {field.key: field for field in fields}
+    return lambda data: {
+        key if by_key else known[key].name: known[key].codec.from_json(item) for key, item in data.items()
+    }
+
+
+def _with_keys(name: str, fields: Sequence[Field], context: Context) -> Expr:
     """A closed object: the fields in this order, the optional ones present or absent.
 
-    What may follow an optional field stands in a rule, so that the text grows with the fields and not with their
-    combinations.
+    A rule holds what may follow an optional field, so that the text grows with the fields and not with their combinations.
     """
-    if context.positional:
-        return EMPTY  # they are laid out otherwise
     comma, colon, dump = context.spacing.comma, context.spacing.colon, context.spacing.dump
-    # What may stand from here on if nothing was written yet (any of some options), and if something was: each a beginning
+    # The expression from here on if nothing was written yet (any of some options), and if something was: each a beginning
     # and the same rest, which is kept the other way round, so that a field is looked at once however many follow.
     alone: list[Expr] = [Lit("}")]
     after: list[Expr | str] = [Lit("}")]
@@ -74,125 +149,107 @@ def object_expr(name: str, fields: Sequence[Field], context: Context) -> Expr:
     return seq("{", choice(*reversed(alone)), *reversed(rest))
 
 
-def object_schema(fields: Sequence[Field], title: str, description: str | None = None) -> JsonSchema:
-    """The object's JSON schema, closed, with its properties in order."""
-    properties = {}
-    for field in fields:
-        properties[field.key] = (
-            field.codec.schema | {"description": field.description} if field.description else field.codec.schema
-        )
-    schema: JsonSchema = {"type": "object", "title": title}
-    if description:
-        schema["description"] = description
-    return schema | {
+def _schema(fields: Sequence[Field], title: str, description: str | None) -> JsonSchema:
+    properties = {
+        field.key: field.codec.schema | ({"description": field.description} if field.description else {})
+        for field in fields
+    }
+    return {
+        "type": "object",
+        "title": title,
+        **({"description": description} if description else {}),
         "properties": properties,
         "required": [field.key for field in fields if field.required],
         "additionalProperties": False,
     }
 
 
-def object_data(fields: Sequence[Field], get: Callable[[str], Any]) -> dict[str, Any]:
-    """A value's fields as JSON data; `get` raises `KeyError` or `AttributeError` for an absent one."""
-    data: dict[str, Any] = {}
-    for field in fields:
-        try:
-            value = get(field.name)
-        except (KeyError, AttributeError):
-            if field.required:
-                raise
-            continue
-        data[field.key] = field.codec.to_json(value)
-    return data
+@dataclass(frozen=True)
+class _Place:
+    """A field's place in an array.
+
+    Attributes:
+        field: The field.
+        constant: Its one text, where there is no other; it is not written.
+        mark: The text in its place where it is left out.
+    """
+
+    field: Field
+    constant: str | None = None
+    mark: str | None = None
 
 
-@default_registry.hook_factory(lambda hint: dataclasses.is_dataclass(generic_of(hint)))
-def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
-    """The fields of `__init__`, in order; those with a default may be left out."""
-    cls = generic_of(hint)
-    context.allow(hint)
+def _as_array(hint: Any, codec: Codec[Any], fields: Sequence[Field], context: Context, *, may_lack: bool) -> Codec[Any]:
+    """The codec of an object as an array, made of its codec with keys."""
+    places = [_place(hint, field, context, may_lack=may_lack) for field in fields]
+    written = [place for place in places if place.constant is None]
+    constants = {place.field.key: json.loads(place.constant) for place in places if place.constant is not None}
 
-    def build() -> Codec[Any]:
-        hints = resolved_hints(cls, context)
-        parameters = parameters_of(hint)
-        fields: list[Field] = []
-        for field in dataclasses.fields(cls):
-            if not field.init:
+    def to_json(value: Any) -> list[Any]:
+        data = codec.to_json(value)
+        for key, constant in constants.items():
+            if key in data and data[key] != constant:
+                raise ValueError(f"{key} is {data[key]!r}, which is not written, since it can only be {constant!r}")
+        return [data[each.field.key] if each.field.key in data else json.loads(each.mark or "") for each in written]
+
+    def by_key(data: Any, read: Callable[[Codec[Any], Any], Any]) -> dict[str, Any]:
+        """The fields that are there, as far as the array has come."""
+        found, items = dict[str, Any](), iter(data)
+        for place in places:
+            if place.constant is not None:
+                found[place.field.key] = read(place.field.codec, constants[place.field.key])
                 continue
-            default = field.default
-            metadata: tuple[Any, ...] = ()
-            has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
-            if has_default and isinstance(default, FieldInfo):
-                metadata, has_default = tuple(default.metadata), not default.is_required()
-            kind = substituted(hints[field.name], parameters)
-            codec = context.codec(kind, at=f".{field.name}", metadata=metadata)
-            info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or field_info(kind)
-            key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
-            fields.append(Field(field.name, key, codec, not has_default, info and info.description))
-        if getattr(cls, "__post_init__", None) is not None:
-            context.check("validator __post_init__")
+            try:
+                item = next(items)
+            except StopIteration:
+                break
+            if place.mark is None or item != json.loads(place.mark):
+                found[place.field.key] = read(place.field.codec, item)
+        return found
 
-        def from_json(data: Any) -> Any:
-            known = {field.key: field for field in fields}
-            by_key = hasattr(cls, "__pydantic_fields__")  # its `__init__` takes aliases, as pydantic's do
-            return cls(
-                **{key if by_key else known[key].name: known[key].codec.from_json(item) for key, item in data.items()}
-            )
+    texts = [choice(each.field.codec.expr, each.mark) if each.mark else each.field.codec.expr for each in written]
+    return replace(
+        codec,
+        expr=seq("[", join(context.spacing.comma, texts), "]"),
+        schema=codec.schema | {"x-positions": {place.field.key: place.mark for place in written}},
+        to_json=to_json,
+        from_json=lambda data: codec.from_json(by_key(data, lambda _, item: item)),
+        plain=False,
+        expand=lambda data: by_key(data, lambda part, item: part.expanded(item)),
+    )
 
-        codec = Codec(
-            object_expr(cls.__name__, fields, context),
-            object_schema(fields, cls.__name__),
-            lambda value: object_data(fields, lambda name: getattr(value, name)),
-            from_json,
-            lambda value: type(value) is cls,
-            native=all(field.codec.native for field in fields) and not inherits_arguments(hint),
+
+def _place(hint: Any, field: Field, context: Context, *, may_lack: bool) -> _Place:
+    expr = field.codec.expr
+    if isinstance(expr, Lit) and (field.required or not may_lack):
+        return _Place(field, constant=expr.text)
+    if field.required:
+        return _Place(field)
+    for mark in _MARKS if may_lack else _MARKS[:1]:
+        if not _admits(expr, mark, context):
+            return _Place(field, mark=mark)
+    if may_lack:
+        raise context.refuse(
+            hint,
+            f"has the key {field.key!r}, which may be left out and may hold anything, so that in a compact array nothing is "
+            "left to say that it is not there; give it a narrower type, or use json_format='spaced'",
         )
-        return laid_out(hint, codec, fields, context)
-
-    return context.named(hint, build, has_fields=True)
+    return _Place(field)
 
 
-@default_registry.hook_factory(lambda hint: typing_extensions.is_typeddict(generic_of(hint)))
-def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
-    """The keys in order; `NotRequired` ones may be left out."""
-    cls = generic_of(hint)
+def _admits(expr: Expr, text: str, context: Context) -> bool:
+    """Whether a text is one of the expression's, as far as is known; a type that is being compiled may be anything."""
+    state = context.compilation
+    unfinished = {name: NEVER if text == "null" else Lit(text) for name in state.with_fields if name not in state.rules}
+    try:
+        return recognises(Language(expr, state.rules | unfinished), text)
+    except KeyError:
+        return True
 
-    def build() -> Codec[dict[str, Any]]:
-        hints = resolved_hints(cls, context)
-        parameters = parameters_of(hint)
-        fields: list[Field] = []
-        for name, kind in hints.items():
-            required = name in cls.__required_keys__
-            while get_origin(kind) in (Required, NotRequired, ReadOnly):
-                required = {Required: True, NotRequired: False}.get(get_origin(kind), required)
-                (kind,) = get_args(kind)
-            info = field_info(kind)
-            key = field_key(cls, name, info, getattr(cls, "__pydantic_config__", {}), context)
-            codec = context.codec(substituted(kind, parameters), at=f"[{name!r}]")
-            fields.append(Field(name, key, codec, required, info and info.description))
-        known = {field.name: field.codec for field in fields}
-        names = {field.key: field.name for field in fields}
 
-        def accepts(value: Any) -> bool:
-            return (
-                is_dict(value)
-                and all(field.name in value for field in fields if field.required)
-                and all(name in known and known[name].accepts(item) for name, item in value.items())
-            )
-
-        # On Python 3.11 pydantic takes only typing_extensions' TypedDict; we take both.
-        foreign = sys.version_info < (3, 12) and type(cls).__module__ == "typing"
-        codec = Codec[dict[str, Any]](
-            object_expr(cls.__name__, fields, context),
-            object_schema(fields, cls.__name__),
-            lambda value: object_data(fields, value.__getitem__),
-            lambda data: {names[key]: known[names[key]].from_json(item) for key, item in data.items()},
-            accepts,
-            native=not foreign and all(field.codec.native for field in fields) and not inherits_arguments(hint),
-            plain=all(field.codec.plain and field.key == field.name for field in fields),
-        )
-        return laid_out(hint, codec, fields, context, may_lack=True)
-
-    return context.named(hint, build, has_fields=True)
+def generic_of(hint: Any) -> Any:
+    """The class that a parametrised type was made from, or the class itself."""
+    return get_origin(hint) or hint
 
 
 def resolved_hints(cls: Any, context: Context) -> dict[str, Any]:
@@ -217,7 +274,37 @@ def field_key(owner: Any, name: str, info: FieldInfo | None, config: Mapping[str
     return alias or name
 
 
-def field_info(hint: Any) -> FieldInfo | None:
-    """What `Field` says in the annotation of a field, the last word first."""
-    metadata: tuple[Any, ...] = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return next((item for item in reversed(metadata) if isinstance(item, FieldInfo)), None)
+def last_field_info(metadata: Sequence[Any]) -> FieldInfo | None:
+    """The last `Field` among the annotations of a field."""
+    return next((mark for mark in reversed(metadata) if isinstance(mark, FieldInfo)), None)
+
+
+def parameters_of(hint: Any) -> dict[Any, Any]:
+    """The type of each type variable of a class, in `Box[int]` and in `class IntBox(Box[int])`."""
+    known: dict[Any, Any] = dict(zip(getattr(generic_of(hint), "__parameters__", ()), get_args(hint), strict=False))
+    for base in _generic_bases(hint):
+        known = {name: substituted(kind, known) for name, kind in parameters_of(base).items()} | known
+    return known
+
+
+def inherits_arguments(hint: Any) -> bool:
+    """Whether a base of the class gives type variables a meaning; pydantic forgets it, and would read any value."""
+    return any(get_args(base) or inherits_arguments(base) for base in _generic_bases(hint))
+
+
+def _generic_bases(hint: Any) -> list[Any]:
+    bases = getattr(generic_of(hint), "__orig_bases__", ())
+    return [base for base in bases if get_origin(base) not in (None, Generic)]
+
+
+def substituted(hint: Any, known: Mapping[Any, Any]) -> Any:
+    """The type with the known type variables in it replaced."""
+    if not known or isinstance(hint, (str, type(None))):
+        return hint
+    try:
+        if hint in known:
+            return known[hint]
+    except TypeError:  # unhashable, as an annotation with a list in it is
+        return hint
+    inside = getattr(hint, "__parameters__", ()) if get_origin(hint) is not None else ()
+    return hint[tuple(known.get(name, name) for name in inside)] if inside else hint

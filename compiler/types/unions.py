@@ -10,10 +10,12 @@ Left out: what schemas alone tell of the members (`members`).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from types import UnionType
-from typing import Any, Union, get_args
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -22,10 +24,10 @@ from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.grammar.intersection import Undecided, shared_text
 from typefold.compiler.grammar.matcher import Matcher, recognises
-from typefold.compiler.grammar.nodes import Language, choice
-from typefold.compiler.guards import is_dict, is_list
+from typefold.compiler.grammar.nodes import Language, choice, seq
+from typefold.compiler.guards import annotated, is_dict, is_list
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.compact import tagged, tags_of
+from typefold.compiler.types.objects import generic_of
 from typefold.compiler.types.union_members import (
     differ,
     has_free_keys,
@@ -144,8 +146,51 @@ def _put_under_names(members: tuple[Any, ...], codecs: list[Codec[Any]], context
     named = objects + hold if len(hold) > 1 else objects
     if named:
         named = sorted(named + [i for i, codec in enumerate(codecs) if has_free_keys(codec.schema, state.definitions)])
-    for index, tag in zip(named, tags_of([members[index] for index in named]) if named else (), strict=True):
+    for index, tag in zip(named, _tags_of([members[index] for index in named]) if named else (), strict=True):
         codecs[index] = tagged(codecs[index], tag, context)
+
+
+def tagged(codec: Codec[Any], tag: str, context: Context) -> Codec[Any]:
+    """Put a member of a union under its name, as an object of this one key."""
+    key = context.spacing.dump(tag) + context.spacing.colon
+
+    def inside(data: Any) -> Any:
+        return next(iter(data.values())) if data else []  # an object that has just begun is empty
+
+    return replace(
+        codec,
+        expr=seq("{", key, codec.expr, "}"),
+        schema=codec.schema | {"x-tag": tag},
+        to_json=lambda value: {tag: codec.to_json(value)},
+        from_json=lambda data: codec.from_json(inside(data)),
+        expand=lambda data: codec.expanded(inside(data)),
+        plain=False,
+    )
+
+
+def _tags_of(hints: Sequence[Any]) -> list[str]:
+    """A short name for each: the `Literal` that tells them apart, where all have one; else the class's name."""
+    classes = [generic_of(annotated(hint)[0]) for hint in hints]
+    literals = [_literals(cls) for cls in classes]
+    for name in literals[0]:
+        found = [each.get(name) for each in literals]
+        if None not in found and len(set(found)) == len(found):
+            return [str(tag) for tag in found]
+    names = [str(getattr(cls, "__name__", cls)) for cls in classes]
+    return [name if names.count(name) == 1 else f"{name} {index + 1}" for index, name in enumerate(names)]
+
+
+def _literals(cls: Any) -> Mapping[str, str]:
+    """The fields of a class that can only be one text, and that text."""
+    config = getattr(cls, "__struct_config__", None)
+    if config is not None and isinstance(config.tag, str):
+        return {config.tag_field: config.tag}
+    try:
+        hints = get_type_hints(cls)
+    except (NameError, TypeError):
+        return {}
+    literals = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
+    return {name: members[0] for name, members in literals.items() if len(members) == 1 and isinstance(members[0], str)}
 
 
 def _writers(languages: list[Language], text: str) -> list[int]:

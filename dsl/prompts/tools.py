@@ -36,7 +36,7 @@ from typing_extensions import TypedDict
 from typefold.compiler import Codec, default_registry, output_type
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
-from typefold.compiler.types.compact import tagged
+from typefold.compiler.types.unions import tagged
 from typefold.errors import PromptUsageError
 from typefold.signatures.parameters import is_async
 
