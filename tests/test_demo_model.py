@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from typefold.cli.main import app
+from typefold.cli.app import app
 
 house: Any = import_module("typefold.runtimes.demo_model")
 

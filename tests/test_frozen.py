@@ -154,7 +154,7 @@ def test_the_findings_are_as_they_were(
     out, err, _ = apart(api.run, project.arguments(*programs))
     assert not err
     by_mypy = [line for line in out.splitlines() if re.search(r"\[prompt-[a-z]+\]$", line)]
-    program = "from typefold.cli.main import main; main()"
+    program = "from typefold.cli.app import main; main()"
     command = [sys.executable, "-c", program, "check", *programs, "--format", "json"]
     checked: Any = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
     by_check = [

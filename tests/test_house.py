@@ -110,7 +110,7 @@ def test_ray_is_imported_in_its_own_folder() -> None:
 
 def test_nothing_looks_into_the_command_line() -> None:
     importers = {module for module, path in modules() for name in imports(module, path) if is_in(name, "typefold.cli")}
-    own = {"typefold.cli.main", "typefold.cli.journal_command"}
+    own = {"typefold.cli.app", "typefold.cli.journal_command"}
     assert importers and all(module in own or is_in(module, "typefold.cli") for module in importers)
 
 
@@ -133,7 +133,7 @@ def is_load_of_other_numbers(node: ast.Call) -> bool:
 
 
 @pytest.mark.parametrize(
-    "module", ["typefold", "typefold.cli.main", "typefold.testing", "typefold.compiler", "typefold.runtime"]
+    "module", ["typefold", "typefold.cli.app", "typefold.testing", "typefold.compiler", "typefold.runtime"]
 )
 def test_starts_light(module: str) -> None:
     program = f"import sys, {module}; print(sorted({{'vllm', 'torch', 'transformers'}} & set(sys.modules)))"

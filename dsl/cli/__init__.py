@@ -1,17 +1,16 @@
-"""The subcommands of `typefold` that work with a user's function: run, try, render, explain, and doctor.
+"""The command line `typefold`.
 
-    target       the function that a command names
-    files        records out of files
-    csv_records  records out of CSV
-    where        the condition that chooses records
-    output       files that appear when they are whole
-    writing      records into files
-    waiting      results that are there before their turn
-    running      a function over the records of a file
-    single       one call of a function: render, explain, try
-    wires        a function on labelled rows in each wire
-    doctor       what is installed here and whether it works
-    printable    texts that a terminal shows and does not obey
+    app             the subcommands: arguments, help, exit codes
+    run_command     a function over the records of a file
+    single_call     one call of a function: render, explain, try
+    journal_command a journal, read, exported and pruned
+    doctor          installed packages, and whether an answer comes
+    target          the function that a command names
+    input_records   records out of JSON lines, CSV and Parquet
+    where           the condition that chooses records
+    output          files that appear when they are whole, and standard output
+    output_records  records into JSON lines and Parquet
+    reordering      results that wait for their turn
 
-What becomes of one record, `typefold.records` holds. Importing these loads neither an engine nor a user's module.
+Importing this package loads neither an engine nor a user's module.
 """

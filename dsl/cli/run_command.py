@@ -19,8 +19,8 @@ from pydantic import TypeAdapter
 from returns.result import Result, Success
 
 from typefold.cli.input_records import Source, needed_pyarrow
+from typefold.cli.output import printable
 from typefold.cli.output_records import Failures, Writer
-from typefold.cli.printable import printable
 from typefold.cli.reordering import Waiting
 from typefold.cli.target import CommandError
 from typefold.cli.where import Condition

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import typefold.runtimes.current
-from typefold.cli.main import app
+from typefold.cli.app import app
 from typefold.execution.open_runtimes import opened
 
 Command = Callable[..., Result]

@@ -81,9 +81,6 @@ def state(folder: Path) -> dict[str, bytes]:
         [*RUN, "-o", "o.jsonl", "--failures", "tickets.py"],
         ["run", "tickets.py:classify", "-i", "in.jsonl", "-o", "o.jsonl", "--failures", "tickets.py"],
         ["run", "tickets:classify", "-i", "-", "-o", "-", "--failures", "-"],
-        ["wires", "tickets:classify", "-l", "in.jsonl", "--json", "in.jsonl"],
-        ["wires", "tickets:classify", "-l", "in.jsonl", "--json", "hard.jsonl"],
-        ["wires", "tickets:classify", "-l", "in.jsonl", "--json", "tickets.py"],
         ["journal", "export", "run.db", "-o", "run.db"],
         ["journal", "export", "run.db", "-o", "linked.db"],
         ["journal", "export", "linked.db", "-o", "run.db"],
@@ -120,7 +117,7 @@ def test_an_input_that_standard_output_is_added_to_is_not_read_for_ever(folder: 
 
 
 def typefold(*arguments: str, stdout: Any = subprocess.PIPE, program: str = "") -> subprocess.CompletedProcess[bytes]:
-    code = f"{program}\nfrom typefold.cli.main import main; main()"
+    code = f"{program}\nfrom typefold.cli.app import main; main()"
     return subprocess.run([sys.executable, "-c", code, *arguments], stdout=stdout, stderr=subprocess.PIPE, timeout=60)
 
 
@@ -164,9 +161,6 @@ def test_standard_output_has_the_results_alone_whatever_prints(folder: Path, com
     [line] = done.stdout.splitlines()
     assert json.loads(line)["text"] == "a"
     assert done.stderr.splitlines()[:3] == [b"of the module", b"of a row", b"of a child"]
-    put(folder / "labels.jsonl", '{"text": "a", "expected": {"kind": "billing", "urgency": 2}}\n')
-    figures = command("wires", "typefold_noisy.py:noisy", "-l", "labels.jsonl", "--json", "-")
-    assert json.loads(figures.stdout)["wires"] and "of a row" in figures.stderr, figures.output
 
 
 @pytest.fixture
@@ -186,10 +180,9 @@ def special(folder: Path) -> Iterator[dict[str, str]]:
     [
         [*RUN, "-o"],
         [*RUN, "-o", "o.jsonl", "--failures"],
-        ["wires", "tickets:classify", "-l", "in.jsonl", "--json"],
         ["journal", "export", "run.db", "-o"],
     ],
-    ids=["output", "failures", "json", "export"],
+    ids=["output", "failures", "export"],
 )
 def test_what_is_no_regular_file_is_left_alone(
     folder: Path, command: Command, special: dict[str, str], arguments: list[str]
@@ -340,14 +333,11 @@ def test_a_job_that_only_fails_is_ended(folder: Path, command: Command) -> None:
     assert command(*arguments, "5000").exit_code == 1
 
 
-def test_standard_output_takes_failures_and_figures(folder: Path, command: Command) -> None:
+def test_standard_output_takes_failures_and_exports(folder: Path, command: Command) -> None:
     put(folder / "in.jsonl", '{"text": "a"}\n{}\n')
     done = command(*RUN, "-o", "out.jsonl", "--failures", "-")
     assert json.loads(done.stdout)["row"] == 1 and "with reasons in standard output" in done.stderr
     assert len(command("journal", "export", "run.db", "-o", "-").stdout.splitlines()) == 2
-    put(folder / "in.jsonl", '{"text": "a", "expected": {"kind": "billing", "urgency": 2}}\n')
-    done = command("wires", "tickets:classify", "-l", "in.jsonl", "--json", "-")
-    assert len(json.loads(done.stdout)["wires"]) == 3
     assert not (folder / "-").exists()
 
 

@@ -51,7 +51,7 @@ def test_doctor_says_what_is_installed(command: Command) -> None:
 
 def test_help_is_there_before_anything_heavy() -> None:
     program = (
-        "import sys; from typer.testing import CliRunner; from typefold.cli.main import app; "
+        "import sys; from typer.testing import CliRunner; from typefold.cli.app import app; "
         "print(CliRunner().invoke(app, ['run', '--help']).exit_code, "
         "sorted({'vllm', 'torch', 'transformers', 'pyarrow', 'rich.live'} & set(sys.modules)))"
     )

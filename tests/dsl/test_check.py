@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from typefold.checks.check import Checked, check, python_files
-from typefold.cli.main import app
+from typefold.cli.app import app
 
 Write = Callable[..., Path]
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from typefold import Journal, Runtime, ask, prompt
-from typefold.cli.main import app
+from typefold.cli.app import app
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -158,7 +158,7 @@ def test_export_writes_json_lines(path: Path, tmp_path: Path) -> None:
 def test_export_may_be_cut_off_by_who_reads_it(path: Path) -> None:
     with Runtime(ScriptedEngine(answers=lambda request: "a" * 100_000), journal=path):
         tell.map(map(str, range(20)))
-    command = [sys.executable, "-c", "from typefold.cli.main import main; main()", "journal", "export", str(path)]
+    command = [sys.executable, "-c", "from typefold.cli.app import main; main()", "journal", "export", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith(b'{"id": 1')

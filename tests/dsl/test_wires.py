@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from typefold import JsonFormat, PromptUsageError, Runtime, ask, prompt
-from typefold.cli.wires import compare
+from benchmarks.format_trials import compare
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 

@@ -10,7 +10,7 @@ from returns.result import Success
 
 from tests.catalogue import ENTRIES
 from typefold import DecodeError, Invalid, JsonFormat, Runtime, Truncated, ask, output_type, prompt
-from typefold.cli.wires import advice, compare
+from benchmarks.format_trials import advice, compare
 from typefold.programs.run import run
 from typefold.testing.laws import failed_checks
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from tests.journal.samples import FOLDER, FolderEngine, outcomes
 from tests.journal.samples import requests as samples
 from typefold import Journal, JournalError, Runtime, system, user
-from typefold.cli.main import app
+from typefold.cli.app import app
 from typefold.runtime import Outcome, Request
 from typefold.runtime.engine import EngineFacts
 from typefold.runtime.engines.scripted import ScriptedEngine

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from typefold import Journal, PromptTooLong, Runtime, ask, prompt
-from typefold.cli.main import app
+from typefold.cli.app import app
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal import JournalFolder
 from typefold.runtimes import runtime as runtime_module

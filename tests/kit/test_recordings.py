@@ -446,7 +446,7 @@ def test_a_journal_of_a_run_is_a_recording_too(project: pytest.Pytester, model: 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not here")
 def test_git_shows_what_changed_in_a_recording(project: pytest.Pytester) -> None:
     def git(*arguments: str) -> str:
-        program = f"'{sys.executable}' -c 'from typefold.cli.main import main; main()' journal export"
+        program = f"'{sys.executable}' -c 'from typefold.cli.app import main; main()' journal export"
         settings = ["user.name=a", "user.email=a@example.org", f"diff.typefold.textconv={program}"]
         command = ["git", *itertools.chain.from_iterable(("-c", each) for each in settings), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, cwd=project.path).stdout

@@ -17,7 +17,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from typefold import Runtime
-from typefold.cli.main import app
+from typefold.cli.app import app
 from typefold.compiler import default_registry
 from typefold.runtime import Engine
 from typefold.testing import FakeEngine

@@ -1,4 +1,4 @@
-"""`typefold wires`: a function on labelled rows in each wire."""
+"""The benchmark that runs a function on labelled rows in each form of JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.commands.conftest import Command
 from typefold import current
-from typefold.cli.wires import Trial, advice, difference, interval
+from benchmarks.format_trials import Trial, advice, app, difference, interval
 from typefold.tables.arrow import pyarrow
 
 MODULE = '''
@@ -71,6 +72,12 @@ def when(text: str) -> Day:
 
 
 @pytest.fixture
+def compared(folder: Path) -> Command:
+    """The benchmark's command line."""
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+@pytest.fixture
 def labels(folder: Path) -> Iterator[Path]:
     (folder / "labels.py").write_text(MODULE, encoding="utf-8")
     rows = [
@@ -83,36 +90,36 @@ def labels(folder: Path) -> Iterator[Path]:
     sys.modules.pop("labels", None)
 
 
-def test_each_wire_is_tried_on_every_row_and_advice_is_given(labels: Path, command: Command) -> None:
-    done = command("wires", "labels:classify", "--labels", "in.jsonl", "--json", "out.json")
+def test_each_format_is_tried_on_every_row_and_advice_is_given(labels: Path, compared: Command) -> None:
+    done = compared("labels:classify", "--labels", "in.jsonl", "--json", "out.json")
     assert done.exit_code == 0, done.output
     found = json.loads((labels / "out.json").read_text(encoding="utf-8"))
-    shares = {each["wire"]: sum(each["marks"]) for each in found["wires"]}
+    shares = {each["format"]: sum(each["marks"]) for each in found["formats"]}
     assert shares == {"spaced": 60, "tight": 60, "compact": 30}
-    assert {len(each["marks"]) for each in found["wires"]} == {60}
-    assert all(each["failed"] == 0 and each["tokens out a row"] > 0 for each in found["wires"])
+    assert {len(each["marks"]) for each in found["formats"]} == {60}
+    assert all(each["failed"] == 0 and each["tokens out a row"] > 0 for each in found["formats"])
     assert found["advice"].startswith('json_format="tight": ') and found["advice"].endswith(
         "compact is right less often."
     )
-    assert found["advice"] in " ".join(done.output.split()) and "60 rows, each in every wire" in done.output
+    assert found["advice"] in " ".join(done.output.split()) and "60 rows, each in every format" in done.output
 
 
 @pytest.mark.parametrize("name", ["program", "awaited"])
-def test_a_program_is_tried_by_the_runtimes_wire(labels: Path, command: Command, name: str) -> None:
+def test_a_program_is_tried_by_the_runtimes_format(labels: Path, compared: Command, name: str) -> None:
     expected = "delivery" if name == "program" else {"kind": "delivery", "urgency": 2}
     (labels / "in.jsonl").write_text(json.dumps({"text": "late", "label": expected}), encoding="utf-8")
-    done = command("wires", f"labels:{name}", "-l", "in.jsonl", "--column", "label", "--json", "out.json")
+    done = compared(f"labels:{name}", "-l", "in.jsonl", "--column", "label", "--json", "out.json")
     assert done.exit_code == 0, done.output
     found = json.loads((labels / "out.json").read_text(encoding="utf-8"))
-    assert [each["marks"] for each in found["wires"]] == [[True], [True], [False]]
+    assert [each["marks"] for each in found["formats"]] == [[True], [True], [False]]
     assert current().json_format is None
 
 
-def test_labels_of_csv_are_json_or_text(labels: Path, command: Command) -> None:
+def test_labels_of_csv_are_json_or_text(labels: Path, compared: Command) -> None:
     (labels / "in.csv").write_text('text,expected\nlate,"{""kind"": ""delivery"", ""urgency"": 2}"\n', encoding="utf-8")
-    assert command("wires", "labels:classify", "-l", "in.csv").exit_code == 0
+    assert compared("labels:classify", "-l", "in.csv").exit_code == 0
     (labels / "in.csv").write_text("text,expected\nlate,delivery\n", encoding="utf-8")
-    assert command("wires", "labels:program", "-l", "in.csv").exit_code == 0
+    assert compared("labels:program", "-l", "in.csv").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -133,53 +140,48 @@ def test_labels_of_csv_are_json_or_text(labels: Path, command: Command) -> None:
         (
             {"text": "a", "expected": "keep"},
             "judge",
-            "labels:judge answers in bare text, which is the same in every wire",
+            "labels:judge answers in bare text, which is the same in every format",
         ),
     ],
 )
 def test_what_cannot_be_compared_is_said_before_a_row_runs(
-    labels: Path, command: Command, record: dict[str, object], function: str, said: str
+    labels: Path, compared: Command, record: dict[str, object], function: str, said: str
 ) -> None:
     (labels / "in.jsonl").write_text(json.dumps(record), encoding="utf-8")
-    done = command("wires", f"labels:{function}", "--labels", "in.jsonl")
-    assert (done.exit_code, done.stderr) == (2, f"typefold: {said}\n")
+    done = compared(f"labels:{function}", "--labels", "in.jsonl")
+    assert (done.exit_code, done.stderr) == (2, f"{said}\n")
 
 
-def test_rows_that_fail_say_why(labels: Path, command: Command) -> None:
+def test_rows_that_fail_say_why(labels: Path, compared: Command) -> None:
     module = (
         (labels / "labels.py").read_text(encoding="utf-8").replace("return classify(text).kind", 'raise KeyError("k")')
     )
     (labels / "labels.py").write_text(module, encoding="utf-8")
     (labels / "in.jsonl").write_text(json.dumps({"text": "late", "expected": "delivery"}), encoding="utf-8")
-    done = command("wires", "labels:program", "-l", "in.jsonl")
+    done = compared("labels:program", "-l", "in.jsonl")
     assert done.exit_code == 0 and "spaced: 1 failed, the first with KeyError: 'k'" in done.output
-    assert "No wire gave a right answer" in done.output
+    assert "No format gave a right answer" in done.output
 
 
-def test_labels_of_parquet_are_what_their_json_is(labels: Path, command: Command) -> None:
+def test_labels_of_parquet_are_what_their_json_is(labels: Path, compared: Command) -> None:
     arrow, parquet = pyarrow(), pyarrow("pyarrow.parquet")
     (labels / "labels.py").write_text(f"from datetime import date\n{MODULE}\n{WHEN}", encoding="utf-8")
     table = {"text": ["a"], "expected": arrow.array([{"day": date(2024, 5, 1)}])}
     parquet.write_table(arrow.table(table), labels / "in.parquet")
-    assert command("wires", "labels:when", "-l", "in.parquet").exit_code == 0
+    assert compared("labels:when", "-l", "in.parquet").exit_code == 0
     parquet.write_table(arrow.table({"text": ["a"], "expected": [b"\xff"]}), labels / "in.parquet")
-    done = command("wires", "labels:when", "-l", "in.parquet")
+    done = compared("labels:when", "-l", "in.parquet")
     assert done.exit_code == 2 and "row 0 of the labels: its label has no form in JSON" in done.stderr
 
 
-def test_values_that_can_not_be_compared_cost_their_rows(labels: Path, command: Command) -> None:
+def test_values_that_can_not_be_compared_cost_their_rows(labels: Path, compared: Command) -> None:
     odd = "    def __eq__(self, other):\n        raise ValueError('odd')\n"
     (labels / "labels.py").write_text(
         f"from datetime import date\n{MODULE}\n{WHEN}".replace("    day: date\n", f"    day: date\n{odd}")
     )
     (labels / "in.jsonl").write_text(json.dumps({"text": "a", "expected": {"day": "2024-05-01"}}), encoding="utf-8")
-    done = command("wires", "labels:when", "-l", "in.jsonl")
+    done = compared("labels:when", "-l", "in.jsonl")
     assert done.exit_code == 0 and "tight: 1 failed, the first with ValueError: odd" in done.output
-
-
-def test_a_file_that_can_not_be_written_is_said_before_a_row_runs(labels: Path, command: Command) -> None:
-    done = command("wires", "labels:classify", "-l", "in.jsonl", "--json", "gone/out.json")
-    assert done.exit_code == 2 and "gone/out.json can't be written: No such file or directory" in done.stderr
 
 
 def test_an_interval_holds_the_share_and_narrows() -> None:
@@ -189,7 +191,7 @@ def test_an_interval_holds_the_share_and_narrows() -> None:
     assert wide_low < low < 0.8 < high < wide_high
 
 
-def test_a_wire_that_is_right_more_often_is_advised_and_else_the_shortest() -> None:
+def test_a_format_that_is_right_more_often_is_advised_and_else_the_shortest() -> None:
     every, half = dict.fromkeys(range(40), True), {row: row % 2 == 0 for row in range(40)}
     long, short = Trial("spaced", every, output_tokens=100), Trial("compact", half, output_tokens=50)
     assert difference(long, short)[0] == 0.5

@@ -1,11 +1,11 @@
 """Which wire does a model answer best with, and at what cost? Labelled tasks, each row asked for in every wire.
 
-    python -m benchmarks.wires [--model PATH] [--rows 342] [--conditions shape ...] [--json FILE]
+    python -m benchmarks.json_formats [--model PATH] [--rows 342] [--conditions shape ...] [--json FILE]
 
 Tasks, of so many rows each: extraction (eight kinds of text, two selections of their fields each, `benchmarks.labelled`),
 classification (two labels of a short review), arithmetic in words (two numbers and their sum). Conditions: the prompt shows
 the shape; it does not; it shows the shape, and two other texts with their answers in the same wire. Greedy, through typefold
-and one vLLM engine; the wires take turns in coming first. An answer is right if the whole object is; `fields` is the share of
+and one vLLM engine; the forms take turns in coming first. An answer is right if the whole object is; `fields` is the share of
 fields that are. Intervals are 95%: Wilson's, and for the difference to `spaced` that of pairs. `benchmarks.spacing` looks at
 indented JSON too, by teacher forcing.
 """
@@ -26,7 +26,7 @@ from benchmarks.labelled import Field, make_rows
 from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
 from typefold import JsonFormat, Message, Runtime, assistant, demo_model, output_type, user
-from typefold.cli.wires import Trial, compare, difference
+from benchmarks.format_trials import Trial, compare, difference
 
 CONDITIONS = ("shape", "untold", "examples")
 KINDS: dict[str, Any] = {"string": str, "integer": int, "boolean": bool}
