@@ -34,7 +34,7 @@ from typefold.compiler.contained import first_line
 from typefold.programs.record_arguments import BadRecord, Inputs
 from typefold.programs.record_calls import of_row
 from typefold.programs.record_function import Target
-from typefold.prompts.face import Face
+from typefold.prompts.base_prompt import BasePrompt
 
 R = TypeVar("R")
 _Z = 1.96  # of 95%
@@ -267,7 +267,7 @@ def try_formats(target: Target, rows: list[Labelled], runtime: Runtime) -> list[
     function: Any = target.function
     formats = {each.name.lower(): each for each in JsonFormat}
     targets = dict.fromkeys(formats, target)
-    if isinstance(function, Face):
+    if isinstance(function, BasePrompt):
         if function.explain().is_bare:
             raise CommandError(f"{target.name} answers in bare text, which is the same in every format")
         targets = {name: replace(target, function=_in_format(target.function, each)) for name, each in formats.items()}

@@ -1,10 +1,10 @@
-"""Which wire does a model answer best with, and at what cost? Labelled tasks, each row asked for in every wire.
+"""Which form of JSON does a model answer best with, and at what cost? Labelled tasks, each row asked for in every form.
 
     python -m benchmarks.json_formats [--model PATH] [--rows 342] [--conditions shape ...] [--json FILE]
 
 Tasks, of so many rows each: extraction (eight kinds of text, two selections of their fields each, `benchmarks.labelled`),
 classification (two labels of a short review), arithmetic in words (two numbers and their sum). Conditions: the prompt shows
-the shape; it does not; it shows the shape, and two other texts with their answers in the same wire. Greedy, through typefold
+the shape; it does not; it shows the shape, and two other texts with their answers in the same form. Greedy, through typefold
 and one vLLM engine; the forms take turns in coming first. An answer is right if the whole object is; `fields` is the share of
 fields that are. Intervals are 95%: Wilson's, and for the difference to `spaced` that of pairs. `benchmarks.spacing` looks at
 indented JSON too, by teacher forcing.
@@ -22,11 +22,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, create_model
 
+from benchmarks.format_trials import Trial, compare, difference
 from benchmarks.labelled import Field, make_rows
 from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
 from typefold import JsonFormat, Message, Runtime, assistant, demo_model, output_type, user
-from benchmarks.format_trials import Trial, compare, difference
 
 CONDITIONS = ("shape", "untold", "examples")
 KINDS: dict[str, Any] = {"string": str, "integer": int, "boolean": bool}
@@ -142,35 +142,40 @@ def arithmetic(rows: int) -> Iterator[Asked]:
         yield Asked("arithmetic", *one(), (one(), one()))
 
 
-def _answer(asked: Asked, *, runtime: Runtime, wire: JsonFormat, condition: str, given: dict[int, Any]) -> Any:
+def _answer(asked: Asked, *, runtime: Runtime, json_format: JsonFormat, condition: str, given: dict[int, Any]) -> Any:
     hint: Any = type(asked.answer)
     turns: list[Message] = []
     if condition == "examples":
-        kind = output_type(hint, json_format=wire)
+        kind = output_type(hint, json_format=json_format)
         for question, right in asked.others:
             turns += [user(question), assistant(kind.encode(right))]
     turns.append(user(asked.question))
     value: Any = runtime.generate(
-        turns, output_type=hint, json_format=wire, describe_format=condition != "untold", temperature=0.0, max_tokens=80
+        turns,
+        output_type=hint,
+        json_format=json_format,
+        describe_format=condition != "untold",
+        temperature=0.0,
+        max_tokens=80,
     )
     given[id(asked)] = value
     return value
 
 
 def measure(runtime: Runtime, asked: list[Asked], condition: str) -> Rows:
-    given: dict[str, dict[int, Any]] = {wire.name.lower(): {} for wire in JsonFormat}
+    given: dict[str, dict[int, Any]] = {each.name.lower(): {} for each in JsonFormat}
     programs: dict[str, Callable[[Asked], Any]] = {
-        wire.name.lower(): partial(
-            _answer, runtime=runtime, wire=wire, condition=condition, given=given[wire.name.lower()]
+        each.name.lower(): partial(
+            _answer, runtime=runtime, json_format=each, condition=condition, given=given[each.name.lower()]
         )
-        for wire in JsonFormat
+        for each in JsonFormat
     }
     trials = compare(programs, asked, _is_right, runtime)
-    spaced = next(each for each in trials if each.wire == "spaced")
+    spaced = next(each for each in trials if each.name == "spaced")
     return [
         {
             **each.line(),
-            "fields": round(_fields(asked, given[each.wire]), 3),
+            "fields": round(_fields(asked, given[each.name]), 3),
             "less spaced": _less(each, spaced),
             **{f"{task} right": _share(each, asked, task) for task in dict.fromkeys(row.task for row in asked)},
         }
@@ -214,7 +219,7 @@ def main() -> None:
     with Runtime(engine(arguments.model or str(demo_model()), tight=True)) as runtime:
         tables = dict[str, Rows]()
         for condition in arguments.conditions:
-            tables[f"{condition}: {len(asked):,} rows in each wire"] = measure(runtime, asked, condition)
+            tables[f"{condition}: {len(asked):,} rows in each form"] = measure(runtime, asked, condition)
             show(tables, arguments.json)  # as it stands: a long run may be broken off
 
 

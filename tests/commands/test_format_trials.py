@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.format_trials import Trial, advice, app, difference, interval
 from tests.commands.conftest import Command
 from typefold import current
-from benchmarks.format_trials import Trial, advice, app, difference, interval
 from typefold.tables.arrow import pyarrow
 
 MODULE = '''

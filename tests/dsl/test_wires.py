@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from typefold import JsonFormat, PromptUsageError, Runtime, ask, prompt
 from benchmarks.format_trials import compare
+from typefold import JsonFormat, PromptUsageError, Runtime, ask, prompt
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 

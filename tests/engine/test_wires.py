@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel, Field
 from returns.result import Success
 
+from benchmarks.format_trials import advice, compare
 from tests.catalogue import ENTRIES
 from typefold import DecodeError, Invalid, JsonFormat, Runtime, Truncated, ask, output_type, prompt
-from benchmarks.format_trials import advice, compare
 from typefold.programs.run import run
 from typefold.testing.laws import failed_checks
 
