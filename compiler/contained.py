@@ -9,42 +9,42 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 
-__all__ = ["first_line", "let_pass", "passes", "said"]
+__all__ = ["describe_exception", "first_line", "is_fatal", "register_fatal"]
 
 _passing: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError)
 _LONGEST = 2_000
 
 
-def let_pass(*kinds: type[BaseException]) -> None:
+def register_fatal(*kinds: type[BaseException]) -> None:
     """Name exceptions that no row may hold up."""
     global _passing
     _passing += kinds
 
 
-def passes(error: BaseException) -> bool:
+def is_fatal(error: BaseException) -> bool:
     """Whether an exception ends more than the row in whose code it was raised.
 
     Example:
-        >>> passes(ValueError()), passes(KeyboardInterrupt())
+        >>> is_fatal(ValueError()), is_fatal(KeyboardInterrupt())
         (False, True)
     """
     if isinstance(error, BaseExceptionGroup):
-        return any(map(passes, error.exceptions))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # of any exceptions
+        return any(map(is_fatal, error.exceptions))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # of any exceptions
     return isinstance(error, _passing)
 
 
-def said(error: BaseException) -> str:
+def describe_exception(error: BaseException) -> str:
     """The class and the message of an exception, whatever its own methods do.
 
     Example:
-        >>> said(KeyError("name"))
+        >>> describe_exception(KeyError("name"))
         "KeyError: 'name'"
     """
     name = type(error).__name__
     try:
         text = str.__str__(str(error))
     except BaseException as worse:
-        if passes(worse):
+        if is_fatal(worse):
             raise
         text = f"(no message: its __str__ raised {type(worse).__name__})"
     return f"{name}: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}" if text else name
@@ -57,6 +57,6 @@ def first_line(error: BaseException) -> str:
         >>> first_line(ValueError("no such field\nsee there")), first_line(NotImplementedError())
         ('no such field', 'NotImplementedError')
     """
-    whole = said(error)
+    whole = describe_exception(error)
     name = type(error).__name__
     return next((line for line in whole.removeprefix(f"{name}: ").splitlines() if line), name)

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapt
 from typefold.compiler.codec import Codec
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
-from typefold.compiler.guards import kind_of
+from typefold.compiler.guards import class_of
 from typefold.compiler.limits import KEYWORDS, Limits
 from typefold.compiler.wire_format import Spacing
 
@@ -338,7 +338,7 @@ def refuse_endless(hint: Any, path: str, *, function: str | None = None) -> None
             many = f"made of more than {MAX_PLACES:,} parts"
             remedy = "name what occurs in it again and again (a model, a dataclass)"
             reason = f"is {deep if depth > MAX_DEPTH else many}; {remedy}"
-            raise UnsupportedType(path, get_origin(hint) or kind_of(hint), reason, function=function)
+            raise UnsupportedType(path, get_origin(hint) or class_of(hint), reason, function=function)
         origin = get_origin(part)
         if origin is not None and origin is not Literal:
             arguments: tuple[Any, ...] = get_args(part)

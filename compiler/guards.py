@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from typing_extensions import TypeIs
 
-__all__ = ["annotated", "is_dict", "is_list", "is_tuple", "kind_of"]
+__all__ = ["annotated", "class_of", "is_dict", "is_list", "is_tuple"]
 
 
 def is_dict(value: object) -> TypeIs[dict[Any, Any]]:
@@ -24,7 +24,7 @@ def is_tuple(value: object) -> TypeIs[tuple[Any, ...]]:
     return isinstance(value, tuple)
 
 
-def kind_of(value: object) -> type[Any]:
+def class_of(value: object) -> type[Any]:
     """Its class."""
     return type(value)
 

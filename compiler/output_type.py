@@ -21,7 +21,7 @@ from typing_extensions import TypeForm
 import typefold.compiler.types  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.constraint import TEXT, Constraint
-from typefold.compiler.contained import passes, said
+from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.compiler.context import Compilation, Context, refuse_endless
 from typefold.compiler.errors import DecodeError, UnsupportedType, describe
 from typefold.compiler.explain import Explanation, unbounded_parts
@@ -110,7 +110,7 @@ class OutputType(Generic[T]):
                 return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
             return self.codec.from_json(text if self.is_bare else json.loads(text))
         except BaseException as error:  # a validator may raise anything; the row fails, and no other
-            if passes(error):
+            if is_fatal(error):
                 raise
             raise _failure(text, error) from error
 
@@ -293,14 +293,16 @@ def _failure(text: str, error: BaseException) -> DecodeError:
             problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
             return DecodeError(text, _check_name(problems), _summary(problems), problems)
         except BaseException as worse:  # what a validator raised is asked for its text here
-            if passes(worse):
+            if is_fatal(worse):
                 raise
             return DecodeError(
-                text, "validator", f"{error.error_count()} problems, and telling them raised {said(worse)}"
+                text,
+                "validator",
+                f"{error.error_count()} problems, and telling them raised {describe_exception(worse)}",
             )
     if isinstance(error, RecursionError) and _is_deep(text):
         return DecodeError(text, "nesting", f"is nested deeper than {_DEEPEST} levels")
-    return DecodeError(text, "validator", said(error))
+    return DecodeError(text, "validator", describe_exception(error))
 
 
 def _is_deep(text: str) -> bool:

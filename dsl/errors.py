@@ -10,7 +10,7 @@ from typing import Any
 from returns.result import Result, Success
 
 from typefold.compiler import TemplateError, UnsupportedType
-from typefold.compiler.contained import said
+from typefold.compiler.contained import describe_exception
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.journal import JournalError
 from typefold.runtime.ownership import UsedAfterFork
@@ -168,7 +168,7 @@ def _line(row: int, error: Exception) -> str:
     """An error of typefold's says where it happened; of another, the place in the program is said."""
     if isinstance(error, PromptError):
         return str(error)
-    first, *more = said(error).split("\n")
+    first, *more = describe_exception(error).split("\n")
     place = f" ({place})" if (place := place_of(error)) else ""
     return "\n".join([f"row {row}: {first}{place}", *more])
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from typefold.compiler.guards import is_dict, is_list, kind_of
+from typefold.compiler.guards import class_of, is_dict, is_list
 
 __all__ = [
     "AGAINST_CONSTRAINTS",
@@ -181,8 +181,8 @@ def unfit(name: str, value: object) -> str | None:
 
 def unfit_object(params: object) -> str | None:
     """Return why an object can't be the `SamplingParams` to start from; `None` where nothing is wrong without vLLM."""
-    if isinstance(params, type) or issubclass(kind_of(params), _NO_OBJECTS) or hasattr(params, "beam_width"):
-        which = f"the class {params.__name__}" if isinstance(params, type) else f"a {kind_of(params).__name__}"
+    if isinstance(params, type) or issubclass(class_of(params), _NO_OBJECTS) or hasattr(params, "beam_width"):
+        which = f"the class {params.__name__}" if isinstance(params, type) else f"a {class_of(params).__name__}"
         return (
             f"sampling_params is a vllm.SamplingParams, not {which}; write single parameters as options by name, as in "
             "temperature=0.7, max_tokens=200"

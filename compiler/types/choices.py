@@ -13,7 +13,7 @@ from typing_extensions import is_typeddict
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit, choice
-from typefold.compiler.guards import kind_of
+from typefold.compiler.guards import class_of
 from typefold.compiler.registry import default_registry
 
 _SCALARS = (str, int, float, bool, type(None))
@@ -23,7 +23,7 @@ _SCALARS = (str, int, float, bool, type(None))
 def literal_codec(hint: Any, context: Context) -> Codec[Any]:
     """One of the members, each as JSON writes its value."""
     arguments: tuple[Any, ...] = get_args(hint)
-    distinct: dict[tuple[Any, Any], None] = dict.fromkeys((kind_of(member), member) for member in arguments)
+    distinct: dict[tuple[Any, Any], None] = dict.fromkeys((class_of(member), member) for member in arguments)
     values = [member for _, member in distinct]
     has_enums = any(isinstance(value, Enum) for value in values)
     if not _pydantic_reads(values) and (lost := _lost_to_pydantic(hint, values, context)):

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 from typefold.compiler.codec import Codec, JsonSchema
-from typefold.compiler.guards import kind_of
+from typefold.compiler.guards import class_of
 
 __all__ = ["differ", "has_free_keys", "is_object", "kinds_written", "same_to_pydantic", "stands_for_object"]
 
@@ -149,7 +149,7 @@ def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[
 
 def _kind(value: Any) -> frozenset[str]:
     names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    kind = kind_of(value)
+    kind = class_of(value)
     return frozenset({names.get(kind, "string")})
 
 

@@ -18,7 +18,7 @@ from typing_extensions import TypeAliasType, is_typeddict
 
 from typefold.checks.evaluator.opaque import is_opaque
 from typefold.compiler.errors import describe
-from typefold.compiler.guards import is_dict, kind_of
+from typefold.compiler.guards import class_of, is_dict
 from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
 
 __all__ = ["HintKind", "kind_of_hint"]
@@ -33,7 +33,7 @@ def kind_of_hint(hint: Any) -> Kind:
     if origin is Union or origin is UnionType:
         return Either.of(kind_of_hint(part) for part in get_args(hint) if part is not type(None))
     if origin is Literal:
-        classes = {kind_of(value) for value in get_args(hint)}
+        classes = {class_of(value) for value in get_args(hint)}
         return kind_of_hint(classes.pop()) if len(classes) == 1 else UNKNOWN
     cls = origin or hint
     if not isinstance(cls, type) or cls in (object, type) or any(map(is_opaque, cls.__mro__)):

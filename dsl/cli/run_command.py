@@ -24,7 +24,7 @@ from typefold.cli.output_records import Failures, Writer
 from typefold.cli.reordering import Waiting
 from typefold.cli.target import CommandError
 from typefold.cli.where import Condition
-from typefold.compiler.contained import said
+from typefold.compiler.contained import describe_exception
 from typefold.errors import place_of
 from typefold.execution.progress import Progress
 from typefold.programs.record_arguments import BadRecord, Inputs
@@ -226,7 +226,7 @@ def _traceback(error: Exception) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__)).rstrip()
     except Exception:  # an error of the user's
-        return said(error)
+        return describe_exception(error)
 
 
 def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 from returns.result import Result, Success
 
 from typefold.compiler import DecodeError, Message, OutputType
-from typefold.compiler.contained import passes, said
+from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.retries import Attempt, retried, within
 from typefold.messages import RawPrompt
@@ -204,9 +204,9 @@ def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call
     except BadInput as error:
         return error.at(function=function, row=row)
     except BaseException as error:  # of the arguments' own classes, say: the row fails, and no other
-        if passes(error):
+        if is_fatal(error):
             raise
-        failed = BadInput(function=function, row=row, reason=said(error))
+        failed = BadInput(function=function, row=row, reason=describe_exception(error))
         failed.__cause__ = error
         return failed
 

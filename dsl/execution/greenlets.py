@@ -23,7 +23,7 @@ from weakref import WeakSet
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from typefold.compiler.contained import let_pass
+from typefold.compiler.contained import register_fatal
 from typefold.errors import PromptUsageError
 from typefold.runtime import Cancelled
 from typefold.runtime.ownership import Owner, refusal
@@ -91,7 +91,7 @@ class RowCancelled(BaseException):
     """The row is to end: its `run` was left. No `except Exception` should hold that up."""
 
 
-let_pass(RowCancelled, GreenletExit)
+register_fatal(RowCancelled, GreenletExit)
 
 
 class Home(Protocol):

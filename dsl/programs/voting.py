@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from returns.result import Failure, Result, Success
 
-from typefold.compiler.guards import kind_of
+from typefold.compiler.guards import class_of
 from typefold.programs.run import run
 from typefold.response_types import Logged, Reasoned, Scored
 
@@ -206,12 +206,12 @@ def _parted(values: Iterable[Any]) -> tuple[list[Any], int]:
 def _found(of: Any, groups: list[list[Any]], known: dict[tuple[type, Hashable], list[Any]]) -> list[Any]:
     """The group of a key, new if there was none; a key that can't be hashed is compared with each."""
     try:
-        group = known.get((kind_of(of), of))
+        group = known.get((class_of(of), of))
         if group is None:
-            group = known[kind_of(of), of] = [of]
+            group = known[class_of(of), of] = [of]
             groups.append(group)
     except TypeError:
-        group = next((each for each in groups if kind_of(each[0]) is kind_of(of) and each[0] == of), None)
+        group = next((each for each in groups if class_of(each[0]) is class_of(of) and each[0] == of), None)
         if group is None:
             group = [of]
             groups.append(group)
@@ -224,7 +224,7 @@ def _number(given: Any) -> float:
     Raises:
         TypeError: It is none, or a `Scored` of something else than numbers.
     """
-    kind = kind_of(given)
+    kind = class_of(given)
     if kind is Scored:
         return math.fsum(_number(choice) * probability for choice, probability in given.probabilities.items())
     if kind in (Logged, Reasoned):

@@ -16,7 +16,7 @@ from typing import Any
 
 from returns.result import Success
 
-from typefold.compiler.contained import said
+from typefold.compiler.contained import describe_exception
 from typefold.errors import EngineLoadError, PromptUsageError
 from typefold.programs.record_arguments import BadRecord, Inputs
 from typefold.programs.record_calls import arrow_form, streamed
@@ -186,7 +186,7 @@ class Actor:
 
 
 def _outlived(error: BaseException) -> RuntimeError:
-    return RuntimeError(f"the function raised {said(error)}, which ends a row here and no process")
+    return RuntimeError(f"the function raised {describe_exception(error)}, which ends a row here and no process")
 
 
 def _records(table: Any) -> Iterator[dict[str, Any]]:

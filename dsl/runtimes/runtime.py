@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 from typing_extensions import TypeForm, Unpack
 
 from typefold.compiler import JsonFormat, JsonFormatName, Message, Vocabulary
-from typefold.compiler.contained import said
+from typefold.compiler.contained import describe_exception
 from typefold.errors import AT_ONCE, EngineLoadError
 from typefold.execution.open_runtimes import Block, entered, innermost, loading, opened
 from typefold.execution.seeding import Place, ending_batches
@@ -362,7 +362,7 @@ class Runtime:
                     raise
                 except Exception as error:  # Ctrl-C is none: what it breaks off may be tried again
                     self._failures += 1
-                    failed = EngineLoadError(self.name, said(error))
+                    failed = EngineLoadError(self.name, describe_exception(error))
                     failed.__cause__ = error
                     self._failed = FailedLoad(failed)
                     raise failed from error

@@ -16,7 +16,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from typefold.compiler.contained import passes, said
+from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.compiler.guards import is_dict, is_list
 from typefold.errors import PromptUsageError
 from typefold.signatures.parameters import Parameters, names_of
@@ -90,9 +90,9 @@ def _value(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except BaseException as error:  # polars panics, which is no Exception
-        if passes(error):
+        if is_fatal(error):
             raise
-        reason = f"the column's value here is none in Python ({said(error)})"
+        reason = f"the column's value here is none in Python ({describe_exception(error)})"
         return Unfit(f"{reason}; convert the column, to text for instance, or drop such rows")
 
 

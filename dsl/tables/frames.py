@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from returns.result import Failure, Result
 from typing_extensions import TypeForm
 
-from typefold.compiler.contained import first_line, said
+from typefold.compiler.contained import describe_exception, first_line
 from typefold.compiler.errors import describe
 from typefold.errors import PromptUsageError
 from typefold.tables.arrow import arrow_plain, arrow_type, arrow_value, fitted, message_of, pyarrow
@@ -206,6 +206,6 @@ def _is_class(kind: object) -> bool:
 
 def _unfit(number: int, kind: Any, error: Exception) -> ValueError:
     return ValueError(
-        f"to_frame: row {number} does not fit a table of {describe(kind)}: {' '.join(said(error).split())}; leave it out, or "
+        f"to_frame: row {number} does not fit a table of {describe(kind)}: {' '.join(describe_exception(error).split())}; leave it out, or "
         f"name the type that the values are of"
     )

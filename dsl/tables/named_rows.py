@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from typefold.compiler.contained import first_line, passes, said
+from typefold.compiler.contained import describe_exception, first_line, is_fatal
 from typefold.errors import PromptUsageError
 from typefold.options import where_set
 from typefold.signatures.by_name import Parameter, misnamed, parameters_of, whole_of, words_of
@@ -143,9 +143,9 @@ def _of_mappings(
         try:
             read = dict(row)
         except BaseException as error:  # of the mapping's own class
-            if passes(error):
+            if is_fatal(error):
                 raise
-            yield Unfit(f"the row can't be read ({said(error)})")
+            yield Unfit(f"the row can't be read ({describe_exception(error)})")
             continue
         if whole is None or whole.name in read:
             yield _of_mapping(read, asked, takes_any, has_constants)
@@ -196,6 +196,6 @@ def _made(whole: Parameter, adapter: TypeAdapter[Any], row: dict[Any, Any]) -> d
     except ValidationError as error:
         return Unfit(f"{whole.name}: {words_of(error)}")
     except BaseException as error:  # of a validator
-        if passes(error):
+        if is_fatal(error):
             raise
-        return Unfit(f"{whole.name}: {said(error)}")
+        return Unfit(f"{whole.name}: {describe_exception(error)}")

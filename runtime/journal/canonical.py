@@ -15,8 +15,8 @@ from typing import Any
 
 from typing_extensions import TypeIs
 
-from typefold.compiler.contained import passes
-from typefold.compiler.guards import kind_of
+from typefold.compiler.contained import is_fatal
+from typefold.compiler.guards import class_of
 
 __all__ = ["digest"]
 
@@ -70,7 +70,7 @@ def digest(value: object, size: int = 16) -> bytes | None:
     try:
         return _digest(value, 0, size)
     except BaseException as error:  # whatever the value's own class raises, it has no digest, and its row goes on
-        if passes(error):
+        if is_fatal(error):
             raise
         return None
 
@@ -78,7 +78,7 @@ def digest(value: object, size: int = 16) -> bytes | None:
 def _digest(value: Any, depth: int, size: int = 16) -> bytes:
     if depth > _DEEPEST:
         raise _Unknown
-    kind = kind_of(value)
+    kind = class_of(value)
     state = hashlib.blake2b(f"{_full_name(kind)}:".encode("utf-8", "surrogatepass"), digest_size=size)
     if kind in _PLAIN:
         state.update(_plain(value))
@@ -152,7 +152,7 @@ def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
 
     A library's own record (vLLM's `SamplingParams`) gets new fields with its versions; what they default to says nothing.
     """
-    kind = kind_of(value)
+    kind = class_of(value)
     if is_dataclass(kind):
         return [(each.name, getattr(value, each.name, None)) for each in fields(kind)]
     if hasattr(kind, "model_fields"):  # pydantic

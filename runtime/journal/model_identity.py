@@ -26,7 +26,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from typefold.compiler.guards import kind_of
+from typefold.compiler.guards import class_of
 from typefold.runtime.journal.canonical import digest
 
 __all__ = [
@@ -123,7 +123,7 @@ def _code_of(value: Any) -> bytes:
     """Describe a function by its name and bytecode, and anything else by its class."""
     code = getattr(value, "__code__", None)
     if not isinstance(code, CodeType):
-        return kind_of(value).__qualname__.encode()
+        return class_of(value).__qualname__.encode()
     constants = [each for each in code.co_consts if not isinstance(each, CodeType)]
     return f"{value.__module__}.{value.__qualname__} {constants}".encode() + code.co_code
 
