@@ -15,6 +15,7 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 from returns.result import Failure, Result
 from typing_extensions import TypeIs
 
+from typefold.compiler.guards import is_collection, is_dict
 from typefold.errors import BatchError, PromptUsageError
 from typefold.execution.executor import told, value_in
 from typefold.execution.greenlets import awaited
@@ -226,8 +227,8 @@ def deferred_in(values: Iterable[Any], where: str) -> list[Deferred[Any]]:
     for value in values:
         if is_deferred(value):
             found.append(value)
-        elif (_is_mapping(value) and any(map(is_deferred, value.values()))) or (
-            _is_collection(value) and any(map(is_deferred, value))
+        elif (is_dict(value) and any(map(is_deferred, value.values()))) or (
+            is_collection(value) and any(map(is_deferred, value))
         ):
             raise PromptUsageError(
                 f"{where}: a {type(value).__name__} of deferred values is no deferred value; make it one with "
@@ -249,14 +250,6 @@ def arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[A
 def value_of(given: object) -> Any:
     """What a deferred value came to, or the value itself where it is none."""
     return given.node.value if is_deferred(given) else given
-
-
-def _is_mapping(value: object) -> TypeIs[dict[Any, Any]]:
-    return isinstance(value, dict)
-
-
-def _is_collection(value: object) -> TypeIs[list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any]]:
-    return isinstance(value, (list, tuple, set, frozenset))
 
 
 def apply_deferred(function: Callable[[T], U], name: str, given: Deferred[T]) -> U:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import TypeIs
-
 from typefold.compiler import Message, output_type
+from typefold.compiler.guards import is_list_or_tuple
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, attempt, values, with_shape
 from typefold.execution.executor import answer, answers
@@ -27,30 +26,28 @@ def generate(runtime: Runtime, prompt: Any, hint: Any, changes: Mapping[str, Any
     """One value, or a list of them; see `Runtime.generate`."""
     if _is_one(prompt):
         return answer(_call(prompt, hint, runtime.options(changes, where=_NAME)))
-    if not _is_list(prompt):
+    if not is_list_or_tuple(prompt):
         raise PromptUsageError(
             f"generate() takes a text, a list of messages, or a list of these; not {type(prompt).__name__} (of a column, "
             f"give list(column))"
         )
     hints = _a_row(hint, len(prompt), "output_type")
     # Rows that share their options share one record of them, and so all that is made from it.
-    varied = {name: _a_row(changes[name], len(prompt), name) for name in PER_PROMPT if _is_list(changes.get(name))}
+    varied = {
+        name: _a_row(changes[name], len(prompt), name) for name in PER_PROMPT if is_list_or_tuple(changes.get(name))
+    }
     shared = runtime.options({name: value for name, value in changes.items() if name not in varied}, where=_NAME)
     calls: list[Call[Any] | PromptError] = []
     for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
         own = {name: entries[row] for name, entries in varied.items()}
         options = shared.with_(own, where=_NAME) if own else shared
-        calls.append(attempt(partial(_call, each, kind, options, mixed=_is_list(hint)), _NAME, row))
+        calls.append(attempt(partial(_call, each, kind, options, mixed=is_list_or_tuple(hint)), _NAME, row))
     return values(answers(calls, most=shared.max_failures))
-
-
-def _is_list(value: object) -> TypeIs[list[Any] | tuple[Any, ...]]:
-    return isinstance(value, (list, tuple))
 
 
 def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
     """One entry for each row: those of a list, or the one value again and again."""
-    if not _is_list(value):
+    if not is_list_or_tuple(value):
         return [value] * rows
     if len(value) != rows:
         raise PromptUsageError(f"generate() was given {rows} prompts, and a list of {len(value)} for {name}")
@@ -59,7 +56,7 @@ def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
 
 def _is_one(prompt: object) -> bool:
     return isinstance(prompt, str) or (
-        _is_list(prompt) and len(prompt) > 0 and all(isinstance(item, Message) for item in prompt)
+        is_list_or_tuple(prompt) and len(prompt) > 0 and all(isinstance(item, Message) for item in prompt)
     )
 
 

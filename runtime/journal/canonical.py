@@ -8,15 +8,13 @@ none, and neither has one that contains itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from typing_extensions import TypeIs
-
 from typefold.compiler.contained import is_fatal
-from typefold.compiler.guards import class_of
+from typefold.compiler.guards import class_of, is_mapping, is_sequence, is_set
 
 __all__ = ["digest"]
 
@@ -89,13 +87,13 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
     elif (parts := _fields(value)) is not None:
         for name, part in parts:
             state.update(_digest(name, depth + 1) + _digest(part, depth + 1))
-    elif _is_mapping(value):
+    elif is_mapping(value):
         for pair in sorted(_digest(key, depth + 1) + _digest(part, depth + 1) for key, part in value.items()):
             state.update(pair)
-    elif _is_set(value):
+    elif is_set(value):
         for each in sorted(_digest(member, depth + 1) for member in value):
             state.update(each)
-    elif _is_sequence(value):
+    elif is_sequence(value):
         for member in value:
             state.update(_digest(member, depth + 1))
     elif hasattr(value, "__array__"):
@@ -110,18 +108,6 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
 def _full_name(kind: type[Any]) -> str:
     first = _FIRST_NAMES.get(kind.__qualname__) if kind.__module__.partition(".")[0] == "typefold" else None
     return first or f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _is_mapping(value: object) -> TypeIs[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
-
-
-def _is_set(value: object) -> TypeIs[Set[Any]]:
-    return isinstance(value, Set)
-
-
-def _is_sequence(value: object) -> TypeIs[Sequence[Any]]:
-    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _plain(value: object) -> bytes:
