@@ -1,21 +1,21 @@
-"""For tests of programs that call prompts: a fake engine with typed answers, and recordings of a real model's.
+"""Testing programs that call prompts: a fake engine with typed answers, and recordings of a real model's.
 
-    answers     what a test says an answer is, as an engine gives it
-    script      who gets which of them
-    sent        what was sent, to be asserted on
-    fake        the fake engine, of the fixture `typefold_engine`
-    replay      a runtime that answers from a recording
-    recordings  the files that recordings are kept in
+    script    the answers of a test
+    sent      the calls that were made, to be asserted on
+    fake      the fake engine, behind the fixture `typefold_engine`
+    replay    a runtime that answers from a recording
+    cassette  the files of recordings, behind the fixture `typefold_replay`
+    laws      a check that an output type keeps its laws
 
-The fixtures themselves are in a module of their own, `_typefold_pytest`, which pytest loads at its start. Nothing here
-needs pytest. docs/testing.md shows how all of it is used.
+The fixtures are in a package of their own, `_typefold_pytest`, which pytest loads at its start; nothing here needs pytest.
+docs/testing.md shows how to use all of it.
 """
 
 from typefold.compiler.public import set_public_module
 from typefold.runtime.engine import EngineRefusal
-from typefold.testing.answers import ScriptError, Text, truncated
 from typefold.testing.fake import FakeEngine
 from typefold.testing.replay import NotRecorded
+from typefold.testing.script import ScriptError, Text, truncated
 from typefold.testing.sent import SentPrompt
 
 __all__ = ["EngineRefusal", "FakeEngine", "NotRecorded", "ScriptError", "SentPrompt", "Text", "truncated"]

@@ -167,7 +167,7 @@ class FakeEngine(Script):
         with self._lock:
             self.requests.append(request)
             try:
-                answer = self.settled(request)
+                answer = self.chosen(request)
             except Exception as error:
                 self.problems.append(error)
                 raise
