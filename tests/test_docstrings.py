@@ -1,5 +1,8 @@
 """Every example in a docstring runs. (Blocks of the README and of docs/ run too: see tests/pages.)"""
 
+# Tests look inside:
+# pyright: reportPrivateUsage=false
+
 import doctest
 import importlib
 import inspect
@@ -10,6 +13,8 @@ from types import ModuleType
 import pytest
 
 import typefold
+from typefold.execution.open_runtimes import opened
+from typefold.runtimes import current
 
 MODULES = sorted(
     module.name
@@ -38,6 +43,7 @@ def test_the_examples_of_a_module_run(name: str) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL)
     for case in examples(name):
         assert runner.run(case).failed == 0
+        assert set(opened) <= {current._default}, f"{case.name} leaves a runtime open, which later tests would see"
 
 
 def test_there_are_examples_to_run() -> None:

@@ -283,8 +283,8 @@ class Runtime:
 
         Example:
             >>> from typefold.runtime.engines.scripted import ScriptedEngine
-            >>> runtime = Runtime(ScriptedEngine(answers=["yes", "7"]))
-            >>> runtime.generate(["Is it?", "How many?"], output_type=[bool, int])
+            >>> with Runtime(ScriptedEngine(answers=["yes", "7"])) as runtime:
+            ...     runtime.generate(["Is it?", "How many?"], output_type=[bool, int])
             Traceback (most recent call last):
             ...
             typefold.errors.BatchError: 1 of 2 rows failed (every outcome is in .results; use .safe.map to get them without this error):

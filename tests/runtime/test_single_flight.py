@@ -285,9 +285,9 @@ def test_an_answered_request_leaves_nothing_for_the_garbage_collector(shared: bo
     gc.collect()
     gc.disable()
     try:
-        wait(scheduler.submit([greedy(str(number // 2)) for number in range(50)]), 30)
-        scheduler.submit([greedy("last")])[0].result(30)
-        left = [each for each in gc.get_objects() if isinstance(each, Entry)]
+        wait(scheduler.submit([greedy(str(number // 2), function="here") for number in range(50)]), 30)
+        scheduler.submit([greedy("last", function="here")])[0].result(30)
+        left = [each for each in gc.get_objects() if isinstance(each, Entry) and each.request.function == "here"]
     finally:
         gc.enable()
     scheduler.close()
