@@ -7,14 +7,17 @@ Sampling parameters have vLLM's names and meanings (`vllm.SamplingParams`). What
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
 from threading import TIMEOUT_MAX
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from typefold.compiler import JsonFormat, JsonFormatName, OutputType
 from typefold.errors import PromptUsageError
+from typefold.runtime import EngineFacts, Outcome, Request
 from typefold.runtime.request import AdapterLike, is_adapter
 from typefold.runtime.sampling import (
     AGAINST_CONSTRAINTS,
@@ -31,19 +34,43 @@ from typefold.runtime.sampling import (
     whole,
 )
 
-if TYPE_CHECKING:
-    from typefold.runtimes.runtime import Runtime
-
 __all__ = [
     "PER_PROMPT",
     "CallOptions",
     "GenerateOptions",
     "Options",
     "SamplingOptions",
+    "Submitter",
     "check_max_failures",
     "json_format_of",
     "where_set",
 ]
+
+
+class Submitter(ABC):
+    """A runtime, as far as calls need it. `Runtime` is one.
+
+    Attributes:
+        seed: The seed that those of its calls are made of, if any.
+        json_format: The way in which JSON is written for calls that don't say.
+    """
+
+    seed: int | None
+    json_format: JsonFormat | None
+
+    @property
+    @abstractmethod
+    def facts(self) -> EngineFacts:
+        """Facts about its engine; it is loaded now where they are not known yet."""
+
+    @property
+    @abstractmethod
+    def journaled(self) -> bool:
+        """Whether it keeps a journal."""
+
+    @abstractmethod
+    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Send requests, and return a future for each."""
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -106,7 +133,7 @@ class CallOptions(_SharedOptions, total=False):
     """
 
     sampling_params: object
-    runtime: Runtime | None
+    runtime: Submitter | None
     priority: int
     lora_request: AdapterLike | None
 
@@ -140,18 +167,12 @@ _REFUSED = {
 }
 
 
-def _is_runtime(value: object) -> bool:
-    from typefold.runtimes.runtime import Runtime  # which takes options
-
-    return value is None or isinstance(value, Runtime)
-
-
 def _are_variables(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)  # pyright: ignore[reportUnknownVariableType]  # of any type
 
 
 _OWN: Mapping[str, Range] = {
-    "runtime": Range("a Runtime, or None for the current one", _is_runtime),
+    "runtime": Range("a Runtime, or None for the current one", or_none(lambda value: isinstance(value, Submitter))),
     "timeout": Range(
         "a number of seconds above 0, or None for no limit", or_none(number(lambda value: 0 < value <= TIMEOUT_MAX))
     ),
@@ -174,7 +195,7 @@ class Options:
     sampling_params: Any = None
     sampling: Mapping[str, Any] = field(default_factory=_nothing)
     engine: Mapping[str, Any] = field(default_factory=_nothing)
-    runtime: Runtime | None = None
+    runtime: Submitter | None = None
     timeout: float | None = None
     describe_format: bool = True
     truncation: Literal["value", "error"] = "value"

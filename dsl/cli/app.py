@@ -160,10 +160,10 @@ def run_command(
     from typefold.cli.run_command import check_columns, parquet_form, report, run_over, taken
     from typefold.cli.target import CommandError, load
     from typefold.cli.where import Condition
+    from typefold.execution.open_runtimes import statistics
     from typefold.execution.progress import showing
     from typefold.programs.record_arguments import Inputs
     from typefold.runtime.journal import Journal
-    from typefold.runtimes.current import statistics
 
     with _explained(), showing(quiet=quiet), ExitStack() as stack:
         failed = failures or _failures_of(source if output == "-" else output)
@@ -328,9 +328,9 @@ def _explained() -> Generator[None]:
 def _program_files() -> dict[str, Sequence[str | int]]:
     """The files of the program that has been imported: its modules, and the journal that it keeps."""
     from typefold.cli.output import loaded_modules, of_journal
-    from typefold.runtimes.current import named
+    from typefold.runtimes.current import find_current
 
-    runtime = named()
+    runtime = find_current()
     return {"the program": loaded_modules(), "its journal": of_journal(runtime.journal if runtime else None)}
 
 
@@ -338,7 +338,7 @@ def _program_files() -> dict[str, Sequence[str | int]]:
 def _runtime(model: str | None, engine: list[str] | None, **options: Any) -> Generator[None]:
     """The runtime that the options name; the one that the module itself has configured, where they name none."""
     from typefold.cli.target import CommandError
-    from typefold.runtimes.current import named
+    from typefold.runtimes.current import find_current
     from typefold.runtimes.runtime import Runtime
 
     values = _values(engine)
@@ -346,10 +346,10 @@ def _runtime(model: str | None, engine: list[str] | None, **options: Any) -> Gen
         if name in values:
             raise CommandError(f"--engine {name}={values[name]}: write it as --{name} {values[name]}")
     given = values | {name: value for name, value in options.items() if value is not None}
-    if model is None and not given and named() is not None:
+    if model is None and not given and find_current() is not None:
         yield
         return
-    if model is None and named() is not None:  # another model would answer than the one that the module names
+    if model is None and find_current() is not None:  # another model would answer than the one that the module names
         raise CommandError(
             f"{', '.join(f'--{name}' for name in options if name in given) or '--engine'}: the module's own configure(...) has "
             f"no such option; write it there, or name the model here with --model"

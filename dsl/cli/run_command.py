@@ -26,6 +26,7 @@ from typefold.cli.target import CommandError
 from typefold.cli.where import Condition
 from typefold.compiler.contained import describe_exception
 from typefold.errors import place_of
+from typefold.execution.executor import FailureLimit
 from typefold.execution.progress import Progress
 from typefold.programs.record_arguments import BadRecord, Inputs
 from typefold.programs.record_calls import arrow_form, streamed
@@ -132,7 +133,7 @@ class _Job:
         self._column = column
         self._where = where
         self._convert = convert
-        self._most = max_failures
+        self._limit = FailureLimit(max_failures)
         self._begun: dict[int, _Row] = {}
         self._aside: dict[int, bool] = {}  # of records that are no rows, whether they failed
         self._shown: set[str] = set()
@@ -198,9 +199,9 @@ class _Job:
             failed["traceback"] = trace = _traceback(error)
             self._show(f"row {number}" + ("" if line is None else f" (line {line})"), error, trace)
         self._put(number, (False, self._failures.encode({**failed, "record": record})))
-        if self._most is not None and self.counts.failed > self._most:
+        if self._limit.count():
             raise CommandError(
-                f"{self.counts.failed:,} rows failed, more than --max-failures {self._most:,} allows; the job was ended"
+                f"{self._limit.failed:,} rows failed, more than --max-failures {self._limit.max_failures:,} allows; the job was ended"
             )
 
     def _show(self, where: str, error: Exception, trace: str) -> None:

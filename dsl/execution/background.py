@@ -24,13 +24,12 @@ from weakref import WeakSet
 
 from returns.result import Failure, Result, Success
 
-from typefold.execution.call import Call, Exchange
-from typefold.execution.executor import advance, begin, opened, told
+from typefold.execution.call import Call, OpenCall, open_call
+from typefold.execution.ends import end_if_over
+from typefold.execution.executor import unwrap_in_row
 from typefold.execution.greenlets import Mailbox, current_row, refuse_waiting, row_index
-from typefold.execution.seeding import end_if_over
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.runtime.ownership import Owner, OwnFuture, in_child
-from typefold.runtimes.runtime import Runtime
 
 if TYPE_CHECKING:
     from returns.future import FutureResult
@@ -64,7 +63,7 @@ class CallFuture(OwnFuture[T]):
             return super().result(self._wait(timeout))
         except Cancelled as error:
             ended: Result[T, Exception] = Failure(error)
-            return told(ended)  # in a row, by ending it
+            return unwrap_in_row(ended)  # in a row, by ending it
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or `None` where it gave a value; waits as `result` does."""
@@ -111,16 +110,13 @@ class _UnderWay(Generic[T]):
     """A call that goes on by itself."""
 
     future: CallFuture[T]
-    exchange: Exchange[T]
-    runtime: Runtime
+    call: OpenCall[T]
     context: Context = field(default_factory=copy_context)
-    asked: Future[Outcome] | None = None
 
     def withdraw(self, future: Future[T]) -> None:
-        """Once the call is over: take back what it asks, if it still does."""
-        asked, self.asked = self.asked, None
-        if future.cancelled() and asked is not None:
-            asked.cancel()
+        """Once the call is over: take its request out of the engine if it was cancelled."""
+        if future.cancelled():
+            self.call.withdraw()
 
 
 class _Carrier:
@@ -141,8 +137,7 @@ class _Carrier:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
                 self._thread.start()
-        [asked] = call.runtime.submit([request])
-        call.asked = asked
+        asked = call.call.submit(request)
         asked.add_done_callback(partial(self._hand_over, call))
         if call.future.cancelled():  # meanwhile
             asked.cancel()
@@ -151,18 +146,18 @@ class _Carrier:
         """Take the next answer, or wait for it, and bring its call one step on."""
         call, asked = self._answered.get()
         if call.future.cancelled():
-            call.exchange.close()
+            call.call.close()
             call.future.set_running_or_notify_cancel()  # those who wait for it are told
             return
-        said: Request | Result[Any, BaseException]
+        step: Request | Result[Any, BaseException]
         try:
-            said = call.context.run(advance, call.exchange, asked)
-            if isinstance(said, Request):
-                self.send(call, said)
+            step = call.context.run(call.call.resume, asked)
+            if isinstance(step, Request):
+                self.send(call, step)
                 return
-        except BaseException as error:  # of a validator, say: whoever waits is to see it, and this thread goes on
-            said = Failure(error)
-        call.context.run(_settle, call.future, said)  # and so those who are told of it
+        except BaseException as error:  # of a validator, say: the waiting caller is to see it, and this thread goes on
+            step = Failure(error)
+        call.context.run(_settle, call.future, step)  # and so its callbacks
 
     def _drive(self) -> None:
         while True:
@@ -208,15 +203,15 @@ def submit(call: Call[Any] | PromptError, *, safe: bool = False) -> CallFuture[A
         _settle(future, Failure(call))
         return future
     row = current_row()
-    under_way = _UnderWay(future, *opened(call, row_index()))
-    said = begin(under_way.exchange)
-    if isinstance(said, Request):
+    under_way = _UnderWay(future, open_call(call, row_index()))
+    step = under_way.call.start()
+    if isinstance(step, Request):
         future.add_done_callback(under_way.withdraw)
-        _carrier.send(under_way, said)
+        _carrier.send(under_way, step)
         if row is not None:
             row.owns(future)
     else:
-        _settle(future, said)
+        _settle(future, step)
     return future
 
 

@@ -1,38 +1,39 @@
-"""A call: what is asked, and how its answer becomes a value.
+"""A call: its prompt and its type, and the exchange with the model in which an answer becomes a value.
 
-A call is an exchange with the model: it says a request, hears an outcome, and ends in a value or a `PromptError`. It does
-not wait; `batch` and `eager` carry exchanges, many at a time.
+An `OpenCall` says a request, hears its outcome, and ends in a value or a `PromptError`. It waits for nothing: `executor`,
+`background` and `streaming` wait, for many at a time.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from returns.result import Result, Success
+from returns.result import Failure, Result, Success
 
 from typefold.compiler import DecodeError, Message, OutputType
 from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
-from typefold.execution.retries import Attempt, retried, within
+from typefold.execution.ends import end_batches
+from typefold.execution.greenlets import heed
+from typefold.execution.retries import Attempt
+from typefold.execution.seeding import Batch, identity_here, seed_for
 from typefold.messages import RawPrompt
-from typefold.options import Options
-from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request
-from typefold.runtimes.current import current
-from typefold.runtimes.runtime import Runtime
+from typefold.options import Options, Submitter
+from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request, TimedOut
+from typefold.runtime.journal import JournalError
 from typefold.tables.index import indexed
 
-if TYPE_CHECKING:
-    from typefold.prompts.definition import Definition
-
-__all__ = ["Call", "Exchange", "Form", "Thoughts", "attempt", "values", "with_shape"]
+__all__ = ["Call", "Exchange", "OpenCall", "Strategy", "Thoughts", "attempt", "open_call", "values", "with_shape"]
 
 T = TypeVar("T")
 
 Exchange: TypeAlias = Generator[Request, Outcome, T]
-"""What a call says and hears until it has its value; a failed request is thrown into it as its `PromptError`."""
+"""Requests and their outcomes, until there is a value; a failed request is thrown in as its `PromptError`."""
 
 
 @dataclass(frozen=True)
@@ -41,108 +42,31 @@ class Call(Generic[T]):
 
     Attributes:
         function: The name for messages and statistics.
-        messages: What is asked, complete: with examples and shape.
+        messages: The complete prompt, with examples and shape.
         kind: The type of the answer.
         options: The options in force.
-        form: How the answer is asked for.
-        seed: What is drawn with where the options have no seed.
-        place: What a journal knows the row by that asks.
+        strategy: The way in which the answer is asked for.
+        runtime: The runtime that answers it.
         sample: Of a call that is asked several times: the index of its row in the batch (`None` for a call by itself),
-            and which of the row's samples it is.
-        definition: The prompt function, if it is one that asks.
-        arguments: What that function was called with.
+            and the number of the sample.
+        definition: The prompt function, if one asks; its class is in a higher layer.
+        arguments: The arguments of that function.
     """
 
     function: str
     messages: tuple[Message, ...] | RawPrompt
     kind: OutputType[Any]
     options: Options
-    form: Form = field(default_factory=lambda: Form(None))
-    seed: int | None = None
-    place: bytes = b""
+    strategy: Strategy
+    runtime: Submitter
     sample: tuple[int | None, int] | None = None
-    definition: Definition[T] | None = None
+    definition: Any = None
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
-
-    def __post_init__(self) -> None:
-        self.form.check_call(self)
-        if self.options.retries and isinstance(self.messages, RawPrompt):
-            raise PromptUsageError(
-                f"{self.function}: retries={self.options.retries} tells the model in a further turn what is wrong with "
-                f"its answer, and a raw(...) prompt has no turns; leave retries out, or ask with messages"
-            )
-
-    @property
-    def runtime(self) -> Runtime:
-        """The runtime that answers it.
-
-        Raises:
-            NoRuntime: No model has been named.
-        """
-        return self.options.runtime or current()
-
-    def exchange(self, row: int | None) -> Exchange[T]:
-        """The way from the first request to the value.
-
-        Args:
-            row: The index of the row that asks, for messages.
-
-        Raises:
-            PromptError: The call gave no value.
-        """
-        try:
-            value: T = yield from within(self.options.timeout, self.form.exchange(self, row))
-        except Cancelled as error:  # by whoever held the future: it knew nothing of the call
-            raise error.at(function=self.function, row=row) from error.__cause__
-        return value
-
-    def request(self, row: int | None, attempt: Attempt | None = None) -> Request:
-        """The call as the runtime takes it, the first time unless an attempt is given."""
-        options, attempt = self.options, attempt or Attempt(self.messages)
-        messages = attempt.messages
-        return Request(
-            prompt=str(messages) if isinstance(messages, RawPrompt) else messages,
-            constraint=self.kind.constraint,
-            sampling_params=options.sampling_params,
-            sampling=attempt.sampling(options, self.seed),
-            options=options.engine,
-            chat_template_kwargs=options.chat_template_kwargs,
-            function=self.function,
-            row=row,
-            attempt=attempt.number,
-            whole=options.truncation == "error",
-            place=self.place,
-            source=self,
-        )
-
-    def conclude(self, outcome: Outcome, row: int | None, attempt: Attempt | None = None) -> Any:
-        """The value of an answer.
-
-        Raises:
-            Invalid: It fails a post-check.
-        """
-        try:
-            return self.kind.decode(outcome.text)
-        except DecodeError as error:
-            raise Invalid(
-                function=self.function,
-                row=row,
-                prompt=self.messages if attempt is None else attempt.messages,
-                text=outcome.text,
-                check=error.check,
-                detail=error.detail,
-                errors=tuple(error.errors),
-            ) from error.__cause__
-
-    def ask(self, row: int | None, attempt: Attempt) -> Exchange[tuple[Any, Outcome]]:
-        """One attempt: the value, and the answer that it was read from."""
-        outcome = yield self.request(row, attempt)
-        return self.conclude(outcome, row, attempt), outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """The source of a request that asks for what goes before the answer of a call.
+    """The source of a request for the reasoning before the answer of a call.
 
     Attributes:
         call: The call.
@@ -152,12 +76,12 @@ class Thoughts:
 
 
 @dataclass(frozen=True)
-class Form:
-    """How an answer is asked for; this is the plain way, and `forms` has others.
+class Strategy:
+    """The way in which an answer is asked for; this is the plain one, and `strategies` has others.
 
     Attributes:
         hint: The type of the answer itself.
-        path: What errors call it.
+        path: The name of that type in errors.
         is_drawn: Whether two equal calls may be answered differently.
     """
 
@@ -166,10 +90,14 @@ class Form:
     hint: Any
     path: str = "return"
 
-    def exchange(self, call: Call[Any], row: int | None) -> Exchange[Any]:
-        """The way to the value of a call."""
-        answered = yield from retried(call.messages, call.options, partial(call.ask, row))
-        return answered.value[0]
+    def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Any]:
+        """Make one attempt at the value of a call.
+
+        Raises:
+            PromptError: It gave none.
+        """
+        outcome = yield call.request(attempt)
+        return call.conclude(outcome, attempt)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
         """Refuse, when a function is decorated, a type that can't be asked for in this way."""
@@ -177,14 +105,167 @@ class Form:
     def check_options(self, options: Options, *, where: str) -> None:
         """Refuse options that mean nothing here."""
 
-    def check_call(self, call: Call[Any]) -> None:
-        """Refuse a call that can't be asked in this way."""
+    def check_prompt(
+        self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
+    ) -> None:
+        """Refuse a complete prompt that can't be asked in this way.
+
+        Raises:
+            PromptUsageError: It can't.
+        """
+        if options.retries and isinstance(messages, RawPrompt):
+            raise PromptUsageError(
+                f"{where}: retries={options.retries} tells the model in a further turn what is wrong with its answer, "
+                f"and a raw(...) prompt has no turns; leave retries out, or ask with messages"
+            )
+
+
+class OpenCall(Generic[T]):
+    """A call under way.
+
+    Args:
+        call: The call.
+        row: The index of the row that asks, for messages.
+        seed: The seed where the options set none.
+        place: The identity of that row in a journal.
+
+    Attributes:
+        future: The future of the request that was submitted last.
+    """
+
+    __slots__ = ("_deadline", "_exchange", "_place", "_row", "_seed", "call", "future")
+
+    def __init__(self, call: Call[T], row: int | None, seed: int | None, place: bytes) -> None:
+        self.call = call
+        self.future: Future[Outcome] | None = None
+        self._row = row
+        self._seed = seed
+        self._place = place
+        timeout = call.options.timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._exchange = self._run()
+
+    def start(self) -> Request | Result[T, PromptError]:
+        """Return the first request, or the result where there is nothing to ask."""
+        return self._step(partial(next, self._exchange))
+
+    def resume(self, future: Future[Outcome]) -> Request | Result[T, PromptError]:
+        """Return the next request, or the result, after a request has ended.
+
+        Args:
+            future: The future of that request.
+
+        Raises:
+            JournalError: Its outcome could not be kept. This ends the batches around.
+        """
+        try:
+            outcome = future.result()
+        except JournalError as error:
+            end_batches(error)
+            raise
+        except CancelledError:
+            return self._step(partial(self._exchange.throw, Cancelled()))
+        except PromptError as error:
+            return self._step(partial(self._exchange.throw, error))
+        return self._step(partial(self._exchange.send, outcome))
+
+    def submit(self, request: Request) -> Future[Outcome]:
+        """Send a request of this call."""
+        [self.future] = self.call.runtime.submit([request])
+        return self.future
+
+    def withdraw(self) -> None:
+        """Take the request that is in flight, if one is, out of the engine."""
+        if self.future is not None:
+            self.future.cancel()
+
+    def close(self) -> None:
+        """End the exchange before its value is there."""
+        self._exchange.close()
+
+    def request(self, attempt: Attempt) -> Request:
+        """Return the request of an attempt."""
+        call, messages = self.call, attempt.messages
+        options = call.options
+        return Request(
+            prompt=str(messages) if isinstance(messages, RawPrompt) else messages,
+            constraint=call.kind.constraint,
+            sampling_params=options.sampling_params,
+            sampling=attempt.sampling(options, self._seed),
+            options=options.engine,
+            chat_template_kwargs=options.chat_template_kwargs,
+            deadline=self._deadline,
+            function=call.function,
+            row=self._row,
+            attempt=attempt.number,
+            whole=options.truncation == "error",
+            place=self._place,
+            source=call,
+        )
+
+    def conclude(self, outcome: Outcome, attempt: Attempt) -> Any:
+        """Return the value of an answer.
+
+        Raises:
+            Invalid: It fails a post-check.
+        """
+        try:
+            return self.call.kind.decode(outcome.text)
+        except DecodeError as error:
+            raise Invalid(
+                function=self.call.function,
+                row=self._row,
+                prompt=attempt.messages,
+                text=outcome.text,
+                check=error.check,
+                detail=error.detail,
+                errors=tuple(error.errors),
+            ) from error.__cause__
+
+    def _run(self) -> Exchange[T]:
+        call, attempt = self.call, Attempt(self.call.messages)
+        while True:
+            try:
+                value: T = yield from call.strategy.ask(self, attempt)
+            except Cancelled as error:  # by a holder of the future, which knew nothing of the call
+                raise error.at(function=call.function, row=self._row) from error.__cause__
+            except TimedOut as error:
+                raise error.at(timeout=call.options.timeout or error.timeout) from error.__cause__
+            except PromptError as error:
+                attempt = attempt.after(error, call.options)
+            else:
+                return value
+
+    @staticmethod
+    def _step(step: Callable[[], Request]) -> Request | Result[T, PromptError]:
+        try:
+            return step()
+        except StopIteration as end:
+            return Success(end.value)
+        except PromptError as error:
+            return Failure(error)
+
+
+def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> OpenCall[T]:
+    """Open a call at the place of the program where it is made.
+
+    Args:
+        call: The call.
+        row: The index of the row that asks, for messages.
+        batch: The batch whose row the call is; `None` for a call by itself.
+    """
+    heed()
+    runtime, sample = call.runtime, None
+    if call.sample is not None:
+        row, sample = call.sample
+    seed = seed_for(runtime, call.function, batch, row, sample)
+    return OpenCall(call, row, seed, identity_here(batch) if runtime.journaled else b"")
 
 
 def with_shape(
     messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options
 ) -> tuple[Message, ...] | RawPrompt:
-    """The messages, the last user message told the shape of a JSON answer (unless the options say no)."""
+    """Add the shape of a JSON answer to the last user message, unless the options say no."""
     if kind.shape is None or not options.describe_format or isinstance(messages, RawPrompt):
         return messages
     users = [index for index, message in enumerate(messages) if message.role == "user"]
@@ -196,7 +277,7 @@ def with_shape(
 
 
 def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call[T] | PromptError:
-    """A call, or the `BadInput` that its arguments gave, whatever they raise."""
+    """Make a call, or return the `BadInput` for an exception of any class that its arguments raised."""
     try:
         return make()
     except AT_ONCE:
@@ -212,7 +293,7 @@ def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call
 
 
 def values(results: Sequence[Result[T, Exception]]) -> list[T]:
-    """The values of a batch.
+    """Return the values of a batch.
 
     Raises:
         BatchError: At least one row failed; it holds every result.

@@ -30,6 +30,7 @@ from typefold.runtime.ownership import Owner, refusal
 
 __all__ = [
     "CANCELLATIONS",
+    "LEFT_BEHIND",
     "AsyncMailbox",
     "Mailbox",
     "Parked",
@@ -84,7 +85,9 @@ T = TypeVar("T")
 _CALL = "a call under way"
 
 CANCELLATIONS = 3
-"""The number of times that a row is told that it is to end before it is left behind."""
+"""The number of times that a row is told to end before it is left behind."""
+
+LEFT_BEHIND = "a row that was cancelled does not end, so it is left behind where it waits"
 
 
 class RowCancelled(BaseException):
@@ -155,7 +158,7 @@ class Parked(greenlet):
         self.cancelled = why
         self._told += 1
         if self._told > CANCELLATIONS:
-            logger.warning("a row that was cancelled does not end, so it is left behind where it waits")
+            logger.warning(LEFT_BEHIND)
             self.left = True
             self.withdraw()
         while self.left:

@@ -25,8 +25,8 @@ from types import FrameType
 from typing import Any
 
 from typefold.execution.greenlets import current_row, stop
+from typefold.execution.open_runtimes import resume_hints
 from typefold.runtime.ownership import Owner, in_child
-from typefold.runtimes.current import resume_hints
 
 __all__ = ["Interruptible", "Terminated", "interruptible"]
 

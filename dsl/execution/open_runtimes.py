@@ -1,4 +1,4 @@
-"""The runtimes that are open, and the `with` blocks that are: written by `Runtime`, read by `selection`.
+"""The runtimes that are open, and their `with` blocks: written by `Runtime`, read by `runtimes.current`.
 
 Invariant: a runtime is in `opened` from when it is made to when it is closed, and has a block in `entered` inside its `with`
 block; the name of its model is in `loads` while that is loaded. In a forked child all are empty: what the parent had open
@@ -7,19 +7,80 @@ there is in `inherited`, and is kept, since letting go of an engine ends its pro
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Thread, current_thread
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
+from typefold.options import Submitter
+from typefold.runtime import Statistics
 from typefold.runtime.ownership import in_child
 
-if TYPE_CHECKING:
-    from typefold.runtimes.runtime import Runtime
+__all__ = [
+    "Block",
+    "OpenRuntime",
+    "any_journaled",
+    "blocks_here",
+    "entered",
+    "inherited",
+    "innermost",
+    "loading",
+    "loads",
+    "opened",
+    "resume_hints",
+    "statistics",
+]
 
-__all__ = ["Block", "blocks_here", "entered", "inherited", "innermost", "loading", "loads", "opened"]
+
+class OpenRuntime(Submitter):
+    """A runtime, as far as code that looks at all open ones needs it.
+
+    Attributes:
+        stands_alone: Whether it answers calls; else it stands behind another that does.
+    """
+
+    stands_alone: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The model's name or path where it is known, else another for it."""
+
+    @property
+    @abstractmethod
+    def stats(self) -> Statistics:
+        """Its statistics so far."""
+
+    @property
+    @abstractmethod
+    def loaded(self) -> bool:
+        """Whether its engine is there."""
+
+    @property
+    @abstractmethod
+    def inherited(self) -> bool:
+        """Whether it belongs to another process, of which this one is a fork: then it can't be used here."""
+
+    @property
+    @abstractmethod
+    def max_num_seqs(self) -> int | None:
+        """The number of requests that its engine runs at once; `None` while that is not known."""
+
+    @property
+    @abstractmethod
+    def resume_hint(self) -> str | None:
+        """The advice on going on with a program that was interrupted; `None` where nothing was kept."""
+
+    @abstractmethod
+    def check_process(self) -> None:
+        """Check that this is the process that it was made in.
+
+        Raises:
+            UsedAfterFork: It is a fork of that.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +94,7 @@ class Block:
             calls are in it, while those of a thread that begins later are.
     """
 
-    runtime: Runtime
+    runtime: OpenRuntime
     outer: Block | None
     before: frozenset[Thread]
 
@@ -45,9 +106,9 @@ class Block:
             block = block.outer
 
 
-opened: list[Runtime] = []
+opened: list[OpenRuntime] = []
 entered: list[Block] = []
-inherited: list[Runtime] = []
+inherited: list[OpenRuntime] = []
 loads: list[str] = []
 innermost: ContextVar[Block | None] = ContextVar("typefold_runtime", default=None)
 """The innermost `with` block of this context."""
@@ -87,3 +148,21 @@ def loading(model: str) -> Generator[None]:
         yield
     finally:
         loads.remove(model)
+
+
+def any_journaled() -> bool:
+    """Whether any runtime that is open keeps a journal."""
+    return any(runtime.journaled for runtime in list(opened))
+
+
+def statistics() -> tuple[Statistics, int]:
+    """Return the statistics of all runtimes that are open, added up, and the number of requests that they can run at once."""
+    runtimes = list(opened)
+    total = sum((runtime.stats for runtime in runtimes), Statistics())
+    return total, sum(runtime.max_num_seqs or 0 for runtime in runtimes if runtime.loaded)
+
+
+def resume_hints() -> list[str]:
+    """Return the advice on going on with what was interrupted, of each runtime that is open and has any."""
+    hints = (runtime.resume_hint for runtime in list(opened))
+    return list(dict.fromkeys(hint for hint in hints if hint))

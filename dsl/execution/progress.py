@@ -25,10 +25,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TextIO
 
 from typefold.execution.greenlets import current_row
 from typefold.execution.interrupts import Interruptible
-from typefold.execution.open_runtimes import loads
+from typefold.execution.open_runtimes import loads, statistics
 from typefold.runtime import Statistics
 from typefold.runtime.ownership import Owner, lock
-from typefold.runtimes.current import statistics
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,26 +1,23 @@
-"""Asking again: a row whose answer failed a check is told what is wrong, and one that was cut off gets more room.
+"""The retry policy: what is asked after an answer that failed a check, and after one that was cut off.
 
-The answer and its errors go to the model as further turns, behind those of earlier attempts, so that no prompt is sent
-twice; a seeded call takes another seed each time. A cut answer is asked for again with the prompt and seed that it had,
-and so begins as it did. Other rows never wait: a retry is one more request of its own row.
+An invalid answer and its errors go to the model as further turns, behind those of earlier attempts, so no prompt is sent
+twice; a seeded call takes another seed each time. A truncated answer is asked for again with the prompt and the seed that
+it had, so it begins as before. A retry is one more request of its own row: other rows never wait.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from typefold.compiler import Message
 from typefold.messages import RawPrompt
 from typefold.options import Options
-from typefold.runtime import Invalid, Outcome, PromptError, PromptTooLong, Request, TimedOut, Truncated
+from typefold.runtime import Invalid, PromptError, PromptTooLong, Truncated
 
-__all__ = ["Answered", "Attempt", "retried", "within"]
-
-T = TypeVar("T")
+__all__ = ["Attempt"]
 
 _MOST_PROBLEMS = 5
 
@@ -30,23 +27,25 @@ class Attempt:
     """One attempt at an answer.
 
     Attributes:
-        messages: What is asked this time.
-        number: How many attempts there are with this one.
-        corrections: How many of those before were told that they were wrong.
-        max_tokens: The token limit this time; `None` for that of the options.
+        messages: The prompt of this attempt.
+        number: The number of attempts so far, this one included.
+        corrections: The number of earlier attempts that were corrected.
+        max_tokens: The token limit of this attempt; `None` for that of the options.
+        failed: The failed check that this attempt is to mend, if it is a correction.
     """
 
     messages: tuple[Message, ...] | RawPrompt
     number: int = 1
     corrections: int = 0
     max_tokens: int | None = None
+    failed: Invalid | None = None
 
     def sampling(self, options: Options, seed: int | None = None) -> Mapping[str, Any]:
-        """The sampling parameters of this attempt.
+        """Return the sampling parameters of this attempt.
 
         Args:
-            options: What the caller set.
-            seed: What is drawn with where they set no seed.
+            options: The options of the call.
+            seed: The seed where the options set none.
         """
         changes: dict[str, Any] = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
         given = options.asked("seed")
@@ -56,85 +55,40 @@ class Attempt:
             changes["seed"] = _another(drawn, self.corrections) if self.corrections else drawn
         return {**options.sampling, **changes} if changes else options.sampling
 
+    def after(self, error: PromptError, options: Options) -> Attempt:
+        """Return the attempt that follows one that failed.
 
-@dataclass(frozen=True)
-class Answered(Generic[T]):
-    """A value, and how it came about.
+        Args:
+            error: The error of this attempt.
+            options: The number of retries, and whether limits grow.
 
-    Attributes:
-        value: The value.
-        attempts: How many answers were asked for.
-    """
-
-    value: T
-    attempts: int
-
-
-def retried(
-    first: tuple[Message, ...] | RawPrompt,
-    options: Options,
-    ask: Callable[[Attempt], Generator[Request, Outcome, T]],
-) -> Generator[Request, Outcome, Answered[T]]:
-    """Attempts, until one gives a value or none is left.
-
-    Args:
-        first: What is asked first.
-        options: How often, and whether limits grow.
-        ask: Makes one attempt.
-
-    Raises:
-        PromptError: That of the last attempt. Where the turns of a retry leave no room for an answer, the `Invalid` that
-            they were to mend.
-    """
-    attempt, failed = Attempt(first), None
-    while True:
-        try:
-            return Answered((yield from ask(attempt)), attempt.number)
-        except Truncated as error:
-            limit = _grown(error, options)
-            if limit is None:
-                raise
-            attempt = _next(attempt, max_tokens=limit)
-        except Invalid as error:
-            failed = error.at(attempts=attempt.number)
-            if attempt.corrections >= options.retries or isinstance(attempt.messages, RawPrompt):
+        Raises:
+            PromptError: No attempt is left. Where the turns of a retry leave no room for an answer, this is the `Invalid` that
+                they were to mend.
+        """
+        if isinstance(error, Truncated) and (limit := _larger_limit(error, options)) is not None:
+            return replace(self, number=self.number + 1, max_tokens=limit)
+        if isinstance(error, Invalid):
+            failed = error.at(attempts=self.number)
+            if self.corrections >= options.retries or isinstance(self.messages, RawPrompt):
                 raise failed from error.__cause__
-            messages = corrected(attempt.messages, error)
-            attempt = _next(attempt, messages=messages, corrections=attempt.corrections + 1)
-        except PromptTooLong as error:
-            if failed is None:
-                raise
-            raise failed from error
+            return replace(
+                self,
+                messages=_corrected(self.messages, error),
+                number=self.number + 1,
+                corrections=self.corrections + 1,
+                failed=failed,
+            )
+        if isinstance(error, PromptTooLong) and self.failed is not None:
+            raise self.failed from error
+        raise error
 
 
-def within(timeout: float | None, exchange: Generator[Request, Outcome, T]) -> Generator[Request, Outcome, T]:
-    """An exchange whose requests share one time limit, and so one deadline."""
-    if timeout is None:
-        return (yield from exchange)
-    deadline = time.monotonic() + timeout
-    try:
-        said = next(exchange)
-        while True:
-            try:
-                outcome = yield replace(said, deadline=deadline)
-            except TimedOut as error:
-                raise error.at(timeout=timeout) from error.__cause__
-            except PromptError as error:
-                said = exchange.throw(error)
-            else:
-                said = exchange.send(outcome)
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    finally:
-        exchange.close()
-
-
-def corrected(messages: tuple[Message, ...], error: Invalid) -> tuple[Message, ...]:
-    """The conversation with the answer, and what is wrong with it, as further turns."""
+def _corrected(messages: tuple[Message, ...], error: Invalid) -> tuple[Message, ...]:
+    """Return the conversation with the answer, and the errors in it, as further turns."""
     begun = messages[-1:] if messages and messages[-1].role == "assistant" else ()  # an answer goes on from these words
-    said = Message("assistant", "".join(message.content for message in begun) + error.text)
-    return (*messages[: len(messages) - len(begun)], said, Message("user", _correction(error)), *begun)
+    answer = Message("assistant", "".join(message.content for message in begun) + error.text)
+    return (*messages[: len(messages) - len(begun)], answer, Message("user", _correction(error)), *begun)
 
 
 def _correction(error: Invalid) -> str:
@@ -153,17 +107,13 @@ def _problem(problem: Mapping[str, Any]) -> str:
     return f"{place}: {reason}" if place else reason
 
 
-def _grown(error: Truncated, options: Options) -> int | None:
-    """Twice the limit, as far as there is room; `None` where there is no more, or it may not grow."""
+def _larger_limit(error: Truncated, options: Options) -> int | None:
+    """Return twice the limit, as far as there is room; `None` where there is no more, or it may not grow."""
     if not options.retry_truncated or error.room is None or error.max_tokens >= error.room:
         return None
     return min(2 * error.max_tokens, error.room)
 
 
-def _next(attempt: Attempt, **changes: Any) -> Attempt:
-    return replace(attempt, number=attempt.number + 1, **changes)
-
-
 def _another(seed: object, correction: int) -> int:
-    """A seed made of another: always the same, and as far as can be told unlike it."""
+    """Derive another seed, the same each time."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {correction}".encode(), digest_size=8).digest()) >> 1

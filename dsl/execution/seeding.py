@@ -1,11 +1,8 @@
-"""Where in a program a call is made, so that it can be drawn with the same seed each time the program runs.
+"""The place in a program where a call is made, so that it has the same seed each time the program runs.
 
 A place is a row of a batch, or the program itself. It numbers what is asked in it, by name and in order; a batch takes
-one number, and its rows are told apart by their indices. So a call's path says nothing of what shared the engine with it,
-nor of the order in which rows ended.
-
-A batch is also what an error ends that is about no row of it: the batches that run are known here, and each remembers
-such an error, so that rows which catch it don't go on without end.
+one number, and its rows are told apart by their indices. So a call's path does not depend on what shared the engine with it,
+nor on the order in which rows ended.
 
 A journal needs to know the same row again although others were added or left out. So a row also has an identity: a digest
 of its input, or of the key that the program gives it, and of how many equal ones came before.
@@ -15,36 +12,16 @@ Left out: calls from threads that the program itself starts are numbered as they
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import itertools
-from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
-from functools import partial
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
-from typefold.errors import EngineLoadError
-from typefold.execution.greenlets import current_row
-from typefold.runtime.journal import JournalError, Numbers, digest
+from typefold.options import Submitter
+from typefold.runtime.journal import Numbers, digest
 
-if TYPE_CHECKING:
-    from typefold.runtimes.runtime import Runtime
-
-__all__ = [
-    "Batch",
-    "Place",
-    "around",
-    "end_batches",
-    "end_if_over",
-    "ending_batches",
-    "here",
-    "identity_here",
-    "name_of",
-    "running",
-    "seed_for",
-]
+__all__ = ["Batch", "Place", "around", "here", "identity_here", "seed_for"]
 
 
 class Place:
@@ -53,7 +30,7 @@ class Place:
     Args:
         batch: The batch that it is a row of; none for the program itself.
         index: The row's index.
-        identity: What a journal knows the row by; nothing for the program itself, and where no journal is kept.
+        identity: The row's identity in a journal; empty for the program itself, and where no journal is kept.
     """
 
     __slots__ = ("_counts", "_index", "batch", "identity")
@@ -65,11 +42,11 @@ class Place:
         self._counts: dict[str, itertools.count[int]] = {}
 
     def number(self, name: str) -> int:
-        """How many things of this name came before here; the next will get the next number."""
+        """Return the number of things of this name that came before, and count one more."""
         return next(self._counts.setdefault(name, itertools.count()))
 
-    def path(self, runtime: Runtime) -> tuple[object, ...]:
-        """The way to this place from the beginning of what a runtime was asked."""
+    def path(self, runtime: Submitter) -> tuple[object, ...]:
+        """Return the way to this place from the beginning of what a runtime was asked."""
         return () if self.batch is None else (*self.batch.path(runtime), self._index)
 
 
@@ -77,28 +54,28 @@ class Batch:
     """Rows that are asked together. It is numbered in its place with the first call that a runtime gets of it.
 
     Args:
-        name: What is asked of each row.
+        name: The name of what is asked of each row.
 
     Attributes:
         fault: An error that is about no row and ends the batch, once there is one.
-        end_call: Awaited by calls of its rows once the batch of coroutines is over: it ends them.
-        tell: Called when there is such an error, by any thread, where somebody waits to hear of it.
+        tell: Wakes the thread that takes its results when there is one, where its rows are tasks of an event loop.
+        end_call: Ends a call of such a row, if the batch is over.
     """
 
     __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault", "tell")
 
     def __init__(self, name: str) -> None:
         self.fault: Exception | None = None
-        self.end_call: Callable[[], Awaitable[None]] | None = None
         self.tell: Callable[[], None] | None = None
+        self.end_call: Callable[[], Awaitable[None]] | None = None
         self._name = name
         self._around = here.get()
-        self._numbers: dict[Runtime, int] = {}
+        self._numbers: dict[Submitter, int] = {}
         self._seen: Numbers | None = None
 
-    def path(self, runtime: Runtime) -> tuple[object, ...]:
-        """The way to this batch."""
-        around = self._around or runtime.place
+    def path(self, runtime: Submitter) -> tuple[object, ...]:
+        """Return the way to this batch."""
+        around = self._around or _program(runtime)
         if runtime not in self._numbers:
             self._numbers[runtime] = around.number(self._name)
         return (*around.path(runtime), self._name, self._numbers[runtime])
@@ -110,15 +87,15 @@ class Batch:
 
     @property
     def identity(self) -> bytes:
-        """What a journal knows the row around by."""
+        """The identity in a journal of the row around."""
         return b"" if self._around is None else self._around.identity
 
     def place(self, index: int, key: object, *, journaled: bool) -> Place:
-        """The place of a row; rows are given theirs in the order of the input.
+        """Return the place of a row; rows are given theirs in the order of the input.
 
         Args:
             index: Its index.
-            key: Its input, or what the program knows it by.
+            key: Its input, or the program's name for it.
             journaled: Whether any journal is kept, that may have to know it again.
         """
         if not journaled:
@@ -133,14 +110,15 @@ class Batch:
         return Place(self, index, identity)
 
 
-_MOMENT = 0.05  # seconds between two calls of a row whose batch is to end
-
 here: ContextVar[Place | None] = ContextVar("typefold_place", default=None)
 """The row that runs, or `None` in the program itself."""
 
+_programs: WeakKeyDictionary[Submitter, Place] = WeakKeyDictionary()
 
-running: WeakSet[Batch] = WeakSet()
-"""The batches of programs that run now, in any thread."""
+
+def _program(runtime: Submitter) -> Place:
+    """Return the place of the program itself, as one runtime has it."""
+    return _programs.get(runtime) or _programs.setdefault(runtime, Place())
 
 
 def around() -> Iterator[Batch]:
@@ -152,55 +130,22 @@ def around() -> Iterator[Batch]:
         batch = batch.around
 
 
-async def end_if_over() -> None:
-    """End a call that is awaited in a row of a batch of coroutines which is over, or let a batch end that is to.
-
-    Raises:
-        CancelledError: It is over.
-    """
-    for batch in around():
-        if batch.fault is not None and batch.end_call is None:
-            await asyncio.sleep(_MOMENT)  # for the thread that hears of it
-        if batch.end_call is not None:
-            await batch.end_call()
-
-
-@contextmanager
-def ending_batches() -> Generator[None]:
-    """A journal or a load that fails here ends the batches that this code is in a row of, and the row."""
-    try:
-        yield
-    except (JournalError, EngineLoadError) as error:
-        end_batches(error)
-        if (row := current_row()) is not None:
-            row.fail(error)
-        raise
-
-
-def end_batches(error: Exception) -> None:
-    """Have the batches end that this code is in a row of: an error is about none of their rows."""
-    for batch in around():
-        batch.fault = batch.fault or error
-        if batch.tell is not None:
-            batch.tell()
-
-
 def seed_for(
-    runtime: Runtime, function: str, batch: Batch | None, row: int | None, sample: int | None = None
+    runtime: Submitter, function: str, batch: Batch | None, row: int | None, sample: int | None = None
 ) -> int | None:
-    """The seed of a call, if its runtime has one.
+    """Return the seed of a call, if its runtime has one.
 
     Args:
-        runtime: What answers.
+        runtime: The runtime that answers.
         function: The name of what is asked.
         batch: The batch that the call is a row of; `None` for a call by itself.
         row: The row in it.
-        sample: Which of the row's samples it is, of a row that is asked several times.
+        sample: The number of the sample, of a row that is asked several times.
     """
     if runtime.seed is None:
         return None
     if batch is None:
-        place = here.get() or runtime.place
+        place = here.get() or _program(runtime)
         path = (*place.path(runtime), function, place.number(function))
     else:
         path = (*batch.path(runtime), row) if sample is None else (*batch.path(runtime), row, sample)
@@ -209,15 +154,8 @@ def seed_for(
 
 
 def identity_here(batch: Batch | None) -> bytes:
-    """What a journal knows the row by that makes a call, or a batch of calls."""
+    """Return the identity in a journal of the row that makes a call, or a batch of calls."""
     if batch is not None:
         return batch.identity
     place = here.get()
     return b"" if place is None else place.identity
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """What a function is called, here and in messages; one without a name, by its class."""
-    while isinstance(function, partial):
-        function = function.func
-    return getattr(function, "__name__", type(function).__name__)

@@ -1,91 +1,106 @@
-"""How an answer is asked for: plainly, or as `Logged`, `Reasoned` and `Scored` say.
+"""The ways in which an answer is asked for: plainly, or as `Logged`, `Reasoned` and `Scored` say.
 
-A form holds the type inside, whose constraint is in force and whose values examples are, and makes the exchange of a
-call. `form_of` finds the form of a return type.
+A strategy holds the type inside, whose constraint is in force and whose values examples are. `strategy_of` finds that of a
+return type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from functools import lru_cache
+from typing import Any, get_args, get_origin
 
 from typing_extensions import TypeAliasType
 
 from typefold.compiler import TEXT, DecodeError, Message, OutputType, UnsupportedType
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Call, Exchange, Form, Thoughts
-from typefold.execution.retries import Answered, Attempt, retried
+from typefold.execution.call import Exchange, OpenCall, Strategy, Thoughts
+from typefold.execution.retries import Attempt
 from typefold.messages import RawPrompt
 from typefold.options import Options
 from typefold.response_types import Logged, Reasoned, Scored
-from typefold.runtime import FinishReason, Outcome, Request, Thinking
+from typefold.runtime import FinishReason, Request
 from typefold.runtime.scoring import probabilities
 
-if TYPE_CHECKING:
-    from typefold.execution.call import Call
-
-__all__ = ["form_of", "thought_through"]
+__all__ = ["strategy_of"]
 
 _MOST_CHOICES = 1000
+_THINK = "First think it through, step by step. Do not give the answer yet."
+_ANSWER = "Now give the answer, in the form that was asked for and nothing else."
 
 
-class LoggedForm(Form):
-    """As a plain call, with what the outcome tells."""
+class LoggedStrategy(Strategy):
+    """A plain call, and the facts of its outcome."""
 
-    def exchange(self, call: Call[Any], row: int | None) -> Exchange[Logged[Any]]:
-        """One answer, or several where it is retried."""
-        answered: Answered[tuple[Any, Outcome]] = yield from retried(
-            call.messages, call.options, partial(call.ask, row)
-        )
-        value, outcome = answered.value
+    def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Logged[Any]]:
+        """Make one attempt: one request."""
+        outcome = yield call.request(attempt)
         return Logged(
-            value=value,
+            value=call.conclude(outcome, attempt),
             text=outcome.text,
             finish_reason=outcome.finish_reason,
             token_ids=outcome.token_ids,
             logprobs=outcome.logprobs,
             prompt_tokens=outcome.prompt_tokens,
             cached_tokens=outcome.cached_tokens,
-            attempts=answered.attempts,
+            attempts=attempt.number,
         )
 
 
-class ReasonedForm(Form):
-    """Thoughts in free text, and behind them the answer."""
+class ReasonedStrategy(Strategy):
+    """Reasoning in free text, and then the answer: two requests, of which the second continues the first.
 
-    def exchange(self, call: Call[Any], row: int | None) -> Exchange[Reasoned[Any]]:
-        """Two requests for each attempt."""
-        thinking = call.runtime.facts.thinking
-        answered = yield from retried(call.messages, call.options, partial(thought_through, call, row, thinking))
-        value, reasoning = answered.value
-        return Reasoned(value=value, reasoning=reasoning)
+    Reasoning models delimit reasoning with a start and an end marker; the end marker is one token. Such a model is made to
+    begin with the first, stopped at the second or at the limit, and the answer is held to its type behind the second; so the
+    prefix cache holds all but the last tokens. Any other model is asked to think in the user's message, and for the answer
+    in a further turn.
+    """
 
-    def check_call(self, call: Call[Any]) -> None:
-        """Refuse prompts behind which no thoughts can be put."""
-        messages = call.messages
+    def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Reasoned[Any]]:
+        """Make one attempt: two requests."""
+        assert not isinstance(attempt.messages, RawPrompt)
+        thinking = call.call.runtime.facts.thinking
+        if thinking is not None:
+            request = replace(call.request(attempt), thinking=True)
+            thoughts = yield _free(request, call, begun=thinking.opening, stop_token_ids=[thinking.end])
+            # The mark or the end of the text that ended them is the last token; at the limit there is none.
+            written = thoughts.token_ids[:-1] if thoughts.finish_reason is FinishReason.STOP else thoughts.token_ids
+            answer = replace(request, begun=(*thinking.opening, *written, *thinking.closing))
+        else:
+            last = attempt.messages[-1]
+            asked = (*attempt.messages[:-1], replace(last, content=f"{last.content}\n\n{_THINK}"))
+            thoughts = yield _free(replace(call.request(attempt), prompt=asked), call)
+            turns = (Message("assistant", thoughts.text), Message("user", _ANSWER))
+            answer = replace(call.request(attempt), prompt=(*asked, *turns))
+        outcome = yield answer
+        return Reasoned(value=call.conclude(outcome, attempt), reasoning=thoughts.text.strip())
+
+    def check_prompt(
+        self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
+    ) -> None:
+        """Refuse prompts behind which no reasoning can be put."""
         if isinstance(messages, RawPrompt):
             raise PromptUsageError(
-                f"{call.function}: Reasoned asks twice, and a raw(...) prompt has no turns; ask with messages"
+                f"{where}: Reasoned asks twice, and a raw(...) prompt has no turns; ask with messages"
             )
         if messages[-1].role == "assistant":
             raise PromptUsageError(
-                f"{call.function}: Reasoned thinks before it answers, so the answer can't be begun with assistant(...)"
+                f"{where}: Reasoned thinks before it answers, so the answer can't be begun with assistant(...)"
             )
 
 
-class ScoredForm(Form):
-    """Nothing is sampled: the probabilities of all choices."""
+class ScoredStrategy(Strategy):
+    """The probabilities of all choices; nothing is sampled."""
 
     is_drawn = False
 
-    def exchange(self, call: Call[Any], row: int | None) -> Exchange[Scored[Any]]:
-        """As many steps as it takes."""
-        choices = _choices(call.kind, self.path)
-        facts = call.runtime.facts
-        request = replace(call.request(row), sampling_params=None, sampling={})
+    def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Scored[Any]]:
+        """Take as many steps as are needed."""
+        choices = _choices(call.call.kind, self.path)
+        facts = call.call.runtime.facts
+        request = replace(call.request(attempt), sampling_params=None, sampling={})
         found = yield from probabilities(request, list(choices), max_logprobs=facts.max_logprobs)
         by_value: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)
         for value, probability in zip(choices.values(), found, strict=True):
@@ -108,30 +123,52 @@ class ScoredForm(Form):
                 f"model at temperature 1; leave it out"
             )
 
-    def check_call(self, call: Call[Any]) -> None:
-        """Say at the latest now what is wrong with the type."""
-        self.check(call.kind, where=call.function)
+    def check_prompt(
+        self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
+    ) -> None:
+        """Refuse types of too many answers at the latest now."""
+        self.check(kind, where=where)
+        super().check_prompt(messages, kind, options, where=where)
 
 
-_FORMS: dict[Any, type[Form]] = {Logged: LoggedForm, Reasoned: ReasonedForm, Scored: ScoredForm}
+_STRATEGIES: dict[Any, type[Strategy]] = {
+    Logged: LoggedStrategy,
+    Reasoned: ReasonedStrategy,
+    Scored: ScoredStrategy,
+}
 
 
-def form_of(hint: Any, path: str = "return") -> Form:
-    """How a return type wants its answers.
+def strategy_of(hint: Any, path: str = "return") -> Strategy:
+    """Return the strategy for a return type.
 
     Args:
         hint: The return type.
-        path: What errors call it.
+        path: The name of the type in errors.
     """
-    while isinstance(hint, TypeAliasType) and get_origin(hint.__value__) in _FORMS:
+    while isinstance(hint, TypeAliasType) and get_origin(hint.__value__) in _STRATEGIES:
         hint = hint.__value__
-    form = _FORMS.get(get_origin(hint))
-    return Form(hint, path) if form is None else form(get_args(hint)[0], f"{path}.value")
+    kind = _STRATEGIES.get(get_origin(hint))
+    return Strategy(hint, path) if kind is None else kind(get_args(hint)[0], f"{path}.value")
+
+
+def _free(request: Request, call: OpenCall[Any], begun: tuple[int, ...] = (), **sampling: Any) -> Request:
+    """Return the request for the reasoning: without a constraint, and without what was meant for the answer."""
+    own: Mapping[str, Any] = {
+        **request.sampling,
+        "max_tokens": call.call.options.max_reasoning_tokens,
+        "min_tokens": 0,
+        "stop": [],
+        "stop_token_ids": [],
+        "ignore_eos": False,
+        "logprobs": None,
+        **sampling,
+    }
+    return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False, source=Thoughts(call.call))
 
 
 @lru_cache(maxsize=256)
 def _choices(kind: OutputType[Any], path: str) -> dict[str, Any]:
-    """The texts that an answer can be, with their values.
+    """Return the texts that an answer can be, with their values.
 
     Raises:
         UnsupportedType: There are too many, or they can't be told apart.
@@ -160,60 +197,3 @@ def _choices(kind: OutputType[Any], path: str) -> dict[str, Any]:
         if type(same) is not type(value):
             raise UnsupportedType(path, kind.hint, f"has the choices {same!r} and {value!r}, which Python calls equal")
     return choices
-
-
-_THINK = "First think it through, step by step. Do not give the answer yet."
-_ANSWER = "Now give the answer, in the form that was asked for and nothing else."
-
-
-def thought_through(
-    call: Call[Any], row: int | None, thinking: Thinking | None, attempt: Attempt
-) -> Generator[Request, Outcome, tuple[Any, str]]:
-    """One attempt at an answer with thoughts before it.
-
-    Args:
-        call: What is asked.
-        row: The row that asks.
-        thinking: The model's own way of thinking, if it has one.
-        attempt: The attempt.
-
-    Returns:
-        The value and the thoughts.
-
-    Raises:
-        PromptError: There is no value.
-    """
-    assert not isinstance(attempt.messages, RawPrompt)
-    if thinking is not None:
-        request = replace(call.request(row, attempt), thinking=True)
-        thoughts = yield _free(request, call, begun=thinking.opening, stop_token_ids=[thinking.end])
-        # What ended them, the mark or the end of the text, is the last token; at the limit there is none.
-        written = thoughts.token_ids[:-1] if thoughts.finish_reason is FinishReason.STOP else thoughts.token_ids
-        request = replace(request, begun=(*thinking.opening, *written, *thinking.closing))
-    else:
-        asked = _asked_to_think(attempt.messages)
-        thoughts = yield _free(replace(call.request(row, attempt), prompt=asked), call)
-        turns = (Message("assistant", thoughts.text), Message("user", _ANSWER))
-        request = replace(call.request(row, attempt), prompt=(*asked, *turns))
-    outcome = yield request
-    return call.conclude(outcome, row, attempt), thoughts.text.strip()
-
-
-def _free(request: Request, call: Call[Any], begun: tuple[int, ...] = (), **sampling: Any) -> Request:
-    """The request for the thoughts: no constraint, and nothing that was meant for the answer."""
-    own: Mapping[str, Any] = {
-        **request.sampling,
-        "max_tokens": call.options.max_reasoning_tokens,
-        "min_tokens": 0,
-        "stop": [],
-        "stop_token_ids": [],
-        "ignore_eos": False,
-        "logprobs": None,
-        **sampling,
-    }
-    return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False, source=Thoughts(call))
-
-
-def _asked_to_think(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    last = messages[-1]
-    return (*messages[:-1], replace(last, content=f"{last.content}\n\n{_THINK}"))

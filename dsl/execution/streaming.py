@@ -1,10 +1,10 @@
-"""Answers while they are written: the pieces of text, the JSON value that they have come to, and the value at last.
+"""Streamed answers: pieces of text, the JSON value that they have come to, and the value at last.
 
-`Stream` is for plain code and for rows of `run`, `AsyncStream` for `async` code; both are views of a `Growth` and do the
-waiting. A stream's request joins the running batch like any other, the moment the stream is made.
+`Stream` is for plain code and for rows of `run`, `AsyncStream` for `async` code; both wait, and hold a `PartialAnswer`, which does
+not. A stream's request joins the running batch like any other, the moment the stream is made.
 
-Invariants: a stream that is closed or dropped leaves nothing in the engine. What waits to be read is never more than one
-answer.
+Invariants: a stream that is closed or dropped leaves nothing in the engine. No more than one answer waits to be read. The
+pieces of a part, joined, are the text of its outcome, also where no piece came before that.
 """
 
 from __future__ import annotations
@@ -19,33 +19,41 @@ from pydantic_core import from_json
 from returns.result import Failure, Result, Success
 
 from typefold.compiler.wire_format import partial_json
-from typefold.execution.call import Call
-from typefold.execution.executor import advance, begin, opened, told, value_in
+from typefold.execution.call import Call, open_call
+from typefold.execution.ends import end_if_over
+from typefold.execution.executor import unwrap, unwrap_in_row
 from typefold.execution.greenlets import AsyncMailbox, Mailbox, current_row, row_index
 from typefold.execution.interrupts import interruptible
-from typefold.execution.seeding import end_if_over
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 
-__all__ = ["AsyncStream", "Growth", "Heard", "Stream"]
+__all__ = ["AsyncStream", "Stream"]
 
 R = TypeVar("R")
 
-Heard: TypeAlias = str | Future[Outcome]
-"""What comes of a request: pieces of text, and at the end its future."""
+_Event: TypeAlias = str | Future[Outcome]
+"""An event of a request: a piece of text, or at the end its future."""
 
 
-class Growth(Generic[R]):
-    """An answer as it grows. Nothing but its stream refers to it, so it is gone, and its request too, when that is dropped.
+class PartialAnswer(Generic[R]):
+    """Incremental state of a streamed answer. Never blocks.
+
+    Only its stream refers to it, so when that is dropped it is gone, and its request is withdrawn.
 
     Args:
-        call: What is asked, or the error that its arguments gave.
+        call: The call, or the error that its arguments gave.
         row: The index of the row that asks.
-        put: Where the engine's thread leaves what is to be heard.
+        put: Takes the events of its requests, on the engine's thread.
+
+    Attributes:
+        function: The name of the prompt function.
+        part: The number of requests so far.
+        result: The result of the call, once it has ended.
+        closed: Whether the stream was closed before that.
     """
 
     _future: Future[Outcome] | None = None
 
-    def __init__(self, call: Call[R] | PromptError, row: int | None, put: Callable[[Heard], None]) -> None:
+    def __init__(self, call: Call[R] | PromptError, row: int | None, put: Callable[[_Event], None]) -> None:
         self.function = call.function
         self.part = 0
         self.result: Result[R, PromptError] | None = None
@@ -59,32 +67,32 @@ class Growth(Generic[R]):
             self.result = Failure(call)
             return
         self._kind = call.kind
-        self._exchange, self._runtime = opened(call, row)
-        self._go_on(begin(self._exchange))
+        self._call = open_call(call, row)
+        self._go_on(self._call.start())
 
     @property
     def text(self) -> str:
-        """What was heard of the part at hand."""
+        """The text of the current part so far."""
         if len(self._pieces) > 1:
             self._pieces = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""
 
-    def hear(self, what: Heard) -> str:
-        """The text that is new, which may be empty; `result` is set at the end."""
-        if isinstance(what, str):
-            self._pieces.append(what)
-            return what
-        if rest := self._rest(what):
-            self._put(what)  # to be heard again behind it
-            return self.hear(rest)
-        self._go_on(advance(self._exchange, what))
+    def feed(self, event: _Event) -> str:
+        """Take an event, and return the text that is new, which may be empty. The last event sets `result`."""
+        if isinstance(event, str):
+            self._pieces.append(event)
+            return event
+        if rest := self._rest(event):
+            self._put(event)  # to be taken again behind it
+            return self.feed(rest)
+        self._go_on(self._call.resume(event))
         return ""
 
     def values(self) -> list[JsonValue]:
-        """The value so far, if it is another than this last gave."""
+        """Return the value so far, if it differs from the one that this last gave."""
         text, whole = self.text, isinstance(self.result, Success)
         if self.closed or self._asked is None or self._asked.constraint is not self._kind.constraint:
-            return []  # thoughts, say: no answer
+            return []  # reasoning, say: no answer
         try:
             if not self._kind.is_bare:
                 value: JsonValue = self._kind.expanded(from_json(text) if whole else partial_json(text))
@@ -100,7 +108,7 @@ class Growth(Generic[R]):
         return [value]
 
     def close(self) -> None:
-        """Hear no more; what is not there yet will not come."""
+        """Take no more events, and withdraw the request."""
         if self.result is None:
             self.closed = True
             self.result = Failure(Cancelled(function=self.function, row=self._row))
@@ -114,59 +122,56 @@ class Growth(Generic[R]):
             self._future.cancel()  # where the answer is there already, this does nothing
 
     def _rest(self, ended: Future[Outcome]) -> str:
-        """What of the text did not come in pieces: all of it, or nothing."""
+        """Return the part of the text that did not come in pieces: all of it, or nothing."""
         if ended.cancelled() or ended.exception() is not None or self._asked is None or self._asked.probe:
             return ""
         return ended.result().text[len(self.text) :]
 
-    def _go_on(self, said: Request | Result[R, PromptError]) -> None:
-        if not isinstance(said, Request):
-            self.result = said
+    def _go_on(self, step: Request | Result[R, PromptError]) -> None:
+        if not isinstance(step, Request):
+            self.result = step
             return
         self.part += 1
-        self._pieces, self._shown, self._asked = [], [], said
-        [self._future] = self._runtime.submit([said if said.probe else replace(said, on_delta=self._put)])
+        self._pieces, self._shown, self._asked = [], [], step
+        self._future = self._call.submit(step if step.probe else replace(step, on_delta=self._put))
         self._future.add_done_callback(self._put)
         if (row := current_row()) is not None:
             row.owns(self._future)
 
 
-R = TypeVar("R")
+class _View(Generic[R]):
+    """Base class of `Stream` and `AsyncStream`: the state of the answer, and closing."""
 
-
-class _Written(Generic[R]):
-    """What streams of both colours share."""
-
-    _growth: Growth[Any]
+    _answer: PartialAnswer[Any]
     _safe: bool
 
     def __repr__(self) -> str:
-        growth = self._growth
-        state = "closed" if growth.closed else "running" if growth.result is None else "ended"
-        return f"<stream of {growth.function}: {state}, {len(growth.text)} characters>"
+        answer = self._answer
+        state = "closed" if answer.closed else "running" if answer.result is None else "ended"
+        return f"<stream of {answer.function}: {state}, {len(answer.text)} characters>"
 
     @property
     def text(self) -> str:
         """What was read so far of the part at hand."""
-        return self._growth.text
+        return self._answer.text
 
     @property
     def part(self) -> int:
         """Which of the call's requests is being read, counted from 1; for most calls it is the only one."""
-        return self._growth.part
+        return self._answer.part
 
     def close(self) -> None:
         """Withdraw the request, unless it is answered. May be called twice."""
-        self._growth.close()
+        self._answer.close()
 
     def _value(self) -> R:
         """Return the value of an answer that has ended; of a safe prompt its `Result`."""
-        result: Any = self._growth.result
-        value: R = result if self._safe else value_in(result)
+        result: Any = self._answer.result
+        value: R = result if self._safe else unwrap(result)
         return value
 
 
-class Stream(_Written[R], Iterator[str]):
+class Stream(_View[R], Iterator[str]):
     """An answer while it is written, from `prompt.stream(...)`. One thread at a time may read it.
 
     Iterating gives the text in pieces, as the engine writes them; `partials` gives the JSON value that they have come to,
@@ -196,27 +201,27 @@ class Stream(_Written[R], Iterator[str]):
 
     def __init__(self, call: Call[Any] | PromptError, *, safe: bool = False) -> None:
         self._safe = safe
-        self._mailbox: Mailbox[Heard] = Mailbox()
-        self._growth = Growth(call, row_index(), self._mailbox.put)
+        self._mailbox: Mailbox[_Event] = Mailbox()
+        self._answer = PartialAnswer(call, row_index(), self._mailbox.put)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
-        growth = self._growth
-        while growth.result is None:
+        answer = self._answer
+        while answer.result is None:
             try:
                 with interruptible():
-                    heard = self._mailbox.get()
-                piece = growth.hear(heard)
+                    event = self._mailbox.get()
+                piece = answer.feed(event)
             except BaseException:  # Ctrl-C, mostly, or the end of the row
                 self.close()
                 raise
             if piece:
                 return piece
-        if not growth.closed:
+        if not answer.closed:
             try:
-                told(growth.result)
+                unwrap_in_row(answer.result)
             except PromptError:
                 if not self._safe:
                     raise
@@ -234,8 +239,8 @@ class Stream(_Written[R], Iterator[str]):
             PromptError: The call failed.
         """
         for _ in self:
-            yield from self._growth.values()
-        yield from self._growth.values()
+            yield from self._answer.values()
+        yield from self._answer.values()
 
     def result(self) -> R:
         """The value, once all of the answer is there.
@@ -254,7 +259,7 @@ class Stream(_Written[R], Iterator[str]):
         self.close()
 
 
-class AsyncStream(_Written[R], AsyncIterator[str]):
+class AsyncStream(_View[R], AsyncIterator[str]):
     """An answer while it is written, from `stream(...)` of an `async def` prompt. One task at a time may read it.
 
     What `Stream` is for plain code, this is for `async` code: `async for`, `async with`, `await stream.result()`.
@@ -276,35 +281,35 @@ class AsyncStream(_Written[R], AsyncIterator[str]):
 
     def __init__(self, call: Call[Any] | PromptError, *, safe: bool = False) -> None:
         self._safe = safe
-        self._mailbox: AsyncMailbox[Heard] = AsyncMailbox()
-        self._growth = Growth(call, None, self._mailbox.put)
+        self._mailbox: AsyncMailbox[_Event] = AsyncMailbox()
+        self._answer = PartialAnswer(call, None, self._mailbox.put)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> str:
         await end_if_over()
-        growth = self._growth
-        while growth.result is None:
+        answer = self._answer
+        while answer.result is None:
             try:
                 with interruptible():
-                    heard = await self._mailbox.get()
-                piece = growth.hear(heard)
+                    event = await self._mailbox.get()
+                piece = answer.feed(event)
             except BaseException:
                 self.close()
                 raise
             if piece:
                 return piece
-        if not growth.closed:
+        if not answer.closed:
             self._value()
         raise StopAsyncIteration
 
     async def partials(self) -> AsyncIterator[JsonValue]:
         """The JSON value as it grows; see `Stream.partials`."""
         async for _ in self:
-            for value in self._growth.values():
+            for value in self._answer.values():
                 yield value
-        for value in self._growth.values():
+        for value in self._answer.values():
             yield value
 
     async def result(self) -> R:

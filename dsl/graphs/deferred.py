@@ -17,12 +17,13 @@ from typing_extensions import TypeIs
 
 from typefold.compiler.guards import is_collection, is_dict
 from typefold.errors import BatchError, PromptUsageError
-from typefold.execution.executor import told, value_in
+from typefold.execution.ends import end_if_over
+from typefold.execution.executor import unwrap, unwrap_in_row
 from typefold.execution.greenlets import awaited
-from typefold.execution.seeding import end_if_over, name_of
 from typefold.graphs.graph import Node, work_out
 from typefold.messages import current_frame
 from typefold.runtime import Cancelled, PromptError
+from typefold.signatures.parameters import name_of
 
 __all__ = [
     "Deferred",
@@ -129,7 +130,7 @@ class Deferred(Generic[T_co]):
             NoRuntime: No model has been named.
             PromptUsageError: It waits for itself, or a prompt is used in a way that can't work.
         """
-        return told(self.safe())
+        return unwrap_in_row(self.safe())
 
     def __await__(self) -> Generator[Any, None, T_co]:
         """The value, worked out as `result` does it while the event loop goes on; cancelling the task withdraws the requests.
@@ -159,7 +160,7 @@ class Deferred(Generic[T_co]):
 
     async def _value(self) -> T_co:
         await end_if_over()
-        return value_in(await awaited(self.safe))
+        return unwrap(await awaited(self.safe))
 
     def safe(self) -> Result[T_co, Exception]:
         """The value as a `Result`, worked out now if it was not yet; nothing is raised for what failed.

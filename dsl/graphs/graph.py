@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 from returns.result import Failure, Result, Success
 
 from typefold.errors import AT_ONCE, PromptUsageError
+from typefold.execution.executor import FailureLimit
 from typefold.execution.greenlets import Mailbox, RowCancelled
 from typefold.execution.progress import Progress
 from typefold.graphs.rows import Rows, default_rows_in_flight
@@ -138,7 +139,7 @@ def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
         dependents, missing = _needed(wanted)
         if not missing:
             return True
-        failed = 0
+        limit = FailureLimit(most)
         ready = deque(node for node, count in missing.items() if not count)
         begun: dict[int, Node[Any]] = {}
         keys = {node: key for key, node in enumerate(missing)}  # what a node draws does not depend on when it is begun
@@ -158,11 +159,10 @@ def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
                     node = begun.pop(key)
                     if isinstance(ended, Failure):
                         raise ended.failure()
-                    progress.row(failed=isinstance(node.result, Failure))
-                    if isinstance(node.result, Failure) and not isinstance(node.result.failure(), InputFailed):
-                        failed += 1
-                        if most is not None and failed > most:
-                            return False
+                    error = node.result.failure() if isinstance(node.result, Failure) else None
+                    progress.row(failed=error is not None)
+                    if error is not None and not isinstance(error, InputFailed) and limit.count():
+                        return False
                     for dependent in reversed(dependents.pop(node, [])):
                         missing[dependent] -= 1
                         if not missing[dependent]:

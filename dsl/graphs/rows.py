@@ -10,23 +10,21 @@ Invariant: a row that was started is either active, ended and in the mailbox, or
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import logging
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections import deque
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
-from weakref import WeakKeyDictionary
 
 from greenlet import GreenletExit, getcurrent
 from returns.result import Failure, Result, Success
 
 from typefold.errors import NoRuntime
+from typefold.execution.ends import TaskEnds, running
+from typefold.execution.executor import AHEAD
 from typefold.execution.greenlets import (
-    CANCELLATIONS,
     Mailbox,
     Parked,
     RowCancelled,
@@ -35,15 +33,14 @@ from typefold.execution.greenlets import (
     heed,
     is_stopped,
 )
-from typefold.execution.seeding import Batch, Place, here, name_of, running
+from typefold.execution.open_runtimes import any_journaled
+from typefold.execution.seeding import Batch, Place, here
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.ownership import Owner, end_child
-from typefold.runtimes.current import any_journaled, current
-from typefold.runtimes.runtime import AHEAD
+from typefold.runtimes.current import current
+from typefold.signatures.parameters import name_of
 
 __all__ = ["AsyncRows", "Rows", "Starter", "default_rows_in_flight"]
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -247,13 +244,12 @@ class AsyncRows(Generic[T]):
         running.add(self.batch)
         self._ended: Mailbox[int] = Mailbox()
         self._futures: dict[int, Future[T]] = {}
-        self._places: WeakKeyDictionary[asyncio.Task[T], Place] = WeakKeyDictionary()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
         self._owner = Owner()
         self.active = self.failed = 0
         self._count = threading.Lock()
-        self.batch.tell = partial(self._ended.put, _FAULT)
+        self._ends = TaskEnds(self.batch, partial(self._ended.put, _FAULT))
         self._thread.start()
 
     def start(self, index: int, *args: Any) -> None:
@@ -314,11 +310,11 @@ class AsyncRows(Generic[T]):
             for future in self._futures.values():
                 if not future.done():
                     future.set_exception(error)
-        loop.run_until_complete(_Ending(self.batch, self._places).end())
+        loop.run_until_complete(self._ends.end_all())
 
     def _begin(self, future: Future[T], args: tuple[Any, ...], context: Context) -> None:
         task = self._loop.create_task(self._function(*args), context=context)
-        self._places[task] = context[here] or Place()
+        self._ends.places[task] = context[here] or Place()
         task.add_done_callback(partial(_settle, future))
 
 
@@ -345,49 +341,3 @@ def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
         future.set_exception(error)
     else:
         future.set_result(task.result())
-
-
-class _Ending:
-    """The end of the tasks of a loop.
-
-    Args:
-        batch: Whose rows they are: their further calls come here.
-        places: The tasks of rows, and where each asks from, with all tasks that it starts.
-    """
-
-    def __init__(self, batch: Batch, places: Mapping[asyncio.Task[Any], Place]) -> None:
-        self._places = places
-        self._told: Counter[Place | None] = Counter()
-        self._left: set[asyncio.Task[Any] | None] = set()
-        self._one_left = asyncio.Event()
-        batch.end_call = self.call
-
-    async def end(self) -> None:
-        """Cancel the tasks, and wait until all have ended or are left behind."""
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        waiting = asyncio.ensure_future(self._one_left.wait())
-        while pending := {task for task in tasks - self._left if not task.done()}:
-            self._one_left.clear()
-            await asyncio.wait({*pending, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                waiting = asyncio.ensure_future(self._one_left.wait())
-        waiting.cancel()
-        await asyncio.gather(waiting, *(tasks - self._left), return_exceptions=True)
-        if not self._left:
-            await asyncio.get_running_loop().shutdown_asyncgens()
-
-    async def call(self) -> None:
-        """End a call: for the first few times with its task, then by never coming back."""
-        place = here.get()
-        self._told[place] += 1
-        if self._told[place] < CANCELLATIONS:
-            raise asyncio.CancelledError
-        if self._told[place] == CANCELLATIONS:
-            logger.warning("a row that was cancelled does not end, so it is left behind where it waits")
-        for task in {asyncio.current_task(), *(task for task, its in self._places.items() if its is place)}:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))  # to free it would run its code again, without end
-            self._left.add(task)
-        self._one_left.set()
-        await asyncio.get_running_loop().create_future()

@@ -21,15 +21,14 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.call import values
-from typefold.execution.executor import in_order
+from typefold.execution.executor import FailureLimit, in_order
 from typefold.execution.progress import Progress
-from typefold.execution.seeding import name_of
 from typefold.graphs.rows import AsyncRows, Rows, Starter, default_rows_in_flight
 from typefold.options import check_max_failures
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.prompt import Prompt
 from typefold.runtime import BadInput
-from typefold.signatures.parameters import Parameters, is_async
+from typefold.signatures.parameters import Parameters, is_async, name_of
 from typefold.tables.columns import Unfit, length, rows_of, spread
 from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows, named_rows, number_of
@@ -386,6 +385,7 @@ def _watched(
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
     """The rows of a stream, counted; nothing is drawn, since the program may print between them."""
     failed: dict[int, Result[Any, Exception]] = {}  # kept only where their number matters
+    limit = FailureLimit(most)
     with closing(stream), Progress(total, draw=False) as progress:
         for index, result in stream:
             bad = not isinstance(result, Success)
@@ -393,7 +393,7 @@ def _watched(
             yield index, result
             if bad and most is not None:
                 failed[index] = result
-                if len(failed) > most:
+                if limit.count():
                     raise BatchError([*failed.values()], [*failed], most)
 
 

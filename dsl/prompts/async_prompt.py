@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
 
-from typefold.execution.executor import answers_awaited
+from typefold.execution.executor import run_calls_async
 from typefold.execution.streaming import AsyncStream
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.samples import AsyncSamples
@@ -101,7 +101,7 @@ class AsyncPrompt(BasePrompt[P, R]):
             NoRuntime: No model has been named.
         """
         spec = spec_of(cast("AsyncPrompt[..., R]", self))
-        return spec.unwrap(await answers_awaited(spec.mapped(items, args, kwargs), spec.options.max_failures), items)
+        return spec.unwrap(await run_calls_async(spec.mapped(items, args, kwargs), spec.options.max_failures), items)
 
     async def starmap(
         self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -122,7 +122,7 @@ class AsyncPrompt(BasePrompt[P, R]):
             NoRuntime: No model has been named.
         """
         spec = spec_of(cast("AsyncPrompt[..., R]", self))
-        return spec.unwrap(await answers_awaited(spec.spread(rows), spec.options.max_failures))
+        return spec.unwrap(await run_calls_async(spec.spread(rows), spec.options.max_failures))
 
     async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
         """Ask for every row, as one batch; columns go to the parameters of their names; see `Prompt.map_rows`.
@@ -140,7 +140,7 @@ class AsyncPrompt(BasePrompt[P, R]):
             NoRuntime: No model has been named.
         """
         spec = self._spec
-        return spec.unwrap(await answers_awaited(spec.named(rows, constants), spec.options.max_failures), rows)
+        return spec.unwrap(await run_calls_async(spec.named(rows, constants), spec.options.max_failures), rows)
 
     @property
     def safe(self) -> AsyncPrompt[P, Result[R, PromptError]]:

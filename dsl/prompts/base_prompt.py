@@ -18,7 +18,7 @@ from typing_extensions import Unpack
 from typefold.compiler import Explanation, Message
 from typefold.execution.background import future_result, submit
 from typefold.execution.call import Call
-from typefold.execution.executor import answer, answer_awaited
+from typefold.execution.executor import run_call, run_call_async
 from typefold.graphs.deferred import Deferred, arguments, deferred_in, refuse_in_body
 from typefold.messages import RawPrompt
 from typefold.options import CallOptions
@@ -94,7 +94,7 @@ class BasePrompt(Generic[P, R]):
             >>> [message.content for message in capital.render("France")]
             ['What is the capital of France?']
         """
-        return self._spec.call(args, kwargs).messages
+        return self._spec.render(args, kwargs)
 
     def explain(self) -> Explanation:
         """Explain the return type: its format, constraint, checks and length. Needs no engine and loads none.
@@ -273,9 +273,9 @@ class BasePrompt(Generic[P, R]):
         """
         call = self._spec.once(args, kwargs)
         if not self._spec.safe:
-            return await answer_awaited(call)
+            return await run_call_async(call)
         try:
-            return Success(await answer_awaited(call))  # type: ignore[return-value]  # R is a Result here
+            return Success(await run_call_async(call))  # type: ignore[return-value]  # R is a Result here
         except PromptError as error:
             return Failure(error)  # type: ignore[return-value]  # R is a Result here
 
@@ -397,9 +397,9 @@ def answer_with(spec: PromptSpec, call: Call[Any] | PromptError) -> Any:
         PromptError: The call gave no value, and the prompt is not safe.
     """
     if not spec.safe:
-        return answer(call)
+        return run_call(call)
     try:
-        return Success(answer(call))
+        return Success(run_call(call))
     except PromptError as error:
         return Failure(error)
 

@@ -20,7 +20,7 @@ from typefold.compiler.errors import describe
 from typefold.compiler.templates.braces import braces_in, no_f_string
 from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError
-from typefold.execution.strategies import form_of
+from typefold.execution.strategies import strategy_of
 from typefold.messages import Asked, Frame, RawPrompt, current_frame
 from typefold.options import where_set
 from typefold.runtime import BadInput
@@ -29,7 +29,7 @@ from typefold.signatures.parameters import Parameters, evaluated
 
 if TYPE_CHECKING:
     from typefold.compiler import JsonFormat
-    from typefold.execution.call import Form
+    from typefold.execution.call import Strategy
 
 __all__ = ["Binding", "Definition", "Example", "example", "examples_of"]
 
@@ -138,14 +138,14 @@ class Definition(Generic[R]):
         return evaluated(self.function.__annotations__["return"], self.function, self.namespace)
 
     @cached_property
-    def form(self) -> Form:
+    def strategy(self) -> Strategy:
         """How answers are asked for, by the return type.
 
         Raises:
             PromptUsageError: There is none.
             NameError: It names something that is not defined yet.
         """
-        return form_of(self.hint)
+        return strategy_of(self.hint)
 
     def output_type(self, json_format: JsonFormat | None = None) -> OutputType[Any]:
         """The type of the answer, compiled: the return type, or what stands inside of `Logged` and the like.
@@ -154,7 +154,7 @@ class Definition(Generic[R]):
             UnsupportedType: The type has no JSON form.
         """
         try:
-            made: OutputType[Any] = output_type(self.form.hint, json_format=json_format, path=self.form.path)
+            made: OutputType[Any] = output_type(self.strategy.hint, json_format=json_format, path=self.strategy.path)
             return made
         except UnsupportedType as error:
             raise UnsupportedType(error.path, error.hint, error.reason, function=self.name) from error.__cause__

@@ -15,7 +15,7 @@ from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.errors import PromptUsageError
-from typefold.execution.executor import answers
+from typefold.execution.executor import run_calls
 from typefold.execution.streaming import Stream
 from typefold.options import CallOptions, Options
 from typefold.prompts.async_prompt import AsyncPrompt
@@ -105,7 +105,7 @@ class Prompt(BasePrompt[P, R]):
         """
         spec = spec_of(cast("Prompt[..., R]", self))
         calls = spec.mapped(items, args, kwargs)
-        return spec.unwrap(answers(calls, length(items), spec.options.max_failures), items)
+        return spec.unwrap(run_calls(calls, length(items), spec.options.max_failures), items)
 
     def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
         """Ask for every row of arguments, as one batch.
@@ -132,7 +132,7 @@ class Prompt(BasePrompt[P, R]):
             ['un', 'zwei']
         """
         spec = spec_of(cast("Prompt[..., R]", self))
-        return spec.unwrap(answers(spec.spread(rows), length(rows), spec.options.max_failures))
+        return spec.unwrap(run_calls(spec.spread(rows), length(rows), spec.options.max_failures))
 
     def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
         """Ask for every row, as one batch; columns go to the parameters of their names.
@@ -164,7 +164,7 @@ class Prompt(BasePrompt[P, R]):
         """
         spec = self._spec
         calls = spec.named(rows, constants)
-        return spec.unwrap(answers(calls, number_of(rows), spec.options.max_failures), rows)
+        return spec.unwrap(run_calls(calls, number_of(rows), spec.options.max_failures), rows)
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and read the answer while the model writes it; the request is sent at once.

@@ -16,7 +16,7 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call
-from typefold.execution.executor import answers, answers_awaited
+from typefold.execution.executor import run_calls, run_calls_async
 from typefold.options import Options
 from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
@@ -53,10 +53,10 @@ class _BaseSamples(Generic[P, R]):
         """Ask for the samples of each row."""
         number = number_of(rows)
         total = None if number is None else number * self._n
-        return answers(self._spec.sampled(calls, self._n), total, self._spec.options.max_failures)
+        return run_calls(self._spec.sampled(calls, self._n), total, self._spec.options.max_failures)
 
     async def _rows_awaited(self, calls: Iterable[Call[Any] | PromptError]) -> list[Result[Any, PromptError]]:
-        return await answers_awaited(self._spec.sampled(calls, self._n), self._spec.options.max_failures)
+        return await run_calls_async(self._spec.sampled(calls, self._n), self._spec.options.max_failures)
 
     def _grouped(self, results: list[Result[Any, PromptError]]) -> list[list[Any]]:
         """Group the samples of all rows by row."""
@@ -92,7 +92,7 @@ class Samples(_BaseSamples[P, R]):
             TypeError: The arguments don't fit the function.
             BatchError: Some samples failed; it holds the `Result` of each.
         """
-        return self._spec.unwrap(answers(self._drawn(args, kwargs), most=self._spec.options.max_failures))
+        return self._spec.unwrap(run_calls(self._drawn(args, kwargs), max_failures=self._spec.options.max_failures))
 
     def map(
         self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
@@ -186,7 +186,7 @@ class AsyncSamples(_BaseSamples[P, R]):
             TypeError: The arguments don't fit the function.
             BatchError: Some samples failed; it holds the `Result` of each.
         """
-        results = await answers_awaited(self._drawn(args, kwargs), self._spec.options.max_failures)
+        results = await run_calls_async(self._drawn(args, kwargs), self._spec.options.max_failures)
         return self._spec.unwrap(results)
 
     async def map(
@@ -273,7 +273,7 @@ def _check(spec: PromptSpec, n: object) -> None:
 
 def _is_drawn(spec: PromptSpec) -> bool:
     try:
-        return spec.definition.form.is_drawn
+        return spec.definition.strategy.is_drawn
     except NameError:  # a forward reference: the first use will check
         return True
 

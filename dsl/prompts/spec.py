@@ -26,10 +26,11 @@ from typefold.execution.call import Call, attempt, values, with_shape
 from typefold.execution.greenlets import row_index
 from typefold.graphs.deferred import is_deferred
 from typefold.messages import RawPrompt, current_frame
-from typefold.options import Options
+from typefold.options import Options, Submitter
 from typefold.prompts.definition import Binding, Definition, Example, examples_of
 from typefold.runtime import BadInput, PromptError
-from typefold.runtimes.current import named
+from typefold.runtimes.current import current, find_current
+from typefold.runtimes.runtime import Runtime
 from typefold.tables.columns import Unfit, rows_of, spread
 from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows, named_rows
@@ -120,8 +121,8 @@ class PromptSpec:
         except NameError:
             return  # a forward reference: the first use will check
         self.options.check(kind, where=self.name)
-        self.definition.form.check(kind, where=self.name)
-        self.definition.form.check_options(self.options, where=self.name)
+        self.definition.strategy.check(kind, where=self.name)
+        self.definition.strategy.check_options(self.options, where=self.name)
         self.definition.worked(self.examples, kind)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -133,12 +134,33 @@ class PromptSpec:
         self.definition.bind((*self.bound, *args), kwargs)
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any]:
-        """The call for these arguments, complete with examples and shape.
+        """Return the call for these arguments, complete with examples, shape and runtime.
 
         Raises:
+            NoRuntime: No model has been named.
             PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
             Exception: Whatever the body raises.
         """
+        runtime = self.options.runtime or find_current()
+        messages, kind, options = self._asked(args, kwargs, runtime)
+        return Call(
+            self.name,
+            messages,
+            kind,
+            options,
+            self.definition.strategy,
+            runtime or current(),
+            definition=self.definition,
+            arguments=((*self.bound, *args), kwargs),
+        )
+
+    def render(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
+        """Return the messages as they are sent; see `call`. It needs no runtime."""
+        return self._asked(args, kwargs, self.options.runtime or find_current())[0]
+
+    def _asked(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], runtime: Submitter | None
+    ) -> tuple[tuple[Message, ...] | RawPrompt, OutputType[Any], Options]:
         if (outer := current_frame.get()) is not None:
             raise PromptUsageError(
                 f"{outer.name}: its body calls the prompt {self.name}; a prompt's body makes its message and nothing "
@@ -149,41 +171,29 @@ class PromptSpec:
                 f"{self.name}: an argument is a Deferred, which is not worked out yet; call {self.name}.defer(...), or "
                 f"pass its .result()"
             )
-        options = (
-            self.options
-            if self._json_format is self.options.json_format
-            else replace(self.options, json_format=self._json_format)
-        )
-        kind = self.definition.output_type(options.json_format)
-        arguments = (*self.bound, *args), kwargs
-        messages = with_shape(self.definition.messages(*arguments), kind, options)
+        json_format = self._json_format(runtime)
+        options = self.options
+        if json_format is not options.json_format:
+            options = replace(options, json_format=json_format)
+        kind = self.definition.output_type(json_format)
+        messages = with_shape(self.definition.messages((*self.bound, *args), kwargs), kind, options)
         if self.examples:
             messages = self._after_examples(messages, kind)
-        return Call(
-            self.name,
-            messages,
-            kind,
-            options,
-            self.definition.form,
-            definition=self.definition,
-            arguments=arguments,
-        )
+        self.definition.strategy.check_prompt(messages, kind, options, where=self.name)
+        return messages, kind, options
 
     def explain(self) -> Explanation:
-        """What becomes of the return type under the options in force."""
-        runtime = self.options.runtime or named()
-        return self.definition.output_type(self._json_format).explain(
-            None if runtime is None else runtime.vocabulary,
+        """Explain the return type under the options in force."""
+        runtime = self.options.runtime or find_current()
+        return self.definition.output_type(self._json_format(runtime)).explain(
+            runtime.vocabulary if isinstance(runtime, Runtime) else None,
             name=f"{self.name}{self.definition.signature_as_written}",
         )
 
-    @property
-    def _json_format(self) -> JsonFormat | None:
-        """How JSON is written: as the call says, else as the runtime does that will answer it."""
-        if self.options.json_format is not None:
-            return self.options.json_format
-        runtime = self.options.runtime or named()
-        return None if runtime is None else runtime.json_format
+    def _json_format(self, runtime: Submitter | None) -> JsonFormat | None:
+        """Return the way in which JSON is written: that of the options, else that of the runtime that will answer."""
+        given = self.options.json_format
+        return given if given is not None or runtime is None else runtime.json_format
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
         """The call, or the error that its arguments gave."""

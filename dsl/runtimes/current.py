@@ -1,9 +1,8 @@
-"""Which runtime is meant where a call names none.
+"""The current runtime: the one that is meant where a call names none.
 
-It is, in this order: that of the innermost `with` block around the call (`registry.blocks_here`: of its context, or of a
-worker thread that began in the block), the one that `configure` made, and one for the model named in `TYPEFOLD_MODEL`. The
-last only where no other runtime is open: a call beside one that is open has mostly lost its way, and a second model
-is not loaded for it. What is asked of all that are open is here too.
+It is, in this order: that of the innermost `with` block around the call (of its context, or of a worker thread that began in
+the block), the one that `configure` made, and one for the model named in `TYPEFOLD_MODEL`. The last only where no other
+runtime is open: a call beside one that is open has mostly lost its way, and a second model is not loaded for it.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ import threading
 from typing import Any
 
 from typefold.errors import NoRuntime
-from typefold.execution.open_runtimes import blocks_here, inherited, opened
-from typefold.runtime import Statistics
+from typefold.execution.open_runtimes import OpenRuntime, blocks_here, inherited, opened
 from typefold.runtime.ownership import in_child, lock
 from typefold.runtimes.model_source import Model
 from typefold.runtimes.runtime import Runtime
 
-__all__ = ["any_journaled", "configure", "current", "named", "resume_hints", "statistics"]
+__all__ = ["configure", "current", "find_current"]
 
 logger = logging.getLogger(__name__)
 
@@ -62,17 +60,23 @@ def current() -> Runtime:
         NoRuntime: No model has been named in any of the ways; or it can't be told which is meant, since the call is in no
             `with` block while a runtime is open, or in a thread that began before the innermost of several blocks.
         UsedAfterFork: The runtimes that are open belong to the process of which this one is a fork.
+
+    Example:
+        >>> from typefold import Runtime, current
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> with Runtime(ScriptedEngine()) as runtime:
+        ...     current() is runtime
+        True
     """
     global _of_environment
-    found = blocks_here()
-    if len(found) == 1:
-        return found[0].runtime
-    if found:
-        raise NoRuntime([block.runtime.name for block in found])
+    if (found := find_current()) is not None:
+        return found
+    if blocks := blocks_here():
+        raise NoRuntime([block.runtime.name for block in blocks])
     with _default_lock:
         if _default is not None:
             return _default
-        if others := [each for each in opened if each is not _of_environment and each.stands_alone]:
+        if others := _others():
             raise NoRuntime([each.name for each in others], os.environ.get("TYPEFOLD_MODEL"))
         if _of_environment is None:
             for each in inherited:
@@ -82,30 +86,18 @@ def current() -> Runtime:
         return _of_environment
 
 
-def named() -> Runtime | None:
-    """The runtime that `current` would give, if there is one already; none is made."""
-    found = blocks_here()
-    if found:
-        return found[0].runtime if len(found) == 1 else None
-    return _default or _of_environment
+def find_current() -> Runtime | None:
+    """Return the runtime that `current` gives, if it is there already; none is made."""
+    blocks = blocks_here()
+    if blocks:
+        runtime = blocks[0].runtime
+        return runtime if len(blocks) == 1 and isinstance(runtime, Runtime) else None
+    return _default or (None if _others() else _of_environment)
 
 
-def any_journaled() -> bool:
-    """Whether any runtime that is open keeps a journal."""
-    return any(runtime.journaled for runtime in list(opened))
-
-
-def statistics() -> tuple[Statistics, int]:
-    """The statistics of all runtimes that are open, added up, and how many requests they can run at once."""
-    runtimes = list(opened)
-    total = sum((runtime.stats for runtime in runtimes), Statistics())
-    return total, sum(runtime.max_num_seqs or 0 for runtime in runtimes if runtime.loaded)
-
-
-def resume_hints() -> list[str]:
-    """How to go on with what was interrupted, for each runtime that is open and knows."""
-    hints = (runtime.resume_hint for runtime in list(opened))
-    return list(dict.fromkeys(hint for hint in hints if hint))
+def _others() -> list[OpenRuntime]:
+    """The runtimes that are open and may be meant, other than that of the environment."""
+    return [each for each in opened if each is not _of_environment and each.stands_alone]
 
 
 def _forked() -> None:

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typefold.compiler import Message, output_type
 from typefold.compiler.guards import is_list_or_tuple
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, attempt, values, with_shape
-from typefold.execution.executor import answer, answers
-from typefold.execution.strategies import form_of
+from typefold.execution.executor import run_call, run_calls
+from typefold.execution.strategies import strategy_of
 from typefold.messages import RawPrompt, is_missing, user
-from typefold.options import PER_PROMPT, Options
+from typefold.options import PER_PROMPT, Options, Submitter
 from typefold.runtime import BadInput, PromptError
-
-if TYPE_CHECKING:
-    from typefold.runtimes.runtime import Runtime
 
 _NAME = "generate"
 
 
-def generate(runtime: Runtime, prompt: Any, hint: Any, changes: Mapping[str, Any]) -> Any:
-    """One value, or a list of them; see `Runtime.generate`."""
+def generate(
+    runtime: Submitter,
+    prompt: Any,
+    hint: Any,
+    options_of: Callable[[Mapping[str, Any]], Options],
+    changes: Mapping[str, Any],
+) -> Any:
+    """Return one value, or a list of them; see `Runtime.generate`.
+
+    Args:
+        runtime: The runtime that answers.
+        prompt: One prompt, or a list of prompts.
+        hint: The type of the answer, or a list of types.
+        options_of: Lays options over those of the runtime.
+        changes: The options of this call.
+    """
     if _is_one(prompt):
-        return answer(_call(prompt, hint, runtime.options(changes, where=_NAME)))
+        return run_call(_call(runtime, prompt, hint, options_of(changes)))
     if not is_list_or_tuple(prompt):
         raise PromptUsageError(
             f"generate() takes a text, a list of messages, or a list of these; not {type(prompt).__name__} (of a column, "
@@ -36,13 +47,13 @@ def generate(runtime: Runtime, prompt: Any, hint: Any, changes: Mapping[str, Any
     varied = {
         name: _a_row(changes[name], len(prompt), name) for name in PER_PROMPT if is_list_or_tuple(changes.get(name))
     }
-    shared = runtime.options({name: value for name, value in changes.items() if name not in varied}, where=_NAME)
+    shared = options_of({name: value for name, value in changes.items() if name not in varied})
     calls: list[Call[Any] | PromptError] = []
     for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
         own = {name: entries[row] for name, entries in varied.items()}
         options = shared.with_(own, where=_NAME) if own else shared
-        calls.append(attempt(partial(_call, each, kind, options, mixed=is_list_or_tuple(hint)), _NAME, row))
-    return values(answers(calls, most=shared.max_failures))
+        calls.append(attempt(partial(_call, runtime, each, kind, options, mixed=is_list_or_tuple(hint)), _NAME, row))
+    return values(run_calls(calls, max_failures=shared.max_failures))
 
 
 def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
@@ -60,20 +71,24 @@ def _is_one(prompt: object) -> bool:
     )
 
 
-def _call(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
-    form = form_of(hint, "output_type")
-    kind = output_type(form.hint, json_format=options.json_format, path=form.path)
+def _call(runtime: Submitter, prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
+    strategy = strategy_of(hint, "output_type")
+    kind = output_type(strategy.hint, json_format=options.json_format, path=strategy.path)
     options.check(kind, where=_NAME)
-    form.check(kind, where=_NAME)
+    strategy.check(kind, where=_NAME)
     if not mixed:  # options that are set for rows of other types too need mean nothing to this one
-        form.check_options(options, where=_NAME)
+        strategy.check_options(options, where=_NAME)
     if is_missing(prompt):
         raise BadInput(function=_NAME, reason=f"the prompt is {prompt}, a missing value; fill or drop such rows")
-    if isinstance(prompt, RawPrompt):
-        return Call(_NAME, prompt, kind, options, form)
+    messages = prompt if isinstance(prompt, RawPrompt) else with_shape(_messages(prompt), kind, options)
+    strategy.check_prompt(messages, kind, options, where=_NAME)
+    return Call(_NAME, messages, kind, options, strategy, runtime)
+
+
+def _messages(prompt: Any) -> tuple[Message, ...]:
     messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)
     if not messages or not all(isinstance(message, Message) for message in messages):
         raise PromptUsageError(
             "generate() takes a text, a list of messages (system, user, assistant), or a list of these"
         )
-    return Call(_NAME, with_shape(messages, kind, options), kind, options, form)
+    return messages

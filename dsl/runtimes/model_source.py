@@ -7,19 +7,15 @@ the engine has crashed.
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, Protocol, TypeAlias
-from weakref import WeakSet
 
-from typefold.errors import EngineLoadError, PromptUsageError
-from typefold.execution.seeding import Batch, around, end_batches, running
+from typefold.errors import PromptUsageError
 from typefold.runtime import Engine
 from typefold.runtime.engine import ControlTokenPolicy
 
-__all__ = ["LLM", "FailedLoad", "Model", "engine_of", "is_factory", "title"]
+__all__ = ["LLM", "Model", "engine_of", "is_factory", "title"]
 
 
 class LLM(Protocol):
@@ -64,55 +60,6 @@ def engine_of(
         )
     engine: Engine = built
     return engine
-
-
-class FailedLoad:
-    """A load that failed, and who is not to try it again: the batches and tasks that it was a part of.
-
-    Whoever comes later is a new job and may try again, since memory may have been freed. Of the error only the words are
-    kept: its frames hold the engine's memory.
-
-    Args:
-        error: The error, which ends the batches around.
-    """
-
-    def __init__(self, error: EngineLoadError) -> None:
-        self._model, self._reason = error.model, error.reason
-        self._batches = WeakSet([*around()][-1:] or _all_running())
-        self._tasks = _tasks()
-        end_batches(error)
-
-    def again(self) -> EngineLoadError:
-        """The error, anew."""
-        return EngineLoadError(self._model, self._reason)
-
-    @property
-    def ends_caller(self) -> bool:
-        """Whether this code is a part of what the load has ended."""
-        own = list(around())
-        if own:
-            return own[-1] in self._batches
-        return any(batch in self._batches for batch in _all_running()) or _task() in self._tasks
-
-
-def _all_running() -> Iterable[Batch]:
-    """The batches that this thread may belong to, which no place tells of: any row may have started it."""
-    return () if threading.current_thread() is threading.main_thread() else list(running)
-
-
-def _task() -> object:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-def _tasks() -> WeakSet[Any]:
-    """The tasks of the event loop that runs here."""
-    try:
-        return WeakSet(asyncio.all_tasks())
-    except RuntimeError:
-        return WeakSet()
 
 
 def title(model: Any) -> str:

@@ -13,15 +13,15 @@ from contextlib import suppress
 from contextvars import Token
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
 from typefold.compiler import JsonFormat, JsonFormatName, Message, Vocabulary
 from typefold.compiler.contained import describe_exception
 from typefold.errors import AT_ONCE, EngineLoadError
-from typefold.execution.open_runtimes import Block, entered, innermost, loading, opened
-from typefold.execution.seeding import Place, ending_batches
+from typefold.execution.ends import FailedLoad, ending_batches
+from typefold.execution.open_runtimes import Block, OpenRuntime, entered, innermost, loading, opened
 from typefold.execution.tracing import trace, tracer
 from typefold.options import GenerateOptions, Options, json_format_of
 from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
@@ -30,16 +30,17 @@ from typefold.runtime.journal import Journal
 from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.replicas import Fleet, Worker
 from typefold.runtime.statistics import Stopwatch
+from typefold.runtimes.generate import generate
 from typefold.runtimes.journaling import Recording
-from typefold.runtimes.model_source import FailedLoad, Model, engine_of, title
+from typefold.runtimes.model_source import Model, engine_of, title
 from typefold.runtimes.runtime_arguments import check_engine_options, check_own, model_of
 
-__all__ = ["AHEAD", "Runtime"]
+__all__ = ["Runtime"]
 
 T = TypeVar("T")
 
 
-class Runtime:
+class Runtime(OpenRuntime):
     """A model, loaded when it is first needed, that answers prompts in one continuous batch.
 
     Args:
@@ -81,9 +82,6 @@ class Runtime:
         ...     runtime.generate("How many?", output_type=int)
         42
     """
-
-    stands_alone: ClassVar[bool] = True
-    """Whether it answers calls; else it stands behind another that does."""
 
     def __init__(
         self,
@@ -148,7 +146,6 @@ class Runtime:
             )
         )
         self.seed = seed
-        self.place = Place()
         opened.append(self)
 
     def __repr__(self) -> str:
@@ -290,9 +287,7 @@ class Runtime:
             typefold.errors.BatchError: 1 of 2 rows failed (every outcome is in .results; use .safe.map to get them without this error):
               generate, row 0: ...
         """
-        from typefold.runtimes.generate import generate
-
-        return generate(self, prompt, output_type, options)
+        return generate(self, prompt, output_type, partial(self.options, where="generate"), options)
 
     __call__ = generate
 
@@ -395,7 +390,3 @@ class Runtime:
             Fleet(schedulers).close()
             raise
         return schedulers[0] if self._replicas == 1 else Fleet(schedulers)
-
-
-AHEAD = 4
-"""How many times `max_num_seqs` may be under way: what runs, what the engine has queued, and what is being made."""

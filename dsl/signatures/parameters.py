@@ -35,7 +35,7 @@ from typing_extensions import (
 from typefold.compiler.errors import describe
 from typefold.messages import is_missing
 
-__all__ = ["Parameters", "evaluated", "hints_of", "is_async", "names_of"]
+__all__ = ["Parameters", "evaluated", "hints_of", "is_async", "name_of", "names_of"]
 
 _Test = Callable[[Any], bool]
 
@@ -154,6 +154,13 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004  # an AsyncPrompt is an object whose call is a coroutine
     )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a function's name for messages; its class's where it has none."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def names_of(value: object) -> set[tuple[str, str]]:

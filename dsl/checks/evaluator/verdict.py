@@ -13,8 +13,8 @@ from typefold.checks.evaluator.opaque import REGISTRY, has_opaque
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Form
-from typefold.execution.strategies import form_of
+from typefold.execution.call import Strategy
+from typefold.execution.strategies import strategy_of
 from typefold.options import Options
 
 __all__ = ["Judgement", "judged", "one_line"]
@@ -46,7 +46,7 @@ def judged(hint: Any, *, path: str = "return", options: Options | None = None, i
     """
     kind: OutputType[Any] | None = None
     try:
-        form = form_of(hint, path) if is_returned else Form(hint, path)
+        form = strategy_of(hint, path) if is_returned else Strategy(hint, path)
         kind = output_type(form.hint, json_format=(options or Options()).json_format, registry=REGISTRY, path=form.path)
         form.check(kind, where="")
         (options or Options()).check(kind, where="")

@@ -1,0 +1,171 @@
+"""Ends of batches that are about no row: a journal or an engine that fails, and rows that go on regardless.
+
+A batch remembers such an error, so that rows which catch it don't go on without end. A row in a greenlet is ended where it waits
+(`greenlets`); a row that is a task of an event loop is ended by the calls that it makes (`TaskEnds`). An engine that can't be
+loaded is not tried again by the batches and tasks that needed it (`FailedLoad`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from typefold.errors import EngineLoadError
+from typefold.execution.greenlets import CANCELLATIONS, LEFT_BEHIND, AsyncMailbox, current_row
+from typefold.execution.seeding import Batch, Place, around, here
+from typefold.runtime.journal import JournalError
+
+__all__ = ["FailedLoad", "TaskEnds", "end_batches", "end_if_over", "ending_batches", "running"]
+
+logger = logging.getLogger(__name__)
+
+running: WeakSet[Batch] = WeakSet()
+"""The batches of programs that run now, in any thread."""
+
+
+@contextmanager
+def ending_batches() -> Generator[None]:
+    """A journal or a load that fails here ends the batches that this code is in a row of, and the row."""
+    try:
+        yield
+    except (JournalError, EngineLoadError) as error:
+        end_batches(error)
+        if (row := current_row()) is not None:
+            row.fail(error)
+        raise
+
+
+def end_batches(error: Exception) -> None:
+    """End the batches that this code is in a row of, by an error that is about none of their rows."""
+    for batch in around():
+        batch.fault = batch.fault or error
+        if batch.tell is not None:
+            batch.tell()
+
+
+async def end_if_over() -> None:
+    """End a call that is awaited in a row of a batch of tasks which is over, or is to end.
+
+    Raises:
+        CancelledError: It is over.
+    """
+    for batch in around():
+        if batch.end_call is not None:
+            await batch.end_call()
+
+
+class TaskEnds:
+    """The end of rows that are tasks of one event loop.
+
+    Args:
+        batch: The batch of these rows.
+        tell: Wakes the thread that takes the batch's results, to find its fault.
+
+    Attributes:
+        places: The tasks of rows, and the place of each, which the tasks that it starts share.
+    """
+
+    def __init__(self, batch: Batch, tell: Callable[[], None]) -> None:
+        batch.tell, batch.end_call = tell, self.end_call
+        self._batch = batch
+        self.places: WeakKeyDictionary[asyncio.Task[Any], Place] = WeakKeyDictionary()
+        self._over: Future[None] = Future()
+        self._told: Counter[Place | None] = Counter()
+        self._left: set[asyncio.Task[Any] | None] = set()
+        self._one_left = asyncio.Event()
+
+    async def end_all(self) -> None:
+        """Cancel the tasks of this loop, and wait until all have ended or are left behind."""
+        self._over.set_result(None)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        waiting = asyncio.ensure_future(self._one_left.wait())
+        while pending := {task for task in tasks - self._left if not task.done()}:
+            self._one_left.clear()
+            await asyncio.wait({*pending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting = asyncio.ensure_future(self._one_left.wait())
+        waiting.cancel()
+        await asyncio.gather(waiting, *(tasks - self._left), return_exceptions=True)
+        if not self._left:
+            await asyncio.get_running_loop().shutdown_asyncgens()
+
+    async def end_call(self) -> None:
+        """End a call of these rows if the batch is over: the first few times with its task, then by never coming back.
+
+        Where the batch has a fault, its end is near, and the call waits for that.
+        """
+        if not self._over.done():
+            if self._batch.fault is None:
+                return
+            over: AsyncMailbox[object] = AsyncMailbox()
+            self._over.add_done_callback(over.put)
+            await over.get()
+        place = here.get()
+        self._told[place] += 1
+        if self._told[place] < CANCELLATIONS:
+            raise asyncio.CancelledError
+        if self._told[place] == CANCELLATIONS:
+            logger.warning(LEFT_BEHIND)
+        for task in {asyncio.current_task(), *(task for task, its in self.places.items() if its is place)}:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))  # to free it would run its code again, without end
+            self._left.add(task)
+        self._one_left.set()
+        await asyncio.get_running_loop().create_future()
+
+
+class FailedLoad:
+    """A load that failed, and the batches and tasks that needed it: they are not to try it again.
+
+    A later job may, since memory may have been freed. Of the error only the words are kept: its frames hold the engine's memory.
+
+    Args:
+        error: The error, which ends the batches around.
+    """
+
+    def __init__(self, error: EngineLoadError) -> None:
+        self._model, self._reason = error.model, error.reason
+        self._batches = WeakSet([*around()][-1:] or _all_running())
+        self._tasks = _tasks()
+        end_batches(error)
+
+    def again(self) -> EngineLoadError:
+        """Return the error anew."""
+        return EngineLoadError(self._model, self._reason)
+
+    @property
+    def ends_caller(self) -> bool:
+        """Whether this code is a part of what the load has ended."""
+        own = list(around())
+        if own:
+            return own[-1] in self._batches
+        return any(batch in self._batches for batch in _all_running()) or _task() in self._tasks
+
+
+def _all_running() -> Iterable[Batch]:
+    """The batches that this thread may belong to, which no place tells of: any row may have started it."""
+    return () if threading.current_thread() is threading.main_thread() else list(running)
+
+
+def _task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _tasks() -> WeakSet[Any]:
+    """The tasks of the event loop that runs here."""
+    try:
+        return WeakSet(asyncio.all_tasks())
+    except RuntimeError:
+        return WeakSet()
