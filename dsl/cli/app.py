@@ -147,7 +147,7 @@ def run_command(
 ) -> None:
     """Run a function for every record of a file.
 
-    Columns go to the parameters of their names, and are read as the parameters' types. What the function returns is written
+    Columns go to the parameters of their names, and are read as the parameters' types. The function's result is written
     behind the record, in the order of the input. A record that does not fit, or whose row fails, is kept aside with the
     reason, and costs no other row anything. Output and failures take the place of earlier files when the job is done; until
     then they grow beside, as NAME.typefold-part.
@@ -226,7 +226,7 @@ def run_command(
 
 @app.command("try")
 def try_command(function: _Function, given: _Set = None, model: _Model = None, engine: _Engine = None) -> None:
-    """Call a function once and print what it gives; the text of a prompt's answer while it is written.
+    """Call a function once and print its result; the text of a prompt's answer while it is generated.
 
     Example: typefold try tickets.py:classify --set text="It never arrived."
     """
@@ -260,7 +260,7 @@ def render_command(function: _Function, given: _Set = None) -> None:
 
 @app.command("explain")
 def explain_command(function: _Function) -> None:
-    """Print what becomes of a prompt's return type: its form, what decoding enforces, what is checked after.
+    """Explain a prompt's return type: its form, the constraint that decoding enforces, the checks behind it.
 
     Example: typefold explain tickets.py:classify
     """
@@ -278,7 +278,7 @@ def doctor_command(
     model: _Model = None,
     ask: Annotated[bool, typer.Option(help="Load a model and ask it something.")] = True,
 ) -> None:
-    """Say what is installed, on what it would run, and whether an answer comes.
+    """Check the installation: packages, hardware, and a first answer.
 
     Example: typefold doctor --no-ask
     """
@@ -309,7 +309,7 @@ def main() -> None:
 
 @contextmanager
 def _explained() -> Generator[None]:
-    """Say in a line what can't be done, and exit with 2; what became of a call that gave no value, and exit with 1."""
+    """Print an error in one line and exit: 1 for a call that gave no value, 2 for a command that can't be carried out."""
     from typefold.cli.target import CommandError
     from typefold.errors import AT_ONCE
     from typefold.runtime import PromptError

@@ -1,4 +1,4 @@
-"""`typefold doctor`: what is installed here, on what it would run, and whether an answer comes."""
+"""`typefold doctor`: installed packages, hardware, and a first answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PACKAGES = (
 
 
 def examine(console: Console, model: str | None, *, ask: bool) -> bool:
-    """Print what is found; whether all is well.
+    """Print the findings and return whether typefold works here.
 
     Args:
         console: Where.

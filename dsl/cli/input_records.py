@@ -34,7 +34,7 @@ class Read(NamedTuple):
 
     Attributes:
         line: The line of the file in which it begins, from 1; none in Parquet, which has no lines.
-        record: The record, or what is wrong with it.
+        record: The record, or the error that explains why it can't be read.
     """
 
     line: int | None
@@ -48,7 +48,7 @@ class Source:
         columns: The names of the columns, where they are known before the first record.
         schema: Their `pyarrow.Schema`, of a Parquet file.
         texts: Whether all values are texts.
-        total: How many records there are, where that is known.
+        total: The number of records, where it is known.
     """
 
     def __init__(
@@ -123,12 +123,12 @@ def unread(name: object, error: OSError) -> CommandError:
 
 
 def ending_of(path: str) -> str:
-    """The ending of a file's name, which says what kind of file it is."""
+    """Return the ending of a file's name, which names its kind."""
     return Path(path).suffix.lower()
 
 
 def is_text(values: Iterable[str | None]) -> bool:
-    """Whether values are what UTF-8 can write, as those that were read from it are."""
+    """Return whether UTF-8 can write the values, as it can all that were read from it."""
     try:
         "".join(value for value in values if value is not None).encode()
     except UnicodeEncodeError:
@@ -234,7 +234,7 @@ def _beyond(text: str) -> int | None:
 
 
 def _csv(path: str) -> Source:
-    """The records of a CSV file, whose first line names the columns.
+    """Open a CSV file. Its first line names the columns.
 
     Raises:
         CommandError: It does not, or names two of them alike.
@@ -291,7 +291,7 @@ def _misfit(line: int, values: list[str], columns: Sequence[str]) -> str | None:
 
 
 def _csv_values(lines: _CsvLines) -> Generator[tuple[int, list[str] | str]]:
-    """The values of records, or what is wrong, each with the line in which it begins; empty lines are none."""
+    """Yield the values of records, or an error text, each with the line in which it begins; skip empty lines."""
     reader = csv.reader(lines, strict=True)
     while True:
         first = lines.begin()
@@ -336,7 +336,7 @@ class _CsvLines:
         return line
 
     def broken(self, first: int, *, too_long: bool) -> str:
-        """Go to the end of the record that has been begun; what is wrong with it, and where."""
+        """Skip to the end of the current record and return its first error with its place."""
         scan = _Scan(first)
         problem: str | None = None
         for piece in self._taken:
@@ -362,7 +362,7 @@ _TOKENS = re.compile(r'[^",\r\n]+|\r\n|[",\r\n]')
 
 
 class _Scan:
-    """Follows a record to its end, whatever is wrong in it.
+    """Follow a record to its end, broken or not.
 
     Attributes:
         column: The column that has been come to, from 1.

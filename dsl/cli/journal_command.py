@@ -1,4 +1,4 @@
-"""`typefold journal`: what is in a journal, read and written out, and what is no longer wanted, removed.
+"""`typefold journal`: read, export and prune a journal.
 
 Answers go to standard output, all else to standard error. The exit status is 0 where all went well, 1 where the journal is
 damaged or can't be used, and 2 where a path or an option is wrong. Nothing here needs a model, or vLLM.
@@ -45,7 +45,7 @@ def info_command(
         bool, typer.Option("--check", help="Also read all of the file, to see whether it is sound.")
     ] = False,
 ) -> None:
-    """Print what a journal holds: requests and tokens of each function and model, dates, size.
+    """Print a journal's summary: requests and tokens of each function and model, dates, size.
 
     With --check the exit status is 1 if the file is damaged.
 
@@ -96,7 +96,7 @@ def show_command(
     model: _Model = None,
     full: Annotated[bool, typer.Option("--full", help="Print long texts to their ends.")] = False,
 ) -> None:
-    """Print the last requests, to be read: function, row, what was asked, the answer, tokens.
+    """Print the last requests for reading: function, row, prompt, answer, tokens.
 
     Control characters in texts are shown as escapes, so that no text can play tricks with the terminal.
 
@@ -216,7 +216,7 @@ def _prune_damaged(file: Path, *, yes: bool) -> None:
 
 @contextmanager
 def _open(file: Path, *, writing: bool = False) -> Generator[Journal]:
-    """A journal that is there; what is wrong with it ends the command."""
+    """Open an existing journal; an error ends the command."""
     from typefold.runtime.journal import Journal, JournalError
 
     if not file.is_file():
@@ -238,7 +238,7 @@ def _writing(file: Path, output: str | None) -> Generator[Callable[[str], object
         check_apart({"FILE": of_journal(file), "--output": written_to(output)})
         whole = open_output(output, private=True)
         try:
-            yield lambda line: whole.write(f"{line}\n".encode())  # JSON is UTF-8 whatever the locale
+            yield lambda line: whole.write(f"{line}\n".encode())  # JSON is UTF-8 in every locale
             whole.finish()
         finally:
             whole.discard()
@@ -264,7 +264,7 @@ def _print(console: Console, text: str, style: str = "") -> None:
 
 
 def _show(console: Console, record: Record, longest: int | None) -> None:
-    """Print a request: whose it is, what was asked, and what came."""
+    """Print a request: its function and row, prompt and answer."""
     row = "" if record.row is None else f", row {record.row}"
     attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""
     _print(console, f"{record.id}  {record.function}{row}{attempt}", "bold")

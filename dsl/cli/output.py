@@ -2,7 +2,7 @@
 
 Invariant: a file that was there stays as it is until the new one is complete and on the disk; two processes never write the
 same one; nothing but a regular file is ever replaced. The unfinished file, `NAME.typefold-part`, is its own lock, which the
-system lets go of with the process, so what a killed command leaves behind is overwritten by the next one.
+system lets go of with the process, so the next command overwrites a file that a killed one left behind.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Output:
         """Have all of it on the disk.
 
         Raises:
-            CommandError: It can't be written, or what is in its place by now can't be replaced.
+            CommandError: It can't be written, or another file took its place and can't be replaced.
         """
         check_target(self.path)
         try:
@@ -144,7 +144,7 @@ class Output:
         self.leave()
 
     def problem(self, error: OSError) -> CommandError:
-        """An error of the system's, with what to do."""
+        """Return an error of the system as a command's, with a remedy."""
         kept = ". What was there before is unchanged" if os.path.exists(self.path) else ""
         return CommandError(f"{self.path} can't be written: {error.strerror or error}{kept}")
 
@@ -214,7 +214,7 @@ class StandardOutput:
     sync = finish = flush
 
     def discard(self) -> None:
-        """Do nothing: what was written can't be taken back."""
+        """Do nothing: written bytes can't be taken back."""
 
     leave = discard
 
@@ -244,7 +244,7 @@ def open_output(path: str | None, *, private: bool = False) -> Output | Standard
 
 
 class _Own(io.FileIO):
-    """A file to which a process that was forked from this one writes nothing, whatever is in its buffers."""
+    """A file that a forked child writes nothing to, not even buffered data."""
 
     def __init__(self, descriptor: int, mode: str) -> None:
         super().__init__(descriptor, mode)
@@ -351,7 +351,7 @@ def part_of(path: str) -> str:
 
 
 def _identity(path: str | int) -> object:
-    """Return what two names of one file have in common; `None` for a descriptor that is no regular file."""
+    """Return the identity that two names of one file share; `None` for a descriptor of no regular file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):

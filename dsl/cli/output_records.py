@@ -1,6 +1,6 @@
 """Records into files: JSON lines, Parquet; `-` is standard output. And the file of rows that failed.
 
-A record is encoded when its row has ended and written when its turn comes, so what can't be written costs its own row. JSON
+A record is encoded when its row has ended and written when its turn comes, so a record that can't be written costs its own row only. JSON
 is such as any reader takes: a number that it has no form for is null.
 """
 
@@ -24,7 +24,7 @@ class Writer(Protocol):
     """Where records go."""
 
     def encode(self, record: Mapping[str, Any]) -> Any:
-        """Return what is written of a record.
+        """Encode a record as it is written.
 
         Raises:
             Exception: The file has no form for it.
@@ -112,7 +112,7 @@ class _ParquetWriter:
         self._file = needed_pyarrow("pyarrow.parquet").ParquetWriter(output.file, schema)
 
     def encode(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._arrow.RecordBatch.from_pylist([record], schema=self._schema)  # raises what the row is to be told
+        self._arrow.RecordBatch.from_pylist([record], schema=self._schema)  # raises the row's error
         return record
 
     def write(self, encoded: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Results that are there before their turn: a few in memory, those beyond in a temporary file.
 
-One slow row may hold up millions that stand behind it. sqlite keeps what goes to the disk, and gives the space back.
+One slow row may hold up millions behind it. sqlite keeps the overflow on the disk and gives the space back.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Waiting(Generic[T]):
             self._disk.close()
 
     def due(self, number: int, item: T) -> Generator[T]:
-        """Take an item; give back those whose turn it is."""
+        """Take an item; yield the items that are due."""
         if number != self._turn:
             self._keep(number, pickle.dumps(item))
             return
@@ -58,7 +58,7 @@ class Waiting(Generic[T]):
             self._turn += 1
 
     def rest(self) -> Generator[T]:
-        """Give back what is left, in order, when no more comes."""
+        """Yield the remaining items in order, at the end."""
         numbers = [*self._held]
         if self._disk is not None:
             numbers += [number for (number,) in self._disk.execute("SELECT number FROM items")]

@@ -1,7 +1,7 @@
 """`typefold run`: a function over the records of a file, results in the order of the input.
 
 A record that does not fit the function is kept aside and never asked about; one whose row fails is kept aside too. A row has
-the number of its record in the input, from 0, wherever it is spoken of. A result that is there before its turn waits, on the
+the number of its record in the input, from 0, in every message. A result that is there before its turn waits, on the
 disk where many do, so memory is bounded by the rows in flight.
 """
 
@@ -42,7 +42,7 @@ _SHOWN = 3  # failures of a function's own that are shown in full
 
 @dataclass
 class Counts:
-    """What became of the records.
+    """Numbers of records by their outcome.
 
     Attributes:
         done: Results that were written.
@@ -81,18 +81,18 @@ def run_over(
     convert: Callable[[Any], Any] | None = None,
     max_failures: int | None = None,
 ) -> Counts:
-    """Run a function over records and write what it gives.
+    """Run a function over records and write its results.
 
     Args:
         target: The function.
         source: The records.
         inputs: Makes arguments of them.
         writer: Where results go: the record, and the result under `column`.
-        failures: Where records go that gave none, with what was wrong.
+        failures: Where failed records go, with their errors.
         column: The name of the result's column.
-        limit: How many records are taken at most.
+        limit: The most records that are taken; all of them unless given.
         where: Which records are taken.
-        convert: Makes of a result what is written; by default what pydantic makes of it for JSON.
+        convert: Converts a result for the file; by default pydantic's JSON form.
         max_failures: The number of rows that may fail before the job is ended; any number unless given.
 
     Raises:
@@ -126,7 +126,7 @@ class _Job:
         max_failures: int | None,
     ) -> None:
         self.counts = Counts()
-        self.waiting: Waiting[tuple[bool, Any] | None] = Waiting()  # whether it has a result, and what is written of it
+        self.waiting: Waiting[tuple[bool, Any] | None] = Waiting()  # whether it has a result, and its encoded form
         self._inputs = inputs
         self._writer = writer
         self._failures = failures
@@ -139,7 +139,7 @@ class _Job:
         self._shown: set[str] = set()
 
     def rows(self, source: Source, limit: int | None) -> Iterator[_Row | Unfit]:
-        """The records that fit; in the place of each other one, what `run` hands back at once."""
+        """Yield the records that fit, and `Unfit`, which `run` hands back at once, in the place of the others."""
         for number, (line, record) in enumerate(itertools.islice(source, limit)):
             row = self._taken(number, line, record)
             if row is None:
@@ -181,7 +181,7 @@ class _Job:
                 raise BadRecord(taken(self._column))
             if wanted and wrong:
                 raise BadRecord("; ".join(wrong))
-        except Exception as error:  # a validator of the user's may raise what it likes
+        except Exception as error:  # a user's validator may raise anything
             self._aside[number] = True
             self._failed(number, line, None if isinstance(record, BadRecord) else record, error)
             return None
@@ -231,7 +231,7 @@ def _traceback(error: Exception) -> str:
 
 
 def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> None:
-    """Say before any row runs what no record of these columns can fit.
+    """Refuse columns that no record could fit, before any row runs.
 
     Raises:
         CommandError: A parameter has neither column, constant nor default, or a column has almost its name.
@@ -246,12 +246,12 @@ def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> Non
 
 
 def taken(column: str) -> str:
-    """What to say where the input has the column that results are to have."""
+    """Return the error text for an input that has the results' column already."""
     return f"the input has a column {column} already, which the result would replace; give the result another: --column"
 
 
 def _json_form(hint: Any) -> Callable[[Any], Any]:
-    """What pydantic makes of values of a type for JSON."""
+    """Return pydantic's conversion of a type's values for JSON."""
     try:
         adapter = TypeAdapter[Any](hint)
     except Exception:  # a return type that pydantic does not know, of a plain function
@@ -264,10 +264,10 @@ def _json_form(hint: Any) -> Callable[[Any], Any]:
 
 
 def report(counts: Counts, output: str, failures: Failures, *, from_journal: int, removed: bool) -> None:
-    """Say on standard error what became of the records, and how many requests a journal answered.
+    """Print the numbers of records, and of answers from the journal, on standard error.
 
     Args:
-        counts: The numbers of records by what became of them.
+        counts: Numbers of records by their outcome.
         output: Where results are.
         failures: Where failures are.
         from_journal: The number of requests that a journal answered.
@@ -287,11 +287,11 @@ def report(counts: Counts, output: str, failures: Failures, *, from_journal: int
 
 
 def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[[Any], Any], Any]:
-    """What makes a result fit its Arrow type, and the schema of the file.
+    """Return the conversion of results to their Arrow type, and the schema of the file.
 
     Raises:
         CommandError: pyarrow is not installed.
-        PromptUsageError: What the function returns has no Arrow type.
+        PromptUsageError: The function's return type has no Arrow type.
     """
     pa = needed_pyarrow()
     kind, convert = arrow_form(target)

@@ -1,4 +1,4 @@
-"""One call of a function from the command line: what it asks, what its type becomes, and one answer."""
+"""One call of a function from the command line: its messages, its return type explained, and one answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def arguments_of(target: Target, given: dict[str, str]) -> dict[str, Any]:
 
 
 def explain(target: Target, console: Console) -> None:
-    """Print what becomes of a prompt's return type."""
+    """Print the explanation of a prompt's return type."""
     console.print(_prompt(target).explain())
 
 

@@ -19,7 +19,7 @@ __all__ = ["CommandError", "load"]
 
 
 class CommandError(Exception):
-    """A command can't be carried out; the message says what to do."""
+    """A command can't be carried out; the message names a remedy."""
 
 
 def load(name: str) -> Target:

@@ -1,9 +1,9 @@
 """A function over the rows of a Ray Dataset: many engines, on one machine or on many.
 
-    mapping   `map`: what is asked of Ray
-    actor     what each actor does with a batch
+    mapping   `map`: the job as Ray runs it
+    actor     an actor's work on a batch
 
-Ray is imported when `map` is called; it comes with the extra `ray`. How many of what to ask for is in `docs/scale.md`.
+Ray is imported when `map` is called; it comes with the extra `ray`. `docs/scale.md` tells how many actors and GPUs to ask for.
 """
 
 from typefold.ray.mapping import map

@@ -1,8 +1,8 @@
-"""What an actor does: one runtime, and batches of rows that come as Arrow tables and go back with three columns more.
+"""An actor's work: one runtime, and batches of rows that come as Arrow tables and go back with three columns more.
 
 Several batches are worked on at once, each in a thread of its own; their calls share the engine's one batch, so that the
-last rows of one batch leave no gap. Invariant: a table comes back with the rows it had, in order, whatever became of them;
-only what is wrong with the job as a whole (an engine that can't be built, a journal that can't be written) is raised.
+last rows of one batch leave no gap. Invariant: a table comes back with the rows it had, in order, failed or not;
+only an error of the job as a whole (an engine that can't be built, a journal that can't be written) is raised.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ _ENDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What an actor is to do; it goes from one process to another.
+    """An actor's task, sent from one process to another.
 
     Attributes:
         target: The function, with its types worked out.
-        model: What `Runtime` takes.
+        model: The model, as `Runtime` takes it.
         options: The options of `Runtime`.
         column: The name of the result's column.
         kind: The Arrow type of that column.
         key: The column that a journal knows rows by.
         journal: The folder of journals.
         journal_prompts: Whether they keep prompts.
-        batches: How many batches are worked on at once.
+        batches: The number of batches that are worked on at once.
     """
 
     target: Target
@@ -64,7 +64,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row that fits: where it stands in its batch, and what it is known by."""
+    """A row that fits, with its position in the batch and its key in the journal."""
 
     number: int
     arguments: Mapping[str, Any]
@@ -75,7 +75,7 @@ class Actor:
     """Holds a runtime and answers batches; made by Ray in a process of its own.
 
     Args:
-        work: What there is to do.
+        work: The task.
     """
 
     def __init__(self, work: Work) -> None:
@@ -84,7 +84,7 @@ class Actor:
         self._threads = ThreadPoolExecutor(work.batches, thread_name_prefix="typefold-batch")
         try:
             self._runtime = configure(Runtime(work.model, journal=self._journal, **work.options))
-            # Loaded now, so that what is wrong with it ends the job; not if an earlier run may have answered everything.
+            # Loaded now, so that an error of the model ends the job; not if an earlier run may have answered everything.
             _ = self._runtime.facts
         except BaseException:
             if self._journal is not None:
@@ -148,7 +148,7 @@ class Actor:
                 arguments = self._inputs.arguments(record)
                 if key is not None and key not in record:
                     raise BadRecord(f"there is no column {key!r} to know the row by")
-            except Exception as error:  # a validator of the user's may raise what it likes
+            except Exception as error:  # a user's validator may raise anything
                 errors[number] = error
                 continue
             begun.append(_Row(number, arguments, arguments if key is None else record[key]))
@@ -169,7 +169,7 @@ class Actor:
 
     @contextmanager
     def _guard(self) -> Generator[None]:
-        """Around a call: what would end the process is an error of its row."""
+        """Wrap a call: an exception that would end the process becomes its row's error."""
         try:
             yield
         except _ENDS as error:

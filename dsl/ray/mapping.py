@@ -1,6 +1,6 @@
 """`typefold.ray.map`: the same function that `run` takes, over the rows of a Ray Dataset.
 
-What can't work is said here, before Ray starts anything: parameters without a column, a return type without an Arrow
+Mistakes are refused here, before Ray starts anything: parameters without a column, a return type without an Arrow
 type, a function that can't go to another process. Nothing runs until the Dataset is read.
 """
 
@@ -58,20 +58,20 @@ def map(
 
     Args:
         dataset: The rows.
-        function: A prompt, or a program that calls prompts: what `run` takes, of any number of parameters. `async def` too.
+        function: A prompt, or a program that calls prompts: as `run` takes it, with any number of parameters. `async def` too.
         model: A model's name or path, or a function of no arguments that makes a `vllm.LLM` or an engine, which each actor
             calls. By default TYPEFOLD_MODEL.
         column: The name of the result's column.
-        key: The column that a journal knows rows by, whatever else they hold; by default a row is known by its arguments.
+        key: The column that identifies rows in a journal; by default a row is known by its arguments.
         journal: A folder in which each actor keeps every finished request, in a file of its own. A job that runs again
-            with it asks only what is new or was not finished. It is a folder of each machine, on a local disk.
+            with it asks only for new and unfinished rows. It is a folder of each machine, on a local disk.
         journal_prompts: Whether the journal keeps prompts, to be read; answers are found without them.
-        concurrency: How many actors there are; or the least and the most, between which Ray chooses.
+        concurrency: The number of actors; or the least and the most, between which Ray chooses.
         num_gpus: GPUs for each actor: as many as `tensor_parallel_size`, or a part of one.
         num_cpus: CPUs for each actor, by which Ray places it; by default Ray's own.
         batch_size: Rows that an actor takes at a time.
-        batches: How many of these it works on at once, so that the end of one leaves no gap in the engine.
-        restarts: How often an actor builds its engine again after a crash; see `Runtime`.
+        batches: The number of these it works on at once, so that the end of one leaves no gap in the engine.
+        restarts: The number of times an actor rebuilds its engine after a crash; see `Runtime`.
         ray_remote_args: Further options of `ray.remote` for the actors: `resources`, `runtime_env`, `max_restarts`, ...
         **options: Other options of `Runtime` and of `vllm.LLM`, for each actor.
 
@@ -136,7 +136,7 @@ def map(
     )
     _check_travels(work)
     remote: dict[str, Any] = {**_pool(least, most), **(ray_remote_args or {})}
-    held: Any = dataset  # what Ray says of its types is not all there
+    held: Any = dataset  # Ray's own types are incomplete
     map_batches: Callable[..., Dataset] = held.map_batches
     return map_batches(
         Actor,
@@ -150,7 +150,7 @@ def map(
 
 
 def _pool(least: int, most: int) -> dict[str, Any]:
-    """How many actors, each with two blocks of the dataset at once: the next one is there as one ends."""
+    """The number of actors, each with two blocks of the dataset at once: the next one is there as one ends."""
     from ray.data import ActorPoolStrategy
 
     size: dict[str, Any] = {"size": least} if least == most else {"min_size": least, "max_size": most}
@@ -167,7 +167,7 @@ _REFUSED = {
 
 
 def _check(dataset: Dataset, target: Target, column: str, key: str | None) -> None:
-    """Say what no row can fit, as far as the columns are known without reading any.
+    """Refuse columns that no row could fit, as far as they are known without reading any.
 
     Raises:
         PromptUsageError: A parameter or the key has no column, or the result's column is there already.
@@ -191,7 +191,7 @@ def _check(dataset: Dataset, target: Target, column: str, key: str | None) -> No
 
 
 def _check_travels(work: object) -> None:
-    """See that what actors need can go to them.
+    """Check that the job can be sent to actors.
 
     Raises:
         PromptUsageError: Something can't.
