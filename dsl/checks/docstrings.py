@@ -1,19 +1,32 @@
-"""A docstring as `inspect.getdoc` gives it, with the way back to where each character stands in the file.
+r"""Docstrings and other string literals, with the place of each character in the source.
 
-Templates are docstrings without their indentation; what is wrong with one is to be reported where its author sees it.
+Templates are docstrings without their indentation, as `inspect.getdoc` gives them; a mistake in one is reported at its
+place in the file. The value of a literal is shorter than its source if there are escapes, longer lines hide in `\` at
+their end, and a string may be written as several literals in a row.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from typefold.checks.literals import Place, places
+__all__ = ["Docstring", "Place", "cleaned", "docstring_of", "places"]
 
-__all__ = ["Docstring", "cleaned", "docstring_of"]
+
+class Place(NamedTuple):
+    """A place in a file.
+
+    Attributes:
+        line: Counted from 1.
+        column: In characters, counted from 0.
+    """
+
+    line: int
+    column: int
 
 
 Line: TypeAlias = list[tuple[str, int]]
@@ -26,7 +39,7 @@ class Docstring:
 
     Attributes:
         text: Without indentation, as `inspect.getdoc` gives it.
-        places: Where each of its characters stands, and its end; found out when something is wrong there.
+        places: The place of each of its characters, and of its end; worked out when a mistake is there.
     """
 
     text: str
@@ -36,30 +49,27 @@ class Docstring:
 
     @cached_property
     def places(self) -> Sequence[Place]:
-        where = places(self._node, self._lines)
-        return [where[origin] for origin in self._origins]
+        found = places(self._node, self._lines)
+        return [found[origin] for origin in self._origins]
 
     def place(self, offset: int) -> Place:
-        """Where a character of the text stands in the file."""
+        """The place in the file of a character of the text."""
         return self.places[min(offset, len(self.places) - 1)]
 
 
 def docstring_of(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str]) -> Docstring | None:
-    """The docstring, if there is one."""
-    first = function.body[0] if function.body else None
-    if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
-        return None
-    node = first.value
-    if not isinstance(node.value, str):
-        return None
-    text, origins = cleaned(node.value)
-    return Docstring(text, origins, node, lines)
+    """Return the docstring, if there is one."""
+    match function.body[0]:
+        case ast.Expr(value=ast.Constant(value=str() as document) as node):
+            text, origins = cleaned(document)
+            return Docstring(text, origins, node, lines)
+        case _:
+            return None
 
 
 def cleaned(document: str) -> tuple[str, list[int]]:
-    """As `inspect.cleandoc`: the text, and for each character (and the end) its index in the document."""
-    lines: list[Line] = []
-    start = 0
+    """Clean as `inspect.cleandoc`: return the text, and for each character (and the end) its index in the document."""
+    lines, start = list[Line](), 0
     for written in document.split("\n"):
         lines.append(_expanded(written, start))
         start += len(written) + 1
@@ -79,7 +89,7 @@ def cleaned(document: str) -> tuple[str, list[int]]:
 
 
 def _expanded(line: str, start: int) -> Line:
-    """The characters of a line with tabs as spaces, each with its origin."""
+    """The characters of a line with tabs as spaces, each with its index in the document."""
     made: Line = []
     for index, char in enumerate(line):
         made += [(" ", start + index)] * (8 - len(made) % 8) if char == "\t" else [(char, start + index)]
@@ -92,3 +102,72 @@ def _without_lead(line: Line) -> Line:
 
 def _text(line: Line) -> str:
     return "".join(char for char, _ in line)
+
+
+# --- literals ---------------------------------------------------------------------------------------------------------
+
+_OPENING = re.compile(r"([rRuUbB]{0,2})(\"\"\"|'''|\"|')")
+_BETWEEN = re.compile(r"(?:\s|\\\n|#[^\n]*)+")
+_ESCAPE = re.compile(
+    r"\\(?:(?P<nothing>\n)|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[abfnrtv'\"\\])",
+    re.DOTALL,
+)
+
+
+def places(node: ast.Constant, lines: Sequence[str]) -> list[Place]:
+    """Return the place of each character of a string's value, and that of its end.
+
+    Args:
+        node: The string in the tree.
+        lines: The file's lines, with their ends.
+
+    Returns:
+        One place more than the value has characters. If the source is not understood, all are the place of the node.
+    """
+    start = Place(node.lineno, _characters(lines[node.lineno - 1], node.col_offset))
+    source = "".join(lines[node.lineno - 1 : node.end_lineno])[start.column :]
+    found = list(_places(source, start))
+    known = isinstance(node.value, str) and len(found) == len(node.value) + 1
+    return found if known else [start] * (len(str(node.value)) + 1)
+
+
+def _places(source: str, start: Place) -> Iterator[Place]:
+    """Walk over one or more literals; the last place is that of the last quotation mark."""
+    where = _every_place(source, start)
+    position, end = 0, start
+    while (opening := _OPENING.match(source, position)) is not None:
+        raw, quote = "r" in opening[1].lower(), opening[2]
+        position = opening.end()
+        while not source.startswith(quote, position):
+            if position >= len(source):
+                return
+            escape = _ESCAPE.match(source, position)
+            if raw and source[position] == "\\":  # it hides the next character from the end of the literal, no more
+                yield where[position]
+                yield where[position + 1]
+                position += 2
+            elif escape is not None and not raw:
+                if escape["nothing"] is None:
+                    yield where[position]
+                position = escape.end()
+            else:
+                yield where[position]
+                position += 1
+        end = where[position]
+        position += len(quote)
+        if (between := _BETWEEN.match(source, position)) is not None:
+            position = between.end()
+    yield end
+
+
+def _every_place(source: str, start: Place) -> list[Place]:
+    made, (line, column) = [start], start
+    for char in source:
+        line, column = (line + 1, 0) if char == "\n" else (line, column + 1)
+        made.append(Place(line, column))
+    return made
+
+
+def _characters(line: str, byte_offset: int) -> int:
+    """A column in characters, from one in bytes of UTF-8."""
+    return len(line.encode()[:byte_offset].decode(errors="replace"))

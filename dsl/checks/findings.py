@@ -1,12 +1,19 @@
-"""Findings: what is wrong, where, and under which code it can be silenced. One table of codes serves every tool."""
+"""Findings: mistakes in prompts, each with its place and the code that silences it.
+
+One table of codes serves every tool. Comments that silence a finding are those of mypy, so that one comment serves both:
+`# type: ignore` silences all on its line, `# type: ignore[prompt-unused]` one check. On the line of the `def` it holds for
+findings about the function as a whole, its signature and its docstring.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from typefold.checks.literals import Place
+from typefold.checks.docstrings import Place
 
 __all__ = ["CODES", "Code", "Finding", "Severity", "at"]
 
@@ -18,8 +25,8 @@ class Code:
     """A check.
 
     Attributes:
-        name: What silences it: `# type: ignore[name]`.
-        title: What it finds, in a few words.
+        name: Its name in a comment that silences it: `# type: ignore[name]`.
+        title: The mistake that it finds, in a few words.
         severity: Whether a program with it can't work, or is only likely to be wrong.
     """
 
@@ -46,29 +53,43 @@ CODES = {
 }
 
 
+_IGNORE = re.compile(r"#\s*type:\s*ignore\s*(?:\[(?P<codes>[^\]]*)\])?")
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One mistake.
 
     Attributes:
         code: The name of the check.
-        message: What is wrong and what to write instead.
-        start: Where it begins.
-        end: Where it ends.
+        message: The mistake, and the text to write instead.
+        start: Its first place.
+        end: Its last place.
+        silenced_on: Lines on which a comment silences it, beside its own.
     """
 
     code: str
     message: str
     start: Place
     end: Place
+    silenced_on: range = range(0)
 
     @property
     def severity(self) -> Severity:
-        """That of its code."""
+        """The severity of its code."""
         return CODES[self.code].severity if self.code in CODES else "error"
+
+    def is_silenced(self, lines: Sequence[str]) -> bool:
+        """Whether a comment in the lines of the file silences it."""
+        comments = (_IGNORE.search(lines[line - 1]) for line in (self.start.line, *self.silenced_on))
+        return any(
+            comment["codes"] is None or self.code in re.split(r"[\s,]+", comment["codes"].strip())
+            for comment in comments
+            if comment is not None
+        )
 
 
 def at(code: str, message: str, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> Finding:
-    """A finding that is a node of the source."""
+    """Make a finding at a node of the source."""
     start = Place(node.lineno, node.col_offset)
     return Finding(code, message, start, Place(node.end_lineno or start.line, node.end_col_offset or start.column))

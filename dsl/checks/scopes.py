@@ -1,28 +1,35 @@
-"""Names looked up in sources: through the scopes around a place, then the module, then the modules that it imports from.
+"""Names looked up in sources: through the scopes around a place, then the module, then the modules it imports from.
 
 A name that is bound more than once in its scope is left open, unless by imports or where a subclass knows better.
+`DiskNames` finds modules in files as Python's import would, without running or importing any of them.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from typefold.checks.evaluator.registrations import ANY_CLASS
 from typefold.checks.libraries import is_library, library_module, library_object
-from typefold.checks.source import Source
+from typefold.checks.source import Source, arguments_of
 from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Where
 
-__all__ = ["SourceNames", "bindings"]
+__all__ = ["DiskNames", "Names", "may_register"]
 
 Binding: TypeAlias = tuple[ast.AST, ast.alias | None]
 """A statement that binds a name and, if it is an import, the part of it that does."""
 
+_ANY_CLASS = "*"
+"""Stands for every class, where registration is by a predicate."""
+_REGISTERS = re.compile(r"\.hook(?:_factory)?\(")
 
-class SourceNames:
-    """Looks names up in sources; a subclass says where a module's source is."""
+
+class Names:
+    """Looks names up in sources. A subclass finds the source of a module."""
 
     def __init__(self) -> None:
         self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
@@ -32,7 +39,7 @@ class SourceNames:
         self._registered: set[str] | None = None
 
     def source(self, module: str) -> Source | None:
-        """The source of a module of the program, or `None`."""
+        """Find the source of a module of the program, or return `None`."""
         raise NotImplementedError
 
     def is_library(self, module: str) -> bool:
@@ -42,12 +49,12 @@ class SourceNames:
     def has_hook(self, declared: Declared) -> bool:
         """Whether the program registers a hook for a class of this name, or registers by predicate."""
         if self._registered is None:
-            self._registered = set(self.registrations())
+            self._registered = {name for source in self.registering() for name in _registered_in(source)}
         node = declared.node
-        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, ANY_CLASS))
+        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, _ANY_CLASS))
 
-    def registrations(self) -> Iterator[str]:
-        """The names of the classes that the program registers hooks for; `ANY_CLASS` where that can't be told."""
+    def registering(self) -> Iterator[Source]:
+        """The sources of the program that may register hooks."""
         return iter(())
 
     def use(self, module: str, other: str) -> None:
@@ -65,7 +72,7 @@ class SourceNames:
         return found
 
     def meaning(self, name: str, where: Where) -> Meaning | None:
-        """What a name stands for at a place."""
+        """Look a name up from a place; `None` if its meaning can't be known."""
         for depth in reversed(range(len(where.around))):
             scope = where.around[depth]
             # A class's names are not seen from the functions in it.
@@ -77,14 +84,14 @@ class SourceNames:
                     return Declared(parameter, outside)
             if parameters_only or not hasattr(scope, "body"):
                 continue
-            if name in _arguments(scope):
+            if any(argument.arg == name for argument in arguments_of(scope)):
                 return None
             if found := self.bound(scope).get(name):
                 return self._one(found, inside)
         return self.member(where.module, name) or self._builtin(name)
 
     def member(self, module: str, name: str) -> Meaning | None:
-        """What a name in a module stands for."""
+        """Look a name up in a module."""
         if self.is_library(module):
             found = library_object(module, name)
             return found if found is not None else library_module(f"{module}.{name}")
@@ -105,7 +112,7 @@ class SourceNames:
         return meaning
 
     def _of_stars(self, bound: Mapping[str, list[Binding]], module: str, name: str) -> Meaning | None:
-        """What a name means that `from ... import *` may have brought; the last such import stands."""
+        """Look a name up behind each `from ... import *`; the last such import stands."""
         for statement, _ in reversed(bound.get("*", []) if not name.startswith("_") else []):
             origin = self._absolute(statement, module) if isinstance(statement, ast.ImportFrom) else None
             if origin is not None and (meaning := self.member(origin, name)) is not None:
@@ -114,14 +121,14 @@ class SourceNames:
         return None
 
     def otherwise(self, module: str, name: str) -> Meaning | None:
-        """What a name of a module stands for where its source does not say so once."""
+        """Look a name up that the source of its module does not bind exactly once."""
         return ModuleName(f"{module}.{name}") if self.source(f"{module}.{name}") is not None else None
 
     def bound(self, scope: ast.AST) -> dict[str, list[Binding]]:
-        """What binds each name in a scope."""
+        """The bindings of each name in a scope."""
         if scope not in self._bindings:
             self._bindings[scope] = {}
-            for name, binding in bindings(getattr(scope, "body", ())):
+            for name, binding in _bindings(getattr(scope, "body", ())):
                 self._bindings[scope].setdefault(name, []).append(binding)
         return self._bindings[scope]
 
@@ -158,8 +165,8 @@ class SourceNames:
         return Known(getattr(builtins, name)) if hasattr(builtins, name) else None
 
 
-def bindings(body: Sequence[Any]) -> Iterator[tuple[str, Binding]]:
-    """Every name that statements bind, with what binds it; not inside functions and classes.
+def _bindings(body: Sequence[Any]) -> Iterator[tuple[str, Binding]]:
+    """Every name that statements bind, with its binding; not inside functions and classes.
 
     Targets of loops and the like bind nothing that is a type.
     """
@@ -194,9 +201,65 @@ def _may_bind(node: ast.AST) -> bool:
     return isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case, ast.Tuple, ast.withitem))
 
 
-def _arguments(scope: ast.AST) -> set[str]:
-    arguments = getattr(scope, "args", None)
-    if not isinstance(arguments, ast.arguments):
-        return set()
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-    return {argument.arg for argument in every if argument is not None}
+# --- registrations ----------------------------------------------------------------------------------------------------
+
+
+def may_register(text: str) -> bool:
+    """Whether a file may register hooks for types, by its text."""
+    return "typefold" in text and _REGISTERS.search(text) is not None
+
+
+def _registered_in(source: Source) -> Iterator[str]:
+    """The names of the classes for which a file registers hooks."""
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="hook_factory")):
+                yield _ANY_CLASS
+            case ast.Call(func=ast.Attribute(attr="hook"), args=classes):
+                yield from (getattr(cls, "id", getattr(cls, "attr", _ANY_CLASS)) for cls in classes)
+            case _:
+                pass
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+class DiskNames(Names):
+    """Looks names up as Python's import would, in folders.
+
+    Args:
+        sources: The files of the program.
+
+    Attributes:
+        folders: The folders that the program's modules and packages are in.
+    """
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        super().__init__()
+        self._program = list(sources)
+        self._known: dict[str, Source | None] = {source.module: source for source in self._program}
+        self.folders = list(dict.fromkeys(str(source.root) for source in self._program))
+        self._roots = list(dict.fromkeys([*self.folders, os.getcwd(), *filter(os.path.isdir, sys.path)]))
+
+    def source(self, module: str) -> Source | None:
+        if module not in self._known:
+            path = self._path(module)
+            self._known[module] = None if path is None else Source.read(path)
+        return self._known[module]
+
+    def is_library(self, module: str) -> bool:
+        """A module of the program may have the name of one of the standard library."""
+        return super().is_library(module) and self._known.get(module) not in self._program
+
+    def registering(self) -> Iterator[Source]:
+        sources = [*self._program, *filter(None, self._known.values())]
+        return (source for source in sources if may_register("".join(source.lines)))
+
+    def _path(self, module: str) -> str | None:
+        relative = module.replace(".", os.sep)
+        for root in self._roots:
+            for ending in (".py", f"{os.sep}__init__.py", ".pyi", f"{os.sep}__init__.pyi"):
+                path = os.path.join(root, relative + ending)
+                if os.path.isfile(path):
+                    return path
+        return None

@@ -1,7 +1,7 @@
-"""Source files as trees: which functions stand at which line, and what is around each.
+"""Source files as trees: functions by line, calls by place, and the scopes around each.
 
-A file is read as Python reads it, in the encoding that it declares. One that can't be read or parsed has no source; it
-costs that file and no other, whatever is in it.
+A file is read as Python reads it, in the encoding that it declares. One that can't be read or parsed has no source; no
+content of it can hinder the check of another.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from typing import TypeAlias
 
 from typefold.compiler.guards import is_list
 
-__all__ = ["Function", "FunctionNode", "Scope", "Source", "Unreadable", "children"]
+__all__ = ["Function", "Scope", "Source", "Unreadable", "arguments_of"]
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
 _LARGEST = 4_000_000
-"""Bytes of the largest file that is read: to parse so many takes some seconds and 2 GB."""
+"""The size in bytes of the largest file that is read: parsing it takes some seconds and 2 GB."""
 _SLOW_ENCODINGS = {"idna", "punycode"}
 """Their time grows with the square of the text."""
 _LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 
 
 class Unreadable(Exception):
-    """A file in which there is no source.
+    """A file that holds no source.
 
     Args:
         reason: Why.
-        line: Where it ends to be one, counted from 1.
-        column: Counted from 1.
+        line: The line of the mistake, counted from 1.
+        column: The column, counted from 1.
     """
 
     def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
@@ -68,8 +68,21 @@ class Function:
             node = waiting.pop()
             found.append(node)
             if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-                waiting += reversed(children(node))
+                waiting += reversed(_children(node))
         return found
+
+    @property
+    def head(self) -> range:
+        """The lines of the signature and the docstring."""
+        first = self.node.body[0]
+        is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        last = first.end_lineno or first.lineno if is_docstring else max(self.node.lineno, first.lineno - 1)
+        return range(self.node.lineno, last + 1)
+
+    @property
+    def arguments(self) -> list[ast.arg]:
+        """Every parameter."""
+        return arguments_of(self.node)
 
     @property
     def is_bound(self) -> bool:
@@ -82,19 +95,18 @@ class Source:
     """A file of Python.
 
     Args:
-        text: What is in it.
-        path: Where it is.
+        text: Its content.
+        path: Its path.
     """
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
         self.tree = ast.parse(text)
-        self.lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self.lines = [f"{line}\n" for line in self.lines]
+        self.lines = [f"{line}\n" for line in _with_plain_ends(text).split("\n")]
 
     @classmethod
     def read(cls, path: str) -> Source | None:
-        """The file's source, or `None` where there is none that Python can read."""
+        """Read a file's source, or return `None` if Python can't read it."""
         try:
             return cls.load(path)
         except Unreadable:
@@ -102,10 +114,10 @@ class Source:
 
     @classmethod
     def load(cls, path: str) -> Source:
-        """The file's source.
+        """Read a file's source.
 
         Raises:
-            Unreadable: There is none that Python can read.
+            Unreadable: Python can't read it.
         """
         try:
             return cls(_text(path), path)
@@ -129,22 +141,21 @@ class Source:
             folder = folder.parent
         return ".".join(parts)
 
+    @property
+    def root(self) -> Path:
+        """The folder that holds the file's outermost package."""
+        path = Path(os.path.realpath(self.path))
+        depth = len(self.module.split(".")) - (0 if path.stem == "__init__" else 1)
+        return path.parents[min(depth, len(path.parents) - 1)]
+
     @cached_property
     def functions(self) -> dict[int, Function]:
         """Every function, by the line of its `def`."""
         return {each.node.lineno: each for each in self._walked[0]}
 
-    @cached_property
-    def calls(self) -> dict[tuple[int, int], ast.Call]:
-        """Every call, by the line and the column of its beginning; of a call of a call, the outer one."""
-        found: dict[tuple[int, int], ast.Call] = {}
-        for call in self._walked[1]:
-            found.setdefault((call.lineno, call.col_offset), call)
-        return found
-
     @property
-    def every_call(self) -> Sequence[ast.Call]:
-        """Every call, those outside before those inside."""
+    def calls(self) -> Sequence[ast.Call]:
+        """Every call, the outer ones before those inside them."""
         return self._walked[1]
 
     def call_at(self, line: int, column: int, end_line: int | None, end_column: int | None) -> ast.Call | None:
@@ -157,7 +168,7 @@ class Source:
 
     def function_at(self, line: int, name: str) -> Function | None:
         """The function of a name whose `def` or first decorator is on a line."""
-        found = self.functions.get(line) or self._by_decorator.get(line)
+        found = self._by_line.get(line)
         return found if found is not None and found.node.name == name else None
 
     def around(self, line: int, column: int) -> Function | None:
@@ -174,16 +185,15 @@ class Source:
         return {(each.lineno, each.col_offset, each.end_lineno, each.end_col_offset): each for each in self._walked[1]}
 
     @cached_property
-    def _by_decorator(self) -> dict[int, Function]:
-        return {
-            min(decorator.lineno for decorator in each.node.decorator_list): each
-            for each in self.functions.values()
-            if each.node.decorator_list
-        }
+    def _by_line(self) -> dict[int, Function]:
+        """Every function, by the line of its `def` and by that of its first decorator."""
+        found = self.functions
+        decorated = (each for each in found.values() if each.node.decorator_list)
+        return {min(decorator.lineno for decorator in each.node.decorator_list): each for each in decorated} | found
 
     @cached_property
     def _walked(self) -> tuple[list[Function], list[ast.Call]]:
-        """Every function and every call, those outside before those inside."""
+        """Every function and every call, the outer ones before those inside them."""
         functions: list[Function] = []
         calls: list[ast.Call] = []
         waiting: list[tuple[ast.AST, tuple[Scope, ...]]] = [(self.tree, ())]
@@ -196,12 +206,21 @@ class Source:
             inside = around
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
                 inside = (*around, node)
-            waiting += [(child, inside) for child in reversed(children(node))]
+            waiting += [(child, inside) for child in reversed(_children(node))]
         return functions, calls
 
 
-def children(node: ast.AST) -> list[ast.AST]:
-    """What stands below a node, as `ast.iter_child_nodes` has it in a third of the time, without leaves that say nothing."""
+def arguments_of(scope: ast.AST) -> list[ast.arg]:
+    """Every parameter of a function or a lambda; none of another scope."""
+    arguments = getattr(scope, "args", None)
+    if not isinstance(arguments, ast.arguments):
+        return []
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return [argument for argument in every if argument is not None]
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    """The nodes below a node, but for leaves that say nothing: `ast.iter_child_nodes` takes three times as long."""
     found: list[ast.AST] = []
     for name in node._fields:
         value: object = getattr(node, name, None)
@@ -223,7 +242,11 @@ def _text(path: str) -> str:
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     if encoding in _SLOW_ENCODINGS:
         raise Unreadable(f"its encoding {encoding} is not read")
-    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+    return _with_plain_ends(data.decode(encoding))
+
+
+def _with_plain_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _holds(function: FunctionNode, line: int, column: int) -> bool:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeVar, Union,
 import pydantic
 from typing_extensions import TypeAliasType, is_typeddict
 
-from typefold.checks.evaluator.opaque import is_opaque
+from typefold.checks.evaluator.verdict import is_opaque
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import class_of, is_dict
 from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind

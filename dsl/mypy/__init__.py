@@ -1,8 +1,8 @@
 """The mypy plugin: `plugins = ["typefold.mypy"]` makes mypy read prompts.
 
 It checks docstring templates, return types (by the compiler itself, on types made again from their declarations), options,
-bodies and examples, and widens the arguments of `.defer`. docs/typing.md lists what it finds. A feature is a file here;
-what does not need mypy is in `typefold.checks`.
+bodies and examples, and widens the arguments of `.defer`. docs/typing.md lists its findings. The rules do not need mypy
+and stand in `typefold.checks`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from typefold.mypy.hooks import TypefoldPlugin
 __all__ = ["plugin"]
 
 __version__ = digest_of_package()
-"""What mypy compares to know whether the plugin is the one that a cache was made with."""
-
-
+"""Compared by mypy to know whether a cache was made with this very plugin."""
 _OLDEST = (2, 4)
 """The first mypy that asks a plugin what its findings came from; an older one would keep errors that are mended."""
 

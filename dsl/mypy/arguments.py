@@ -1,30 +1,40 @@
-"""Examples in `@prompt(examples=[example(value, name=...)])`: their types, held against those of the function."""
+"""The types of a decorator's arguments, compared by mypy: examples with the function, options with their declarations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from mypy.messages import format_type
-from mypy.nodes import ARG_POS, CallExpr, Context, Decorator, Expression, ListExpr, RefExpr, TupleExpr
+from mypy.nodes import ARG_NAMED_OPT, ARG_POS, CallExpr, Decorator, Expression, ListExpr, RefExpr, TupleExpr
 from mypy.subtypes import is_subtype
-from mypy.types import CallableType, Instance, Type, get_proper_type
+from mypy.types import AnyType, CallableType, Instance, Type, TypeOfAny, get_proper_type
 
+from typefold.checks.docstrings import Place
 from typefold.checks.findings import Finding
-from typefold.checks.literals import Place
+from typefold.checks.rules_calls import why_no_option
+from typefold.mypy.names import ANSWERS, EXAMPLE
 
-__all__ = ["example_types"]
-
-_EXAMPLE = "typefold.prompts.definition.example"
-_SPECIAL = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", "Scored")}
+__all__ = ["example_findings", "unknown_options", "with_own_options"]
 
 
-def example_types(decorator: Decorator, signature: object, api: Any) -> Iterator[Finding]:
-    """What is wrong with the types of each example's value and arguments."""
+def example_findings(decorator: Decorator, signature: object, api: Any) -> Iterator[Finding]:
+    """Compare the types of each example's value and arguments with those of the function."""
     if not isinstance(signature, CallableType) or signature.variables:
         return
+    name = decorator.func.name
+    every = zip(signature.arg_names, signature.arg_types, signature.arg_kinds, strict=True)
+    types = {parameter: kind for parameter, kind, how in every if not how.is_star()}
+    returned = _returned(signature, is_async=decorator.func.is_coroutine)
     for call in _examples(decorator):
-        yield from _of_example(call, signature, decorator, api)
+        for parameter, how, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
+            if how == ARG_POS and (shown := _mismatch(argument, returned, api)) is not None:
+                message = f"the example's value is {shown}, and {name!r} returns {format_type(returned, api.options)}"
+                yield _finding("prompt-example", message, argument)
+            elif parameter in types and (shown := _mismatch(argument, types[parameter], api)) is not None:
+                wanted = format_type(types[parameter], api.options)
+                message = f"the example gives {shown} for {parameter!r}, which takes {wanted}"
+                yield _finding("prompt-example", message, argument)
 
 
 def _examples(decorator: Decorator) -> Iterator[CallExpr]:
@@ -32,50 +42,69 @@ def _examples(decorator: Decorator) -> Iterator[CallExpr]:
         if not isinstance(each, CallExpr) or "examples" not in each.arg_names:
             continue
         given = each.args[each.arg_names.index("examples")]
-        if isinstance(given, (ListExpr, TupleExpr)):
-            yield from (
-                item
-                for item in given.items
-                if isinstance(item, CallExpr) and isinstance(item.callee, RefExpr) and item.callee.fullname == _EXAMPLE
-            )
-
-
-def _of_example(call: CallExpr, signature: CallableType, decorator: Decorator, api: Any) -> Iterator[Finding]:
-    name = decorator.func.name
-    every = zip(signature.arg_names, signature.arg_types, signature.arg_kinds, strict=True)
-    types = {parameter: kind for parameter, kind, how in every if not how.is_star()}
-    for parameter, how, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
-        if how == ARG_POS:
-            returned = _returned(signature, is_async=decorator.func.is_coroutine)
-            if (shown := _mismatch(argument, returned, api)) is not None:
-                yield _finding(
-                    f"the example's value is {shown}, and {name!r} returns {_shown(returned, api)}", argument
-                )
-        elif parameter in types and (shown := _mismatch(argument, types[parameter], api)) is not None:
-            wanted = _shown(types[parameter], api)
-            yield _finding(f"the example gives {shown} for {parameter!r}, which takes {wanted}", argument)
+        for item in given.items if isinstance(given, (ListExpr, TupleExpr)) else ():
+            if isinstance(item, CallExpr) and isinstance(item.callee, RefExpr) and item.callee.fullname == EXAMPLE:
+                yield item
 
 
 def _returned(signature: CallableType, *, is_async: bool) -> Type:
-    """What the function's answer is: of a coroutine, what it gives; of `Logged` and the like, what is inside."""
+    """The type of the function's value: of a coroutine, of its result; of `Logged` and the like, of the value inside."""
     returned = get_proper_type(signature.ret_type)
     if is_async and isinstance(returned, Instance) and len(returned.args) == 3:
         returned = get_proper_type(returned.args[2])
-    special = isinstance(returned, Instance) and returned.type.fullname in _SPECIAL
-    return returned.args[0] if isinstance(returned, Instance) and special and returned.args else returned
+    is_answer = isinstance(returned, Instance) and returned.type.fullname in ANSWERS
+    return returned.args[0] if isinstance(returned, Instance) and is_answer and returned.args else returned
+
+
+def with_own_options(
+    signature: CallableType, call: CallExpr, api: Any, places: Collection[Place]
+) -> tuple[CallableType, list[Finding]]:
+    """Compare the types of options with their declarations.
+
+    Args:
+        signature: The signature of `prompt` with options.
+        call: The call.
+        api: mypy's checker of the module.
+        places: Places that have a finding already.
+
+    Returns:
+        The signature, which takes any value for an option with a finding; and the findings.
+    """
+    signature = signature.with_unpacked_kwargs()
+    names, kinds, types = list(signature.arg_names), list(signature.arg_kinds), list(signature.arg_types)
+    found: list[Finding] = []
+    for name, argument in _named(call):
+        if name not in names:
+            names, kinds, types = [*names, name], [*kinds, ARG_NAMED_OPT], [*types, AnyType(TypeOfAny.from_error)]
+            continue
+        index = names.index(name)
+        if (shown := _mismatch(argument, types[index], api)) is not None:
+            if Place(argument.line, argument.column) not in places:
+                message = f"the option {name!r} takes {format_type(types[index], api.options)}, not {shown}"
+                found.append(_finding("prompt-option", message, argument))
+            types[index] = AnyType(TypeOfAny.from_error)
+    taking = signature.copy_modified(  # pyright: ignore[reportUnknownMemberType]  # mypy's own annotations
+        arg_names=names, arg_kinds=kinds, arg_types=types
+    )
+    return taking, found
+
+
+def unknown_options(call: CallExpr) -> list[Finding]:
+    """Find names that are no options, in a call without a source."""
+    reasons = ((why_no_option(name), argument) for name, argument in _named(call))
+    return [_finding("prompt-option", reason, argument) for reason, argument in reasons if reason is not None]
+
+
+def _named(call: CallExpr) -> list[tuple[str, Expression]]:
+    return [(name, argument) for name, argument in zip(call.arg_names, call.args, strict=True) if name is not None]
 
 
 def _mismatch(argument: Expression, wanted: Type, api: Any) -> str | None:
-    """The type of an argument, if it is not the one that is wanted."""
+    """The type of an argument, if it is not the wanted one."""
     actual = api.get_expression_type(argument, wanted)
-    return None if is_subtype(actual, wanted) else _shown(actual, api)
+    return None if is_subtype(actual, wanted) else format_type(actual, api.options)
 
 
-def _shown(kind: Type, api: Any) -> str:
-    return format_type(kind, api.options)
-
-
-def _finding(message: str, place: Context) -> Finding:
+def _finding(code: str, message: str, place: Expression) -> Finding:
     start = Place(place.line, place.column)
-    end = Place(place.end_line or place.line, place.end_column or place.column)
-    return Finding("prompt-example", message, start, end)
+    return Finding(code, message, start, Place(place.end_line or place.line, place.end_column or place.column))

@@ -1,4 +1,4 @@
-"""The table of hooks: which of mypy's questions typefold answers, and which file does it.
+"""The table of hooks: the questions of mypy's that typefold answers.
 
 Code that the plugin does not understand is left to mypy: an exception in a hook means that nothing is reported. With
 `TYPEFOLD_MYPY_RAISE` set in the environment it is raised, for work on the plugin.
@@ -21,29 +21,21 @@ from mypy.plugin import (
     Plugin,
     ReportConfigContext,
 )
-from mypy.types import FunctionLike, Type
+from mypy.types import AnyType, CallableType, FunctionLike, Instance, ParamSpecType, Type, UnionType, get_proper_type
 
 from typefold.checks.libraries import own_imports
-from typefold.mypy.adapters import check_prompt
-from typefold.mypy.asks import check_ask
-from typefold.mypy.deferral import widened
+from typefold.mypy.reports import check_ask, check_options, check_output, check_prompt
 from typefold.mypy.freshness import mark
-from typefold.mypy.options import checked_signature
-from typefold.mypy.outputs import check_output
+from typefold.mypy.names import ASK, DECORATE, DEFER, DEFERRED, GENERATE, OUTPUT_TYPE, PROMPT
 from typefold.mypy.workspace import Workspace
 
 __all__ = ["TypefoldPlugin"]
 
 R = TypeVar("R")
 
-_GENERATES = {f"typefold.runtimes.runtime.Runtime.{name}" for name in ("generate", "__call__")}
-_DEFERS = {
-    f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "base_prompt.BasePrompt")
-}
-
 
 class TypefoldPlugin(Plugin):
-    """What mypy asks."""
+    """The answers to mypy."""
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -54,22 +46,16 @@ class TypefoldPlugin(Plugin):
         self._workspace.set_modules(modules)
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
-        if fullname == "typefold.prompts.prompt.prompt":
-            return self._prompt
-        if fullname == "typefold.compiler.output_type.output_type":
-            return self._output_type
-        return self._ask if fullname == "typefold.messages.ask" else None
+        return {PROMPT: self._prompt, OUTPUT_TYPE: self._output_type, ASK: self._ask}.get(fullname)
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        if fullname in _GENERATES:
-            return self._generated
-        return self._prompt if fullname == "typefold.prompts.prompt.PromptDecorator.__call__" else None
+        return self._prompt if fullname == DECORATE else self._generated if fullname in GENERATE else None
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
-        return self._options if fullname == "typefold.prompts.prompt.prompt" else None
+        return self._options if fullname == PROMPT else None
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
-        return self._defer if fullname in _DEFERS else None
+        return self._defer if fullname in DEFER else None
 
     def report_config_data(self, ctx: ReportConfigContext) -> None:
         """Nothing to report; but before a module's interface is written down, its declarations are put into it."""
@@ -99,12 +85,12 @@ class TypefoldPlugin(Plugin):
         return _safely(lambda: check_ask(ctx, self._workspace)) or ctx.default_return_type
 
     def _options(self, ctx: FunctionSigContext) -> FunctionLike:
-        return _safely(lambda: checked_signature(ctx, self._workspace)) or ctx.default_signature
+        return _safely(lambda: check_options(ctx, self._workspace)) or ctx.default_signature
 
     def _defer(self, ctx: MethodSigContext) -> FunctionLike:
-        found = self.lookup_fully_qualified("typefold.graphs.deferred.Deferred")
+        found = self.lookup_fully_qualified(DEFERRED)
         deferred = found.node if found is not None and isinstance(found.node, TypeInfo) else None
-        return _safely(lambda: widened(ctx, deferred)) or ctx.default_signature
+        return _safely(lambda: _widened(ctx.default_signature, deferred)) or ctx.default_signature
 
 
 def _safely(work: Callable[[], R]) -> R | None:
@@ -116,3 +102,25 @@ def _safely(work: Callable[[], R]) -> R | None:
         if os.environ.get("TYPEFOLD_MYPY_RAISE"):
             raise
         return None
+
+
+def _widened(signature: CallableType, deferred: TypeInfo | None) -> FunctionLike:
+    """Return the signature of `.defer` with `T | Deferred[T]` for every parameter of type `T`.
+
+    The declared signature has it for positional arguments alone, since a `ParamSpec` can't be widened in the type system.
+    """
+    if deferred is None or any(_takes(kind, deferred) for kind in signature.arg_types):
+        return signature  # one of the overloads that are declared with deferred arguments
+    types = [
+        kind
+        if isinstance(get_proper_type(kind), (AnyType, ParamSpecType))
+        else UnionType.make_union([kind, Instance(deferred, [kind])])
+        for kind in signature.arg_types
+    ]
+    return signature.copy_modified(arg_types=types)  # pyright: ignore[reportUnknownMemberType]  # mypy's own annotations
+
+
+def _takes(kind: Type, deferred: TypeInfo) -> bool:
+    union = get_proper_type(kind)
+    members = map(get_proper_type, union.items) if isinstance(union, UnionType) else ()
+    return any(isinstance(member, Instance) and member.type is deferred for member in members)

@@ -1,4 +1,8 @@
-"""Names looked up with mypy's help: it knows where each module's source is, and what a name stands for in the end."""
+"""Names as mypy knows them: full names of typefold's objects, and names of the program, looked up with mypy's help.
+
+mypy calls an object by the module that defines it, wherever it was imported from. A function or class of the table that
+moves gets its new name here; a test holds that each name leads to a definition.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,31 @@ from collections.abc import Iterator
 
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo
 
-from typefold.checks.evaluator.registrations import may_register, registered_in
 from typefold.checks.libraries import is_library, library_module, library_object
-from typefold.checks.scopes import SourceNames
+from typefold.checks.scopes import Names, may_register
 from typefold.checks.source import Source
 from typefold.checks.symbols import Declared, Meaning, ModuleName, Where
 from typefold.mypy.freshness import OF_OTHERS
 
-__all__ = ["MypyNames"]
+__all__ = [
+    *("ANSWERS", "ASK", "DECORATE", "DEFER", "DEFERRED", "EXAMPLE", "GENERATE", "OUTPUT_TYPE", "PROMPT"),
+    "MypyNames",
+]
+
+PROMPT = "typefold.prompts.prompt.prompt"
+DECORATE = "typefold.prompts.prompt.PromptDecorator.__call__"
+EXAMPLE = "typefold.prompts.definition.example"
+ASK = "typefold.messages.ask"
+OUTPUT_TYPE = "typefold.compiler.output_type.output_type"
+GENERATE = {f"typefold.runtimes.runtime.Runtime.{name}" for name in ("generate", "__call__")}
+DEFER = {
+    f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "base_prompt.BasePrompt")
+}
+DEFERRED = "typefold.graphs.deferred.Deferred"
+ANSWERS = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", "Scored")}
 
 
-class MypyNames(SourceNames):
+class MypyNames(Names):
     """Looks names up in the modules of a build.
 
     Args:
@@ -64,7 +82,7 @@ class MypyNames(SourceNames):
         return self._declared(module, found.node)
 
     def _declared(self, module: str, node: SymbolNode) -> Meaning | None:
-        """What a symbol stands for, where it was defined."""
+        """Look a symbol up at its definition."""
         owner, path = self._split(node.fullname)
         if owner is None or not path:
             return None
@@ -88,7 +106,7 @@ class MypyNames(SourceNames):
         return Declared(found[0], where) if not isinstance(found[0], (ast.Import, ast.ImportFrom)) else None
 
     def _split(self, fullname: str) -> tuple[str | None, str]:
-        """A full name as a module and what is in it."""
+        """Split a full name into a module and a path in it."""
         parts = fullname.split(".")
         for length in range(len(parts) - 1, 0, -1):
             module = ".".join(parts[:length])
@@ -96,13 +114,13 @@ class MypyNames(SourceNames):
                 return module, ".".join(parts[length:])
         return None, ""
 
-    def registrations(self) -> Iterator[str]:
+    def registering(self) -> Iterator[Source]:
         for module, tree in list(self._modules.items()):
             if tree.is_stub or not tree.path.endswith(".py") or module.partition(".")[0] == "typefold":
                 continue
             if not OF_OTHERS.search(tree.path) and may_register(_text(tree.path)):
                 source = self.source(module)
-                yield from registered_in(source) if source is not None else ()
+                yield from () if source is None else (source,)
 
 
 def _text(path: str) -> str:

@@ -1,35 +1,33 @@
-"""What the features share in one build: names, the evaluator of types, what depends on what."""
+"""The state that hooks share in one build: files, the evaluator of types, dependencies."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any
 
-from mypy.nodes import Decorator, MypyFile
+from mypy.nodes import Context, Decorator, MypyFile
 
-from typefold.checks.evaluator import Evaluator
+from typefold.checks.checked_file import CheckedFile
+from typefold.checks.evaluator.verdict import Evaluator
 from typefold.checks.findings import Finding
-from typefold.checks.source import Source
-from typefold.checks.words import Words
 from typefold.mypy.freshness import Dependencies
 from typefold.mypy.names import MypyNames
 
 __all__ = ["Workspace"]
 
-Findings: TypeAlias = list[tuple[Finding, int]]
-
 
 class Workspace:
     """The state of the plugin.
 
-    What was made of sources is made anew when one of them has changed, as happens under mypy's daemon.
+    Objects made of sources are made anew when a source has changed, as happens under mypy's daemon.
     """
 
     def __init__(self) -> None:
         self.modules: dict[str, MypyFile] = {}
-        self._looked = False
-        self._last: tuple[Decorator, Findings] | None = None
         self.dependencies = Dependencies()
+        self._looked = False
+        self._last: tuple[Decorator, list[Finding]] | None = None
         self._names = MypyNames(self.modules)
         self._evaluator = Evaluator(self._names)
 
@@ -38,25 +36,24 @@ class Workspace:
         self.modules = modules
         self._renew()
 
-    def evaluator(self) -> Evaluator:
-        """The evaluator, up to date."""
+    def file(self, module: str) -> CheckedFile | None:
+        """A module, up to date; `None` if it has no source."""
         if not self._looked:
             self._looked = True
             if self._names.is_stale():
                 self._renew()
-        return self._evaluator
+        source = self._names.source(module)
+        return None if source is None else CheckedFile(source, self._evaluator, module)
 
-    def source(self, module: str) -> Source | None:
-        """A module's source, up to date."""
-        self.evaluator()
-        return self._names.source(module)
+    def call(self, api: Any, place: Context) -> tuple[CheckedFile | None, ast.Call | None]:
+        """The file that is checked, and the call in its source at a place of mypy's."""
+        file = self.file(api.tree.fullname)
+        if file is None:
+            return None, None
+        return file, file.source.call_at(place.line, place.column, place.end_line, place.end_column)
 
-    def words(self, module: str) -> Words:
-        """What names mean in a module."""
-        return Words(self.evaluator(), module)
-
-    def once(self, decorator: Decorator, find: Callable[[], Findings]) -> Findings:
-        """What was found of a function, if it was the last to be looked at and nothing was checked since.
+    def once(self, decorator: Decorator, find: Callable[[], list[Finding]]) -> list[Finding]:
+        """Return the findings of a decorator, found anew unless it was the last and no module was checked since.
 
         mypy asks once for each overload of the decorator that it tries.
         """
@@ -65,12 +62,12 @@ class Workspace:
         return self._last[1]
 
     def forget(self) -> None:
-        """Look at the next function anew, whichever it is, and at the sources: a module has been checked."""
+        """Look at the next function and at the sources anew: a module has been checked."""
         self._last = None
         self._looked = False
 
     def depends(self, tree: MypyFile, modules: set[str], triggers: set[str]) -> None:
-        """Note what a module's findings came from: these, and what its declarations are made of."""
+        """Note that the findings of a module came from these modules, and from those its declarations are made of."""
         used = {module for each in (tree.fullname, *modules) for module in self._names.used_by(each)}
         self.dependencies.add(tree, {module for module in modules | used if module in self.modules}, triggers)
 

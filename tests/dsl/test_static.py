@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from typefold.checks.docstrings import cleaned, docstring_of
-from typefold.checks.literals import places
+from typefold.checks.docstrings import cleaned, docstring_of, places
 
 _LINE = st.text(st.sampled_from("ab {}\t\\'\"é😀"), max_size=12)
 _PIECES = st.sampled_from(

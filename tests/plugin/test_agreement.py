@@ -19,11 +19,10 @@ from typing import Any, TypeVar, get_origin
 import pytest
 from typing_extensions import TypeAliasType
 
-from typefold.checks.evaluator import Evaluator, Judgement, Where, judged
-from typefold.checks.evaluator.opaque import has_opaque
-from typefold.checks.evaluator.verdict import one_line
-from typefold.checks.scopes import SourceNames
+from typefold.checks.evaluator.verdict import Evaluator, Judgement, has_opaque, judged, one_line
+from typefold.checks.scopes import Names
 from typefold.checks.source import Source
+from typefold.checks.symbols import Where
 from typefold.compiler import UnsupportedType, output_type
 
 from ..catalogue import _MODULES, REFUSED, SECTIONS, refused  # pyright: ignore[reportPrivateUsage]
@@ -38,7 +37,7 @@ SAID_BY_MYPY = {"Json", "ImportString", "Secret"}
 """Generic types without their arguments, of which mypy says by itself that it wants them."""
 
 
-class FoundOnDisk(SourceNames):
+class FoundOnDisk(Names):
     """Names without mypy: modules of this project are where their names say."""
 
     def __init__(self) -> None:

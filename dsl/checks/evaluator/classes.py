@@ -1,8 +1,8 @@
 """Classes made again from their bodies: the same bases, annotations, defaults and decorators, and no methods.
 
-The class goes through the machinery that its bases and decorators stand for, so a pydantic model becomes one, an enum
-an enum. A class whose making can't be followed (a decorator or a metaclass of the program's own, a base that is not
-known) becomes an opaque type.
+A class goes through the machinery of its bases and decorators, so a pydantic model becomes one, an enum an enum. A class
+becomes an opaque type if its making can't be followed: by a decorator or a metaclass of the program's own, or by an
+unknown base.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ import enum
 import sys
 import types
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 import pydantic.dataclasses
 
-from typefold.checks.evaluator.opaque import is_opaque, opaque
-from typefold.checks.evaluator.operations import is_field
+from typefold.checks.evaluator.operations import Expressions, is_field
+from typefold.checks.evaluator.stand_ins import is_opaque, opaque
 from typefold.checks.libraries import is_base, is_metaclass
 from typefold.checks.symbols import Declared, Unknown, Where
 from typefold.compiler.guards import is_dict
-
-if TYPE_CHECKING:
-    from typefold.checks.evaluator.evaluate import Evaluator
+from typefold.compiler.registry import default_registry
 
 __all__ = ["Classes"]
 
@@ -40,24 +38,23 @@ class Classes:
     """Makes classes, each once.
 
     Args:
-        evaluator: Evaluates what stands in their bodies.
+        evaluator: Evaluates the expressions in their bodies.
     """
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Expressions) -> None:
         self._evaluator = evaluator
         self._made: dict[ast.AST, Any] = {}
         self._making: set[ast.AST] = set()
         self._classes: set[type[Any]] = set()
 
     def is_made(self, value: object) -> bool:
-        """Whether it is a class that was made here, or such a class with its arguments."""
-        generic: Any = getattr(value, "__pydantic_generic_metadata__", None) if isinstance(value, type) else None
+        """Whether a value is a class that was made here, or such a class with its arguments."""
         return isinstance(value, type) and (
-            value in self._classes or is_opaque(value) or (is_dict(generic) and self.is_made(generic.get("origin")))
+            value in self._classes or is_opaque(value) or self.is_made(_generic_origin(value))
         )
 
     def made(self, declared: Declared) -> Any:
-        """The class, opaque where it can't be made, or a reference to it while it is being made."""
+        """Return the class, opaque if it can't be made, or a reference to it while it is being made."""
         node = declared.node
         assert isinstance(node, ast.ClassDef)
         if node in self._made:
@@ -68,9 +65,7 @@ class Classes:
         self._making.add(node)
         try:
             made = self._make(node, declared)
-        except Unknown:
-            made = opaque()
-        except Exception:  # the program itself would fail here, and say so
+        except Exception:  # unknown, or the program itself would fail here and say so
             made = opaque()
         finally:
             self._making.discard(node)
@@ -83,29 +78,32 @@ class Classes:
         decorators = [self._decorator(decorator, where) for decorator in node.decorator_list]
         inside = Where(where.module, (*where.around, node))
         bases = [self._base(base, inside) for base in node.bases]
+        is_model = any(_is_model(base) for base in bases)
         if parameters := getattr(node, "type_params", ()):
-            variables = tuple(self._evaluator.as_hint(Declared(each, inside)) for each in parameters)
+            variables = tuple(self._evaluator.named_type(Declared(each, inside)) for each in parameters)
             bases.append(Generic[variables])  # type: ignore[index]  # pyright: ignore[reportInvalidTypeArguments]
         keywords = self._keywords(node, where)
 
         def body(space: MutableMapping[str, Any]) -> None:
             self._fill(space, node, inside)
+            if is_model:
+                config = space.get("model_config")
+                space["model_config"] = {**(config if is_dict(config) else {}), "defer_build": True}
 
         made: Any = types.new_class(node.name, tuple(bases), keywords, body)
         self._classes.add(made)
-        if not _has_form(made, decorators) and self._evaluator.names.has_hook(declared):
+        makers = [decorator for decorator in decorators if decorator is not None]
+        has_form = makers or default_registry.find(made) is not None  # the compiler knows the class by its kind
+        if not has_form and self._evaluator.names.has_hook(declared):
             return opaque()
-        for decorator in reversed(decorators):
-            made = decorator(made) if decorator is not None else made
+        for decorator in reversed(makers):
+            made = decorator(made)
         self._classes.add(made)  # with slots, a decorator makes another class
         return made
 
     def _base(self, node: ast.expr, where: Where) -> Any:
         base = self._evaluator.hint(node, where)
-        origin = getattr(base, "__origin__", base)
-        generic: Any = getattr(base, "__pydantic_generic_metadata__", None)
-        if isinstance(base, type) and is_dict(generic) and generic.get("origin") is not None:
-            origin = generic["origin"]
+        origin = _generic_origin(base) or getattr(base, "__origin__", base)
         if is_opaque(base) or not (is_base(origin) or self.is_made(origin)):
             raise Unknown
         return base
@@ -124,7 +122,7 @@ class Classes:
         return keywords
 
     def _decorator(self, node: ast.expr, where: Where) -> Any:
-        """What a decorator does to the class, or `None` if that is nothing that counts here."""
+        """Return a decorator that makes the class another, or `None` for one that says nothing of the type."""
         function = self._evaluator.function(node.func if isinstance(node, ast.Call) else node, where)
         if getattr(function, "__name__", "") in _SILENT_DECORATORS:
             return None
@@ -137,16 +135,16 @@ class Classes:
             return function
         keywords = {str(each.arg): self._evaluator.value(each.value, where) for each in node.keywords}
         if any(name != "config" and not isinstance(value, bool | None) for name, value in keywords.items()):
-            raise Unknown  # attrs writes code with the names that it is given
+            raise Unknown  # attrs writes the names in its arguments into code
         return function(**keywords)
 
     # --- bodies -------------------------------------------------------------------------------------------------------
 
     def _fill(self, space: MutableMapping[str, Any], node: ast.ClassDef, where: Where) -> None:
-        """What the class statement's body would leave behind."""
+        """Define the names that the body of the class statement would define."""
         space["__module__"] = self._evaluator.synthetic.name
         space["__qualname__"] = _qualified(node, where)
-        is_enum = _makes_enum(space)
+        is_enum = type(space) is type(enum.EnumMeta.__prepare__("_", (enum.Enum,)))
         annotations: dict[str, Any] = {}
         names: set[str] = set()
         if (document := ast.get_docstring(node)) is not None:
@@ -173,30 +171,31 @@ class Classes:
             space["__typefold_names__"] = frozenset(names)
         if annotations:
             space["__annotations__"] = annotations
-        if _is_model(node, self._evaluator, where):
-            space["model_config"] = {**_as_dict(space.get("model_config")), "defer_build": True}
 
     def _default(self, node: ast.expr, where: Where, space: Mapping[str, Any]) -> Any:
-        """A field's default, or its description. Which value the default is says nothing of the type."""
+        """Return a field's default, or its description. The value of a default says nothing of the type."""
         try:
             value = self._evaluator.value(node, where, space)
         except Unknown:
-            if isinstance(node, ast.Call) and _describes_field(node, self._evaluator, where):
+            if isinstance(node, ast.Call) and self._describes_field(node, where):
                 raise
             return None
         return None if isinstance(value, (list, dict, set)) else value
 
+    def _describes_field(self, node: ast.Call, where: Where) -> bool:
+        try:
+            return is_field(self._evaluator.function(node.func, where))
+        except Unknown:
+            return False
+
     def _assigned(self, node: ast.expr, where: Where, space: Mapping[str, Any], *, strict: bool) -> Any:
+        """Return an assigned value; of a configuration, the settings that can be known."""
         try:
             return self._evaluator.value(node, where, space)
         except Unknown:
             if strict or not isinstance(node, (ast.Call, ast.Dict)):
                 raise
-            return self._known_entries(node, where)
-
-    def _known_entries(self, node: ast.Call | ast.Dict, where: Where) -> dict[str, Any]:
-        """Those settings of a configuration that can be known."""
-        pairs: list[tuple[Any, ast.expr]] = []
+        pairs: list[tuple[Any, ast.expr]]
         if isinstance(node, ast.Call):
             pairs = [(each.arg, each.value) for each in node.keywords]
         else:
@@ -210,32 +209,15 @@ class Classes:
         return known
 
 
-def _makes_enum(space: MutableMapping[str, Any]) -> bool:
-    return type(space) is type(enum.EnumMeta.__prepare__("_", (enum.Enum,)))
+def _generic_origin(cls: object) -> Any:
+    """The generic model of a pydantic model with type arguments, or `None`."""
+    generic: Any = getattr(cls, "__pydantic_generic_metadata__", None) if isinstance(cls, type) else None
+    return generic.get("origin") if is_dict(generic) else None
 
 
-def _is_model(node: ast.ClassDef, evaluator: Evaluator, where: Where) -> bool:
-    bases = (evaluator.hint(base, where) for base in node.bases)
-    origins = (getattr(base, "__origin__", base) for base in bases)
-    return any(isinstance(base, type) and issubclass(base, pydantic.BaseModel) for base in origins)
-
-
-def _describes_field(node: ast.Call, evaluator: Evaluator, where: Where) -> bool:
-    try:
-        return is_field(evaluator.function(node.func, where))
-    except Unknown:
-        return False
-
-
-def _has_form(cls: Any, decorators: list[Any]) -> bool:
-    """Whether the compiler knows what to do with the class by what it is."""
-    from typefold.compiler.registry import default_registry
-
-    return any(decorator is not None for decorator in decorators) or default_registry.find(cls) is not None
-
-
-def _as_dict(value: Any) -> dict[str, Any]:
-    return value if is_dict(value) else {}
+def _is_model(base: Any) -> bool:
+    origin = getattr(base, "__origin__", base)
+    return isinstance(origin, type) and issubclass(origin, pydantic.BaseModel)
 
 
 def _qualified(node: ast.ClassDef, where: Where) -> str:
@@ -255,5 +237,5 @@ def _set_on_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
 
 
 def _method(self: Any, *args: Any) -> Any:
-    """Stands for a method of which only its being there counts."""
+    """Stand for a method of which only its being there counts."""
     return NotImplemented

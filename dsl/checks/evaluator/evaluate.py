@@ -1,8 +1,9 @@
 """Annotations and the expressions in them, evaluated without running the program.
 
-`Evaluator.hint` gives the type that an annotation means; a part that can't be known becomes an opaque type, so that the
-rest still counts. `Evaluator.value` gives what a plain expression means (a bound, a pattern, the member of an enum), or
-raises `Unknown`. Objects of libraries are named, called, subclassed and handed on by the lists in `libraries`.
+`Evaluator.hint` gives the type that an annotation means. A part that can't be known becomes an opaque type, so that the
+rest still counts. `Evaluator.value` gives the value of a plain expression (a bound, a pattern, the member of an enum), or
+raises `Unknown`. Objects of libraries are named, called, subclassed and passed on by the lists in
+`typefold.checks.libraries`.
 """
 
 from __future__ import annotations
@@ -15,21 +16,11 @@ from typing import Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_orig
 import typing_extensions
 
 from typefold.checks.evaluator.classes import Classes
-from typefold.checks.evaluator.opaque import is_opaque, opaque
-from typefold.checks.evaluator.operations import called
-from typefold.checks.evaluator.operators import binary, sized, unary
-from typefold.checks.evaluator.stand_ins import Synthetic
-from typefold.checks.evaluator.stubs import stub, stub_of
+from typefold.checks.evaluator.operations import binary, called, sized, unary
+from typefold.checks.evaluator.stand_ins import Synthetic, is_opaque, opaque, stub, stub_of
 from typefold.checks.libraries import is_argument, is_library, is_subscriptable, library_object
-from typefold.checks.symbols import (
-    Declared,
-    Known,
-    Meaning,
-    ModuleName,
-    Names,
-    Unknown,
-    Where,
-)
+from typefold.checks.scopes import Names
+from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Unknown, Where
 
 __all__ = ["Evaluator"]
 
@@ -40,10 +31,10 @@ _DEPTH = 60
 
 
 class Evaluator:
-    """Evaluates annotations; what it made once it gives again.
+    """Evaluates annotations. Each object is made once.
 
     Args:
-        names: Looks up what names mean.
+        names: Looks names up.
     """
 
     def __init__(self, names: Names) -> None:
@@ -58,7 +49,7 @@ class Evaluator:
     # --- types --------------------------------------------------------------------------------------------------------
 
     def hint(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
-        """The type that an annotation means, opaque where it can't be known."""
+        """Return the type that an annotation means, opaque where it can't be known."""
         try:
             made = self._hint(node, where, local or {})
         except (Unknown, RecursionError, MemoryError):
@@ -72,7 +63,7 @@ class Evaluator:
             case ast.Constant(value=str() as text):
                 return self._hint(_parsed(text), where, local)
             case ast.Name() | ast.Attribute():
-                return self.as_hint(self._meaning(node, where))
+                return self.named_type(self._meaning(node, where))
             case ast.Subscript():
                 return self._subscript(node, where, local)
             case ast.BinOp(op=ast.BitOr()):
@@ -116,7 +107,7 @@ class Evaluator:
         return self._weighed(made, [base, *arguments] if isinstance(arguments, (tuple, list)) else [base, arguments])
 
     def _weighed(self, made: Any, parts: Iterable[Any]) -> Any:
-        """Return what was made of parts, if all that go through it will come to an end.
+        """Return an object made of parts, if it is small enough to be walked through.
 
         A few lines can make a type of a million parts, each of twice the one above.
 
@@ -124,21 +115,19 @@ class Evaluator:
             Unknown: It is too large, or too deep.
         """
         weights = [self._weight(part) for part in parts]
-        parts_in_all, depth = (
-            1 + sum(parts for parts, _ in weights),
-            1 + max((depth for _, depth in weights), default=0),
-        )
-        if parts_in_all > _PARTS or depth > _DEPTH:
+        size = 1 + sum(size for size, _ in weights)
+        depth = 1 + max((depth for _, depth in weights), default=0)
+        if size > _PARTS or depth > _DEPTH:
             raise Unknown
-        self._weights[id(made)] = made, parts_in_all, depth
+        self._weights[id(made)] = made, size, depth
         return made
 
     def _weight(self, part: Any) -> tuple[int, int]:
         known = self._weights.get(id(part))
         return (known[1], known[2]) if known is not None else (1, 0)
 
-    def as_hint(self, meaning: Meaning) -> Any:
-        """The type that a name means.
+    def named_type(self, meaning: Meaning) -> Any:
+        """Return the type that a name means.
 
         Raises:
             Unknown: It means no type, or one that can't be known.
@@ -149,18 +138,14 @@ class Evaluator:
             case Declared(node=ast.ClassDef()):
                 return self.classes.made(meaning)
             case Declared(node=ast.Assign() | ast.AnnAssign()):
-                return self._once(meaning, self._alias, self._made)
+                return self._once(meaning, lambda value, place: self._hint(value, place, {}), self._made)
             case Declared():
                 return self._parameter_or_alias(meaning)
             case _:
                 raise Unknown
 
-    def _alias(self, value: ast.expr, where: Where) -> Any:
-        """The right side of `Name = ...`: a type as it would be written elsewhere."""
-        return self._hint(value, where, {})
-
     def _once(self, declared: Declared, make: Callable[[ast.expr, Where], Any], made_before: dict[ast.AST, Any]) -> Any:
-        """What the right side of an assignment gives, worked out the first time."""
+        """Return the value of the right side of an assignment, worked out the first time."""
         node = declared.node
         if node in made_before:
             return made_before[node]
@@ -194,16 +179,16 @@ class Evaluator:
 
     def _new_style(self, node: Any, value: ast.expr, where: Where) -> Any:
         inside = Where(where.module, (*where.around, node))
-        parameters = tuple(self.as_hint(Declared(each, inside)) for each in node.type_params)
+        parameters = tuple(self.named_type(Declared(each, inside)) for each in node.type_params)
         return self.synthetic.alias(node.name.id, self.hint(value, inside), parameters)
 
     # --- values -------------------------------------------------------------------------------------------------------
 
     def value(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
-        """What an expression means.
+        """Return the value of an expression.
 
         Raises:
-            Unknown: That can't be known.
+            Unknown: It can't be known.
         """
         try:
             return self._value(node, where, local or {})
@@ -240,10 +225,10 @@ class Evaluator:
                 raise Unknown
 
     def function(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
-        """The function that is called by a name, itself; as a value it would be one that does nothing.
+        """Return the very function that a name calls; as a value it would be a stub.
 
         Raises:
-            Unknown: That can't be known.
+            Unknown: It can't be known.
         """
         match self.meaning(node, where):
             case Known(value=value) if not isinstance(value, ModuleType):
@@ -266,7 +251,7 @@ class Evaluator:
             raise Unknown from None
 
     def _handed(self, value: Any) -> Any:
-        """Return an object in a form that may be handed to others, which may call it: a library's function does nothing then.
+        """Return an object in a form that others may call: a library's function becomes a stub.
 
         Raises:
             Unknown: It is a type that may do anything.
@@ -292,11 +277,11 @@ class Evaluator:
             case Declared(node=ast.Assign() | ast.AnnAssign() as statement):
                 if statement in self._making:
                     raise Unknown
-                # What a call gives is one object, a type variable for one; other expressions may mean a type or a value.
+                # A call gives one object, such as a type variable; other expressions may mean a type or a value.
                 made_before = self._made if isinstance(statement.value, ast.Call) else self._values
                 return self._once(meaning, self.value, made_before)
             case Declared():
-                made = self.as_hint(meaning)
+                made = self.named_type(meaning)
                 if isinstance(made, ForwardRef) or is_opaque(made):
                     raise Unknown
                 return made
@@ -312,7 +297,7 @@ class Evaluator:
         return found
 
     def meaning(self, node: ast.expr, where: Where) -> Meaning | None:
-        """What a name, with dots or without, stands for."""
+        """Look a name up, with dots or without."""
         if isinstance(node, ast.Name):
             return self.names.meaning(node.id, where)
         if not isinstance(node, ast.Attribute):
@@ -351,7 +336,6 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _name_of(node: ast.AST) -> str:
-    name = getattr(node, "name", None)
-    targets = getattr(node, "targets", [getattr(node, "target", None)])
-    found = name if name is not None else targets[0]
-    return str(getattr(found, "id", "alias"))
+    """The name that an assignment or a `type` statement binds."""
+    named = getattr(node, "name", None) or getattr(node, "target", None) or getattr(node, "targets", [None])[0]
+    return str(getattr(named, "id", "alias"))

@@ -1,8 +1,9 @@
-"""The calls in declarations that are made: of what describes types, and of nothing else.
+"""Calls and operators in declarations, worked out where they describe types.
 
-`Field(ge=0)`, `NewType("Id", int)`, `date(2024, 1, 1)` describe, and are on the list in `libraries`; any other function may
-do anything, so it is not called, and what it would give is unknown. In a description of a field, what says nothing of the
-type (its default, its title) need not be known.
+`Field(ge=0)`, `NewType("Id", int)` and `date(2024, 1, 1)` describe types, and their functions are on the list in
+`typefold.checks.libraries`. Any other function may do anything: it is not called, and its value is unknown. Operators such
+as `10**6` and `READ | WRITE` take plain values alone, and their results have a largest size. A description of a field may
+hold parts that say nothing of the type (its default, its title); these need not be known.
 """
 
 from __future__ import annotations
@@ -10,40 +11,55 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
+import operator
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
+from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pydantic
 import typing_extensions
 
-from typefold.checks.evaluator.operators import sized
-from typefold.checks.libraries import is_base, is_callable
-from typefold.checks.symbols import Unknown, Where
+from typefold.checks.evaluator.stand_ins import Synthetic
+from typefold.checks.libraries import is_base, is_callable, is_subscriptable
+from typefold.checks.scopes import Names
+from typefold.checks.symbols import Declared, Unknown, Where
 from typefold.compiler.limits import KEYWORDS
 
-if TYPE_CHECKING:
-    from typefold.checks.evaluator.evaluate import Evaluator
+__all__ = ["Expressions", "binary", "called", "is_field", "sized", "unary"]
 
-__all__ = ["called", "is_field"]
+
+class Expressions(Protocol):
+    """The evaluator, as calls and classes see it: each expression in them is evaluated by it."""
+
+    names: Names
+    synthetic: Synthetic
+
+    def hint(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any: ...
+    def value(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any: ...
+    def function(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any: ...
+    def named_type(self, declared: Declared) -> Any: ...
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
 
 _WHOLE = (dict, frozenset, len, list, max, min, set, sorted, sum, tuple)
-"""Functions that go through all that they are given."""
+"""Functions that go through the whole of their argument."""
 _FINITE = (str, bytes, list, tuple, set, frozenset, dict)
 _DEFAULTS = {"default": None, "default_factory": lambda: None, "factory": lambda: None}
 _NAMED = (*KEYWORDS, "alias", "validation_alias", "init", "kw_only", "discriminator", "name", "exclude", "frozen")
-"""What a description of a field says that the compiler listens to, apart from its default."""
+"""Parts of a field's description to which the compiler listens, apart from the default."""
 
 
-def called(evaluator: Evaluator, node: ast.Call, where: Where, local: Mapping[str, Any]) -> Any:
-    """What a call in a declaration gives.
+def called(evaluator: Expressions, node: ast.Call, where: Where, local: Mapping[str, Any]) -> Any:
+    """Return the value of a call in a declaration.
 
     Raises:
-        Unknown: That can't be known.
+        Unknown: It can't be known.
     """
     function = evaluator.function(node.func, where, local)
     for kind, make in _TYPES:
@@ -60,7 +76,7 @@ def called(evaluator: Evaluator, node: ast.Call, where: Where, local: Mapping[st
 
 
 def is_field(function: object) -> bool:
-    """Whether it describes a field of a class."""
+    """Whether a function describes a field of a class."""
     if any(function is each for each in (pydantic.Field, pydantic.PrivateAttr, dataclasses.field)):
         return True
     return any(
@@ -70,7 +86,7 @@ def is_field(function: object) -> bool:
 
 
 def _check(function: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> None:
-    """Refuse arguments by which a function that is called would work for ever, or make a class of anything.
+    """Refuse arguments with which a function would work for ever, or make a class of anything.
 
     Raises:
         Unknown: It would.
@@ -80,20 +96,18 @@ def _check(function: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> 
         compared = len(arguments) > 1 and function in (max, min)
         if arguments and not compared and not isinstance(first, (*_FINITE, enum.EnumMeta)):
             raise Unknown
-    elif (function is bytes and isinstance(first, int)) or (
-        isinstance(function, enum.EnumMeta)
-        and not (
-            keywords.keys() <= {"names", "value", "type", "start"}
-            and (keywords.get("type") is None or is_base(keywords["type"]))
-        )
-    ):
+    elif function is bytes and isinstance(first, int):
         raise Unknown
+    elif isinstance(function, enum.EnumMeta):
+        is_known = keywords.keys() <= {"names", "value", "type", "start"}
+        if not is_known or not (keywords.get("type") is None or is_base(keywords["type"])):
+            raise Unknown
     elif function is Fraction and isinstance(first, str):
         sized(_safely(Decimal, first.partition("/")[0]))
 
 
-def _field(evaluator: Evaluator, function: Any, node: ast.Call, where: Where, local: Mapping[str, Any]) -> Any:
-    """A description of a field, as far as it says something of the type."""
+def _field(evaluator: Expressions, function: Any, node: ast.Call, where: Where, local: Mapping[str, Any]) -> Any:
+    """Make a description of a field from the parts that say something of the type."""
     arguments: list[Any] = []
     keywords: dict[str, Any] = {}
     for argument in node.args[:1]:  # the default
@@ -101,7 +115,7 @@ def _field(evaluator: Evaluator, function: Any, node: ast.Call, where: Where, lo
             arguments.append(evaluator.value(argument, where, local))
         except Unknown:
             arguments.append(None)
-    written = str(function.__module__).startswith("attr")  # attrs writes code with what it is given
+    written = str(function.__module__).startswith("attr")  # attrs writes its arguments into code
     for each in node.keywords:
         name = _keyword(each)
         if written and name not in {*_NAMED, *_DEFAULTS, "type", "converter", "validator"}:
@@ -140,16 +154,16 @@ def _safely(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> A
         raise Unknown from error
 
 
-# --- functions whose arguments are types ------------------------------------------------------------------------------
+# --- functions that take types ----------------------------------------------------------------------------------------
 
 
-def _new_type(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
+def _new_type(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
     name, kind = node.args
     made: Any = typing.NewType
     return made(evaluator.value(name, where), evaluator.hint(kind, where))
 
 
-def _type_var(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
+def _type_var(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
     name, *constraints = node.args
     hints = [evaluator.hint(constraint, where) for constraint in constraints]
     keywords: dict[str, Any] = {
@@ -159,14 +173,14 @@ def _type_var(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
     return made(evaluator.value(name, where), *hints, **keywords)
 
 
-def _alias_type(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
+def _alias_type(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
     name, value = node.args
     parameters = [each.value for each in node.keywords if each.arg == "type_params"]
     variables = evaluator.value(parameters[0], where) if parameters else ()
     return evaluator.synthetic.alias(evaluator.value(name, where), evaluator.hint(value, where), variables)
 
 
-def _typed_dict(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
+def _typed_dict(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
     name, fields = node.args
     if not isinstance(fields, ast.Dict) or None in fields.keys:
         raise Unknown
@@ -177,19 +191,17 @@ def _typed_dict(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
     return made(evaluator.value(name, where), hints, total=total)
 
 
-def _named_tuple(evaluator: Evaluator, node: ast.Call, where: Where) -> Any:
+def _named_tuple(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
     name, fields = node.args
     if not isinstance(fields, (ast.List, ast.Tuple)):
         raise Unknown
     pairs = [(field.elts[0], field.elts[1]) for field in fields.elts if isinstance(field, ast.Tuple)]
     made: Any = typing.NamedTuple
-    return made(
-        evaluator.value(name, where),
-        [(evaluator.value(key, where), evaluator.hint(kind, where)) for key, kind in pairs],
-    )
+    hints = [(evaluator.value(key, where), evaluator.hint(kind, where)) for key, kind in pairs]
+    return made(evaluator.value(name, where), hints)
 
 
-_TYPES: Sequence[tuple[Any, Callable[[Evaluator, ast.Call, Where], Any]]] = (
+_TYPES: Sequence[tuple[Any, Callable[[Expressions, ast.Call, Where], Any]]] = (
     (typing.NewType, _new_type),
     (typing_extensions.NewType, _new_type),
     (typing.TypeVar, _type_var),
@@ -201,3 +213,85 @@ _TYPES: Sequence[tuple[Any, Callable[[Evaluator, ast.Call, Where], Any]]] = (
     (typing.NamedTuple, _named_tuple),
     (typing_extensions.NamedTuple, _named_tuple),
 )
+
+
+# --- operators --------------------------------------------------------------------------------------------------------
+
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_,
+    ast.LShift: operator.lshift,
+}
+_UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
+_LARGEST = 1000
+"""An exponent or a shift beyond this is not worked out."""
+_BITS = 20_000
+_ITEMS = 100_000
+_PLAIN = (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, Decimal, Fraction)
+_MOMENTS = (date, time, timedelta)
+
+
+def binary(kind: ast.operator, left: Any, right: Any) -> Any:
+    """Return the value of an operator between two values.
+
+    Raises:
+        Unknown: It fails, or would take long.
+    """
+    if isinstance(kind, (ast.Pow, ast.LShift)) and not (isinstance(right, int) and abs(right) <= _LARGEST):
+        raise Unknown
+    if isinstance(kind, ast.Mult) and not all(isinstance(side, (int, float)) for side in (left, right)):
+        raise Unknown
+    if isinstance(kind, ast.Mod) and isinstance(left, (str, bytes)):  # a format may be as wide as it says
+        raise Unknown
+    if not (_is_plain(left) and _is_plain(right)) and not (
+        isinstance(kind, ast.BitOr) and all(side is None or is_subscriptable(side) for side in (left, right))
+    ):
+        raise Unknown
+    if type(kind) not in _BINARY:
+        raise Unknown
+    return sized(_safely(_BINARY[type(kind)], left, right))
+
+
+def unary(kind: ast.unaryop, operand: Any) -> Any:
+    """Return the value of an operator before its operand.
+
+    Raises:
+        Unknown: It fails.
+    """
+    if not _is_plain(operand) or type(kind) not in _UNARY:
+        raise Unknown
+    return _safely(_UNARY[type(kind)], operand)
+
+
+def sized(value: Any) -> Any:
+    """Return a value of a size that can be worked with.
+
+    Raises:
+        Unknown: It is larger.
+    """
+    match value:
+        case int() if value.bit_length() > _BITS:
+            raise Unknown
+        case Sized() if len(value) > _ITEMS:
+            raise Unknown
+        case Decimal() if value.is_finite() and value and abs(value.adjusted()) > _LARGEST:
+            raise Unknown
+        case Fraction() if max(value.numerator.bit_length(), value.denominator.bit_length()) > _BITS:
+            raise Unknown
+        case _:
+            return value
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) in _PLAIN or isinstance(value, (enum.Enum, *_MOMENTS))

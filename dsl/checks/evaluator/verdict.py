@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import PydanticUserError
 from pydantic_core import SchemaError
 
-from typefold.checks.evaluator.opaque import REGISTRY, has_opaque
+from typefold.checks.evaluator.evaluate import Evaluator
+from typefold.checks.evaluator.stand_ins import REGISTRY, has_opaque, is_opaque
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.errors import PromptUsageError
@@ -17,7 +18,7 @@ from typefold.execution.call import Strategy
 from typefold.execution.strategies import strategy_of
 from typefold.options import Options
 
-__all__ = ["Judgement", "judged", "one_line"]
+__all__ = ["Evaluator", "Judgement", "has_opaque", "is_opaque", "judged", "one_line"]
 
 
 @dataclass(frozen=True)

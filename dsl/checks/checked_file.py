@@ -1,0 +1,113 @@
+"""A file that is checked, with the meanings of its names: `ask`, `prompt`, prompt functions."""
+
+from __future__ import annotations
+
+import ast
+from functools import cached_property
+from typing import Any
+
+from typefold.checks.evaluator.verdict import Evaluator
+from typefold.checks.source import Function, Source
+from typefold.checks.symbols import Declared, Known, Where
+from typefold.messages import ask
+from typefold.prompts.definition import example
+from typefold.prompts.prompt import prompt
+
+__all__ = ["CheckedFile", "dotted"]
+
+
+class CheckedFile:
+    """A file that is checked.
+
+    Args:
+        source: Its source.
+        evaluator: Evaluates annotations and looks names up.
+        module: The module's name, if the tool has another for it than the file's path gives.
+    """
+
+    def __init__(self, source: Source, evaluator: Evaluator, module: str | None = None) -> None:
+        self.source = source
+        self.evaluator = evaluator
+        self.module = source.module if module is None else module
+
+    @cached_property
+    def prompts(self) -> list[Function]:
+        """The functions that are certain to be decorated as prompts."""
+        return [each for each in self.source.functions.values() if self.is_prompt_function(each) is True]
+
+    def beside(self, function: Function | None) -> Where:
+        """The place of a function's decorators and annotations."""
+        return Where(self.module, () if function is None else function.around)
+
+    def within(self, function: Function | None) -> Where:
+        """The place of a function's body; of the module's without one."""
+        return Where(self.module, () if function is None else (*function.around, function.node))
+
+    def is_ask(self, node: ast.expr, function: Function | None) -> bool:
+        """Whether an expression in a function's body is `typefold.ask`."""
+        return self._is(node, ask, self.within(function))
+
+    def is_example(self, node: ast.expr, function: Function) -> bool:
+        """Whether an expression in a function's decorator is `typefold.example`."""
+        return self._is(node, example, self.beside(function))
+
+    def is_options(self, call: ast.Call) -> bool:
+        """Whether a call is `prompt(...)` with options."""
+        return not call.args and self._is(call.func, prompt, self.beside(self.source.decorated_by(call)))
+
+    def is_prompt_function(self, function: Function) -> bool | None:
+        """Whether a function is decorated as a prompt; `None` if that can't be known."""
+        return self._is_decorated(function, self.module)
+
+    def is_prompt(self, node: ast.expr, function: Function) -> bool:
+        """Whether an expression in a function's body is certain to be a prompt function."""
+        meaning = self.evaluator.meaning(node, self.within(function))
+        if not isinstance(meaning, Declared) or not isinstance(meaning.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return False
+        return self._is_decorated(Function(meaning.node, meaning.where.around), meaning.where.module) is True
+
+    def is_known(self, node: ast.Name, function: Function) -> bool:
+        """Whether a name in a function's body is bound anywhere."""
+        for each in ast.walk(function.node):
+            match each:
+                case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) if name == node.id:
+                    return True
+                case _:
+                    pass
+        return self.evaluator.meaning(node, self.within(function)) is not None
+
+    def text_of(self, node: ast.Name, function: Function) -> str | None:
+        """The text of a variable that is a literal, as a function reads it."""
+        meaning = self.evaluator.meaning(node, self.within(function))
+        value = getattr(meaning.node, "value", None) if isinstance(meaning, Declared) else None
+        return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
+    def _is_decorated(self, function: Function, module: str) -> bool | None:
+        where = Where(module, function.around)
+        known = [self._makes_prompt(decorator, where) for decorator in function.node.decorator_list]
+        return True if True in known else None if None in known else False
+
+    def _makes_prompt(self, node: ast.expr, where: Where) -> bool | None:
+        """Whether a decorator is `prompt`, `prompt(...)`, or a name for the latter; `None` if that can't be known."""
+        match self.evaluator.meaning(node.func if isinstance(node, ast.Call) else node, where):
+            case Known(value=known):
+                return True if known is prompt else False if known is staticmethod or known is classmethod else None
+            case Declared(node=statement, where=place):
+                value = getattr(statement, "value", None)
+                return True if isinstance(value, ast.Call) and self._is(value.func, prompt, place) else None
+            case _:
+                return None
+
+    def _is(self, node: ast.expr, known: Any, where: Where) -> bool:
+        meaning = self.evaluator.meaning(node, where)
+        return isinstance(meaning, Known) and meaning.value is known
+
+
+def dotted(node: ast.expr) -> str | None:
+    """A name, or names with dots between, as text."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value)
+        return None if before is None else f"{before}.{node.attr}"
+    return None

@@ -1,0 +1,173 @@
+"""Rules about calls: the options of `@prompt(...)`, types that are passed as values, and `ask` outside of prompts.
+
+`Options` judges options, and the compiler judges types, as they do when the program runs. A value that can't be known from
+the source counts as right. From the source alone, a runtime is known by the call that made it (`Runtime(...)`, also by
+`with`) or by its annotation; a type checker knows more of them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from typefold.checks.checked_file import CheckedFile
+from typefold.checks.evaluator.verdict import Evaluator, judged
+from typefold.checks.findings import Finding, at
+from typefold.checks.source import arguments_of
+from typefold.checks.symbols import Declared, Known, Unknown, Where
+from typefold.compiler import output_type
+from typefold.errors import PromptUsageError
+from typefold.options import CallOptions, Options
+from typefold.runtimes.current import current
+from typefold.runtimes.runtime import Runtime
+
+__all__ = [
+    "Taker",
+    "ask_findings",
+    "call_findings",
+    "known_options",
+    "option_findings",
+    "output_findings",
+    "why_no_option",
+]
+
+Taker: TypeAlias = Literal["runtime", "output_type"]
+"""The taker of a type: a runtime, as `output_type=`, or `output_type`, as its first argument."""
+
+_OF_THE_DECORATOR = {"examples"}
+_METHODS = ("generate", "__call__")
+
+
+def call_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
+    """Check a call, if it is one that rules are about."""
+    function = file.source.around(call.lineno, call.col_offset)
+    if file.is_options(call):
+        yield from option_findings(call, file)
+    taker = _taker(call, file, file.within(function))
+    if taker is not None:
+        yield from output_findings(call, taker, file)
+    if file.is_ask(call.func, function):
+        yield from ask_findings(call, file)
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def option_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
+    """Check each option of a decorator by itself."""
+    function = file.source.decorated_by(call)
+    lines = range(0) if function is None else range(function.node.lineno, function.node.lineno + 1)
+    for keyword in call.keywords:
+        if keyword.arg is None or keyword.arg in _OF_THE_DECORATOR:
+            continue
+        if (reason := why_no_option(keyword.arg)) is not None:
+            yield replace(at("prompt-option", reason, keyword), silenced_on=lines)
+            continue
+        try:
+            value = file.evaluator.value(keyword.value, file.beside(function))
+            Options().with_({keyword.arg: value}, where="")
+        except Unknown:
+            continue
+        except PromptUsageError as error:
+            message = str(error).removeprefix(": ")
+            yield replace(at("prompt-option", message, keyword.value), silenced_on=lines)
+
+
+def why_no_option(name: str) -> str | None:
+    """Explain why there is no option of a name, and which to write instead; `None` if there is one."""
+    if name in CallOptions.__annotations__ or name in _OF_THE_DECORATOR:
+        return None
+    try:
+        Options().with_({name: None}, where="")
+    except PromptUsageError as error:
+        return str(error).removeprefix(": ")
+    return None
+
+
+def known_options(call: ast.Call | None, evaluator: Evaluator, where: Where) -> Options:
+    """Collect the options of a call whose values can be known, but for those that are wrong by themselves."""
+    options = Options()
+    for keyword in call.keywords if call is not None else ():
+        try:
+            value = evaluator.value(keyword.value, where)
+            options = options.with_({keyword.arg or "": value}, where="")
+        except (Unknown, PromptUsageError):
+            continue
+    return options
+
+
+# --- types as values --------------------------------------------------------------------------------------------------
+
+
+def output_findings(call: ast.Call, taker: Taker, file: CheckedFile) -> Iterator[Finding]:
+    """Check a type that is passed to a runtime or to `output_type`, or each of a list of types."""
+    evaluator, where = file.evaluator, file.within(file.source.around(call.lineno, call.col_offset))
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    if taker == "output_type":
+        if call.args and not named.keys() & {"registry", None}:  # hooks of a registry of its own are not known
+            path = named.get("path")
+            shown = path.value if isinstance(path, ast.Constant) and isinstance(path.value, str) else "return"
+            options = known_options(call, evaluator, where)
+            found = judged(evaluator.hint(call.args[0], where), path=shown, options=options, is_returned=False)
+            if found.refused is not None:
+                yield at("prompt-return", found.refused, call.args[0])
+        return
+    given = named.get("output_type")
+    if given is None:
+        return
+    several = given.elts if isinstance(given, (ast.List, ast.Tuple)) else None
+    options = known_options(call, evaluator, where) if several is None else Options()
+    for node in [given] if several is None else several:
+        found = judged(evaluator.hint(node, where), path="output_type", options=options)
+        if found.refused is not None:
+            yield at("prompt-return", found.refused, node)
+        if found.misused is not None and several is None:
+            yield at("prompt-option", found.misused, call)
+
+
+def _taker(call: ast.Call, file: CheckedFile, where: Where) -> Taker | None:
+    """The taker of a type, as far as the source tells."""
+    func = call.func
+    if isinstance(meaning := file.evaluator.meaning(func, where), Known):
+        return "output_type" if meaning.value is output_type else None
+    if not any(keyword.arg == "output_type" for keyword in call.keywords):
+        return None
+    receiver = func.value if isinstance(func, ast.Attribute) and func.attr in _METHODS else func
+    return "runtime" if _is_runtime(receiver, file.evaluator, where) else None
+
+
+def _is_runtime(node: ast.expr, evaluator: Evaluator, where: Where) -> bool:
+    if isinstance(node, ast.Call):
+        made = evaluator.meaning(node.func, where)
+        return isinstance(made, Known) and (made.value is Runtime or made.value is current)
+    if not isinstance(node, ast.Name):
+        return False
+    for scope in reversed(where.around):
+        for argument in arguments_of(scope):
+            if argument.arg == node.id:
+                return argument.annotation is not None and evaluator.hint(argument.annotation, where) is Runtime
+    meaning = evaluator.meaning(node, where)
+    match meaning.node if isinstance(meaning, Declared) else None:
+        case ast.AnnAssign(annotation=annotation):
+            return evaluator.hint(annotation, where) is Runtime
+        case ast.Assign(value=value) | ast.withitem(context_expr=value):
+            return not isinstance(value, ast.Name) and _is_runtime(value, evaluator, where)
+        case _:
+            return False
+
+
+# --- ask --------------------------------------------------------------------------------------------------------------
+
+
+def ask_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
+    """Check the place of a call of `ask`, apart from the rules about bodies of prompt functions."""
+    function = file.source.around(call.lineno, call.col_offset)
+    if function is None:
+        message = "ask() works only in the body of a prompt function: write @prompt above a function that returns it"
+        yield at("prompt-ask", message, call)
+    elif file.is_prompt_function(function) is False:
+        name = function.node.name
+        message = f"ask() works only in the body of a prompt function, and {name!r} is none; put @prompt above it"
+        yield at("prompt-ask", message, call)
