@@ -24,9 +24,9 @@ from mypy.plugin import (
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, ParamSpecType, Type, UnionType, get_proper_type
 
 from typefold.checks.libraries import own_imports
-from typefold.mypy.reports import check_ask, check_options, check_output, check_prompt
 from typefold.mypy.freshness import mark
 from typefold.mypy.names import ASK, DECORATE, DEFER, DEFERRED, GENERATE, OUTPUT_TYPE, PROMPT
+from typefold.mypy.reports import check_ask, check_options, check_output, check_prompt
 from typefold.mypy.workspace import Workspace
 
 __all__ = ["TypefoldPlugin"]
