@@ -13,6 +13,7 @@ import html
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from typefold.compiler.codec import JsonSchema
@@ -88,7 +89,10 @@ class Explanation:
         width = max(len(title) for title, _ in sections)
         lines = [self.name]
         for title, words in sections:
-            lines += [f"  {label:<{width}}  {line}" for label, line in zip(_labels(title), words, strict=False)]
+            lines += [
+                f"  {label:<{width}}  {line}"
+                for label, line in zip([title, *repeat("", len(words) - 1)], words, strict=True)
+            ]
         return "\n".join([*lines, *(["", self._excerpt] if self._excerpt else [])])
 
     def __rich__(self) -> RenderableType:
@@ -233,9 +237,3 @@ def _span(least: int, most: int | None, unit: str) -> str:
     if most is None:
         return f"{least:,} {unit} or more"
     return f"{most:,} {unit}" if least == most else f"{least:,} to {most:,} {unit}"
-
-
-def _labels(title: str) -> Iterator[str]:
-    yield title
-    while True:
-        yield ""

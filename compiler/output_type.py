@@ -243,12 +243,16 @@ def _identity(hint: Any) -> Any:
 
 
 def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) -> OutputType[Any]:
-    state = _compilation(registry, json_format)
+    spacing, foreign = json_format.value, frozenset[str]()
     try:
-        codec = _codec(hint, state, path)
-        while state.misjudged:  # names come out the same each time, so what was learnt of them holds
-            state = _compilation(registry, json_format, state.foreign | state.misjudged)
-            codec = _codec(hint, state, path)
+        while True:
+            state = Compilation(registry.find, spacing, foreign=foreign, positional=spacing.positional)
+            codec = Context("", Limits(), state).codec(hint, at=path)
+            for finish in state.later:
+                finish()
+            if not state.misjudged:
+                break
+            foreign |= state.misjudged  # names come out the same each time, so that these can be told beforehand
     except RecursionError as error:
         raise UnsupportedType(path, hint, "is nested too deeply, or contains itself without a name") from error
     language = Language(codec.expr if codec.bare is None else codec.bare, state.rules)
@@ -273,17 +277,6 @@ def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) 
     return made
 
 
-def _compilation(registry: Registry, json_format: JsonFormat, foreign: frozenset[str] = frozenset()) -> Compilation:
-    return Compilation(registry.find, json_format.value, foreign=foreign, positional=json_format.value.positional)
-
-
-def _codec(hint: Any, state: Compilation, path: str) -> Codec[Any]:
-    codec = Context("", Limits(), state).codec(hint, at=path)
-    for finish in state.later:
-        finish()
-    return codec
-
-
 def _failure(text: str, error: BaseException) -> DecodeError:
     """What an exception says about an answer."""
     if isinstance(error, ValidationError):
@@ -300,14 +293,10 @@ def _failure(text: str, error: BaseException) -> DecodeError:
                 "validator",
                 f"{error.error_count()} problems, and telling them raised {describe_exception(worse)}",
             )
-    if isinstance(error, RecursionError) and _is_deep(text):
+    # A validator's own calls may be what is too deep.
+    if isinstance(error, RecursionError) and text.count("[") + text.count("{") > _DEEPEST:
         return DecodeError(text, "nesting", f"is nested deeper than {_DEEPEST} levels")
     return DecodeError(text, "validator", describe_exception(error))
-
-
-def _is_deep(text: str) -> bool:
-    """Whether an answer may be nested deeper than can be read, and not only a validator's calls."""
-    return text.count("[") + text.count("{") > _DEEPEST
 
 
 def _check_name(problems: list[dict[str, Any]]) -> str:

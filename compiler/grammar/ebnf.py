@@ -18,10 +18,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import assert_never
 
-from typefold.compiler.grammar.nodes import EMPTY, CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, seq
+from typefold.compiler.grammar.enumerate import common_prefix
+from typefold.compiler.grammar.nodes import (
+    EMPTY,
+    CharClass,
+    Choice,
+    Expr,
+    Language,
+    Lit,
+    Ref,
+    Repeat,
+    Seq,
+    children,
+    seq,
+)
 
 __all__ = ["print_ebnf"]
 
@@ -118,22 +131,11 @@ class _Printer:
                 return _is_chain(expr, final=False)
             case Seq() | Choice():
                 if (known := self.ends.get(id(expr))) is None:
-                    known = self.ends[id(expr)] = expr, self.part_ends_in_chain(expr)
+                    parts = children(expr) if isinstance(expr, Choice) else _after_last_literal(expr)
+                    known = self.ends[id(expr)] = expr, any(map(self.ends_in_chain, parts))
                 return known[1]
             case _:
                 assert_never(expr)
-
-    def part_ends_in_chain(self, expr: Seq | Choice) -> bool:
-        if isinstance(expr, Choice):
-            return any(
-                self.ends_in_chain(option) for option in expr.options if not isinstance(option, (Lit, CharClass))
-            )
-        for part in reversed(expr.parts):
-            if isinstance(part, Lit):
-                return False
-            if self.ends_in_chain(part):
-                return True
-        return False
 
     def choice(self, expr: Choice, end: Expr, *, final: bool, inner: bool) -> str:
         options = expr.options
@@ -164,7 +166,7 @@ class _Printer:
                 if len(alike) == 1 or not first:
                     words += map(_literal, alike)
                     continue
-                start = _common(alike[0], alike[-1])  # of all, since they are sorted
+                start = alike[0][: common_prefix(alike[0], alike[-1])]  # of all, since they are sorted
                 rest = self.fresh("choice")
                 self.made[rest] = ""  # keeps the order in which rules are named
                 words.append(f"{_literal(start)} {rest}")
@@ -239,11 +241,8 @@ class _Printer:
         return f"{base}{number}"
 
 
-def _common(one: str, other: str) -> str:
-    """How both begin."""
-    return one[
-        : next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), len(one))
-    ]
+def _after_last_literal(expr: Seq) -> Iterable[Expr]:
+    return takewhile(lambda part: not isinstance(part, Lit), reversed(expr.parts))
 
 
 _Left = tuple[int, int | None]  # how many items must come yet, and how many may

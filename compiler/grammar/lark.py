@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -227,7 +227,7 @@ def _clashes(grammar: _Grammar) -> dict[Expr, Expr] | None:
         longer = char_class(*(pair for node, _ in going for pair in _chars(node).ranges))
         if state is not start and any(follow[name] & _leads(longer) for name in done):
             for stack in going:
-                found.setdefault(grammar.terminals[_terminal(stack)], set()).add(_tail(stack))
+                found.setdefault(grammar.terminals[_terminal(stack)], set()).add(tuple(_unread(stack))[:-1])
             continue
         if len(seen) > _MAX_STATES:
             return None
@@ -314,19 +314,18 @@ def _chars(node: Expr) -> CharClass:
     return char_class(node.text[0])
 
 
-def _tail(stack: Pair) -> tuple[Expr, ...]:
-    """What a stack has still to read of its terminal."""
-    node, rest = stack
-    return () if rest is None else (node, *_tail(rest))
+def _unread(stack: Pair | None) -> Iterator[Expr]:
+    """The nodes of a stack, the innermost first; the last one names its terminal."""
+    while stack is not None:
+        node, stack = stack
+        yield node
 
 
 def _terminal(stack: Pair) -> str:
-    """The name of the terminal that a stack belongs to, which stands at its bottom."""
-    node, rest = stack
-    if rest is not None:
-        return _terminal(rest)
-    assert isinstance(node, Lit)
-    return node.text.removeprefix(_MARK)
+    """The name of the terminal that a stack belongs to."""
+    *_, last = _unread(stack)
+    assert isinstance(last, Lit)
+    return last.text.removeprefix(_MARK)
 
 
 def _leads(chars: CharClass) -> frozenset[int]:
