@@ -1,8 +1,7 @@
-"""`OutputType[T]`: an annotation, compiled. Here alone stands the root rule: which types are bare text, and which JSON.
+"""`OutputType[T]`: a compiled annotation, with the rule for bare text at the root.
 
-Bare at the root are plain, bounded and patterned strings and choices whose members are all strings; everything else is
-canonical JSON. Whatever pydantic can read by itself it reads from the JSON text, so its validators, aliases and defaults
-hold; types of other kinds are read by their hooks.
+At the root, strings and choices whose members are all strings are bare text. All other answers are canonical JSON. pydantic
+reads all types that it knows from the JSON text, so its validators, aliases and defaults hold; hooks read the rest.
 """
 
 from __future__ import annotations
@@ -43,17 +42,18 @@ DEFAULT_JSON_FORMAT = JsonFormat.SPACED
 
 @dataclass(frozen=True, eq=False)
 class OutputType(Generic[T]):
-    """A type with its constraint and both ways between values and texts.
+    """A type with its constraint, its encoder and its decoder.
 
     Attributes:
         hint: The annotation.
-        json_format: How its JSON is written.
-        constraint: What the engine enforces.
-        json_schema: The shape of the answer with its keys, whatever the format; it enforces nothing.
+        json_format: The format of its JSON.
+        constraint: The constraint for the engine.
+        json_schema: JSON schema of the answer with its keys, in every format. It describes and enforces nothing.
         enforced: The limits that the constraint enforces, each with its path.
-        post_checks: What decoding cannot enforce, each with its path. An answer that fails one is `Invalid`.
+        post_checks: The limits and validators that are checked after decoding, each with its path. An answer that fails one
+            is `Invalid`.
         codec: The type's form inside JSON.
-        places: The parts by their paths, each with its JSON texts; for `explain`.
+        parts: The JSON texts of each part, by path; for `explain`.
 
     Example:
         >>> from typing import Literal
@@ -78,7 +78,7 @@ class OutputType(Generic[T]):
     enforced: tuple[str, ...]
     post_checks: tuple[str, ...]
     codec: Codec[T] = field(repr=False)
-    places: Mapping[str, Expr] = field(default_factory=dict[str, Expr], repr=False)
+    parts: Mapping[str, Expr] = field(default_factory=dict[str, Expr], repr=False)
 
     @property
     def is_bare(self) -> bool:
@@ -86,19 +86,39 @@ class OutputType(Generic[T]):
         return self.codec.bare is not None
 
     def encode(self, value: T) -> str:
-        """The value's one text, which the constraint admits.
+        """Write a value as text.
+
+        Args:
+            value: A value of the type.
+
+        Returns:
+            The one text of the value, which the constraint admits.
 
         Raises:
-            ValueError: The value is not one of the type, or one that JSON cannot write.
+            ValueError: The value is not of the type, or JSON cannot write it.
+
+        Example:
+            >>> output_type(bool).encode(True), output_type(str).encode("yes")
+            ('true', 'yes')
         """
         data = self.codec.to_json(value)
         return str(data) if self.is_bare else self.json_format.value.dump(data)
 
     def decode(self, text: str) -> T:
-        """The value of an answer.
+        """Read the value of an answer.
+
+        Args:
+            text: The whole answer.
+
+        Returns:
+            The value, validated.
 
         Raises:
             DecodeError: The text is not in the language, or fails a post-check.
+
+        Example:
+            >>> output_type(tuple[int, str]).decode('[1, "a"]')
+            (1, 'a')
         """
         try:
             if self.codec.bare is ANY_TEXT and not self.post_checks:
@@ -115,22 +135,23 @@ class OutputType(Generic[T]):
             raise _failure(text, error) from error
 
     def expanded(self, data: Any) -> Any:
-        """JSON data of an answer, or what there is of it so far, with the keys that the compact format leaves out."""
+        """The JSON data of a whole or partial answer, with the keys that the compact format leaves out."""
         return self.codec.expanded(data)
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
-        """How few and how many tokens an answer can take."""
+        """The fewest and the most tokens of an answer."""
         return self.constraint.token_bounds(vocabulary)
 
     def explain(self, vocabulary: Vocabulary | None = None, *, name: str | None = None) -> Explanation:
-        """What becomes of the type: shape, constraint, what decoding enforces, what is checked after, how long it gets.
+        """Explain the type: its format, its constraint, limits that decoding enforces, checks after it, and length.
 
         Args:
-            vocabulary: Facts about a tokenizer (an engine's `vocabulary`), for bounds in tokens.
+            vocabulary: Facts about a tokenizer (an engine's `vocabulary`), for bounds in tokens. Without it there are
+                bounds in bytes only.
             name: The title; the type by default.
 
         Returns:
-            An `Explanation`: print it, show it in a notebook, or read its fields.
+            An `Explanation` to print, to show in a notebook, or to read by its fields.
 
         Example:
             >>> from typing import Annotated
@@ -164,13 +185,13 @@ class OutputType(Generic[T]):
     def _unbounded(self) -> Iterator[str]:
         language = self.constraint.language
         if language is not None and not self.is_bare:
-            return unbounded_parts(self.places, language)
+            return unbounded_parts(self.parts, language)
         part = "any number of characters" if self.codec.raw is None else "what the engine makes of the grammar"
-        return iter([f"{next(iter(self.places))}: {part}"])
+        return iter([f"{next(iter(self.parts))}: {part}"])
 
     @cached_property
     def shape(self) -> str | None:
-        """What a model is told of the form of its answer; `None` for bare text."""
+        """The description of the answer's form in the prompt; `None` for bare text."""
         return None if self.is_bare else shape_of(self.json_schema, self.json_format.value)
 
     @cached_property
@@ -189,12 +210,15 @@ def output_type(
 
     Args:
         hint: Any annotation: a class, a union, a `Literal`, `Annotated`, an alias.
-        json_format: How JSON is written: a `JsonFormat` or its name; the default is `JsonFormat.SPACED`.
-        registry: The hooks to use.
-        path: What errors call the type.
+        json_format: The format of JSON, as a `JsonFormat` or its name; `JsonFormat.SPACED` by default.
+        registry: The hooks to use; the default registry by default.
+        path: The name of the type in errors, `return` by default.
+
+    Returns:
+        The compiled type. Equal annotations share one.
 
     Raises:
-        UnsupportedType: The type has no JSON form; the error names the place and what to write instead.
+        UnsupportedType: The type has no JSON form. The error names its path, and a type to write instead.
         ValueError: There is no such JSON format.
 
     Example:
@@ -210,7 +234,7 @@ def output_type(
 
 
 def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: str) -> OutputType[T]:
-    """The compiled type of an equal annotation, or a new one; where something in it has no hash, it may change."""
+    """The compiled type of an equal annotation, or a new one. An annotation without a hash is compiled each time."""
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
         refuse_endless(hint, path)
     key = (_identity(hint), fmt, registry, registry.version, path)
@@ -229,11 +253,11 @@ def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: st
 
 
 _CACHE_SIZE = 4096
-_DEEPEST = 200  # what pydantic's reader of JSON follows
+_DEEPEST = 200  # levels of nesting that pydantic's JSON parser follows
 _MOST_PROBLEMS = 10_000
 _SHOWN = 20  # problems that a message names
 _compiled: dict[Any, OutputType[Any]] = {}
-# By the very object, which is held: rows mostly ask for the same one, and to hash and write one down costs more than all else.
+# By the identity of the annotation, which is held. Rows mostly ask for the same object, and its hash and repr are slow.
 _latest: dict[tuple[int, JsonFormat, str], tuple[Any, tuple[Registry, tuple[int, ...]], OutputType[Any]]] = {}
 
 
@@ -243,16 +267,16 @@ def _identity(hint: Any) -> Any:
 
 
 def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) -> OutputType[Any]:
-    spacing, foreign = json_format.value, frozenset[str]()
+    spacing, not_native = json_format.value, frozenset[str]()
     try:
         while True:
-            state = Compilation(registry.find, spacing, foreign=foreign, positional=spacing.positional)
+            state = Compilation(registry.find, spacing, not_native=not_native, positional=spacing.positional)
             codec = Context("", Limits(), state).codec(hint, at=path)
             for finish in state.later:
                 finish()
             if not state.misjudged:
                 break
-            foreign |= state.misjudged  # names come out the same each time, so that these can be told beforehand
+            not_native |= state.misjudged  # names come out the same each time, so that these can be told beforehand
     except RecursionError as error:
         raise UnsupportedType(path, hint, "is nested too deeply, or contains itself without a name") from error
     language = Language(codec.expr if codec.bare is None else codec.bare, state.rules)
@@ -267,7 +291,7 @@ def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) 
         constraint = Constraint("grammar", raw=codec.raw)
     schema = dict(codec.schema) if not state.definitions else {**codec.schema, "$defs": dict(state.definitions)}
     made = OutputType(
-        hint, json_format, constraint, schema, tuple(state.enforced), tuple(state.checks), codec, state.places
+        hint, json_format, constraint, schema, tuple(state.enforced), tuple(state.checks), codec, state.parts
     )
     if codec.native:
         try:
@@ -278,7 +302,7 @@ def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) 
 
 
 def _failure(text: str, error: BaseException) -> DecodeError:
-    """What an exception says about an answer."""
+    """The exception as an error about the answer."""
     if isinstance(error, ValidationError):
         if error.error_count() > _MOST_PROBLEMS:  # an answer of megabytes may have one for each of its items
             return DecodeError(text, "many problems", f"{error.error_count():,} values are not as they should be")

@@ -70,7 +70,7 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
     judgement = f"{context.path}: {describe(hint)}"
     native = (
         all(codec.native for codec in codecs)
-        and judgement not in state.foreign
+        and judgement not in state.not_native
         and same_to_pydantic(codecs, state.definitions)
     )
 
