@@ -53,20 +53,17 @@ class Submitter(ABC):
     Attributes:
         seed: The seed that those of its calls are made of, if any.
         json_format: The way in which JSON is written for calls that don't say.
+        journaled: Whether it keeps a journal.
     """
 
     seed: int | None
     json_format: JsonFormat | None
+    journaled: bool
 
     @property
     @abstractmethod
     def facts(self) -> EngineFacts:
         """Facts about its engine; it is loaded now where they are not known yet."""
-
-    @property
-    @abstractmethod
-    def journaled(self) -> bool:
-        """Whether it keeps a journal."""
 
     @abstractmethod
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:

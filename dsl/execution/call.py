@@ -28,7 +28,7 @@ from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError,
 from typefold.runtime.journal import JournalError
 from typefold.tables.index import indexed
 
-__all__ = ["Call", "Exchange", "OpenCall", "Strategy", "Thoughts", "attempt", "open_call", "values", "with_shape"]
+__all__ = ["Call", "Exchange", "OpenCall", "Strategy", "Thoughts", "failed_call", "open_call", "values", "with_shape"]
 
 T = TypeVar("T")
 
@@ -258,7 +258,7 @@ def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> Ope
     runtime, sample = call.runtime, None
     if call.sample is not None:
         row, sample = call.sample
-    seed = seed_for(runtime, call.function, batch, row, sample)
+    seed = None if runtime.seed is None else seed_for(runtime, call.function, batch, row, sample)
     return OpenCall(call, row, seed, identity_here(batch) if runtime.journaled else b"")
 
 
@@ -276,20 +276,24 @@ def with_shape(
     return (*messages[:last], told, *messages[last + 1 :])
 
 
-def attempt(make: Callable[[], Call[T]], function: str, row: int | None) -> Call[T] | PromptError:
-    """Make a call, or return the `BadInput` for an exception of any class that its arguments raised."""
-    try:
-        return make()
-    except AT_ONCE:
-        raise
-    except BadInput as error:
+def failed_call(error: BaseException, function: str, row: int | None) -> PromptError:
+    """Return the `BadInput` for an exception, of any class, that the arguments of a call have raised.
+
+    Args:
+        error: The exception, which is being handled.
+        function: The name of the prompt function.
+        row: The index of the row.
+
+    Raises:
+        BaseException: It is about no row: misuse, no runtime, Ctrl-C.
+    """
+    if isinstance(error, BadInput):
         return error.at(function=function, row=row)
-    except BaseException as error:  # of the arguments' own classes, say: the row fails, and no other
-        if is_fatal(error):
-            raise
-        failed = BadInput(function=function, row=row, reason=describe_exception(error))
-        failed.__cause__ = error
-        return failed
+    if isinstance(error, AT_ONCE) or is_fatal(error):
+        raise error
+    failed = BadInput(function=function, row=row, reason=describe_exception(error))
+    failed.__cause__ = error
+    return failed
 
 
 def values(results: Sequence[Result[T, Exception]]) -> list[T]:

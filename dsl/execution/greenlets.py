@@ -292,9 +292,6 @@ def row_index() -> int | None:
     return None if row is None else row.index
 
 
-T = TypeVar("T")
-
-
 class _Task:
     """The home of a greenlet that a task waits for."""
 

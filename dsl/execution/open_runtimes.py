@@ -11,13 +11,13 @@ from abc import abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Thread, current_thread
 from typing import ClassVar
 
 from typefold.options import Submitter
 from typefold.runtime import Statistics
-from typefold.runtime.ownership import in_child
+from typefold.runtime.ownership import Owner, in_child
 
 __all__ = [
     "Block",
@@ -75,6 +75,10 @@ class OpenRuntime(Submitter):
         """The advice on going on with a program that was interrupted; `None` where nothing was kept."""
 
     @abstractmethod
+    def close(self) -> None:
+        """Free the engine. May be called twice."""
+
+    @abstractmethod
     def check_process(self) -> None:
         """Check that this is the process that it was made in.
 
@@ -92,11 +96,13 @@ class Block:
         outer: The block that it is in by its context, if it is in one.
         before: The threads that had begun when it was entered, that of the block too: only the context tells whether their
             calls are in it, while those of a thread that begins later are.
+        owner: The process that it was entered in.
     """
 
     runtime: OpenRuntime
     outer: Block | None
     before: frozenset[Thread]
+    owner: Owner = field(default_factory=Owner)
 
     def around(self) -> Iterator[Block]:
         """The blocks that it is in, from the inside out."""
@@ -121,7 +127,7 @@ def blocks_here() -> list[Block]:
     it began.
     """
     inner = innermost.get()
-    if inner is not None and not inner.runtime.inherited:
+    if inner is not None and not inner.owner.elsewhere:
         return [inner]
     thread, blocks = current_thread(), [*entered]
     mine = [block for block in blocks if thread not in block.before]

@@ -47,6 +47,8 @@ class Attempt:
             options: The options of the call.
             seed: The seed where the options set none.
         """
+        if seed is None and self.number == 1:
+            return options.sampling
         changes: dict[str, Any] = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
         given = options.asked("seed")
         ours = given in (None, -1)  # -1 is vLLM's word for none

@@ -130,10 +130,8 @@ def around() -> Iterator[Batch]:
         batch = batch.around
 
 
-def seed_for(
-    runtime: Submitter, function: str, batch: Batch | None, row: int | None, sample: int | None = None
-) -> int | None:
-    """Return the seed of a call, if its runtime has one.
+def seed_for(runtime: Submitter, function: str, batch: Batch | None, row: int | None, sample: int | None = None) -> int:
+    """Return the seed of a call to a runtime that has one.
 
     Args:
         runtime: The runtime that answers.
@@ -142,8 +140,6 @@ def seed_for(
         row: The row in it.
         sample: The number of the sample, of a row that is asked several times.
     """
-    if runtime.seed is None:
-        return None
     if batch is None:
         place = here.get() or _program(runtime)
         path = (*place.path(runtime), function, place.number(function))

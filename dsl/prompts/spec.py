@@ -14,17 +14,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
+from functools import cached_property, reduce
 from pickle import PicklingError
 from typing import Any, TypeVar
 
 from returns.result import Result
 
-from typefold.compiler import Explanation, JsonFormat, Message, OutputType
+from typefold.compiler import Explanation, Message, OutputType
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Call, attempt, values, with_shape
+from typefold.execution.call import Call, failed_call, values, with_shape
 from typefold.execution.greenlets import row_index
-from typefold.graphs.deferred import is_deferred
+from typefold.graphs.deferred import Deferred
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options, Submitter
 from typefold.prompts.definition import Binding, Definition, Example, examples_of
@@ -133,71 +133,21 @@ class PromptSpec:
         """
         self.definition.bind((*self.bound, *args), kwargs)
 
-    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any]:
-        """Return the call for these arguments, complete with examples, shape and runtime.
-
-        Raises:
-            NoRuntime: No model has been named.
-            PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
-            Exception: Whatever the body raises.
-        """
-        runtime = self.options.runtime or find_current()
-        messages, kind, options = self._asked(args, kwargs, runtime)
-        return Call(
-            self.name,
-            messages,
-            kind,
-            options,
-            self.definition.strategy,
-            runtime or current(),
-            definition=self.definition,
-            arguments=((*self.bound, *args), kwargs),
-        )
-
     def render(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
-        """Return the messages as they are sent; see `call`. It needs no runtime."""
-        return self._asked(args, kwargs, self.options.runtime or find_current())[0]
-
-    def _asked(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], runtime: Submitter | None
-    ) -> tuple[tuple[Message, ...] | RawPrompt, OutputType[Any], Options]:
-        if (outer := current_frame.get()) is not None:
-            raise PromptUsageError(
-                f"{outer.name}: its body calls the prompt {self.name}; a prompt's body makes its message and nothing "
-                f"else. Call {self.name} first, in a plain function, and pass its value as an argument."
-            )
-        if any(map(is_deferred, args)) or any(map(is_deferred, kwargs.values())):
-            raise PromptUsageError(
-                f"{self.name}: an argument is a Deferred, which is not worked out yet; call {self.name}.defer(...), or "
-                f"pass its .result()"
-            )
-        json_format = self._json_format(runtime)
-        options = self.options
-        if json_format is not options.json_format:
-            options = replace(options, json_format=json_format)
-        kind = self.definition.output_type(json_format)
-        messages = with_shape(self.definition.messages((*self.bound, *args), kwargs), kind, options)
-        if self.examples:
-            messages = self._after_examples(messages, kind)
-        self.definition.strategy.check_prompt(messages, kind, options, where=self.name)
-        return messages, kind, options
+        """Return the messages as they are sent. It needs no runtime."""
+        return _Calls(self).messages(args, kwargs)
 
     def explain(self) -> Explanation:
         """Explain the return type under the options in force."""
-        runtime = self.options.runtime or find_current()
-        return self.definition.output_type(self._json_format(runtime)).explain(
-            runtime.vocabulary if isinstance(runtime, Runtime) else None,
+        calls = _Calls(self)
+        return calls.kind.explain(
+            calls.runtime.vocabulary if isinstance(calls.runtime, Runtime) else None,
             name=f"{self.name}{self.definition.signature_as_written}",
         )
 
-    def _json_format(self, runtime: Submitter | None) -> JsonFormat | None:
-        """Return the way in which JSON is written: that of the options, else that of the runtime that will answer."""
-        given = self.options.json_format
-        return given if given is not None or runtime is None else runtime.json_format
-
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
-        """The call, or the error that its arguments gave."""
-        return attempt(partial(self.call, args, kwargs), self.name, row)
+        """Make a call, or return the error that its arguments gave."""
+        return _Calls(self).attempt(args, kwargs, row)
 
     def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any] | PromptError:
         """Make the call of a function that is called by itself; of a safe one, arguments that don't fit are the call's error.
@@ -235,11 +185,12 @@ class PromptSpec:
     def _attempts(
         self, rows: Iterable[Any], arguments_of: Callable[[Any], tuple[tuple[Any, ...], Mapping[str, Any]]]
     ) -> Iterator[Call[Any] | PromptError]:
+        calls = _Calls(self)
         for row, given in enumerate(rows):
             if isinstance(given, Unfit):
                 yield BadInput(function=self.name, row=row, reason=given.reason)
             else:
-                yield self.attempt(*arguments_of(given), row)
+                yield calls.attempt(*arguments_of(given), row)
 
     def unwrap(self, results: list[Result[T, PromptError]], rows: object = None) -> list[Any]:
         """Return the values of a batch, or, of a safe prompt, its results.
@@ -271,13 +222,94 @@ class PromptSpec:
                 options = replace(options, sampling={**options.sampling, "seed": seed + sample})
             yield replace(call, options=options, sample=(row, sample))
 
-    def _after_examples(self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any]) -> tuple[Message, ...]:
-        if isinstance(messages, RawPrompt):
-            raise PromptUsageError(f"{self.name}: examples can't be added to a raw(...) prompt")
-        if kind not in self._turns:  # they are the same for every call
+    def worked(self, kind: OutputType[Any]) -> tuple[Message, ...]:
+        """Return the examples as turns, which are the same for every call."""
+        if kind not in self._turns:
             self._turns[kind] = self.definition.worked(self.examples, kind)
-        first = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
-        return (*messages[:first], *self._turns[kind], *messages[first:])
+        return self._turns[kind]
+
+
+class _Calls:
+    """Makes calls of a prompt function; their runtime, options and type are found once.
+
+    Args:
+        spec: The prompt function.
+    """
+
+    def __init__(self, spec: PromptSpec) -> None:
+        self._spec = spec
+        self._name = spec.name
+
+    @cached_property
+    def runtime(self) -> Submitter | None:
+        """The runtime that will answer, if it is there already."""
+        return self._spec.options.runtime or find_current()
+
+    @cached_property
+    def options(self) -> Options:
+        """The options in force. Where they don't say how JSON is written, the runtime does."""
+        options, runtime = self._spec.options, self.runtime
+        if options.json_format is not None or runtime is None or runtime.json_format is None:
+            return options
+        return replace(options, json_format=runtime.json_format)
+
+    @cached_property
+    def kind(self) -> OutputType[Any]:
+        """The type of the answer, compiled."""
+        return self._spec.definition.output_type(self.options.json_format)
+
+    def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
+        """Return the complete prompt, with examples and shape.
+
+        Raises:
+            PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
+            Exception: Whatever the body raises.
+        """
+        spec, name = self._spec, self._name
+        if (outer := current_frame.get()) is not None:
+            raise PromptUsageError(
+                f"{outer.name}: its body calls the prompt {name}; a prompt's body makes its message and nothing else. Call "
+                f"{name} first, in a plain function, and pass its value as an argument."
+            )
+        if any(isinstance(each, Deferred) for each in (*args, *kwargs.values())):
+            raise PromptUsageError(
+                f"{name}: an argument is a Deferred, which is not worked out yet; call {name}.defer(...), or pass its "
+                f".result()"
+            )
+        kind, options = self.kind, self.options
+        messages = with_shape(spec.definition.messages((*spec.bound, *args), kwargs), kind, options)
+        if spec.examples:
+            if isinstance(messages, RawPrompt):
+                raise PromptUsageError(f"{name}: examples can't be added to a raw(...) prompt")
+            first = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
+            messages = (*messages[:first], *spec.worked(kind), *messages[first:])
+        spec.definition.strategy.check_prompt(messages, kind, options, where=name)
+        return messages
+
+    def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
+        """Make a call, or return the error that its arguments gave.
+
+        Raises:
+            NoRuntime: No model has been named.
+            PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
+        """
+        definition = self._spec.definition
+        try:
+            messages = self.messages(args, kwargs)
+            if self.runtime is None:
+                self.runtime = current()
+            return Call(
+                self._name,
+                messages,
+                self.kind,
+                self.options,
+                definition.strategy,
+                self.runtime,
+                definition=definition,
+                arguments=((*self._spec.bound, *args), kwargs),
+            )
+        except BaseException as error:
+            return failed_call(error, self._name, row)
 
 
 def _importable(module: str, name: str) -> PromptSpec | None:

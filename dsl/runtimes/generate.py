@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from typefold.compiler import Message, output_type
 from typefold.compiler.guards import is_list_or_tuple
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Call, attempt, values, with_shape
+from typefold.execution.call import Call, failed_call, values, with_shape
 from typefold.execution.executor import run_call, run_calls
 from typefold.execution.strategies import strategy_of
 from typefold.messages import RawPrompt, is_missing, user
@@ -52,7 +51,10 @@ def generate(
     for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
         own = {name: entries[row] for name, entries in varied.items()}
         options = shared.with_(own, where=_NAME) if own else shared
-        calls.append(attempt(partial(_call, runtime, each, kind, options, mixed=is_list_or_tuple(hint)), _NAME, row))
+        try:
+            calls.append(_call(runtime, each, kind, options, mixed=is_list_or_tuple(hint)))
+        except BaseException as error:
+            calls.append(failed_call(error, _NAME, row))
     return values(run_calls(calls, max_failures=shared.max_failures))
 
 

@@ -146,6 +146,7 @@ class Runtime(OpenRuntime):
             )
         )
         self.seed = seed
+        self.journaled = journal is not None
         opened.append(self)
 
     def __repr__(self) -> str:
@@ -206,11 +207,6 @@ class Runtime(OpenRuntime):
             if known is None:
                 known = self._ready().info
         return known
-
-    @property
-    def journaled(self) -> bool:
-        """Whether a journal is kept."""
-        return self._recording is not None
 
     @property
     def journal(self) -> Path | None:

@@ -61,26 +61,29 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
         function: The function that they are arguments of.
         skipped: How many of its parameters have their arguments already.
 
-    Yields:
-        A value, or an `Unfit` for a cell of a column that has none, where the parameter takes no `None`, or none in Python.
+    Returns:
+        Values, or an `Unfit` for a cell of a column that has none, where the parameter takes no `None`, or none in Python.
 
     Raises:
         PromptUsageError: It is a whole table, whose columns would be taken for rows, or an array without a dimension.
     """
     _refuse_table(items)
-    if not names_of(items) & _COLUMNS:
-        refuse_no_rows(items, "map")
-        yield from items
-        return
-    name = Parameters(function, skipped).first_required
-    for read in _cells(items):
+    if names_of(items) & _COLUMNS:
+        return _cell_values(items, Parameters(function, skipped).first_required)
+    refuse_no_rows(items, "map")
+    return iter(items)
+
+
+def _cell_values(column: Any, required: str | None) -> Iterator[Any]:
+    """The cells of a column, as arguments for a parameter that takes no `None` if it has a name here."""
+    for read in _cells(column):
         value = _value(read)
         yield (
             value
-            if name is None or value is not None
+            if required is None or value is not None
             else Unfit(
-                f"the column has no value here, and the parameter {name} takes no None; fill or drop such rows, or annotate it "
-                f"with `| None`"
+                f"the column has no value here, and the parameter {required} takes no None; fill or drop such rows, or annotate "
+                f"it with `| None`"
             )
         )
 

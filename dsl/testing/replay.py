@@ -67,6 +67,7 @@ class ReplayRuntime(Runtime):
         self._behind = behind
         self._how = how
         self._kept = journal
+        self.journaled = True
         self._recording = Recording(
             journal,
             model=None,
