@@ -52,6 +52,7 @@ class Compilation:
     numbers: dict[str, int] = field(default_factory=dict[str, int])  # the last number of their names, by stem
     part_count: int = 0
     checks: dict[str, None] = field(default_factory=dict[str, None])
+    reader_limits: dict[str, None] = field(default_factory=dict[str, None])
     enforced: dict[str, None] = field(default_factory=dict[str, None])
     parts: dict[str, Expr] = field(default_factory=dict[str, Expr])  # by path, the outer ones first
     named: dict[Any, str] = field(default_factory=dict[Any, str])
@@ -205,6 +206,10 @@ class Context:
     def check(self, name: str) -> None:
         """Note a post-check: a limit on this part that decoding cannot enforce."""
         self.compilation.checks[f"{self.path}: {name}"] = None
+
+    def reader_limit(self, name: str) -> None:
+        """Note a limit of the reader of JSON at this place that an answer does not meet in practice."""
+        self.compilation.reader_limits[f"{self.path}: {name}"] = None
 
     def rule(self, name: str, expr: Expr) -> Ref:
         """A rule that several parts share."""

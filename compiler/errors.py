@@ -43,7 +43,7 @@ class DecodeError(ValueError):
 
     Attributes:
         text: The answer.
-        check: The name of the post-check, such as `validator` or `unique items`.
+        check: The entry of `post_checks`, such as `return.age: multiple_of=3`; pydantic's kind of error where none fits.
         errors: pydantic's error list where there is one, else an empty list.
     """
 

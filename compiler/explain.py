@@ -44,7 +44,7 @@ class Explanation:
         kind: What the engine is sent: nothing (`text`), a list of choices (`choice`), or a `grammar`.
         grammar: The grammar for the default backend, or the choices; empty for `text`.
         enforced: The limits that decoding enforces besides the form, each with its path.
-        post_checks: What is checked after decoding, each with its path. An answer that fails one is `Invalid`.
+        post_checks: The checks after decoding, each as `path: name`. An answer that fails one is `Invalid`, with it as `check`.
         unbounded: The parts that may grow without end in decoding, each with its path.
         least_bytes: The bytes of the shortest answer.
         most_bytes: The bytes of the longest; `None` where there is none.

@@ -13,22 +13,23 @@ from functools import cached_property
 from math import inf
 from typing import Any, Generic, TypeVar, cast
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
 from pydantic_core import SchemaError
 from typing_extensions import TypeForm
 
 import typefold.compiler.types  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.constraint import TEXT, Constraint
-from typefold.compiler.contained import describe_exception, is_fatal
+from typefold.compiler.contained import is_fatal
 from typefold.compiler.context import Compilation, Context, refuse_endless
-from typefold.compiler.errors import DecodeError, UnsupportedType, describe
+from typefold.compiler.errors import UnsupportedType, describe
 from typefold.compiler.explain import Explanation, unbounded_parts
 from typefold.compiler.grammar.json_strings import ANY_TEXT
 from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
 from typefold.compiler.grammar.sampler import shortest_height
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, byte_bounds
 from typefold.compiler.limits import Limits
+from typefold.compiler.post_checks import DEEPEST, decode_error
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.shape import shape_of
 from typefold.compiler.wire_format import JsonFormat, JsonFormatName, read_exact, write_exact
@@ -50,10 +51,11 @@ class OutputType(Generic[T]):
         constraint: The constraint for the engine.
         json_schema: JSON schema of the answer with its keys, in every format. It describes and enforces nothing.
         enforced: The limits that the constraint enforces, each with its path.
-        post_checks: The limits and validators that are checked after decoding, each with its path. An answer that fails one
-            is `Invalid`.
+        post_checks: The limits and validators that are checked after decoding, each as `path: name`. An answer that fails
+            one is `Invalid`, with this entry as its `check`.
         codec: The type's form inside JSON.
         parts: The JSON texts of each part, by path; for `explain`.
+        reader_limits: Limits of the JSON readers that answers don't meet in practice; `explain` does not list them.
 
     Example:
         >>> from typing import Literal
@@ -79,6 +81,7 @@ class OutputType(Generic[T]):
     post_checks: tuple[str, ...]
     codec: Codec[T] = field(repr=False)
     parts: Mapping[str, Expr] = field(default_factory=dict[str, Expr], repr=False)
+    reader_limits: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_bare(self) -> bool:
@@ -132,7 +135,7 @@ class OutputType(Generic[T]):
         except BaseException as error:  # a validator may raise anything; the row fails, and no other
             if is_fatal(error):
                 raise
-            raise _failure(text, error) from error
+            raise decode_error(text, error, (*self.post_checks, *self.reader_limits)) from error
 
     def expanded(self, data: Any) -> Any:
         """The JSON data of a whole or partial answer, with the keys that the compact format leaves out."""
@@ -253,9 +256,6 @@ def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: st
 
 
 _CACHE_SIZE = 4096
-_DEEPEST = 200  # levels of nesting that pydantic's JSON parser follows
-_MOST_PROBLEMS = 10_000
-_SHOWN = 20  # problems that a message names
 _compiled: dict[Any, OutputType[Any]] = {}
 # By the identity of the annotation, which is held. Rows mostly ask for the same object, and its hash and repr are slow.
 _latest: dict[tuple[int, JsonFormat, str], tuple[Any, tuple[Registry, tuple[int, ...]], OutputType[Any]]] = {}
@@ -285,13 +285,21 @@ def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) 
         reason = "it contains itself with no way to end" if recursive else "no text meets its limits"
         raise UnsupportedType(path, hint, f"has no finite value: {reason}")
     if recursive:
-        state.checks[f"{path}: no deeper than {_DEEPEST} levels"] = None
+        state.checks[f"{path}: no deeper than {DEEPEST} levels"] = None
     constraint = TEXT if codec.bare == ANY_TEXT else Constraint.of(language, json=codec.bare is None)
     if codec.raw is not None:
         constraint = Constraint("grammar", raw=codec.raw)
     schema = dict(codec.schema) if not state.definitions else {**codec.schema, "$defs": dict(state.definitions)}
     made = OutputType(
-        hint, json_format, constraint, schema, tuple(state.enforced), tuple(state.checks), codec, state.parts
+        hint,
+        json_format,
+        constraint,
+        schema,
+        tuple(state.enforced),
+        tuple(state.checks),
+        codec,
+        state.parts,
+        tuple(state.reader_limits),
     )
     if codec.native:
         try:
@@ -299,39 +307,3 @@ def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) 
         except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, TypeError, ValueError) as error:
             raise UnsupportedType(path, hint, f"is refused by pydantic: {error}") from error
     return made
-
-
-def _failure(text: str, error: BaseException) -> DecodeError:
-    """The exception as an error about the answer."""
-    if isinstance(error, ValidationError):
-        if error.error_count() > _MOST_PROBLEMS:  # an answer of megabytes may have one for each of its items
-            return DecodeError(text, "many problems", f"{error.error_count():,} values are not as they should be")
-        try:
-            problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
-            return DecodeError(text, _check_name(problems), _summary(problems), problems)
-        except BaseException as worse:  # what a validator raised is asked for its text here
-            if is_fatal(worse):
-                raise
-            return DecodeError(
-                text,
-                "validator",
-                f"{error.error_count()} problems, and telling them raised {describe_exception(worse)}",
-            )
-    # A validator's own calls may be what is too deep.
-    if isinstance(error, RecursionError) and text.count("[") + text.count("{") > _DEEPEST:
-        return DecodeError(text, "nesting", f"is nested deeper than {_DEEPEST} levels")
-    return DecodeError(text, "validator", describe_exception(error))
-
-
-def _check_name(problems: list[dict[str, Any]]) -> str:
-    kinds = {str(problem["type"]) for problem in problems}
-    return "validator" if kinds <= {"value_error", "assertion_error"} else ", ".join(sorted(kinds))
-
-
-def _summary(problems: list[dict[str, Any]]) -> str:
-    def line(problem: dict[str, Any]) -> str:
-        place = ".".join(str(part) for part in problem["loc"])
-        return f"{place}: {problem['msg']}" if place else str(problem["msg"])
-
-    shown = "; ".join(map(line, problems[:_SHOWN]))
-    return shown if len(problems) <= _SHOWN else f"{shown}; and {len(problems) - _SHOWN} more"

@@ -170,7 +170,7 @@ class Invalid(PromptError):
     """The answer reads as it should, but a check that decoding cannot enforce said no.
 
     Attributes:
-        check: The post-check that failed, as `explain()` names it.
+        check: The entry of `explain().post_checks` that failed, such as `return.age: multiple_of=3`.
         detail: Why.
         errors: pydantic's list of errors where pydantic made the check, else empty.
         attempts: How many answers the model gave before this row was given up; more than one with `retries=`.

@@ -177,7 +177,7 @@ def secret_codec(hint: Any, context: Context) -> Codec[Any]:
 def byte_size_codec(hint: Any, context: Context) -> Codec[ByteSize]:
     """A whole number of bytes."""
     context.allow(hint, *NUMBER_LIMITS)
-    context.check("no more than 4300 digits")
+    context.reader_limit("no more than 4300 digits")
     schema = {"type": "integer", "minimum": 0}
     reader = pydantic_reader(hint)
     return Codec(integers(0, None), schema, int, reader, lambda value: type(value) is ByteSize)

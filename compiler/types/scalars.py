@@ -40,7 +40,7 @@ def int_codec(hint: type[int], context: Context) -> Codec[int]:
     if low is not None and high is not None and low > high:
         raise context.refuse(hint, f"has bounds that no number meets (from {low} to {high})")
     if low is None or high is None:
-        context.check(f"no more than {_INT_DIGITS} digits")
+        context.reader_limit(f"no more than {_INT_DIGITS} digits")
     schema: JsonSchema = {"type": "integer"}
     if low is not None:
         schema["minimum"] = low
@@ -123,7 +123,7 @@ def any_codec(hint: Any, context: Context) -> Codec[Any]:
     comma, colon = context.spacing.comma, context.spacing.colon
     string = context.codec(str).expr
     value = context.rule("json_number", choice(integers(None, None), any_float()))
-    context.check(f"numbers of no more than {_INT_DIGITS} digits")
+    context.reader_limit(f"numbers of no more than {_INT_DIGITS} digits")
     item = Ref("json_value")
     pair = seq(string, colon, item)
     rule = context.rule(

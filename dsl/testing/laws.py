@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -28,47 +27,11 @@ from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import Language
 from typefold.compiler.grammar.sampler import sample
 from typefold.compiler.output_type import OutputType
+from typefold.compiler.post_checks import matching_checks
 
 __all__ = ["LawCounts", "Recogniser", "TextMatcher", "check_laws", "failed_checks", "near_misses", "same"]
 
 T = TypeVar("T")
-
-_CHECK_OF_KIND = {
-    "string_too_short": ("min_length", "str_min_length", "str_strip_whitespace"),
-    "string_too_long": ("max_length", "str_max_length"),
-    "string_pattern_mismatch": ("pattern", "str_strip_whitespace"),
-    "string_not_ascii": ("ascii_only",),
-    "too_short": ("min_length",),
-    "too_long": ("max_length",),
-    "greater_than": ("gt",),
-    "greater_than_equal": ("ge",),
-    "less_than": ("lt",),
-    "less_than_equal": ("le",),
-    "value_error": ("validator", "valid email address", "base64 of UTF-8"),
-    "assertion_error": ("validator",),
-    "predicate_failed": ("validator",),
-    "not_in_range": ("validator",),
-    "set_item_not_hashable": ("hashable items",),
-    "int_parsing_size": ("digits",),
-    "bytes_too_short": ("min_length",),
-    "bytes_too_long": ("max_length",),
-    "date_past": ("in the past",),
-    "date_future": ("in the future",),
-    "datetime_past": ("in the past",),
-    "datetime_future": ("in the future",),
-    "decimal_max_digits": ("max_digits",),
-    "decimal_max_places": ("decimal_places",),
-    "decimal_whole_digits": ("max_digits", "decimal_places"),
-    "ip_v6_network": ("IPv6 network",),
-    "ip_any_network": ("IPv6 network",),
-    "path_not_file": ("existing file",),
-    "path_not_directory": ("existing directory",),
-    "path_exists": ("no existing path",),
-    "url_parsing": ("valid URL",),
-    "url_too_long": ("valid URL",),
-    "nesting": ("levels",),
-}
-"""Words of a post-check's name by pydantic's kind of error; a kind that is not here stands for itself."""
 
 _MISPRINTS = '"\\{}[](),:. 0123456789-+eEaAzntf/\n\t\x00\x7f\u00e9\u2028\U0001f600'
 
@@ -174,14 +137,8 @@ def check_laws(
 
 def failed_checks(output_type: OutputType[Any], error: DecodeError) -> tuple[str, ...]:
     """The post-checks by name that an answer may have failed, or none: then the constraint was wrong to admit it."""
-    kinds = [str(problem["type"]) for problem in error.errors] or [error.check]
-    words = {word for kind in kinds for word in _CHECK_OF_KIND.get(kind, (kind,))}
-    if any("number out of range" in str(problem["msg"]) for problem in error.errors):
-        words.add("digits")
-    if any("recursion limit" in str(problem["msg"]) for problem in error.errors):
-        words.add("levels")
-    words |= set(re.findall(r"Unable to apply constraint '(\w+)'", error.detail))  # a length of a number, say
-    return tuple(check for check in output_type.post_checks if any(word in check.partition(": ")[2] for word in words))
+    checks = (*output_type.post_checks, *output_type.reader_limits)
+    return tuple(matching_checks(checks, error.errors) if error.errors else {error.check}.intersection(checks))
 
 
 def near_misses(text: str, rng: random.Random, count: int) -> Iterator[str]:

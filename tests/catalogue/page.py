@@ -10,7 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from typefold.compiler import JsonFormat, OutputType, UnsupportedType, Vocabulary, default_registry, output_type
 from typefold.compiler.context import MAX_DEPTH
-from typefold.compiler.output_type import _DEEPEST, DEFAULT_JSON_FORMAT
+from typefold.compiler.output_type import DEFAULT_JSON_FORMAT
+from typefold.compiler.post_checks import DEEPEST
 from typefold.compiler.shape import shape_of
 from typefold.compiler.types import binary, containers, decimals, scalars, strings
 
@@ -286,7 +287,7 @@ def _lengths() -> str:
         ["`max_digits` and `decimal_places` of a `Decimal`", decimals._MOST_DIGITS],
     ]
     table = _table(["limit on", "counted up to"], ([str(cell) for cell in row] for row in rows))
-    return table + "\n" + _DEEP.format(digits=scalars._INT_DIGITS, levels=_DEEPEST, depth=MAX_DEPTH)
+    return table + "\n" + _DEEP.format(digits=scalars._INT_DIGITS, levels=DEEPEST, depth=MAX_DEPTH)
 
 
 def _refused() -> Iterator[str]:

@@ -75,7 +75,7 @@ def test_a_type_is_named_as_its_author_would_write_it(hint: Any, name: str) -> N
 
 def test_a_place_in_a_union_is_named_by_its_limits() -> None:
     kind = output_type(Optional[Annotated[int, Field(ge=0)]])
-    assert kind.post_checks == ("return|Annotated[int, ge=0]: no more than 4300 digits",)
+    assert kind.reader_limits == ("return|Annotated[int, ge=0]: no more than 4300 digits",)
 
 
 def test_each_limit_is_enforced_or_checked_after() -> None:

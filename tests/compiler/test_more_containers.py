@@ -45,7 +45,7 @@ def test_without_arguments_items_are_any_json_value(prove: Any) -> None:
 
 def test_the_length_of_a_deque_is_in_the_grammar(admits: Any) -> None:
     few = Annotated[deque[int], Field(max_length=2)]
-    assert output_type(few).post_checks == ("return[]: no more than 4300 digits",)
+    assert output_type(few).reader_limits == ("return[]: no more than 4300 digits",)
     assert admits(few, "[1, 2]")
     assert not admits(few, "[1, 2, 3]")
 

@@ -245,7 +245,7 @@ def test_a_failing_validator_is_invalid_with_its_text() -> None:
     with Runtime(ScriptedEngine(answers=['{"number": 3}'])), pytest.raises(Invalid) as caught:
         even()
     assert caught.value.text == '{"number": 3}'
-    assert caught.value.check == "multiple_of"
+    assert caught.value.check == "return.number: multiple_of=2"
     assert caught.value.errors[0]["loc"] == ("number",)
 
 

@@ -122,7 +122,7 @@ def test_a_row_that_stays_invalid_says_how_many_attempts_were_made() -> None:
     assert caught.value.attempts == 3
     assert caught.value.text == "C"
     assert str(caught.value) == (
-        "name_it: the answer, the last of 3, failed a check (validator): must be in lower case; the text was 'C'"
+        "name_it: the answer, the last of 3, failed a check (return: validator lower): must be in lower case; the text was 'C'"
     ).replace("must", "Value error, must")
 
 

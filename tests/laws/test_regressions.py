@@ -284,6 +284,7 @@ def test_fails_a_named_check(name: str) -> None:
     with pytest.raises(DecodeError) as caught:
         kind.decode(text)
     assert check in failed_checks(kind, caught.value)
+    assert caught.value.check in (*kind.post_checks, *kind.reader_limits)
 
 
 def test_alias_of_text_is_bare_at_the_root() -> None:
