@@ -26,12 +26,11 @@ from typefold.execution.tracing import trace, tracer
 from typefold.options import GenerateOptions, Options, json_format_of
 from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
-from typefold.runtime.journal import Journal
+from typefold.runtime.journal import Journal, Recorder
 from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.replicas import Fleet, Worker
 from typefold.runtime.statistics import Stopwatch
 from typefold.runtimes.generate import generate
-from typefold.runtimes.journaling import Recording
 from typefold.runtimes.model_source import Model, engine_of, title
 from typefold.runtimes.runtime_arguments import check_engine_options, check_own, model_of
 
@@ -132,10 +131,10 @@ class Runtime(OpenRuntime):
         self._restarts = restarts
         self._watchdog = watchdog
         self._control_tokens: ControlTokenPolicy = control_tokens
-        self._recording = (
+        self._recorder = (
             None
             if journal is None
-            else Recording(
+            else Recorder(
                 journal,
                 model=named if isinstance(named, str) else None,
                 options=engine_options if control_tokens == "keep" else {**engine_options, "markers": control_tokens},
@@ -166,14 +165,14 @@ class Runtime(OpenRuntime):
         """What the runtime has done so far: requests, tokens, engine steps; once it is closed, what it had done."""
         scheduler = self._scheduler
         own = scheduler.statistics if scheduler is not None else self._last
-        return own + self._recording.statistics if self._recording else own
+        return own + self._recorder.statistics if self._recorder else own
 
     @property
     def resume_hint(self) -> str | None:
         """How to go on with a program that was interrupted; `None` where nothing was kept."""
-        if not self._recording:
+        if not self._recorder:
             return None
-        return f"What was done is in {self._recording.path}: run the same program again, and it goes on from there."
+        return f"What was done is in {self._recorder.path}: run the same program again, and it goes on from there."
 
     @property
     def engine(self) -> Engine:
@@ -195,7 +194,7 @@ class Runtime(OpenRuntime):
         """How many requests the engine runs at once; `None` while that is not known."""
         if self._scheduler is not None:
             return self._scheduler.info.max_num_seqs
-        known = self._recording.facts if self._recording and not self._closed else None
+        known = self._recorder.facts if self._recorder and not self._closed else None
         return None if known is None else known.max_num_seqs
 
     @property
@@ -203,7 +202,7 @@ class Runtime(OpenRuntime):
         """What programs must know of the engine: from its journal, or from the engine, loaded now if it was not yet."""
         self.check_process()
         with ending_batches():
-            known = self._recording.facts if self._scheduler is None and self._recording else None
+            known = self._recorder.facts if self._scheduler is None and self._recorder else None
             if known is None:
                 known = self._ready().info
         return known
@@ -211,7 +210,7 @@ class Runtime(OpenRuntime):
     @property
     def journal(self) -> Path | None:
         """The journal's file, if one is kept."""
-        return None if self._recording is None else self._recording.path
+        return None if self._recorder is None else self._recorder.path
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -222,7 +221,7 @@ class Runtime(OpenRuntime):
         """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
         self.check_process()
         with ending_batches():
-            send = self._recording.submit if self._recording else self._ready().submit
+            send = self._recorder.submit if self._recorder else self._ready().submit
             futures = send(requests)
         tracing = tracer()
         if tracing is not None:
@@ -306,8 +305,8 @@ class Runtime(OpenRuntime):
         if scheduler is not None:
             scheduler.close()
             self._last = scheduler.statistics
-        if self._recording:
-            self._recording.close()
+        if self._recorder:
+            self._recorder.close()
         if self in opened:
             opened.remove(self)
 
@@ -358,8 +357,8 @@ class Runtime(OpenRuntime):
                     self._failed = FailedLoad(failed)
                     raise failed from error
                 self._failed = None
-                if self._recording:
-                    self._recording.loaded(worker.info)
+                if self._recorder:
+                    self._recorder.loaded(worker.info)
             return self._scheduler
 
     def _load(self) -> Worker:

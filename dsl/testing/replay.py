@@ -15,9 +15,8 @@ from heapq import nlargest
 from typing import Any
 
 from typefold.runtime import Engine, Outcome, Request
-from typefold.runtime.journal import Journal, ModelIdentity, Record
+from typefold.runtime.journal import Journal, ModelIdentity, Record, Recorder
 from typefold.runtime.scheduling.replicas import Worker
-from typefold.runtimes.journaling import Recording
 from typefold.runtimes.runtime import Runtime
 from typefold.testing.sent import by_call
 
@@ -68,7 +67,7 @@ class ReplayRuntime(Runtime):
         self._how = how
         self._kept = journal
         self.journaled = True
-        self._recording = Recording(
+        self._recorder = Recorder(
             journal,
             model=None,
             options={},

@@ -1,12 +1,14 @@
-"""Between whoever submits requests and the scheduler that runs them: answers what is in the journal, writes what is not.
+"""The recorder of a runtime: answers requests from the journal, and writes the outcomes of all others.
 
-A request that the journal knows is answered at once, as it ended then; an engine need not be there for it. Any other goes
-on, and its outcome is written before its future is settled: by a thread that takes what has finished since its last
-write as one transaction. So whoever has an answer can rely on it, and the engine never waits for the disk.
+A request that the journal holds is answered at once, as it ended then. Any other goes on to the engine, and its outcome is
+written before its future ends: by a thread that writes all requests that have finished since its last write as one
+transaction. So a caller with an answer can rely on it, and the engine never waits for the disk. The journal is opened with
+the first request, and the model's identity comes from its name or folder: a program that the journal answers wholly loads
+no engine.
 
-Invariant: a future that this gives ends once, after its outcome is on the disk. What an engine finished is written also
-where its caller has gone. Of failures those are written that will be the same again (`failures`). Not written: what was
-cancelled or timed out, and failures of the engine.
+Invariant: a future ends once, after its outcome is on the disk. Finished outcomes are written also after their caller has
+gone, and failures if they would be the same again (`failures`). Not written: requests that were cancelled or timed out, and
+failures of the engine.
 """
 
 from __future__ import annotations
@@ -14,20 +16,29 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from typefold.runtime.engine import EngineFacts, EngineInfo
+from typefold.runtime.engine import Engine, EngineFacts, EngineInfo
 from typefold.runtime.errors import Cancelled, PromptError, PromptTooLong, Truncated
 from typefold.runtime.journal.errors import JournalError, damaged, explained
-from typefold.runtime.journal.failures import Circumstances, failure_in, failure_text
+from typefold.runtime.journal.failures import Circumstances
 from typefold.runtime.journal.keys import content_key, placed_key
-from typefold.runtime.journal.model_identity import ModelIdentity, content_of, first_content_of
+from typefold.runtime.journal.model_identity import (
+    ModelIdentity,
+    content_of,
+    first_content_of,
+    first_identity_of,
+    identity_of,
+    state_of,
+)
 from typefold.runtime.journal.records import row_of
-from typefold.runtime.journal.store import Journal
+from typefold.runtime.journal.store import Journal, file_of
 from typefold.runtime.ownership import serving
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.deduplication import SETTLED
@@ -42,7 +53,7 @@ _GROUP = 1000  # the most requests in one transaction
 
 
 class _Recorded(Answer):
-    """What a caller holds: it ends when the outcome is on the disk."""
+    """A caller's future: it ends when the outcome is on the disk."""
 
     def __init__(self, entry: Entry) -> None:
         super().__init__()
@@ -72,72 +83,98 @@ class Recorder:
     """Keeps the journal of a runtime.
 
     Args:
-        journal: The journal.
-        model: Whose answers they are.
-        forward: Sends requests to the engine, which may have to be loaded for it.
-        circumstances: All that failures depend on beside the request and the model.
-        first: The model as the first format knew it, where the journal has answers of that: they are taken over.
-        ignore_journal: Whether to answer nothing from the journal, and to replace what is in it.
+        journal: The journal, which stays open when this is closed, or its file.
+        model: The model's name or path; `None` where only the engine can tell.
+        options: The engine's options.
+        engine: Returns the engine, loaded if need be.
+        forward: Sends requests to the engine, loaded if need be.
+        ignore_journal: Whether to answer nothing from the journal, and to replace the answers in it.
+        settings: Other options that bear on refusals.
+        identity: The model's identity, where it is known already: a replay needs no model's folder.
     """
+
+    _journal: Journal  # this and the next three from `_open` on
+    _identity: ModelIdentity
+    _first: ModelIdentity | None
+    _writer: _Writer
 
     def __init__(
         self,
-        journal: Journal,
-        model: ModelIdentity,
-        forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
+        journal: Journal | Path | str,
         *,
-        circumstances: Circumstances,
-        first: ModelIdentity | None = None,
+        model: str | None,
+        options: Mapping[str, Any],
+        engine: Callable[[], Engine],
+        forward: Callable[[Sequence[Request]], Sequence[Future[Outcome]]],
         ignore_journal: bool = False,
+        settings: Mapping[str, Any] = MappingProxyType({}),
+        identity: ModelIdentity | None = None,
     ) -> None:
-        self._journal = journal
+        self._given = journal if isinstance(journal, Journal) else file_of(journal)
         self._model = model
+        self._options = options
+        self._engine = engine
         self._forward = forward
-        self._circumstances = circumstances
-        self._first = first
+        self._ignore_journal = ignore_journal
+        self._known = identity
+        self._circumstances = Circumstances({**options, **settings}, loads=model is not None)
         self._contents = lru_cache(maxsize=256)(content_of)  # of adapters: an engine reads them once too
         self._first_contents = lru_cache(maxsize=256)(first_content_of)
-        given = circumstances.options.get("max_model_len")
-        self._max_model_len: int | None = given if isinstance(given, int) and given > 0 else None
-        self._ignore_journal = ignore_journal
+        self._state: bytes | None = None
+        self._changed: JournalError | None = None
         self._facts: EngineFacts | None = None
-        self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
-        self._unwritten: list[tuple[Any, ...]] = []  # what a write failed on: it goes with the next
-        self._outdated: set[bytes] = set()  # keys of what is in the journal and was asked anew all the same
-        self._failed: JournalError | None = None
-        self._lock = threading.Lock()
-        self._replayed = self._replayed_failed = 0
+        self._succeeded = self._failed = 0
         self._warned = self._took_over = False
-        self._thread = threading.Thread(target=self._serve, name="typefold-journal", daemon=True)
-        self._thread.start()
+        self._opening = threading.RLock()
+        self._is_open = self._closed = False
 
     @property
-    def model(self) -> ModelIdentity:
-        """The model whose answers are kept."""
-        return self._model
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._given.path if isinstance(self._given, Journal) else self._given
 
     @property
     def statistics(self) -> Statistics:
-        """What was answered from the journal."""
-        good, bad = self._replayed, self._replayed_failed
+        """The requests that were answered from the journal."""
+        good, bad = self._succeeded, self._failed
         return Statistics(submitted=good + bad, succeeded=good, failed=bad, from_journal=good + bad)
 
     @property
     def facts(self) -> EngineFacts | None:
-        """What an earlier run wrote down of the model's engine."""
-        for model in (self._model, self._first):
+        """The engine's facts as an earlier run wrote them.
+
+        Raises:
+            JournalError: The journal can't be opened or read.
+        """
+        self._open()
+        for model in (self._identity, self._first):
             if self._facts is None and model is not None and (text := self._journal.facts(model)) is not None:
                 try:
                     self._facts = EngineFacts.from_json(text)
                 except Exception as error:
-                    raise damaged(self._journal.path, f"what is kept of the model {model.name}") from error
+                    raise damaged(self.path, f"what is kept of the model {model.name}") from error
         return self._facts
 
     def loaded(self, info: EngineInfo) -> None:
-        """The engine is there: write its facts down for later runs."""
-        self._max_model_len = info.max_model_len
+        """Write the facts of the engine, which is loaded now, for later runs.
+
+        Args:
+            info: The facts of the engine, or of several together.
+
+        Raises:
+            JournalError: The model's files were changed since they were read, so that it is unknown what was loaded.
+        """
+        self._open()
+        if self._model is not None and self._state != state_of(self._model) and self._identify() != self._identity:
+            self._changed = JournalError(
+                self.path,
+                f"the files of {self._model} were changed while it was loaded, so it can't be told whose answers these "
+                f"would be. Nothing of them was kept; start the program again",
+            )
+            raise self._changed
+        self._circumstances.max_model_len = info.max_model_len
         self._facts = info
-        self._journal.write_facts(self._model, info.as_json())
+        self._journal.write_facts(self._identity, info.as_json())
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Answer requests, from the journal or by the engine.
@@ -146,32 +183,91 @@ class Recorder:
             A future each, in order.
 
         Raises:
-            JournalError: The journal can't be read, or could not be written and still can't.
+            JournalError: The journal can't be opened or read, or could not be written and still can't.
         """
-        if self._failed is not None:
-            self._write(())  # what is lost if this fails was not generated yet
-        known = [self._keys(request) for request in requests]
-        keys = [key for key, _ in known]
-        futures = [self._replay(*both, request) for both, request in zip(known, requests, strict=True)]
+        if self._changed is not None:
+            raise self._changed
+        self._open()
+        self._writer.retry()
+        keys = [self._keys(request) for request in requests]
+        futures = [self._replay(key, first, request) for (key, first), request in zip(keys, requests, strict=True)]
         missing = [row for row, future in enumerate(futures) if future is None]
         if missing:
             sent = self._forward([requests[row] for row in missing])
             for row, entry in zip(missing, sent, strict=True):
-                futures[row] = self._record(keys[row], entry)
+                futures[row] = self._record(keys[row][0], entry)
         return [future for future in futures if future is not None]
 
     def close(self) -> None:
-        """Write what has finished. The scheduler must have ended, so that nothing comes after."""
-        self._finished.put(None)
-        if threading.current_thread() is self._thread:  # a callback closes: what is left is written behind it
+        """Write the finished requests, and close a journal that was opened here. The engine must have ended."""
+        with self._opening:
+            self._closed = True
+            was_open, self._is_open = self._is_open, False
+        if was_open:  # its thread's callbacks may come back here, so no lock is held
+            self._writer.close()
+            if self._journal is not self._given:
+                self._journal.close()
+
+    def _open(self) -> None:
+        """Open the journal, if it is not open.
+
+        Raises:
+            JournalError: It can't be opened, or the model's files can't be read.
+        """
+        if self._is_open:
             return
-        self._thread.join()
-        if self._failed is not None:
-            logger.error("%s; %d finished requests were not written", self._failed, len(self._unwritten))
+        identity = None if self._closed else self._identify()  # may load the engine and come back here: no lock is held
+        with self._opening:
+            if self._closed or identity is None:
+                raise RuntimeError("this runtime was closed; make a new one")
+            if self._is_open:
+                return
+            journal = self._given if isinstance(self._given, Journal) else Journal(self._given)
+            try:
+                self._first = self._identify_first(journal, identity)
+            except BaseException:
+                if journal is not self._given:
+                    journal.close()
+                raise
+            self._journal, self._identity = journal, identity
+            self._writer = _Writer(journal, identity.name, replace=self._ignore_journal)
+            self._is_open = True
+
+    def _identify(self) -> ModelIdentity:
+        """Return the identity of the model.
+
+        Raises:
+            JournalError: Its files can't be read.
+        """
+        if self._known is not None:
+            return self._known
+        try:
+            if self._model is not None:
+                self._state = self._state or state_of(self._model)
+            return identity_of(*self._named())
+        except OSError as error:
+            raise JournalError(
+                self.path, f"what tells the model apart can't be read ({error}). See that its files can be read"
+            ) from error
+
+    def _identify_first(self, journal: Journal, model: ModelIdentity) -> ModelIdentity | None:
+        """Return the model's identity in the first format, where the journal has answers under it."""
+        if self._known is not None:
+            return self._known  # of whichever format the recording is
+        held = {each.digest for each in journal.models()} - {model.digest}
+        first = first_identity_of(*self._named()) if held else None
+        return first if first is not None and first.digest in held else None
+
+    def _named(self) -> tuple[str, Mapping[str, Any]]:
+        """Return the name and the options of the model, from the engine if only that can tell."""
+        if self._model is not None:
+            return self._model, self._options
+        info = self._engine().info
+        return info.model, {**info.model_options, **self._options}
 
     def _keys(self, request: Request) -> tuple[bytes | None, bytes | None]:
-        """The key of a request, and its key in the first format, where that may be found too."""
-        content = content_key(request, self._model, self._contents)
+        """Return the key of a request, and its key in the first format where it may be found under that too."""
+        content = content_key(request, self._identity, self._contents)
         if content is None:
             if not self._warned:
                 self._warned = True
@@ -189,11 +285,12 @@ class Recorder:
         return content, None if first == content else first
 
     def _replay(self, key: bytes | None, first: bytes | None, request: Request) -> Future[Outcome] | None:
+        """Answer a request from the journal; `None` where it must be asked."""
         if key is None or self._ignore_journal:
             return None
         found = self._journal.find(key)
         if found is None and first is not None:
-            found = self._taken_over(first)
+            found = self._take_over(first)
         if found is None:
             return None
         limits, outcome, failure = found
@@ -204,44 +301,44 @@ class Recorder:
             error = verdict(request, limits, outcome)
             is_outdated = isinstance(error, Truncated) and self._has_more_room(limits, outcome)
         if is_outdated:
-            self._outdated.add(key)
+            self._writer.outdated.add(key)
             return None
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
         if error is not None:
-            self._replayed_failed += 1
+            self._failed += 1
             future.set_exception(error)
             return future
-        self._replayed += 1
+        self._succeeded += 1
         if request.on_delta is not None and outcome.text:
             request.on_delta(outcome.text)
         future.set_result(outcome)
         return future
 
     def _failure(self, text: str, request: Request) -> PromptError | None:
-        """A failure that the journal has, or `None` where it may not be one any more."""
+        """Return a failure in the journal; `None` where it may be one no more."""
         try:
-            return failure_in(text, request, self._circumstances, self._max_model_len)
+            return self._circumstances.from_json(text, request)
         except (ValueError, KeyError, TypeError) as error:
-            raise damaged(self._journal.path, f"a failure of {request.function}") from error
+            raise damaged(self.path, f"a failure of {request.function}") from error
 
-    def _taken_over(self, first: bytes) -> tuple[Limits, Outcome, str | None] | None:
-        """An answer of the model as the first format knew it; a log line says once that there are such."""
+    def _take_over(self, first: bytes) -> tuple[Limits, Outcome, str | None] | None:
+        """Return an answer of the model under its first identity; a log line says once that there are such."""
         found = self._journal.find(first)
-        if found is not None and not self._took_over and self._first != self._model:
+        if found is not None and not self._took_over and self._first != self._identity:
             self._took_over = True
             logger.warning(
                 "the journal %s has answers of %s from a time when a model was told apart by the first and last MiB of "
                 "each file of weights: they are taken over. If its weights were changed in between, run once with "
                 "ignore_journal=True",
-                self._journal.path,
-                self._model.name,
+                self.path,
+                self._identity.name,
             )
         return found
 
     def _has_more_room(self, limits: Limits, outcome: Outcome) -> bool:
-        """Whether an answer that met the end of its context would get further now."""
-        now, room = self._max_model_len, limits.room
+        """Return whether an answer that met the end of its context would get further now."""
+        now, room = self._circumstances.max_model_len, limits.room
         if now is None or room is None:
             return False
         return room == limits.max_tokens and now > outcome.prompt_tokens + room
@@ -254,93 +351,120 @@ class Recorder:
         return future
 
     def _ended(self, key: bytes, future: _Recorded, entry: Future[Outcome]) -> None:
-        """A request has ended; on the thread that ended it, so it is quick."""
+        """Pass a request that has ended to the writer. Runs on the thread that ended it, so it is quick."""
         assert isinstance(entry, Entry)
         if entry.landed is not None and entry.landed[1].finish_reason in SETTLED:
-            self._finished.put(_Finished(key, *entry.landed, future, entry))
-        elif entry.landed is None and (failure := self._failure_of(entry)) is not None:
-            error, text = failure
-            tokens = error.prompt_tokens if isinstance(error, PromptTooLong) else 0
-            outcome = Outcome(text="", finish_reason=FinishReason.ERROR, prompt_tokens=tokens, output_tokens=0)
-            self._finished.put(_Finished(key, Limits(0, None), outcome, future, entry, text))
-        else:
+            self._writer.put(_Finished(key, *entry.landed, future, entry))
+            return
+        error = None if entry.landed is not None or entry.cancelled() else entry.exception()
+        failure = None
+        if isinstance(error, PromptError):
+            failure = self._circumstances.as_json(error, entry.request, prompts=self._journal.prompts)
+        if failure is None:
             _settle(future, entry, None)
+            return
+        tokens = error.prompt_tokens if isinstance(error, PromptTooLong) else 0
+        outcome = Outcome(text="", finish_reason=FinishReason.ERROR, prompt_tokens=tokens, output_tokens=0)
+        self._writer.put(_Finished(key, Limits(0, None), outcome, future, entry, failure))
 
-    def _failure_of(self, entry: Entry) -> tuple[PromptError, str] | None:
-        """The failure of a request that no model was asked, and its form in the journal, if it is one to be kept."""
-        error = None if entry.cancelled() else entry.exception()
-        if not isinstance(error, PromptError):
-            return None
-        text = failure_text(
-            error, entry.request, self._circumstances, self._max_model_len, prompts=self._journal.prompts
-        )
-        return None if text is None else (error, text)
+
+class _Writer:
+    """A thread that writes finished requests, all since its last write as one transaction.
+
+    Args:
+        journal: The journal.
+        model: The model's name, for people.
+        replace: Whether answers take the place of those in the journal.
+
+    Attributes:
+        outdated: Keys of answers in the journal that were asked anew all the same, and are replaced.
+    """
+
+    def __init__(self, journal: Journal, model: str, *, replace: bool) -> None:
+        self.outdated: set[bytes] = set()
+        self._journal = journal
+        self._model = model
+        self._replace = replace
+        self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
+        self._unwritten: list[tuple[Any, ...]] = []  # rows of a write that failed: they go with the next
+        self._failed: JournalError | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._serve, name="typefold-journal", daemon=True)
+        self._thread.start()
+
+    def put(self, finished: _Finished) -> None:
+        """Have a request written, and its future ended after that."""
+        self._finished.put(finished)
+
+    def retry(self) -> None:
+        """Write the rows that an earlier write failed on, before anything more is generated.
+
+        Raises:
+            JournalError: They can't be written.
+        """
+        if self._failed is not None:
+            self._write(())
+
+    def close(self) -> None:
+        """Write the finished requests. The scheduler must have ended, so that nothing comes after."""
+        self._finished.put(None)
+        if threading.current_thread() is self._thread:  # a callback closes: the rest is written behind it
+            return
+        self._thread.join()
+        if self._failed is not None:
+            logger.error("%s; %d finished requests were not written", self._failed, len(self._unwritten))
 
     def _serve(self) -> None:
         with serving("the journal"):
-            self._write_all()
+            ending = False
+            while not ending:
+                group = [self._finished.get()]
+                while group[-1] is not None and len(group) < _GROUP and not self._finished.empty():
+                    group.append(self._finished.get())
+                ending = group[-1] is None
+                finished = [each for each in group if each is not None]
+                errors = self._write_group(finished) if finished or self._unwritten else {}
+                for each in finished:
+                    _settle(each.future, each.entry, errors.get(each.key))
 
-    def _write_all(self) -> None:
-        """The thread."""
-        ending = False
-        while not ending:
-            group = [self._finished.get()]
-            while group[-1] is not None and len(group) < _GROUP:
-                try:
-                    group.append(self._finished.get_nowait())
-                except queue.Empty:
-                    break
-            ending = group[-1] is None
-            finished = [each for each in group if each is not None]
-            unwritable: dict[bytes, JournalError] = {}
-            error = self._try_to_write(finished, unwritable) if finished or self._unwritten else None
-            for each in finished:
-                _settle(each.future, each.entry, error or unwritable.get(each.key))
-
-    def _try_to_write(
-        self, finished: Sequence[_Finished], unwritable: dict[bytes, JournalError]
-    ) -> JournalError | None:
-        """Write what has finished: why none of it could be, or `None`. What has no form to be kept in is named by its key."""
+    def _write_group(self, finished: Sequence[_Finished]) -> dict[bytes, JournalError]:
+        """Write finished requests; return the errors of those that could not be written, by key."""
         rows: list[tuple[Any, ...]] = []
+        errors: dict[bytes, JournalError] = {}
+        prompts = self._journal.prompts
         for each in finished:
+            request = each.entry.request
             try:
                 rows.append(
                     row_of(
-                        each.key,
-                        each.entry.request,
-                        each.limits,
-                        each.outcome,
-                        self._model.name,
-                        failure=each.failure,
-                        prompts=self._journal.prompts,
+                        each.key, request, each.limits, each.outcome, self._model, failure=each.failure, prompts=prompts
                     )
                 )
             except Exception as error:
-                logger.exception("an answer of %s can't be kept", each.entry.request.function)
-                unwritable[each.key] = explained(self._journal.path, error)
+                logger.exception("an answer of %s can't be kept", request.function)
+                errors[each.key] = explained(self._journal.path, error)
         try:
             self._write(rows)
         except JournalError as error:
-            return error
-        return None
+            return dict.fromkeys([each.key for each in finished], error)
+        return errors
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write rows, with those that an earlier write failed on."""
         with self._lock:
             self._unwritten += rows
-            replaced = self._outdated.intersection(row[0] for row in self._unwritten)
+            replaced = self.outdated.intersection(row[0] for row in self._unwritten)
             try:
-                self._journal.write(self._unwritten, replace=self._ignore_journal, replaced=replaced)
-            except Exception as error:  # whatever it is, nobody may wait for ever
+                self._journal.write(self._unwritten, replace=self._replace, replaced=replaced)
+            except Exception as error:  # of any kind: nobody may wait for ever
                 self._failed = error if isinstance(error, JournalError) else explained(self._journal.path, error)
                 raise self._failed from error
             self._unwritten.clear()
-            self._outdated -= replaced
+            self.outdated -= replaced
             self._failed = None
 
 
 def _settle(future: _Recorded, entry: Entry, error: JournalError | None) -> None:
-    """End a caller's future as its request ended, unless the caller has gone or nothing could be written."""
+    """End a caller's future as its request ended, or with the error of writing it."""
     if not future.set_running_or_notify_cancel():
         return
     failed: Exception | None = error

@@ -38,8 +38,8 @@ from typefold.runtime.journal import identity_of
 class Dice(ScriptedEngine):
     """Answers differently each time it is asked the same: what comes back twice comes from the journal."""
 
-    def __init__(self) -> None:
-        super().__init__(answers=self._throw, max_num_seqs=8)
+    def __init__(self, model: str | None = None) -> None:
+        super().__init__(answers=self._throw, max_num_seqs=8, model=model)
 
     def _throw(self, request: Request) -> str:
         number = random.getrandbits(60)
@@ -325,13 +325,8 @@ def test_seeds_of_a_runtime_are_part_of_the_question(path: Path) -> None:
 
 
 def test_another_model_has_other_answers(path: Path, tmp_path: Path) -> None:
-    class Named(Dice):
-        def __init__(self, model: Path) -> None:
-            super().__init__()
-            self.model = str(model)
-
     def asked(folder: Path) -> int:
-        engine = Named(folder)
+        engine = Dice(model=str(folder))
         with Runtime(engine, journal=path):
             number("a")
         return len(engine.requests)
