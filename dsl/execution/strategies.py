@@ -7,13 +7,23 @@ return type.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, get_args, get_origin
 
 from typing_extensions import TypeAliasType
 
-from typefold.compiler import TEXT, DecodeError, Message, OutputType, UnsupportedType
+from typefold.compiler import (
+    TEXT,
+    DecodeError,
+    JsonFormat,
+    Message,
+    OutputType,
+    Registry,
+    UnsupportedType,
+    default_registry,
+    output_type,
+)
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Exchange, OpenCall, Strategy, Thoughts
@@ -24,7 +34,7 @@ from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import FinishReason, Request
 from typefold.runtime.scoring import probabilities
 
-__all__ = ["strategy_of"]
+__all__ = ["ReturnType", "compile_return", "strategy_of"]
 
 _MOST_CHOICES = 1000
 _THINK = "First think it through, step by step. Do not give the answer yet."
@@ -164,6 +174,64 @@ def _free(request: Request, call: OpenCall[Any], begun: tuple[int, ...] = (), **
         **sampling,
     }
     return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False, source=Thoughts(call.call))
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnType:
+    """A compiled return type.
+
+    Attributes:
+        strategy: The way in which its answers are asked for.
+        kind: The type of the answer: the return type, or the type inside of `Logged` and the like.
+    """
+
+    strategy: Strategy
+    kind: OutputType[Any]
+
+    def check(self, options: Options, *, where: str, shared: bool = False) -> None:
+        """Refuse options that don't go with the type, and a type that can't be asked for in its way.
+
+        Args:
+            options: The options in force.
+            where: The prompt's name in messages.
+            shared: Whether the options are set for other types too, so that one without effect is no mistake.
+        """
+        options.check(self.kind, where=where)
+        self.strategy.check(self.kind, where=where)
+        if not shared:
+            self.strategy.check_options(options, where=where)
+
+
+def compile_return(
+    hint: Any,
+    json_format: JsonFormat | None = None,
+    *,
+    path: str = "return",
+    function: str = "",
+    registry: Registry = default_registry,
+) -> ReturnType:
+    """Compile a return type.
+
+    Args:
+        hint: The type, which may be `Logged`, `Reasoned` or `Scored`.
+        json_format: How JSON is written; the default format unless given.
+        path: Its name in messages.
+        function: The function's name in messages, if there is one.
+        registry: The hooks to use.
+
+    Raises:
+        UnsupportedType: No constraint can be made of it.
+    """
+    strategy = strategy_of(hint, path)
+    try:
+        kind: OutputType[Any] = output_type(
+            strategy.hint, json_format=json_format, registry=registry, path=strategy.path
+        )
+    except UnsupportedType as error:
+        if not function:
+            raise
+        raise UnsupportedType(error.path, error.hint, error.reason, function=function) from error.__cause__
+    return ReturnType(strategy, kind)
 
 
 @lru_cache(maxsize=256)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
-from typefold.compiler import Message, OutputType, UnsupportedType, output_type
+from typefold.compiler import Message, OutputType
 from typefold.compiler.context import refuse_endless
 from typefold.compiler.errors import describe
 from typefold.compiler.templates.braces import braces_in, no_f_string
 from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError
-from typefold.execution.strategies import strategy_of
+from typefold.execution.strategies import ReturnType, compile_return
 from typefold.messages import Asked, Frame, RawPrompt, current_frame
 from typefold.options import where_set
 from typefold.runtime import BadInput
@@ -29,7 +29,6 @@ from typefold.signatures.parameters import Parameters, evaluated
 
 if TYPE_CHECKING:
     from typefold.compiler import JsonFormat
-    from typefold.execution.call import Strategy
 
 __all__ = ["Binding", "Definition", "Example", "example", "examples_of"]
 
@@ -137,27 +136,15 @@ class Definition(Generic[R]):
         refuse_endless(self.function.__annotations__["return"], "return", function=self.name)
         return evaluated(self.function.__annotations__["return"], self.function, self.namespace)
 
-    @cached_property
-    def strategy(self) -> Strategy:
-        """How answers are asked for, by the return type.
+    def return_type(self, json_format: JsonFormat | None = None) -> ReturnType:
+        """Compile the return type.
 
         Raises:
             PromptUsageError: There is none.
             NameError: It names something that is not defined yet.
+            UnsupportedType: No constraint can be made of it.
         """
-        return strategy_of(self.hint)
-
-    def output_type(self, json_format: JsonFormat | None = None) -> OutputType[Any]:
-        """The type of the answer, compiled: the return type, or what stands inside of `Logged` and the like.
-
-        Raises:
-            UnsupportedType: The type has no JSON form.
-        """
-        try:
-            made: OutputType[Any] = output_type(self.strategy.hint, json_format=json_format, path=self.strategy.path)
-            return made
-        except UnsupportedType as error:
-            raise UnsupportedType(error.path, error.hint, error.reason, function=self.name) from error.__cause__
+        return compile_return(self.hint, json_format, function=self.name)
 
     @cached_property
     def template(self) -> PromptTemplate | None:
@@ -195,7 +182,7 @@ class Definition(Generic[R]):
         if self._no_f_string is not None:
             raise PromptUsageError(f"{self.name}: {self._no_f_string}")
         try:
-            self.output_type(json_format)
+            self.return_type(json_format)
         except NameError:
             return  # a forward reference: the first use will check
 

@@ -17,6 +17,7 @@ from typing_extensions import TypeVarTuple, Unpack
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call
 from typefold.execution.executor import run_calls, run_calls_async
+from typefold.execution.strategies import strategy_of
 from typefold.options import Options
 from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
@@ -273,7 +274,7 @@ def _check(spec: PromptSpec, n: object) -> None:
 
 def _is_drawn(spec: PromptSpec) -> bool:
     try:
-        return spec.definition.strategy.is_drawn
+        return strategy_of(spec.definition.hint).is_drawn
     except NameError:  # a forward reference: the first use will check
         return True
 

@@ -24,6 +24,7 @@ from typefold.compiler import Explanation, Message, OutputType
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, failed_call, values, with_shape
 from typefold.execution.greenlets import row_index
+from typefold.execution.strategies import ReturnType
 from typefold.graphs.deferred import Deferred
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options, Submitter
@@ -117,13 +118,11 @@ class PromptSpec:
         """Say early what is wrong: the template, the return type, the options and the examples."""
         self.definition.check(self.options.json_format)
         try:
-            kind = self.definition.output_type(self.options.json_format)
+            compiled = self.definition.return_type(self.options.json_format)
         except NameError:
             return  # a forward reference: the first use will check
-        self.options.check(kind, where=self.name)
-        self.definition.strategy.check(kind, where=self.name)
-        self.definition.strategy.check_options(self.options, where=self.name)
-        self.definition.worked(self.examples, kind)
+        compiled.check(self.options, where=self.name)
+        self.definition.worked(self.examples, compiled.kind)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Check that the arguments fit the function.
@@ -140,7 +139,7 @@ class PromptSpec:
     def explain(self) -> Explanation:
         """Explain the return type under the options in force."""
         calls = _Calls(self)
-        return calls.kind.explain(
+        return calls.compiled.kind.explain(
             calls.runtime.vocabulary if isinstance(calls.runtime, Runtime) else None,
             name=f"{self.name}{self.definition.signature_as_written}",
         )
@@ -254,9 +253,9 @@ class _Calls:
         return replace(options, json_format=runtime.json_format)
 
     @cached_property
-    def kind(self) -> OutputType[Any]:
-        """The type of the answer, compiled."""
-        return self._spec.definition.output_type(self.options.json_format)
+    def compiled(self) -> ReturnType:
+        """The compiled return type."""
+        return self._spec.definition.return_type(self.options.json_format)
 
     def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
         """Return the complete prompt, with examples and shape.
@@ -276,14 +275,15 @@ class _Calls:
                 f"{name}: an argument is a Deferred, which is not worked out yet; call {name}.defer(...), or pass its "
                 f".result()"
             )
-        kind, options = self.kind, self.options
+        compiled, options = self.compiled, self.options
+        kind = compiled.kind
         messages = with_shape(spec.definition.messages((*spec.bound, *args), kwargs), kind, options)
         if spec.examples:
             if isinstance(messages, RawPrompt):
                 raise PromptUsageError(f"{name}: examples can't be added to a raw(...) prompt")
             first = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
             messages = (*messages[:first], *spec.worked(kind), *messages[first:])
-        spec.definition.strategy.check_prompt(messages, kind, options, where=name)
+        compiled.strategy.check_prompt(messages, kind, options, where=name)
         return messages
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
@@ -301,9 +301,9 @@ class _Calls:
             return Call(
                 self._name,
                 messages,
-                self.kind,
+                self.compiled.kind,
                 self.options,
-                definition.strategy,
+                self.compiled.strategy,
                 self.runtime,
                 definition=definition,
                 arguments=((*self._spec.bound, *args), kwargs),

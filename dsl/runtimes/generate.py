@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from typefold.compiler import Message, output_type
+from typefold.compiler import Message
 from typefold.compiler.guards import is_list_or_tuple
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, failed_call, values, with_shape
 from typefold.execution.executor import run_call, run_calls
-from typefold.execution.strategies import strategy_of
+from typefold.execution.strategies import compile_return
 from typefold.messages import RawPrompt, is_missing, user
 from typefold.options import PER_PROMPT, Options, Submitter
 from typefold.runtime import BadInput, PromptError
@@ -74,12 +74,9 @@ def _is_one(prompt: object) -> bool:
 
 
 def _call(runtime: Submitter, prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
-    strategy = strategy_of(hint, "output_type")
-    kind = output_type(strategy.hint, json_format=options.json_format, path=strategy.path)
-    options.check(kind, where=_NAME)
-    strategy.check(kind, where=_NAME)
-    if not mixed:  # options that are set for rows of other types too need mean nothing to this one
-        strategy.check_options(options, where=_NAME)
+    compiled = compile_return(hint, options.json_format, path="output_type")
+    compiled.check(options, where=_NAME, shared=mixed)
+    strategy, kind = compiled.strategy, compiled.kind
     if is_missing(prompt):
         raise BadInput(function=_NAME, reason=f"the prompt is {prompt}, a missing value; fill or drop such rows")
     messages = prompt if isinstance(prompt, RawPrompt) else with_shape(_messages(prompt), kind, options)

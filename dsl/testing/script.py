@@ -146,7 +146,7 @@ class Script:
             raise ScriptError(f"answer({spec.name}) says no answer; give one, or several")
         for each in answers:
             if not isinstance(each, Failing):
-                _encoded(each, spec.definition.output_type(spec.options.json_format), spec.name)
+                _encoded(each, spec.definition.return_type(spec.options.json_format).kind, spec.name)
         self._add(lambda request: asked_by(request, spec), _in_turn(spec.name, answers))
 
     def answer_by(self, prompt: BasePrompt[P, R], function: Callable[P, object], /) -> None:

@@ -14,8 +14,7 @@ from typefold.checks.evaluator.stand_ins import REGISTRY, has_opaque, is_opaque
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Strategy
-from typefold.execution.strategies import strategy_of
+from typefold.execution.strategies import compile_return
 from typefold.options import Options
 
 __all__ = ["Evaluator", "Judgement", "has_opaque", "is_opaque", "judged", "one_line"]
@@ -47,11 +46,14 @@ def judged(hint: Any, *, path: str = "return", options: Options | None = None, i
     """
     kind: OutputType[Any] | None = None
     try:
-        form = strategy_of(hint, path) if is_returned else Strategy(hint, path)
-        kind = output_type(form.hint, json_format=(options or Options()).json_format, registry=REGISTRY, path=form.path)
-        form.check(kind, where="")
-        (options or Options()).check(kind, where="")
-        form.check_options(options or Options(), where="")
+        options = options or Options()
+        if is_returned:
+            compiled = compile_return(hint, options.json_format, path=path, registry=REGISTRY)
+            kind = compiled.kind
+            compiled.check(options, where="")
+        else:
+            kind = output_type(hint, json_format=options.json_format, registry=REGISTRY, path=path)
+            options.check(kind, where="")
     except UnsupportedType as error:
         return Judgement() if has_opaque(error.hint) else Judgement(refused=one_line(str(error).removeprefix(": ")))
     except PromptUsageError as error:
