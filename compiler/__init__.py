@@ -11,8 +11,8 @@ from typefold.compiler.message import Image, Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.public import set_public_module
 from typefold.compiler.registry import Registry, default_registry
-from typefold.compiler.types.markers import Grammar, Matching, OneOf
 from typefold.compiler.types.schemas import SchemaError, schema_codec, type_of_schema
+from typefold.compiler.types.strings import Grammar, Matching, OneOf
 from typefold.compiler.wire_format import JsonFormat, JsonFormatName
 
 __all__ = [

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapt
 from typefold.compiler.codec import Codec
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
-from typefold.compiler.guards import class_of
+from typefold.compiler.guards import class_of, split_annotated
 from typefold.compiler.limits import KEYWORDS, Limits
 from typefold.compiler.wire_format import Spacing
 
@@ -131,9 +131,8 @@ class Context:
         Raises:
             UnsupportedType: The part cannot be compiled. The error names its path.
         """
-        while get_origin(hint) is Annotated:
-            hint, *inner = get_args(hint)
-            metadata = (*inner, *metadata)
+        hint, inner = split_annotated(hint)
+        metadata = (*inner, *metadata)
         part = Context(self.path + at, Limits(metadata), self.compilation, self.depth + 1)
         if part.depth > MAX_DEPTH:
             raise part.refuse(hint, f"is nested deeper than {MAX_DEPTH} levels")
@@ -176,9 +175,8 @@ class Context:
 
     def same(self, hint: Any) -> Codec[Any]:
         """The codec of another type at the same path, under the same limits: for aliases and new types."""
-        while get_origin(hint) is Annotated:
-            hint, *inner = get_args(hint)
-            self.limits.add(inner)
+        hint, metadata = split_annotated(hint)
+        self.limits.add(metadata)
         hook = self.compilation.find_hook(hint)
         if hook is None or self.depth > MAX_DEPTH:
             raise self.refuse(hint, "has no JSON form")
@@ -202,6 +200,20 @@ class Context:
         for name in self.limits.names():
             if name not in names:
                 raise self.refuse(hint, f"has the limit {name}, which does not apply to it")
+
+    def lengths(self, hint: Any, longest: int, what: str = "length") -> tuple[int, int | None]:
+        """Take the least and the greatest length for the grammar, where they are no more than `longest`.
+
+        Larger ones stay post-checks: as a grammar they would be slow to compile.
+        """
+        least, most = self.limits.peek("min_length") or 0, self.limits.peek("max_length")
+        if most is not None and least > most:
+            raise self.refuse(hint, f"has bounds that no {what} meets (min_length={least}, max_length={most})")
+        if least <= longest:
+            self.limits.take("min_length")
+        if most is not None and most <= longest:
+            self.limits.take("max_length")
+        return least if least <= longest else 0, most if most is not None and most <= longest else None
 
     def check(self, name: str) -> None:
         """Note a post-check: a limit on this part that decoding cannot enforce."""

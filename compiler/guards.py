@@ -8,7 +8,6 @@ from typing import Annotated, Any, get_args, get_origin
 from typing_extensions import TypeIs
 
 __all__ = [
-    "annotated",
     "class_of",
     "is_collection",
     "is_dict",
@@ -18,6 +17,7 @@ __all__ = [
     "is_sequence",
     "is_set",
     "is_tuple",
+    "split_annotated",
 ]
 
 
@@ -66,7 +66,7 @@ def class_of(value: object) -> type[Any]:
     return type(value)
 
 
-def annotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+def split_annotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     """Split an annotation into its type and the metadata that `Annotated` has beside it."""
     kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     return kind, tuple(marks)

@@ -14,16 +14,15 @@ from pydantic import Discriminator, Json, PlainSerializer, SkipValidation, Strin
 from pydantic.fields import FieldInfo
 from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator, WrapValidator
 
-__all__ = ["Limits"]
+__all__ = ["BOUNDS", "LENGTHS", "Limits"]
+
+BOUNDS = ("ge", "gt", "le", "lt")
+LENGTHS = ("min_length", "max_length")
 
 KEYWORDS = (
-    "ge",
-    "gt",
-    "le",
-    "lt",
+    *BOUNDS,
     "multiple_of",
-    "min_length",
-    "max_length",
+    *LENGTHS,
     "pattern",
     "max_digits",
     "decimal_places",

@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 from typing import (
     Any,
-    ClassVar,
     Final,
     LiteralString,
     NewType,
@@ -95,9 +94,3 @@ def self_codec(hint: Any, context: Context) -> Codec[Any]:
 def literal_string_codec(hint: Any, context: Context) -> Codec[Any]:
     """As `str`: where a text comes from is a matter for type checkers, and unknown to pydantic."""
     return replace(context.same(str), native=False)
-
-
-@default_registry.hook_factory(lambda hint: get_origin(hint) is ClassVar)
-def class_var_codec(hint: Any, context: Context) -> Codec[Any]:
-    """Never: a class variable is no part of a value."""
-    raise context.refuse(hint, "is a class variable, which is no part of a value")

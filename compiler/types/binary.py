@@ -17,12 +17,12 @@ from uuid import UUID
 from pydantic import Base64Encoder, EncodedBytes, EncodedStr
 from pydantic.types import Base64UrlEncoder, PathType, UuidVersion
 
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import Codec, text_codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.nodes import Expr, char_class, choice, join, repeat, seq
+from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.reading import pydantic_reader
 
 LONGEST_EXACT = 768
 """A longer `max_length` of bytes is left to a post-check: as a grammar it would be slow to compile."""
@@ -38,11 +38,11 @@ def bytes_codec(hint: Any, context: Context) -> Codec[Any]:
     marks = context.limits.claim(EncodedBytes)
     if marks:
         return _encoded(hint, marks[-1].encoder, context, to_bytes=bytes)
-    text = seq('"', base64_text(context, "+/"), '"')
-    schema: JsonSchema = {"type": "string", "format": "base64"}
+    context.allow(hint, *LENGTHS)
+    text = seq('"', _groups(*context.lengths(hint, LONGEST_EXACT), "+/"), '"')
     return Codec(
         text,
-        schema,
+        {"type": "string", "format": "base64"},
         lambda value: base64.b64encode(value).decode(),
         lambda data: hint(base64.b64decode(data, validate=True)),
         lambda value: type(value) is hint,
@@ -57,39 +57,19 @@ def encoded_str_codec(hint: Any, mark: EncodedStr, context: Context) -> Codec[st
 
 
 def _encoded(hint: Any, encoder: Any, context: Context, *, to_bytes: Any) -> Codec[Any]:
-    """What pydantic decodes by an encoder of its own: limits are of what was decoded, and its to check."""
+    """A text that pydantic decodes by an encoder of its own; limits hold for the result, and pydantic checks them."""
     if encoder not in (Base64Encoder, Base64UrlEncoder):
         raise context.refuse(hint, f"is encoded by {encoder!r}, whose texts are unknown; use Base64Encoder or a hook")
-    context.allow(hint, "min_length", "max_length", "pattern")
+    context.allow(hint, *LENGTHS, "pattern")
     url = encoder is Base64UrlEncoder
-    text = seq('"', _groups(0, None, "-_" if url else "+/"), '"')
     write = base64.urlsafe_b64encode if url else base64.b64encode
-    annotated: Any = Annotated[hint, (EncodedBytes if hint is bytes else EncodedStr)(encoder=encoder)]
-    return Codec(
-        text,
-        {"type": "string", "format": "base64url" if url else "base64"},
-        lambda value: write(to_bytes(value)).decode(),
-        pydantic_reader(annotated),
-        lambda value: type(value) is hint,
+    return text_codec(
+        Annotated[hint, (EncodedBytes if hint is bytes else EncodedStr)(encoder=encoder)],
+        seq('"', _groups(0, None, "-_" if url else "+/"), '"'),
+        "base64url" if url else "base64",
+        hint,
+        write=lambda value: write(to_bytes(value)).decode(),
     )
-
-
-def base64_text(context: Context, symbols: str) -> Expr:
-    """Canonical base64 of as many bytes as the limits here allow."""
-    context.allow(bytes, "min_length", "max_length")
-    limits = context.limits
-    least, most = limits.peek("min_length") or 0, limits.peek("max_length")
-    if most is not None and least > most:
-        raise context.refuse(bytes, f"has bounds that no length meets (min_length={least}, max_length={most})")
-    if least <= LONGEST_EXACT:
-        limits.take("min_length")
-    else:
-        least = 0
-    if most is not None and most <= LONGEST_EXACT:
-        limits.take("max_length")
-    else:
-        most = None
-    return _groups(least, most, symbols)
 
 
 def _groups(least: int, most: int | None, symbols: str) -> Expr:
@@ -110,7 +90,7 @@ def _groups(least: int, most: int | None, symbols: str) -> Expr:
         return choice(
             *(seq(repeat(group, few, many), tail) for tail, few, many in spans if many is None or few <= many)
         )
-    # What all tails may follow comes once, and beside it the one group more or less that some of them may have.
+    # The part that all tails may follow comes once, and beside it the one group more or less that some of them may have.
     longer = [seq(group, tail) for tail, many in zip(tails, highs, strict=True) if many != high]
     shorter = [seq(repeat(group, few, few), tail) for tail, few in zip(tails, lows, strict=True) if few < low]
     return choice(seq(repeat(group, low, high), choice(*tails, *longer)), *shorter)
@@ -125,8 +105,7 @@ def uuid_codec(hint: type[UUID], context: Context) -> Codec[UUID]:
     if versions := [mark.uuid_version for mark in context.limits.claim(UuidVersion)]:
         third, fourth = seq(f"{versions[-1]}", repeat(_HEX, 3, 3)), seq(char_class("89ab"), repeat(_HEX, 3, 3))
     text = join("-", [repeat(_HEX, 8, 8), repeat(_HEX, 4, 4), third, fourth, repeat(_HEX, 12, 12)])
-    schema = {"type": "string", "format": f"uuid{versions[-1]}" if versions else "uuid"}
-    return Codec(seq('"', text, '"'), schema, str, pydantic_reader(hint), lambda value: type(value) is UUID)
+    return text_codec(hint, seq('"', text, '"'), f"uuid{versions[-1]}" if versions else "uuid", UUID)
 
 
 @default_registry.hook(
@@ -146,5 +125,4 @@ def path_codec(hint: type[pathlib.PurePath], context: Context) -> Codec[pathlib.
         raise context.refuse(hint, "cannot be made on this system; use its Pure form") from None
     for mark in context.limits.claim(PathType):
         context.check(_PATH_CHECKS.get(mark.path_type, f"a path to a {mark.path_type}"))
-    schema = {"type": "string", "format": "path"}
-    return Codec(json_string(ANY_TEXT), schema, str, pydantic_reader(hint), lambda value: type(value) is kind)
+    return text_codec(hint, json_string(ANY_TEXT), "path", kind)

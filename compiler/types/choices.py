@@ -1,10 +1,19 @@
-"""Finite types: `Literal` and `Enum`. Where every member is a string the choice is bare at the root."""
+"""Finite types: `Literal`, `Enum` and `Flag`.
+
+A choice is bare at the root where every member is a string. A flag is a JSON array of member names, `["READ", "WRITE"]`,
+since a combination has no name of its own. Its members come in declaration order, each at most once, so that every
+combination has one text, and a text has a longest. Only members of a single bit are named; combinations that have a name
+(`RW = READ | WRITE`) are written by their parts. pydantic reads numbers for flags, which no model gets right, so typefold
+reads them itself. Bits without a name cannot be written.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import Enum
+from enum import Enum, Flag
+from functools import reduce
+from operator import or_
 from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +21,7 @@ from typing_extensions import is_typeddict
 
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
-from typefold.compiler.grammar.nodes import Lit, choice
+from typefold.compiler.grammar.nodes import Expr, Lit, choice, seq
 from typefold.compiler.guards import class_of
 from typefold.compiler.registry import default_registry
 
@@ -38,6 +47,44 @@ def literal_codec(hint: Any, context: Context) -> Codec[Any]:
 def enum_codec(hint: type[Enum], context: Context) -> Codec[Enum]:
     """One of the members, as JSON writes its value."""
     return _choice_codec(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
+
+
+# A flag is an enumeration too; the newest predicate is asked first.
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Flag))
+def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
+    """The names of the members that are set."""
+    context.allow(hint)
+    names = [member.name for member in hint if member.name is not None]
+    if not names:
+        raise context.refuse(hint, "has no members, so there is nothing to choose")
+    known = set(names)
+
+    def to_json(value: Flag) -> list[str]:
+        members: list[Any] = list(value)
+        parts = [member.name for member in members]
+        if value.value != reduce(or_, (member.value for member in members), 0) or not known.issuperset(parts):
+            raise ValueError(f"{value!r} has bits without a name, which cannot be written")
+        return [name for name in names if name in parts]
+
+    return Codec(
+        _subset(hint.__name__, names, context),
+        {"type": "array", "items": {"enum": names, "type": "string"}, "uniqueItems": True},
+        to_json,
+        lambda data: reduce(or_, [hint[name] for name in data], hint(0)),
+        lambda value: type(value) is hint,
+        native=False,
+    )
+
+
+def _subset(title: str, names: list[str], context: Context) -> Expr:
+    """An array of some of the names, in this order; a rule holds what may follow a name, so that the text grows with the names."""
+    alone: Expr = Lit("]")  # the expression from here on if nothing was written yet
+    after: Expr = Lit("]")  # and if something was
+    for name in reversed(names):
+        text = context.spacing.dump(name)
+        alone = choice(seq(text, after), alone)
+        after = context.fresh_rule(f"{title}_rest", choice(seq(context.spacing.comma, text, after), after))
+    return seq("[", alone)
 
 
 def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native: bool, plain: bool) -> Codec[Any]:

@@ -1,38 +1,58 @@
-"""Lists, tuples, sets and dictionaries. Lengths are in the grammar; uniqueness is checked after."""
+"""Lists, tuples, sets, dictionaries, and the containers of `collections`. Lengths are in the grammar; uniqueness is a post-check.
 
+A `deque` is an array, and `Counter` and its kin are objects: they are read as the list or dictionary of the same items, and
+then made into their own type. `collections.abc.Set` is read as a `frozenset` and `MutableSet` as a `set`, as pydantic does.
+"""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence, Set
+from dataclasses import replace
 from enum import Enum
-from types import UnionType
-from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from typing_extensions import TypeAliasType, is_typeddict
+from typing_extensions import is_typeddict
+from typing_inspection.introspection import is_union_origin
+from typing_inspection.typing_objects import is_newtype, is_typealiastype
 
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import Codec, JsonSchema, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.grammar.nodes import Choice, Expr, Lit, choice, join, repeat, seq
-from typefold.compiler.guards import is_dict, is_tuple
+from typefold.compiler.guards import is_dict, is_tuple, split_annotated
+from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
+from typefold.compiler.types.objects import generic_of
 
 LONGEST_EXACT = 1000
 """A longer `max_length` is left to a post-check: as a grammar it would be slow to compile."""
+
+_DEFAULT_FACTORIES = (int, float, str, bool, list, tuple, set, frozenset, dict, Counter, OrderedDict)
+"""Types that a `defaultdict` may call for a missing key. A type belongs here if pydantic calls it too."""
+
+_READ_AS_LISTS = (Sequence, MutableSequence, Mapping, MutableMapping)
+"""Abstract classes whose values are lists or dictionaries here, so that no set can hold them."""
+
+_HASHABLE = (str, int, float, bytes, Enum, type(None))
+_HASHABLE_MODULES = ("datetime", "decimal", "ipaddress", "pathlib", "uuid")
+"""Modules whose classes are hashable, every one: a set of them needs no post-check. A hook for a class of another module
+whose values never change adds its module here."""
 
 
 @default_registry.hook(list, Sequence, MutableSequence)
 def list_codec(hint: Any, context: Context) -> Codec[Any]:
     """A JSON array of any length within the bounds."""
     (item,) = get_args(hint) or (Any,)
-    codec = context.codec(item, at="[]")
-    return _array(hint, codec, context, list, list)
+    return _array(hint, context.codec(item, at="[]"), context, list, list)
 
 
 @default_registry.hook(set, frozenset)
 def set_codec(hint: Any, context: Context) -> Codec[Any]:
     """A JSON array; equal items fall together, so a least length is checked after."""
-    kind = get_origin(hint) or hint
     (item,) = get_args(hint) or (Any,)
     codec = context.codec(item, at="[]")
     if (unhashable := _unhashable(item)) is not None:
@@ -42,7 +62,11 @@ def set_codec(hint: Any, context: Context) -> Codec[Any]:
     if not _is_hashable(item):
         context.check("hashable items")
     made = _array(
-        hint, codec, context, kind, lambda values: sorted(values, key=lambda value: repr(codec.to_json(value)))
+        hint,
+        codec,
+        context,
+        generic_of(hint),
+        lambda values: sorted(values, key=lambda each: repr(codec.to_json(each))),
     )
     if (context.limits.peek("min_length") or 0) > 1:
         context.limits.leave("min_length")
@@ -104,10 +128,9 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
         raise context.refuse(hint, "has keys that JSON cannot write; use str, int, or a Literal or Enum of these")
     if len(set(map(str, keys.schema.get("enum", ())))) < len(keys.schema.get("enum", ())):
         raise context.refuse(hint, "has two keys that are written alike, since JSON has only strings there")
-    least, most = _lengths(hint, context)
+    expr = _list_of("{", seq(text, context.spacing.colon, values.expr), "}", hint, context)
     if (context.limits.peek("min_length") or 0) > 1:
         context.limits.leave("min_length")  # a key may come twice, and counts once
-    pair = seq(text, context.spacing.colon, values.expr)
     schema: JsonSchema = {"type": "object", "additionalProperties": values.schema}
     if keys.schema != {"type": "string"}:
         schema["propertyNames"] = keys.schema
@@ -128,7 +151,7 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
         return is_dict(mapping) and all(keys.accepts(k) and values.accepts(v) for k, v in mapping.items())
 
     return Codec(
-        _list_of("{", pair, "}", least, most, context),
+        expr,
         schema,
         to_json,
         from_json,
@@ -138,6 +161,60 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
         expand=None
         if values.expand is None
         else lambda data: {name: values.expanded(item) for name, item in data.items()},
+    )
+
+
+@default_registry.hook(deque)
+def deque_codec(hint: Any, context: Context) -> Codec[deque[Any]]:
+    """A JSON array, as a list is; its `maxlen` is no part of the value."""
+    codec = list_codec(list[(get_args(hint) or (Any,))], context)
+    return replace(
+        codec,
+        to_json=lambda value: codec.to_json(list(value)),
+        from_json=lambda data: deque(codec.from_json(data)),
+        accepts=lambda value: type(value) is deque and codec.accepts(list(value)),
+        plain=False,
+    )
+
+
+@default_registry.hook(Counter)
+def counter_codec(hint: Any, context: Context) -> Codec[Counter[Any]]:
+    """A JSON object from keys to whole numbers."""
+    (key,) = get_args(hint) or (str,)
+    return _mapping(dict[key, int], Counter, Counter, context)
+
+
+@default_registry.hook(OrderedDict)
+def ordered_dict_codec(hint: Any, context: Context) -> Codec[OrderedDict[Any, Any]]:
+    """A JSON object; its order is that of the text."""
+    key, value = get_args(hint) or (str, Any)
+    return _mapping(dict[key, value], OrderedDict, OrderedDict, context)
+
+
+@default_registry.hook(defaultdict)
+def defaultdict_codec(hint: Any, context: Context) -> Codec[defaultdict[Any, Any]]:
+    """A JSON object; missing keys get what the values' type makes when it is called, as pydantic has it."""
+    key, value = get_args(hint) or (str, Any)
+    factory = generic_of(value)
+    if factory not in _DEFAULT_FACTORIES:
+        raise context.refuse(hint, "does not say what a missing key gets; use dict, and make the defaultdict from it")
+    return _mapping(dict[key, value], defaultdict, lambda items: defaultdict(factory, items), context)
+
+
+@default_registry.hook(Set, MutableSet)
+def abstract_set_codec(hint: Any, context: Context) -> Codec[Any]:
+    """As the set that pydantic makes of it."""
+    kind: Any = frozenset if generic_of(hint) is Set else set
+    return context.same(kind[(get_args(hint) or (Any,))])
+
+
+def _mapping(hint: Any, kind: type, make: Callable[[Any], Any], context: Context) -> Codec[Any]:
+    codec = dict_codec(hint, context)
+    return replace(
+        codec,
+        from_json=lambda data: make(codec.from_json(data)),
+        accepts=lambda value: type(value) is kind and codec.accepts(value),
+        plain=False,
     )
 
 
@@ -174,18 +251,17 @@ def _key_reader(keys: Codec[Any]) -> Callable[[str], Any]:
 def _array(
     hint: Any, item: Codec[Any], context: Context, make: Callable[[Any], Any], order: Callable[[Any], list[Any]]
 ) -> Codec[Any]:
-    schema: JsonSchema = {"type": "array", "items": item.schema}
-    least, most = _lengths(hint, context)
-    if context.limits.peek("min_length") is not None:
-        schema["minItems"] = context.limits.peek("min_length")
-    if context.limits.peek("max_length") is not None:
-        schema["maxItems"] = context.limits.peek("max_length")
+    """An array of items of one type, which `make` makes a value of, and whose items `order` lists."""
+    limits = context.limits
+    schema = schema_of(
+        "array", items=item.schema, minItems=limits.peek("min_length"), maxItems=limits.peek("max_length")
+    )
 
     def accepts(value: Any) -> bool:
         return type(value) is make and all(map(item.accepts, value))
 
     return Codec(
-        _list_of("[", item.expr, "]", least, most, context),
+        _list_of("[", item.expr, "]", hint, context),
         schema,
         lambda value: [item.to_json(each) for each in order(value)],
         lambda data: make(item.from_json(each) for each in data),
@@ -196,71 +272,51 @@ def _array(
     )
 
 
-def _lengths(hint: Any, context: Context) -> tuple[int, int | None]:
-    """The bounds that go into the grammar; longer ones are left to be checked after."""
-    context.allow(hint, "min_length", "max_length")
-    limits = context.limits
-    least, most = limits.peek("min_length") or 0, limits.peek("max_length")
-    if most is not None and least > most:
-        raise context.refuse(hint, f"has bounds that no length meets (min_length={least}, max_length={most})")
-    if least <= LONGEST_EXACT:
-        limits.take("min_length")
-    else:
-        least = 0
-    if most is not None and most <= LONGEST_EXACT:
-        limits.take("max_length")
-    else:
-        most = None
-    return least, most
+def _list_of(start: str, item: Expr, end: str, hint: Any, context: Context) -> Expr:
+    """Items with commas between, in brackets, as many as the limits here allow."""
+    context.allow(hint, *LENGTHS)
+    least, most = context.lengths(hint, LONGEST_EXACT)
+    if most == 0:
+        return Lit(start + end)
+    more = repeat(seq(context.spacing.comma, item), max(least - 1, 0), None if most is None else most - 1)
+    some = seq(start, item, more, end)
+    return some if least else choice(start + end, some)
 
 
 def _unhashable(hint: Any) -> Any | None:
     """The part of a type whose values are never hashable, or `None`."""
-    parts = tuple(_parts(hint))
-    kind = get_origin(hint) or hint
-    if is_typeddict(kind) or (isinstance(kind, type) and getattr(kind, "__hash__", None) is None) or kind in _AS_LISTS:
+    parts, kind = tuple(_parts(hint)), generic_of(hint)
+    if (
+        is_typeddict(kind)
+        or (isinstance(kind, type) and getattr(kind, "__hash__", None) is None)
+        or kind in _READ_AS_LISTS
+    ):
         return hint
     if kind is tuple or kind is frozenset:
         return next((found for part in parts if (found := _unhashable(part)) is not None), None)
     return _unhashable(parts[0]) if len(parts) == 1 else None
 
 
-_AS_LISTS = (Sequence, MutableSequence, Mapping, MutableMapping)
-
-
 def _is_hashable(hint: Any) -> bool:
     """Whether every value of a type is hashable for certain."""
-    parts = tuple(_parts(hint))
-    kind = get_origin(hint) or hint
+    parts, kind = tuple(_parts(hint)), generic_of(hint)
     if parts:
         return all(map(_is_hashable, parts))
     if kind is Literal or kind is tuple or hint is None:
         return True
-    if not isinstance(kind, type):
-        return False
-    return issubclass(kind, (str, int, float, bytes, Enum, type(None))) or kind.__module__ in _VALUES
-
-
-_VALUES = ("datetime", "decimal", "ipaddress", "pathlib", "uuid")
-"""Modules whose classes are values that do not change."""
+    return isinstance(kind, type) and (issubclass(kind, _HASHABLE) or kind.__module__ in _HASHABLE_MODULES)
 
 
 def _parts(hint: Any) -> Iterable[Any]:
     """The types that a value of `hint` is, or is made of, where `hint` is no class of its own."""
-    kind = get_origin(hint)
-    if kind is Annotated:
-        return get_args(hint)[:1]
-    if kind in (tuple, frozenset, Union, UnionType):
-        return (part for part in get_args(hint) if part is not ...)
-    if isinstance(hint, NewType):
+    kind, marks = split_annotated(hint)
+    if marks:
+        return (kind,)
+    if is_newtype(hint):
         return (hint.__supertype__,)
-    return (hint.__value__,) if isinstance(hint, TypeAliasType) else ()
-
-
-def _list_of(start: str, item: Expr, end: str, least: int, most: int | None, context: Context) -> Expr:
-    """Items with commas between, in brackets."""
-    if most == 0:
-        return Lit(start + end)
-    more = repeat(seq(context.spacing.comma, item), max(least - 1, 0), None if most is None else most - 1)
-    some = seq(start, item, more, end)
-    return some if least else choice(start + end, some)
+    if is_typealiastype(hint):
+        return (hint.__value__,)
+    origin = get_origin(hint)
+    if origin in (tuple, frozenset) or is_union_origin(origin):
+        return (part for part in get_args(hint) if part is not ...)
+    return ()

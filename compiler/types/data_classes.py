@@ -21,7 +21,7 @@ from typing_inspection.introspection import AnnotationSource, inspect_annotation
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
-from typefold.compiler.guards import annotated, is_dict
+from typefold.compiler.guards import is_dict, split_annotated
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import (
     Field,
@@ -70,7 +70,7 @@ def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
                 metadata, has_default = tuple(default.metadata), not default.is_required()
             kind = substituted(hints[field.name], known)
             codec = context.codec(kind, at=f".{field.name}", metadata=metadata)
-            info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or last_field_info(annotated(kind)[1])
+            info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or last_field_info(split_annotated(kind)[1])
             key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
             fields.append(Field(field.name, key, codec, not has_default, info and info.description))
         if getattr(cls, "__post_init__", None) is not None:
@@ -142,7 +142,7 @@ def named_tuple_codec(hint: Any, context: Context) -> Codec[Any]:
         for name in cls._fields:
             kind = substituted(hints.get(name, Any), known)
             codec = context.codec(kind, at=f".{name}")
-            key = field_key(cls, name, last_field_info(annotated(kind)[1]), {}, context)
+            key = field_key(cls, name, last_field_info(split_annotated(kind)[1]), {}, context)
             fields.append(Field(name, key, codec, name not in cls._field_defaults))
         arguments = constructor_arguments(fields)
         native = not (get_args(hint) or inherits_arguments(hint))

@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from decimal import MAX_EMAX, ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
-from typefold.compiler.codec import Codec
+from typefold.compiler.codec import Codec, text_codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, Expr, char_class, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import between, decimals, integers
+from typefold.compiler.limits import BOUNDS
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.reading import pydantic_reader
 
-LIMITS = ("ge", "gt", "le", "lt", "multiple_of", "max_digits", "decimal_places")
 _MOST_DIGITS = 60
 """A larger `max_digits` or `decimal_places` is left to a post-check: as a grammar it would be large."""
 
@@ -69,7 +68,7 @@ class _Range:
 @default_registry.hook(Decimal)
 def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
     """A number in a string, positional, with an exponent only where it is very large or small."""
-    context.allow(hint, *LIMITS)
+    context.allow(hint, *BOUNDS, "multiple_of", "max_digits", "decimal_places")
     limits = context.limits
     bounds = _bounds(hint, context)
     places, most = limits.peek("decimal_places"), limits.peek("max_digits")
@@ -97,7 +96,7 @@ def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
         text, keep = _endless(bounds)
     if text == NEVER:
         raise context.refuse(hint, "has limits that no number meets")
-    schema = {"type": "string", "format": _describe(bounds, limits.peek("max_digits"), limits.peek("decimal_places"))}
+    form = _describe(bounds, limits.peek("max_digits"), limits.peek("decimal_places"))
 
     def to_json(value: Decimal) -> str:
         endless = places is None and most is None
@@ -105,7 +104,7 @@ def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
         text = _write(value, zeros, exponents=endless, scale=_scale(bounds))
         return text + ".0" if fractions and "." not in text else text
 
-    return Codec(seq('"', text, '"'), schema, to_json, pydantic_reader(hint), lambda value: type(value) is Decimal)
+    return text_codec(hint, seq('"', text, '"'), form, Decimal, write=to_json)
 
 
 def _decimal(bound: Any) -> Decimal:
@@ -123,9 +122,7 @@ def _exponent(number: Decimal) -> int:
 
 def _bounds(hint: Any, context: Context) -> _Range:
     limits = context.limits
-    ge, gt, le, lt = (
-        None if bound is None else _decimal(bound) for bound in map(limits.take, ("ge", "gt", "le", "lt"))
-    )
+    ge, gt, le, lt = (None if bound is None else _decimal(bound) for bound in map(limits.take, BOUNDS))
     for bound in (ge, gt, le, lt):
         if bound is not None and not bound.is_finite():
             raise context.refuse(hint, f"has the bound {bound}, which is no number; leave it out")

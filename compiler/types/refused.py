@@ -1,4 +1,8 @@
-"""Types that no answer can be, each refused with a word on what to write instead."""
+"""Types that no answer can be, each refused with a word on what to write instead.
+
+A class that a reader of JSON schemas or of pydantic's errors would send users to, but that has no values in JSON, gets a
+line in `_REMEDIES`; a class that nothing here knows is refused by `Context.codec` in general words.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import typing
 from typing import Any, get_origin
 
 import typing_extensions
+from pydantic import ImportString, Json, NameEmail
 
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
@@ -47,6 +52,10 @@ _REMEDIES: dict[Any, str] = {
     typing.IO: "is an open file; use str or bytes",
     typing.TextIO: "is an open file; use str",
     typing.BinaryIO: "is an open file; use bytes",
+    typing.ClassVar: "is a class variable, which is no part of a value",
+    NameEmail: "is two fields in one text; use a model with `name: str` and `email: EmailStr`",
+    Json: "is JSON inside a JSON string; use JsonValue, or the type itself",
+    ImportString: "would import what the model names; use a Literal of names and look the object up",
     typing.NoReturn: "has no values; return a type that holds an answer",
     typing_extensions.Never: "has no values; return a type that holds an answer",
 }

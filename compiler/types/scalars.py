@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import Codec, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, Expr, Ref, choice, repeat, seq
 from typefold.compiler.grammar.numeric import (
@@ -19,9 +19,9 @@ from typefold.compiler.grammar.numeric import (
     scientific_small,
 )
 from typefold.compiler.guards import is_dict, is_list
+from typefold.compiler.limits import BOUNDS
 from typefold.compiler.registry import default_registry
 
-NUMBER_LIMITS = ("ge", "gt", "le", "lt", "multiple_of")
 _INT_DIGITS = 4300  # Python's and pydantic's limit on reading a whole number from text
 _SMALLEST_POSITIONAL = 1e-4  # below this, and from 1e16 up, repr writes an exponent
 _LARGEST_POSITIONAL = 1e16
@@ -30,7 +30,7 @@ _LARGEST_POSITIONAL = 1e16
 @default_registry.hook(int)
 def int_codec(hint: type[int], context: Context) -> Codec[int]:
     """Canonical decimal digits; bounds are in the grammar."""
-    context.allow(hint, *NUMBER_LIMITS)
+    context.allow(hint, *BOUNDS, "multiple_of")
     limits = context.limits
     for name in limits.names():
         if not _is_whole(limits.peek(name)):
@@ -41,20 +41,14 @@ def int_codec(hint: type[int], context: Context) -> Codec[int]:
         raise context.refuse(hint, f"has bounds that no number meets (from {low} to {high})")
     if low is None or high is None:
         context.reader_limit(f"no more than {_INT_DIGITS} digits")
-    schema: JsonSchema = {"type": "integer"}
-    if low is not None:
-        schema["minimum"] = low
-    if high is not None:
-        schema["maximum"] = high
-    if (step := limits.peek("multiple_of")) is not None:
-        schema["multipleOf"] = step
+    schema = schema_of("integer", minimum=low, maximum=high, multipleOf=limits.peek("multiple_of"))
     return Codec(integers(low, high), schema, int, _same, lambda value: type(value) is int, plain=True)
 
 
 @default_registry.hook(float)
 def float_codec(hint: type[float], context: Context) -> Codec[float]:
     """Decimals as Python's `repr` writes them, trailing zeros allowed; bounds are in the grammar."""
-    context.allow(hint, *NUMBER_LIMITS)
+    context.allow(hint, *BOUNDS, "multiple_of")
     limits = context.limits
     for name in limits.names():
         if not _is_float(limits.peek(name)):
@@ -67,11 +61,7 @@ def float_codec(hint: type[float], context: Context) -> Codec[float]:
         or high == -math.inf
     ):
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
-    schema: JsonSchema = {"type": "number"}
-    if low is not None:
-        schema["minimum"] = low
-    if high is not None:
-        schema["maximum"] = high
+    schema = schema_of("number", minimum=low, maximum=high)
     expr = any_float() if low is None and high is None else _bounded_float(low, high, context)
     if expr == NEVER:
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
@@ -98,7 +88,7 @@ def _bounded_float(low: float | None, high: float | None, context: Context) -> E
             options.append(seq(sign, scientific_large()))
             exact &= far == math.inf and near < _LARGEST_POSITIONAL
     if not exact:
-        context.limits.leave("ge", "gt", "le", "lt")
+        context.limits.leave(*BOUNDS)
     return choice(*(option for option in options if option != NEVER))
 
 

@@ -1,26 +1,139 @@
-"""Text: plain, of bounded length, or of a pattern. At the root it is bare, inside JSON a string."""
+r"""Text: plain, of bounded length, of a pattern, out of a list, or by a grammar. At the root it is bare, inside JSON a string.
+
+Three annotations of `str` are typefold's own, so a value is a plain `str`, for type checkers too:
+
+    Plate = Annotated[str, Matching(r"[A-Z]{3}-\d{4}")]
+    City = Annotated[str, OneOf(names)]
+    Answer = Annotated[str, Grammar(text)]
+
+`Matching[r"..."]` is the same at run time, but a type checker takes a bare string there for the name of a type.
+pydantic knows all three, so that a model's own constructor checks them.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import EncodedStr
+from annotated_types import GroupedMetadata
+from pydantic import EncodedStr, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import core_schema
 
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import Codec, JsonSchema, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.lengths import char_bounds, of_length
-from typefold.compiler.grammar.nodes import ANY, EMPTY, NEVER, Expr, Repeat, char_class, choice, repeat, seq
+from typefold.compiler.grammar.nodes import ANY, EMPTY, NEVER, Expr, Lit, Repeat, char_class, choice, repeat, seq
 from typefold.compiler.grammar.regex import UnsupportedPattern, pattern_language, white_space
+from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.binary import encoded_str_codec
-from typefold.compiler.types.markers import Grammar, grammar_codec, one_of_codec
 
-LENGTHS = ("min_length", "max_length")
+__all__ = ["LONGEST_EXACT", "Grammar", "Matching", "OneOf", "str_codec"]
+
 LONGEST_EXACT = 256
 """A longer `max_length` is left to a post-check and a token limit: as a grammar it would be slow to compile."""
+
+_LONGEST_GRAMMAR = 1_000_000
+_LONGEST_LIST = 100
+"""A longer list of names is not repeated to the model in the shape of a JSON answer; it is enforced all the same."""
+
+_ASCII = char_class((0x00, 0x7F))
+_LOOKAROUND = re.compile(r"\(\?<?[=!]")
+
+
+@dataclass(frozen=True)
+class Matching(GroupedMetadata):
+    r"""Text that a regular expression matches as a whole, for use in `Annotated`.
+
+    Args:
+        regex: The expression, in the common part of Python's syntax and of pydantic's.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from typefold.compiler import output_type
+        >>> from typefold.compiler.types.strings import Matching
+        >>> output_type(Annotated[str, Matching("[A-Z]{3}-[0-9]{4}")]).decode("ABC-1234")
+        'ABC-1234'
+    """
+
+    regex: str
+
+    def __iter__(self) -> Iterator[object]:
+        yield StringConstraints(pattern=f"^(?:{self.regex})$")
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, regex: str) -> Any:
+            return Annotated[str, cls(regex)]
+
+
+class OneOf:
+    """Text out of a list that is made at run time, for use in `Annotated`; thousands of names are no matter.
+
+    Args:
+        names: The texts; doubles count once.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from typefold.compiler import output_type
+        >>> from typefold.compiler.types.strings import OneOf
+        >>> output_type(Annotated[str, OneOf(["Oslo", "Rome"])]).constraint.spec
+        ('Oslo', 'Rome')
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        if isinstance(names, str):
+            raise TypeError(f"OneOf({names!r}) would mean its letters; write OneOf([{names!r}])")
+        self.one_of = tuple(dict.fromkeys(names))
+        self._set = frozenset(self.one_of)
+        self._hash = hash(self.one_of)
+
+    def __eq__(self, other: object) -> bool:
+        return self.one_of == other.one_of if isinstance(other, OneOf) else NotImplemented
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.one_of[:3]))
+        return f"OneOf([{shown}{', ...' if len(self.one_of) > 3 else ''}])"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if value not in self._set:
+            raise ValueError(f"{value!r} is none of the {len(self.one_of)} names")
+        return value
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Text by a grammar of your own, for use in `Annotated` as a whole return type; the value is the text.
+
+    The grammar is sent to the engine as it stands, in the dialect of its backend: EBNF with `::=` for xgrammar, Lark for
+    guidance. Only the engine can read it, so a bad one fails as `Refused` in its row. Its length is limited (a million
+    characters) and nothing else: a short one that the backend chokes on holds up the whole batch.
+
+    Args:
+        text: The grammar; its first rule is `root` (EBNF) or `start` (Lark).
+
+    Example:
+        >>> from typing import Annotated
+        >>> from typefold.compiler import output_type
+        >>> from typefold.compiler.types.strings import Grammar
+        >>> output_type(Annotated[str, Grammar('root ::= "yes" | "no"')]).decode("yes")
+        'yes'
+    """
+
+    text: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return handler(source)  # to pydantic it is any text
 
 
 @default_registry.hook(str)
@@ -31,36 +144,29 @@ def str_codec(hint: type[str], context: Context) -> Codec[str]:
     if marks := limits.claim(EncodedStr):
         return encoded_str_codec(hint, marks[-1], context)
     if grammars := limits.claim(Grammar):
-        return grammar_codec(hint, grammars[-1], context)
+        return _grammar_codec(hint, grammars[-1], context)
     if (names := limits.take("one_of")) is not None:
-        return one_of_codec(hint, names, context)
-    schema: JsonSchema = {"type": "string"}
+        return _one_of_codec(hint, names, context)
     patterns = limits.all("pattern")
-    least, most = limits.peek("min_length"), limits.peek("max_length")
-    if least is not None and most is not None and least > most:
-        raise context.refuse(hint, f"has bounds that no text meets (min_length={least}, max_length={most})")
+    shortest, longest = limits.peek("min_length"), limits.peek("max_length")
+    least, most = context.lengths(hint, LONGEST_EXACT, "text")
     text: Expr = ANY_TEXT
     if patterns:
-        schema["pattern"] = getattr(patterns[-1], "pattern", patterns[-1])
+        limits.leave(*LENGTHS)
         text = _of_length(_pattern(hint, patterns, context), context)
         if text == NEVER:
-            raise context.refuse(hint, f"has a pattern that no text of {_said(least, most)} meets")
-    elif least is not None or most is not None:
-        text = _bounded(context)
+            raise context.refuse(hint, f"has a pattern that no text of {_describe(shortest, longest)} meets")
+    elif shortest is not None or longest is not None:
+        text = EMPTY if most == 0 else Repeat(ANY, least, most)
         if limits.peek("strip_whitespace"):
             limits.take("strip_whitespace")
             text = _trimmed(text)
-    if least is not None:
-        schema["minLength"] = least
-    if most is not None:
-        schema["maxLength"] = most
     if limits.peek("ascii_only") and text == ANY_TEXT:
         limits.take("ascii_only")
         text = Repeat(_ASCII, 0, None)
-    return Codec(json_string(text), schema, _same, _same, lambda value: type(value) is str, bare=text, plain=True)
-
-
-_ASCII = char_class((0x00, 0x7F))
+    pattern = getattr(patterns[-1], "pattern", patterns[-1]) if patterns else None
+    schema = schema_of("string", pattern=pattern, minLength=shortest, maxLength=longest)
+    return Codec(json_string(text), schema, str, str, lambda value: type(value) is str, bare=text, plain=True)
 
 
 def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context) -> Expr:
@@ -105,30 +211,14 @@ def _of_length(text: Expr, context: Context) -> Expr:
     return text
 
 
-def _said(least: int | None, most: int | None) -> str:
+def _describe(least: int | None, most: int | None) -> str:
     if least is None or most is None:
         return f"at most {most} characters" if least is None else f"at least {least} characters"
     return f"{least} to {most} characters"
 
 
-_LOOKAROUND = re.compile(r"\(\?<?[=!]")
-
-
-def _bounded(context: Context) -> Expr:
-    least, most = context.limits.peek("min_length") or 0, context.limits.peek("max_length")
-    if least <= LONGEST_EXACT:
-        context.limits.take("min_length")
-    else:
-        least = 0
-    if most is not None and most <= LONGEST_EXACT:
-        context.limits.take("max_length")
-    else:
-        most = None
-    return Repeat(ANY, least, most) if most != 0 else EMPTY
-
-
 def _trimmed(text: Expr) -> Expr:
-    """The texts of these lengths without a space at either end: what pydantic leaves as it is, so no length changes."""
+    """The texts of these lengths without a space at either end: pydantic leaves them as they are, so no length changes."""
     if not isinstance(text, Repeat):
         return text  # the empty one alone
     least, most = text.least, text.most
@@ -142,5 +232,52 @@ def _trimmed(text: Expr) -> Expr:
     return choice(*(option for option in options[least:] if option != NEVER)) if least < 2 else longer
 
 
-def _same(value: str) -> str:
-    return value
+def _grammar_codec(hint: type[str], grammar: Grammar, context: Context) -> Codec[str]:
+    """Any text; the engine's backend alone reads the grammar."""
+    if not context.is_root:
+        raise context.refuse(hint, "has a Grammar, which is for a whole return type and not for a part of one")
+    if not grammar.text.strip():
+        raise context.refuse(hint, "has an empty Grammar")
+    if len(grammar.text) > _LONGEST_GRAMMAR:
+        raise context.refuse(
+            type(grammar),
+            f"has a Grammar of {len(grammar.text):,} characters; a backend may take minutes and gigabytes for one of more "
+            f"than {_LONGEST_GRAMMAR:,}, in which no other row goes on",
+        )
+    context.check("the engine alone reads the grammar")
+    return Codec(
+        json_string(ANY_TEXT),
+        {"type": "string"},
+        str,
+        str,
+        lambda value: type(value) is str,
+        bare=ANY_TEXT,
+        raw=grammar.text,
+    )
+
+
+def _one_of_codec(hint: type[str], names: tuple[str, ...], context: Context) -> Codec[str]:
+    """One of the names; other limits at the same place are checked after."""
+    known = frozenset(names)
+    if not names:
+        raise context.refuse(hint, "has an empty OneOf, so there is nothing to choose")
+    for name in names:
+        if not _is_text(name):
+            raise context.refuse(hint, f"has a OneOf with {name!r}, which is no text")
+    bare = choice(*map(Lit, names))
+    schema: JsonSchema = {"type": "string"}
+    if len(names) <= _LONGEST_LIST:
+        schema["enum"] = list(names)
+    else:
+        schema["format"] = f"one of {len(names)} names"
+
+    def to_json(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"{value!r} is none of the {len(names)} names")
+        return value
+
+    return Codec(json_string(bare), schema, to_json, str, lambda value: value in known, bare=bare, plain=True)
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str) and not any("\ud800" <= char <= "\udfff" for char in name)

@@ -16,20 +16,20 @@ and whether a moment is in the past or the future.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
 from pydantic import AwareDatetime, FutureDate, FutureDatetime, NaiveDatetime, PastDate, PastDatetime
 
-from typefold.compiler.codec import Codec
+from typefold.compiler.codec import Codec, text_codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, CharClass, Expr, char_class, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import between, integers
+from typefold.compiler.limits import BOUNDS
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.reading import pydantic_reader
 
-BOUNDS = ("ge", "gt", "le", "lt")
 _LONG_MONTHS, _SHORT_MONTHS = (1, 3, 5, 7, 8, 10, 12), (4, 6, 9, 11)
 _DIGIT = char_class((0x30, 0x39))
 _FAR = timedelta(days=2)  # two moments in the right order may be dated this far the other way, by their offsets
@@ -51,13 +51,7 @@ def date_codec(hint: Any, context: Context) -> Codec[date]:
     if low > high:
         raise context.refuse(hint, f"has bounds that no date meets (from {low} to {high})")
     _note_moment(hint, context)
-    return Codec(
-        seq('"', _dates(low, high), '"'),
-        {"type": "string", "format": "date"},
-        date.isoformat,
-        pydantic_reader(hint),
-        lambda value: type(value) is date,
-    )
+    return text_codec(hint, seq('"', _dates(low, high), '"'), "date", date, write=date.isoformat)
 
 
 @default_registry.hook(time)
@@ -65,8 +59,7 @@ def time_codec(hint: type[time], context: Context) -> Codec[time]:
     """`HH:MM:SS`, with a fraction and an offset where there is one."""
     context.allow(hint, *BOUNDS)
     text = seq('"', _clock(), optional(_offset()), '"')
-    schema = {"type": "string", "format": "time"}
-    return Codec(text, schema, _isoformat, pydantic_reader(hint), lambda value: type(value) is time)
+    return text_codec(hint, text, "time", time, write=_isoformat)
 
 
 @default_registry.hook(datetime, NaiveDatetime, AwareDatetime, PastDatetime, FutureDatetime)
@@ -90,8 +83,7 @@ def datetime_codec(hint: Any, context: Context) -> Codec[datetime]:
         wanted = {NaiveDatetime: False, AwareDatetime: True}.get(hint)
         return type(value) is datetime and wanted in (None, value.utcoffset() is not None)
 
-    schema = {"type": "string", "format": "date-time"}
-    return Codec(text, schema, _isoformat, pydantic_reader(hint), accepts)
+    return replace(text_codec(hint, text, "date-time", datetime, write=_isoformat), accepts=accepts)
 
 
 @default_registry.hook(timedelta)
@@ -104,9 +96,7 @@ def timedelta_codec(hint: type[timedelta], context: Context) -> Codec[timedelta]
         if sign and lowest and max(lowest) >= timedelta(0):
             continue
         options.append(seq(sign, "P", _duration(negative=bool(sign))))
-    schema = {"type": "string", "format": "duration"}
-    text = seq('"', choice(*options), '"')
-    return Codec(text, schema, _write_duration, pydantic_reader(hint), lambda value: type(value) is timedelta)
+    return text_codec(hint, seq('"', choice(*options), '"'), "duration", timedelta, write=_write_duration)
 
 
 def _note_moment(hint: Any, context: Context) -> None:

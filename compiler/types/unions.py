@@ -25,7 +25,7 @@ from typefold.compiler.errors import describe
 from typefold.compiler.grammar.intersection import Undecided, shared_text
 from typefold.compiler.grammar.matcher import Matcher, recognises
 from typefold.compiler.grammar.nodes import Language, choice, seq
-from typefold.compiler.guards import annotated, is_dict, is_list
+from typefold.compiler.guards import is_dict, is_list, split_annotated
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import generic_of
 from typefold.compiler.types.union_members import (
@@ -170,7 +170,7 @@ def tagged(codec: Codec[Any], tag: str, context: Context) -> Codec[Any]:
 
 def _tags_of(hints: Sequence[Any]) -> list[str]:
     """A short name for each: the `Literal` that tells them apart, where all have one; else the class's name."""
-    classes = [generic_of(annotated(hint)[0]) for hint in hints]
+    classes = [generic_of(split_annotated(hint)[0]) for hint in hints]
     literals = [_literals(cls) for cls in classes]
     for name in literals[0]:
         found = [each.get(name) for each in literals]

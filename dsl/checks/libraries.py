@@ -38,7 +38,7 @@ import pydantic.types
 import typing_extensions
 
 from typefold.checks.symbols import Known, ModuleName
-from typefold.compiler.types.markers import Grammar, Matching, OneOf
+from typefold.compiler.types.strings import Grammar, Matching, OneOf
 
 __all__ = [
     "is_argument",

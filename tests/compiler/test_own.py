@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
 from typefold.compiler import UnsupportedType, output_type
-from typefold.compiler.types.markers import Grammar, Matching, OneOf
+from typefold.compiler.types.strings import Grammar, Matching, OneOf
 
 Plate = Annotated[str, Matching(r"[A-Z]{3}-[0-9]{2,4}")]
 

@@ -45,7 +45,7 @@ from pydantic import (
 )
 
 from typefold.compiler import DecodeError, UnsupportedType, output_type
-from typefold.compiler.types import pydantic_types
+from typefold.compiler.types import networks
 
 
 def test_email_addresses_come_back_and_are_checked_after(prove: Any) -> None:
@@ -61,8 +61,8 @@ def test_what_is_no_email_address_is_not_admitted(admits: Any, text: str) -> Non
 
 
 def test_every_character_that_an_address_may_have_is_admitted(admits: Any) -> None:
-    local = pydantic_types._IN_LOCAL | pydantic_types._PLANES
-    domain = pydantic_types._IN_DOMAIN | pydantic_types._PLANES
+    local = networks._IN_LOCAL | networks._PLANES
+    domain = networks._IN_DOMAIN | networks._PLANES
     beyond = [chr(point) for point in range(0x80, sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF]
     assert not [char for char in beyond if unicodedata.category(char)[0] in "LNPSM" and char not in local]
     for packed in idnadata.codepoint_classes["PVALID"]:
@@ -78,7 +78,7 @@ def test_an_address_in_a_reserved_domain_fails_the_named_check() -> None:
 
 
 def test_email_addresses_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pydantic_types, "find_spec", lambda name: None)
+    monkeypatch.setattr(networks, "find_spec", lambda name: None)
     with pytest.raises(UnsupportedType, match=r"needs the package email-validator; install pydantic\[email\]"):
         output_type(EmailStr, path="other")
 
