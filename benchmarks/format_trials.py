@@ -32,8 +32,7 @@ from typefold.cli.input_records import Source, open_source
 from typefold.cli.target import CommandError, load
 from typefold.compiler.contained import first_line
 from typefold.programs.record_arguments import BadRecord, Inputs
-from typefold.programs.record_calls import of_row
-from typefold.programs.record_function import Target
+from typefold.programs.record_function import Target, of_row
 from typefold.prompts.base_prompt import BasePrompt
 
 R = TypeVar("R")

@@ -15,7 +15,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
 from returns.result import Result, Success
 
 from typefold.cli.input_records import Source, needed_pyarrow
@@ -29,10 +28,9 @@ from typefold.errors import place_of
 from typefold.execution.executor import FailureLimit
 from typefold.execution.progress import Progress
 from typefold.programs.record_arguments import BadRecord, Inputs
-from typefold.programs.record_calls import arrow_form, streamed
-from typefold.programs.record_function import Target
+from typefold.programs.record_function import Target, arrow_form, streamed
 from typefold.runtime import PromptError
-from typefold.tables.arrow import message_of
+from typefold.tables.arrow import message_of, plain_form
 from typefold.tables.columns import Unfit
 
 __all__ = ["Counts", "check_columns", "parquet_form", "report", "run_over", "taken"]
@@ -98,7 +96,7 @@ def run_over(
     Raises:
         CommandError: More failed, the condition failed for every record, or nothing can be written any more.
     """
-    job = _Job(inputs, writer, failures, column, where, convert or _json_form(target.returns), max_failures)
+    job = _Job(inputs, writer, failures, column, where, convert or plain_form(target.returns, json=True), max_failures)
     total = source.total if limit is None or source.total is None else min(limit, source.total)
     with Progress(total) as progress, job.waiting, closing(streamed(target, job.rows(source, limit))) as results:
         try:
@@ -248,19 +246,6 @@ def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> Non
 def taken(column: str) -> str:
     """Return the error text for an input that has the results' column already."""
     return f"the input has a column {column} already, which the result would replace; give the result another: --column"
-
-
-def _json_form(hint: Any) -> Callable[[Any], Any]:
-    """Return pydantic's conversion of a type's values for JSON."""
-    try:
-        adapter = TypeAdapter[Any](hint)
-    except Exception:  # a return type that pydantic does not know, of a plain function
-        adapter = TypeAdapter[Any](Any)
-
-    def form(value: Any) -> Any:
-        return adapter.dump_python(value, mode="json", warnings=False)
-
-    return form
 
 
 def report(counts: Counts, output: str, failures: Failures, *, from_journal: int, removed: bool) -> None:

@@ -1,16 +1,27 @@
-"""A function that is to be called for records: what it takes by name, and what it returns."""
+"""A function to be called for records: its parameters by name, its return type, and its calls over many rows.
+
+Left out: reading a record into arguments, which `record_arguments` does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from returns.result import Result
+
+from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
+from typefold.programs.run import run
 from typefold.signatures.by_name import Parameter, parameters_of
 from typefold.signatures.parameters import hints_of, is_async
+from typefold.tables.columns import Unfit
 
-__all__ = ["Target", "target_of"]
+__all__ = ["HasArguments", "Target", "arrow_form", "of_row", "streamed", "target_of"]
+
+R = TypeVar("R", bound="HasArguments")
 
 
 @dataclass(frozen=True)
@@ -18,9 +29,9 @@ class Target:
     """A function to be called for rows: a prompt or any other.
 
     Attributes:
-        name: As it was named.
+        name: Its name on the command line or in messages.
         function: The function.
-        parameters: What it takes by name.
+        parameters: The parameters that are given by name.
         returns: Its return type; `Any` where it has none.
     """
 
@@ -31,19 +42,26 @@ class Target:
 
     @property
     def is_async(self) -> bool:
-        """Whether calling it gives something to be awaited."""
+        """Whether a call of it is awaited."""
         return is_async(self.function)
 
 
+class HasArguments(Protocol):
+    """A row that holds a function's arguments."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
+
+
 def target_of(function: Callable[..., Any], name: str) -> Target:
-    """A function as one to be called for rows.
+    """Return a function as one to be called for rows.
 
     Args:
         function: The function.
-        name: What messages call it.
+        name: Its name in messages.
 
     Raises:
-        PromptUsageError: It can't be called by name, or an annotation names what is not there.
+        PromptUsageError: It can't be called by name, or an annotation names something that is not there.
     """
     hint_of = hints_of(function, {})
     try:
@@ -52,3 +70,61 @@ def target_of(function: Callable[..., Any], name: str) -> Target:
         raise PromptUsageError(
             f"{getattr(function, '__name__', function)}: an annotation names what is not there: {error}"
         ) from error
+
+
+def streamed(
+    target: Target,
+    rows: Iterable[R | Unfit],
+    *,
+    key: Callable[[R], object] | None = None,
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Generator[tuple[int, Result[Any, Exception]]]:
+    """Call a function for rows, and yield each row's index and result as it ends.
+
+    Args:
+        target: The function.
+        rows: Rows that hold its arguments; an `Unfit` is handed back as a failure, in its place.
+        key: Names a row for a journal; by default its arguments do.
+        guard: The context in which each call is made.
+    """
+    every: Iterable[Any] = rows
+    return run.stream(of_row(target, guard), every, key=key or (lambda row: row.arguments))
+
+
+def of_row(
+    target: Target, guard: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Callable[[HasArguments], Any]:
+    """Return a function of one row that calls a function with the row's arguments; `async def` if that is.
+
+    Args:
+        target: The function.
+        guard: The context in which each call is made.
+    """
+    function = target.function
+
+    def call(row: HasArguments) -> Any:
+        with guard():
+            return function(**row.arguments)
+
+    async def call_async(row: HasArguments) -> Any:
+        with guard():
+            awaited: Coroutine[Any, Any, Any] = function(**row.arguments)
+            return await awaited
+
+    return call_async if target.is_async else call
+
+
+def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the Arrow type of a function's results, and the conversion of a result to it.
+
+    Raises:
+        PromptUsageError: Its return type has none.
+    """
+    from typefold.tables.arrow import arrow_type, arrow_value, plain_form
+
+    try:
+        kind = arrow_type(target.returns)
+    except Exception as error:
+        raise PromptUsageError(f"{target.name}: its return type has no Arrow type: {first_line(error)}") from error
+    plain = plain_form(target.returns)
+    return kind, lambda value: arrow_value(plain(value), kind)

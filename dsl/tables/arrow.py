@@ -4,7 +4,7 @@ A type's form follows its JSON schema, but that dates, times, durations, decimal
 `datetime` may have a zone or none, a `time` too, and a `Decimal` any number of places: of a whole table the values say which,
 and where a file's schema stands before them, such a column is text. Where JSON may hold one of several kinds of value
 (`int | str`), Arrow, which has one type for a column, gets the JSON as text. Fields have the names that they have in Python,
-whatever aliases their JSON has: `arrow_plain` and `arrow_type` agree on it.
+whatever aliases their JSON has: `plain_form` and `arrow_type` agree on it.
 pyarrow is imported when something is first made here; it comes with the extra `arrow`.
 """
 
@@ -24,7 +24,7 @@ from pydantic_core import to_jsonable_python
 
 from typefold.compiler.guards import is_dict, is_list
 
-__all__ = ["arrow_plain", "arrow_type", "arrow_value", "fitted", "message_of", "pyarrow"]
+__all__ = ["arrow_type", "arrow_value", "fitted", "message_of", "plain_form", "pyarrow"]
 
 _SIMPLE = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_", "null": "null"}
 _DIGITS, _PLACES = (
@@ -123,17 +123,20 @@ def _marked(*factory: object) -> dict[str, Any]:
     return {"type": "string", "arrow": factory}
 
 
-def arrow_plain(hint: Any, *, warnings: bool | Literal["error"] = False) -> Callable[[Any], Any]:
-    """Return a function that takes values of a type apart into the plain ones that `arrow_value` takes.
+def plain_form(hint: Any, *, json: bool = False, warnings: bool | Literal["error"] = False) -> Callable[[Any], Any]:
+    """Return pydantic's conversion of a type's values to plain ones: dictionaries, lists, texts, numbers.
 
     Args:
-        hint: The type; values of one that pydantic does not know go by their own.
-        warnings: What pydantic does about a value of another type.
+        hint: The type; values of one that pydantic does not know are converted by their own.
+        json: Whether the values are for JSON, and no longer dates, decimals and bytes for `arrow_value`.
+        warnings: The way in which pydantic treats a value of another type.
     """
     try:
         adapter = TypeAdapter[Any](hint)
     except Exception:  # a return type that pydantic does not know, of a plain function
         adapter = TypeAdapter[Any](Any)
+    if json:
+        return lambda value: adapter.dump_python(value, mode="json", warnings=warnings)
     return lambda value: adapter.dump_python(value, by_alias=False, warnings=warnings)
 
 
@@ -142,7 +145,7 @@ def fitted(kind: Any, values: Iterable[Any]) -> Any:
 
     Args:
         kind: A type from `arrow_type`.
-        values: The values of all rows, from `arrow_plain`.
+        values: The values of all rows, from `plain_form`.
     """
     pa = pyarrow()
     types, given = pa.types, [value for value in values if value is not None]
@@ -171,7 +174,7 @@ def arrow_value(value: Any, kind: Any) -> Any:
     """A plain value as a column of a type takes it.
 
     Args:
-        value: A value from `arrow_plain`.
+        value: A value from `plain_form`.
         kind: A type from `arrow_type` or `fitted`.
 
     Raises:

@@ -20,7 +20,7 @@ from typing_extensions import TypeForm
 from typefold.compiler.contained import describe_exception, first_line
 from typefold.compiler.errors import describe
 from typefold.errors import PromptUsageError
-from typefold.tables.arrow import arrow_plain, arrow_type, arrow_value, fitted, message_of, pyarrow
+from typefold.tables.arrow import arrow_type, arrow_value, fitted, message_of, plain_form, pyarrow
 from typefold.tables.index import Indexed
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _table(results: list[Any], kind: Any, errors: bool | None) -> Any:
         raise PromptUsageError(
             f"to_frame: {describe(kind)} has no form in Arrow: {first_line(error)}; give values of another type"
         ) from error
-    is_record, taken_apart = pa.types.is_struct(whole), arrow_plain(kind, warnings="error")
+    is_record, taken_apart = pa.types.is_struct(whole), plain_form(kind, warnings="error")
     failures: dict[int, dict[str, str]] = {}
     plain: list[Any] = []
     for number, result in enumerate(results):

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, PlainSerializer
 
-from typefold.tables.arrow import arrow_plain, arrow_type, arrow_value, fitted, pyarrow
+from typefold.tables.arrow import arrow_type, arrow_value, fitted, plain_form, pyarrow
 
 pa = pyarrow()
 
@@ -100,7 +100,7 @@ CASES: list[tuple[Any, Any, Any]] = [
 def test_a_type_has_one_arrow_type_and_its_values_fit(hint: Any, value: Any, expected: Any) -> None:
     kind = arrow_type(hint)
     assert kind == expected
-    column = arrow_value(arrow_plain(hint)(value), kind)
+    column = arrow_value(plain_form(hint)(value), kind)
     [back] = pa.array([column], type=kind).to_pylist()
     assert (back is None) == (value is None)
 
@@ -132,7 +132,7 @@ def test_a_number_beyond_64_bits_is_said() -> None:
 def test_what_a_type_leaves_open_is_text_in_a_stream_and_told_by_the_values_of_a_table(
     hint: Any, values: list[Any], expected: Any
 ) -> None:
-    plain = [None if value is None else arrow_plain(hint)(value) for value in values]
+    plain = [None if value is None else plain_form(hint)(value) for value in values]
     kind = fitted(arrow_type(hint, whole=True), plain)
     assert kind == expected
     assert len(pa.array([arrow_value(value, kind) for value in plain], type=kind)) == len(values)

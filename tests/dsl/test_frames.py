@@ -19,8 +19,7 @@ from returns.result import Failure, Result, Success
 
 from typefold import BadInput, BatchError, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
 from typefold.programs.record_arguments import Inputs
-from typefold.programs.record_calls import arrow_form
-from typefold.programs.record_function import Target
+from typefold.programs.record_function import Target, arrow_form
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.signatures.by_name import Parameter
 from typefold.tables.columns import Unfit, rows_of

@@ -12,8 +12,7 @@ import pytest
 from tests.scale import programs
 from tests.scale.programs import Log, LoggedEngine
 from typefold import EngineLoadError, PromptUsageError
-from typefold.programs.record_calls import arrow_form
-from typefold.programs.record_function import target_of
+from typefold.programs.record_function import arrow_form, target_of
 from typefold.ray.actor import Actor, Work
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtimes import runtime as runtime_module
