@@ -1,7 +1,7 @@
-"""What a scheduler has done, as data.
+"""Statistics: the counts of a scheduler, as data.
 
-Invariant: all but `failed` and `cancelled` are counted by the scheduler's thread alone, or under its lock, so counting
-an answer takes no lock of its own.
+Invariant: all counts but `failed` and `cancelled` are kept by the scheduler's thread alone, or under its lock, so counting an
+answer takes no lock of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import operator
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 
 from typefold.runtime.request import Outcome
 
@@ -19,9 +19,9 @@ __all__ = ["Counts", "Statistics", "Stopwatch"]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a scheduler has done so far; a snapshot.
+    """The counts of a scheduler so far; a snapshot. Two may be added up.
 
-    `submitted` is the sum of `succeeded`, `failed`, `cancelled` and of what is under way.
+    `submitted` is the sum of `succeeded`, `failed`, `cancelled` and the requests under way.
 
     Attributes:
         submitted: Requests taken in.
@@ -30,20 +30,20 @@ class Statistics:
         cancelled: Requests that their callers withdrew.
         deduplicated: Requests, among those that ended by themselves, that were answered by the generation of an equal one.
         retried: Requests, among the submitted, that asked again for the answer of a row that had given no value.
-        restarts: How often the engine was built again after it had crashed.
+        restarts: The number of times that the engine was built again after a crash.
         truncated: Free texts among the succeeded that were cut off at their token limit.
-        waiting: Requests not yet handed to the engine.
+        waiting: Requests that the engine has not been given.
         running: Requests in the engine's hands, in its own queue too; those that share one generation count once.
-        steps: Engine steps taken.
-        prompt_tokens: Prompt tokens of what the engine has finished; a shared generation counts once.
-        cached_tokens: How many of those the prefix cache held.
-        output_tokens: Tokens that the engine has finished answers with, failed ones too.
-        tokens_saved: Tokens that were not asked for, since those before had settled the answer: as many as the tokenizer cuts it
-            into, and the one that ends it, less those that were drawn.
+        steps: Engine steps.
+        prompt_tokens: Prompt tokens of finished generations; a shared generation counts once.
+        cached_tokens: The part of `prompt_tokens` that the prefix cache held.
+        output_tokens: Tokens of finished generations, failed ones too.
+        tokens_saved: Tokens that were not generated, since those before had determined the answer: the tokens of the rest, and
+            the one that ends the text.
         from_journal: Requests, among the submitted, that a journal answered; no engine saw them.
-        elapsed: Seconds in which requests were in flight, by the clock; loading a model is none of them. The replicas of a
-            runtime share one clock. Statistics that are added up add their seconds, as those of two processors are:
-            rates are then those of one runtime on average. It is no part of comparisons.
+        elapsed: Seconds in which requests were in flight; loading a model does not count. The replicas of a runtime share one
+            clock. Added statistics add their seconds, as those of two processors are, so that rates are those of one runtime on
+            average. Comparisons leave it out.
 
     Example:
         >>> both = Statistics(succeeded=30, output_tokens=600, elapsed=2.0) + Statistics(succeeded=10, elapsed=2.0)
@@ -71,21 +71,21 @@ class Statistics:
 
     @property
     def requests_per_second(self) -> float:
-        """Requests that ended by themselves and that no journal answered, by the second of `elapsed`; 0 before any."""
+        """Requests that ended by themselves and that no journal answered, per second of `elapsed`; 0 before any."""
         return (self.succeeded + self.failed - self.from_journal) / self.elapsed if self.elapsed else 0.0
 
     @property
     def tokens_per_second(self) -> float:
-        """`output_tokens` by the second of `elapsed`; 0 before any."""
+        """`output_tokens` per second of `elapsed`; 0 before any."""
         return self.output_tokens / self.elapsed if self.elapsed else 0.0
 
     def __add__(self, other: Statistics) -> Statistics:
-        """What two schedulers have done together."""
+        """Return the counts of two schedulers together."""
         return Statistics(*map(operator.add, astuple(self), astuple(other)))
 
 
 class Stopwatch:
-    """Measures the time in which anyone works: several at once count once.
+    """Measures the time in which any of several works; overlapping work counts once.
 
     Args:
         now: Tells the time in seconds.
@@ -104,14 +104,14 @@ class Stopwatch:
         return before if since is None else before + self._now() - since
 
     def begin(self) -> None:
-        """One more works from now on."""
+        """Note that one more works from now on."""
         with self._lock:
             self._working += 1
             if self._working == 1:
                 self._state = self._state[0], self._now()
 
     def rest(self) -> None:
-        """One of them works no more."""
+        """Note that one of them works no more."""
         with self._lock:
             self._working -= 1
             if not self._working:
@@ -125,63 +125,43 @@ class Counts:
         stopwatch: Measures the time in which there is anything to do.
     """
 
+    submitted = retried = 0  # under the scheduler's lock
+    succeeded = deduplicated = restarts = truncated = steps = prompt_tokens = cached_tokens = output_tokens = (
+        tokens_saved
+    ) = 0
+    failed = cancelled = 0  # under this one's
+
     def __init__(self, stopwatch: Stopwatch) -> None:
         self._stopwatch = stopwatch
         self._busy = False
-        self.submitted = 0  # under the scheduler's lock
-        self.retried = 0  # as well
-        self.succeeded = 0
-        self.deduplicated = 0
-        self.restarts = 0
-        self.truncated = 0
-        self.steps = 0
-        self.prompt_tokens = 0
-        self.cached_tokens = 0
-        self.output_tokens = 0
-        self.tokens_saved = 0
-        self._failed = 0
-        self._cancelled = 0
         self._lock = threading.RLock()  # a destructor may withdraw a request while its thread counts another
 
     def generated(self, outcome: Outcome) -> None:
-        """The engine has finished an answer."""
+        """Count an answer that the engine has finished."""
         self.prompt_tokens += outcome.prompt_tokens
         self.cached_tokens += outcome.cached_tokens
         self.output_tokens += outcome.output_tokens
 
     def busy(self, busy: bool) -> None:
-        """There is something to do from now on, or nothing."""
+        """Note whether there is anything to do from now on."""
         if busy is not self._busy:
             self._busy = busy
             (self._stopwatch.begin if busy else self._stopwatch.rest)()
 
     def failure(self) -> None:
-        """A request gave an error; from any thread."""
+        """Count a request that gave an error; from any thread."""
         with self._lock:
-            self._failed += 1
+            self.failed += 1
 
     def cancellation(self) -> None:
-        """A caller withdrew a request; from any thread."""
+        """Count a request that its caller withdrew; from any thread."""
         with self._lock:
-            self._cancelled += 1
+            self.cancelled += 1
 
     def snapshot(self, *, waiting: int, running: int) -> Statistics:
-        """The counters as they are now; from any thread."""
-        return Statistics(
-            submitted=self.submitted,
-            succeeded=self.succeeded,
-            failed=self._failed,
-            cancelled=self._cancelled,
-            deduplicated=self.deduplicated,
-            retried=self.retried,
-            restarts=self.restarts,
-            truncated=self.truncated,
-            waiting=waiting,
-            running=running,
-            steps=self.steps,
-            prompt_tokens=self.prompt_tokens,
-            cached_tokens=self.cached_tokens,
-            output_tokens=self.output_tokens,
-            tokens_saved=self.tokens_saved,
-            elapsed=self._stopwatch.seconds,
-        )
+        """Return the counters as they are now; from any thread."""
+        counted = {name: getattr(self, name) for name in _COUNTED}
+        return Statistics(waiting=waiting, running=running, elapsed=self._stopwatch.seconds, **counted)
+
+
+_COUNTED = [field.name for field in fields(Statistics) if hasattr(Counts, field.name)]

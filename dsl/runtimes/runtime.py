@@ -28,7 +28,7 @@ from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, S
 from typefold.runtime.engine import ControlTokenPolicy
 from typefold.runtime.journal import Journal, Recorder
 from typefold.runtime.ownership import Owner
-from typefold.runtime.scheduling.replicas import Fleet, Worker
+from typefold.runtime.scheduling.replicas import Replicas, Worker
 from typefold.runtime.statistics import Stopwatch
 from typefold.runtimes.generate import generate
 from typefold.runtimes.model_source import Model, engine_of, title
@@ -382,6 +382,6 @@ class Runtime(OpenRuntime):
                     )
                 )
         except BaseException:  # no engine stays behind that nobody could use
-            Fleet(schedulers).close()
+            Replicas(schedulers).close()
             raise
-        return schedulers[0] if self._replicas == 1 else Fleet(schedulers)
+        return schedulers[0] if self._replicas == 1 else Replicas(schedulers)

@@ -16,7 +16,7 @@ from typing import Any
 from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, Truncated
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.request import Request
-from typefold.runtime.scheduling.pending import facts_of
+from typefold.runtime.scheduling.pending import error_fields
 
 __all__ = ["Circumstances"]
 
@@ -73,7 +73,7 @@ class Circumstances:
         _, length = then.rsplit(" ", 1)
         if then != self._describe(self.max_model_len or int(length)):
             return None
-        return kind(**facts_of(request), **facts)
+        return kind(**error_fields(request), **facts)
 
     def _describe(self, max_model_len: int) -> str | None:
         """Return a digest with the context's length; `None` for options that have no digest."""

@@ -42,7 +42,7 @@ from typefold.runtime.journal.store import Journal, file_of
 from typefold.runtime.ownership import serving
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.deduplication import SETTLED
-from typefold.runtime.scheduling.pending import Answer, Entry, Limits, settle, verdict
+from typefold.runtime.scheduling.pending import AnswerFuture, Limits, PendingRequest, error_of, settle
 from typefold.runtime.statistics import Statistics
 
 __all__ = ["Recorder"]
@@ -52,10 +52,10 @@ logger = logging.getLogger(__name__)
 _GROUP = 1000  # the most requests in one transaction
 
 
-class _Recorded(Answer):
+class _Recorded(AnswerFuture):
     """A caller's future: it ends when the outcome is on the disk."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: PendingRequest) -> None:
         super().__init__()
         self._entry = entry
 
@@ -75,7 +75,7 @@ class _Finished:
     limits: Limits
     outcome: Outcome
     future: _Recorded
-    entry: Entry
+    entry: PendingRequest
     failure: str | None = None
 
 
@@ -177,7 +177,7 @@ class Recorder:
         self._journal.write_facts(self._identity, info.as_json())
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        """Answer requests, from the journal or by the engine.
+        """AnswerFuture requests, from the journal or by the engine.
 
         Returns:
             A future each, in order.
@@ -285,7 +285,7 @@ class Recorder:
         return content, None if first == content else first
 
     def _replay(self, key: bytes | None, first: bytes | None, request: Request) -> Future[Outcome] | None:
-        """Answer a request from the journal; `None` where it must be asked."""
+        """AnswerFuture a request from the journal; `None` where it must be asked."""
         if key is None or self._ignore_journal:
             return None
         found = self._journal.find(key)
@@ -298,7 +298,7 @@ class Recorder:
             error = self._failure(failure, request)
             is_outdated = error is None
         else:
-            error = verdict(request, limits, outcome)
+            error = error_of(request, limits, outcome)
             is_outdated = isinstance(error, Truncated) and self._has_more_room(limits, outcome)
         if is_outdated:
             self._writer.outdated.add(key)
@@ -344,7 +344,7 @@ class Recorder:
         return room == limits.max_tokens and now > outcome.prompt_tokens + room
 
     def _record(self, key: bytes | None, entry: Future[Outcome]) -> Future[Outcome]:
-        if key is None or not isinstance(entry, Entry):
+        if key is None or not isinstance(entry, PendingRequest):
             return entry
         future = _Recorded(entry)
         entry.add_done_callback(partial(self._ended, key, future))
@@ -352,11 +352,11 @@ class Recorder:
 
     def _ended(self, key: bytes, future: _Recorded, entry: Future[Outcome]) -> None:
         """Pass a request that has ended to the writer. Runs on the thread that ended it, so it is quick."""
-        assert isinstance(entry, Entry)
-        if entry.landed is not None and entry.landed[1].finish_reason in SETTLED:
-            self._writer.put(_Finished(key, *entry.landed, future, entry))
+        assert isinstance(entry, PendingRequest)
+        if entry.finished is not None and entry.finished[1].finish_reason in SETTLED:
+            self._writer.put(_Finished(key, *entry.finished, future, entry))
             return
-        error = None if entry.landed is not None or entry.cancelled() else entry.exception()
+        error = None if entry.finished is not None or entry.cancelled() else entry.exception()
         failure = None
         if isinstance(error, PromptError):
             failure = self._circumstances.as_json(error, entry.request, prompts=self._journal.prompts)
@@ -463,7 +463,7 @@ class _Writer:
             self._failed = None
 
 
-def _settle(future: _Recorded, entry: Entry, error: JournalError | None) -> None:
+def _settle(future: _Recorded, entry: PendingRequest, error: JournalError | None) -> None:
     """End a caller's future as its request ended, or with the error of writing it."""
     if not future.set_running_or_notify_cancel():
         return

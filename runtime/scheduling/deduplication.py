@@ -1,38 +1,37 @@
-"""Single flight: equal requests whose answer their content settles are answered once.
+"""Deduplication: equal requests whose answer their content settles are answered once.
 
-Requests are equal if prompt, template variables, constraint, options and the parameters that the engine will really use
-are. Only greedy and seeded ones take part; the engine tells which those are, since a model's own generation config may
-set a temperature. Those in flight are joined; the last ones that finished are remembered, a fixed number of them.
+Requests are equal if their prompts, template variables, constraints, options and real parameters are. Only greedy and seeded
+requests take part; the engine tells which these are, since a model's own generation config may set a temperature. A request
+joins an equal one in flight, and a fixed number of finished answers is remembered.
 
-Invariant: of equal requests at most one is in flight. Only the scheduler's thread calls this, so it needs no lock. Left
-out: answers with log probabilities are shared in flight and not remembered, for their size.
+Invariant: of equal requests at most one is in flight. The scheduler's thread alone calls this, so it needs no lock. Left out:
+answers with log probabilities are shared in flight and not remembered, for their size.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from typefold.runtime.engine import Engine
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.scheduling.pending import Flight, Limits
+from typefold.runtime.scheduling.pending import Generation, Limits
 
-__all__ = ["SETTLED", "Deduplicator", "Landed"]
+__all__ = ["SETTLED", "Deduplicator", "Finished"]
 
 _REMEMBERED = 1024
 
 SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})
-"""How an answer ends that an equal request would end with too."""
+"""The finish reasons with which an equal request would end too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
-    """A flight that has ended.
+class Finished:
+    """A generation that has ended.
 
     Attributes:
-        outcome: How.
-        limits: How long the answer might have got.
+        outcome: Its outcome.
+        limits: The limits of its answer.
     """
 
     outcome: Outcome
@@ -40,59 +39,55 @@ class Landed:
 
 
 class Deduplicator:
-    """What is in flight, and what has landed, by identity.
+    """The generations in flight and the last finished ones, by the identity of their requests.
 
     Args:
-        engine: Tells which requests are settled by their content.
-        size: How many answers are remembered.
+        engine: Tells which requests are deterministic.
+        size: The number of answers that are remembered.
     """
 
     def __init__(self, engine: Engine, size: int = _REMEMBERED) -> None:
         self._engine = engine
         self._size = size
-        self._flights: dict[bytes, Flight] = {}
-        self._landed: OrderedDict[bytes, Landed] = OrderedDict()
+        self._in_flight: dict[bytes, Generation] = {}
+        self._finished: OrderedDict[bytes, Finished] = OrderedDict()
 
     def identity(self, request: Request) -> bytes | None:
-        """What equal requests have in common; `None` for one that must be answered by itself, as a streamed one is.
+        """Return a digest that equal requests share; `None` for a request to be answered by itself, as a streamed one.
 
         Raises:
-            EngineRefusal: The engine will not take the request's parameters.
+            EngineRefusal: The engine does not take the request's parameters.
         """
         settled_by = self._engine.identity(request)
         if settled_by is None or request.on_delta is not None:
             return None
-        rest = [repr(sorted(named.items())) for named in (request.chat_template_kwargs, request.options) if named]
-        if any(" at 0x" in each for each in rest):  # an object that says no more than where it lies
+        named = [repr(sorted(each.items())) for each in (request.chat_template_kwargs, request.options)]
+        if any(" at 0x" in each for each in named):  # an object that is told by its address alone
             return None
-        if not isinstance(request.prompt, str):
-            rest += [repr(message.image_digests) for message in request.prompt if message.images]
-        content = repr(
-            (request.prompt, request.begun, request.thinking, settled_by, rest, len(request.chat_template_kwargs))
-        )
-        return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        parameters = repr((settled_by, request.begun, request.thinking, named))
+        return request.digest(b"", parameters.encode("utf-8", "surrogatepass"))
 
-    def find(self, identity: bytes) -> Flight | Landed | None:
-        """What an equal request has come to, if there was one."""
-        landed = self._landed.get(identity)
-        if landed is not None:
-            self._landed.move_to_end(identity)
-            return landed
-        return self._flights.get(identity)
+    def find(self, identity: bytes) -> Generation | Finished | None:
+        """Return the generation of an equal request, in flight or finished, if there is one."""
+        finished = self._finished.get(identity)
+        if finished is not None:
+            self._finished.move_to_end(identity)
+            return finished
+        return self._in_flight.get(identity)
 
-    def started(self, identity: bytes, flight: Flight) -> None:
-        """A request is in the engine now, and may be joined."""
-        self._flights[identity] = flight
+    def start(self, identity: bytes, generation: Generation) -> None:
+        """Let equal requests join a generation."""
+        self._in_flight[identity] = generation
 
-    def gone(self, flight: Flight) -> None:
-        """A flight has ended: nobody may join it any more."""
-        if flight.identity is not None:
-            self._flights.pop(flight.identity, None)
+    def drop(self, generation: Generation) -> None:
+        """Let no request join a generation any more."""
+        if generation.identity is not None:
+            self._in_flight.pop(generation.identity, None)
 
-    def landed(self, flight: Flight, outcome: Outcome) -> None:
-        """A flight has ended with an outcome, which is remembered if an equal request would end alike."""
-        self.gone(flight)
-        if flight.identity is not None and outcome.finish_reason in SETTLED and outcome.logprobs is None:
-            self._landed[flight.identity] = Landed(outcome, flight.limits)
-            if len(self._landed) > self._size:
-                self._landed.popitem(last=False)
+    def finish(self, generation: Generation, outcome: Outcome) -> None:
+        """Remember the outcome of a generation, if an equal request would end alike."""
+        self.drop(generation)
+        if generation.identity is not None and outcome.finish_reason in SETTLED and outcome.logprobs is None:
+            self._finished[generation.identity] = Finished(outcome, generation.limits)
+            if len(self._finished) > self._size:
+                self._finished.popitem(last=False)

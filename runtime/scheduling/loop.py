@@ -1,12 +1,12 @@
 """The step loop of one engine: requests in, outcomes out, in the order in which the engine finishes them.
 
-The loop is a generator that never sleeps: it yields before each turn, and its driver waits where there is nothing to do.
-The engine's queue is kept fed to twice the number of requests that it runs at once, and no further, so that what waits
-costs no engine memory.
+The loop is a generator that never sleeps: it yields before each turn, and its driver waits where there is nothing to do. The
+engine's queue is filled to twice the number of requests that it runs at once and no further, so that waiting requests cost no
+engine memory.
 
-Invariant: an entry waits, is in flight or is done, never two. A failing request settles its own future and touches no
-other. When the engine fails, the loop raises and settles nothing: `take_over` gives who was in its hands, for
-the scheduler to decide about. Only the engine's thread comes here.
+Invariant: a request waits, is in flight or is done, never two. A failing request settles its own future and touches no other.
+When the engine fails, the loop raises and settles nothing: the scheduler takes the requests in flight (`take_all`) and decides
+about them. Only the engine's thread comes here.
 """
 
 from __future__ import annotations
@@ -20,41 +20,39 @@ from typefold.compiler.grammar.early_stop import ForcedEnding
 from typefold.runtime.engine import Engine, EngineRefusal, ReportsPartialText
 from typefold.runtime.errors import PromptError, Refused, TimedOut
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.scheduling.admission import admitted
-from typefold.runtime.scheduling.deadlines import Deadlines
+from typefold.runtime.scheduling.admission import admit
 from typefold.runtime.scheduling.deduplication import Deduplicator
-from typefold.runtime.scheduling.pending import Entry, Flight, Limits, facts_of, settle, verdict
-from typefold.runtime.scheduling.queues import Waiting
-from typefold.runtime.scheduling.recovery import at_once
+from typefold.runtime.scheduling.pending import Generation, Limits, PendingRequest, error_fields, error_of, settle
+from typefold.runtime.scheduling.queues import Deadlines, RequestQueue
+from typefold.runtime.scheduling.recovery import admission_limit
 from typefold.runtime.statistics import Counts
 
 __all__ = ["Loop"]
 
 _FEED = 2  # the engine's queue is kept at this many times max_num_seqs
-
 _REMEMBERED = 4096  # texts of which the number of tokens is known
 _keys = itertools.count()
 
 
 class Loop:
-    """Feeds one engine, steps it and settles what it finishes.
+    """Feeds one engine, steps it and settles the requests that it finishes.
 
     Args:
         engine: The engine.
-        waiting: Who waits for it.
-        withdrawn: Whose callers have cancelled.
-        deadlines: Who is late.
-        counts: What has been done.
+        waiting: The requests that wait for it.
+        withdrawn: The requests that their callers have cancelled.
+        deadlines: The deadlines of all of them.
+        counts: The statistics.
         deduplicate: Whether equal requests, greedy or seeded, share one generation.
-        early_stop: Whether an answer is asked for no further than to where it is settled.
-        beat: Called when a call into the engine has come back. What it raises ends the loop.
+        early_stop: Whether generation ends as soon as the answer is determined.
+        beat: Called when a call into the engine has returned. Its errors end the loop.
     """
 
     def __init__(
         self,
         engine: Engine,
-        waiting: Waiting,
-        withdrawn: deque[Entry],
+        waiting: RequestQueue,
+        withdrawn: deque[PendingRequest],
         deadlines: Deadlines,
         counts: Counts,
         *,
@@ -71,30 +69,31 @@ class Loop:
         self._early_stop = early_stop
         self._lengths: dict[str, int] = {}
         self._beat = beat
-        self._running: dict[str, Flight] = {}
-        self._suspects: dict[str, int] = {}  # of those in how many crashes they were, where they were in any
-        self._in_hand: Entry | None = None  # taken out, and not yet in a flight
+        self._running: dict[str, Generation] = {}
+        self._suspects: dict[str, int] = {}  # the crashes of generations that were in flight at some
+        self._being_added: PendingRequest | None = None  # taken out, and not yet in a generation
 
     @property
     def running(self) -> int:
-        """How many requests are in the engine's hands."""
+        """The number of generations in the engine's hands."""
         return len(self._running)
 
-    def take_over(self) -> list[list[Entry]]:
-        """Take out who is in the engine's hands, those that wait for one answer together: this loop has ended."""
-        self._note_written()
-        flights = [[*flight.waiters] for flight in [*self._running.values()]]
+    def take_all(self) -> list[list[PendingRequest]]:
+        """Take out the requests in flight, grouped by their generations: this loop has ended."""
+        self._note_partial_texts()
+        groups = [[*generation.waiters] for generation in [*self._running.values()]]
         self._running.clear()
-        in_hand, self._in_hand = self._in_hand, None
-        if in_hand is not None and not any(in_hand in waiters for waiters in flights):
-            flights.append([in_hand])
-        return flights
+        added, self._being_added = self._being_added, None
+        if added is not None and not any(added in waiters for waiters in groups):
+            groups.append([added])
+        return groups
 
     def turns(self) -> Iterator[bool]:
-        """Turn for ever; before each turn, whether there is anything to do."""
+        """Turn for ever; before each turn, yield whether there is anything to do."""
         while True:
             yield bool(self._running or self._waiting)
-            self._drop_withdrawn()
+            if self._withdrawn:
+                self._leave([self._withdrawn.popleft() for _ in range(len(self._withdrawn))])
             self._admit()
             self._expire()
             if self._running:
@@ -102,17 +101,17 @@ class Loop:
 
     def abort(self) -> None:
         """Take everything out of the engine."""
-        self._note_written()
+        self._note_partial_texts()
         self._engine.abort(list(self._running))
 
-    def _note_written(self) -> None:
-        """Keep what there is of the answers that will not come; some of them have been noted."""
-        for flight in [*self._running.values()]:
-            text = self._written(flight.key)
-            for entry in flight.waiters:
-                entry.written = text or entry.written
+    def _note_partial_texts(self) -> None:
+        """Keep the texts so far of answers that will not come; some of them have been noted."""
+        for generation in [*self._running.values()]:
+            text = self._partial_text(generation.key)
+            for pending in generation.waiters:
+                pending.partial_text = text or pending.partial_text
 
-    def _written(self, key: str) -> str:
+    def _partial_text(self, key: str) -> str:
         if not isinstance(self._engine, ReportsPartialText):
             return ""
         try:
@@ -120,81 +119,78 @@ class Loop:
         except Exception:  # it may be in any state
             return ""
 
-    def _drop_withdrawn(self) -> None:
-        if self._withdrawn:
-            self._leave([self._withdrawn.popleft() for _ in range(len(self._withdrawn))])
-
-    def _leave(self, entries: Sequence[Entry]) -> None:
-        """Let entries wait no more, and drop what nobody waits for any more."""
+    def _leave(self, several: Sequence[PendingRequest]) -> None:
+        """Let requests wait no more, and abort the generations that no request waits for any more."""
         dropped: list[str] = []
-        for entry in entries:
-            flight, entry.flight = entry.flight, None
-            if flight is not None and flight.leave(entry) and self._landed(flight.key) is not None:
-                dropped.append(flight.key)
+        for pending in several:
+            generation, pending.generation = pending.generation, None
+            if generation is not None and generation.leave(pending) and self._pop(generation.key) is not None:
+                dropped.append(generation.key)
                 if self._deduplicator is not None:
-                    self._deduplicator.gone(flight)
+                    self._deduplicator.drop(generation)
         if dropped:
             self._engine.abort(dropped)
             self._beat()
 
     def _admit(self) -> None:
-        while (entry := self._waiting.first()) is not None and len(self._running) < self._most(entry):
-            self._in_hand = entry = self._waiting.take()
+        while (pending := self._waiting.first()) is not None and len(self._running) < self._capacity(pending):
+            self._being_added = pending = self._waiting.take()
             try:
-                self._add(entry)
+                self._add(pending)
             except PromptError as error:
-                self._fail(entry, error)
-            self._in_hand = None
+                self._fail(pending, error)
+            self._being_added = None
 
-    def _most(self, entry: Entry) -> int:
-        """How many may be in the engine's hands if this one is to come to them."""
-        crashes = max(entry.crashes, *self._suspects.values()) if self._suspects else entry.crashes
-        return at_once(crashes, _FEED * self._engine.info.max_num_seqs)
+    def _capacity(self, pending: PendingRequest) -> int:
+        """Return the number of generations that may be in the engine's hands with this request."""
+        crashes = max(pending.crashes, *self._suspects.values()) if self._suspects else pending.crashes
+        return admission_limit(crashes, _FEED * self._engine.info.max_num_seqs)
 
-    def _add(self, entry: Entry) -> None:
-        """Hand a request to the engine, unless an equal one is there or was."""
-        request = entry.request
+    def _add(self, pending: PendingRequest) -> None:
+        """Give a request to the engine, unless an equal one is or was there."""
+        request = pending.request
         try:
             identity = None if self._deduplicator is None else self._deduplicator.identity(request)
             if self._deduplicator is None or identity is None:
-                self._start(entry, None)
+                self._start(pending, None)
                 return
             before = self._deduplicator.find(identity)
             if before is None:
-                self._deduplicator.started(identity, self._start(entry, identity))
+                self._deduplicator.start(identity, self._start(pending, identity))
                 return
             self._counts.deduplicated += 1
-            if isinstance(before, Flight):
-                before.join(entry)
+            if isinstance(before, Generation):
+                before.join(pending)
             else:
-                self._settle(entry, before.limits, before.outcome)
+                self._settle(pending, before.limits, before.outcome)
         except EngineRefusal as error:
-            raise Refused(**facts_of(request), reason=str(error)) from error
+            raise Refused(**error_fields(request), reason=str(error)) from error
 
-    def _start(self, entry: Entry, identity: bytes | None) -> Flight:
-        token_ids, limits = admitted(self._engine, entry.request, early_stop=self._early_stop)
-        flight = Flight(f"typefold-{next(_keys)}", limits, identity)
-        request = entry.request
-        if (decision := limits.early_stop) is not None and (decision.stops or decision.begins):
-            request = replace(request, settled_by=decision.stops, begins=decision.begins)
-        self._engine.add(flight.key, request, token_ids, limits.asked)
+    def _start(self, pending: PendingRequest, identity: bytes | None) -> Generation:
+        token_ids, limits = admit(self._engine, pending.request, early_stop=self._early_stop)
+        generation = Generation(f"typefold-{next(_keys)}", limits, identity)
+        request = pending.request
+        if (early := limits.early_stop) is not None and (early.stops or early.begins):
+            request = replace(request, settled_by=early.stops, begins=early.begins)
+        self._engine.add(generation.key, request, token_ids, limits.asked)
         self._beat()
-        self._running[flight.key] = flight
-        if entry.crashes:
-            self._suspects[flight.key] = entry.crashes
-        flight.join(entry)
-        return flight
+        self._running[generation.key] = generation
+        if pending.crashes:
+            self._suspects[generation.key] = pending.crashes
+        generation.join(pending)
+        return generation
 
-    def _landed(self, key: str) -> Flight | None:
+    def _pop(self, key: str) -> Generation | None:
         self._suspects.pop(key, None)
         return self._running.pop(key, None)
 
     def _expire(self) -> None:
-        late = [entry for entry in self._deadlines.late() if not entry.done()]
-        for entry in late:
-            if entry.flight is not None:
-                entry.written = self._written(entry.flight.key)
-            self._fail(entry, TimedOut(**facts_of(entry.request, entry.written), timeout=entry.timeout))
+        late = [pending for pending in self._deadlines.take_late() if not pending.done()]
+        for pending in late:
+            if pending.generation is not None:
+                pending.partial_text = self._partial_text(pending.generation.key)
+            fields = error_fields(pending.request, pending.partial_text)
+            self._fail(pending, TimedOut(**fields, timeout=pending.timeout))
         self._leave(late)
 
     def _step(self) -> None:
@@ -202,33 +198,31 @@ class Loop:
         self._beat()
         self._counts.steps += 1
         for delta in self._engine.deltas():
-            flight = self._running.get(delta.key)
-            if flight is not None:
-                flight.tell(delta.text)
+            generation = self._running.get(delta.key)
+            if generation is not None:
+                generation.stream(delta.text)
         for completion in completions:
-            flight = self._landed(completion.key)
-            if flight is None:
+            generation = self._pop(completion.key)
+            if generation is None:
                 continue
-            outcome = flight.limits.concluded(completion.outcome)
+            outcome = generation.limits.complete(completion.outcome)
             if self._deduplicator is not None:
-                self._deduplicator.landed(flight, outcome)
+                self._deduplicator.finish(generation, outcome)
             self._counts.generated(outcome)
             if outcome is not completion.outcome:
-                self._counts.tokens_saved += self._saved(flight.limits, completion.outcome, outcome.text)
-            for entry in flight.waiters:
-                self._settle(entry, flight.limits, outcome)
+                self._counts.tokens_saved += self._tokens_saved(generation.limits, completion.outcome, outcome.text)
+            for pending in generation.waiters:
+                self._settle(pending, generation.limits, outcome)
 
-    def _saved(self, limits: Limits, written: Outcome, whole: str) -> int:
-        """How many tokens of an answer were not decoded, as its tokenizer would cut them."""
-        if (
-            isinstance(limits.early_stop, ForcedEnding)
-            and (stop := limits.early_stop.stop_of(written.text)) is not None
-        ):
-            return max(0, self._tokens_of(stop + limits.early_stop.rests[stop]) - self._tokens_of(stop) + 1)
+    def _tokens_saved(self, limits: Limits, written: Outcome, whole: str) -> int:
+        """Return the number of tokens of an answer that were not decoded."""
+        early = limits.early_stop
+        if isinstance(early, ForcedEnding) and (stop := early.stop_of(written.text)) is not None:
+            return max(0, self._tokens_of(stop + early.rests[stop]) - self._tokens_of(stop) + 1)
         return max(0, self._tokens_of(whole) - written.output_tokens)
 
     def _tokens_of(self, text: str) -> int:
-        """How many tokens an answer takes, as its tokenizer cuts it, with the one that ends it."""
+        """Return the number of tokens that the tokenizer makes of an answer, with the one that ends it."""
         if (known := self._lengths.get(text)) is None:
             if len(self._lengths) >= _REMEMBERED:
                 self._lengths.clear()
@@ -239,19 +233,17 @@ class Loop:
             known = self._lengths[text] = whole - bare + 1
         return known
 
-    def _settle(self, entry: Entry, limits: Limits, outcome: Outcome) -> None:
-        entry.flight, entry.landed = None, (limits, outcome)
-        error = verdict(entry.request, limits, outcome)
-        if error is not None:
-            self._fail(entry, error)
-        elif entry.claim():
+    def _settle(self, pending: PendingRequest, limits: Limits, outcome: Outcome) -> None:
+        request, pending.generation, pending.finished = pending.request, None, (limits, outcome)
+        if (error := error_of(request, limits, outcome)) is not None:
+            self._fail(pending, error)
+        elif pending.claim():
             self._counts.succeeded += 1
-            self._counts.truncated += (
-                outcome.finish_reason is FinishReason.LENGTH and entry.request.constraint.kind == "text"
-            )
-            settle(entry.set_result, outcome)
+            is_cut = outcome.finish_reason is FinishReason.LENGTH and request.constraint.kind == "text"
+            self._counts.truncated += is_cut
+            settle(pending.set_result, outcome)
 
-    def _fail(self, entry: Entry, error: PromptError) -> None:
-        if entry.claim():
+    def _fail(self, pending: PendingRequest, error: PromptError) -> None:
+        if pending.claim():
             self._counts.failure()
-            settle(entry.set_exception, error)
+            settle(pending.set_exception, error)

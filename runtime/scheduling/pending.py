@@ -1,7 +1,7 @@
-"""A request on its way through the scheduler: who waits for it, and what is wrong with how it ended.
+"""Pending requests and generations: the scheduler's view of a request, and the errors by which it may end.
 
-Everything here is the scheduler's own. An entry is one caller's request and their future. A flight is one request in the
-engine's hands with the entries that wait for it: one, or several where equal requests share it (`deduplication`).
+A pending request is one caller's request and future. A generation is one request in the engine's hands with the pending
+requests that wait for it: one, or several where equal requests share it (`deduplication`).
 """
 
 from __future__ import annotations
@@ -19,27 +19,38 @@ from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refuse
 from typefold.runtime.ownership import OwnFuture, refusal
 from typefold.runtime.request import FinishReason, Outcome, Request
 
-__all__ = ["Answer", "Broken", "Entry", "Facts", "Flight", "Limits", "cannot_run", "facts_of", "settle", "verdict"]
+__all__ = [
+    "AnswerFuture",
+    "Broken",
+    "ErrorFields",
+    "Generation",
+    "Limits",
+    "PendingRequest",
+    "error_fields",
+    "error_of",
+    "failure_of",
+    "settle",
+]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
-class Answer(OwnFuture[Outcome]):
-    """A future that says so where waiting for it would never end."""
+class AnswerFuture(OwnFuture[Outcome]):
+    """A future that refuses to be waited for in a thread that delivers answers."""
 
     def result(self, timeout: float | None = None) -> Outcome:
-        """The outcome, once it is there.
+        """Return the outcome, once it is there.
 
         Raises:
-            RuntimeError: It is not there, and this is a thread that it would come from.
+            RuntimeError: It is not there, and this thread would deliver it.
         """
         self._check()
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """The exception that it ended with in place of an outcome; waits as `result` does."""
+        """Return the exception that it ended with, or `None` for an outcome; waits as `result` does."""
         self._check()
         return super().exception(timeout)
 
@@ -48,31 +59,31 @@ class Answer(OwnFuture[Outcome]):
             raise RuntimeError(reason)
 
 
-class Entry(Answer):
+class PendingRequest(AnswerFuture):
     """One request of one caller, and the future that they hold.
 
-    It is both, so that nothing else need be made for a request, and none of it is a cycle for the garbage collector.
+    It is both, so that a request takes no further object, and none of it is a cycle for the garbage collector.
 
     Args:
-        request: What is asked.
+        request: The request.
         withdraw: Called once if the caller cancels it.
     """
 
-    def __init__(self, request: Request, withdraw: Callable[[Entry], None]) -> None:
+    def __init__(self, request: Request, withdraw: Callable[[PendingRequest], None]) -> None:
         super().__init__()
         self.request = request
         self.timeout = 0.0 if request.deadline is None else max(0.0, request.deadline - time.monotonic())
         """The seconds that it had when it was submitted, where it has a deadline."""
-        self.flight: Flight | None = None
-        """What it waits for, once it is in the engine's hands."""
+        self.generation: Generation | None = None
+        """The generation that it waits for, once it is in the engine's hands."""
         self.crashes = 0
-        """In how many crashes of the engine it was in flight."""
-        self.heard = False
+        """The number of crashes of the engine at which it was in flight."""
+        self.is_read = False
         """Whether its caller has read a piece of the answer."""
-        self.written = ""
-        """The text that the engine had written of an answer which will not come, where that was asked for."""
-        self.landed: tuple[Limits, Outcome] | None = None
-        """How the engine ended it, if it did."""
+        self.partial_text = ""
+        """The text so far of an answer that will not come, where that was asked for."""
+        self.finished: tuple[Limits, Outcome] | None = None
+        """The end that the engine gave it, if it did."""
         self._withdraw = withdraw
 
     def cancel(self) -> bool:
@@ -84,19 +95,20 @@ class Entry(Answer):
         return cancelled
 
     def claim(self) -> bool:
-        """Whether it is still to be settled; from then on it can't be cancelled, and must be."""
+        """Return whether it is still to be settled; from then on it can't be cancelled, and must be settled."""
         return not self.done() and self.set_running_or_notify_cancel()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an answer may get.
+    """The limits of an answer.
 
     Attributes:
-        max_tokens: The limit in force.
+        max_tokens: The token limit in force.
         needed: A number of tokens that always suffices for the type, or `None`.
-        room: What the context leaves for an answer.
-        early_stop: Where the answer, or the end of it, is one of a few texts: when it is settled, and sent for no further.
+        room: The tokens that the context leaves for an answer.
+        early_stop: Where the answer, or the end of it, is one of a few texts: the place where it is determined, and
+            generation may end.
     """
 
     max_tokens: int
@@ -106,12 +118,12 @@ class Limits:
 
     @property
     def asked(self) -> int:
-        """How many tokens the engine is asked for."""
+        """The number of tokens that the engine is asked for."""
         settled = None if self.early_stop is None else self.early_stop.tokens
         return self.max_tokens if settled is None else min(self.max_tokens, settled)
 
-    def concluded(self, outcome: Outcome) -> Outcome:
-        """The answer; the whole of it, where it was cut off at a place from which it can only go on in one way."""
+    def complete(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with its text completed, where it was cut off behind the place that determines it."""
         if self.early_stop is None or outcome.finish_reason not in (FinishReason.LENGTH, FinishReason.STOP):
             return outcome
         whole = self.early_stop.complete(outcome.text)
@@ -121,49 +133,49 @@ class Limits:
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class Generation:
     """One request in the engine's hands.
 
     Attributes:
-        key: Its name there.
-        limits: How long its answer may get.
-        identity: What makes requests equal to it; `None` where nobody may join.
-        waiters: Whose it is.
+        key: Its key in the engine.
+        limits: The limits of its answer.
+        identity: The digest of requests equal to it; `None` where none may join.
+        waiters: The pending requests that wait for it.
     """
 
     key: str
     limits: Limits
     identity: bytes | None = None
-    waiters: list[Entry] = field(default_factory=list[Entry])
+    waiters: list[PendingRequest] = field(default_factory=list[PendingRequest])
 
-    def join(self, entry: Entry) -> None:
-        """Let an entry wait for this flight too."""
-        self.waiters.append(entry)
-        entry.flight = self
+    def join(self, pending: PendingRequest) -> None:
+        """Let a pending request wait for this generation too."""
+        self.waiters.append(pending)
+        pending.generation = self
 
-    def tell(self, text: str) -> None:
-        """Hand a piece of the answer to those that have it streamed."""
-        for entry in self.waiters:
-            if entry.request.on_delta is not None:
-                entry.heard = True
+    def stream(self, text: str) -> None:
+        """Pass a piece of the answer to the requests that have it streamed."""
+        for pending in self.waiters:
+            if pending.request.on_delta is not None:
+                pending.is_read = True
                 try:
-                    entry.request.on_delta(text)
+                    pending.request.on_delta(text)
                 except BaseException:  # it is the caller's: no other row may suffer from it
-                    logger.exception("%s: on_delta failed", entry.request.function)
+                    logger.exception("%s: on_delta failed", pending.request.function)
 
-    def leave(self, entry: Entry) -> bool:
-        """Take an entry off; whether nobody is left."""
-        if entry in self.waiters:
-            self.waiters.remove(entry)
+    def leave(self, pending: PendingRequest) -> bool:
+        """Remove a pending request, and return whether none is left."""
+        if pending in self.waiters:
+            self.waiters.remove(pending)
         return not self.waiters
 
 
 def settle(end: Callable[[T], None], how: T) -> None:
-    """End a future, `settle(future.set_result, value)`, whatever those who are told of it do.
+    """End a future, as in `settle(future.set_result, value)`, and survive its callbacks.
 
-    A future that has ended calls its callbacks. They are the caller's, and what of theirs is no `Exception` comes through
-    to whoever ended it (`sys.exit` in a callback, say); a thread that serves other rows must not end of it. Only in the
-    main thread it goes on: there it may be Ctrl-C.
+    Callbacks are the caller's, and exceptions of theirs that are no `Exception` (of `sys.exit`, say) come through to the code
+    that ends the future. A thread that serves other rows must not end of it. In the main thread they pass on, since there it
+    may be Ctrl-C.
     """
     try:
         end(how)
@@ -173,7 +185,7 @@ def settle(end: Callable[[T], None], how: T) -> None:
         logger.exception("a callback of a future failed")
 
 
-class Facts(TypedDict):
+class ErrorFields(TypedDict):
     """The fields that every error of a row has."""
 
     function: str
@@ -182,48 +194,47 @@ class Facts(TypedDict):
     text: str
 
 
-def facts_of(request: Request, text: str = "") -> Facts:
-    """Where an error happened."""
+def error_fields(request: Request, text: str = "") -> ErrorFields:
+    """Return the fields of an error of a request."""
     return {"function": request.function, "row": request.row, "prompt": request.prompt, "text": text}
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Why an engine can't be used any more.
+    """An engine that can't be used any more.
 
     Attributes:
-        reason: What happened.
-        todo: What to do about it.
+        reason: The cause.
+        todo: Advice to the user.
     """
 
     reason: str
     todo: str
 
 
-def cannot_run(entry: Entry, broken: Broken | None) -> PromptError:
-    """The error of a request that an engine which broke, or was closed, will not answer."""
-    facts = facts_of(entry.request, entry.written)
+def failure_of(pending: PendingRequest, broken: Broken | None) -> PromptError:
+    """Return the error of a request that an engine which broke, or was closed (`None`), will not answer."""
+    fields = error_fields(pending.request, pending.partial_text)
     if broken is None:
-        return Cancelled(**facts)
-    return EngineFailed(**facts, reason=broken.reason, todo=broken.todo)
+        return Cancelled(**fields)
+    return EngineFailed(**fields, reason=broken.reason, todo=broken.todo)
 
 
-def verdict(request: Request, limits: Limits, outcome: Outcome) -> PromptError | None:
-    """What is wrong with an answer, by its finish reason alone."""
+def error_of(request: Request, limits: Limits, outcome: Outcome) -> PromptError | None:
+    """Return the error that the finish reason of an outcome means; `None` for an answer."""
+    if outcome.finish_reason is FinishReason.STOP:
+        return None
+    fields = error_fields(request, outcome.text)
     match outcome.finish_reason:
-        case FinishReason.STOP:
-            return None
         case FinishReason.LENGTH | FinishReason.REPETITION:
             cut_text = request.whole and request.constraint.kind == "text"
             if request.probe or (request.constraint.is_complete(outcome.text) and not cut_text):
                 return None
-            facts = facts_of(request, outcome.text)
-            return Truncated(**facts, max_tokens=limits.max_tokens, needed=limits.needed, room=limits.room)
+            return Truncated(**fields, max_tokens=limits.max_tokens, needed=limits.needed, room=limits.room)
         case FinishReason.ABORT:
-            return Cancelled(**facts_of(request, outcome.text))
+            return Cancelled(**fields)
         case FinishReason.ERROR:
-            facts = facts_of(request, outcome.text)
             reason = "it ended the request with finish reason 'error'; its log says more"
             if outcome.text or request.constraint.kind == "text":
-                return EngineFailed(**facts, reason=reason)
-            return Refused(**facts, reason=f"{reason} (mostly: a grammar that its backend could not compile)")
+                return EngineFailed(**fields, reason=reason)
+            return Refused(**fields, reason=f"{reason} (mostly: a grammar that its backend could not compile)")

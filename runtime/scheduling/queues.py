@@ -1,54 +1,102 @@
-"""What waits for the engine: requests that came in, and before them those that go again after a crash.
+"""The requests that wait: in order of arrival for the engine, and by deadline for their time limits.
 
-Who waits in the order in which they came, and who was in flight at a crash goes first. How many may share the engine
-depends on how many crashes they were in: see `recovery`. Invariant: whoever puts something in is never held up, so any
-thread may; only the engine's thread takes out.
+Requests wait in the order in which they came; those that were in flight at a crash go first. `recovery` says how many of these
+may share the engine. Any thread may add to a queue without waiting; the engine's thread alone takes out.
+
+Invariant: a request that is done is released soon, not when its deadline would have passed. A million answered requests
+with an hour each would otherwise stay in memory for that hour.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 
-from typefold.runtime.scheduling.pending import Entry
+from typefold.runtime.scheduling.pending import PendingRequest
 
-__all__ = ["Waiting"]
+__all__ = ["Deadlines", "RequestQueue"]
+
+_SWEEP = 1024  # heaps shorter than this are not worth sweeping
 
 
-class Waiting:
-    """The entries that are not in the engine's hands."""
+class RequestQueue:
+    """The requests that the engine has not been given."""
 
     def __init__(self) -> None:
-        self._inbox: deque[Entry] = deque()  # deque's append and popleft are atomic: no lock is needed
-        self._again: deque[Entry] = deque()
+        self._inbox: deque[PendingRequest] = deque()  # deque's append and popleft are atomic: no lock is needed
+        self._retried: deque[PendingRequest] = deque()
 
     def __len__(self) -> int:
-        return len(self._inbox) + len(self._again)
+        return len(self._inbox) + len(self._retried)
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Put new entries at the end; from any thread."""
-        self._inbox.extend(entries)
+    def add(self, several: Iterable[PendingRequest]) -> None:
+        """Put new requests at the end; from any thread."""
+        self._inbox.extend(several)
 
-    def put_back(self, entries: Iterable[Entry]) -> None:
-        """Put entries that were in flight before all others, in their order."""
-        self._again.extendleft(reversed([*entries]))
+    def put_back(self, several: Iterable[PendingRequest]) -> None:
+        """Put requests that were in flight before all others, in their order."""
+        self._retried.extendleft(reversed([*several]))
 
-    def first(self) -> Entry | None:
-        """Who is next; those that are done, being cancelled or late, are let go of."""
-        for queue in (self._again, self._inbox):
+    def first(self) -> PendingRequest | None:
+        """Return the next request, and drop those before it that are done (cancelled or late)."""
+        for queue in (self._retried, self._inbox):
             while queue:
                 if not queue[0].done():
                     return queue[0]
                 queue.popleft()
         return None
 
-    def take(self) -> Entry:
-        """Take out who is next, once `first` has said that there is one."""
-        return self._again.popleft() if self._again else self._inbox.popleft()
+    def take(self) -> PendingRequest:
+        """Take out the request that `first` has just returned."""
+        return self._retried.popleft() if self._retried else self._inbox.popleft()
 
-    def drain(self) -> list[Entry]:
+    def drain(self) -> list[PendingRequest]:
         """Take out everything."""
-        left = [*self._again, *self._inbox]
-        self._again.clear()
+        left = [*self._retried, *self._inbox]
+        self._retried.clear()
         self._inbox.clear()
         return left
+
+
+class Deadlines:
+    """The requests that have a deadline, the soonest first; from any thread."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, PendingRequest]] = []
+        self._order = itertools.count()  # requests have no order of their own
+        self._sweep_at = _SWEEP
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, several: Iterable[PendingRequest]) -> None:
+        """Watch the requests that have a deadline."""
+        for pending in several:
+            if (deadline := pending.request.deadline) is not None:
+                with self._lock:
+                    heapq.heappush(self._heap, (deadline, next(self._order), pending))
+                    if len(self._heap) > self._sweep_at:
+                        self._heap = [item for item in self._heap if not item[2].done()]
+                        heapq.heapify(self._heap)
+                        self._sweep_at = max(_SWEEP, 2 * len(self._heap))
+
+    def take_late(self) -> list[PendingRequest]:
+        """Take out the requests whose deadline has passed; some of them may be done."""
+        if not self._heap:
+            return []
+        late: list[PendingRequest] = []
+        with self._lock:
+            now = time.monotonic()
+            while self._heap and self._heap[0][0] <= now:
+                late.append(heapq.heappop(self._heap)[2])
+        return late
+
+    def clear(self) -> None:
+        """Watch nothing any more."""
+        with self._lock:
+            self._heap.clear()

@@ -1,12 +1,11 @@
-"""Several engines of one model as one: each request goes to the engine that has the least to do.
+"""Replicas: several engines of one model as one. Each request goes to the engine that has the least to do.
 
-Requests whose prompts begin alike go to the same engine while that has not much more to do than the least busy one, so
-that its prefix cache holds what they share. (Consistent hashing with bounded loads; Mirrokni, Thorup, Zadimoghaddam 2018,
+Requests whose prompts begin alike go to the same engine while that has not much more to do than the least busy one, so that its
+prefix cache holds their common beginning. (Consistent hashing with bounded loads; Mirrokni, Thorup, Zadimoghaddam 2018,
 https://arxiv.org/abs/1608.01350.) With one beginning for all, every engine reads it once.
 
-Invariant: a request is in the hands of one scheduler. An engine that can't be used any more is given nothing; the rows that
-it had end as its scheduler says. Left out: joining equal requests across engines. Since equal prompts begin alike they
-mostly meet.
+Invariant: a request is in the hands of one scheduler. An engine that can't be used any more gets no requests; its rows end as its
+scheduler says. Left out: joining equal requests across engines. Since equal prompts begin alike they mostly meet.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduling.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
 
-__all__ = ["Fleet", "Worker"]
+__all__ = ["Replicas", "Worker"]
 
 _BEGINNING = 1024  # characters of a prompt that its engine is chosen by
 _SLACK = 0.25  # of an engine's max_num_seqs: how much more a prompt's own engine may have to do
 
 
 class Worker(Protocol):
-    """What answers requests: a scheduler, or several as one."""
+    """A scheduler, or several as one."""
 
     @property
     def engine(self) -> Engine: ...
@@ -51,7 +50,7 @@ class Worker(Protocol):
     def close(self) -> None: ...
 
 
-class Fleet:
+class Replicas:
     """Schedulers of the same model as one.
 
     Args:
@@ -60,7 +59,7 @@ class Fleet:
     Example:
         >>> from typefold.runtime.engines.scripted import ScriptedEngine
         >>> engines = [ScriptedEngine(answers=lambda request: "yes") for _ in range(2)]
-        >>> fleet = Fleet([Scheduler(engine) for engine in engines])
+        >>> fleet = Replicas([Scheduler(engine) for engine in engines])
         >>> futures = fleet.submit([Request(prompt=f"{number} is odd?") for number in range(200)])
         >>> {future.result().text for future in futures}, all(engine.requests for engine in engines)
         ({'yes'}, True)
@@ -86,19 +85,19 @@ class Fleet:
 
     @property
     def statistics(self) -> Statistics:
-        """What all have done so far."""
+        """The counts of all together so far."""
         each = self.each
         elapsed = max((statistics.elapsed for statistics in each), default=0.0)  # all have one stopwatch
         return replace(sum(each, Statistics()), elapsed=elapsed)
 
     @property
     def each(self) -> list[Statistics]:
-        """What each has done so far."""
+        """The counts of each so far."""
         return [scheduler.statistics for scheduler in self._schedulers]
 
     @property
     def broken(self) -> str | None:
-        """Why none of the engines can be used any more, or `None` while one can."""
+        """The reason why none of the engines can be used any more, or `None` while one can."""
         reasons = [scheduler.broken for scheduler in self._schedulers]
         return reasons[0] if all(reasons) else None
 
@@ -129,9 +128,9 @@ class Fleet:
         return [futures[index] for index in range(len(requests))]
 
     def close(self) -> None:
-        """End all of them; those in flight are aborted. May be called twice.
+        """End all of them; those in generation are aborted. May be called twice.
 
-        One after the other: processes that are waited for by several threads at once are taken for alive.
+        This is done one after the other: a process that several threads wait for at once is taken for alive.
         """
         for scheduler in self._schedulers:
             scheduler.close()
@@ -148,16 +147,10 @@ class Fleet:
 
 
 def _beginning(request: Request) -> bytes:
-    prompt = request.prompt
-    text = (
-        prompt
-        if isinstance(prompt, str)
-        else "\x00".join(f"{each.role}\x00{''.join(each.image_digests)}{each.content}" for each in prompt)
-    )
-    adapter = getattr(request.options.get("lora_request"), "name", "")  # what is cached is an adapter's own
-    return f"{adapter}\x00{text[:_BEGINNING]}".encode("utf-8", "surrogatepass")
+    adapter = getattr(request.options.get("lora_request"), "name", "")  # an adapter has a cache of its own
+    return f"{adapter}\x00{request.prompt_content()[:_BEGINNING]}".encode("utf-8", "surrogatepass")
 
 
 def _weight(beginning: bytes, number: int) -> bytes:
-    """The highest weight wins: each beginning has an engine of its own, and most keep it when one drops out."""
+    """Return the weight of an engine for a beginning: the highest wins, and most beginnings keep theirs when one drops out."""
     return blake2b(beginning, digest_size=8, salt=number.to_bytes(8)).digest()

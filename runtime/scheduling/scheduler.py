@@ -1,12 +1,12 @@
 """The scheduler: requests in from any thread, outcomes out, and an engine that is built again when it crashes.
 
-One thread owns the engine and turns its loop (`loop`); others leave requests and hold futures. When the engine crashes,
-`recovery` decides who of those in flight goes again; who waits just waits. Without restarts left, or without a way to
-build the engine, everything that is there fails, and all that comes later.
+One thread owns the engine and turns its loop (`loop`); others submit requests and hold futures. When the engine crashes,
+`recovery` decides which of the requests in flight go again; waiting requests just wait. Without restarts left, or without a way
+to build the engine, all requests fail, and so do all later ones.
 
-Invariant: a future is settled exactly once. A request is either taken in before the thread ends, or fails as it comes.
-Its entry waits, is in the loop's hands, or is adrift between two engines; who takes entries out of there to fail them
-holds the lock, so that a thread that hangs in the engine keeps no row to itself.
+Invariant: a future is settled exactly once. A request is either taken in before the thread ends, or fails as it comes. It waits,
+is in the loop's hands, or is between two engines. Code that takes requests out of there to fail them holds the lock, so that a
+thread that hangs in the engine keeps no row to itself.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from itertools import chain
 
 from typefold.runtime.engine import Engine, EngineInfo
 from typefold.runtime.errors import PromptError
 from typefold.runtime.ownership import Owner, serving, tell_child
 from typefold.runtime.request import Outcome, Request
-from typefold.runtime.scheduling.deadlines import Deadlines
 from typefold.runtime.scheduling.loop import Loop
-from typefold.runtime.scheduling.pending import Broken, Entry, cannot_run, settle
-from typefold.runtime.scheduling.queues import Waiting
-from typefold.runtime.scheduling.recovery import LEFT_BEHIND, diagnosed, sorted_out
-from typefold.runtime.scheduling.watchdog import EngineHung, LeftBehind, Watchdog
+from typefold.runtime.scheduling.pending import Broken, PendingRequest, failure_of, settle
+from typefold.runtime.scheduling.queues import Deadlines, RequestQueue
+from typefold.runtime.scheduling.recovery import ABANDONED, classify_after_crash, diagnose
+from typefold.runtime.scheduling.watchdog import Abandoned, EngineHung, Watchdog
 from typefold.runtime.statistics import Counts, Statistics, Stopwatch
 
 __all__ = ["Scheduler"]
@@ -38,16 +38,19 @@ _PATIENCE = 30.0  # seconds that closing waits for a call into the engine before
 
 
 class Scheduler:
-    """Owns an engine and its step loop.
+    """Owns an engine, and answers requests with it in one continuous batch.
 
     Args:
         engine: The engine; from now on only this scheduler may touch it.
         deduplicate: Whether equal requests, greedy or seeded, share one generation.
-        early_stop: Whether an answer is asked for no further than to where it is settled.
-        rebuild: Builds the engine again after a crash.
-        restarts: How often that may be done.
-        watchdog: For how many seconds a call into the engine may last before it is taken for dead; `None` for ever.
+        early_stop: Whether generation ends as soon as the answer is determined.
+        rebuild: Builds the engine again after a crash; `None` where that can't be done.
+        restarts: The number of times that it may be built again.
+        watchdog: The seconds that a call into the engine may last before the engine is taken for dead; `None` for no limit.
         stopwatch: Measures the time in which requests are in flight; schedulers of one model share one.
+
+    Raises:
+        TypeError: There are restarts, and no way to build the engine.
 
     Example:
         >>> from typefold.runtime import Request, Scheduler
@@ -79,9 +82,9 @@ class Scheduler:
         self._rebuild = rebuild
         self._restarts = restarts
         self._limit = watchdog
-        self._waiting = Waiting()
-        self._withdrawn: deque[Entry] = deque()
-        self._adrift: list[Entry] = []  # of an engine that crashed, until there is another
+        self._waiting = RequestQueue()
+        self._withdrawn: deque[PendingRequest] = deque()
+        self._between: list[PendingRequest] = []  # of an engine that crashed, until there is another
         self._deadlines = Deadlines()
         self._counts = Counts(stopwatch or Stopwatch())
         self._work = threading.Event()
@@ -95,7 +98,7 @@ class Scheduler:
 
     @property
     def engine(self) -> Engine:
-        """The engine: its facts may be read from any thread, its verbs are the scheduler's."""
+        """The engine. Any thread may read its facts; its methods are the scheduler's."""
         return self._engine
 
     @property
@@ -105,12 +108,12 @@ class Scheduler:
 
     @property
     def statistics(self) -> Statistics:
-        """What has been done so far."""
-        return self._counts.snapshot(waiting=len(self._waiting) + len(self._adrift), running=self._loop.running)
+        """The counts so far."""
+        return self._counts.snapshot(waiting=len(self._waiting) + len(self._between), running=self._loop.running)
 
     @property
     def broken(self) -> str | None:
-        """Why the engine can't be used any more, or `None` while it can."""
+        """The reason why the engine can't be used any more, or `None` while it can."""
         return None if self._broken is None else self._broken.reason
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
@@ -119,7 +122,7 @@ class Scheduler:
         Cancelling a future withdraws its request from the engine, unless others wait for the same answer.
 
         Args:
-            requests: What to ask. They join whatever the engine is working on.
+            requests: The requests. They join the batch that the engine is working on.
 
         Returns:
             A future each, in order. Each ends in an `Outcome` or a `PromptError`.
@@ -128,31 +131,31 @@ class Scheduler:
             UsedAfterFork: This is a child of the process that the engine is in.
         """
         self._owner.check(_ENGINE)
-        entries = [Entry(request, self._withdraw) for request in requests]
+        several = [PendingRequest(request, self._withdraw) for request in requests]
         with self._lock:  # a request is either waiting before the loop ends, or fails here
             ended = self._closing or self._broken is not None
-            self._counts.submitted += len(entries)
+            self._counts.submitted += len(several)
             self._counts.retried += sum(request.attempt > 1 for request in requests)
             if not ended:
-                self._deadlines.add(entries)
-                self._waiting.add(entries)
+                self._deadlines.add(several)
+                self._waiting.add(several)
         if ended:
-            self._fail_all(entries)
-        if not self._work.is_set():  # it is cleared before it is looked at who waits
+            self._fail_all(several)
+        if not self._work.is_set():  # it is cleared before the queue is looked at
             self._work.set()
-        return [*entries]
+        return [*several]
 
     def close(self) -> None:
-        """Abort what is in flight, end the loop and free the engine. May be called twice.
+        """Abort all requests in flight, end the loop and free the engine. May be called twice.
 
-        A call into the engine that does not come back is broken off; where that can't be, its thread is left behind.
+        A call into the engine that does not return is broken off; where that can't be done, its thread is abandoned.
         """
         if self._owner.elsewhere:
             return
         with self._lock:
             self._closing = True
         self._work.set()
-        if threading.current_thread() is self._thread or self._watchdog.left:
+        if threading.current_thread() is self._thread or self._watchdog.abandoned:
             return
         self._thread.join(_PATIENCE)
         if self._thread.is_alive():
@@ -161,20 +164,19 @@ class Scheduler:
             except Exception:  # it may be in any state
                 killed = False
             self._thread.join(_PATIENCE if killed else 0)
-            if self._thread.is_alive() and self._watchdog.leave_behind():
+            if self._thread.is_alive() and self._watchdog.abandon():
                 self._give_up(EngineHung(f"a call into it did not end within {_PATIENCE:g} s of closing it"))
 
     def forked(self) -> None:
-        """In a child: its copies of the requests end, since nobody answers them there."""
-        flights = self._loop.take_over()
-        for entry in [*(entry for waiters in flights for entry in waiters), *self._adrift, *self._waiting.drain()]:
-            entry.disown(self._owner.error(_ENGINE))
+        """In a child: end its copies of the requests, which are answered in the parent."""
+        for pending in [*chain(*self._loop.take_all()), *self._between, *self._waiting.drain()]:
+            pending.disown(self._owner.error(_ENGINE))
 
-    def _withdraw(self, entry: Entry) -> None:
+    def _withdraw(self, pending: PendingRequest) -> None:
         # A destructor may get here from anywhere, so no lock is taken that its thread may be holding. The loop need not
         # be woken: as long as a request can be withdrawn, it turns.
         self._counts.cancellation()
-        self._withdrawn.append(entry)
+        self._withdrawn.append(pending)
 
     def _begin(self) -> tuple[Watchdog, Loop]:
         """The watchdog and the loop of the engine as it is now."""
@@ -198,11 +200,11 @@ class Scheduler:
                 while not self._turn():
                     self._watchdog, self._loop = self._begin()
                 self._end()
-            except LeftBehind:  # it hung, and another thread has done the rest
+            except Abandoned:  # it hung, and another thread has done the rest
                 logger.warning("a call into the engine that had been given up came back")
             except BaseException as error:  # of a logging handler, say: no row may be left waiting
                 with self._lock:
-                    self._broken = self._broken or diagnosed(error, self._restarts)
+                    self._broken = self._broken or diagnose(error, self._restarts)
                 self._end()
                 raise
 
@@ -216,15 +218,15 @@ class Scheduler:
                     return True
                 self._counts.busy(busy)
                 if not busy:
-                    watchdog.rest()
+                    watchdog.idle()
                     self._work.wait()
                     self._work.clear()
                     self._counts.busy(True)
                 watchdog.beat()
-        except LeftBehind:
+        except Abandoned:
             raise
         except BaseException as error:  # the engine broke; whatever vLLM raises, no row may be left waiting
-            broken = diagnosed(watchdog.came_back() or error, self._restarts)
+            broken = diagnose(watchdog.returned() or error, self._restarts)
             logger.error("the engine failed", exc_info=error)
         finally:
             watchdog.close()
@@ -234,8 +236,8 @@ class Scheduler:
     def _recovered(self, broken: Broken) -> bool:
         """Whether there is an engine again; its rows are waiting then, or have failed for good."""
         with self._lock:
-            again, failed = sorted_out(self._loop.take_over(), broken.reason)
-            self._adrift = [*again, *(entry for entry, _ in failed)]
+            again, failed = classify_after_crash(self._loop.take_all(), broken.reason)
+            self._between = [*again, *(pending for pending, _ in failed)]
         while self._rebuild is not None and self._counts.restarts < self._restarts and not self._closing:
             self._counts.restarts += 1
             logger.warning("building the engine again (%d of %d)", self._counts.restarts, self._restarts)
@@ -244,25 +246,25 @@ class Scheduler:
                 engine = self._rebuild()
             except BaseException as unable:  # as above
                 logger.exception("the engine could not be built again")
-                broken = diagnosed(unable, self._restarts)
+                broken = diagnose(unable, self._restarts)
                 continue
             if not self._took(engine, again):
                 return False
-            for entry, why in failed:
-                self._fail(entry, why)
+            for pending, why in failed:
+                self._fail(pending, why)
             return True
         with self._lock:
             if not self._closing:
                 self._broken = broken
         return False
 
-    def _took(self, engine: Engine, again: list[Entry]) -> bool:
+    def _took(self, engine: Engine, again: list[PendingRequest]) -> bool:
         """Take an engine that was built, and put back who goes again; `False` where it is only to be freed."""
         with self._lock:
             self._engine = engine
             if self._closing:  # whoever closed may have given this thread up, and failed the rows
                 return False
-            self._adrift = []
+            self._between = []
             self._waiting.put_back(again)
         return True
 
@@ -270,7 +272,7 @@ class Scheduler:
         """Do what the engine's thread, which hangs, would do at its end; by the watchdog's thread or a closing one."""
         with self._lock:
             if not self._closing:
-                self._broken = Broken(str(error), LEFT_BEHIND)
+                self._broken = Broken(str(error), ABANDONED)
             self._closing = True
         logger.error("the engine hangs and can't be ended; its thread and its memory are left behind")
         self._fail_all(self._take_all())
@@ -285,18 +287,18 @@ class Scheduler:
         self._deadlines.clear()
         self._close_engine()
 
-    def _take_all(self) -> list[Entry]:
+    def _take_all(self) -> list[PendingRequest]:
         """Take out everyone that is there, for one thread to fail them."""
         with self._lock:
-            flights, adrift = self._loop.take_over(), self._adrift
-            self._adrift = []
-            return [*(entry for waiters in flights for entry in waiters), *adrift, *self._waiting.drain()]
+            taken = [*chain(*self._loop.take_all()), *self._between, *self._waiting.drain()]
+            self._between = []
+            return taken
 
     def _close_engine(self) -> None:
         """Free the engine, watched: one that crashed may hang.
 
         Raises:
-            LeftBehind: It hung, and another thread has done the rest.
+            Abandoned: It hung, and another thread has done the rest.
         """
         limit = None if self._limit is None else max(self._limit, _PATIENCE)
         watchdog = self._watchdog = Watchdog(limit, self._engine.kill, self._give_up)
@@ -307,19 +309,19 @@ class Scheduler:
             logger.exception("closing the engine failed")
         finally:
             watchdog.close()
-        watchdog.came_back()
+        watchdog.returned()
 
-    def _fail_all(self, entries: Iterable[Entry]) -> None:
+    def _fail_all(self, several: Iterable[PendingRequest]) -> None:
         interrupted: BaseException | None = None
-        for entry in entries:
+        for pending in several:
             try:
-                self._fail(entry, cannot_run(entry, self._broken))
+                self._fail(pending, failure_of(pending, self._broken))
             except BaseException as error:  # Ctrl-C, mostly: the others are to end all the same
                 interrupted = error
         if interrupted is not None:
             raise interrupted
 
-    def _fail(self, entry: Entry, error: PromptError) -> None:
-        if entry.claim():
+    def _fail(self, pending: PendingRequest, error: PromptError) -> None:
+        if pending.claim():
             self._counts.failure()
-            settle(entry.set_exception, error)
+            settle(pending.set_exception, error)

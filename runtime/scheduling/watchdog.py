@@ -1,12 +1,12 @@
-"""Finding out that an engine hangs, and whose thread it is.
+"""Watchdog: notices that an engine hangs, and ends it.
 
-The engine's thread beats after each call into the engine, and rests where it has nothing to do. A thread of the watchdog's
-own looks now and then how long ago that was. Beyond the limit it takes the engine for dead: the engine is asked to break
-off the call that hangs (`Engine.kill`), so that the thread comes back with an error, as from any other crash. Where it
-can't, or the thread does not come back, the thread is left behind and its rows are given up for it.
+The engine's thread beats after each call into the engine, and idles where it has nothing to do. The watchdog's own thread
+looks now and then at the time since the last beat. Beyond the limit it takes the engine for dead and asks it to break off the
+call (`Engine.kill`), so that the thread returns with an error, as from any other crash. Where that can't be done, or the thread
+does not return, the thread is abandoned and its rows are failed in its place.
 
-Invariant: a thread that was left behind learns of it at its next beat, before it touches anything that is shared. Without
-a limit nothing is watched, and beats cost a comparison.
+Invariant: an abandoned thread learns of it at its next beat, before it touches anything shared. Without a limit nothing is
+watched, and a beat costs a comparison.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["EngineHung", "LeftBehind", "Watchdog"]
+__all__ = ["Abandoned", "EngineHung", "Watchdog"]
 
 _LOOKS = 4  # in the time of the limit
 _OFTEN = 1.0  # seconds; looking is cheap
-_GRACE = 10.0  # seconds for a call that was broken off to come back
+_GRACE = 10.0  # seconds for a call that was broken off to return
 
 
 class EngineHung(RuntimeError):
-    """A call into the engine did not come back in time."""
+    """A call into the engine did not return in time."""
 
 
-class LeftBehind(BaseException):
-    """This thread was given up while it hung: it is to end, and to touch nothing."""
+class Abandoned(BaseException):
+    """This thread was given up while it hung: it must end, and touch nothing."""
 
 
 class Watchdog:
     """Watches one engine's thread.
 
     Args:
-        limit: For how many seconds a call may last; `None` for ever.
-        kill: Breaks off the call that hangs; whether it can. Called by the watchdog's thread.
-        give_up: Called once if the thread did not come back, by the watchdog's thread, with what happened.
+        limit: The seconds that a call may last; `None` for no limit.
+        kill: Breaks off the call that hangs, and returns whether it can. Called by the watchdog's thread.
+        give_up: Called once with the error if the thread did not return, by the watchdog's thread.
         now: Tells the time in seconds.
-        grace: For how many seconds the thread is waited for after that.
+        grace: The seconds that the thread has to return after that.
     """
 
     def __init__(
@@ -57,68 +57,65 @@ class Watchdog:
         self._grace = grace
         self._since: float | None = None
         self._hung: EngineHung | None = None
-        self._left = False
+        self._abandoned = False
         self._back = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
         if limit is not None:
-            threading.Thread(target=self._keep_looking, args=(limit,), name="typefold-watchdog", daemon=True).start()
+            threading.Thread(target=self._watch, args=(limit,), name="typefold-watchdog", daemon=True).start()
 
     def beat(self) -> None:
-        """The engine's thread is at it.
+        """Note that the engine's thread is at work.
 
         Raises:
             EngineHung: It was late, and the engine was killed meanwhile.
-            LeftBehind: It was given up.
+            Abandoned: It was given up.
         """
-        if self._limit is not None:
-            with self._lock:
-                self._check()
-                self._since = self._now()
+        self._set(working=True)
 
-    def rest(self) -> None:
-        """The engine's thread waits for work, or does what may take long: nothing can hang."""
-        if self._limit is not None:
-            with self._lock:
-                self._check()
-                self._since = None
+    def idle(self) -> None:
+        """Note that the engine's thread waits for work, so that nothing can hang; raises as `beat` does."""
+        self._set(working=False)
 
-    def came_back(self) -> EngineHung | None:
-        """The engine's thread has an error in its hands: why the engine was killed, if it was.
+    def returned(self) -> EngineHung | None:
+        """Note that the engine's thread has an error, and return the reason if the engine was killed.
 
         Raises:
-            LeftBehind: It was given up.
+            Abandoned: The thread was given up.
         """
         with self._lock:
-            if self._left:
-                raise LeftBehind
+            if self._abandoned:
+                raise Abandoned
             self._since = None
             self._back.set()
             return self._hung
 
     @property
-    def left(self) -> bool:
+    def abandoned(self) -> bool:
         """Whether the thread was given up."""
-        return self._left
+        return self._abandoned
 
     def close(self) -> None:
         """Watch no more."""
         self._ended.set()
         self._back.set()
 
-    def leave_behind(self) -> bool:
-        """Give the thread up, from any other thread; whether it had not been."""
+    def abandon(self) -> bool:
+        """Give the thread up, from any other thread, and return whether it had not been."""
         with self._lock:
-            before, self._left = self._left, True
+            before, self._abandoned = self._abandoned, True
         return not before
 
-    def _check(self) -> None:
-        if self._left:
-            raise LeftBehind
-        if self._hung is not None:
-            raise self._hung
+    def _set(self, *, working: bool) -> None:
+        if self._limit is not None:
+            with self._lock:
+                if self._abandoned:
+                    raise Abandoned
+                if self._hung is not None:
+                    raise self._hung
+                self._since = self._now() if working else None
 
-    def _keep_looking(self, limit: float) -> None:
+    def _watch(self, limit: float) -> None:
         while not self._ended.wait(min(limit / _LOOKS, _OFTEN)):
             with self._lock:
                 late = self._since is not None and self._now() - self._since > limit
@@ -137,9 +134,9 @@ class Watchdog:
         if killed and self._back.wait(self._grace):
             return
         with self._lock:
-            if self._back.is_set():  # it came back just now
+            if self._back.is_set():  # it returned just now
                 return
-            self._left = True
+            self._abandoned = True
         self._give_up(self._hung)
 
 

@@ -18,7 +18,7 @@ from returns.result import Result, Success
 
 from typefold import Runtime
 from typefold.execution.interrupts import Terminated
-from typefold.runtime.scheduling import deadlines, scheduler, watchdog
+from typefold.runtime.scheduling import pending, queues, watchdog
 
 from .breaking import EARLY, FAULTY, ROWS, World
 from .matrix import FAULTS, VALUE, Ends, Fault, table
@@ -60,8 +60,8 @@ def test_a_fault_ends_as_the_matrix_says(
 ) -> None:
     world = World(fault.world.trouble, fault.world.answer, fault.world.refuses, fault.world.unable)
     clock = SimpleNamespace(monotonic=lambda: world.now)
-    monkeypatch.setattr(deadlines, "time", clock)
-    monkeypatch.setattr(scheduler, "time", clock)
+    monkeypatch.setattr(queues, "time", clock)
+    monkeypatch.setattr(pending, "time", clock)
     monkeypatch.setattr(watchdog, "time", clock)
     expected = fault.in_way(way)
     rows = [fault.text if text == FAULTY else text for text in ROWS]

@@ -6,14 +6,14 @@ import time
 
 from typefold.runtime import FinishReason, Outcome, Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.scheduling.deadlines import Deadlines
-from typefold.runtime.scheduling.pending import Entry
+from typefold.runtime.scheduling.pending import PendingRequest
+from typefold.runtime.scheduling.queues import Deadlines
 
 DONE = Outcome(text="", finish_reason=FinishReason.STOP, prompt_tokens=1, output_tokens=1)
 
 
-def entry(deadline: float | None) -> Entry:
-    return Entry(Request(prompt="x", deadline=deadline), lambda entry: None)
+def entry(deadline: float | None) -> PendingRequest:
+    return PendingRequest(Request(prompt="x", deadline=deadline), lambda entry: None)
 
 
 def test_the_late_are_given_the_soonest_first_and_once() -> None:
@@ -21,8 +21,8 @@ def test_the_late_are_given_the_soonest_first_and_once() -> None:
     second, first, later, never = entry(now - 1), entry(now - 2), entry(now + 1000), entry(None)
     deadlines.add([second, first, later, never])
     assert len(deadlines) == 3
-    assert deadlines.late() == [first, second]
-    assert deadlines.late() == []
+    assert deadlines.take_late() == [first, second]
+    assert deadlines.take_late() == []
     deadlines.clear()
     assert len(deadlines) == 0
 
@@ -36,7 +36,7 @@ def test_entries_that_are_done_are_let_go_of_before_their_limit() -> None:
         done.set_result(DONE)
         deadlines.add([done])
         assert len(deadlines) <= 1025
-    assert deadlines.late() == []
+    assert deadlines.take_late() == []
 
 
 def test_a_scheduler_keeps_no_request_that_is_answered() -> None:

@@ -16,7 +16,7 @@ from typefold import EngineFailed, EngineLoadError, Runtime, ask, prompt, run
 from typefold.compiler import Message
 from typefold.runtime import Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.scheduling.replicas import Fleet
+from typefold.runtime.scheduling.replicas import Replicas
 
 
 def engines(count: int, max_num_seqs: int = 8) -> list[ScriptedEngine]:
@@ -29,7 +29,7 @@ def asked(texts: Sequence[str]) -> list[Request]:
 
 def test_every_request_is_answered_once_and_in_its_place() -> None:
     made = [ScriptedEngine(answers=lambda request: str(request.prompt), max_num_seqs=8) for _ in range(3)]
-    fleet = Fleet([Scheduler(engine) for engine in made])
+    fleet = Replicas([Scheduler(engine) for engine in made])
     requests = [Request(prompt=f"number {number}") for number in range(300)]
     assert [future.result().text for future in fleet.submit(requests)] == [f"number {number}" for number in range(300)]
     assert sum(len(engine.requests) for engine in made) == 300
@@ -40,7 +40,7 @@ def test_every_request_is_answered_once_and_in_its_place() -> None:
 
 def test_different_prompts_are_spread_evenly() -> None:
     made = engines(4)
-    fleet = Fleet([Scheduler(engine, deduplicate=False) for engine in made])
+    fleet = Replicas([Scheduler(engine, deduplicate=False) for engine in made])
     for future in fleet.submit(asked([f"{number} is odd?" for number in range(800)])):
         future.result()
     shares = [len(engine.requests) for engine in made]
@@ -50,7 +50,7 @@ def test_different_prompts_are_spread_evenly() -> None:
 
 def test_prompts_that_begin_alike_meet_while_their_engine_has_room() -> None:
     made = engines(4, max_num_seqs=1000)
-    fleet = Fleet([Scheduler(engine, deduplicate=False) for engine in made])
+    fleet = Replicas([Scheduler(engine, deduplicate=False) for engine in made])
     head = "x" * 1024
     texts = [f"{group}{head} {row}" for row in range(20) for group in "abcdefgh"]
     for future in fleet.submit(asked(texts)):
@@ -63,7 +63,7 @@ def test_prompts_that_begin_alike_meet_while_their_engine_has_room() -> None:
 
 def test_one_beginning_for_all_does_not_leave_the_others_idle() -> None:
     made = engines(2)
-    fleet = Fleet([Scheduler(engine, deduplicate=False) for engine in made])
+    fleet = Replicas([Scheduler(engine, deduplicate=False) for engine in made])
     for future in fleet.submit(asked([f"{'x' * 1024} {row}" for row in range(400)])):
         future.result()
     assert min(len(engine.requests) for engine in made) > 150
@@ -73,7 +73,7 @@ def test_one_beginning_for_all_does_not_leave_the_others_idle() -> None:
 def test_an_engine_that_broke_is_given_nothing_more() -> None:
     good = ScriptedEngine(answers=lambda request: "yes", max_num_seqs=8)
     bad = ScriptedEngine(answers=lambda request: "yes", max_num_seqs=8, fail_at_step=1)
-    fleet = Fleet([Scheduler(good), Scheduler(bad)])
+    fleet = Replicas([Scheduler(good), Scheduler(bad)])
     outcomes = Counter(
         type(future.exception()).__name__ for future in fleet.submit(asked([f"{number}?" for number in range(40)]))
     )
@@ -86,7 +86,7 @@ def test_an_engine_that_broke_is_given_nothing_more() -> None:
 
 
 def test_none_left_is_said() -> None:
-    fleet = Fleet([Scheduler(ScriptedEngine(fail_at_step=1, max_num_seqs=4)) for _ in range(2)])
+    fleet = Replicas([Scheduler(ScriptedEngine(fail_at_step=1, max_num_seqs=4)) for _ in range(2)])
     for future in fleet.submit(asked([f"{number}?" for number in range(20)])):
         assert isinstance(future.exception(), EngineFailed)
     assert fleet.broken is not None
@@ -97,7 +97,7 @@ def test_none_left_is_said() -> None:
 
 def test_what_is_cancelled_leaves_room() -> None:
     made = engines(2, max_num_seqs=4)
-    fleet = Fleet([Scheduler(engine) for engine in made])
+    fleet = Replicas([Scheduler(engine) for engine in made])
     for future in fleet.submit(asked([f"{number}?" for number in range(100)])):
         future.cancel()
     assert fleet._under_way == [0, 0]

@@ -3,27 +3,27 @@
 import pytest
 
 from typefold.runtime import EngineGone, Request
-from typefold.runtime.scheduling.pending import Entry
-from typefold.runtime.scheduling.recovery import at_once, diagnosed, sorted_out
+from typefold.runtime.scheduling.pending import PendingRequest
+from typefold.runtime.scheduling.recovery import admission_limit, classify_after_crash, diagnose
 from typefold.runtime.scheduling.watchdog import EngineHung
 
 
-def entry(crashes: int = 0, *, heard: bool = False) -> Entry:
-    made = Entry(Request(prompt="x"), lambda entry: None)
-    made.crashes, made.heard = crashes, heard
+def entry(crashes: int = 0, *, heard: bool = False) -> PendingRequest:
+    made = PendingRequest(Request(prompt="x"), lambda entry: None)
+    made.crashes, made.is_read = crashes, heard
     return made
 
 
 @pytest.mark.parametrize(("most", "few"), [(512, 22), (2048, 45), (2, 1), (32, 5)])
 def test_the_more_crashes_a_row_was_in_the_fewer_go_with_it(most: int, few: int) -> None:
-    assert [at_once(crashes, most) for crashes in range(4)] == [most, few, 1, 1]
+    assert [admission_limit(crashes, most) for crashes in range(4)] == [most, few, 1, 1]
 
 
 def test_a_row_goes_three_times_at_most() -> None:
     row, goes = entry(), 0
     while True:
         goes += 1
-        again, failed = sorted_out([[row]], "it broke")
+        again, failed = classify_after_crash([[row]], "it broke")
         if failed:
             break
         assert again == [row]
@@ -35,14 +35,14 @@ def test_a_row_goes_three_times_at_most() -> None:
 
 def test_those_who_wait_for_one_answer_count_alike() -> None:
     old, new = entry(2), entry()
-    again, failed = sorted_out([[old, new], [entry(), entry()]], "it broke")
+    again, failed = classify_after_crash([[old, new], [entry(), entry()]], "it broke")
     assert [who for who, _ in failed] == [old, new]
     assert [who.crashes for who in again] == [1, 1]
 
 
 def test_who_has_read_something_does_not_go_again() -> None:
     read, unread = entry(heard=True), entry()
-    again, [(who, _)] = sorted_out([[read, unread]], "it broke")
+    again, [(who, _)] = classify_after_crash([[read, unread]], "it broke")
     assert (again, who) == ([unread], read)
 
 
@@ -59,6 +59,6 @@ def test_who_has_read_something_does_not_go_again() -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_what_happened_and_what_to_do(error: Exception, restarts: int, reason: str, todo: str) -> None:
-    broken = diagnosed(error, restarts)
+    broken = diagnose(error, restarts)
     assert broken.reason == reason
     assert broken.todo.startswith(todo)

@@ -27,8 +27,8 @@ from typefold.runtime import (
 )
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
-from typefold.runtime.scheduling.deduplication import Deduplicator, Landed
-from typefold.runtime.scheduling.pending import Entry, Flight, Limits
+from typefold.runtime.scheduling.deduplication import Deduplicator, Finished
+from typefold.runtime.scheduling.pending import Generation, Limits, PendingRequest
 
 COLOUR = Constraint.of(Language(choice("red", "green")))
 
@@ -270,13 +270,13 @@ def test_many_threads_that_ask_cancel_and_wait_all_get_an_end() -> None:
 
 
 def test_only_so_many_answers_are_remembered_the_last_used_longest() -> None:
-    flights = Deduplicator(ScriptedEngine(), size=2)
+    known = Deduplicator(ScriptedEngine(), size=2)
     outcome = Outcome(text="", finish_reason=FinishReason.STOP, prompt_tokens=1, output_tokens=1)
     for name in (b"a", b"b"):
-        flights.landed(Flight("", Limits(1, None), name), outcome)
-    assert flights.find(b"a") == Landed(outcome, Limits(1, None))
-    flights.landed(Flight("", Limits(1, None), b"c"), outcome)
-    assert [flights.find(name) is not None for name in (b"a", b"b", b"c")] == [True, False, True]
+        known.finish(Generation("", Limits(1, None), name), outcome)
+    assert known.find(b"a") == Finished(outcome, Limits(1, None))
+    known.finish(Generation("", Limits(1, None), b"c"), outcome)
+    assert [known.find(name) is not None for name in (b"a", b"b", b"c")] == [True, False, True]
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -287,7 +287,9 @@ def test_an_answered_request_leaves_nothing_for_the_garbage_collector(shared: bo
     try:
         wait(scheduler.submit([greedy(str(number // 2), function="here") for number in range(50)]), 30)
         scheduler.submit([greedy("last", function="here")])[0].result(30)
-        left = [each for each in gc.get_objects() if isinstance(each, Entry) and each.request.function == "here"]
+        left = [
+            each for each in gc.get_objects() if isinstance(each, PendingRequest) and each.request.function == "here"
+        ]
     finally:
         gc.enable()
     scheduler.close()

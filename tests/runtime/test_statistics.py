@@ -12,7 +12,7 @@ from typefold import Runtime, ask, prompt
 from typefold.runtime import Request, Scheduler, Statistics
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.scheduling.replicas import Fleet
+from typefold.runtime.scheduling.replicas import Replicas
 from typefold.runtime.statistics import Counts, Stopwatch
 
 
@@ -111,7 +111,7 @@ def test_schedulers_of_one_model_share_a_clock() -> None:
         return "yes"
 
     schedulers = [Scheduler(ScriptedEngine(answers=answer), stopwatch=stopwatch) for _ in range(2)]
-    fleet = Fleet(schedulers)
+    fleet = Replicas(schedulers)
     futures = [each.submit([Request(prompt="Is it?")])[0] for each in schedulers]
     begun.wait(30)
     now = 5.0
@@ -120,4 +120,4 @@ def test_schedulers_of_one_model_share_a_clock() -> None:
     assert [future.result().text for future in futures] == ["yes", "yes"]
     fleet.close()
     assert (fleet.statistics.elapsed, fleet.statistics.requests_per_second) == (5.0, 0.4)
-    assert Fleet([]).statistics == Statistics()
+    assert Replicas([]).statistics == Statistics()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from typefold.runtime.scheduling.watchdog import EngineHung, LeftBehind, Watchdog
+from typefold.runtime.scheduling.watchdog import Abandoned, EngineHung, Watchdog
 
 
 class Clock:
@@ -39,7 +39,7 @@ def test_a_call_that_is_late_is_broken_off_and_its_thread_comes_back_with_the_re
     dog.beat()
     clock.now = 1.0
     assert killed.wait(30)
-    reason = dog.came_back()
+    reason = dog.returned()
     assert isinstance(reason, EngineHung)
     assert str(reason) == "no step of it ended within watchdog=0.1 s"
     assert not given_up
@@ -59,7 +59,7 @@ def test_a_call_that_comes_back_by_itself_after_the_kill_is_told_at_its_next_bea
     assert killed.wait(30)
     with pytest.raises(EngineHung):
         dog.beat()
-    assert dog.came_back() is not None
+    assert dog.returned() is not None
     dog.close()
 
 
@@ -71,9 +71,9 @@ def test_a_thread_that_does_not_come_back_is_left_behind(killable: bool) -> None
     clock.now = 1.0
     assert told.wait(30)
     assert len(given_up) == 1
-    assert dog.left
-    for come_back in (dog.beat, dog.rest, dog.came_back):
-        with pytest.raises(LeftBehind):
+    assert dog.abandoned
+    for come_back in (dog.beat, dog.idle, dog.returned):
+        with pytest.raises(Abandoned):
             come_back()
     dog.close()
 
@@ -100,13 +100,13 @@ def test_nothing_is_late_that_rests_or_beats() -> None:
 
     dog = Watchdog(0.1, lambda: pytest.fail("killed"), lambda error: None, now=now)
     dog.beat()
-    dog.rest()
+    dog.idle()
     clock.now = 100.0
     dog.beat()
     looked.clear()
     assert looked.wait(30)  # the watchdog has looked, and found it in time
-    dog.rest()
-    assert dog.came_back() is None
+    dog.idle()
+    assert dog.returned() is None
     dog.close()
 
 
