@@ -17,6 +17,7 @@ import pytest
 from returns.result import Result, Success
 
 from typefold import Runtime
+from typefold.execution import call
 from typefold.execution.interrupts import Terminated
 from typefold.runtime.scheduling import pending, queues, watchdog
 
@@ -62,6 +63,7 @@ def test_a_fault_ends_as_the_matrix_says(
     clock = SimpleNamespace(monotonic=lambda: world.now)
     monkeypatch.setattr(queues, "time", clock)
     monkeypatch.setattr(pending, "time", clock)
+    monkeypatch.setattr(call, "time", clock)
     monkeypatch.setattr(watchdog, "time", clock)
     expected = fault.in_way(way)
     rows = [fault.text if text == FAULTY else text for text in ROWS]
