@@ -1,17 +1,16 @@
-"""The wire language in xgrammar's EBNF.
+"""Printer of languages in xgrammar's EBNF.
 
 Forms of one language differ in cost a thousandfold (`benchmarks/grammar.py`), so each construct takes the cheapest:
 
-- Text with a length bound is a chain of rules, one for each number of characters left, and what ends it (a quotation mark
-  mostly) stands inside the chain. Chains of one kind of character share their rules, whatever their bound: a backend
-  that caches by rule compiles the longest and has them all. What ends it may be more than a mark, as the rest of a
-  pattern is: all up to the next literal then stands in a rule of its own.
-- Text without a bound is right-recursive, its end inside too; a class without characters beyond U+FFFF repeats in place,
-  and so does any class a few times exactly.
-- Anything rarer than text, such as the items of an array, is counted by `{m,n}`.
-- A choice of many literals is written as the tree of their beginnings: that compiles in a tenth of the time.
-- A bounded text at the very end of an answer is followed by a lookahead that never matches, `(=[])`: it tells the
-  backend that no token can reach beyond the text.
+- Text with a length bound is a chain of rules, one for each number of characters left. The end of the text (mostly a
+  quotation mark, else all up to the next literal, in a rule of its own) stands inside the chain. Chains of one kind of
+  character share their rules, so a backend that caches by rule compiles only the longest.
+- Text without a bound is right-recursive with its end inside. A class without characters beyond U+FFFF repeats in place,
+  and so does any class with a small exact count.
+- Other repetitions, such as the items of an array, are counted by `{m,n}`.
+- A choice of many literals is a tree of their prefixes, which compiles in a tenth of the time.
+- A bounded text at the end of an answer is followed by `(=[])`, a lookahead that never matches. It tells the backend that
+  no token can reach beyond the text.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ _LONGEST_CHAIN = 1000  # a longer bound is counted in place: slow masks, but it 
 _MANY = 256  # a choice of more literals than this is written as a tree
 _LEAVES = 16  # of that, so many are written out one by one
 _LONG_CHOICE = 32  # a choice of more literals than this gets a rule of its own
-_FAR = CharClass(((0x10000, 0x10FFFF),))  # what UTF-8 writes in four bytes
-_FEW = 8  # a class exactly this often is written that often
+_FAR = CharClass(((0x10000, 0x10FFFF),))  # characters of four bytes in UTF-8
+_FEW = 8  # an exact count of a class up to this is written out
 _LONG_CLASS = 200  # a class with a longer text than this gets a rule of its own
 
 
@@ -57,7 +56,7 @@ def print_ebnf(language: Language) -> str:
 
 
 class _Printer:
-    """Prints expressions, and collects the rules that they need besides."""
+    """Prints expressions, and collects the additional rules that they need."""
 
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
@@ -69,7 +68,7 @@ class _Printer:
         self.ends: dict[int, tuple[Expr, bool]] = {}
 
     def expr(self, expr: Expr, end: Expr = EMPTY, *, final: bool = False, inner: bool = False) -> str:
-        """An expression and its `end`; `final`: nothing can follow; `inner`: it stands among others, in parentheses."""
+        """Print an expression with its `end`; `final`: nothing can follow; `inner`: in parentheses where needed."""
         if end is not EMPTY and not self.ends_in_chain(expr):
             body = f"{self.expr(expr, inner=True)} {self.end(end, final=final)}"
             return f"({body})" if inner else body
@@ -91,7 +90,7 @@ class _Printer:
         return f"({body})" if inner else body
 
     def sequence(self, parts: tuple[Expr, ...], end: Expr, *, final: bool) -> list[str]:
-        """The parts; a text takes what follows it into its rules, up to a literal's first character."""
+        """Print the parts; text takes its successors into its rules, up to a literal's first character."""
         words: list[str] = []
         rest = [part for part in reversed(parts) if not isinstance(part, Lit) or part.text]
         while rest:
@@ -112,7 +111,7 @@ class _Printer:
         return words or ['""']
 
     def end(self, end: Expr, *, final: bool) -> str:
-        """What ends a text: a literal as it is, else a rule, since it may stand in many places."""
+        """The end of a text: a literal in place, else a rule, since it may stand in many places."""
         if isinstance(end, (Lit, Ref)):
             return self.expr(end)
         if (end, final) not in self.names:
@@ -123,7 +122,7 @@ class _Printer:
         return self.names[end, final]
 
     def ends_in_chain(self, expr: Expr) -> bool:
-        """Whether the text of a chain may stand at the end, so that what follows should stand in its rules."""
+        """Whether the text of a chain may stand at the end, so that its successors belong in its rules."""
         match expr:
             case Lit() | CharClass() | Ref():
                 return False
@@ -155,7 +154,7 @@ class _Printer:
         return f"({body})" if inner else body
 
     def tree(self, texts: Iterable[str]) -> str:
-        """Many literals: where they begin alike that is written once, and what may follow is a rule of its own."""
+        """Print many literals as a tree: a shared prefix stands once, with a rule for its continuations."""
         top = ""
         pending: list[tuple[str, list[str]]] = [("", sorted(set(texts)))]
         while pending:
@@ -178,7 +177,7 @@ class _Printer:
         return top
 
     def char_class(self, expr: CharClass) -> str:
-        """A class; one that is apt to be misread as a choice of two that are not."""
+        """Print a class; one that xgrammar would misread is a choice of two that it reads well."""
         if _is_misread(expr):
             return f"({self.plain_class(expr - _FAR)} | {self.plain_class(expr & _FAR)})"
         return self.plain_class(expr)
@@ -195,7 +194,7 @@ class _Printer:
         return body + _count(least, most)
 
     def chain(self, expr: Repeat, end: Expr, *, final: bool) -> str:
-        """The rule for these many characters left, and through it the rules for fewer."""
+        """The rule for so many characters left, and through it the rules for fewer."""
         final = final and expr.most is not None
         known = self.chains.setdefault((expr.item, end, final), _Chain())
         # From the shortest up, so that long chains need no deep recursion here.
@@ -249,7 +248,7 @@ _Left = tuple[int, int | None]  # how many items must come yet, and how many may
 
 
 class _Chain:
-    """The rules for one kind of text and of end, by what is left; and what stands for one item in each of them."""
+    """The rules for one kind of text and of end, by the number of items left, and the forms of one item."""
 
     def __init__(self) -> None:
         self.names: dict[_Left, str] = {}
@@ -257,7 +256,7 @@ class _Chain:
 
 
 def _less(least: int, most: int | None) -> _Left:
-    """What is left after one item."""
+    """The number left after one item."""
     return max(least - 1, 0), None if most is None else max(most - 1, 0)
 
 
@@ -278,8 +277,7 @@ def _is_few(expr: Repeat) -> bool:
 def _is_misread(expr: CharClass) -> bool:
     """Whether a class has characters of four bytes in UTF-8 beside others.
 
-    Where such a class follows a rule, xgrammar looks ahead to it, and its masks then have tokens that it refuses. At the
-    start of a rule it does no harm.
+    Where such a class follows a rule, xgrammar's masks have tokens that it then refuses. At the start of a rule it is safe.
     """
     return bool(expr.ranges) and expr.ranges[-1][1] > 0xFFFF >= expr.ranges[0][0]
 
@@ -316,11 +314,7 @@ def _char(char: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _class(expr: CharClass) -> str:
-    """The class by what it holds.
-
-    By what it leaves out (`[^...]`) it may be shorter, but surrogates are always left out, and xgrammar's masks lack
-    tokens where such a class follows a choice.
-    """
+    """The class by its members. A negated class (`[^...]`) may be shorter, but xgrammar's masks lack tokens behind it."""
     return "[" + "".join(_range(low, high) for low, high in expr.ranges) + "]"
 
 

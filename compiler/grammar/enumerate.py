@@ -1,8 +1,4 @@
-"""The texts of a small language, written out one by one.
-
-It gives all of them or, where there are too many or no end of them, none. Texts come in the order in which the language
-names them, each once. Where such texts part is told by `common_prefix`, and of all at once by `common_prefixes`.
-"""
+"""Enumeration of the texts of a small language, their number, and the prefixes that texts share."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ __all__ = ["common_prefix", "common_prefixes", "count_texts", "enumerate_texts"]
 
 
 def count_texts(language: Language) -> float:
-    """How many texts a language has at the most: those that come about in several ways count as often (`inf`: no end).
+    """An upper bound on the number of texts, which counts an ambiguous text several times (`inf`: no bound).
 
     Example:
         >>> from typefold.compiler.grammar.nodes import Language, char_class, repeat
@@ -61,7 +57,7 @@ def _count(expr: Expr, known: Mapping[str, float]) -> float:
             assert_never(expr)
 
 
-_BEYOND = 64  # two to this power is more than anybody counts
+_BEYOND = 64  # counts of two to this power and more are infinite here
 
 
 def _power(once: float, times: int) -> float:
@@ -73,11 +69,11 @@ def _capped(count: float) -> float:
 
 
 class _TooManyError(Exception):
-    """There are more texts than were asked for."""
+    """The language has more texts than the limit."""
 
 
 def enumerate_texts(language: Language, most: int) -> tuple[str, ...] | None:
-    """All texts of a language, or `None` if there are more than `most`.
+    """All texts of a language in its own order, each once, or `None` if there are more than `most`.
 
     Example:
         >>> from typefold.compiler.grammar.nodes import Language, char_class, choice, optional, seq
@@ -135,7 +131,7 @@ def _few(texts: Iterator[str], most: int) -> list[str]:
 
 
 def common_prefix(one: str, other: str) -> int:
-    """How many characters both begin with."""
+    """The number of characters at the beginning that two texts share."""
     low, high = 0, min(len(one), len(other))
     while low < high:  # by halves, since slices are compared fast
         middle = (low + high + 1) // 2
@@ -144,7 +140,7 @@ def common_prefix(one: str, other: str) -> int:
 
 
 def common_prefixes(texts: Sequence[str]) -> list[int]:
-    """Of each of several texts, which are sorted, how many characters at the most another begins with too.
+    """For each of several sorted texts, the length of the longest prefix that it shares with another.
 
     Example:
         >>> common_prefixes(["keep", "kettle", "no"])

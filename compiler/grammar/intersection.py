@@ -1,7 +1,7 @@
-"""Do two languages share a text? A search for the shortest one, in lockstep through both.
+"""Intersection of two languages: a search for the shortest text that both admit.
 
-The search walks pairs of stacks, as the recogniser walks sets of them, breadth first. For languages without recursion
-the pairs are finite, so the answer is exact; with recursion the search may not end, and gives up at a limit.
+The search goes breadth first through pairs of the matcher's states. Without recursion the pairs are finite, so the answer is
+exact; with recursion the search may not end, and gives up at a limit.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typefold.compiler.grammar.nodes import CharClass, Expr, Language, Lit
 
 __all__ = ["Undecided", "shared_text"]
 
-LIMIT = 4_000  # where two members share no text, some hundred pairs show it
+LIMIT = 4_000  # pairs of states; some hundred suffice where two members of a union share no text
 
 
 class Undecided(Exception):
-    """The search met its limit before it found a text or ran out of pairs."""
+    """The search reached its limit before it found a text or ran out of pairs."""
 
 
 def shared_text(one: Expr, other: Expr, rules: Mapping[str, Expr]) -> str | None:
@@ -51,7 +51,7 @@ def shared_text(one: Expr, other: Expr, rules: Mapping[str, Expr]) -> str | None
 
 
 def _steps(left: Matcher, right: Matcher) -> list[str]:
-    """One character for each way in which both can go on: all that lead to different states are among them."""
+    """One character for each way in which both can continue; those that lead to different states are among them."""
     marks: set[str] = set()
     classes: list[CharClass] = []
     for matcher in (left, right):
@@ -65,4 +65,4 @@ def _steps(left: Matcher, right: Matcher) -> list[str]:
     for item in dict.fromkeys(classes):
         regions = [part for region in regions for part in (region & item, region - item) if len(part)]
     chars = [mark for mark in marks if mark in both] + [region.nth(0) for region in regions if len(region)]
-    return sorted(chars)  # by no order of a set, so that the text that is found is always the same
+    return sorted(chars)  # so that the search always finds the same text

@@ -1,8 +1,7 @@
-"""Strings inside JSON: a language of bare texts, made into the language of their canonical JSON forms.
+"""JSON strings: an expression of bare texts, made into the expression of their canonical JSON forms.
 
-Canonical: between quotation marks, with only the escapes that JSON demands (RFC 8259, section 7), each in the one form
-that `json.dumps(..., ensure_ascii=False)` writes. So every text has exactly one JSON form, a lone surrogate has none, and
-whatever is admitted can be read back.
+Canonical: between quotation marks, with only the escapes that JSON demands (RFC 8259, section 7), each in the form that
+`json.dumps(..., ensure_ascii=False)` writes. So each text has exactly one JSON form, and a lone surrogate has none.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def json_string(text: Expr) -> Expr:
 
 @lru_cache(maxsize=4096)
 def escaped(expr: Expr) -> Expr:
-    """The expression with every character in the form that it has between JSON's quotation marks."""
+    """The expression with each character in its form between JSON's quotation marks."""
     match expr:
         case Lit(text):
             return Lit(json.dumps(text, ensure_ascii=False)[1:-1])

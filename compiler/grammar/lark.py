@@ -1,14 +1,14 @@
-"""The wire language in llguidance's Lark.
+"""Printer of languages in llguidance's Lark.
 
-llguidance reads a text in two steps: a lexer cuts it into the longest terminals that fit, an Earley parser puts them
-together. So what holds no recursion is printed as one terminal, a regular expression inside which nothing can be cut
-wrongly, and rules are left where a rule leads back to itself. Long counted repetitions (bounded strings) are terminals
-of their own where they can be: the lexer keeps states for every count, and equal terminals share them.
+llguidance reads a text in two steps: a lexer cuts it into the longest terminals that match, and an Earley parser combines
+them. So an expression without recursion is one terminal, a regular expression, and rules remain where a rule leads back to
+itself. Long counted repetitions (bounded strings) are terminals of their own where possible: the lexer keeps states for
+each count, and equal terminals share them.
 
-Invariant: the longest match is the only match that leads on. Once a terminal has been read, no byte may both lengthen
-some terminal and begin what follows; JSON's quotes, commas and brackets see to that. Terminals that break this are
-taken apart, in the end into single characters, where it holds by itself: slower (a parser step for each character, and
-llguidance gives up on a step with more than 2,000 readings), but as exact. Left out: the empty language.
+Invariant: the longest match is the only match that leads on. After a terminal no byte may both lengthen some terminal and
+begin its successor. Terminals that break this are split, in the end into single characters. These are slower (a parser step
+for each character, and llguidance gives up on a step with more than 2,000 readings) and as exact. Left out: the empty
+language.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from typefold.compiler.grammar.nodes import (
 __all__ = ["print_lark"]
 
 _END = -1  # stands beside bytes for the end of an expression
-_MARK = "\ud800"  # what is left of a terminal that has been read, before its name; no class holds it
-_MAX_STATES = 4000  # of the lexer; a grammar that needs more is taken apart unseen
-_LONG = 16  # a repetition that is counted further than this is long
+_MARK = "\ud800"  # stands before the name of a terminal at its end; no class holds it
+_MAX_STATES = 4000  # of the lexer; a grammar that needs more is split into characters unchecked
+_LONG = 16  # a repetition with a larger count is long
 
 
 def print_lark(language: Language) -> str:
@@ -83,9 +83,9 @@ def print_lark(language: Language) -> str:
 
 
 def _plain(language: Language, long: int) -> Language:
-    """The same language without branches that match nothing, under Lark's names: capitals for rules that are flat.
+    """The same language without empty branches, under Lark's names: capitals for rules that can be part of a terminal.
 
-    A flat rule can be a part of a terminal: no recursion is reached from it, and no repetition that is `long`.
+    Such a rule is flat: it leads to no recursion and no repetition that is `long`.
     """
     flat: set[str] = set()
     light = {name: expr for name, expr in language.rules.items() if not _holds_long(expr, long)}
@@ -128,7 +128,7 @@ def _is_char(expr: Expr) -> bool:
 
 @dataclass(frozen=True)
 class _Grammar:
-    """Rules, whose expressions hold only references and the empty literal, and the terminals that they refer to."""
+    """Rules, which hold only references and the empty literal, and the terminals that they refer to."""
 
     root: Expr
     rules: dict[str, Expr]
@@ -137,12 +137,12 @@ class _Grammar:
 
     @classmethod
     def of(cls, language: Language, apart: Mapping[Expr, Expr] | None, long: int) -> _Grammar:
-        """Split a language into terminals as large as can be.
+        """Split a language into the largest possible terminals.
 
         Args:
-            language: What `_plain` gave.
-            apart: Terminals to take apart, and into what; `None` leaves only single characters.
-            long: Up to where a repetition is counted inside a terminal that holds more than it and its delimiters.
+            language: A result of `_plain`.
+            apart: Replacements of terminals that must be split; `None` splits all into single characters.
+            long: The largest count of a repetition inside a terminal that holds more than it and its delimiters.
         """
         names: dict[Expr, str] = {}
 
@@ -157,7 +157,7 @@ class _Grammar:
             return all(_is_char(part) or is_counted(part) for part in parts)
 
         def rule(expr: Expr, *, whole: bool = True) -> Expr:
-            """The expression over references; one that is not taken `whole` is a rule whatever it holds."""
+            """The expression over references; one that is not `whole` becomes no terminal."""
             if expr == EMPTY:
                 return EMPTY
             flat = is_flat(expr)
@@ -193,7 +193,7 @@ class _Grammar:
 
 
 def _delimited(parts: tuple[Expr, ...], is_counted: Callable[[Expr], bool]) -> list[Expr]:
-    """The parts of a sequence, each counted one together with the characters on both its sides."""
+    """The parts of a sequence, each counted repetition together with the characters on both its sides."""
     out: list[Expr] = []
     for part in parts:
         last = out[-1] if out else EMPTY
@@ -207,10 +207,10 @@ def _delimited(parts: tuple[Expr, ...], is_counted: Callable[[Expr], bool]) -> l
 
 
 def _clashes(grammar: _Grammar) -> dict[Expr, Expr] | None:
-    """The terminals whose longest match may be a wrong one, each taken apart where that shows; `None`: too many states.
+    """Terminals whose longest match may be a wrong one, with the split of each; `None`: too many states.
 
-    Walks through the states of a lexer that looks for all terminals at once. Counts are widened to stars, so that the
-    states are few: that may find too much, and never too little. Bytes are compared, since the lexer reads bytes.
+    Goes through the states of a lexer for all terminals at once. Counts are widened to stars so that the states are few:
+    that may find too many terminals, and never too few. Bytes are compared, since the lexer reads bytes.
     """
     if isinstance(grammar.root, Ref) and grammar.root.name in grammar.terminals:
         return {}
@@ -240,7 +240,7 @@ def _clashes(grammar: _Grammar) -> dict[Expr, Expr] | None:
 
 
 def _split(expr: Expr, tail: tuple[Expr, ...]) -> Expr:
-    """A terminal as the part that has been read and the `tail` still to be read, where a sequence can be cut there."""
+    """Split a terminal before the `tail` still to be read, where a sequence can be cut there."""
     parts = list(expr.parts) if isinstance(expr, Seq) else [expr]
     kept = 0
     while kept < min(len(parts), len(tail)) - 1 and _widen(parts[-1 - kept]) == tail[-1 - kept]:
@@ -254,7 +254,7 @@ def _split(expr: Expr, tail: tuple[Expr, ...]) -> Expr:
 
 
 def _follow(grammar: _Grammar) -> dict[str, frozenset[int]]:
-    """For every terminal and rule the bytes that may come right after it."""
+    """The bytes that may follow each terminal and rule."""
     starts: dict[str, frozenset[int]] = dict.fromkeys(grammar.rules, frozenset())
     for name, expr in grammar.terminals.items():
         state = Matcher.start(Language(expr, grammar.flat))

@@ -1,11 +1,10 @@
-"""Texts of a language that are no shorter and no longer than so many characters, as an expression again.
+"""Length bounds on patterns: the texts of an expression with so many characters, as an expression again.
 
-An intersection of a regular language with a length is regular, but may be far larger than either. So it is made only
-where it stays small: where a pattern keeps to the length by itself, where all but one of its parts are of fixed width, and
-where the ways to divide the length between parts are few. Elsewhere there is `None`, and the caller checks the length
-after.
+The intersection of a regular language with a length is regular, but may be far larger than either. So it is made only where
+it stays small: where a pattern keeps to the length by itself, where all its parts but one have a fixed width, and where
+the ways to divide the length between parts are few. Elsewhere the result is `None`, and the length is a post-check.
 
-Invariant: what is given is exact. Left out: rules, so that texts can still be escaped; patterns have none.
+Invariant: a result is exact. Left out: references, which patterns have not.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _FEW_WAYS = 4  # where a text may be divided in several of them: engines then fo
 
 
 def char_bounds(expr: Expr) -> tuple[float, float]:
-    """The characters of the shortest and of the longest text (`inf`, 0: there is none; 0, `inf`: there is no bound).
+    """The lengths of the shortest and the longest text, in characters; (`inf`, 0) if there is no text.
 
     Example:
         >>> from typefold.compiler.grammar.regex import pattern_language
@@ -70,13 +69,13 @@ def char_bounds(expr: Expr) -> tuple[float, float]:
 
 
 def of_length(expr: Expr, least: int, most: float, *, ways: int = _MOST_WAYS) -> Expr | None:
-    """The texts of `expr` with `least` to `most` characters (`inf`: any number), or `None` if that would get large.
+    """The texts of `expr` with `least` to `most` characters, or `None` if the expression would get large.
 
     Args:
         expr: An expression without references.
-        least: The fewest characters.
-        most: The most.
-        ways: How many ways to divide a length there may be in all.
+        least: The least number of characters.
+        most: The largest number of characters (`inf`: unbounded).
+        ways: The largest number of ways to divide a length, in all.
 
     Example:
         >>> from typefold.compiler.grammar.regex import pattern_language
@@ -107,7 +106,7 @@ def _any_of(options: list[Expr | None]) -> Expr | None:
 
 
 def _repeated(expr: Repeat, least: int, most: float, ways: int) -> Expr | None:
-    """Items of one width are counted; of others the first one is taken out of the repetition."""
+    """Count items of one width. Of others, take the first one out of the repetition."""
     low, high = char_bounds(expr.item)
     bound = inf if expr.most is None else expr.most
     if low == high:
@@ -121,7 +120,7 @@ def _repeated(expr: Repeat, least: int, most: float, ways: int) -> Expr | None:
 
 
 def _sequence(parts: tuple[Expr, ...], least: int, most: float, ways: int) -> Expr | None:
-    """Parts of one width take what they take; what varies first is made of each length, and the rest gets what is left."""
+    """Subtract the parts of one width; give the first other part each length, and the rest the remaining length."""
     widths = [char_bounds(part) for part in parts]
     at = next(index for index, (low, high) in enumerate(widths) if low != high)
     before, part, behind = parts[:at], parts[at], seq(*parts[at + 1 :])
@@ -155,7 +154,7 @@ def _is_told_apart(part: Expr, behind: Expr) -> bool:
 
 
 def _characters(expr: Expr) -> CharClass:
-    """All that occur in texts of an expression."""
+    """All characters that occur in texts of an expression."""
     match expr:
         case Lit(text):
             return char_class(text)

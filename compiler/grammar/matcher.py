@@ -1,11 +1,11 @@
-"""A recogniser for the wire language: does this text belong, and what may come next?
+"""Matcher for languages: membership of a text, and the characters that may come next.
 
-States are sets of stacks (what is still to be matched, innermost first), advanced one character at a time, as in
-Thompson's simulation of an automaton but with a stack for recursion. It is the third opinion beside the engines' own
-matchers, for tests, streaming and the scripted engine; it is not built for speed.
+A state is a set of stacks of nodes still to be matched, the innermost first. It advances by one character, as in Thompson's
+simulation of an automaton, with a stack for recursion. Tests compare the engines' matchers with it, and the scripted engine
+uses it; it is not built for speed.
 
-Invariant: a stack in a state starts with a node that consumes a character, or is empty (the text may end here).
-Left recursion would never end and cannot be written by the compiler's hooks; `advance` refuses it.
+Invariant: each stack in a state begins with a node that consumes a character, or is empty (the text may end here). Left
+recursion would never end. The compiler's hooks write none, and `advance` refuses it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Matcher", "recognises"]
 
 
 class Pair(tuple[Expr, "Stack"]):
-    """A node and the stack below it. The hash is worked out once: that of a deep stack is asked for over and over."""
+    """A node and the stack below it. It keeps its hash, since the hash of a deep stack is needed often."""
 
     _hash: int
 
@@ -37,7 +37,7 @@ Stack: TypeAlias = Pair | None
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """What has been read so far of one text, as the set of ways to go on."""
+    """The state after the beginning of a text: the set of ways to continue."""
 
     language: Language
     stacks: frozenset[Pair]
@@ -50,7 +50,7 @@ class Matcher:
 
     @property
     def dead(self) -> bool:
-        """Whether no continuation leads into the language."""
+        """Whether no continuation is in the language."""
         return not self.stacks and not self.complete
 
     @property
@@ -68,7 +68,7 @@ class Matcher:
         return allowed
 
     def advance(self, text: str) -> Matcher:
-        """The state after `text`; a dead one where it does not fit."""
+        """The state after `text`; a dead one where the text does not match."""
         state = self
         for char in text:
             after: list[Stack] = []
@@ -98,7 +98,7 @@ def recognises(language: Language, text: str) -> bool:
 
 
 def _state(language: Language, stacks: list[Stack]) -> Matcher:
-    """Expand every stack until it starts with a character; a stack met twice is expanded once."""
+    """Expand each stack until it begins with a character; a stack met twice is expanded once."""
     ready: set[Pair] = set()
     seen: set[Stack] = set()
     complete = False

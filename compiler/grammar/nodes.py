@@ -1,11 +1,10 @@
-"""The algebra of the wire language: what a value is written as, as data.
+"""Grammars as data: six frozen nodes over Unicode characters, in no backend's dialect.
 
-Six frozen nodes over Unicode scalar values, and no dialect: printers turn them into a backend's grammar, `recognise`
-matches a text against them, `sample` makes one up. A `Language` is a root and its named rules; recursion goes by rule
-name alone, so nodes are trees and compare by value.
+Printers turn them into a backend's grammar, the matcher matches texts against them, and the sampler draws texts. A
+`Language` is a root expression with named rules. Recursion goes by rule name, so nodes are trees and compare by value.
 
-Invariant: no character class holds a surrogate, so every text of a language is valid UTF-8. Left out: anything that a
-context-free grammar cannot say (uniqueness, cross-field rules), which is a post-check of the output type.
+Invariant: no character class holds a surrogate, so every text of a language is valid UTF-8. Left out: conditions that no
+context-free grammar can express (uniqueness, rules across fields). These are post-checks of the output type.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Lit:
 
 @dataclass(frozen=True, slots=True)
 class CharClass:
-    """One character out of these inclusive code point ranges (sorted, apart, without surrogates)."""
+    """One character of these inclusive code point ranges, which are sorted, disjoint and without surrogates."""
 
     ranges: tuple[tuple[int, int], ...]
 
@@ -88,7 +87,7 @@ class CharClass:
 
 @dataclass(frozen=True, slots=True)
 class Seq:
-    """The parts, one after the other."""
+    """The parts in sequence."""
 
     parts: tuple[Expr, ...]
 
@@ -102,7 +101,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The item, at least `least` times and at most `most` times (`None`: without end)."""
+    """The item, at least `least` times and at most `most` times (`None`: unbounded)."""
 
     item: Expr
     least: int
@@ -126,7 +125,7 @@ class Language:
     Attributes:
         root: The whole text.
         rules: The rules by name.
-        uses: For each rule the names in it.
+        uses: The names of the rules that each rule refers to.
     """
 
     root: Expr
@@ -134,7 +133,7 @@ class Language:
     uses: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Keep exactly the rules in use, in order of first use: equal languages print alike."""
+        """Keep the rules in use, in order of first use, so that equal languages print alike."""
         used: dict[str, Expr] = {}
         uses: dict[str, frozenset[str]] = {}
         pending = list(references(self.root))[::-1]
@@ -150,7 +149,7 @@ class Language:
 
 
 def char_class(*ranges: tuple[int, int] | str) -> CharClass:
-    """A class from inclusive code point ranges and strings of single characters; surrogates fall out."""
+    """A character class of inclusive code point ranges and of the characters in strings; surrogates are left out."""
     pairs: list[tuple[int, int]] = []
     for item in ranges:
         pairs += [(ord(char), ord(char)) for char in item] if isinstance(item, str) else [item]
@@ -185,7 +184,7 @@ NEVER = Choice(())
 
 
 def seq(*parts: Expr | str) -> Expr:
-    """The parts in order: flattened, neighbouring literals merged, strings taken as literals."""
+    """The parts in sequence, flattened, with neighbouring literals merged; strings are literals."""
     flat: list[Expr] = []
     text = ""  # of the literals since the last other part
     for part in parts:
@@ -209,7 +208,7 @@ def seq(*parts: Expr | str) -> Expr:
 
 
 def choice(*options: Expr | str) -> Expr:
-    """One of the options: flattened, without doubles, classes kept apart; strings taken as literals."""
+    """One of the options, flattened and without duplicates; strings are literals."""
     items: list[Expr] = []
     for option in options:
         expr = Lit(option) if isinstance(option, str) else option
@@ -219,7 +218,7 @@ def choice(*options: Expr | str) -> Expr:
 
 
 def _distinct(items: list[Expr]) -> list[Expr]:
-    """Each item once. A few large ones are sooner compared, which ends at the first difference, than hashed."""
+    """Each item once. A few large items are compared, which ends at the first difference and is faster than a hash."""
     if len(items) > 16:
         return list(dict.fromkeys(items))
     flat: list[Expr] = []
@@ -230,7 +229,7 @@ def _distinct(items: list[Expr]) -> list[Expr]:
 
 
 def repeat(item: Expr, least: int, most: int | None) -> Expr:
-    """The item `least` to `most` times, with the trivial cases folded."""
+    """The item `least` to `most` times, simplified where possible."""
     if most is not None and most < least:
         return NEVER
     if most == 0 or item == EMPTY:
@@ -284,7 +283,7 @@ def rebuild(expr: Expr, part: Callable[[Expr], Expr]) -> Expr:
 
 
 def references(expr: Expr) -> Iterator[str]:
-    """The names of the rules that an expression refers to, in the order in which they are written."""
+    """The names of the rules that an expression refers to, in the order of the text."""
     pending: list[Expr] = [expr]
     while pending:
         node = pending.pop()
@@ -299,7 +298,7 @@ def references(expr: Expr) -> Iterator[str]:
 
 
 def flat_rules(language: Language) -> list[str]:
-    """The rules that lead to no recursion, each behind all that it refers to."""
+    """The names of the rules that lead to no recursion, each after all rules that it refers to."""
     waits_for = {name: len(names) for name, names in language.uses.items()}
     users: dict[str, list[str]] = {name: [] for name in language.uses}
     for name, names in language.uses.items():
@@ -315,7 +314,7 @@ def flat_rules(language: Language) -> list[str]:
 
 
 def is_recursive(language: Language) -> bool:
-    """Whether a rule leads back to itself, so that texts may nest without end."""
+    """Whether a rule leads back to itself, so that texts may nest to any depth."""
     return len(flat_rules(language)) < len(language.rules)
 
 

@@ -1,10 +1,10 @@
-"""Numbers as JSON writes them, whole and decimal, between bounds: bounds are regular, so the grammar enforces them.
+"""Numbers in JSON, whole and decimal, between bounds, which are regular and so enforced by the grammar.
 
-Texts are canonical for whole numbers (no leading zero, no `-0`). Decimals are written with a point, in the form of
-Python's `repr`, and may carry trailing zeros, as in a price of `3.50`: the value is the same, and models write it so.
-A decimal never looks like a whole number, so a union of both can be told apart by its text.
+Whole numbers are canonical (no leading zero, no `-0`). Decimals have a point, in the form of Python's `repr`, and may have
+trailing zeros, as in a price of `3.50`: models write it so, and the value is the same. A decimal never looks like a whole
+number, so the text tells the members of `int | float` apart.
 
-Invariant: the bounds that these functions take are exact; a text is admitted if and only if its value lies between them.
+Invariant: a text is admitted if and only if its value lies between the bounds.
 """
 
 from __future__ import annotations
@@ -117,8 +117,7 @@ def integers(low: int | None, high: int | None) -> Expr:
 def _prefixes(low: str, high: str, places: int) -> Expr:
     """The digit strings of 1 to `places` digits that, filled up with zeros, lie between `low` and `high`.
 
-    Side by side by the length of what they share with a bound, and not one inside the other: readers of grammars have a
-    limit on parentheses.
+    The options stand side by side and not one inside the other, since parsers of grammars limit the depth of parentheses.
     """
     if low > high:
         return NEVER

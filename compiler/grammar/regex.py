@@ -1,12 +1,12 @@
-r"""Regular expressions as wire expressions.
+r"""Regular expressions as grammar expressions.
 
-The pattern is read by the standard library's own parser; its tree is translated node by node. Patterns search, as
-pydantic's do: without `^` or `$` any text may stand before or after. `$` is the end of the text, `.` any character but
-a line feed, and `\d`, `\w` and `\s` are the Unicode classes of pydantic's default engine, which is asked for them.
+The standard library's parser reads the pattern, and its tree is translated node by node. Patterns search, as pydantic's do:
+without `^` or `$` any text may stand before or after. `$` is the end of the text, `.` any character but a line feed, and
+`\d`, `\w` and `\s` are the Unicode classes of pydantic's default engine, which is queried for them. A model may choose
+Python's engine: then the classes are Python's, and `$` may stand before a last line feed.
 
-What is refused by name, since it is not regular, not exact here, or read in another way by pydantic: lookarounds,
-backreferences, word boundaries, anchors inside, flags, possessive and atomic groups, set operations in classes.
-A model may ask pydantic for Python's own engine: then the classes are Python's, and `$` may stand before a last line feed.
+Refused by name, since they are not regular, or pydantic reads them differently: lookarounds, backreferences, word
+boundaries, anchors inside, flags, possessive and atomic groups, set operations in classes.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -42,7 +42,7 @@ from typefold.compiler.grammar.nodes import (
 
 __all__ = ["UnsupportedPattern", "pattern_language", "white_space"]
 
-_BLOCK = 1024  # code points that are asked for at once
+_BLOCK = 1024  # code points in one query
 
 
 class UnsupportedPattern(ValueError):
@@ -51,7 +51,7 @@ class UnsupportedPattern(ValueError):
 
 @dataclass(frozen=True)
 class _Pattern:
-    """A pattern on its way through the translation, and how it is meant; it prints as its text."""
+    """A pattern under translation, with its options; its repr is that of its text."""
 
     text: str
     python: bool
@@ -62,16 +62,16 @@ class _Pattern:
 
 
 def pattern_language(pattern: str, *, full_match: bool = False, python: bool = False, relaxed: bool = False) -> Expr:
-    """The texts in which `pattern` is found (or, with `full_match`, which it matches as a whole).
+    """The texts that contain a match of `pattern`.
 
     Args:
         pattern: The regular expression.
-        full_match: Whether no text may stand around.
-        python: Whether Python's engine reads it, and not pydantic's default one.
-        relaxed: Whether to leave out what looks ahead or behind, which gives more texts than the pattern has.
+        full_match: Whether the pattern matches the whole text.
+        python: Whether pydantic uses Python's engine, and not its default one.
+        relaxed: Whether to leave out lookarounds, which gives more texts than the pattern has.
 
     Raises:
-        UnsupportedPattern: The pattern is no valid regex, or has a part that cannot be translated.
+        UnsupportedPattern: The pattern is no valid regex, or has a part without an exact translation.
 
     Example:
         >>> from typefold.compiler.grammar.matcher import recognises
@@ -166,7 +166,7 @@ def _node(code: Any, argument: Any, pattern: _Pattern) -> Expr:
 
 
 def _ungrouped(group: Any, pattern: _Pattern) -> Iterable[Any]:
-    """What stands in a group."""
+    """The items of a group."""
     _, add_flags, del_flags, inner = group
     if add_flags or del_flags:
         raise UnsupportedPattern(f"{pattern!r} sets flags inside; write the classes out instead")
@@ -207,7 +207,7 @@ def _category(code: Any, pattern: _Pattern) -> CharClass:
 
 @cache
 def _unicode_class(letter: str, python: bool) -> CharClass:
-    """The members of a class, asked of its engine by halving: pydantic and Python know different versions of Unicode."""
+    """The members of a class, found by halving: the engines of pydantic and Python have different versions of Unicode."""
     inside, outside = rf"^\{letter}*$", rf"^\{letter.upper()}*$"
     all_in: Callable[[str], Any] = re.compile(inside).fullmatch if python else _matches(inside)
     all_out: Callable[[str], Any] = re.compile(outside).fullmatch if python else _matches(outside)
@@ -226,7 +226,7 @@ def _unicode_class(letter: str, python: bool) -> CharClass:
 
 
 def white_space() -> CharClass:
-    """The characters that pydantic takes off the ends of a text with `strip_whitespace`."""
+    """The characters that `strip_whitespace` removes from the ends of a text."""
     return _unicode_class("s", False)
 
 

@@ -1,8 +1,7 @@
-"""Texts of a language, made up at random: for the scripted engine, property tests and examples in documentation.
+"""Random texts of a language: for the scripted engine, property tests and examples in documentation.
 
-Every text that `sample` gives is in the language. Lengths are drawn small (a repetition without end stops with even
-odds), and recursion deeper than a budget, or wider than another, takes the option that ends soonest, so that sampling
-always ends.
+Lengths are small. Beyond a budget of depth and one of references, recursion takes the option that ends soonest, so that
+sampling always ends.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, L
 __all__ = ["sample", "shortest_height"]
 
 _DEEPEST = 24  # nested references before the shortest way out is taken
-_MOST = 200  # references in all before it is taken too: a tree whose nodes had many children would never end
+_MOST = 200  # references in all before it is taken too: a tree of many children would never end
 _MORE, _LESS = 0.75, 0.25  # the odds of one repetition more
 _SHALLOW = 4  # nested references from which on it is the lower odds
 _READABLE = CharClass(((0x20, 0x7E),))
 
 
 def sample(language: Language, rng: random.Random, *, exotic: float = 0.05) -> str:
-    """One text of the language.
+    """Draw one text of the language.
 
     Args:
-        language: The language to draw from; it must not be empty.
-        rng: The source of chance; the same seed gives the same text.
-        exotic: How often (0 to 1) a character class gives any of its characters, and not a printable ASCII one.
+        language: The language, not empty.
+        rng: The source of randomness; the same seed gives the same text.
+        exotic: The probability that a character class gives any of its characters, and not a printable ASCII one.
 
     Returns:
         A text that `recognises(language, text)` accepts.
@@ -82,7 +81,7 @@ class _Sampler:
             raise ValueError("the language is empty: there is no text to sample")
 
     def text(self, expr: Expr, depth: int) -> str:
-        """From left to right, with a list of what is still to come: objects of many fields nest deeper than Python may."""
+        """Write from left to right with a list of pending nodes: objects of many fields nest deeper than Python's stack."""
         written: list[str] = []
         pending = [(expr, depth)]
         while pending:
@@ -112,7 +111,7 @@ class _Sampler:
         return "".join(written)
 
     def count(self, expr: Repeat, depth: int) -> int:
-        """How often to repeat."""
+        """Draw the number of repetitions."""
         count, most = expr.least, expr.most
         if _height(expr.item, self.heights) < inf and not self.is_spent(depth):
             while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
@@ -120,5 +119,5 @@ class _Sampler:
         return count
 
     def is_spent(self, depth: int) -> bool:
-        """Whether it is time to come to an end."""
+        """Whether a budget is used up."""
         return depth > _DEEPEST or self.references > _MOST

@@ -1,16 +1,12 @@
-"""Token bounds: how few and how many tokens an answer of a language can take.
+"""Token bounds: the fewest and the most tokens of an answer, for each tokenisation that an engine may choose.
 
-Both bounds hold for every tokenisation that the engine may choose.
+The upper bound: a token has at least one byte, and one more token ends the text. Byte-level vocabularies reach it.
 
-- The upper one is never too low: a token is at least one byte, and one more ends the text. It is met where every byte is a
-  token, as in byte-level vocabularies.
-- The lower one is never too high. Each byte of a text takes its share of the token that it is in: one part in as many as
-  the longest token has that holds the byte together with a neighbour of it. No token's shares add up to more than one, so a
-  text takes no fewer tokens than its shares add up to. (The token that ends a text may be cut off.)
-
-Where only the longest token is known, every byte's share is the same. Shares of single bytes and pairs make most of the
-difference: digits are tokens of their own in many vocabularies, and quotation marks and braces are in none but short ones.
-The least over all ways to cut would need the vocabulary's own paths through the language.
+The lower bound: each byte of a text takes a share of its token, one divided by the length of the longest token that holds
+the byte with a neighbour of it. The shares in a token add up to at most one, so a text takes at least as many tokens as its
+shares add up to. (The token that ends a text may be cut off.) Where only the longest token is known, all shares are equal.
+Shares of single bytes and pairs matter most: in many vocabularies digits are single tokens, and quotation marks and braces
+are in short tokens only. The exact minimum would need the vocabulary's own paths through the language.
 """
 
 from __future__ import annotations
@@ -30,12 +26,12 @@ _ROUNDING = 1e-6  # shares are added up as floats
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Vocabulary:
-    """What bounds need to know of a tokenizer; each is equal to itself alone, since to compare all tokens takes long.
+    """Facts about a tokenizer that bounds need. It compares by identity, since to compare all tokens takes long.
 
     Attributes:
         longest: The bytes of the longest token.
-        holding: For single bytes and pairs of them the bytes of the longest token that holds them; `None` where the
-            tokens are not known by their bytes. What is missing is in no token.
+        holding: The bytes of the longest token that holds a single byte or a pair of bytes; what is missing is in no
+            token. `None` where the bytes of the tokens are unknown.
     """
 
     longest: int
@@ -51,7 +47,7 @@ class Vocabulary:
         """
         holding: dict[bytes, int] = {}
         longest = 1
-        for token in sorted(tokens, key=len):  # so that the last one to say anything is the longest
+        for token in sorted(tokens, key=len):  # so that the longest token is the last to write an entry
             longest = size = max(len(token), 1)
             for at in range(len(token)):
                 holding[token[at : at + 1]] = holding[token[at : at + 2]] = size
@@ -60,11 +56,11 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class TokenBounds:
-    """The tokens of an answer.
+    """The fewest and the most tokens of an answer.
 
     Attributes:
-        least: No whole answer takes fewer (1 or more).
-        most: No answer takes more, the end-of-text token included; `None` where there is no bound.
+        least: The least number of tokens of a whole answer, 1 or more.
+        most: The largest number of tokens, with the end-of-text token; `None` where there is no bound.
     """
 
     least: int
@@ -96,7 +92,7 @@ def token_bounds(language: Language, vocabulary: Vocabulary) -> TokenBounds:
 
 
 def byte_bounds(language: Language) -> tuple[float, float]:
-    """The least and the most UTF-8 bytes of a text of the language (`inf`: no bound)."""
+    """The fewest and the most UTF-8 bytes of a text of the language (`inf`: no bound)."""
     most = _most_bytes(language.root, solve_rules(language, _most_bytes))
     return _least_of(language, _fewest_bytes), most
 
@@ -130,7 +126,7 @@ def _fewest_bytes(expr: Lit | CharClass) -> float:
 
 
 class _Shares:
-    """The shares of tokens that literals and characters take at the least, whatever stands beside them."""
+    """The least shares of tokens that literals and characters take, for all neighbours."""
 
     def __init__(self, longest: int, holding: Mapping[bytes, int]) -> None:
         self.longest = longest
@@ -147,7 +143,7 @@ class _Shares:
         return self.classes[expr]
 
     def text(self, data: bytes) -> float:
-        """At the ends nothing is known of the neighbours; within, a longer token holds a byte and one of its two."""
+        """Shares of a literal. At its ends the neighbours are unknown; inside, a token of several bytes holds one of two."""
         last = len(data) - 1
         shares = 0.0
         for at, byte in enumerate(data):
@@ -159,7 +155,7 @@ class _Shares:
         return shares
 
     def range(self, low: int, high: int) -> float:
-        """Characters of ASCII by themselves; of others the first byte decides."""
+        """The least share of a character in a range; beyond ASCII by its first byte."""
         found = min(self.single[low : min(high, 0x7F) + 1], default=inf)
         for first, last in ((0x80, 0x7FF), (0x800, 0xFFFF), (0x10000, 0x10FFFF)):
             start, end = max(low, first), min(high, last)
