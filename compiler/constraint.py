@@ -1,7 +1,7 @@
-"""What the engine is told about the form of an answer.
+"""Constraints on answers for an engine's constrained decoding.
 
-A constraint is made of the language that the answer is in, or of a text that only the engine understands (a raw grammar
-or a JSON schema from a user's hook). It prints the language on demand in the dialect of the engine's backend.
+A constraint holds the language of the answers, or a text that only the engine understands (a raw grammar or a JSON schema
+from a user's hook). It prints the language on demand in the dialect of the engine's backend.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _LONGEST_CHOICE = 1000  # beyond this the backend's own form of a choice is slow
 
 @dataclass(frozen=True)
 class Constraint:
-    """How an answer must read, in a form that an engine can enforce.
+    """A constraint on the form of an answer that an engine can enforce.
 
-    Attributes:
-        kind: What is sent: nothing (`text`), a list of choices, a regex, a grammar, or a JSON schema.
-        language: The language of all admitted answers; `None` where only the engine can tell (`raw`).
+    Args:
+        kind: The form for the engine: none (`text`), a list of choices, a regex, a grammar, or a JSON schema.
+        language: The language of all admitted answers; `None` for free text and for a raw text.
         raw: The text for the engine where there is no language.
-        json: Whether every text of the language is JSON.
+        json: Whether all texts of the language are JSON.
 
     Example:
         >>> from typefold.compiler.grammar.nodes import choice
@@ -49,7 +49,7 @@ class Constraint:
 
     @classmethod
     def of(cls, language: Language, *, json: bool = False) -> Constraint:
-        """A `choice` where the language is a plain list of printable literals and not long, else a `grammar`."""
+        """The constraint of a language: a `choice` for a short list of printable literals, else a `grammar`."""
         options = language.root.options if isinstance(language.root, Choice) else (language.root,)
         plain = all(isinstance(option, Lit) and option.text.isprintable() and option.text for option in options)
         kind: ConstraintKind = "choice" if plain and 0 < len(options) <= _LONGEST_CHOICE else "grammar"
@@ -57,16 +57,16 @@ class Constraint:
 
     @cached_property
     def spec(self) -> str | tuple[str, ...]:
-        """What is sent to the default backend: the choices, or one text; empty for `text`."""
+        """The specification for the default backend: the choices, or one text; empty for `text`."""
         return self.for_dialect("ebnf")
 
     @cached_property
     def digest(self) -> bytes:
-        """16 bytes by which equal constraints are known, in any process."""
+        """16 bytes that are equal for equal constraints, in all processes."""
         return hashlib.blake2b(repr((self.kind, self.spec)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def for_dialect(self, dialect: Dialect) -> str | tuple[str, ...]:
-        """What is sent to a backend that reads `dialect` (xgrammar: `ebnf`; guidance: `lark`)."""
+        """The specification for a backend that reads `dialect` (xgrammar: `ebnf`; guidance: `lark`)."""
         if self.language is None:
             return self.raw or ""
         if self.kind == "choice":
@@ -79,7 +79,7 @@ class Constraint:
         return self._printed[dialect]
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
-        """How few and how many tokens an answer can take; without a language, one and no limit."""
+        """The fewest and the most tokens of an answer; without a language, one and no bound."""
         known = self._token_bounds.get(vocabulary)
         if known is None:
             known = TokenBounds(1, None) if self.language is None else token_bounds(self.language, vocabulary)
@@ -87,14 +87,14 @@ class Constraint:
         return known
 
     def is_complete(self, text: str) -> bool:
-        """Whether `text`, cut off here, can only be a whole answer: nothing may follow. Free text always is."""
+        """Whether `text`, cut off here, is a whole answer that nothing may follow. Free text always is."""
         if self.language is None:
             return self.kind == "text"
         state = Matcher.start(self.language).advance(text)
         return state.complete and not state.stacks
 
     def __getstate__(self) -> dict[str, object]:
-        """What it is made of, without what was worked out from that."""
+        """The fields alone, without cached properties."""
         return {"kind": self.kind, "language": self.language, "raw": self.raw, "json": self.json}
 
     @cached_property

@@ -1,8 +1,7 @@
-"""User code, contained: bodies, templates, validators, hooks and the objects that they are given may raise anything.
+"""Exceptions of user code: bodies, templates, validators, hooks and their arguments may raise anything.
 
-What they raise is one row's failure, whatever its class, but for what ends more than a row: Ctrl-C, `SystemExit` and the
-like pass. An exception is user code too: its text is asked for with care. Left out: code that never returns,
-which Python can't interrupt.
+An exception is the failure of one row, except for fatal ones such as `KeyboardInterrupt` and `SystemExit`, which are raised
+again. Methods of an exception are user code too, so its text is read with care. Left out: code that never returns.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ _LONGEST = 2_000
 
 
 def register_fatal(*kinds: type[BaseException]) -> None:
-    """Name exceptions that no row may hold up."""
+    """Register classes of exceptions that end more than a row."""
     global _passing
     _passing += kinds
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether an exception ends more than the row in whose code it was raised.
+    """Whether an exception ends more than the row that raised it.
 
     Example:
         >>> is_fatal(ValueError()), is_fatal(KeyboardInterrupt())
@@ -34,7 +33,7 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def describe_exception(error: BaseException) -> str:
-    """The class and the message of an exception, whatever its own methods do.
+    """The class and the message of an exception, also where its own methods raise.
 
     Example:
         >>> describe_exception(KeyError("name"))
@@ -51,7 +50,7 @@ def describe_exception(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    r"""The first line of an exception's message; its class where it has none.
+    r"""The first line of an exception's message, or its class if it has no message.
 
     Example:
         >>> first_line(ValueError("no such field\nsee there")), first_line(NotImplementedError())

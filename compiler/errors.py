@@ -1,4 +1,4 @@
-"""What can be wrong with a type, a template or an answer, before any engine is involved."""
+"""Errors about a type, a template or an answer, in which no engine is involved."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class UnsupportedType(TypeError):
     """An annotation that cannot be compiled into a constraint.
 
     Attributes:
-        path: Where it stands, such as `return.items[0].when`.
-        hint: The type at that place.
-        reason: Why it cannot be compiled, and what to write instead.
-        function: The prompt function whose annotation it is, or `None`.
+        path: The path of the part, such as `return.items[0].when`.
+        hint: The type at that path.
+        reason: The reason, with a type to write instead.
+        function: The prompt function with the annotation, or `None`.
     """
 
     def __init__(self, path: str, hint: object, reason: str, *, function: str | None = None) -> None:
@@ -30,16 +30,16 @@ class UnsupportedType(TypeError):
         self.function = function
 
     def __str__(self) -> str:
-        place = f"{self.function}: {self.path}" if self.function else self.path
-        return f"{place}: {describe(self.hint)} {self.reason}"
+        where = f"{self.function}: {self.path}" if self.function else self.path
+        return f"{where}: {describe(self.hint)} {self.reason}"
 
 
 class TemplateError(ValueError):
-    """A prompt's template is wrong: bad syntax, or a name that is no parameter."""
+    """A template with bad syntax, or with a name that is no parameter."""
 
 
 class DecodeError(ValueError):
-    """An answer that is in the language but is no value of the type: a named post-check failed.
+    """An answer in the language of the type that failed a post-check.
 
     Attributes:
         text: The answer.
@@ -59,7 +59,7 @@ class DecodeError(ValueError):
 
 
 def describe(hint: object) -> str:
-    """A type's name as its author would write it.
+    """A type as source code.
 
     Example:
         >>> from typing import Annotated, Literal
@@ -91,7 +91,7 @@ def describe(hint: object) -> str:
 
 
 def _mark(mark: object) -> str:
-    """What stands beside a type in `Annotated`: its limits by name, where it is made of limits."""
+    """A mark in `Annotated`, as limits by name where it consists of limits."""
     limits = Limits([mark])
     named = [f"{name}={value!r}" for name in limits.names() for value in limits.all(name)]
     return repr(mark) if hasattr(mark, "one_of") else ", ".join([*named, *limits.checks]) or repr(mark)

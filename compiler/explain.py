@@ -1,10 +1,9 @@
-"""What becomes of a type, laid open: its shape and constraint, what decoding enforces, what is checked after, how long it gets.
+"""Explanations of output types: form, constraint, enforced limits, checks after decoding, and length.
 
-An `Explanation` is plain data; its `__str__`, and what rich and notebooks show, are the same sections in three dresses.
-Nothing here needs an engine: bounds are given in bytes, and in tokens where a vocabulary is at hand. Left out: how a prompt
-is sent, which `render()` shows.
+An `Explanation` is plain data. `str()`, rich and notebooks show the same sections. No engine is needed: bounds are in bytes,
+and in tokens with a vocabulary. Left out: the prompt, which `render()` shows.
 
-Invariant: whatever can make an answer grow without end is named in `unbounded`; where nothing is, `most_bytes` is a number.
+Invariant: `unbounded` names all parts that can grow without end; where it is empty, `most_bytes` is a number.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typefold.compiler.grammar.token_bounds import TokenBounds
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Explanation", "by_place", "unbounded_parts"]
+__all__ = ["Explanation", "by_path", "unbounded_parts"]
 
 _LINES = 12  # of a grammar, and characters in each line, that are shown; the whole is in `grammar`
 _CHARACTERS = 400
@@ -33,25 +32,25 @@ _CHARACTERS = 400
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A type, explained.
+    """An explanation of a type.
 
     Attributes:
         name: The prompt function with its signature, or the type.
-        answer: The type whose values answers are; that inside of `Logged` and the like.
+        answer: The type of the answers; for `Logged` and the like, the type inside.
         is_bare: Whether an answer is bare text and not JSON.
-        shape: What the model is told of the form of its answer; `None` for bare text.
-        json_schema: The same as a JSON schema; neither enforces anything.
-        kind: What the engine is sent: nothing (`text`), a list of choices (`choice`), or a `grammar`.
+        shape: The description of the answer's form in the prompt; `None` for bare text.
+        json_schema: The form as a JSON schema; it enforces nothing.
+        kind: The form of the constraint: none (`text`), a list of choices (`choice`), or a `grammar`.
         grammar: The grammar for the default backend, or the choices; empty for `text`.
         enforced: The limits that decoding enforces besides the form, each with its path.
         post_checks: The checks after decoding, each as `path: name`. An answer that fails one is `Invalid`, with it as `check`.
         unbounded: The parts that may grow without end in decoding, each with its path.
         least_bytes: The bytes of the shortest answer.
-        most_bytes: The bytes of the longest; `None` where there is none.
-        tokens: How few and how many tokens an answer takes, the one that ends it included; `None` without a vocabulary.
-        decided_after: After how many tokens an answer of few possible texts is settled, and asked for no further; else
-            `None`.
-        settled_by: The name of a last field whose value settles the answer, so that nothing behind it is asked for.
+        most_bytes: The bytes of the longest answer; `None` where there is no bound.
+        tokens: The fewest and the most tokens of an answer, with the end-of-text token; `None` without a vocabulary.
+        decided_after: The number of tokens after which one of few possible answers is settled and generation stops;
+            `None` where there is none.
+        settled_by: The name of a last field whose value settles the answer, so that generation stops there; else `None`.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -124,18 +123,18 @@ class Explanation:
         return f"<div><code>{html.escape(self.name)}</code><table>{rows}</table>{details}</div>"
 
     def _sections(self) -> Iterator[tuple[str, list[str]]]:
-        """A title, and the lines below it."""
+        """The sections: a title, and its lines."""
         yield "answer", ["bare text"] if self.shape is None else f"JSON: {self.shape}".split("\n")
         yield "constraint", [self._constraint]
         form = "nothing: any text" if self.kind == "text" else "the form"
-        yield "enforced", [form, *by_place(self.enforced)]
-        yield "checked after", list(by_place(self.post_checks)) or ["nothing"]
+        yield "enforced", [form, *by_path(self.enforced)]
+        yield "checked after", list(by_path(self.post_checks)) or ["nothing"]
         yield "length", [self._length]
         if (after := self.decided_after) is not None:
             yield "decided", [f"after {after:,} token{'s' if after > 1 else ''}"]
         if self.settled_by is not None:
             yield "decided", [f"with the value of {self.settled_by}: nothing behind it is decoded"]
-        yield "unbounded", list(by_place(self.unbounded)) or ["nothing"]
+        yield "unbounded", list(by_path(self.unbounded)) or ["nothing"]
 
     @property
     def _constraint(self) -> str:
@@ -158,55 +157,55 @@ class Explanation:
         return "\n".join([*shown, *([f"... and {len(lines) - _LINES} lines more"] if len(lines) > _LINES else [])])
 
 
-def by_place(notes: Iterable[str]) -> Iterator[str]:
-    """Limits or checks by the place that they name, those of one place together.
+def by_path(notes: Iterable[str]) -> Iterator[str]:
+    """Limits or checks by their path, those of one path together.
 
     Example:
-        >>> list(by_place(["return.age: ge=0", "return.age: le=9", "return: validator check"]))
+        >>> list(by_path(["return.age: ge=0", "return.age: le=9", "return: validator check"]))
         ['.age: ge=0, le=9', 'validator check']
     """
-    places: dict[str, list[str]] = {}
+    paths: dict[str, list[str]] = {}
     for note in notes:
-        place, _, words = note.partition(": ")
-        places.setdefault(place.removeprefix("return"), []).append(words)
-    for place, listed in places.items():
-        yield f"{place}: {', '.join(listed)}" if place else ", ".join(listed)
+        path, _, words = note.partition(": ")
+        paths.setdefault(path.removeprefix("return"), []).append(words)
+    for path, listed in paths.items():
+        yield f"{path}: {', '.join(listed)}" if path else ", ".join(listed)
 
 
-def unbounded_parts(places: Mapping[str, Expr], language: Language) -> Iterator[str]:
-    """The places whose own part of the JSON text, apart from that of places inside, may be of any length.
+def unbounded_parts(parts: Mapping[str, Expr], language: Language) -> Iterator[str]:
+    """Describe the parts of a type that may have any length, without the parts inside them.
 
     Args:
-        places: The parts of a type by their paths, each with its JSON texts, the outer ones first.
+        parts: The JSON texts of the parts by path, the outer ones first.
         language: The JSON texts of the whole type.
     """
     looped = language.rules.keys() - set(flat_rules(language))
     named: set[str] = set()
     own: dict[str, frozenset[Expr]] = {}
-    for place, expr in places.items():  # a type that has a name is told of where it stands first
+    for path, expr in parts.items():  # a named type is described at its first path
         is_known = isinstance(expr, Ref) and expr.name in named
-        own[place] = frozenset() if is_known else _endless(expr, language.rules, _names(places.values()))
+        own[path] = frozenset() if is_known else _endless(expr, language.rules, _names(parts.values()))
         named |= _names([expr])
-    told: set[str] = set()
-    for place, expr in places.items():
-        inside = [nodes for other, nodes in own.items() if _is_inside(other, place)]
-        if isinstance(expr, Ref) and expr.name in looped and expr.name not in told:
-            told.add(expr.name)
-            yield f"{place}: may hold itself without end"
-        elif own[place].difference(*inside):
-            yield f"{place}: {_any_number(Language(expr, language.rules))}"
+    described: set[str] = set()
+    for path, expr in parts.items():
+        inside = [nodes for other, nodes in own.items() if _is_inside(other, path)]
+        if isinstance(expr, Ref) and expr.name in looped and expr.name not in described:
+            described.add(expr.name)
+            yield f"{path}: may hold itself without end"
+        elif own[path].difference(*inside):
+            yield f"{path}: {_any_number(Language(expr, language.rules))}"
 
 
 def _names(exprs: Iterable[Expr]) -> set[str]:
     return {expr.name for expr in exprs if isinstance(expr, Ref)}
 
 
-def _is_inside(place: str, outer: str) -> bool:
-    return place.startswith(outer) and place[len(outer) : len(outer) + 1] in (".", "[", "|")
+def _is_inside(path: str, outer: str) -> bool:
+    return path.startswith(outer) and path[len(outer) : len(outer) + 1] in (".", "[", "|")
 
 
 def _endless(expr: Expr, rules: Mapping[str, Expr], named: set[str]) -> frozenset[Expr]:
-    """The repetitions without end in an expression and in the rules that it leads to, but for those of named types."""
+    """The unbounded repetitions in an expression and in the rules that it leads to, without those of named types."""
     found: set[Expr] = set()
     seen = set(named)
     pending: list[Expr] = [rules[expr.name] if isinstance(expr, Ref) else expr]
@@ -224,7 +223,7 @@ def _endless(expr: Expr, rules: Mapping[str, Expr], named: set[str]) -> frozense
 
 
 def _any_number(language: Language) -> str:
-    """Of what a part may hold any number, by how it may begin."""
+    """Name the items of an unbounded part, by its first character."""
     first = Matcher.start(language).next_chars
     kinds = {'"': "characters", "[": "items", "{": "keys"}
     named = [name for mark, name in kinds.items() if mark in first]

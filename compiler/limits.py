@@ -1,7 +1,6 @@
-"""What `Annotated` and `Field` say about a type, as one record: bounds, lengths, patterns and validators.
+"""Limits of `Annotated` and `Field` on a type: bounds, lengths, patterns and validators.
 
-A hook takes what it can put into the language; what no hook takes is checked by pydantic after decoding, and named as a
-post-check. Nothing is dropped in silence.
+A hook takes the limits that it puts into the language. pydantic checks the others after decoding, as named post-checks.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ KEYWORDS = (
     "one_of",
 )
 
-# What changes how a value is read, but not which texts are right: no limit, and no check worth naming.
+# Options that change how a value is read, but not which texts are valid.
 _NEUTRAL = ("strict", "allow_inf_nan", "union_mode", "coerce_numbers_to_str", "fail_fast")
 
-# What gives another value than was written; limits that the grammar holds to may fail on that one. A hook that takes one
-# writes only what it leaves as it is.
+# Options that change the value, so that limits which the grammar enforces may fail. A hook that takes one admits only texts
+# that it leaves unchanged.
 _CHANGING = ("strip_whitespace", "to_lower", "to_upper")
 
 _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 
-# Marks of pydantic that say how a value is written or which member of a union it is: nothing to check.
+# Marks of pydantic without a check: on serialization, and on the members of a union.
 _UNCHECKED = (Discriminator, PlainSerializer, Tag, WrapSerializer)
 
 _REFUSED: dict[Any, str] = {
@@ -54,10 +53,10 @@ M = TypeVar("M")
 
 
 class Limits:
-    """The limits that stand at one place of an annotation.
+    """The limits on one part of a type.
 
     Attributes:
-        checks: Names of what can only be checked after decoding.
+        checks: The names of checks that can only run after decoding.
     """
 
     def __init__(self, metadata: Iterable[Any] = ()) -> None:
@@ -68,17 +67,17 @@ class Limits:
         self.add(metadata)
 
     def add(self, metadata: Iterable[Any]) -> None:
-        """Read further annotations of the same place."""
+        """Read further metadata of the same part."""
         for item in _flatten(metadata):
             self._read(item)
 
     def take(self, name: str) -> Any:
-        """The limit, the tightest where there are several, or `None`; the caller promises to enforce it."""
+        """The limit, the tightest where there are several, or `None`. The caller must enforce it."""
         self._taken.add(name)
         return self.peek(name)
 
     def peek(self, name: str) -> Any:
-        """The limit or `None`, left to be checked after decoding."""
+        """The limit or `None`. It stays a post-check."""
         values = self._values.get(name)
         if not values:
             return None
@@ -87,25 +86,25 @@ class Limits:
         return min(values) if name in ("le", "lt", "max_length", "max_digits", "decimal_places") else values[-1]
 
     def all(self, name: str) -> list[Any]:
-        """Every value that was given for the limit, in order."""
+        """All values of the limit, in order."""
         return list(self._values.get(name, ()))
 
     def claim(self, kind: type[M]) -> list[M]:
-        """The annotations of a class that pydantic acts on in its own way; the caller promises to honour them."""
+        """The marks of a class with pydantic's own behaviour. The caller must honour them."""
         claimed = [mark for mark in self._marks if isinstance(mark, kind)]
         self._marks = [mark for mark in self._marks if not isinstance(mark, kind)]
         return claimed
 
     def leave(self, *names: str) -> None:
-        """Give limits back that could not be enforced after all."""
+        """Give back limits that could not be enforced."""
         self._taken -= set(names)
 
     def names(self) -> tuple[str, ...]:
-        """The limits that were given, validators aside."""
+        """The names of the limits, without validators."""
         return tuple(self._values)
 
     def left(self) -> Iterator[str]:
-        """The post-checks: validators, and the limits that nobody took, or that a validator's value may fail."""
+        """The post-checks: validators, limits that no hook took, and limits that a validator's value may fail."""
         for name, values in self._values.items():
             if name not in self._taken or self.changing:
                 yield from (f"{name}={value!r}" for value in values)
@@ -113,18 +112,18 @@ class Limits:
         yield from (f"validator {_class_of(mark).__name__}" for mark in self._marks)
 
     def held(self) -> Iterator[str]:
-        """The limits that the grammar enforces: those that a hook took, where no validator makes another value."""
+        """The limits that the grammar enforces: those that a hook took, where no validator changes the value."""
         for name, values in self._values.items():
             if name in self._taken and not self.changing and name != "one_of":  # a list is the type itself
                 yield from (f"{name}={value!r}" for value in values)
 
     def refusal(self) -> str | None:
-        """Why no type can be compiled under these annotations, if so."""
+        """The reason why no type can be compiled with this metadata, or `None`."""
         return next((_REFUSED[_class_of(mark)] for mark in self._marks if _class_of(mark) in _REFUSED), None)
 
     @property
     def changing(self) -> bool:
-        """Whether the value may be another than the one that was written."""
+        """Whether the value may differ from the one in the text."""
         return bool(
             self.checks or self._marks or any(name in self._values for name in _CHANGING if name not in self._taken)
         )

@@ -1,6 +1,6 @@
-"""Messages: what a chat model is shown.
+"""Messages to a chat model: text, images, and the text form of values.
 
-Most are text alone. Images stand between characters of it, so that what works on texts need not know of them.
+A message holds its text in one piece, with the positions of images in it, so that code for texts can ignore them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Image:
-    """An image, as a file holds it.
+    """An image file that was found readable. Decoding it needs Pillow, which `typefold.images` uses.
 
     Attributes:
         data: The bytes of the file.
@@ -45,7 +45,7 @@ class Image:
 
     @property
     def digest(self) -> str:
-        """What tells its bytes from others."""
+        """A digest of the bytes."""
         return hashlib.blake2b(self.data, digest_size=16).hexdigest()
 
 
@@ -53,10 +53,14 @@ class Image:
 class Message:
     """One turn of a conversation.
 
-    Attributes:
-        role: Who speaks: `system`, `user` or `assistant`.
-        content: What is said, as plain text.
-        images: Images, each with the number of characters of the text that stand before it, in order.
+    Args:
+        role: The speaker: `system`, `user` or `assistant`.
+        content: The text, without images.
+        images: The images in order, each with its position: the number of characters of `content` before it.
+
+    Example:
+        >>> Message("user", "A cat?")
+        Message(role='user', content='A cat?')
     """
 
     role: Role
@@ -69,7 +73,14 @@ class Message:
 
     @classmethod
     def of(cls, role: Role, parts: Iterable[str | Image]) -> Message:
-        """A message of texts and images, one behind the other.
+        """Make a message of texts and images.
+
+        Args:
+            role: The speaker.
+            parts: Texts and images, in order.
+
+        Returns:
+            The message.
 
         Example:
             >>> Message.of("user", ["Is this ", Image(b"...", "png", 64, 48), " a cat?"])
@@ -85,7 +96,7 @@ class Message:
 
     @property
     def parts(self) -> tuple[str | Image, ...]:
-        """Texts and images in order; no text of them is empty."""
+        """The texts and images in order, without empty texts."""
         parts: list[str | Image] = []
         begin = 0
         for end, image in self.images:
@@ -95,7 +106,7 @@ class Message:
 
     @property
     def shown(self) -> str:
-        """The text, to be read: with `[image 640x480 png]` where an image stands.
+        """The text for people, with `[image 640x480 png]` for an image.
 
         Example:
             >>> Message.of("user", [Image(b"...", "png", 64, 48), "A cat?"]).shown
@@ -105,19 +116,19 @@ class Message:
 
     @property
     def image_digests(self) -> tuple[str, ...]:
-        """The images by where they stand and their digests, which is what tells messages of equal text apart."""
+        """The position and the digest of each image, which tell messages of equal text apart."""
         return tuple(f"{at} {image.digest}" for at, image in self.images)
 
 
 def text_of(value: object) -> str:
-    """A value as it is shown to a model.
+    """A value as text for a model: text unchanged, an enum member as its value, a structure as JSON.
 
     Example:
         >>> text_of({"a": [1, None]})
         '{"a": [1, null]}'
 
     Raises:
-        ValueError: It holds itself, is nested too deeply, or has a number that JSON can't write.
+        ValueError: The value contains itself, is nested too deeply, or has a number that JSON can't write.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -129,6 +140,6 @@ def text_of(value: object) -> str:
         return str(value)
     try:
         data = to_jsonable_python(value, by_alias=True)
-    except PydanticSerializationError:  # not of JSON's kind: the author of its class knows best how it reads
+    except PydanticSerializationError:  # of a class without a JSON form, which has its own `str`
         return str(value)
     return JsonFormat.SPACED.value.dump(data)

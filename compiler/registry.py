@@ -1,8 +1,8 @@
-"""How a type becomes a codec: hooks by class and hook factories by predicate, in a registry that users can add to.
+"""Registries of hooks, which make codecs for types: hooks by class, and hook factories by predicate.
 
-An exact class is asked first, then the predicates, the newest first. A hook gets the type and a `Context`, which knows
-where it is, what limits stand there, and how to go on with the parts. Found hooks are cached until the next
-registration. The registry knows no type by itself; `typefold.compiler.types` fills the default one.
+A hook for the exact class comes first, then the predicates, the newest first. A hook gets the type and a `Context` with its
+path and limits, and compiles parts through it. Found hooks are cached until the next registration. A new registry is
+empty; `typefold.compiler.types` fills the default one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Registry:
     """Hooks for output types.
 
     Args:
-        parent: A registry that is asked where this one has no hook.
+        parent: The registry for types without a hook here, such as `default_registry`; `None` for no other.
 
     Example:
         >>> from typefold.compiler import Registry, Codec, default_registry, output_type
@@ -55,11 +55,18 @@ class Registry:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """Changes with each registration, here or in a parent."""
+        """A number that changes with each registration, here and in each parent."""
         return (self._version, *(self._parent.version if self._parent else ()))
 
     def hook(self, *classes: Any) -> Callable[[H], H]:
-        """Register a function for exactly these classes (or origins of generic types, such as `list`)."""
+        """Register a hook for exact classes.
+
+        Args:
+            classes: Classes, or origins of generic types such as `list`; not their subclasses.
+
+        Returns:
+            A decorator, which returns the hook unchanged.
+        """
 
         def register(hook: H) -> H:
             self._exact.update(dict.fromkeys(classes, hook))
@@ -69,7 +76,14 @@ class Registry:
         return register
 
     def hook_factory(self, predicate: Predicate) -> Callable[[H], H]:
-        """Register a function for every type of which `predicate` holds; the newest is asked first."""
+        """Register a hook for all types that fulfil a predicate.
+
+        Args:
+            predicate: Called with a type that has no hook by its class. The newest predicate is called first.
+
+        Returns:
+            A decorator, which returns the hook unchanged.
+        """
 
         def register(hook: H) -> H:
             self._factories.insert(0, (predicate, hook))
@@ -79,7 +93,7 @@ class Registry:
         return register
 
     def find(self, hint: Any) -> Hook | None:
-        """The hook for a type, or `None`."""
+        """The hook for a type, here or in a parent, or `None`."""
         hint = type(None) if hint is None else hint
         try:
             key = (hint, self._parent.version if self._parent else ())

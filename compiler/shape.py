@@ -1,7 +1,7 @@
-"""The shape of a JSON answer in words that a model reads well: JSON with types in the places of values.
+"""Description of a JSON answer for a model: JSON with types in place of values.
 
-Made from the JSON schema alone. It is compact, spaced as the answer will be, and names what the constraint enforces; a
-description of a field follows it as a comment. Types that contain themselves are named and defined once.
+It is made from the JSON schema, is spaced like the answer, and names the limits that the constraint enforces. A field's
+description follows it as a comment. Types that contain themselves are named and defined once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"\w(?:[\w .'-]*\w)?")  # a member that can be listed withou
 
 
 def shape_of(schema: JsonSchema, spacing: Spacing) -> str:
-    """The shape that a schema describes.
+    """Describe the values of a schema.
 
     Example:
         >>> from typefold.compiler.wire_format import JsonFormat
@@ -94,7 +94,7 @@ class _Shape:
         return "{" + comma.join(pairs) + "}"
 
     def positions(self, schema: JsonSchema) -> str:
-        """An object that is written as an array: the names say what stands where, and are no part of it."""
+        """Describe an object that is written as an array. The names label the positions and are not part of it."""
         places: list[str] = []
         for key, mark in schema["x-positions"].items():
             value = schema["properties"][key]
@@ -115,7 +115,7 @@ class _Shape:
 
 
 def _choice(members: list[Any]) -> str:
-    """The members of a choice, behind the type: standing in the place of the value, a small model copies the first."""
+    """The members of a choice, after the type. In place of the value, small models would copy the first member."""
     said = [json.dumps(member, ensure_ascii=False) for member in members]
     if len(said) == 1:
         return said[0]

@@ -27,8 +27,8 @@ class Spacing:
     """The separators between items and after keys.
 
     Attributes:
-        comma: What stands between items.
-        colon: What stands behind a key.
+        comma: The separator between items.
+        colon: The separator after a key.
         positional: Whether objects with fields are arrays in the order of their fields.
     """
 
@@ -71,7 +71,7 @@ class JsonFormat(Enum):
 
 
 class _Number(str):
-    """The text of a number."""
+    """A number as its text."""
 
     __slots__ = ()
 
