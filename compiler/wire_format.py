@@ -42,11 +42,10 @@ class Spacing:
 
 
 class JsonFormat(Enum):
-    """The forms in which JSON can be written; closed, since each is proved by the same laws.
+    """The format of JSON in answers. Options take a format or its name in lower case.
 
-    `SPACED` puts a space after commas and colons, as `json.dumps` does; `TIGHT` puts none. `COMPACT` is spaced, and writes
-    objects with fields as arrays in the order of their fields: `["Ada", 36]` for `{"name": "Ada", "age": 36}`. Where an
-    option takes a format, its name in small letters will do.
+    `SPACED` has a space after commas and colons, as `json.dumps` has; `TIGHT` has none. `COMPACT` is spaced, and writes
+    objects with fields as arrays in the order of their fields: `["Ada", 36]` for `{"name": "Ada", "age": 36}`.
     """
 
     SPACED = Spacing(", ", ": ")
@@ -55,10 +54,10 @@ class JsonFormat(Enum):
 
     @classmethod
     def named(cls, json_format: JsonFormat | JsonFormatName) -> JsonFormat:
-        """The format that an option names.
+        """The format with a name.
 
         Raises:
-            ValueError: It names none.
+            ValueError: There is no such format.
         """
         if isinstance(json_format, JsonFormat):
             return json_format

@@ -1,8 +1,8 @@
-"""Single braces around a parameter: what is read by an f-string or by `str.format`, where nothing reads it so.
+"""Single braces around a parameter, as in an f-string, in text that is no f-string.
 
-A text with `{name}` in it was most likely meant to be filled in. Braces around anything else (JSON, sets, formulas) are
-left alone, and what may be a formula, a path, a sample of code or a placeholder of another language (`x_{n}`, `/users/{id}`,
-`${n}`, `{n:3}`) is where the parameter is used properly elsewhere.
+Such braces were most likely meant to be filled in. Braces around anything else (JSON, sets, formulas) are ignored. Where
+the parameter is used properly elsewhere, so are possible formulas, paths, samples of code and placeholders of other
+languages: `x_{n}`, `/users/{id}`, `${n}`, `{n:3}`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Braces:
 
     Attributes:
         name: The parameter.
-        start: The character at which the opening brace stands.
-        text: The braces with what is in them.
-        shown: The expression that was to be shown, as far as a template has the same words for it.
+        start: The offset of the opening brace.
+        text: The braces with their content.
+        shown: The expression inside, in the syntax of a template where possible.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Braces:
 def braces_in(
     text: str, parameters: Collection[str], *, used: Collection[str] = (), before: str = ""
 ) -> Iterator[Braces]:
-    """Where a text has single braces around a parameter.
+    """Find single braces around a parameter.
 
     Args:
-        text: A text that nothing reads as an f-string.
+        text: A text that is no f-string.
         parameters: The names to look for.
-        used: The names among them that are filled in properly somewhere.
-        before: The text before it, in which a sample of code may begin.
+        used: The names among them that are used properly elsewhere.
+        before: The text before `text`, in which a sample of code may begin.
 
     Example:
         >>> [each.text for each in braces_in('Rate {text!r} as {"score": 1}, not {sic}.', ["text", "score"])]
@@ -66,7 +66,7 @@ def braces_in(
 
 
 def no_f_string(found: Braces) -> str:
-    """Say why a text in a body is wrong that has braces around a parameter which the body never uses."""
+    """The error for braces around a parameter that the body never uses."""
     return (
         f"the body has {found.text} in a string that is sent as it stands, and never uses the parameter {found.name!r}; write "
         f'an f-string, f"... {found.text} ..."'
@@ -74,7 +74,7 @@ def no_f_string(found: Braces) -> str:
 
 
 def _meant(inner: str, parameters: Collection[str]) -> tuple[str, str, bool] | None:
-    """The parameter that an f-string would show, what of it, and whether it may be something else."""
+    """The parameter in braces, the expression to show, and whether the braces may be no f-string's."""
     try:
         ((_, field, spec, conversion),) = Formatter().parse(f"{{{inner}}}")
         field, spec = (field or "").strip().removesuffix("="), spec or ""

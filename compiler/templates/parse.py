@@ -1,7 +1,7 @@
-"""Jinja2 with places: a template as a tree in which every node knows at which character it stands.
+"""Jinja2's environment for prompts, and a parser whose nodes know their offset in the template.
 
-Jinja2's own nodes know their line alone. Its parser takes a token's line from the token and hands it on unread, so tokens
-that carry an offset in its stead give a tree of offsets, and errors with one. Importing this module imports jinja2.
+Jinja2's nodes know only their line. Its parser copies a token's line number unread, so tokens with an offset in its place
+give a tree of offsets, and errors with offsets. Importing this module imports jinja2.
 """
 
 from __future__ import annotations
@@ -29,10 +29,7 @@ _WIDE = re.compile(r"%[^%a-zA-Z]*(?:\d{6,}|\*)")
 
 
 class _Sandbox(SandboxedEnvironment):
-    """Jinja2's sandbox, in which no operator makes a value without measure: not when it runs, nor when it is read.
-
-    Operators that are intercepted are not worked out by the optimiser either.
-    """
+    """Jinja2's sandbox with a limit on the values that operators make. The optimiser skips intercepted operators too."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
@@ -45,7 +42,7 @@ class _Sandbox(SandboxedEnvironment):
 
 
 def _made(operator: str, left: Any, right: Any) -> float:
-    """About how large a value an operator makes."""
+    """The approximate size of an operator's result."""
     match operator, left, right:
         case "**", int(), int():
             return abs(left).bit_length() * max(right, 0)
@@ -65,8 +62,8 @@ class BadSyntax(ValueError):
     """A template that Jinja2 can't read.
 
     Attributes:
-        reason: What is wrong, in Jinja2's words.
-        offset: The character where it was noticed.
+        reason: Jinja2's message.
+        offset: The character at which Jinja2 noticed it.
     """
 
     def __init__(self, reason: str, offset: int) -> None:
@@ -77,7 +74,7 @@ class BadSyntax(ValueError):
 
 @cache
 def environment() -> SandboxedEnvironment:
-    """How prompts' templates are read and rendered."""
+    """The environment that parses and renders the templates of prompts."""
     return _Sandbox(
         undefined=StrictUndefined,
         finalize=_shown,
@@ -89,10 +86,10 @@ def environment() -> SandboxedEnvironment:
 
 
 def placed(source: str) -> nodes.Template:
-    """The template's tree; a node's `lineno` is the offset of its token.
+    """Parse a template; a node's `lineno` is the offset of its token.
 
     Raises:
-        BadSyntax: Jinja2 can't read it.
+        BadSyntax: Jinja2 can't read the template.
     """
     reader = environment()
     try:
@@ -104,7 +101,7 @@ def placed(source: str) -> nodes.Template:
 
 
 def plain(source: str) -> Iterator[tuple[int, str]]:
-    """The texts of a template that it writes as they stand, each with its offset; those in `{% raw %}` left out."""
+    """The literal texts of a template with their offsets, except those in `{% raw %}`."""
     raw = False
     for start, kind, text in _tokens(source):
         if kind == "data" and not raw:
@@ -113,10 +110,7 @@ def plain(source: str) -> Iterator[tuple[int, str]]:
 
 
 def _tokens(source: str) -> Iterator[tuple[int, str, str]]:
-    """The lexer's tokens, each with its offset for a line.
-
-    Between two tokens the lexer drops whitespace and nothing else, so each is the next text that reads like it.
-    """
+    """The lexer's tokens with offsets in place of lines. It drops only whitespace between tokens, so each can be found."""
     end = 0
     try:
         for _, kind, text in environment().lexer.tokeniter(source, None):

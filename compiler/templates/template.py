@@ -1,7 +1,6 @@
-"""Docstring templates: Jinja2, checked when they are read, rendered in a sandbox.
+"""Docstring templates in Jinja2: checked when they are made, rendered in a sandbox.
 
-Values are data: a value that looks like a template is shown as it is. Text is put in as text, an enum member as its
-value, and anything with structure (models, dataclasses, lists, dictionaries) as JSON, spaced as answers are.
+Values are data: a value that looks like a template is shown unchanged. `text_of` gives the text of a value.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typefold.compiler.templates.value_types import UNKNOWN
 __all__ = ["LONGEST", "PromptTemplate"]
 
 LONGEST = 100_000_000
-"""Characters that a template may write; what is longer than this is a loop gone wrong."""
+"""The largest number of characters that a template may write."""
 
 
 class PromptTemplate:
@@ -24,12 +23,13 @@ class PromptTemplate:
     Args:
         source: Jinja2 text.
         parameters: The names that rendering will provide.
-        owed: The names that are not to stand in single braces.
-        alone: Whether the template is all that is asked, so that it has to use one of those.
-        name: What errors call the template.
+        owed: The names of which single braces are an error.
+        alone: Whether the template is the whole prompt, so that it has to use one of `owed`.
+        name: The name of the template in errors.
 
     Raises:
-        TemplateError: Bad syntax, an unknown filter, or a name that is no parameter; single braces around one, or none used.
+        TemplateError: Bad syntax, an unknown filter, a name that is no parameter, single braces around a parameter, or no
+            parameter used.
 
     Example:
         >>> PromptTemplate("Hello {{ name }}!", ["name"]).render({"name": "Ada"})
@@ -64,11 +64,11 @@ class PromptTemplate:
             raise TemplateError(f"{name}: the docstring is no valid Jinja2 template: {error}") from error
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """The text for these values.
+        """Render the text for these values.
 
         Raises:
-            jinja2.TemplateError: A value lacks what the template asks of it, or the sandbox forbids it.
-            TemplateError: It writes too much.
+            jinja2.TemplateError: A value lacks an attribute that the template reads, or the sandbox forbids it.
+            TemplateError: The text is too long.
         """
         pieces: list[str] = []
         size = 0

@@ -1,9 +1,8 @@
-"""What is wrong with a template, as far as can be known before it has values.
+"""Static checks of a template, before it has values.
 
-Names that are no parameters, attributes that a parameter's type lacks, filters and tests that don't exist, templates that
-would be loaded from elsewhere, single braces around a parameter. Nothing is reported that might be right: a name set
-anywhere in reach counts as set, and what is asked of a value of unknown kind may be there. Importing this module imports
-jinja2.
+Found are names that are no parameters, attributes that a parameter's type lacks, unknown filters and tests, templates that
+would be loaded from elsewhere, and single braces around a parameter. Nothing is reported that may be right: a name set
+anywhere in reach counts as set, and values of unknown kinds may have any attribute. Importing this module imports jinja2.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ Scope: TypeAlias = dict[str, Kind]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a template.
+    """A problem in a template.
 
     Attributes:
-        code: What sort of thing.
-        message: What is wrong and what to write instead.
-        offset: The character at which it stands.
-        length: How many characters it takes.
+        code: The class of problem.
+        message: The problem and its remedy.
+        offset: The offset of the first character.
+        length: The number of characters.
     """
 
     code: Code
@@ -44,11 +43,11 @@ class Problem:
 
 @dataclass
 class Report:
-    """What a template is found to be.
+    """The result of a check.
 
     Attributes:
-        problems: What is wrong, in the order in which it stands.
-        used: The parameters that the template shows or asks about.
+        problems: The problems, in the order of the text.
+        used: The parameters that the template reads.
     """
 
     problems: list[Problem] = field(default_factory=list[Problem])
@@ -56,12 +55,12 @@ class Report:
 
 
 def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collection[str] = ()) -> Report:
-    """Look through a template.
+    """Check a template.
 
     Args:
         source: Jinja2 text.
-        parameters: The names that it may use, each with what is known of its value.
-        owed: The names around which single braces are a problem, since the text is certain to be sent.
+        parameters: The names that it may use, with the kinds of their values.
+        owed: The names of which single braces are a problem.
 
     Example:
         >>> check_template("{{ nmae | uper }}", {"name": UNKNOWN}).problems[0].message
@@ -87,7 +86,7 @@ def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collect
 
 
 def constant(owed: Iterable[str], used: Collection[str]) -> str | None:
-    """Say why a template is wrong that uses none of the parameters that it owes; `None` if it uses one, or owes none."""
+    """The error for a template that uses none of its parameters; `None` if it uses one, or has none."""
     names = [*owed]
     if not names or not set(used).isdisjoint(names):
         return None
@@ -105,7 +104,7 @@ _OF_BLOCKS = ("self", "super")
 
 
 class _Walk:
-    """One way through a tree; scopes hold what templates set themselves."""
+    """A walk through a tree. Scopes hold the names that the template sets."""
 
     def __init__(self, parameters: Mapping[str, Kind], set_anywhere: Iterable[str]) -> None:
         self.parameters = parameters
@@ -139,7 +138,7 @@ class _Walk:
                     scope[node.name] = UNKNOWN
                 else:
                     self.kind(node.call, scope)
-                # A macro runs later than it stands: what is set by then is not followed.
+                # A macro runs later than its definition, so all names that the template sets may be set by then.
                 inner = self.for_macros | scope
                 inner |= dict.fromkeys((*_OF_MACROS, *(argument.name for argument in node.args)), UNKNOWN)
                 self.all([*node.defaults, *node.body], inner)
@@ -185,7 +184,7 @@ class _Walk:
     # --- expressions --------------------------------------------------------------------------------------------------
 
     def kind(self, node: nodes.Node, scope: Scope, *, may_lack: bool = False) -> Kind:
-        """What an expression gives; `may_lack` where the template asks whether it is there."""
+        """The kind of an expression; `may_lack` where the template tests whether it is defined."""
         match node:
             case nodes.Name():
                 return self._name(node, scope)
@@ -303,7 +302,7 @@ def _loop_kind(element: Kind) -> Kind:
 
 
 def _attribute_argument(node: nodes.Filter) -> nodes.Const | None:
-    """The name of an attribute that a filter asks of each element."""
+    """The name of an attribute that a filter reads from each element."""
     given: list[Any] = [keyword.value for keyword in node.kwargs if keyword.key == "attribute"]
     if node.name in _ATTRIBUTE_FIRST:
         given += node.args[:1]
@@ -314,7 +313,7 @@ def _attribute_argument(node: nodes.Filter) -> nodes.Const | None:
 
 
 def _beginning(node: nodes.Node) -> int:
-    """Where an expression begins: an attribute knows its dot alone."""
+    """The offset of an expression. An attribute's own offset is that of its dot."""
     while isinstance(node, (nodes.Getattr, nodes.Getitem, nodes.Call, nodes.Filter, nodes.Test)):
         if node.node is None:
             break
@@ -323,7 +322,7 @@ def _beginning(node: nodes.Node) -> int:
 
 
 def _text_of_expression(node: nodes.Node | None) -> str:
-    """An expression as it was written, about."""
+    """An expression as source, approximately."""
     match node:
         case nodes.Name():
             return node.name
