@@ -1,9 +1,9 @@
-"""The objects of libraries that a checked source may name, and what each may be used for.
+"""The objects of libraries that a checked source may name, and the uses of each.
 
-Naming is for the modules of `_MODULES`: they are imported where they are installed, never from beside the source, and
-what stands in any other module is unknown. Using is for lists of objects, compared by identity: functions that are
-called, bases that are subclassed, metaclasses that make classes, types that are handed to a function. Everything else is
-unknown too, so a source can't choose what runs here.
+A source may name objects of the modules in `_MODULES`. They are imported from their installation, never from beside the
+source; objects of any other module are unknown. A source may use objects on lists, compared by identity: functions to
+call, bases to subclass, metaclasses to make classes, types to pass to a function. Everything else is unknown too, so a
+source can't choose the code that runs here.
 """
 
 from __future__ import annotations
@@ -65,20 +65,20 @@ _MODULES = {
     *("string", "types", "typing", "typing_extensions", "uuid", "zoneinfo", "typefold", "typefold.compiler"),
     *(f"pydantic.{name}" for name in _PYDANTIC),
 }
-"""Modules that are imported for a source; importing one does nothing but define things."""
+"""Modules that are imported for a source; importing one does nothing but define things.
+
+Extend it when the compiler gets a hook for a type of another module; a test compares the two.
+"""
 
 _NAMED: dict[tuple[str, str], Any] = {("sys", "maxsize"): sys.maxsize, ("os", "PathLike"): os.PathLike}
 
 _LIBRARIES = {
-    "annotated_types",
-    "attr",
-    "attrs",
-    "msgspec",
-    "pydantic",
-    "pydantic_core",
-    "typefold",
-    "typing_extensions",
+    *("annotated_types", "attr", "attrs", "msgspec", "pydantic", "pydantic_core", "typefold", "typing_extensions"),
 }
+"""Packages that are never read as sources, beside the standard library: their objects are those of this process.
+
+Extend it with the package of a module that is added to `_MODULES`.
+"""
 _NOT_OURS = {"__main__", "antigravity", "idlelib", "lib2to3", "test", "this", "turtledemo"}
 
 
@@ -94,7 +94,7 @@ def is_module(module: str) -> bool:
 
 
 def library_object(module: str, path: str) -> Known | None:
-    """An object of a library by its name, with dots if it is inside a class; `None` where it may not be named."""
+    """Look up an object of a library by its name, with dots if it is inside a class; `None` if it may not be named."""
     if (module, path) in _NAMED:
         return Known(_NAMED[module, path])
     if not is_module(module):
@@ -111,7 +111,7 @@ def library_object(module: str, path: str) -> Known | None:
 
 
 def library_module(name: str) -> ModuleName | None:
-    """A module of a library, by its name."""
+    """Look up a module of a library."""
     return ModuleName(name) if is_module(name) or any(other.startswith(f"{name}.") for other in _MODULES) else None
 
 
@@ -178,7 +178,7 @@ _PURE: tuple[Any, ...] = (
     pydantic.alias_generators.to_pascal,
     pydantic.alias_generators.to_snake,
 )
-"""Functions that a library calls while it makes a type, and needs the answers of."""
+"""Functions that a library calls while it makes a type; it needs their answers."""
 
 _METACLASSES: tuple[Any, ...] = (type, abc.ABCMeta, enum.EnumMeta, type(pydantic.BaseModel), type(typing.Protocol))
 
@@ -202,7 +202,7 @@ def is_metaclass(kind: object) -> bool:
 
 
 def is_argument(value: object) -> bool:
-    """Whether a type or a function of a library is handed to what is called: whatever is called then may call it."""
+    """Whether a type or a function of a library is passed to a function that is called, which may call it."""
     return _is_one_of(value, _ARGUMENTS) or _is_one_of(value, _PURE) or _is_enum(value)
 
 

@@ -18,20 +18,8 @@ from typefold.compiler.templates.braces import braces_in, no_f_string
 __all__ = ["asks", "body_findings", "owed_parameters", "returns_nothing", "unused_parameters"]
 
 _VALUES = (
-    ast.Constant,
-    ast.JoinedStr,
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.Compare,
-    ast.List,
-    ast.Tuple,
-    ast.Set,
-    ast.Dict,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-    ast.Lambda,
+    *(ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Lambda),
+    *(ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
 """Expressions that are certain to be something else than the value of `ask`."""
 _ALL_NAMES = {"locals", "vars", "eval", "exec"}

@@ -1,7 +1,7 @@
-"""Types as kinds of values that templates show: for types that were made again from their declarations.
+"""Kinds of the values in templates, from types that were made again from their declarations.
 
-A class is closed where all that its instances have can be known: the fields of records, the classes of builtins and of
-dates and the like. Of any other class, what is not found may be there all the same.
+A class is closed if all attributes of its instances can be known: the fields of records, the classes of builtins and of
+dates and the like. An instance of any other class may have attributes that are not found here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
 __all__ = ["HintKind", "kind_of_hint"]
 
 _CLOSED = {"builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"}
+"""Modules whose classes are closed. Extend it with the module of a hook's class that has no attributes but its own."""
 
 
 def kind_of_hint(hint: Any) -> Kind:
@@ -62,7 +63,7 @@ class HintKind(Kind):
         return None if _is_closed(self.cls) else UNKNOWN
 
     def item(self, key: object) -> Kind | None:
-        """What is under a key."""
+        """By key or index."""
         arguments = get_args(self.hint)
         if is_typeddict(self.cls):
             known = _fields(self.cls).get(str(key))
@@ -77,7 +78,7 @@ class HintKind(Kind):
         return UNKNOWN if hasattr(self.cls, "__getitem__") or not _is_closed(self.cls) else None
 
     def element(self) -> Kind | None:
-        """What `for` takes."""
+        """By iteration."""
         arguments = get_args(self.hint)
         if self.cls is tuple and arguments:
             return Either.of(map(kind_of_hint, (part for part in arguments if part is not ...)))
@@ -93,7 +94,7 @@ class HintKind(Kind):
 
 
 def _settled(hint: Any) -> Any:
-    """The type without what only says something about it."""
+    """The type without annotations, names and bounds around it."""
     while True:
         if get_origin(hint) is Annotated:
             hint = get_args(hint)[0]
@@ -129,17 +130,11 @@ def _fields(cls: type[Any]) -> Mapping[str, Any]:
 
 
 def _is_closed(cls: type[Any]) -> bool:
-    """Whether all that its instances have is known."""
-    if hasattr(cls, "__getattr__") and not issubclass(cls, pydantic.BaseModel):
+    """Whether all attributes of its instances are known."""
+    bases: Iterable[type[Any]] = cls.__mro__
+    if any("__getattr__" in vars(base) for base in bases if "pydantic" not in base.__module__):
         return False
     if issubclass(cls, pydantic.BaseModel):
-        return cls.model_config.get("extra") != "allow" and _defined(cls, "__getattr__") is None
-    if is_typeddict(cls) or dataclasses.is_dataclass(cls) or issubclass(cls, Enum) or hasattr(cls, "_fields"):
-        return True
-    return cls.__module__ in _CLOSED
-
-
-def _defined(cls: type[Any], name: str) -> Any:
-    """What a class of the program defines under a name, pydantic's own left out."""
-    bases: Iterable[type[Any]] = cls.__mro__
-    return next((vars(base)[name] for base in bases if name in vars(base) and "pydantic" not in base.__module__), None)
+        return cls.model_config.get("extra") != "allow"
+    is_record = is_typeddict(cls) or dataclasses.is_dataclass(cls) or hasattr(cls, "_fields")
+    return is_record or issubclass(cls, Enum) or cls.__module__ in _CLOSED

@@ -20,10 +20,11 @@ import pytest
 from typing_extensions import TypeAliasType
 
 from typefold.checks.evaluator.verdict import Evaluator, Judgement, has_opaque, judged, one_line
+from typefold.checks.libraries import library_object
 from typefold.checks.scopes import Names
 from typefold.checks.source import Source
 from typefold.checks.symbols import Where
-from typefold.compiler import UnsupportedType, output_type
+from typefold.compiler import UnsupportedType, default_registry, output_type
 
 from ..catalogue import _MODULES, REFUSED, SECTIONS, refused  # pyright: ignore[reportPrivateUsage]
 from .conftest import Project
@@ -119,3 +120,29 @@ def catalogue() -> Iterator[tuple[ModuleType, list[tuple[str, Any]]]]:
     for module, section in zip(_MODULES, SECTIONS, strict=True):
         yield module, [(entry.source, entry.hint) for entry in section.entries]
     yield refused, [*REFUSED.always, *REFUSED.here]
+
+
+UNNAMED = {"NoneType", "module", "function"}
+"""Classes with a hook that no annotation names: `None` is written for the first, and the others are refused."""
+
+OPAQUE_ON_PURPOSE = {
+    "Crate": "the program registers a hook for it",
+    "Annotated[ToolCall[list[str] | int], tools]": "its tools are functions of the program",
+    "Annotated[ToolCall[list[str] | int], tools] | str": "the same",
+}
+
+
+def test_each_type_with_a_hook_is_known_to_the_checker() -> None:
+    named: dict[Any, str] = {kind: getattr(kind, "__qualname__", kind.__name__) for kind in default_registry._exact}
+    found = {kind: library_object(kind.__module__, name) for kind, name in named.items()}
+    unknown = {named[kind] for kind, known in found.items() if known is None or known.value is not kind}
+    assert unknown == UNNAMED, "a module with output types belongs into _MODULES in typefold.checks.libraries"
+
+
+@pytest.mark.parametrize("module", _MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_each_type_of_the_catalogue_is_known_to_the_checker(module: ModuleType) -> None:
+    """The catalogue has an entry for each hook, for those by predicate too."""
+    evaluator = Evaluator(FoundOnDisk())
+    for annotation, _ in dict(catalogue())[module]:
+        made = evaluator.hint(ast.parse(annotation, mode="eval").body, Where(module.__name__))
+        assert has_opaque(made) == (annotation in OPAQUE_ON_PURPOSE), annotation

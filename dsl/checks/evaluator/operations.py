@@ -62,9 +62,9 @@ def called(evaluator: Expressions, node: ast.Call, where: Where, local: Mapping[
         Unknown: It can't be known.
     """
     function = evaluator.function(node.func, where, local)
-    for kind, make in _TYPES:
+    for kind, making in _OF_TYPES:
         if function is kind:
-            return _safely(make, evaluator, node, where)
+            return _safely(_of_types, evaluator, making, node, where)
     if is_field(function):
         return _field(evaluator, function, node, where, local)
     if not is_callable(function):
@@ -156,63 +156,51 @@ def _safely(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> A
 
 # --- functions that take types ----------------------------------------------------------------------------------------
 
-
-def _new_type(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
-    name, kind = node.args
-    made: Any = typing.NewType
-    return made(evaluator.value(name, where), evaluator.hint(kind, where))
-
-
-def _type_var(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
-    name, *constraints = node.args
-    hints = [evaluator.hint(constraint, where) for constraint in constraints]
-    keywords: dict[str, Any] = {
-        _keyword(each): evaluator.hint(each.value, where) for each in node.keywords if each.arg in ("bound", "default")
-    }
-    made: Any = typing_extensions.TypeVar
-    return made(evaluator.value(name, where), *hints, **keywords)
-
-
-def _alias_type(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
-    name, value = node.args
-    parameters = [each.value for each in node.keywords if each.arg == "type_params"]
-    variables = evaluator.value(parameters[0], where) if parameters else ()
-    return evaluator.synthetic.alias(evaluator.value(name, where), evaluator.hint(value, where), variables)
-
-
-def _typed_dict(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
-    name, fields = node.args
-    if not isinstance(fields, ast.Dict) or None in fields.keys:
-        raise Unknown
-    keys = [evaluator.value(key, where) for key in fields.keys if key is not None]
-    hints = dict(zip(keys, (evaluator.hint(value, where) for value in fields.values), strict=True))
-    total = all(evaluator.value(each.value, where) for each in node.keywords if each.arg == "total")
-    made: Any = typing_extensions.TypedDict
-    return made(evaluator.value(name, where), hints, total=total)
-
-
-def _named_tuple(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
-    name, fields = node.args
-    if not isinstance(fields, (ast.List, ast.Tuple)):
-        raise Unknown
-    pairs = [(field.elts[0], field.elts[1]) for field in fields.elts if isinstance(field, ast.Tuple)]
-    made: Any = typing.NamedTuple
-    hints = [(evaluator.value(key, where), evaluator.hint(kind, where)) for key, kind in pairs]
-    return made(evaluator.value(name, where), hints)
-
-
-_TYPES: Sequence[tuple[Any, Callable[[Expressions, ast.Call, Where], Any]]] = (
-    (typing.NewType, _new_type),
-    (typing_extensions.NewType, _new_type),
-    (typing.TypeVar, _type_var),
-    (typing_extensions.TypeVar, _type_var),
-    (typing_extensions.TypeAliasType, _alias_type),
-    (getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType), _alias_type),
-    (typing.TypedDict, _typed_dict),
-    (typing_extensions.TypedDict, _typed_dict),
-    (typing.NamedTuple, _named_tuple),
-    (typing_extensions.NamedTuple, _named_tuple),
+_OF_TYPES: Sequence[tuple[Any, Any]] = (
+    (typing.NewType, typing.NewType),
+    (typing_extensions.NewType, typing.NewType),
+    (typing.TypeVar, typing_extensions.TypeVar),
+    (typing_extensions.TypeVar, typing_extensions.TypeVar),
+    (typing.TypedDict, typing_extensions.TypedDict),
+    (typing_extensions.TypedDict, typing_extensions.TypedDict),
+    (typing.NamedTuple, typing.NamedTuple),
+    (typing_extensions.NamedTuple, typing.NamedTuple),
+    (getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType), typing_extensions.TypeAliasType),
+    (typing_extensions.TypeAliasType, typing_extensions.TypeAliasType),
 )
+"""Functions that take a name and types, and the function to call for each."""
+
+
+def _of_types(evaluator: Expressions, function: Any, node: ast.Call, where: Where) -> Any:
+    name = evaluator.value(node.args[0], where)
+    arguments = [_types_in(argument, evaluator, where) for argument in node.args[1:]]
+    keywords: dict[str, Any] = {}
+    for each in node.keywords:
+        if each.arg in ("bound", "default"):
+            keywords[each.arg] = evaluator.hint(each.value, where)
+        elif each.arg in ("total", "type_params"):
+            keywords[each.arg] = evaluator.value(each.value, where)
+    if function is typing_extensions.TypeAliasType:
+        return evaluator.synthetic.alias(name, *arguments, keywords.get("type_params", ()))
+    return function(name, *arguments, **keywords)
+
+
+def _types_in(node: ast.expr, evaluator: Expressions, where: Where) -> Any:
+    """A type, the types of a `TypedDict` by key, or those of a `NamedTuple` in pairs."""
+    match node:
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            pairs = zip(filter(None, keys), values, strict=True)
+            return {evaluator.value(key, where): evaluator.hint(value, where) for key, value in pairs}
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return [_pair(element, evaluator, where) for element in elements]
+        case _:
+            return evaluator.hint(node, where)
+
+
+def _pair(node: ast.expr, evaluator: Expressions, where: Where) -> tuple[Any, Any]:
+    if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
+        raise Unknown
+    return evaluator.value(node.elts[0], where), evaluator.hint(node.elts[1], where)
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
