@@ -108,10 +108,12 @@ def _text(line: Line) -> str:
 
 _OPENING = re.compile(r"([rRuUbB]{0,2})(\"\"\"|'''|\"|')")
 _BETWEEN = re.compile(r"(?:\s|\\\n|#[^\n]*)+")
-_ESCAPE = re.compile(
-    r"\\(?:(?P<nothing>\n)|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[abfnrtv'\"\\])",
-    re.DOTALL,
+_RAW = re.compile(r"\\.|.", re.DOTALL)
+"""A piece of a raw literal: a backslash hides the next character from the end of the literal, no more."""
+_ESCAPED = re.compile(
+    r"\\(?:\n|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[abfnrtv'\"\\])|.", re.DOTALL
 )
+"""A piece of any other literal."""
 
 
 def places(node: ast.Constant, lines: Sequence[str]) -> list[Place]:
@@ -136,23 +138,15 @@ def _places(source: str, start: Place) -> Iterator[Place]:
     where = _every_place(source, start)
     position, end = 0, start
     while (opening := _OPENING.match(source, position)) is not None:
-        raw, quote = "r" in opening[1].lower(), opening[2]
-        position = opening.end()
+        is_raw, quote = "r" in opening[1].lower(), opening[2]
+        pieces, position = _RAW if is_raw else _ESCAPED, opening.end()
         while not source.startswith(quote, position):
-            if position >= len(source):
+            piece = pieces.match(source, position)
+            if piece is None:
                 return
-            escape = _ESCAPE.match(source, position)
-            if raw and source[position] == "\\":  # it hides the next character from the end of the literal, no more
-                yield where[position]
-                yield where[position + 1]
-                position += 2
-            elif escape is not None and not raw:
-                if escape["nothing"] is None:
-                    yield where[position]
-                position = escape.end()
-            else:
-                yield where[position]
-                position += 1
+            length = len(piece[0]) if is_raw else int(piece[0] != "\\\n")
+            yield from where[position : position + length]
+            position = piece.end()
         end = where[position]
         position += len(quote)
         if (between := _BETWEEN.match(source, position)) is not None:

@@ -1,9 +1,9 @@
-"""What makes mypy look again: dependencies that it does not see, for its cache and for its daemon.
+"""Dependencies that mypy does not see, for its cache and for its daemon.
 
 mypy looks at a module again when the interface of one that it depends on changes. Two things escape it. A template or a
 return type reaches into classes some modules away, so such modules are named as dependencies. And limits
 (`Field(ge=0)`) are no part of an interface to mypy, so a module that may declare some gets one more name in its symbol
-table, whose type is a digest of its declarations; the daemon compares symbol tables too.
+table, with a digest of its declarations as type; the daemon compares symbol tables too.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 from mypy.nodes import GDEF, MypyFile, SymbolTableNode, TypeInfo, Var
 from mypy.server.trigger import make_trigger
 from mypy.types import Instance, LiteralType
 
-from typefold import __version__
-
 __all__ = ["OF_OTHERS", "Dependencies", "digest_of_package", "mark"]
 
 OF_OTHERS = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
-"""Paths of what is installed: it changes with its version, and all is checked anew then."""
+"""Paths of installed files: they change with their version, and all is checked anew then."""
 
 _MARK = "__typefold_declarations__"
 _DECLARES = re.compile(rb"Annotated|pydantic|dataclass|msgspec|attrs?\b|Enum|TypedDict|NamedTuple|hook")
@@ -31,13 +30,13 @@ _FUNCTION = re.compile(r"(\s*)(?:async\s+)?def\s")
 
 
 def digest_of_package() -> str:
-    """What differs when typefold's code does: the plugin is made of much of it.
+    """Return a digest that differs when typefold's code does: the plugin is made of much of it.
 
-    That is the version and the size of each file; and where typefold is worked on, the time at which each was written. To
-    read them all would cost a tenth of a run that finds nothing changed.
+    It is made of the version and the size of each file and, if typefold is worked on, the time of its last change. Reading
+    all files would cost a tenth of a run that finds nothing changed.
     """
     installed = OF_OTHERS.search(__file__)
-    made = hashlib.blake2b(__version__.encode(), digest_size=8)
+    made = hashlib.blake2b(version("typefold").encode(), digest_size=8)
     for folder, _, names in sorted(os.walk(Path(__file__).parent.parent)):
         for name in sorted(names):
             if name.endswith(".py"):
@@ -62,17 +61,17 @@ def mark(tree: MypyFile, modules: dict[str, MypyFile]) -> None:
 
 
 class Dependencies:
-    """What each module with prompts depends on."""
+    """The dependencies of each module with prompts."""
 
     def __init__(self) -> None:
         self._modules: dict[str, set[str]] = {}
 
     def add(self, tree: MypyFile, modules: Iterable[str], triggers: Iterable[str] = ()) -> None:
-        """Note what a module's findings came from.
+        """Note the sources of a module's findings.
 
         Args:
             tree: The module.
-            modules: Those whose declarations were read.
+            modules: Modules whose declarations were read.
             triggers: Names whose change counts, for the daemon.
         """
         found = {module for module in modules if module != tree.fullname}

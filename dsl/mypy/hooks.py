@@ -39,17 +39,26 @@ class TypefoldPlugin(Plugin):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self._workspace = Workspace()
+        self._workspace = workspace = Workspace()
+        self._functions: dict[str, Callable[[FunctionContext], Type]] = {
+            PROMPT: lambda ctx: _type(ctx, lambda: check_prompt(ctx, workspace)),
+            OUTPUT_TYPE: lambda ctx: _type(ctx, lambda: check_output(ctx, "output_type", workspace)),
+            ASK: lambda ctx: _type(ctx, lambda: check_ask(ctx, workspace)),
+        }
+        self._methods: dict[str, Callable[[MethodContext], Type]] = {
+            DECORATE: lambda ctx: _type(ctx, lambda: check_prompt(ctx, workspace)),
+            **dict.fromkeys(GENERATE, lambda ctx: _type(ctx, lambda: check_output(ctx, "runtime", workspace))),
+        }
 
     def set_modules(self, modules: dict[str, MypyFile]) -> None:
         super().set_modules(modules)
         self._workspace.set_modules(modules)
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
-        return {PROMPT: self._prompt, OUTPUT_TYPE: self._output_type, ASK: self._ask}.get(fullname)
+        return self._functions.get(fullname)
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        return self._prompt if fullname == DECORATE else self._generated if fullname in GENERATE else None
+        return self._methods.get(fullname)
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
         return self._options if fullname == PROMPT else None
@@ -69,21 +78,6 @@ class TypefoldPlugin(Plugin):
         _safely(lambda: mark(file, self._workspace.modules))
         return self._workspace.dependencies.of(file)
 
-    def _prompt(self, ctx: FunctionContext | MethodContext) -> Type:
-        _safely(lambda: check_prompt(ctx, self._workspace))
-        return ctx.default_return_type
-
-    def _generated(self, ctx: MethodContext) -> Type:
-        _safely(lambda: check_output(ctx, "runtime", self._workspace))
-        return ctx.default_return_type
-
-    def _output_type(self, ctx: FunctionContext) -> Type:
-        _safely(lambda: check_output(ctx, "output_type", self._workspace))
-        return ctx.default_return_type
-
-    def _ask(self, ctx: FunctionContext) -> Type:
-        return _safely(lambda: check_ask(ctx, self._workspace)) or ctx.default_return_type
-
     def _options(self, ctx: FunctionSigContext) -> FunctionLike:
         return _safely(lambda: check_options(ctx, self._workspace)) or ctx.default_signature
 
@@ -91,6 +85,10 @@ class TypefoldPlugin(Plugin):
         found = self.lookup_fully_qualified(DEFERRED)
         deferred = found.node if found is not None and isinstance(found.node, TypeInfo) else None
         return _safely(lambda: _widened(ctx.default_signature, deferred)) or ctx.default_signature
+
+
+def _type(ctx: FunctionContext | MethodContext, check: Callable[[], Type | None]) -> Type:
+    return _safely(check) or ctx.default_return_type
 
 
 def _safely(work: Callable[[], R]) -> R | None:

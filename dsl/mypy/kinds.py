@@ -1,32 +1,20 @@
-"""mypy's types as kinds of values that templates show.
+"""Kinds of the values in templates, from mypy's types.
 
-Where mypy's type leaves anything open (Any, a class with `__getattr__`, a base that is not known), so does the kind. A
-member of a union other than `None` suffices: templates test for the rest in ways that are not followed here.
+If mypy's type leaves anything open (`Any`, a class with `__getattr__`, an unknown base), so does the kind. One member of a
+union other than `None` suffices: templates test for the rest in ways that are not followed here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+from mypy import types
 from mypy.expandtype import expand_type_by_instance
 from mypy.maptype import map_instance_to_supertype
 from mypy.messages import format_type_bare
 from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
 from mypy.options import Options
 from mypy.server.trigger import make_trigger, make_wildcard_trigger
-from mypy.types import (
-    CallableType,
-    Instance,
-    LiteralType,
-    NoneType,
-    ProperType,
-    TupleType,
-    Type,
-    TypedDictType,
-    TypeVarType,
-    UnionType,
-    get_proper_type,
-)
 
 from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
 
@@ -34,10 +22,10 @@ __all__ = ["Look", "MypyKind", "kind_of"]
 
 
 class Look:
-    """What was looked into: the modules and names on which the findings depend.
+    """A record of the modules and names on which findings depend.
 
     Args:
-        options: How mypy prints types.
+        options: The way in which mypy prints types.
     """
 
     def __init__(self, options: Options) -> None:
@@ -53,28 +41,27 @@ class Look:
         self.triggers |= {make_trigger(info.fullname), make_wildcard_trigger(info.fullname)}
 
 
-def kind_of(kind: Type | None, look: Look) -> Kind:
+def kind_of(kind: types.Type | None, look: Look) -> Kind:
     """The kind of a value of a type."""
-    proper = get_proper_type(kind)
-    if isinstance(proper, TypeVarType):
-        proper = get_proper_type(proper.upper_bound)
-    if isinstance(proper, LiteralType):
+    proper = types.get_proper_type(kind)
+    if isinstance(proper, types.TypeVarType):
+        proper = types.get_proper_type(proper.upper_bound)
+    if isinstance(proper, types.LiteralType):
         proper = proper.fallback
-    if isinstance(proper, UnionType):
-        return Either.of(
-            [kind_of(item, look) for item in proper.items if not isinstance(get_proper_type(item), NoneType)]
-        )
-    if isinstance(proper, Instance) and proper.type.fullname == "builtins.object":
+    if isinstance(proper, types.UnionType):
+        items = map(types.get_proper_type, proper.items)
+        return Either.of(kind_of(item, look) for item in items if not isinstance(item, types.NoneType))
+    if isinstance(proper, types.Instance) and proper.type.fullname == "builtins.object":
         return UNKNOWN
-    if isinstance(proper, (Instance, TupleType, TypedDictType, CallableType)):
+    if isinstance(proper, (types.Instance, types.TupleType, types.TypedDictType, types.CallableType)):
         return MypyKind(proper, look)
     return UNKNOWN
 
 
 class MypyKind(Kind):
-    """The kind of a value that mypy knows something of."""
+    """The kind of a value of a known type of mypy's."""
 
-    def __init__(self, type: ProperType, look: Look) -> None:
+    def __init__(self, type: types.ProperType, look: Look) -> None:
         self._type = type
         self._look = look
 
@@ -84,24 +71,24 @@ class MypyKind(Kind):
     def attribute(self, name: str) -> Kind | None:
         """By attribute or, as Jinja2 does, by key."""
         kind = self._type
-        if isinstance(kind, TypedDictType):
+        if isinstance(kind, types.TypedDictType):
             if (item := kind.items.get(name)) is not None:
                 return kind_of(item, self._look)
             return self._member(kind.fallback, name) if kind.fallback.type.get(name) is not None else None
-        if isinstance(kind, TupleType):
+        if isinstance(kind, types.TupleType):
             return self._member(kind.partial_fallback, name)
-        return self._member(kind, name) if isinstance(kind, Instance) else UNKNOWN
+        return self._member(kind, name) if isinstance(kind, types.Instance) else UNKNOWN
 
     def item(self, key: object) -> Kind | None:
-        """What is under a key."""
+        """By key or index."""
         kind = self._type
-        if isinstance(kind, TypedDictType):
+        if isinstance(kind, types.TypedDictType):
             item = kind.items.get(key) if isinstance(key, str) else None
             return None if item is None else kind_of(item, self._look)
-        if isinstance(kind, TupleType):
+        if isinstance(kind, types.TupleType):
             inside = isinstance(key, int) and -len(kind.items) <= key < len(kind.items)
             return kind_of(kind.items[key], self._look) if isinstance(key, int) and inside else None
-        if not isinstance(kind, Instance):
+        if not isinstance(kind, types.Instance):
             return UNKNOWN
         for base, index in (("typing.Mapping", 1), ("typing.Sequence", 0)):
             if (argument := _argument(kind, base, index)) is not None:
@@ -109,13 +96,13 @@ class MypyKind(Kind):
         return UNKNOWN if _is_open(kind.type, "__getitem__") else None
 
     def element(self) -> Kind | None:
-        """What `for` takes."""
+        """By iteration."""
         kind = self._type
-        if isinstance(kind, TupleType):
+        if isinstance(kind, types.TupleType):
             return Either.of([kind_of(item, self._look) for item in kind.items])
-        if isinstance(kind, TypedDictType):
+        if isinstance(kind, types.TypedDictType):
             return kind_of(_argument(kind.fallback, "typing.Mapping", 0), self._look)
-        if not isinstance(kind, Instance):
+        if not isinstance(kind, types.Instance):
             return UNKNOWN
         argument = _argument(kind, "typing.Iterable", 0)
         if argument is not None:
@@ -123,19 +110,19 @@ class MypyKind(Kind):
         return UNKNOWN if _is_open(kind.type, "__iter__", "__getitem__") else None
 
     def called(self) -> Kind:
-        """What a call of a method gives."""
-        return kind_of(self._type.ret_type, self._look) if isinstance(self._type, CallableType) else UNKNOWN
+        """By a call of a method."""
+        return kind_of(self._type.ret_type, self._look) if isinstance(self._type, types.CallableType) else UNKNOWN
 
     def names(self) -> Collection[str]:
         """The public names of the class and its bases."""
         kind = self._type
-        names: set[str] = set(kind.items) if isinstance(kind, TypedDictType) else set()
-        fallback = kind.partial_fallback if isinstance(kind, TupleType) else kind
-        if isinstance(fallback, Instance):
+        names: set[str] = set(kind.items) if isinstance(kind, types.TypedDictType) else set()
+        fallback = kind.partial_fallback if isinstance(kind, types.TupleType) else kind
+        if isinstance(fallback, types.Instance):
             names |= {name for base in fallback.type.mro for name in base.names if not name.startswith("_")}
         return names
 
-    def _member(self, instance: Instance, name: str) -> Kind | None:
+    def _member(self, instance: types.Instance, name: str) -> Kind | None:
         info = instance.type
         self._look.into(info, name)
         found = info.get(name)
@@ -146,8 +133,8 @@ class MypyKind(Kind):
         return UNKNOWN if _is_open(info, "__getattr__", "__getattribute__") else None
 
 
-def _of_member(node: SymbolNode, instance: Instance, look: Look) -> Kind:
-    """The kind of what a class defines under a name, as an instance has it."""
+def _of_member(node: SymbolNode, instance: types.Instance, look: Look) -> Kind:
+    """The kind of a member of a class, as an instance has it."""
     if isinstance(node, OverloadedFuncDef) and node.is_property:
         first = node.items[0]
         node = first.func if isinstance(first, Decorator) else first
@@ -155,21 +142,21 @@ def _of_member(node: SymbolNode, instance: Instance, look: Look) -> Kind:
         node = node.func if node.func.is_property else node.var
     if isinstance(node, Var) and node.type is not None:
         return kind_of(_as_seen(node.type, node.info, instance), look)
-    if isinstance(node, FuncDef) and isinstance(node.type, CallableType):
-        signature = get_proper_type(_as_seen(node.type, node.info, instance))
-        given = signature.ret_type if isinstance(signature, CallableType) and node.is_property else signature
+    if isinstance(node, FuncDef) and isinstance(node.type, types.CallableType):
+        signature = types.get_proper_type(_as_seen(node.type, node.info, instance))
+        given = signature.ret_type if isinstance(signature, types.CallableType) and node.is_property else signature
         return kind_of(given, look)
     return UNKNOWN
 
 
-def _as_seen(kind: Type, owner: TypeInfo, instance: Instance) -> Type:
-    """A type that a class wrote, with what its type variables stand for in an instance."""
+def _as_seen(kind: types.Type, owner: TypeInfo, instance: types.Instance) -> types.Type:
+    """A type from the body of a class, with its type variables replaced by the arguments of an instance."""
     if owner and instance.type.has_base(owner.fullname):
         return expand_type_by_instance(kind, map_instance_to_supertype(instance, owner))
     return kind
 
 
-def _argument(instance: Instance, base: str, index: int) -> Type | None:
+def _argument(instance: types.Instance, base: str, index: int) -> types.Type | None:
     """A type argument of a base, seen from an instance; of an iterable class without arguments, an open one."""
     for info in instance.type.mro:
         if info.fullname == base:
@@ -179,11 +166,6 @@ def _argument(instance: Instance, base: str, index: int) -> Type | None:
 
 
 def _is_open(info: TypeInfo, *methods: str) -> bool:
-    """Whether there may be more to a class than its names: it has a base that is not known, or asks at run time."""
-    return info.fallback_to_any or any(
-        (found := info.get(method)) is not None and not _is_of_object(found.node) for method in methods
-    )
-
-
-def _is_of_object(node: SymbolNode | None) -> bool:
-    return isinstance(node, FuncDef) and bool(node.info) and node.info.fullname == "builtins.object"
+    """Whether a class may have more than its names: it has an unknown base, or defines one of these methods."""
+    containing = (info.get_containing_type_info(method) for method in methods)
+    return info.fallback_to_any or any(each is not None and each.fullname != "builtins.object" for each in containing)

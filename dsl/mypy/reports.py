@@ -62,8 +62,8 @@ def check_output(ctx: FunctionContext | MethodContext, taker: Taker, workspace: 
     workspace.depends(api.tree, set(), set())
 
 
-def check_ask(ctx: FunctionContext, workspace: Workspace) -> Type:
-    """Check the place of an `ask`, and return the type of its value."""
+def check_ask(ctx: FunctionContext, workspace: Workspace) -> Type | None:
+    """Check the place of an `ask`, and return the type of its value, if it is not the declared one."""
     api: Any = ctx.api
     file, call = workspace.call(api, ctx.context)
     if file is not None and call is not None:
@@ -71,7 +71,7 @@ def check_ask(ctx: FunctionContext, workspace: Workspace) -> Type:
     returned: list[Type] = api.return_types[-1:]
     if returned and isinstance(get_proper_type(returned[0]), NoneType):
         return NoneType()  # `-> None` is refused on the annotation; once is enough
-    return ctx.default_return_type
+    return None
 
 
 def check_options(ctx: FunctionSigContext, workspace: Workspace) -> FunctionLike:
