@@ -1,4 +1,4 @@
-"""The compiler's judgement of a type that was made again from its declaration."""
+"""The door of the evaluator: types made again from their declarations, and the compiler's judgement of them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["Evaluator", "Judgement", "has_opaque", "is_opaque", "judged", "one_l
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is wrong with a return type, as far as that can be known.
+    """The compiler's judgement of a type, as far as it can be known.
 
     Attributes:
-        kind: The compiled type, where there is one.
-        refused: Why no constraint can be made from it.
-        misused: Why the options do not go with it.
+        kind: The compiled type, if there is one.
+        refused: The reason for which no constraint can be made from it.
+        misused: The reason for which the options do not go with it.
     """
 
     kind: OutputType[Any] | None = None
@@ -36,12 +36,12 @@ class Judgement:
 
 
 def judged(hint: Any, *, path: str = "return", options: Options | None = None, is_returned: bool = True) -> Judgement:
-    """The compiler's judgement of a type; an empty one where an opaque type is in the way of it.
+    """Judge a type by the compiler; the judgement is empty if an opaque type is in the way.
 
     Args:
         hint: The type.
-        path: What errors call it.
-        options: Those that it has to go with.
+        path: Its name in messages.
+        options: The options that it has to go with.
         is_returned: Whether it may be `Logged` and the like, as a return type may.
     """
     kind: OutputType[Any] | None = None
@@ -70,5 +70,5 @@ _ELSEWHERE = re.compile(r" For further information visit \S+")
 
 
 def one_line(text: str) -> str:
-    """A message without its line breaks, and without what pydantic says of how it got there."""
+    """Shorten a message: without line breaks, and without the steps by which pydantic came to it."""
     return _ELSEWHERE.sub("", _BUILDING.sub("", " ".join(text.split())))
