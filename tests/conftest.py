@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from typefold import Runtime
+from typefold.execution.open_runtimes import opened
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtimes import current
 
@@ -55,12 +56,11 @@ def runtime(engine: ScriptedEngine) -> Iterator[Runtime]:
 
 
 @pytest.fixture(autouse=True)
-def no_default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test inherits another's default runtime."""
-    names = ("_default", "_of_environment")
-    for name in names:
+def no_runtimes_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test inherits another's runtimes: those that it leaves open are closed, and none is the default."""
+    for name in ("_default", "_of_environment"):
         monkeypatch.setattr(current, name, None)
+    before = list(opened)
     yield
-    for name in names:
-        if (made := getattr(current, name)) is not None:
-            made.close()
+    for runtime in [each for each in opened if each not in before]:
+        runtime.close()

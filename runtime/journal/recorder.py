@@ -214,9 +214,10 @@ class Recorder:
         Raises:
             JournalError: It can't be opened, or the model's files can't be read.
         """
-        if self._is_open:
-            return
-        identity = None if self._closed else self._identify()  # may load the engine and come back here: no lock is held
+        if not self._is_open:
+            self._open_for(None if self._closed else self._identify())  # may load the engine: no lock is held
+
+    def _open_for(self, identity: ModelIdentity | None) -> None:
         with self._opening:
             if self._closed or identity is None:
                 raise RuntimeError("this runtime was closed; make a new one")
