@@ -140,8 +140,8 @@ class Context:
         if self.compilation.part_count > MAX_PARTS:
             raise part.refuse(
                 hint,
-                f"is part {MAX_PARTS + 1:,} of its type, which is too large to be compiled; name what occurs in it again "
-                "and again (a model, a dataclass), which is compiled once",
+                f"is part {MAX_PARTS + 1:,} of its type, which is too large to be compiled; give types that occur "
+                "repeatedly a name (a model, a dataclass), so that each is compiled once",
             )
         hook = self.compilation.find_hook(hint)
         if hook is None:
@@ -347,7 +347,7 @@ def refuse_endless(hint: Any, path: str, *, function: str | None = None) -> None
         if depth > MAX_DEPTH or count > MAX_PARTS:
             deep = f"nested deeper than {MAX_DEPTH} levels"
             many = f"made of more than {MAX_PARTS:,} parts"
-            remedy = "name what occurs in it again and again (a model, a dataclass)"
+            remedy = "give types that occur repeatedly a name (a model, a dataclass)"
             reason = f"is {deep if depth > MAX_DEPTH else many}; {remedy}"
             raise UnsupportedType(path, get_origin(hint) or class_of(hint), reason, function=function)
         origin = get_origin(part)

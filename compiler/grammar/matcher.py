@@ -1,4 +1,4 @@
-"""Matcher for languages: membership of a text, and the characters that may come next.
+"""Matcher for languages: membership of a text, the characters that may come next, and a text that two languages share.
 
 A state is a set of stacks of nodes still to be matched, the innermost first. It advances by one character, as in Thompson's
 simulation of an automaton, with a stack for recursion. Tests compare the engines' matchers with it, and the scripted engine
@@ -10,12 +10,14 @@ recursion would never end. The compiler's hooks write none, and `advance` refuse
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
 
-__all__ = ["Matcher", "recognises"]
+__all__ = ["Matcher", "Undecided", "recognises", "shared_text"]
 
 
 class Pair(tuple[Expr, "Stack"]):
@@ -139,3 +141,59 @@ def _state(language: Language, stacks: list[Stack]) -> Matcher:
         if len(seen) > 100_000:
             raise RecursionError("the language is left-recursive, or far too ambiguous to be followed")
     return Matcher(language, frozenset(ready), complete)
+
+
+LIMIT = 4_000  # pairs of states; some hundred suffice where two members of a union share no text
+
+
+class Undecided(Exception):
+    """The search reached its limit before it found a text or ran out of pairs."""
+
+
+def shared_text(one: Expr, other: Expr, rules: Mapping[str, Expr]) -> str | None:
+    """The shortest text that both expressions admit, or `None` if there is none.
+
+    The search goes breadth first through pairs of states. Without recursion the pairs are finite, so the answer is exact.
+
+    Raises:
+        Undecided: More than `LIMIT` pairs were looked at.
+    """
+    first = Language(one, rules)
+    second = Language(other, rules)
+    pending: deque[tuple[Matcher, Matcher, str]] = deque([(Matcher.start(first), Matcher.start(second), "")])
+    seen = {(pending[0][0].stacks, pending[0][1].stacks)}
+    if pending[0][0].complete and pending[0][1].complete:
+        return ""
+    while pending:
+        left, right, text = pending.popleft()
+        for char in _steps(left, right):
+            after_left, after_right = left.advance(char), right.advance(char)
+            if after_left.dead or after_right.dead:
+                continue
+            if after_left.complete and after_right.complete:
+                return text + char
+            pair = (after_left.stacks, after_right.stacks)
+            if pair not in seen:
+                seen.add(pair)
+                pending.append((after_left, after_right, text + char))
+            if len(seen) > LIMIT:
+                raise Undecided
+    return None
+
+
+def _steps(left: Matcher, right: Matcher) -> list[str]:
+    """One character for each way in which both can continue; those that lead to different states are among them."""
+    marks: set[str] = set()
+    classes: list[CharClass] = []
+    for matcher in (left, right):
+        for node, _ in matcher.stacks:
+            if isinstance(node, Lit):
+                marks.add(node.text[0])
+            elif isinstance(node, CharClass):
+                classes.append(node)
+    both = left.next_chars & right.next_chars
+    regions = [both - CharClass(tuple((ord(mark), ord(mark)) for mark in sorted(marks)))] if len(both) else []
+    for item in dict.fromkeys(classes):
+        regions = [part for region in regions for part in (region & item, region - item) if len(part)]
+    chars = [mark for mark in marks if mark in both] + [region.nth(0) for region in regions if len(region)]
+    return sorted(chars)  # so that the search always finds the same text

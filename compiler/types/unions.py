@@ -22,8 +22,7 @@ from pydantic import BaseModel
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
-from typefold.compiler.grammar.intersection import Undecided, shared_text
-from typefold.compiler.grammar.matcher import Matcher, recognises
+from typefold.compiler.grammar.matcher import Matcher, Undecided, recognises, shared_text
 from typefold.compiler.grammar.nodes import Language, choice, seq
 from typefold.compiler.guards import is_dict, is_list, split_annotated
 from typefold.compiler.registry import default_registry

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.grammar.intersection import shared_text
-from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.matcher import recognises, shared_text
 from typefold.compiler.grammar.nodes import NEVER, Language
 from typefold.compiler.grammar.numeric import (
     DECIMAL_PLACES,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from typefold.compiler.grammar import intersection
-from typefold.compiler.grammar.intersection import Undecided, shared_text
+from typefold.compiler.grammar import matcher
 from typefold.compiler.grammar.json_strings import JSON_CHAR
-from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.matcher import Undecided, recognises, shared_text
 from typefold.compiler.grammar.nodes import (
     ANY,
     EMPTY,
@@ -80,7 +79,7 @@ def test_a_text_shared_by_recursive_languages_is_found() -> None:
 
 
 def test_recursion_that_never_meets_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intersection, "LIMIT", 200)
+    monkeypatch.setattr(matcher, "LIMIT", 200)
     rules: dict[str, Expr] = {
         "ab": choice("ab", seq("a", Ref("ab"), "b")),
         "ac": choice("ac", seq("a", Ref("ac"), "c")),

@@ -39,7 +39,7 @@ def pattern(text: str) -> Any:
 @pytest.mark.parametrize(
     ("hint", "message"),
     [
-        (doubled(40), "return: tuple is made of more than 20,000 parts; name what occurs in it again and again"),
+        (doubled(40), "return: tuple is made of more than 20,000 parts; give types that occur repeatedly a name"),
         (nested(10_000), "return: list is nested deeper than 64 levels"),
         (create_model("Holder", a=(doubled(15), ...)), r"return\.a\[0\].* is part 20,001 of its type"),
         (fields(20_001), r"return\.f19999: int is part 20,001 of its type"),
