@@ -7,13 +7,13 @@ from typefold.compiler.errors import DecodeError, TemplateError, UnsupportedType
 from typefold.compiler.explain import Explanation
 from typefold.compiler.grammar.nodes import CharClass, Choice, Language, Lit, Ref, Repeat, Seq
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
+from typefold.compiler.json_format import JsonFormat, JsonFormatName
 from typefold.compiler.message import Image, Message, Role
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.compiler.public import set_public_module
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.types.schemas import SchemaError, schema_codec, type_of_schema
 from typefold.compiler.types.strings import Grammar, Matching, OneOf
-from typefold.compiler.wire_format import JsonFormat, JsonFormatName
 
 __all__ = [
     "TEXT",

@@ -20,8 +20,8 @@ from typefold.compiler.codec import Codec
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
 from typefold.compiler.guards import class_of, split_annotated
+from typefold.compiler.json_format import Spacing
 from typefold.compiler.limits import KEYWORDS, Limits
-from typefold.compiler.wire_format import Spacing
 
 __all__ = ["MAX_DEPTH", "MAX_PARTS", "Compilation", "Context", "Hook", "refuse_endless"]
 

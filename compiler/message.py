@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from typefold.compiler.wire_format import JsonFormat
+from typefold.compiler.json_format import JsonFormat
 
 __all__ = ["Image", "Message", "Role", "text_of"]
 

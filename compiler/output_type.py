@@ -28,11 +28,11 @@ from typefold.compiler.grammar.json_strings import ANY_TEXT
 from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
 from typefold.compiler.grammar.sampler import shortest_height
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, byte_bounds
+from typefold.compiler.json_format import JsonFormat, JsonFormatName, read_exact, write_exact
 from typefold.compiler.limits import Limits
 from typefold.compiler.post_checks import DEEPEST, decode_error
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.shape import shape_of
-from typefold.compiler.wire_format import JsonFormat, JsonFormatName, read_exact, write_exact
 
 __all__ = ["OutputType", "output_type"]
 

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from typefold.compiler.codec import JsonSchema
-from typefold.compiler.wire_format import Spacing
+from typefold.compiler.json_format import Spacing
 
 __all__ = ["shape_of"]
 
@@ -23,7 +23,7 @@ def shape_of(schema: JsonSchema, spacing: Spacing) -> str:
     """Describe the values of a schema.
 
     Example:
-        >>> from typefold.compiler.wire_format import JsonFormat
+        >>> from typefold.compiler.json_format import JsonFormat
         >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, JsonFormat.SPACED.value)
         '[integer >= 0, ...]'
     """

@@ -25,6 +25,7 @@ from typefold.compiler.errors import describe
 from typefold.compiler.grammar.matcher import Matcher, Undecided, recognises, shared_text
 from typefold.compiler.grammar.nodes import Language, choice, seq
 from typefold.compiler.guards import is_dict, is_list, split_annotated
+from typefold.compiler.json_format import write_exact
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import generic_of
 from typefold.compiler.types.union_members import (
@@ -35,7 +36,6 @@ from typefold.compiler.types.union_members import (
     same_to_pydantic,
     stands_for_object,
 )
-from typefold.compiler.wire_format import write_exact
 
 _MOST_MEMBERS = 300  # each is compared with each
 

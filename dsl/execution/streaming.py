@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 from returns.result import Failure, Result, Success
 
-from typefold.compiler.wire_format import partial_json
+from typefold.compiler.json_format import partial_json
 from typefold.execution.call import Call, open_call
 from typefold.execution.ends import end_if_over
 from typefold.execution.executor import unwrap, unwrap_in_row

@@ -26,7 +26,7 @@ from typefold.compiler import (
     output_type,
     schema_codec,
 )
-from typefold.compiler.wire_format import partial_json
+from typefold.compiler.json_format import partial_json
 from typefold.testing.laws import check_laws, failed_checks
 
 

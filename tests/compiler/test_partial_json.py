@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from typefold.compiler.wire_format import partial_json
+from typefold.compiler.json_format import partial_json
 
 TEXTS = st.text(st.sampled_from('a1 "\\\n-é😀{}[],:.eu'), max_size=8)
 VALUES: st.SearchStrategy[JsonValue] = st.recursive(
