@@ -5,7 +5,7 @@ joins the engine at once, and the row goes on when *its* answer is there: no wav
 others end, a few times as many at once as the engine runs.
 
 Rows take turns in the caller's thread, so state that they share needs no lock but is shared: module globals, a lock held
-over a prompt call, `redirect_stdout`. Context variables are a row's own. A row that blocks otherwise (`time.sleep`, a
+over a prompt call, `redirect_stdout`. Each row has its own context variables. A row that blocks otherwise (`time.sleep`, a
 database call) holds the other rows up, though not the engine.
 """
 
@@ -14,10 +14,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import closing
-from typing import Any, Concatenate, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, TypeVar, cast, overload
 
 from returns.result import Failure, Result, Success
-from typing_extensions import TypeVarTuple, Unpack
+from typing_extensions import TypedDict, TypeVarTuple, Unpack
 
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.call import values
@@ -33,52 +33,36 @@ from typefold.tables.columns import Unfit, length, rows_of, spread
 from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows, named_rows, number_of
 
-__all__ = ["Run", "run"]
+__all__ = ["Run", "RunOptions", "run"]
 
 A = TypeVar("A")
+K = TypeVar("K")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+class RunOptions(TypedDict, Generic[K], total=False):
+    """The options of `run` and its other forms; `run` describes them."""
+
+    max_rows_in_flight: int | None
+    key: K | None
+    max_failures: int | None
+
+
+# fmt: off
 class Run:
-    """What `typefold.run` is: call it, or one of its other forms."""
+    """The class of `typefold.run`: call it, or one of its other forms."""
 
     def __reduce__(self) -> str:
         return "run"  # of the package that the class says it is of
 
     @overload
-    def __call__(
-        self,
-        function: Callable[[A], Coroutine[Any, Any, T]],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[T]: ...
+    def __call__(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
     @overload
-    def __call__(
-        self,
-        function: Prompt[Concatenate[A, ...], T],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[T]: ...
+    def __call__(self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
     @overload
-    def __call__(
-        self,
-        function: Callable[[A], T],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[T]: ...
+    def __call__(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
+    # fmt: on
     def __call__(
         self,
         function: Callable[[Any], Any],
@@ -94,15 +78,16 @@ class Run:
         Args:
             function: A program for one row, of one argument; it may call prompts, itself, anything. `async def` too.
             rows: Its arguments, one for each row; any iterable, or a column: a Series of pandas or polars, a pyarrow array.
-            max_rows_in_flight: How many rows are begun at once at most; by default four times the engine's `max_num_seqs`.
-            key: Names a row, for a journal: its answers are found again under this name, whatever else its input says. By
-                default a row is known by its whole input.
-            max_failures: The number of rows that may fail: with one more the batch is ended, what is under way is cancelled, and
-                `BatchError` raised, which has what had ended. By default all rows end, since one that fails says little
-                of the others.
+            max_rows_in_flight: The number of rows in progress at once at most; by default four times the engine's
+                `max_num_seqs`.
+            key: Names a row for a journal: its answers are found again under this name, whatever else its input says. By
+                default the whole input names a row.
+            max_failures: The number of rows that may fail. With one more the batch is ended, requests in flight are
+                cancelled, and `BatchError` is raised with the rows that had ended. By default all rows end, since a failure
+                says little of the other rows.
 
         Returns:
-            What the function returned for each row, in order.
+            The function's values, one a row, in order.
 
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`. All rows have ended by then, unless
@@ -122,32 +107,15 @@ class Run:
             ...     run(twice, [1, 2, 3])
             [4, 4, 4]
         """
-        return values(
-            indexed(_all(function, _single(function, rows), max_rows_in_flight, key, max_failures, length(rows)), rows)
-        )
+        calls = _single(function, rows)
+        return values(indexed(_all(function, calls, max_rows_in_flight, key, max_failures, length(rows)), rows))
 
+    # fmt: off
     @overload
-    def starmap(
-        self,
-        function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]],
-        rows: Iterable[tuple[*Ts]],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[Unpack[Ts]], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[T]: ...
+    def starmap(self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], rows: Iterable[tuple[*Ts]], /, **options: Unpack[RunOptions[Callable[[Unpack[Ts]], object]]]) -> list[T]: ...
     @overload
-    def starmap(
-        self,
-        function: Callable[[Unpack[Ts]], T],
-        rows: Iterable[tuple[*Ts]],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[Unpack[Ts]], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[T]: ...
+    def starmap(self, function: Callable[[Unpack[Ts]], T], rows: Iterable[tuple[*Ts]], /, **options: Unpack[RunOptions[Callable[[Unpack[Ts]], object]]]) -> list[T]: ...
+    # fmt: on
     def starmap(
         self,
         function: Callable[..., Any],
@@ -158,33 +126,34 @@ class Run:
         key: Callable[..., object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
-        """Run a function of several arguments for every row, which is a tuple of them; see `run`.
+        """Run a function of several arguments for every row; see `run`.
+
+        Args:
+            function: A program for one row, `async def` too.
+            rows: Tuples of its arguments, in their order.
+            max_rows_in_flight: The number of rows in progress at once at most.
+            key: Names a row for a journal, from the same arguments.
+            max_failures: The number of rows that may fail; all by default.
+
+        Returns:
+            The function's values, one a row, in order.
 
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
+
+        Example:
+            >>> from typefold import run
+            >>> run.starmap(pow, [(2, 3), (3, 2)])
+            [8, 9]
         """
         return values(_all(function, _fit(function, spread(rows)), max_rows_in_flight, key, max_failures, length(rows)))
 
+    # fmt: off
     @overload
-    def map_rows(
-        self,
-        function: Callable[..., Coroutine[Any, Any, T]],
-        rows: NamedRows,
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        max_failures: int | None = None,
-    ) -> list[T]: ...
+    def map_rows(self, function: Callable[..., Coroutine[Any, Any, T]], rows: NamedRows, /, *, max_rows_in_flight: int | None = None, max_failures: int | None = None) -> list[T]: ...
     @overload
-    def map_rows(
-        self,
-        function: Callable[..., T],
-        rows: NamedRows,
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        max_failures: int | None = None,
-    ) -> list[T]: ...
+    def map_rows(self, function: Callable[..., T], rows: NamedRows, /, *, max_rows_in_flight: int | None = None, max_failures: int | None = None) -> list[T]: ...
+    # fmt: on
     def map_rows(
         self,
         function: Callable[..., Any],
@@ -195,6 +164,15 @@ class Run:
         max_failures: int | None = None,
     ) -> Any:
         """Run a function for every row, whose columns go to the parameters of their names; see `run` and `Prompt.map_rows`.
+
+        Args:
+            function: A program for one row, `async def` too.
+            rows: Mappings, or a table with named columns.
+            max_rows_in_flight: The number of rows in progress at once at most.
+            max_failures: The number of rows that may fail; all by default.
+
+        Returns:
+            The function's values, one a row, in order.
 
         Raises:
             BatchError: Some rows raised; it holds every row's `Result`.
@@ -207,46 +185,23 @@ class Run:
             >>> run.map_rows(label, [{"text": "good", "stars": 2}, {"text": "fine"}])
             ['good: **', 'fine: ***']
         """
-        bound, namespace = _known(function)
-        named = named_rows(function, name_of(function), rows, skipped=bound, namespace=namespace)
+        skipped, namespace = 0, dict[str, Any]()
+        if isinstance(function, BasePrompt):
+            spec = spec_of(cast("BasePrompt[..., Any]", function))
+            skipped, namespace = len(spec.bound), dict(spec.definition.namespace)
+        named = named_rows(function, name_of(function), rows, skipped=skipped, namespace=namespace)
         calls = _fit(function, named)
-        return values(
-            indexed(_all(_by_name(function), calls, max_rows_in_flight, None, max_failures, number_of(rows)), rows)
-        )
+        total = number_of(rows)
+        return values(indexed(_all(_by_name(function), calls, max_rows_in_flight, None, max_failures, total), rows))
 
+    # fmt: off
     @overload
-    def safe(
-        self,
-        function: Callable[[A], Coroutine[Any, Any, T]],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[Result[T, Exception]]: ...
+    def safe(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
     @overload
-    def safe(
-        self,
-        function: Prompt[Concatenate[A, ...], T],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[Result[T, Exception]]: ...
+    def safe(self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
     @overload
-    def safe(
-        self,
-        function: Callable[[A], T],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> list[Result[T, Exception]]: ...
+    def safe(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
+    # fmt: on
     def safe(
         self,
         function: Callable[[Any], Any],
@@ -257,48 +212,37 @@ class Run:
         key: Callable[[Any], object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
-        """Run a function for every row; a `Result` for each, in order, and nothing raised for a row.
+        """Run a function for every row and return a `Result` (returns) for each; nothing is raised for a row.
+
+        Args:
+            function: A program for one row, of one argument, `async def` too.
+            rows: Its arguments, one for each row.
+            max_rows_in_flight: The number of rows in progress at once at most.
+            key: Names a row for a journal.
+            max_failures: The number of rows that may fail; all by default.
+
+        Returns:
+            `Success(value)` or `Failure(error)` for each row, in order.
 
         Raises:
             BatchError: More than `max_failures` rows failed.
-        """
-        return indexed(
-            _all(function, _single(function, rows), max_rows_in_flight, key, max_failures, length(rows)), rows
-        )
 
+        Example:
+            >>> from typefold import run
+            >>> run.safe(int, ["1", "x"])
+            [<Success: 1>, <Failure: invalid literal for int() with base 10: 'x'>]
+        """
+        calls = _single(function, rows)
+        return indexed(_all(function, calls, max_rows_in_flight, key, max_failures, length(rows)), rows)
+
+    # fmt: off
     @overload
-    def stream(
-        self,
-        function: Callable[[A], Coroutine[Any, Any, T]],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    def stream(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
-    def stream(
-        self,
-        function: Prompt[Concatenate[A, ...], T],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    def stream(self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
-    def stream(
-        self,
-        function: Callable[[A], T],
-        rows: Iterable[A],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[A], object] | None = None,
-        max_failures: int | None = None,
-    ) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    def stream(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    # fmt: on
     def stream(
         self,
         function: Callable[[Any], Any],
@@ -309,13 +253,23 @@ class Run:
         key: Callable[[Any], object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
-        """Run a function for every row and give each `(index, Result)` as its row ends.
+        """Run a function for every row and yield each row's index and `Result` as it ends.
 
-        Memory is bounded by the rows that are begun, not by the rows in the job: the input is taken from only as rows
-        end. Rows go on while the iterator is asked for the next one. Closing it ends the rows that are left.
+        Memory is bounded by the rows in flight, not by the rows in the job: the input is taken from only as rows end. Rows go
+        on while the iterator is asked for the next one. Closing it ends the rows that are left.
+
+        Args:
+            function: A program for one row, of one argument, `async def` too.
+            rows: Its arguments, one for each row; any iterable, endless too.
+            max_rows_in_flight: The number of rows in progress at once at most.
+            key: Names a row for a journal.
+            max_failures: The number of rows that may fail; all by default.
+
+        Returns:
+            A generator of `(index, Result)`.
 
         Raises:
-            BatchError: More than `max_failures` rows failed, which it holds; all have been given by then.
+            BatchError: More than `max_failures` rows failed, which it holds; all have been yielded by then.
 
         Example:
             >>> from typefold import run
@@ -373,35 +327,35 @@ def _all(
     rows: Iterable[tuple[Any, ...] | BadInput],
     max_rows_in_flight: int | None,
     key: Callable[..., object] | None,
-    most: int | None,
+    max_failures: int | None,
     total: int | None,
 ) -> list[Result[Any, Exception]]:
-    check_max_failures(most, where="run")
-    return in_order(_stream(function, rows, max_rows_in_flight, key), total, most)
+    check_max_failures(max_failures, where="run")
+    return in_order(_stream(function, rows, max_rows_in_flight, key), total, max_failures)
 
 
 def _watched(
-    stream: Generator[tuple[int, Result[Any, Exception]]], most: int | None, total: int | None
+    stream: Generator[tuple[int, Result[Any, Exception]]], max_failures: int | None, total: int | None
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
-    """The rows of a stream, counted; nothing is drawn, since the program may print between them."""
+    """Count the rows of a stream; nothing is drawn, since the program may print between them."""
     failed: dict[int, Result[Any, Exception]] = {}  # kept only where their number matters
-    limit = FailureLimit(most)
+    limit = FailureLimit(max_failures)
     with closing(stream), Progress(total, draw=False) as progress:
         for index, result in stream:
             bad = not isinstance(result, Success)
             progress.row(failed=bad)
             yield index, result
-            if bad and most is not None:
+            if bad and max_failures is not None:
                 failed[index] = result
                 if limit.count():
-                    raise BatchError([*failed.values()], [*failed], most)
+                    raise BatchError([*failed.values()], [*failed], max_failures)
 
 
 def _of_row(starter: Starter[Any], ended: tuple[int, Result[Any, Exception]] | None) -> Any:
-    """Hand on the way in which a row ended.
+    """Return a row that has ended, or raise an error that is about no row.
 
     Raises:
-        Exception: That is about no row, or a row has met such an error and gone on.
+        Exception: The row ended with such an error, or met one and went on.
     """
     if ended is not None and isinstance(result := ended[1], Failure) and isinstance(result.failure(), AT_ONCE):
         raise result.failure()
@@ -411,14 +365,17 @@ def _of_row(starter: Starter[Any], ended: tuple[int, Result[Any, Exception]] | N
 
 
 def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tuple[Any, ...] | BadInput]:
-    """Rows of one argument; of a column its cells."""
+    """Yield rows of one argument; of a column its cells."""
     return _fit(function, (cell if isinstance(cell, Unfit) else (cell,) for cell in rows_of(rows, function)))
 
 
 def _fit(
     function: Callable[..., Any], rows: Iterable[tuple[Any, ...] | dict[str, Any] | Unfit]
 ) -> Generator[tuple[Any, ...] | BadInput]:
-    """Rows of arguments (those by name as one argument), and an error for one with a missing value where none is taken."""
+    """Yield rows of arguments, and an error for a row with a missing value that its parameter does not take.
+
+    Arguments by name go as one argument.
+    """
     parameters = Parameters(function)
     for row, given in enumerate(rows):
         if isinstance(given, Unfit):
@@ -431,16 +388,8 @@ def _fit(
             yield BadInput(function=name_of(function), row=row, reason=reason)
 
 
-def _known(function: object) -> tuple[int, Mapping[str, Any]]:
-    """The number of arguments that a prompt has already (the instance of a method), and the names around it."""
-    if not isinstance(function, BasePrompt):
-        return 0, {}
-    spec = spec_of(cast("BasePrompt[..., Any]", function))
-    return len(spec.bound), spec.definition.namespace
-
-
 def _by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """A function as one of a single argument, which holds its own by name; `async def` if it is one."""
+    """Return a function of one argument that holds a function's arguments by name; `async def` if that is."""
 
     def call(arguments: Mapping[str, Any]) -> Any:
         return function(**arguments)
