@@ -1,14 +1,13 @@
 """One value made of several: `majority`, by a vote, and `best_of`, by a score.
 
-Both take values of any type, and results too: what failed has no vote and no score, and is counted. Values are one if
-Python calls them equal and they are of one type; so they need not be hashable, as models and lists are not. Of equals in
-votes or in score, the first goes before.
+Both take values of any type, and results too: a failure has no vote and no score, and is counted. Values are the same if
+they are equal and of one type; they need not be hashable. Among equal votes or scores the first value comes first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -29,11 +28,11 @@ S = TypeVar("S", bound=float)
 
 @dataclass(frozen=True)
 class Votes(Generic[T_co]):
-    """What a vote came to. Made by `majority`.
+    """The outcome of a vote. Made by `majority`.
 
     Attributes:
-        counts: Each value with its votes, the one with most votes first, of equals that which was seen first.
-        failed: How many results had no value to vote for.
+        counts: Each value with its number of votes, the most votes first; of equal numbers the value that was seen first.
+        failed: The number of results without a value.
     """
 
     counts: tuple[tuple[T_co, int], ...]
@@ -44,22 +43,18 @@ class Votes(Generic[T_co]):
         """The value with most votes.
 
         Raises:
-            ValueError: Nobody voted.
+            ValueError: There is no vote.
         """
-        if not self.counts:
-            raise ValueError(
-                f"no vote: {f'all {self.failed} answers failed' if self.failed else 'there were no values'}"
-            )
-        return self.counts[0][0]
+        return _first(self.counts, self.failed, "no vote")[0]
 
     @property
     def total(self) -> int:
-        """How many votes there were."""
+        """The number of votes."""
         return sum(votes for _, votes in self.counts)
 
     @property
     def share(self) -> float:
-        """The winner's part of the votes, of 1; 0 if nobody voted."""
+        """The winner's share of the votes, from 0 to 1; 0 if there is no vote."""
         return self.counts[0][1] / self.total if self.counts else 0.0
 
 
@@ -68,17 +63,17 @@ def majority(values: Iterable[Result[T, Any]], /, *, key: Callable[[T], object] 
 @overload
 def majority(values: Iterable[T], /, *, key: Callable[[T], object] | None = None) -> Votes[T]: ...
 def majority(values: Iterable[Any], /, *, key: Callable[[Any], object] | None = None) -> Votes[Any]:
-    """The value that was given most often, as in self-consistency (Wang et al. 2022, arXiv:2203.11171).
+    """Find the value that was given most often.
 
-    There a question is answered several times, each time by another train of thought, and the answer to which most of
-    them lead is taken: `-> Reasoned[T]`, `.sample(n)` and a vote on `.value`.
+    Self-consistency (Wang et al. 2022, arXiv:2203.11171) is a vote on `.value` over `.sample(n)` of a prompt that returns
+    `Reasoned[T]`.
 
     Args:
-        values: Values, or results of values.
-        key: What of a value the vote is about; the whole of it unless given.
+        values: Values, or `Result`s of values.
+        key: The part of a value that is voted on; by default the whole value.
 
     Returns:
-        The votes. A value stands for all that have its key: the first of them.
+        The votes. Values with equal keys are counted together, and the first of them stands for all.
 
     Example:
         >>> from typefold import Reasoned, Runtime, ask, majority, prompt
@@ -93,15 +88,12 @@ def majority(values: Iterable[Any], /, *, key: Callable[[Any], object] | None = 
         >>> votes.winner.value, round(votes.share, 2)
         (18, 0.67)
     """
-    good, failed = _parted(values)
-    groups: list[list[Any]] = []  # the key, then the values that have it
-    known: dict[tuple[type, Hashable], list[Any]] = {}
+    good, failed = _split(values)
+    groups: dict[_Ballot, list[Any]] = {}
     for value in good:
-        of: Any = value if key is None else key(value)
-        group = _found(of, groups, known)
-        group.append(value)
-    groups.sort(key=len, reverse=True)  # stable: the first seen stays before its equals
-    return Votes(tuple((group[1], len(group) - 1) for group in groups), failed)
+        groups.setdefault(_Ballot(value if key is None else key(value)), []).append(value)
+    ranked = sorted(groups.values(), key=len, reverse=True)  # stable: the first seen stays before its equals
+    return Votes(tuple((group[0], len(group)) for group in ranked), failed)
 
 
 @dataclass(frozen=True)
@@ -109,8 +101,8 @@ class Best(Generic[T_co]):
     """The best of several values. Made by `best_of`.
 
     Attributes:
-        ranking: Each value with its score, the best first, of equals that which came first.
-        failed: How many results had no value to judge.
+        ranking: Each value with its score, the highest first; of equal scores the value that came first.
+        failed: The number of results without a value.
     """
 
     ranking: tuple[tuple[T_co, float], ...]
@@ -121,23 +113,18 @@ class Best(Generic[T_co]):
         """The value with the highest score.
 
         Raises:
-            ValueError: There was none.
+            ValueError: There is no value.
         """
-        if not self.ranking:
-            raise ValueError(
-                f"nothing to choose: {f'all {self.failed} answers failed' if self.failed else 'there were no values'}"
-            )
-        return self.ranking[0][0]
+        return _first(self.ranking, self.failed, "nothing to choose")[0]
 
     @property
     def score(self) -> float:
         """The winner's score.
 
         Raises:
-            ValueError: There was none.
+            ValueError: There is no value.
         """
-        _ = self.winner
-        return self.ranking[0][1]
+        return _first(self.ranking, self.failed, "nothing to choose")[1]
 
 
 # fmt: off
@@ -151,21 +138,20 @@ def best_of(values: Iterable[T], score: Callable[[T], float | Logged[float] | Re
 def best_of(values: Iterable[T], score: Callable[[T], Scored[S]], /) -> Best[T]: ...
 # fmt: on
 def best_of(values: Iterable[Any], score: Callable[[Any], Any], /) -> Best[Any]:
-    """The value with the highest score: best-of-n (Stiennon et al. 2020, arXiv:2009.01325).
+    """Find the value with the highest score: best-of-n (Stiennon et al. 2020, arXiv:2009.01325).
 
     Args:
-        values: Values, or results of values.
-        score: Gives a value its score: a prompt function, which judges all values in one batch, a function that calls
-            some, or any other function. Of a `Scored` number the score is the mean by its probabilities (as in G-Eval, Liu
-            et al. 2023, arXiv:2303.16634), which is finer than the likeliest; of a `Scored[bool]` the probability of `True`.
-            What is not a number (NaN) comes last.
+        values: Values, or `Result`s of values.
+        score: Scores a value: a prompt function, which judges all values in one batch, or any other function. The score of a
+            `Scored` number is its mean by probability (as in G-Eval, Liu et al. 2023, arXiv:2303.16634), which is finer than
+            its likeliest value; the score of a `Scored[bool]` is the probability of `True`. NaN comes last.
 
     Returns:
-        All values with their scores.
+        All values with their scores, the best first.
 
     Raises:
         BatchError: Some scores failed; it holds the `Result` of each.
-        TypeError: A score is no number.
+        TypeError: A score is not a number.
 
     Example:
         >>> from typing import Annotated
@@ -184,15 +170,15 @@ def best_of(values: Iterable[Any], score: Callable[[Any], Any], /) -> Best[Any]:
         ...     run(best_slogan, ["tea"])  # of many rows, samples and ratings all share one batch
         ['Better!']
     """
-    good, failed = _parted(values)
+    good, failed = _split(values)
     scores = [_number(given) for given in run(score, good)]
     # NaN is neither more nor less than any other, so it would leave all unsorted. Sorting is stable.
     ranked = sorted(zip(good, scores, strict=True), key=lambda pair: (not math.isnan(pair[1]), pair[1]), reverse=True)
     return Best(tuple(ranked), failed)
 
 
-def _parted(values: Iterable[Any]) -> tuple[list[Any], int]:
-    """The values alone, and how many results had none."""
+def _split(values: Iterable[Any]) -> tuple[list[Any], int]:
+    """Return the values, and the number of results without one."""
     good: list[Any] = []
     failed = 0
     for value in values:
@@ -203,26 +189,41 @@ def _parted(values: Iterable[Any]) -> tuple[list[Any], int]:
     return good, failed
 
 
-def _found(of: Any, groups: list[list[Any]], known: dict[tuple[type, Hashable], list[Any]]) -> list[Any]:
-    """The group of a key, new if there was none; a key that can't be hashed is compared with each."""
-    try:
-        group = known.get((class_of(of), of))
-        if group is None:
-            group = known[class_of(of), of] = [of]
-            groups.append(group)
-    except TypeError:
-        group = next((each for each in groups if class_of(each[0]) is class_of(of) and each[0] == of), None)
-        if group is None:
-            group = [of]
-            groups.append(group)
-    return group
+def _first(pairs: tuple[tuple[T, S], ...], failed: int, otherwise: str) -> tuple[T, S]:
+    """Return the first pair.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not pairs:
+        raise ValueError(f"{otherwise}: {f'all {failed} answers failed' if failed else 'there were no values'}")
+    return pairs[0]
+
+
+class _Ballot:
+    """A value as the key of a dictionary, hashable or not. Equal are equal values of one type."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+        self._kind = class_of(value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Ballot) or self._kind is not other._kind:
+            return False
+        return self._value is other._value or bool(self._value == other._value)
+
+    def __hash__(self) -> int:
+        try:
+            return hash((self._kind, self._value))
+        except TypeError:
+            return hash(self._kind)
 
 
 def _number(given: Any) -> float:
-    """A score as a number.
+    """Return a score as a number.
 
     Raises:
-        TypeError: It is none, or a `Scored` of something else than numbers.
+        TypeError: It is not a number, nor a `Scored` of numbers.
     """
     kind = class_of(given)
     if kind is Scored:
