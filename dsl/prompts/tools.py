@@ -1,9 +1,9 @@
 """Tools: typed Python functions that a model may call, as an output type: `Annotated[ToolCall[R], Tools(search, add)]`.
 
-A call is a closed object, `{"name": "add", "arguments": {"a": 1, "b": 2}}`, the form that models were trained on; each
-function's parameters make its arguments, and the names tell the calls apart. So a model can name no tool that there is
-not, and no argument that the tool doesn't take, and calling what comes back is type-checked: `ToolCall[R]` called gives
-an `R`. Left out: running tools by itself. What is called, and what a model is told of it, is the program's to say.
+A call is a closed object, `{"name": "add", "arguments": {"a": 1, "b": 2}}`, the form that models were trained on. A
+function's parameters make its arguments, and the names tell the calls apart. So a model can name no tool that does not
+exist and no argument that the tool does not take, and calling the result is type-checked: a `ToolCall[R]` returns an `R`.
+Left out: running tools. The program decides which calls to make and what to tell the model of their results.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import UnionType
 from typing import (
     Annotated,
     Any,
@@ -25,7 +24,6 @@ from typing import (
     Union,
     cast,
     get_args,
-    get_origin,
     get_type_hints,
 )
 
@@ -38,7 +36,7 @@ from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.types.unions import tagged
 from typefold.errors import PromptUsageError
-from typefold.signatures.parameters import is_async
+from typefold.signatures.parameters import is_async, union_members
 
 __all__ = ["ToolCall", "Tools"]
 
@@ -49,13 +47,13 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True)
 class ToolCall(Generic[R_co]):
-    """A call that the model chose; calling it calls the function. Its type says what that may give.
+    """A call that the model chose; calling it calls the function and returns an `R`.
 
     `str(call)` is the JSON of the call, for a history.
 
     Attributes:
         name: The function's name.
-        arguments: Its arguments, by name, as values of its parameters' types. What the model left out is not among them.
+        arguments: Its arguments by name, as values of its parameters' types, without those that the model left out.
         function: The function.
 
     Example:
@@ -72,7 +70,15 @@ class ToolCall(Generic[R_co]):
 
     @staticmethod
     def of(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> ToolCall[T]:
-        """A call made by hand: for examples, and for tests.
+        """Make a call by hand, for examples and for tests.
+
+        Args:
+            function: The function.
+            *args: Its arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            The call.
 
         Raises:
             TypeError: The arguments don't fit the function.
@@ -81,12 +87,12 @@ class ToolCall(Generic[R_co]):
         return ToolCall(_name_of(function), dict(bound.arguments), function)
 
     def __call__(self) -> R_co:
-        """Call the function; whatever it raises is raised."""
+        """Call the function with the arguments, and return its value."""
         signature = inspect.signature(self.function)
         if all(each.kind is not each.POSITIONAL_ONLY for each in signature.parameters.values()):
             return self.function(**self.arguments)
         bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))
-        bound.apply_defaults()  # what is given by its place needs all that stands before it
+        bound.apply_defaults()  # a positional argument needs all before it
         return self.function(*bound.args, **bound.kwargs)
 
     def __str__(self) -> str:
@@ -94,16 +100,16 @@ class ToolCall(Generic[R_co]):
 
 
 class Tools:
-    """The functions among which a model chooses, for use in `Annotated` around a `ToolCall`.
+    """Functions that a model chooses from, for use in `Annotated` around a `ToolCall`.
 
-    The first line of a function's docstring tells the model what it does; a parameter may have limits, and a description,
-    by `Annotated` and `Field`. Prompt functions are functions too.
+    The first line of a function's docstring describes it to the model. A parameter may have limits and a description by
+    `Annotated` and `Field`. Prompt functions are functions too.
 
     Args:
-        functions: Functions whose parameters and results have annotations.
+        *functions: Functions whose parameters and results have annotations.
 
     Raises:
-        PromptUsageError: There is none, or one that no model can call.
+        PromptUsageError: There is no function, two have one name, or no model can call one of them.
 
     Example:
         >>> from typing import Annotated
@@ -154,24 +160,24 @@ class Tools:
         return f"Tools({', '.join(self.functions)})"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """In a pydantic model: a call, which is there already."""
+        """Tell pydantic that a field holds a `ToolCall`, and how that is serialised."""
         return core_schema.is_instance_schema(
             ToolCall, serialization=core_schema.plain_serializer_function_ser_schema(_as_json)
         )
 
     @cached_property
     def calls(self) -> Mapping[str, type[BaseModel]]:
-        """What a call of each function is on the wire.
+        """Models of the JSON of a call, by the function's name.
 
         Raises:
-            NameError: An annotation names what is not defined yet.
+            NameError: An annotation names something that is not defined yet.
         """
         return {name: _call_of(name, function) for name, function in self.functions.items()}
 
 
 @default_registry.hook(ToolCall)
 def tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
-    """A call of one of the functions in `Tools`, by its name, with arguments as its parameters say."""
+    """Make the codec of a call of one of the functions in `Tools`: its name, and arguments of its parameters' types."""
     claimed = context.limits.claim(Tools)
     if not claimed:
         raise context.refuse(hint, "names no tools; write Annotated[ToolCall[int], Tools(function, ...)]")
@@ -180,7 +186,7 @@ def tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
     _check_results(hint, tools, context)
     calls = tools.calls
     inner = context.same(Union[tuple(calls.values())])  # noqa: UP007  # made at run time
-    if context.positional and len(calls) == 1:  # there the name would not be written, nor would a union have it
+    if context.positional and len(calls) == 1:  # a union of one has no tag, and the name would not be written
         inner = tagged(inner, next(iter(calls)), context)
 
     def to_json(call: ToolCall[Any]) -> Any:
@@ -198,7 +204,7 @@ def tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
 
 
 def _call_of(name: str, function: Callable[..., Any]) -> type[BaseModel]:
-    """The object that a call of a function is."""
+    """Make a model of the JSON of a function's call."""
     hints = _hints(function)
     arguments: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
@@ -231,25 +237,16 @@ def _check(name: str, function: Callable[..., Any]) -> None:
 
 
 def _check_results(hint: Any, tools: Tools, context: Context) -> None:
-    """Refuse a type that says of the calls' results what is not so."""
-    said = next(iter(get_args(hint)), Any)
-    members = _members(said)
+    """Refuse a `ToolCall[R]` whose `R` lacks the result of a tool."""
+    members = union_members(next(iter(get_args(hint)), Any))
     if any(member in (Any, object) or isinstance(member, TypeVar) for member in members):
         return
     for name, function in tools.functions.items():
         result = _hints(function).get("return", Any)
-        lacking = [member for member in _members(result) if member not in members]
+        lacking = [member for member in union_members(result) if member not in members]
         if lacking:
             whole = " | ".join(dict.fromkeys(map(describe, (*members, *lacking))))
             raise context.refuse(hint, f"has the tool {name}, which gives {describe(result)}; write ToolCall[{whole}]")
-
-
-def _members(hint: Any) -> tuple[Any, ...]:
-    while get_origin(hint) is Annotated:  # to a checker it is the type alone
-        hint = get_args(hint)[0]
-    if get_origin(hint) in (Union, UnionType):
-        return tuple(member for each in get_args(hint) for member in _members(each))
-    return (type(None) if hint is None else hint,)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

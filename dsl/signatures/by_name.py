@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from types import NoneType
+from typing import Any
 
 from pydantic import ValidationError
 from typing_extensions import is_typeddict
 
 from typefold.errors import PromptUsageError
+from typefold.signatures.parameters import union_members
 
 __all__ = ["Parameter", "misnamed", "parameters_of", "whole_of", "words_of"]
 
@@ -50,10 +51,8 @@ def whole_of(parameters: Sequence[Parameter], columns: Sequence[object]) -> Para
 
 
 def _has_fields(hint: Any) -> bool:
-    if get_origin(hint) in (Union, UnionType):
-        others = [part for part in get_args(hint) if part is not NoneType]
-        return len(others) == 1 and _has_fields(others[0])
-    return is_typeddict(hint) or is_dataclass(hint) or hasattr(hint, "model_fields")
+    kinds = [part for part in union_members(hint) if part is not NoneType]
+    return len(kinds) == 1 and (is_typeddict(kinds[0]) or is_dataclass(kinds[0]) or hasattr(kinds[0], "model_fields"))
 
 
 def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str | None:

@@ -18,8 +18,8 @@ from datetime import date, datetime
 from enum import Enum
 from functools import partial, reduce
 from pathlib import PurePath
-from types import NoneType, UnionType
-from typing import Annotated, Any, ForwardRef, Literal, LiteralString, NewType, TypeVar, Union, get_args, get_origin
+from types import NoneType
+from typing import Any, ForwardRef, Literal, LiteralString, NewType, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 from typing_extensions import (
@@ -31,11 +31,13 @@ from typing_extensions import (
     is_protocol,
     is_typeddict,
 )
+from typing_inspection.introspection import is_union_origin
+from typing_inspection.typing_objects import is_annotated, is_typealiastype
 
 from typefold.compiler.errors import describe
 from typefold.messages import is_missing
 
-__all__ = ["Parameters", "evaluated", "hints_of", "is_async", "name_of", "names_of"]
+__all__ = ["Parameters", "evaluated", "hints_of", "is_async", "name_of", "names_of", "union_members"]
 
 _Test = Callable[[Any], bool]
 
@@ -196,6 +198,23 @@ def evaluated(annotation: object, function: Any, namespace: Mapping[str, Any]) -
     return get_type_hints(holder, globalns=getattr(plain, "__globals__", {}), localns=local, include_extras=True)["it"]
 
 
+def union_members(hint: Any) -> list[Any]:
+    """Return the members of a union, or the one type that a hint is; aliases and `Annotated` are looked through.
+
+    Example:
+        >>> union_members(int | list[str] | None)
+        [<class 'int'>, list[str], <class 'NoneType'>]
+    """
+    if is_typealiastype(hint):
+        return union_members(hint.__value__)
+    origin = get_origin(hint)
+    if is_annotated(origin):
+        return union_members(get_args(hint)[0])
+    if is_union_origin(origin):
+        return [part for each in get_args(hint) for part in union_members(each)]
+    return [NoneType if hint is None else hint]
+
+
 def _taken(hint: Any) -> _Taken | None:
     """The values that a type takes; `None` for anything, and for a type of which nothing can be told."""
     alias = hint if isinstance(hint, TypeAliasType) else get_origin(hint)
@@ -211,9 +230,9 @@ def _taken(hint: Any) -> _Taken | None:
     if hint is LiteralString:
         return _Taken((str,))
     origin = get_origin(hint)
-    if origin is Annotated:
+    if is_annotated(origin):
         return _taken(get_args(hint)[0])
-    if origin in (Union, UnionType):
+    if is_union_origin(origin):
         return _any_of(get_args(hint))
     if origin is Literal:
         return _Taken(tests=(partial(_is_one_of, get_args(hint)),))
@@ -296,7 +315,8 @@ def _short(value: object) -> str:
 
 def _remedy(hint: Any, value: object) -> str:
     """Say what to write, for the class that is most likely meant."""
-    kinds: list[type[Any]] = [part for part in _alternatives(hint) if isinstance(part, type) and part is not NoneType]
+    parts = [get_origin(each) or each for each in union_members(hint)]
+    kinds: list[type[Any]] = [part for part in parts if isinstance(part, type) and part is not NoneType]
     kind = kinds[0] if kinds else None
     name = getattr(kind, "__name__", "")
     if kind is None:
@@ -320,14 +340,3 @@ def _remedy(hint: Any, value: object) -> str:
     if issubclass(kind, date) and isinstance(value, str):
         return f"write {name}.fromisoformat(...)"
     return f"give a {name}"
-
-
-def _alternatives(hint: Any) -> list[Any]:
-    """The classes of a union, or the one that it is."""
-    if isinstance(hint, TypeAliasType):
-        return _alternatives(hint.__value__)
-    if get_origin(hint) is Annotated:
-        return _alternatives(get_args(hint)[0])
-    if get_origin(hint) in (Union, UnionType):
-        return [part for each in get_args(hint) for part in _alternatives(each)]
-    return [get_origin(hint) or hint]
