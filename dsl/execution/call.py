@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -268,12 +268,11 @@ def with_shape(
     """Add the shape of a JSON answer to the last user message, unless the options say no."""
     if kind.shape is None or not options.describe_format or isinstance(messages, RawPrompt):
         return messages
-    users = [index for index, message in enumerate(messages) if message.role == "user"]
-    if not users:
+    last = next((index for index in reversed(range(len(messages))) if messages[index].role == "user"), None)
+    if last is None:
         return messages
-    last = users[-1]
-    told = replace(messages[last], content=f"{messages[last].content}\n\nAnswer with JSON in this form:\n{kind.shape}")
-    return (*messages[:last], told, *messages[last + 1 :])
+    content = f"{messages[last].content}\n\nAnswer with JSON in this form:\n{kind.shape}"
+    return (*messages[:last], Message("user", content, messages[last].images), *messages[last + 1 :])
 
 
 def failed_call(error: BaseException, function: str, row: int | None) -> PromptError:
