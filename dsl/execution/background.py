@@ -1,10 +1,10 @@
-"""Calls that go on by themselves: sent at once, carried to their value while the program does something else.
+"""Calls in the background: sent at once, and brought to their value while the program does something else.
 
-The engine's thread only hands answers over. One thread of typefold's, begun with the first such call, reads them, says
-what a call says next and settles its future; a value's validators run there, in a copy of the caller's context.
+The engine's thread only hands answers over. One thread of typefold's, started with the first such call, reads them, sends the
+next request of a call or settles its future. Validators run there, in a copy of the caller's context.
 
-Invariant: a call is either in the engine's hands, handed over to that thread, or settled; one whose future is cancelled is
-withdrawn from the engine.
+Invariant: a call is in the engine, handed over to that thread, or settled. One whose future is cancelled is withdrawn from
+the engine.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ T = TypeVar("T")
 
 
 class CallFuture(OwnFuture[T]):
-    """The value of a call that is under way; what `prompt.submit(...)` gives.
+    """The value of a call in flight, from `prompt.submit(...)`. It is a `concurrent.futures.Future` in all ways.
 
-    A `concurrent.futures.Future` in all ways. Waiting for it in a row of `run` parks that row and lets the others go on.
-    Cancelling it withdraws the request from the engine, and so does the end of a row that was cancelled.
+    Waiting for it in a row of `run` parks that row and lets the others go on. Cancelling it withdraws the request from the
+    engine, and so does the end of a row that was cancelled.
     """
 
     def result(self, timeout: float | None = None) -> T:
-        """The value, once it is there.
+        """Wait for the value and return it.
 
         Args:
-            timeout: For how many seconds to wait; for ever unless set.
+            timeout: The most seconds to wait; no limit by default.
 
         Raises:
-            PromptError: The call gave none.
+            PromptError: The call gave no value.
             TimeoutError: It is not there yet. The call goes on; its own limit is the option `timeout`.
             concurrent.futures.CancelledError: This future was cancelled.
         """
@@ -66,14 +66,14 @@ class CallFuture(OwnFuture[T]):
             return unwrap_in_row(ended)  # in a row, by ending it
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What the call raised, or `None` where it gave a value; waits as `result` does."""
+        """Wait as `result` does, and return the error of the call, or `None` where it gave a value."""
         return super().exception(self._wait(timeout))
 
     def _wait(self, timeout: float | None) -> float | None:
-        """Wait where the thread must not block: in a row, and in the thread that carries calls.
+        """Wait where the thread must not block: in a row, and in the thread of the background calls.
 
         Returns:
-            The time that is left to wait: all of it in any other thread.
+            The seconds that are left to wait: all of them in any other thread.
         """
         if self.done():
             return 0
@@ -107,20 +107,20 @@ class _SafeFuture(CallFuture[Result[Any, PromptError]]):
 
 @dataclass(slots=True, eq=False)
 class _UnderWay(Generic[T]):
-    """A call that goes on by itself."""
+    """A call in the background."""
 
     future: CallFuture[T]
     call: OpenCall[T]
     context: Context = field(default_factory=copy_context)
 
     def withdraw(self, future: Future[T]) -> None:
-        """Once the call is over: take its request out of the engine if it was cancelled."""
+        """Take the call's request out of the engine, if its future was cancelled."""
         if future.cancelled():
             self.call.withdraw()
 
 
 class _Carrier:
-    """The thread that carries calls, and what there is for it to do."""
+    """The thread of the background calls, and the answers that wait for it."""
 
     def __init__(self) -> None:
         self._answered: SimpleQueue[tuple[_UnderWay[Any], Future[Outcome]]] = SimpleQueue()
@@ -128,11 +128,11 @@ class _Carrier:
         self._lock = threading.Lock()
 
     def is_current(self) -> bool:
-        """Whether this code is run by it."""
+        """Whether it runs this code."""
         return threading.current_thread() is self._thread
 
     def send(self, call: _UnderWay[Any], request: Request) -> None:
-        """Say what a call says; the answer will be carried on."""
+        """Send a request of a call; its answer will be handed over."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
@@ -143,7 +143,7 @@ class _Carrier:
             asked.cancel()
 
     def carry_next(self) -> None:
-        """Take the next answer, or wait for it, and bring its call one step on."""
+        """Wait for the next answer, and bring its call one step on."""
         call, asked = self._answered.get()
         if call.future.cancelled():
             call.call.close()
@@ -176,7 +176,7 @@ _owner = Owner()
 
 
 def _forked() -> None:
-    """The calls that are under way, and the thread that carries them, are the parent's."""
+    """Disown the calls in flight and their thread, which are the parent's."""
     global _carrier, _owner
     error = _owner.error("a future of a call")
     for future in [*_futures]:
@@ -188,7 +188,7 @@ in_child(_forked)
 
 
 def submit(call: Call[Any] | PromptError, *, safe: bool = False) -> CallFuture[Any]:
-    """Send a call and let it go on by itself.
+    """Send a call, and return a future of its value.
 
     Args:
         call: The call, or the error that its arguments gave.
@@ -216,7 +216,7 @@ def submit(call: Call[Any] | PromptError, *, safe: bool = False) -> CallFuture[A
 
 
 def future_result(call: Call[T] | PromptError) -> FutureResult[T, PromptError]:
-    """Send a call and give its result as `returns` has it, to be awaited any number of times."""
+    """Send a call, and return its result as a `FutureResult`, to be awaited any number of times."""
     from returns.future import FutureResult  # 10 ms that most programs need not spend
 
     return FutureResult(_Awaited(submit(call), call.function))
@@ -257,7 +257,7 @@ class _Awaited(Generic[T]):
 
 @contextmanager
 def _alarm(seconds: float | None, mailbox: Mailbox[Any]) -> Generator[None]:
-    """Have something left in a mailbox after so many seconds."""
+    """Put an item into a mailbox after so many seconds."""
     if seconds is None:
         yield
         return

@@ -1,11 +1,11 @@
 """Waiting, for a thread, for a row of `run` or for a task.
 
-A mailbox is where other threads leave things. Taking one out waits: a plain thread blocks, a row parks, and its thread
-goes on with the other rows. All waiting of this package goes through here, so whatever waits can be a row of a program.
-An `AsyncMailbox` is awaited instead, by a task of any event loop.
+Other threads put things into a `Mailbox`, and taking one out waits: a plain thread blocks; a row, which is a greenlet, parks,
+and its thread goes on with the other rows. All waiting of the package goes through here, so any code that waits can be a
+row of a program. A task awaits an `AsyncMailbox` instead, or runs code that waits as rows do (`awaited`).
 
-A row that was cancelled hears so at each wait. One that will not end (`while True: try: ... except: pass`) is left behind:
-parked for good, with what it holds, since ending it would only run its code again.
+A row that was cancelled is told so at each wait. One that does not end (`while True: try: ... except: pass`) is left behind:
+parked for good, since ending it would only run its code again.
 """
 
 from __future__ import annotations
@@ -36,53 +36,51 @@ __all__ = [
     "Parked",
     "RowCancelled",
     "awaited",
-    "check_stopped",
     "current_row",
     "heed",
-    "is_stopped",
     "refuse_waiting",
     "row_index",
     "stop",
 ]
 
 
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
 class Stop:
-    """The state of the main thread: whether it was told to stop.
+    """The state of the main thread: whether Ctrl-C or SIGTERM told it to stop while a batch ran in it.
+
+    A signal's exception comes up in whatever code runs, a row's too, which may swallow it. So `interrupts` notes it here, and
+    the batch raises it again wherever it takes its rows up again, or waits.
 
     Attributes:
-        asked: The exception that ends its batch, once it was told to stop.
-        noticed: Whether the batch knows.
+        asked: The exception that ends the batch, once the thread was told to stop.
+        noticed: Whether the batch has raised it.
     """
 
     def __init__(self) -> None:
         self.asked: type[BaseException] | None = None
         self.noticed = False
 
+    @property
+    def is_due(self) -> bool:
+        """Whether this is the main thread, and it was told to stop."""
+        return self.asked is not None and threading.current_thread() is threading.main_thread()
+
+    def check(self) -> None:
+        """End the batch that runs here if it was told to stop.
+
+        Raises:
+            BaseException: It was: `KeyboardInterrupt` or `Terminated`.
+        """
+        if self.asked is not None and self.is_due:
+            self.noticed = True
+            raise self.asked
+
 
 stop = Stop()
-
-
-def is_stopped() -> bool:
-    """Whether this is the main thread, and it was told to stop."""
-    return stop.asked is not None and threading.current_thread() is threading.main_thread()
-
-
-def check_stopped() -> None:
-    """End the batch that runs here if it was told to stop.
-
-    Raises:
-        BaseException: It was: `KeyboardInterrupt` or `Terminated`.
-    """
-    if stop.asked is not None and is_stopped():
-        stop.noticed = True
-        raise stop.asked
-
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-_CALL = "a call under way"
 
 CANCELLATIONS = 3
 """The number of times that a row is told to end before it is left behind."""
@@ -91,17 +89,17 @@ LEFT_BEHIND = "a row that was cancelled does not end, so it is left behind where
 
 
 class RowCancelled(BaseException):
-    """The row is to end: its `run` was left. No `except Exception` should hold that up."""
+    """The row is to end, since its `run` was left. No `except Exception` can hold that up."""
 
 
 register_fatal(RowCancelled, GreenletExit)
 
 
 class Home(Protocol):
-    """What runs rows: it is told when one can go on."""
+    """A runner of rows."""
 
     def wake(self, row: Parked, /) -> None:
-        """Let a row go on soon; from any thread."""
+        """Let a row go on soon. Any thread may call this."""
         ...
 
 
@@ -109,15 +107,15 @@ class Parked(greenlet):
     """A greenlet that parks where a thread would block.
 
     Args:
-        home: What runs it.
+        home: The runner of the row.
         key: The row's number for its home.
-        index: The row as messages name it, if they do.
-        work: What it does.
+        index: The row's index in messages, if it has one there.
+        work: The function of the row.
 
     Attributes:
-        cancelled: Why the row is to end, once it is: each further wait raises it again.
-        left: Whether it did not end although it was told to, and will never be let go on.
-        owner: The process that it is a row of: a fork within a row is in none.
+        cancelled: The exception that ends the row, once it is to end: each further wait raises it again.
+        left: Whether it did not end although it was told to, so that it will never go on.
+        owner: The process of the row. A fork within a row is in none.
     """
 
     def __init__(self, home: Home, key: int, index: int | None, work: Callable[[], None]) -> None:
@@ -143,18 +141,18 @@ class Parked(greenlet):
             self.give_up(self.cancelled)
 
     def owns(self, future: Future[Any]) -> None:
-        """Have a future cancelled if this row is."""
+        """Cancel a future when this row is cancelled."""
         if self._submitted is None:
             self._submitted = WeakSet()
         self._submitted.add(future)
 
     def withdraw(self) -> None:
-        """Cancel what this row submitted and has no answer to."""
+        """Cancel the calls of this row that have no answer yet."""
         for future in list(self._submitted or ()):
             future.cancel()
 
     def give_up(self, why: BaseException) -> NoReturn:
-        """End this row: now, and again wherever it would go on; by the row itself."""
+        """End this row, now and again wherever it would go on. The row itself calls this."""
         self.cancelled = why
         self._told += 1
         if self._told > CANCELLATIONS:
@@ -166,7 +164,7 @@ class Parked(greenlet):
         raise why
 
     def fail(self, why: BaseException) -> NoReturn:
-        """End this row and those that it runs in; by the row itself."""
+        """End this row and those around it. The row itself calls this."""
         around = self.parent
         while isinstance(around, Parked):
             around.cancelled = around.cancelled or why
@@ -174,7 +172,7 @@ class Parked(greenlet):
         self.give_up(why)
 
     def cancel(self, why: BaseException) -> None:
-        """End this row, which waits; from its thread."""
+        """End this row, which waits. Its thread calls this."""
         self.cancelled = why
         self._told += 1
         self.parent = getcurrent()
@@ -188,7 +186,7 @@ class Parked(greenlet):
 
 
 class Mailbox(Generic[T]):
-    """A queue from any thread to whoever waits at it, one at a time."""
+    """A queue from any thread to one waiting thread or row."""
 
     def __init__(self) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
@@ -196,25 +194,25 @@ class Mailbox(Generic[T]):
         self._owner = Owner()
 
     def put(self, item: T) -> None:
-        """Leave something; from any thread."""
+        """Put an item in. Any thread may call this."""
         self._items.put(item)
         row = self._waiting
         if row is not None:
             row.home.wake(row)
 
     def get(self) -> T:
-        """The next thing, once there is one.
+        """Take the next item out, once there is one.
 
         Raises:
             RowCancelled: A row waited, and is to end.
-            UsedAfterFork: It is waited for in another process than things are left in.
+            UsedAfterFork: This is a fork of the process that puts items in.
         """
-        self._owner.check(_CALL)
+        self._owner.check("a call under way")
         row = current_row()
         if row is None:
             if self._items.empty():
                 refuse_waiting()
-            check_stopped()
+            stop.check()
             return self._items.get()
         self._waiting = row  # set before the queue is looked at: what comes after that wakes the row
         try:
@@ -226,7 +224,7 @@ class Mailbox(Generic[T]):
 
 
 class AsyncMailbox(Generic[T]):
-    """A queue from any thread to whoever awaits it, one at a time."""
+    """A queue from any thread to one waiting task."""
 
     def __init__(self) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
@@ -234,7 +232,7 @@ class AsyncMailbox(Generic[T]):
         self._owner = Owner()
 
     def put(self, item: T) -> None:
-        """Leave something; from any thread."""
+        """Put an item in. Any thread may call this."""
         self._items.put(item)
         waiting = self._waiting
         if waiting is not None:
@@ -242,8 +240,8 @@ class AsyncMailbox(Generic[T]):
                 waiting.get_loop().call_soon_threadsafe(_end, waiting)
 
     async def get(self) -> T:
-        """The next thing, once there is one; see `Mailbox.get`."""
-        self._owner.check(_CALL)
+        """Take the next item out, once there is one; see `Mailbox.get`."""
+        self._owner.check("a call under way")
         refuse_waiting()
         while True:
             self._waiting = waiting = asyncio.get_running_loop().create_future()
@@ -261,39 +259,39 @@ def _end(waiting: asyncio.Future[None]) -> None:
 
 
 def refuse_waiting() -> None:
-    """Say that this thread is no place to wait for an answer, where it is one that answers come from.
+    """Refuse to wait for an answer in a thread that answers come from.
 
     Raises:
-        PromptUsageError: It is.
+        PromptUsageError: This is such a thread.
     """
     if (reason := refusal()) is not None:
         raise PromptUsageError(reason)
 
 
 def current_row() -> Parked | None:
-    """The row that runs now, if code of a row does."""
+    """Return the row whose code runs now, if it is a row's."""
     running: Any = getcurrent()
     return running if isinstance(running, Parked) and not running.owner.elsewhere else None
 
 
 def heed() -> None:
-    """End the row that asks for something, if it or its batch was told to end: it may not have to wait for that.
+    """End the row that runs, if it or its batch was told to end.
 
     Raises:
         RowCancelled: It is to end.
     """
-    if (row := current_row()) is not None and (row.cancelled is not None or is_stopped()):
+    if (row := current_row()) is not None and (row.cancelled is not None or stop.is_due):
         row.park()
 
 
 def row_index() -> int | None:
-    """The index, for messages, of the row that runs now; `None` outside of rows and where they have none."""
+    """Return the index, for messages, of the row that runs now; `None` where there is none."""
     row = current_row()
     return None if row is None else row.index
 
 
 class _Task:
-    """The home of a greenlet that a task waits for."""
+    """The home of a greenlet for which a task waits."""
 
     def __init__(self) -> None:
         self.woken: AsyncMailbox[None] = AsyncMailbox()
@@ -303,7 +301,11 @@ class _Task:
 
 
 async def awaited(work: Callable[[], T]) -> T:
-    """What a function gives that may wait as rows do; it runs in a copy of the task's context."""
+    """Run a function that may wait as rows do, while the event loop goes on; return what it returns.
+
+    Where it would wait for an answer, its greenlet parks and the task awaits. It goes on in the task's own thread, in a copy of
+    its context. Cancelling the task ends the function where it waits.
+    """
     made: list[T] = []
 
     def body() -> None:

@@ -1,16 +1,16 @@
-"""Ctrl-C and SIGTERM while a batch runs: how it ends, and what is said about it.
+"""Ctrl-C and SIGTERM while a batch runs: the batch ends, and says how far it had come.
 
 Ctrl-C raises Python's own `KeyboardInterrupt`. SIGTERM would end the process on the spot: no `finally` block would run, and
 an engine's processes would stay behind. So while a batch runs in the main thread, and only then, it raises `Terminated`
 there, which ends the program as `sys.exit` does, with status 143. Both take the batch's rows out of the engine on their
-way, and the runtime can be used afterwards, should somebody have caught them. A row that swallows them holds nothing up:
-the batch raises them again (see `stopping`).
+way, and a program that catches them can go on with the runtime. A row that swallows them holds nothing up: the batch
+raises them again (`greenlets.Stop`).
 
 A body, a validator or a row that never returns can't be interrupted in Python. So a second Ctrl-C, while the batch that
 the first one was to end still runs, ends the process as the operating system does, with no `finally` block: what was
-answered is in the journal. In an interactive session, whose state that would cost, it is one more `KeyboardInterrupt`.
+answered is in the journal. In an interactive session, whose state would be lost, it is one more `KeyboardInterrupt`.
 
-A program that has a handler for a signal, or ignores it, keeps that: what its handler raises ends a batch just as well.
+A program that has a handler for a signal, or ignores it, keeps that: an exception of its handler ends a batch as well.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Terminated(SystemExit):
 
 
 class Interruptible:
-    """A batch that can be interrupted; the outermost of those that run says so.
+    """A batch that can be interrupted; the outermost one reports it.
 
-    It is begun and ended once. Batches may overlap in any order, as streams do.
+    It begins and ends once. Batches may overlap in any order, as streams do.
     """
 
     def __init__(self) -> None:
@@ -52,13 +52,13 @@ class Interruptible:
         self._owner = Owner()
 
     def begin(self) -> None:
-        """The batch runs from here on."""
+        """Note that the batch runs from here on."""
         if threading.current_thread() is not threading.main_thread():
             return  # signals are the main thread's
         self._counted = True
         self._outermost = not _State.running
         _State.running += 1
-        if current_row() is None:  # whoever begins a batch here has dealt with what they were told before
+        if current_row() is None:  # a program that begins a batch here has dealt with an earlier signal
             stop.asked, stop.noticed = None, False
         if self._outermost:
             for number, default in _DEFAULTS.items():
@@ -66,11 +66,11 @@ class Interruptible:
                     signal.signal(number, _told)
 
     def end(self, error: BaseException | None, told: str) -> None:
-        """The batch has ended.
+        """Note that the batch has ended.
 
         Args:
-            error: With what, where it ended early.
-            told: How far it had come, for whoever interrupted it.
+            error: The exception that ended it early, if one did.
+            told: The rows that were done, in words.
         """
         if self._owner.elsewhere:  # a fork: the batch is the parent's
             return
@@ -90,7 +90,7 @@ class Interruptible:
 
 @contextmanager
 def interruptible() -> Generator[None]:
-    """A single call is waited for here: SIGTERM ends it as it would a batch. A row is part of a batch already."""
+    """Make SIGTERM end a single call that is waited for inside, as it ends a batch. A row is part of a batch already."""
     if current_row() is not None:
         yield
         return
@@ -110,7 +110,7 @@ _DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGINT: signal.default_int_handler,
 }
-"""The handler of a signal in a program that says nothing of it."""
+"""The handlers of a program that sets none."""
 
 
 def _restore() -> None:
@@ -120,7 +120,7 @@ def _restore() -> None:
 
 
 def _forked() -> None:
-    """The batches that run are the parent's."""
+    """Forget the batches that run, which are the parent's."""
     _restore()
     _State.running, stop.asked, stop.noticed = 0, None, False
 
@@ -129,7 +129,7 @@ in_child(_forked)
 
 
 def _told(number: int, frame: FrameType | None) -> None:
-    """The handler of both signals, while a batch runs in the main thread."""
+    """Handle both signals, while a batch runs in the main thread."""
     if not _State.running:  # the last batch was ended by another thread, which can't take this handler away
         _restore()
         signal.raise_signal(number)
@@ -144,7 +144,7 @@ def _told(number: int, frame: FrameType | None) -> None:
 
 
 def _end_at_once() -> None:
-    """End the process, though code runs that never looks up."""
+    """End the process, though code runs that never returns."""
     lines = ["typefold: ended by a second Ctrl-C.", *resume_hints()]
     os.write(2, ("\n".join(lines) + "\n").encode())
     signal.signal(signal.SIGINT, signal.SIG_DFL)

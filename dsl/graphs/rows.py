@@ -28,10 +28,9 @@ from typefold.execution.greenlets import (
     Mailbox,
     Parked,
     RowCancelled,
-    check_stopped,
     current_row,
     heed,
-    is_stopped,
+    stop,
 )
 from typefold.execution.open_runtimes import any_journaled
 from typefold.execution.seeding import Batch, Place, here
@@ -220,9 +219,9 @@ class Rows(Generic[T]):
                     self.failed += isinstance(result, Failure)
                 if row.idle and not row.dead:
                     self._idle.append(row)
-        if is_stopped():  # the row may have swallowed it
+        if stop.is_due:  # the row may have swallowed it
             if (outer := current_row()) is None:
-                check_stopped()
+                stop.check()
             else:
                 outer.park()  # nor may the row around swallow it: whatever runs that will raise it
 
