@@ -1,8 +1,8 @@
 """`Deferred`: a typed value that is still to be worked out.
 
-`prompt.defer(...)` makes one of arguments that may be deferred themselves, so programs become graphs; `graph` works them
-out. Nothing runs before a value is asked for. This module is what users hold, and what they are told when they take a
-deferred value for one that is there.
+`prompt.defer(...)` makes one of arguments that may be deferred themselves, so programs become graphs; `graph` computes them.
+Nothing runs before a value is asked for. This module holds the user's object, and the errors for code that takes a deferred value
+for one that is there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typefold.errors import BatchError, PromptUsageError
 from typefold.execution.ends import end_if_over
 from typefold.execution.executor import unwrap, unwrap_in_row
 from typefold.execution.greenlets import awaited
-from typefold.graphs.graph import Node, work_out
+from typefold.graphs.graph import Node, compute
 from typefold.messages import current_frame
 from typefold.runtime import Cancelled, PromptError
 from typefold.signatures.parameters import name_of
@@ -31,10 +31,10 @@ __all__ = [
     "arguments",
     "deferred_in",
     "is_deferred",
-    "placed",
     "refuse_in_body",
     "settle",
     "value_of",
+    "with_rows",
 ]
 
 T = TypeVar("T")
@@ -45,12 +45,11 @@ T_co = TypeVar("T_co", covariant=True)
 class Deferred(Generic[T_co]):
     """A value that is still to be worked out. Made by `prompt.defer(...)`, `.then(...)` and `gather.defer(...)`.
 
-    It stands where a value of its type is due in another `.defer(...)`. `result`, `safe`, `await` and `typefold.gather` work
-    it out, with all that it is made from: each value once, as soon as its inputs are there, in one batch. What has been
-    worked out is kept.
+    It is an argument in place of a value of its type in another `.defer(...)`. `result`, `safe`, `await` and `typefold.gather`
+    compute it and all its inputs: each value once, as soon as its inputs are there, in one batch. Values are kept.
 
     Attributes:
-        node: The work behind it; for extensions.
+        node: Its node in the graph; for extensions.
 
     Example:
         >>> from typefold import Runtime, ask, prompt
@@ -98,13 +97,16 @@ class Deferred(Generic[T_co]):
         )
 
     def then(self, function: Callable[[T_co], U], /) -> Deferred[U]:
-        """The value that a function makes of this one; it is not called now.
+        """Return the deferred result of a function of this value; the function is not called now.
 
         Args:
             function: A plain function of this value. It may call prompts: they join the same batch.
 
+        Returns:
+            A deferred value of the function's return type.
+
         Raises:
-            PromptUsageError: In the body of a prompt.
+            PromptUsageError: This is the body of a prompt.
 
         Example:
             >>> from typefold import Runtime, ask, prompt
@@ -122,24 +124,37 @@ class Deferred(Generic[T_co]):
         return Deferred(name, partial(apply_deferred, function, name, self), [self])
 
     def result(self) -> T_co:
-        """The value, worked out now if it was not yet.
+        """Return the value, computed now if it is not there yet.
+
+        Returns:
+            The value. It is kept, so a second call costs nothing.
 
         Raises:
-            PromptError: The call behind it gave none; `InputFailed` where something that it is made from failed.
-            Exception: Whatever a function given to `then` raised.
+            PromptError: Its call gave no value; `InputFailed` where an input failed.
+            Exception: A function given to `then` raised it.
             NoRuntime: No model has been named.
             PromptUsageError: It waits for itself, or a prompt is used in a way that can't work.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def half(number: int) -> int:
+            ...     return ask(f"Half of {number}?")
+            >>> with Runtime(ScriptedEngine(answers=["2", "1"])):
+            ...     half.defer(half.defer(4)).result()
+            1
         """
         return unwrap_in_row(self.safe())
 
     def __await__(self) -> Generator[Any, None, T_co]:
-        """The value, worked out as `result` does it while the event loop goes on; cancelling the task withdraws the requests.
+        """Await the value, computed as by `result` while the event loop goes on; cancelling the task withdraws the requests.
 
         Several that are awaited together (`asyncio.gather`) share a batch; `await gather.defer(...)` gives a typed tuple.
 
         Raises:
-            PromptError: The call behind it gave none; `InputFailed` where something that it is made from failed.
-            Exception: Whatever a function given to `then` raised.
+            PromptError: Its call gave no value; `InputFailed` where an input failed.
+            Exception: A function given to `then` raised it.
             NoRuntime: No model has been named.
 
         Example:
@@ -163,7 +178,10 @@ class Deferred(Generic[T_co]):
         return unwrap(await awaited(self.safe))
 
     def safe(self) -> Result[T_co, Exception]:
-        """The value as a `Result`, worked out now if it was not yet; nothing is raised for what failed.
+        """Return the value as a `Result`, computed now if it is not there yet; no error of a call is raised.
+
+        Returns:
+            `Success(value)`, or `Failure(error)` with the exception that `result` would raise.
 
         Raises:
             NoRuntime: No model has been named.
@@ -173,12 +191,12 @@ class Deferred(Generic[T_co]):
         return cast("Result[T_co, Exception]", result)
 
 
-def settle(wanted: Iterable[Deferred[Any]], most: int | None = None) -> list[Result[Any, Exception]]:
-    """The results of deferred values, worked out together.
+def settle(wanted: Iterable[Deferred[Any]], max_failures: int | None = None) -> list[Result[Any, Exception]]:
+    """Compute deferred values together, and return their results.
 
     Args:
         wanted: The values.
-        most: The number of them, and of what they are made from, that may fail of themselves.
+        max_failures: The number of them, and of their inputs, that may fail themselves; all unless given.
 
     Raises:
         BatchError: More than that failed.
@@ -187,25 +205,25 @@ def settle(wanted: Iterable[Deferred[Any]], most: int | None = None) -> list[Res
     """
     refuse_in_body("a Deferred's value")
     nodes = [each.node for each in wanted]
-    done = work_out(nodes, most)
+    done = compute(nodes, max_failures)
     results = [node.result or Failure(Cancelled(function=node.name)) for node in nodes]
     if not done:
-        raise BatchError(placed(results), max_failures=most)
+        raise BatchError(with_rows(results), max_failures=max_failures)
     return results
 
 
-def placed(results: Iterable[Result[Any, Exception]]) -> list[Result[Any, Exception]]:
-    """The results of several; a failure says at which place it stands."""
+def with_rows(results: Iterable[Result[Any, Exception]]) -> list[Result[Any, Exception]]:
+    """Return results whose errors name their index as the row."""
     return [
-        Failure(error.at(row=place))
+        Failure(error.at(row=row))
         if isinstance(result, Failure) and isinstance(error := result.failure(), PromptError)
         else result
-        for place, result in enumerate(results)
+        for row, result in enumerate(results)
     ]
 
 
 def refuse_in_body(what: str) -> None:
-    """Say that a prompt's body is no place for graphs.
+    """Refuse graphs in the body of a prompt.
 
     Raises:
         PromptUsageError: The body of a prompt is running.
@@ -219,7 +237,7 @@ def refuse_in_body(what: str) -> None:
 
 
 def deferred_in(values: Iterable[Any], where: str) -> list[Deferred[Any]]:
-    """The deferred values among arguments.
+    """Return the deferred values among arguments.
 
     Raises:
         PromptUsageError: There is one inside a list, tuple, set or dict, where it would not be worked out.
@@ -239,17 +257,17 @@ def deferred_in(values: Iterable[Any], where: str) -> list[Deferred[Any]]:
 
 
 def is_deferred(value: object) -> TypeIs[Deferred[Any]]:
-    """Whether it is a deferred value."""
+    """Return whether a value is deferred."""
     return isinstance(value, Deferred)
 
 
 def arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments with deferred values replaced by what they came to."""
+    """Return arguments in which values replace the deferred ones, which are computed."""
     return tuple(map(value_of, args)), {name: value_of(value) for name, value in kwargs.items()}
 
 
 def value_of(given: object) -> Any:
-    """What a deferred value came to, or the value itself where it is none."""
+    """Return the value of a deferred one, which is computed; any other value as it is."""
     return given.node.value if is_deferred(given) else given
 
 

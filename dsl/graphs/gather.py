@@ -1,7 +1,7 @@
-"""`gather`: several deferred values, worked out as one batch of as many types.
+"""`gather`: compute several deferred values, of many types, as one batch.
 
-Given values one by one it makes a tuple, each place of its own type; given one iterable of them, a list. Type checkers
-tell up to eight places apart; more, or `*values`, are a tuple of one type.
+Given values one by one it returns a tuple, each item of its own type; given one iterable of them, a list. Type checkers know
+the types of up to eight items; more, or `*values`, are a tuple of one type.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from returns.result import Result
 
 from typefold.errors import PromptUsageError
 from typefold.execution.call import values
-from typefold.graphs.deferred import Deferred, is_deferred, placed, refuse_in_body, settle, value_of
+from typefold.graphs.deferred import Deferred, is_deferred, refuse_in_body, settle, value_of, with_rows
 from typefold.options import check_max_failures
 from typefold.tables.columns import refuse_no_rows
 
@@ -35,10 +35,10 @@ Ended: TypeAlias = Result[T, Exception]
 
 # fmt: off
 class Gather:
-    """What `typefold.gather` is: call it, or one of its other forms."""
+    """The class of `typefold.gather`: call it, or one of its other forms."""
 
     def __reduce__(self) -> str:
-        return "gather"  # of the package that the class says it is of
+        return "gather"  # its name in the package that `__module__` names
 
     @overload
     def __call__(self, items: Iterable[Deferred[T]], /, *, max_failures: int | None = None) -> list[T]: ...
@@ -62,18 +62,18 @@ class Gather:
     def __call__(self, *items: Deferred[T], max_failures: int | None = None) -> tuple[T, ...]: ...
     # fmt: on
     def __call__(self, *items: Any, max_failures: int | None = None) -> Any:
-        """Work out several deferred values, with all that they are made from, as one batch.
+        """Compute several deferred values, with all their inputs, as one batch.
 
         Args:
-            items: Deferred values, of whatever types; or one iterable of them.
-            max_failures: The number of values, with those that they are made from, that may fail of themselves: with one
-                more the rest is left undone. All that can be worked out is, unless set.
+            items: Deferred values, of any types; or one iterable of them.
+            max_failures: The number of values, inputs included, that may fail themselves: with one more the rest is left
+                undone. Any number by default.
 
         Returns:
             The values in order: a tuple, or a list for an iterable.
 
         Raises:
-            BatchError: Some of them failed; it holds the `Result` of each. Everything that could run has by then.
+            BatchError: Some of them failed; it holds the `Result` of each. All that could run has run by then.
             NoRuntime: No model has been named.
             PromptUsageError: An item is no deferred value, or one waits for itself.
 
@@ -102,7 +102,7 @@ class Gather:
             ['grim', 'grim']
         """
         nodes, as_list = _taken(items)
-        good = values(_placed(nodes, max_failures))
+        good = values(_results(nodes, max_failures))
         return good if as_list else tuple(good)
 
     # fmt: off
@@ -128,7 +128,14 @@ class Gather:
     def safe(self, *items: Deferred[T], max_failures: int | None = None) -> tuple[Ended[T], ...]: ...
     # fmt: on
     def safe(self, *items: Any, max_failures: int | None = None) -> Any:
-        """Work out several deferred values as one batch; a `Result` for each, in order, and nothing raised for one.
+        """Compute several deferred values as one batch, and return a `Result` for each; no error of one is raised.
+
+        Args:
+            items: Deferred values, of any types; or one iterable of them.
+            max_failures: The number of values, inputs included, that may fail themselves; any number by default.
+
+        Returns:
+            The results in order: a tuple, or a list for an iterable.
 
         Raises:
             BatchError: More than `max_failures` failed.
@@ -136,7 +143,7 @@ class Gather:
             PromptUsageError: An item is no deferred value, or one waits for itself.
         """
         nodes, as_list = _taken(items)
-        results = _placed(nodes, max_failures)
+        results = _results(nodes, max_failures)
         return results if as_list else tuple(results)
 
     # fmt: off
@@ -162,7 +169,10 @@ class Gather:
     def defer(self, *items: Deferred[T]) -> Deferred[tuple[T, ...]]: ...
     # fmt: on
     def defer(self, *items: Any) -> Any:
-        """Several deferred values as one: for a prompt, or a function given to `then`, that takes all of them.
+        """Make several deferred values one, for a prompt, or a function given to `then`, that takes all of them.
+
+        Args:
+            items: Deferred values, of any types; or one iterable of them.
 
         Returns:
             A deferred tuple, or a deferred list for an iterable.
@@ -190,11 +200,11 @@ class Gather:
 
 
 gather = Gather()
-"""Work out several deferred values as one batch; see `Gather.__call__`."""
+"""Compute several deferred values as one batch; see `Gather.__call__`."""
 
 
 def _taken(items: tuple[Any, ...]) -> tuple[list[Deferred[Any]], bool]:
-    """The deferred values, and whether they came as one iterable."""
+    """Return the deferred values, and whether they came as one iterable."""
     as_list = len(items) == 1 and isinstance(items[0], Iterable)
     several = cast("Iterable[Any]", items[0]) if as_list else items
     if as_list:
@@ -208,11 +218,11 @@ def _taken(items: tuple[Any, ...]) -> tuple[list[Deferred[Any]], bool]:
     return nodes, as_list
 
 
-def _placed(nodes: Sequence[Deferred[Any]], most: int | None) -> list[Result[Any, Exception]]:
-    check_max_failures(most, where="gather")
-    return placed(settle(nodes, most))
+def _results(nodes: Sequence[Deferred[Any]], max_failures: int | None) -> list[Result[Any, Exception]]:
+    check_max_failures(max_failures, where="gather")
+    return with_rows(settle(nodes, max_failures))
 
 
 def gather_deferred(nodes: Sequence[Deferred[Any]], kind: type[list[Any]] | type[tuple[Any, ...]]) -> Any:
-    """Put deferred values together, once they are there. A function of the module, so that pickle can name it."""
+    """Put deferred values together, once they are computed. A function of the module, so that pickle can name it."""
     return kind(value_of(node) for node in nodes)

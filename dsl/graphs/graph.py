@@ -1,12 +1,11 @@
-"""Work in a graph: each piece done once, as soon as what it needs is there, all in one batch.
+"""Work in a graph: each node is computed once, as soon as its inputs are there, all in one batch.
 
-A node knows the nodes that it is made from. `work_out` does what some nodes need, in the caller's thread: each node in a
-row of its own (see `rows`), begun when its inputs are done. Nothing waits for a level to be complete, nothing happens in
-the background, and depth costs no recursion.
+`compute` computes nodes and their inputs in the caller's thread: each node in a row of its own (see `rows`), begun when its
+inputs are done. No node waits for a level to be complete, nothing happens in the background, and depth costs no recursion.
 
-Invariants: a node is run by one row at a time, whatever threads work at graphs that share it, and once it has a result it
-keeps it. Work that was broken off (Ctrl-C) leaves no result, so the next who needs it begins it anew. An input is made
-before what it goes into, so there are no cycles but through functions that ask for nodes; those are found.
+Invariants: a node is run by one row at a time, also where several threads share it, and it keeps its result. Work that was
+broken off (Ctrl-C) leaves no result, so the next caller begins it anew. An input is made before the node that it goes into, so
+there are no cycles but through functions that ask for nodes; those are found.
 """
 
 from __future__ import annotations
@@ -28,25 +27,24 @@ from typefold.graphs.rows import Rows, default_rows_in_flight
 from typefold.runtime import InputFailed, PromptError
 from typefold.runtime.ownership import Owner, lock
 
-__all__ = ["Node", "work_out"]
+__all__ = ["Node", "compute"]
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Node(Generic[T_co]):
-    """A piece of work.
+    """A piece of work in a graph.
 
     Args:
-        name: What messages call it.
-        work: Does it; the inputs have values by then.
-        inputs: What has to be done before.
-        expected: What may go wrong with it. Other exceptions are about the program: they end the whole work and are not
-            kept.
+        name: Its name in messages.
+        work: Computes its value; the inputs have values by then.
+        inputs: The nodes that have to be done before.
+        expected: The class of exceptions that are results. Others are about the program: they end all work and are not kept.
 
     Attributes:
-        result: How it ended, once it has.
-        running: The process in which a row is at it, if one is.
-        inputs: Those that are given; none once there is a result.
+        result: Its result, once it has ended.
+        running: The process in which a row computes it, if one does.
+        inputs: The given inputs; none once there is a result.
     """
 
     __slots__ = ("_expected", "_waiting", "_work", "inputs", "name", "result", "running")
@@ -64,12 +62,12 @@ class Node(Generic[T_co]):
 
     @property
     def value(self) -> T_co:
-        """The value, of a node that is known to have one."""
+        """The value of a node that has one."""
         assert self.result is not None
         return self.result.unwrap()
 
     def do(self) -> None:
-        """A row: run it, or wait until another row has."""
+        """Compute it, or wait until another row has. This is the function of its row."""
         mailbox: Mailbox[None] = Mailbox()
         while True:
             with _lock:
@@ -105,7 +103,7 @@ class Node(Generic[T_co]):
             self._end(result)
 
     def _end(self, result: Result[Any, Exception] | None) -> None:
-        """Keep a result, or leave the work to others, and tell those who wait."""
+        """Keep a result, if there is one, and wake the rows that wait for it."""
         with _lock:
             self.running = None
             self.result = result
@@ -118,18 +116,18 @@ class Node(Generic[T_co]):
 
 _lock = lock(threading.Lock)
 _within: ContextVar[Node[Any] | None] = ContextVar("typefold_node", default=None)
-_asked: dict[Node[Any], list[Node[Any]]] = {}  # what the work of a running node asks for
+_asked: dict[Node[Any], list[Node[Any]]] = {}  # the nodes that the work of a running node asks for
 
 
-def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
-    """Do some nodes and what they need. Afterwards each of them has its result.
+def compute(wanted: Sequence[Node[Any]], max_failures: int | None = None) -> bool:
+    """Compute nodes, and their inputs. Afterwards each of them has its result.
 
     Args:
         wanted: The nodes.
-        most: The number that may fail of themselves; with one more the rest is left undone.
+        max_failures: The number of nodes that may fail themselves; with one more the rest is left undone.
 
     Returns:
-        Whether all was done.
+        Whether all were done.
 
     Raises:
         NoRuntime: No model has been named.
@@ -139,7 +137,7 @@ def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
         dependents, missing = _needed(wanted)
         if not missing:
             return True
-        limit = FailureLimit(most)
+        limit = FailureLimit(max_failures)
         ready = deque(node for node, count in missing.items() if not count)
         begun: dict[int, Node[Any]] = {}
         keys = {node: key for key, node in enumerate(missing)}  # what a node draws does not depend on when it is begun
@@ -173,7 +171,7 @@ def work_out(wanted: Sequence[Node[Any]], most: int | None = None) -> bool:
 
 
 def _needed(wanted: Iterable[Node[Any]]) -> tuple[dict[Node[Any], list[Node[Any]]], dict[Node[Any], int]]:
-    """What there is to do: for each node those that wait for it, and how many it waits for itself."""
+    """Return, for the nodes to be computed, those that wait for each, and the number that each waits for."""
     inputs: dict[Node[Any], tuple[Node[Any], ...]] = {}
     found = list(wanted)[::-1]
     while found:
@@ -193,10 +191,10 @@ def _needed(wanted: Iterable[Node[Any]]) -> tuple[dict[Node[Any], list[Node[Any]
 
 @contextmanager
 def _asking(wanted: Sequence[Node[Any]]) -> Generator[None]:
-    """Note what the work of a running node asks for.
+    """Note the nodes that the work of a running node asks for.
 
     Raises:
-        PromptUsageError: That waits for the running node itself.
+        PromptUsageError: They wait for the running node itself.
     """
     running = _within.get()
     if running is None or running.result is not None:

@@ -1,10 +1,10 @@
 """Rows of a program, each in a greenlet or a task of its own, all in one batch.
 
-`Rows` starts functions and hands back results as they end. A row that waits for an answer parks and the next one runs,
-in the same thread; so nothing of the user's is run in two threads at once. `AsyncRows` does the same for coroutine
-functions, on an event loop in a thread of its own. Rows inside rows wait as rows do, so any nesting is one batch.
+`Rows` starts functions and returns results as they end. A row that waits for an answer parks and the next one runs, in the same
+thread, so no user code runs in two threads at once. `AsyncRows` does the same for coroutine functions, on an event loop in a
+thread of its own. Rows inside rows wait as rows do, so any nesting is one batch.
 
-Invariant: a row that was started is either active, ended and in the mailbox, or handed back.
+Invariant: a row that was started is active, ended and in the queue, or returned.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from greenlet import GreenletExit, getcurrent
 from returns.result import Failure, Result, Success
@@ -42,14 +42,13 @@ from typefold.signatures.parameters import name_of
 __all__ = ["AsyncRows", "Rows", "Starter", "default_rows_in_flight"]
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 _FAULT = -1  # in place of the index of a row: the batch is to end
 _UNKNOWN = 256  # max_num_seqs as long as no engine is loaded
 
 
 def default_rows_in_flight() -> int:
-    """How many rows are begun at once: so many that the engine never waits for one. It is not loaded to find out."""
+    """Return the number of rows to begin at once, so that the engine never waits for one. It is not loaded to find out."""
     try:
         most = current().max_num_seqs
     except NoRuntime:
@@ -57,39 +56,14 @@ def default_rows_in_flight() -> int:
     return AHEAD * (most or _UNKNOWN)
 
 
-class Starter(Protocol[T_co]):
-    """Starts rows and hands back their results."""
-
-    active: int
-    """How many rows were started and not handed back."""
-    batch: Batch
-    """The batch that they are rows of."""
-
-    failed: int
-    """The number of rows that have failed and were not handed back."""
-
-    def start(self, index: int, *args: Any) -> None:
-        """Begin a row with these arguments."""
-        ...
-
-    def next(self) -> tuple[int, Result[T_co, Exception]]:
-        """The next row that has ended, and its result."""
-        ...
-
-    def close(self) -> None:
-        """End the rows that are active, and withdraw what they asked."""
-        ...
-
-
 class _Row(Parked, Generic[T]):
     """A greenlet in which rows of a plain function run, one after the other.
 
-    Beginning a greenlet costs more than all else about a row, so one that has run a row to its end takes another. One that
-    was cancelled does not.
+    To begin a greenlet costs more than all else about a row, so one that has run a row takes another, unless it was cancelled.
 
     Attributes:
-        result: How the row ended, once it has.
-        idle: Whether it is without a row.
+        result: The result of the row, once it has ended.
+        idle: Whether it has no row.
     """
 
     def __init__(self, home: Rows[T]) -> None:
@@ -100,14 +74,14 @@ class _Row(Parked, Generic[T]):
         self._place = Place()
 
     def take(self, key: int, index: int | None, place: Place, work: Callable[[], T]) -> None:
-        """Have a row to run when it is switched to, in a copy of the caller's context."""
+        """Take a row, to run it in a copy of the caller's context when it is switched to."""
         self.key, self.index, self._place, self._work = key, index, place, work
         self._submitted = None
         self.idle = False
         self.gr_context = copy_context()
 
     def put_down(self) -> Result[T, Exception] | None:
-        """Let go of the row that has ended; how it did, unless by what is no `Exception`."""
+        """Return the result of the row that has ended; `None` where it ended with no `Exception` (Ctrl-C)."""
         if self.left:
             return _cancelled(self.cancelled, self.index)
         result, self.result, self._work = self.result, None, None
@@ -142,9 +116,14 @@ class Rows(Generic[T]):
     """Rows of a plain function, in greenlets of the thread that made this.
 
     Args:
-        function: What each row runs.
+        function: The function of each row.
         named: Whether messages name rows by their index; else by the index of the row around, if there is one.
-        key: What a row is known by, of its arguments; the arguments themselves unless given.
+        key: Makes the name of a row in a journal of its arguments; by default these are its name.
+
+    Attributes:
+        batch: The batch of the rows.
+        active: The number of rows that were started and not returned.
+        failed: The number of rows that have failed and were not returned.
     """
 
     def __init__(
@@ -166,14 +145,14 @@ class Rows(Generic[T]):
         self.active = self.failed = 0
 
     def wake(self, row: Parked) -> None:
-        """Let a row go on when its turn comes; from any thread."""
+        """Let a row go on when its turn comes. Any thread may call this."""
         self._ready.put(row)
 
     def start(self, index: int, *args: Any) -> None:
-        """Begin a row; it runs until it parks or ends.
+        """Begin a row with these arguments; it runs until it parks or ends.
 
         Raises:
-            BaseException: What is no `Exception` goes through: Ctrl-C, `SystemExit`.
+            BaseException: It is no `Exception`: Ctrl-C, `SystemExit`.
         """
         named = index if self._named else self._around.index if self._around is not None else None
         row = self._idle.pop() if self._idle else _Row(self)
@@ -183,7 +162,7 @@ class Rows(Generic[T]):
         self._go_on(row)
 
     def next(self) -> tuple[int, Result[T, Exception]]:
-        """The next row that has ended, and its result."""
+        """Wait for the next row that ends, and return its index and result."""
         while not self._ended:
             row = self._rows.get(self._ready.get().key)
             if row is not None:  # one that has ended may have been woken once more
@@ -194,7 +173,7 @@ class Rows(Generic[T]):
         return index, result
 
     def close(self) -> None:
-        """End the rows that are active: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
+        """End the active rows: each gets `RowCancelled` where it waits, so its `finally` blocks run."""
         running.discard(self.batch)
         if threading.get_ident() != self._thread or self._owner.elsewhere:
             return  # a greenlet can't be ended from another thread, nor those of the parent in a fork of it
@@ -208,7 +187,7 @@ class Rows(Generic[T]):
         self.active = 0
 
     def _go_on(self, row: _Row[T]) -> None:
-        row.parent = getcurrent()  # where it parks to: whoever lets it go on
+        row.parent = getcurrent()  # where it parks to
         try:
             row.switch()
         finally:
@@ -223,15 +202,20 @@ class Rows(Generic[T]):
             if (outer := current_row()) is None:
                 stop.check()
             else:
-                outer.park()  # nor may the row around swallow it: whatever runs that will raise it
+                outer.park()  # nor may the row around swallow it: its own rows raise it
 
 
 class AsyncRows(Generic[T]):
     """Rows of a coroutine function, as tasks of one event loop in a thread of its own.
 
     Args:
-        function: What each row awaits.
-        key: What a row is known by, of its arguments; the arguments themselves unless given.
+        function: The coroutine function of each row.
+        key: Makes the name of a row in a journal of its arguments; by default these are its name.
+
+    Attributes:
+        batch: The batch of the rows.
+        active: The number of rows that were started and not returned.
+        failed: The number of rows that have failed and were not returned.
     """
 
     def __init__(
@@ -252,7 +236,7 @@ class AsyncRows(Generic[T]):
         self._thread.start()
 
     def start(self, index: int, *args: Any) -> None:
-        """Begin a row; it has a copy of the caller's context."""
+        """Begin a row with these arguments, in a copy of the caller's context."""
         future: Future[T] = Future()
         self._futures[index] = future
         self.active += 1
@@ -262,10 +246,10 @@ class AsyncRows(Generic[T]):
         self._loop.call_soon_threadsafe(self._begin, future, args, context)
 
     def next(self) -> tuple[int, Result[T, Exception]]:
-        """The next row that has ended, and its result.
+        """Wait for the next row that ends, and return its index and result.
 
         Raises:
-            BaseException: What is no `Exception` goes through.
+            BaseException: It is no `Exception`, or it ends the whole batch.
         """
         index = self._ended.get()
         if index == _FAULT and self.batch.fault is not None:
@@ -284,7 +268,7 @@ class AsyncRows(Generic[T]):
     def close(self) -> None:
         """Cancel the tasks that are left, wait for their `finally` blocks, and end the loop.
 
-        A task that swallows that and asks again is told again, and then left behind, as a row in a greenlet is.
+        A task that swallows this and makes further calls is cancelled again, and then left behind, as a row in a greenlet is.
         """
         running.discard(self.batch)
         if self._owner.elsewhere:  # a fork shares what the parent's loop waits at
@@ -303,7 +287,7 @@ class AsyncRows(Generic[T]):
         loop = self._loop
         try:
             loop.run_forever()
-        except BaseException as error:  # Ctrl-C or SystemExit raised in a row ends the loop, and so the whole run
+        except BaseException as error:  # Ctrl-C or SystemExit in a row ends the whole run
             if self._owner.elsewhere:
                 end_child(error)
             for future in self._futures.values():
@@ -315,6 +299,10 @@ class AsyncRows(Generic[T]):
         task = self._loop.create_task(self._function(*args), context=context)
         self._ends.places[task] = context[here] or Place()
         task.add_done_callback(partial(_settle, future))
+
+
+Starter: TypeAlias = Rows[T] | AsyncRows[T]
+"""Rows of either kind: `start` begins one, `next` returns the result of one that has ended, `close` ends those that are left."""
 
 
 def _cancelled(why: BaseException | None, row: int | None) -> Failure[Exception]:
