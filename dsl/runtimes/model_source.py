@@ -1,21 +1,28 @@
-"""What a runtime's model may be, and how its engine is made of it: the first time, and again after a crash.
+"""The model of a runtime and the options for it, checked before anything is loaded and without importing vLLM.
 
-A name and a factory can be made into an engine any number of times; a `vllm.LLM` or an engine that was handed in can't,
-since they are the user's and were made elsewhere. What does not go together is refused when the runtime is made, not when
-the engine has crashed.
+A wrong model name, engine option or option of the runtime's own is a `PromptUsageError` where the runtime is made. A name and a
+factory can be made into an engine any number of times; a `vllm.LLM` or an engine that was handed in can't, since it is the
+user's and was made elsewhere. Left out: the values of vLLM's own options, which only vLLM can check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+import os
+from collections.abc import Callable, Collection, Mapping
+from math import inf
 from os import PathLike
 from typing import Any, Protocol, TypeAlias
 
-from typefold.errors import PromptUsageError
+from typefold.errors import NoRuntime, PromptUsageError
+from typefold.options import CallOptions
 from typefold.runtime import Engine
 from typefold.runtime.engine import ControlTokenPolicy
+from typefold.runtime.engines.vllm.precheck import engine_options, why_no_model
+from typefold.runtime.journal import Journal
+from typefold.runtime.sampling import FLAG, Range, number, one_of, or_none, whole
 
-__all__ = ["LLM", "Model", "engine_of", "is_factory", "title"]
+__all__ = ["LLM", "Model", "check_engine_options", "check_own", "engine_of", "is_factory", "model_of", "title"]
 
 
 class LLM(Protocol):
@@ -35,13 +42,13 @@ def engine_of(
     control_tokens: ControlTokenPolicy = "keep",
     replica: tuple[int, int] = (0, 1),
 ) -> Engine:
-    """The engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
+    """Make the engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
 
     Args:
-        model: What the runtime was made with.
-        options: What `vllm.LLM` takes, for a model that is named.
-        control_tokens: What becomes of messages that hold a template's own markers.
-        replica: Which of how many engines of this model it is.
+        model: The model as the runtime was given it.
+        options: The options for `vllm.LLM`, of a model that is named.
+        control_tokens: The policy for messages that hold a chat template's own markers.
+        replica: The number of this engine among those of the model, and how many there are.
     """
     if isinstance(model, str):
         from typefold.runtime.engines.vllm.engine import load
@@ -63,10 +70,121 @@ def engine_of(
 
 
 def title(model: Any) -> str:
-    """A name in place of that of a model that has none."""
+    """Return a name for a model that has none."""
     return str(getattr(model, "__qualname__", None) or type(model).__name__)
 
 
 def is_factory(model: Any) -> bool:
-    """Whether it is a function that makes an `LLM` or an engine."""
+    """Return whether a model is a function that makes an `LLM` or an engine."""
     return callable(model) and not hasattr(model, "llm_engine") and not hasattr(model, "step")
+
+
+_ELSEWHERE = ("config_format", "hf_config_path")  # with these a model's folder may have no config.json
+
+
+def model_of(given: Any, options: Mapping[str, Any]) -> Any:
+    """Return the model that a runtime was given, or that the environment names; paths as texts, with `~` resolved.
+
+    Args:
+        given: The model, or `None` for that of TYPEFOLD_MODEL.
+        options: The engine options.
+
+    Raises:
+        NoRuntime: There is none.
+        PromptUsageError: It is no model, or a path where there is none.
+    """
+    said = "Runtime" if given is not None else "TYPEFOLD_MODEL"
+    model = given if given is not None else os.environ.get("TYPEFOLD_MODEL") or None
+    if model is None:
+        raise NoRuntime
+    is_path = _is_path(model)
+    if not is_path and not isinstance(model, str):
+        if not (callable(model) or hasattr(model, "llm_engine") or hasattr(model, "step")):
+            raise PromptUsageError(
+                f"Runtime: the model is a name or a path, a vllm.LLM, an engine, or a function that makes one of these, "
+                f"not {model!r:.80}"
+            )
+        return model
+    name = os.path.expanduser(os.fsdecode(model))
+    elsewhere = any(options.get(option) for option in _ELSEWHERE)
+    if (reason := why_no_model(name, is_path=is_path, elsewhere=elsewhere)) is not None:
+        raise PromptUsageError(f"{said}: {reason}")
+    return name
+
+
+def _is_path(model: object) -> bool:
+    return isinstance(model, os.PathLike) and not isinstance(model, str)
+
+
+def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection[str]) -> None:
+    """Refuse unknown options, and those of an engine that was made already.
+
+    Args:
+        model: The model.
+        options: The options that are to go to `vllm.LLM`.
+        own: The names of the runtime's own options.
+
+    Raises:
+        PromptUsageError: There is one.
+    """
+    known = engine_options() if options else None
+    for name in options:
+        if known is not None and name in known:
+            continue
+        if name in CallOptions.__annotations__:
+            raise PromptUsageError(f"Runtime: {name} is an option of @prompt, .using and generate, not of the runtime")
+        # Without vLLM's own names, only what is very near to one of ours is certain to be a mistake.
+        near = difflib.get_close_matches(name, sorted({*own, *(known or ())}), n=1, cutoff=0.6 if known else 0.8)
+        if near or known is not None:
+            meant = f"; did you mean {near[0]!r}?" if near else "; it has its own, and those of vllm.LLM"
+            raise PromptUsageError(f"Runtime: there is no option {name!r}{meant}")
+    if options and not isinstance(model, str):
+        made = "the function makes the LLM" if is_factory(model) else "the LLM is made already"
+        raise PromptUsageError(f"Runtime(llm): {made}, so {', '.join(options)} can't be set; pass them to LLM(...)")
+
+
+_OWN: Mapping[str, Range] = {
+    "deduplicate": FLAG,
+    "early_stop": FLAG,
+    "ignore_journal": FLAG,
+    "seed": Range("an int", or_none(whole())),
+    "replicas": Range("a number of engines, an int from 1", whole(1)),
+    "restarts": Range("how often the engine may be built again, an int from 0", whole(0)),
+    "watchdog": Range("a number of seconds above 0, or None", or_none(number(lambda value: 0 < value < inf))),
+    "journal": Range(
+        "the path of a file, or a Journal",
+        lambda value: value is None or (value != "" and isinstance(value, str | os.PathLike | Journal)),
+    ),
+    "control_tokens": one_of("keep", "refuse", "escape"),
+}
+
+
+def check_own(model: Any, options: Mapping[str, Any]) -> None:
+    """Refuse values of a runtime's own options that are out of range, or don't go with its model.
+
+    Args:
+        model: The model.
+        options: The options by name.
+
+    Raises:
+        PromptUsageError: There is one.
+    """
+    for name, value in options.items():
+        if (reason := _OWN[name].refusal(name, value)) is not None:
+            raise PromptUsageError(f"Runtime: {reason}")
+    if options["control_tokens"] != "keep" and not isinstance(model, str) and hasattr(model, "step"):
+        raise PromptUsageError(
+            f"Runtime: control_tokens={options['control_tokens']!r} is for vLLM's chat templates, and {title(model)} has none"
+        )
+    if isinstance(model, str) or is_factory(model):
+        return
+    if (restarts := options["restarts"]) > 0:
+        raise PromptUsageError(
+            f"Runtime: restarts={restarts} needs a way to build the engine again, and this {title(model)} was made "
+            "already; give a model's name, or a function that makes it: Runtime(lambda: LLM(...), restarts=...)"
+        )
+    if (replicas := options["replicas"]) > 1:
+        raise PromptUsageError(
+            f"Runtime: replicas={replicas} needs a way to make engines, and this {title(model)} was made already; give a "
+            "model's name, or a function that makes one: Runtime(lambda: LLM(...), replicas=...)"
+        )

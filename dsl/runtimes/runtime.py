@@ -31,8 +31,7 @@ from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.replicas import Replicas, Worker
 from typefold.runtime.statistics import Stopwatch
 from typefold.runtimes.generate import generate
-from typefold.runtimes.model_source import Model, engine_of, title
-from typefold.runtimes.runtime_arguments import check_engine_options, check_own, model_of
+from typefold.runtimes.model_source import Model, check_engine_options, check_own, engine_of, model_of, title
 
 __all__ = ["Runtime"]
 

@@ -9,7 +9,7 @@ import pytest
 from typefold import NoRuntime, PromptUsageError, Runtime, ask, configure, prompt
 from typefold.execution.open_runtimes import opened
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtimes import runtime_arguments
+from typefold.runtimes import model_source
 
 
 @prompt
@@ -97,7 +97,7 @@ def test_options_of_vllm_are_for_models_that_are_named() -> None:
 def test_an_option_of_the_runtimes_own_that_is_misspelt_is_said(
     name: str, said: str, known: frozenset[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_arguments, "engine_options", lambda: known)
+    monkeypatch.setattr(model_source, "engine_options", lambda: known)
     options: Any = {name: 3}
     for given in ("a/model", seven, seven()):
         for make in (Runtime, configure):
@@ -108,13 +108,13 @@ def test_an_option_of_the_runtimes_own_that_is_misspelt_is_said(
 
 def test_an_option_that_vllm_does_not_have_is_said_when_the_runtime_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     before = list(opened)
-    monkeypatch.setattr(runtime_arguments, "engine_options", lambda: frozenset({"max_model_len", "tokenizer"}))
+    monkeypatch.setattr(model_source, "engine_options", lambda: frozenset({"max_model_len", "tokenizer"}))
     with pytest.raises(PromptUsageError, match=r"no option 'max_model_length'; did you mean 'max_model_len'\?"):
         Runtime("a/model", max_model_length=1024)
     with pytest.raises(PromptUsageError, match="there is no option 'zzzz'; it has its own, and those"):
         Runtime("a/model", zzzz=1)
     Runtime("a/model", max_model_len=1024, tokenizer="b/model").close()
-    monkeypatch.setattr(runtime_arguments, "engine_options", lambda: None)
+    monkeypatch.setattr(model_source, "engine_options", lambda: None)
     Runtime("a/model", max_model_length=1024).close()  # nobody knows
     assert opened == before  # what can't be made is not open
 
