@@ -1,6 +1,6 @@
-"""`Runtime`: a model that answers.
+"""`Runtime`: a model that answers prompts.
 
-A runtime loads its engine when it is first asked something. Which one answers a call that names none, `selection` says.
+A runtime loads its engine with the first request. `current` finds the runtime of a call that names none.
 """
 
 from __future__ import annotations
@@ -43,35 +43,40 @@ class Runtime(OpenRuntime):
 
     Args:
         model: A model's name, or the path of its folder, or a `vllm.LLM` of your own (which closing leaves alone), or an
-            engine; or a function of no arguments that makes one of the last two.
-        json_format: How JSON is written for calls that don't say.
-        deduplicate: Whether equal requests whose answer is settled, being greedy or seeded, share one generation, in
-            flight or among the last 1,024 that finished. Switch it off where the model's weights change between calls.
-        early_stop: Whether an answer that is one of a few texts (a `Literal`, an `Enum`, a `bool`, ...), or an object that ends
-            in such a value, is asked for no further than to where only one way is left to end it: the values are the same,
-            for fewer tokens. Not where a call is streamed, or has `logprobs` or `min_tokens`.
-        seed: Makes sampling repeat: each call is drawn with a seed of its own, made of this one and of where in the program
-            the call is made (the function, the row's index, how often it was called there), whatever shares its batch.
-            A call's own `seed=` goes first. The arithmetic of most engines depends a little on the size of a batch, so
-            a token can still come out otherwise now and then; vLLM has `VLLM_BATCH_INVARIANT` against that.
+            engine; or a function of no arguments that makes one of the last two. By default the model that the environment
+            variable TYPEFOLD_MODEL names.
+        json_format: The way in which JSON is written for calls that don't say: `"spaced"` (the default), `"tight"` or
+            `"compact"`.
+        deduplicate: Whether equal deterministic requests (greedy or seeded) share one generation, in flight or among the last
+            1,024 that finished. Switch it off where the model's weights change between calls.
+        early_stop: Whether generation stops as soon as the answer is determined, where the answer is one of a few texts (a
+            `Literal`, an `Enum`, a `bool`, ...) or an object that ends in such a value. Values are the same, for fewer tokens.
+            It never applies to a call that is streamed, or has `logprobs` or `min_tokens`.
+        seed: Makes sampling repeatable: each call has a seed of its own, made of this one and of the place in the program
+            where the call is made (the function, the row's index, the number of earlier calls there), whatever shares its
+            batch. A call's own `seed=` goes first. No seed by default. The arithmetic of most engines depends a little on the
+            size of a batch, so a token can still differ now and then; vLLM has `VLLM_BATCH_INVARIANT` against that.
         journal: A file in which every finished request is kept, or a `Journal`. A program that runs again with it is
-            answered from it, and only what is new or was not finished goes to the model.
-        ignore_journal: Whether to answer nothing from the journal: everything is asked anew, and replaces what is in it.
-        replicas: How many engines of the model answer, each in a process of its own: on GPUs of their own as far as there are
-            any, else sharing one, which pays where the CPU around an engine is the limit and not the GPU.
-        restarts: How often the engine may be built again after a crash; the rows that were in flight are then asked again.
-            A row that makes the engine crash costs three, and fails alone. Needs a model's name or a function. Of several
-            `replicas` each may be built again so often; one that can't be any more fails its rows, and the others go on.
-        watchdog: For how many seconds a call into the engine may last before the engine is taken for dead and, where it
-            has a process of its own, killed. `None` switches that off.
-        control_tokens: What becomes of a message that holds what the model's chat template marks turns with as ordinary text,
-            such as Llama 2's `[INST]`: kept (and said once in the log), `"refuse"`d as `BadInput`, or `"escape"`d with a
-            character that shows nothing. Templates that mark turns with tokens of their own have no such markers.
-        **engine_options: What `vllm.LLM` takes: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
+            answered from it, and only requests that are new or were not finished go to the model. None by default.
+        ignore_journal: Whether to answer nothing from the journal: all requests go to the model, and their answers replace
+            those in it.
+        replicas: The number of engines of the model, each in a process of its own: on GPUs of their own as far as there are
+            any, else sharing one, which pays where the CPU around an engine is the limit and not the GPU. 1 by default.
+        restarts: The number of times that the engine may be built again after a crash; the rows that were in flight are then
+            asked again. A row that makes the engine crash costs three, and fails alone. This needs a model's name or a
+            function. It holds for each of several `replicas`: one that is used up fails its rows, and the others go on. 0 by
+            default.
+        watchdog: The seconds that a call into the engine may last before the engine is taken for dead and, where it has a
+            process of its own, killed; 1800 by default. `None` switches this off.
+        control_tokens: The policy for a message that holds markers of the model's chat template which are ordinary text,
+            such as Llama 2's `[INST]`: `"keep"` them (the default; the log names them once), `"refuse"` the message as
+            `BadInput`, or `"escape"` them with an invisible character. Most templates mark turns with tokens, and have no
+            such markers.
+        **engine_options: Options of `vllm.LLM`: `max_model_len`, `tensor_parallel_size`, `kv_cache_memory_bytes`, ...
 
     Raises:
         NoRuntime: No model is given, and none is named in TYPEFOLD_MODEL.
-        PromptUsageError: There is no such option or folder, or an option can't have its value; said before anything is loaded.
+        PromptUsageError: There is no such option or folder, or an option is out of range. Nothing is loaded by then.
 
     Example:
         >>> from typefold import Runtime
@@ -99,13 +104,11 @@ class Runtime(OpenRuntime):
     ) -> None:
         named = model_of(model, engine_options)
         check_engine_options(named, engine_options, inspect.signature(Runtime).parameters)
-        own: dict[str, object] = {
+        own: dict[str, Any] = {
             "deduplicate": deduplicate,
             "early_stop": early_stop,
             "ignore_journal": ignore_journal,
             "seed": seed,
-        }
-        own |= {
             "replicas": replicas,
             "restarts": restarts,
             "watchdog": watchdog,
@@ -125,10 +128,7 @@ class Runtime(OpenRuntime):
         self._owner = Owner()
         self._blocks: list[tuple[Block, Token[Block | None]]] = []
         self._last = Statistics()
-        self._deduplicate = deduplicate
-        self._early_stop = early_stop
-        self._restarts = restarts
-        self._watchdog = watchdog
+        self._scheduling = {name: own[name] for name in ("deduplicate", "early_stop", "restarts", "watchdog")}
         self._control_tokens: ControlTokenPolicy = control_tokens
         self._recorder = (
             None
@@ -154,21 +154,21 @@ class Runtime(OpenRuntime):
 
     @property
     def name(self) -> str:
-        """The model's name or path where it is known, else what stands in for it."""
+        """The model's name or path where it is known, else another for it."""
         if isinstance(self._model, str):
             return self._model
         return title(self._model) if self._scheduler is None else self._scheduler.info.model
 
     @property
     def stats(self) -> Statistics:
-        """What the runtime has done so far: requests, tokens, engine steps; once it is closed, what it had done."""
+        """Statistics so far: requests, tokens, engine steps. They stay when it is closed."""
         scheduler = self._scheduler
         own = scheduler.statistics if scheduler is not None else self._last
         return own + self._recorder.statistics if self._recorder else own
 
     @property
     def resume_hint(self) -> str | None:
-        """How to go on with a program that was interrupted; `None` where nothing was kept."""
+        """The advice on going on with a program that was interrupted; `None` where nothing was kept."""
         if not self._recorder:
             return None
         return f"What was done is in {self._recorder.path}: run the same program again, and it goes on from there."
@@ -190,7 +190,7 @@ class Runtime(OpenRuntime):
 
     @property
     def max_num_seqs(self) -> int | None:
-        """How many requests the engine runs at once; `None` while that is not known."""
+        """The number of requests that the engine runs at once; `None` while that is not known."""
         if self._scheduler is not None:
             return self._scheduler.info.max_num_seqs
         known = self._recorder.facts if self._recorder and not self._closed else None
@@ -198,7 +198,7 @@ class Runtime(OpenRuntime):
 
     @property
     def facts(self) -> EngineFacts:
-        """What programs must know of the engine: from its journal, or from the engine, loaded now if it was not yet."""
+        """Facts about the engine: from the journal, or from the engine, loaded now if it was not yet."""
         self.check_process()
         with ending_batches():
             known = self._recorder.facts if self._scheduler is None and self._recorder else None
@@ -217,7 +217,28 @@ class Runtime(OpenRuntime):
         return self._scheduler.info.vocabulary if self._scheduler else None
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        """Send requests that are made already; for extensions. Prompts and `generate` are what programs use."""
+        """Send requests. This is for extensions; programs use prompts and `generate`.
+
+        Args:
+            requests: The requests. They join the running batch at once.
+
+        Returns:
+            A future for each request, in order. Its result is an `Outcome`, its exception a `PromptError`; cancelling it
+            withdraws the request.
+
+        Raises:
+            EngineLoadError: The engine can't be loaded.
+            JournalError: The journal can't be opened or written.
+            UsedAfterFork: This is a fork of the process that made the runtime.
+
+        Example:
+            >>> from typefold.runtime import Request
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> with Runtime(ScriptedEngine(answers=["Hello!"])) as runtime:
+            ...     [future] = runtime.submit([Request(prompt="Say hello.")])
+            ...     future.result().text
+            'Hello!'
+        """
         self.check_process()
         with ending_batches():
             send = self._recorder.submit if self._recorder else self._ready().submit
@@ -261,8 +282,9 @@ class Runtime(OpenRuntime):
             prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a list of these.
             output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
                 A list of types, one for each prompt, makes one batch of many types.
-            **options: Sampling parameters by name, and the other options of `@prompt`. For a list of prompts,
-                `sampling_params`, `priority` and `lora_request` may be lists too, one entry a prompt.
+            **options: Sampling parameters by name, and the other options of `@prompt`; see
+                `typefold.options.GenerateOptions`. For a list of prompts, `sampling_params`, `priority` and `lora_request`
+                may be lists too, one entry a prompt.
 
         Returns:
             A value of the type; for a list of prompts a list of values, in order.
@@ -270,6 +292,7 @@ class Runtime(OpenRuntime):
         Raises:
             PromptError: The one prompt gave no value.
             BatchError: Some of the prompts gave none; it holds every result.
+            PromptUsageError: An option does not exist, or does not go with the type.
             UnsupportedType: The type has no JSON form.
 
         Example:
@@ -286,11 +309,29 @@ class Runtime(OpenRuntime):
     __call__ = generate
 
     def options(self, changes: Mapping[str, Any], *, where: str) -> Options:
-        """The options of a call by this runtime, with its own defaults."""
+        """Check options, and lay them over the defaults of this runtime.
+
+        Args:
+            changes: Options by name, as for `@prompt`.
+            where: The name of the call in errors.
+
+        Returns:
+            The options, with this runtime as the one that answers.
+
+        Raises:
+            PromptUsageError: An option does not exist, or is out of range.
+
+        Example:
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> with Runtime(ScriptedEngine(), json_format="tight") as runtime:
+            ...     options = runtime.options({"temperature": 0.5}, where="my_call")
+            >>> options.sampling["temperature"], options.json_format.name
+            (0.5, 'TIGHT')
+        """
         return Options(runtime=self, json_format=self.json_format).with_(changes, where=where)
 
     def close(self) -> None:
-        """Abort what is in flight and free the engine, its memory and its processes. May be called twice.
+        """Abort the requests in flight and free the engine, its memory and its processes. May be called twice.
 
         In a forked child of the process that made it, nothing happens: all of it is the parent's.
         """
@@ -325,7 +366,7 @@ class Runtime(OpenRuntime):
         self.close()
 
     def check_process(self) -> None:
-        """See to it that this is the process that it was made in.
+        """Check that this is the process that it was made in.
 
         Raises:
             UsedAfterFork: It is a fork of that.
@@ -349,7 +390,7 @@ class Runtime(OpenRuntime):
                         self._scheduler = worker = self._load()
                 except AT_ONCE:
                     raise
-                except Exception as error:  # Ctrl-C is none: what it breaks off may be tried again
+                except Exception as error:  # Ctrl-C is none: the load may be tried again
                     self._failures += 1
                     failed = EngineLoadError(self.name, describe_exception(error))
                     failed.__cause__ = error
@@ -369,18 +410,8 @@ class Runtime(OpenRuntime):
                 build = partial(
                     engine_of, self._model, self._engine_options, control_tokens=self._control_tokens, replica=replica
                 )
-                schedulers.append(
-                    Scheduler(
-                        build(),
-                        deduplicate=self._deduplicate,
-                        early_stop=self._early_stop,
-                        rebuild=build,
-                        restarts=self._restarts,
-                        watchdog=self._watchdog,
-                        stopwatch=stopwatch,
-                    )
-                )
-        except BaseException:  # no engine stays behind that nobody could use
+                schedulers.append(Scheduler(build(), rebuild=build, stopwatch=stopwatch, **self._scheduling))
+        except BaseException:  # no engine stays behind
             Replicas(schedulers).close()
             raise
         return schedulers[0] if self._replicas == 1 else Replicas(schedulers)
