@@ -1,8 +1,8 @@
-"""A prompt function, understood: signature, return type and template, checked once when it is decorated.
+"""Signature, return type and template of a prompt function, checked once when it is decorated.
 
-What can be known early is said early: a return type that can't be compiled, a template with a name that is no parameter or
-with none of them, an f-string without its `f`, an example that is no value of the type. Only a name that is not defined yet (a
-class further down in the module) puts the check off until the first use.
+Mistakes are found early: a return type that can't be compiled, a template with a name that is no parameter or with none of
+them, an f-string without its `f`, an example that is no value of the type. Only a name that is not defined yet (a class
+further down in the module) puts the check off until the first use.
 """
 
 from __future__ import annotations
@@ -35,11 +35,16 @@ __all__ = ["Binding", "Definition", "Example", "example", "examples_of"]
 R = TypeVar("R")
 
 Binding: TypeAlias = Literal["instance", "class", "nothing"]
-"""What a function takes first as an attribute: of a method the instance, of a class method the class."""
+"""The first argument of a function that is an attribute: a method's instance, a class method's class, or none."""
 
 
 class Example(Generic[R]):
-    """One worked call: arguments and the value that a model should give for them. Made by `example`."""
+    """A worked call: arguments and the value that a model should answer. Made by `example`.
+
+    Attributes:
+        value: The value.
+        arguments: The arguments, by name.
+    """
 
     def __init__(self, value: R, arguments: Mapping[str, Any]) -> None:
         self.value = value
@@ -51,10 +56,10 @@ class Example(Generic[R]):
 
 
 def examples_of(given: object, *, where: str) -> tuple[Example[Any], ...]:
-    """Worked calls, as an option gives them.
+    """Return the value of the option `examples` as a tuple.
 
     Raises:
-        PromptUsageError: They are something else.
+        PromptUsageError: It is no iterable of examples.
     """
     found = tuple(cast("Iterable[object]", given)) if isinstance(given, Iterable) else (None,)
     if not all(isinstance(each, Example) for each in found):
@@ -65,22 +70,35 @@ def examples_of(given: object, *, where: str) -> tuple[Example[Any], ...]:
 
 
 def example(value: R, /, **arguments: object) -> Example[R]:
-    """A worked call, for `@prompt(examples=[...])`.
+    """Make a worked call for `@prompt(examples=[...])`, which the model sees as earlier turns.
 
     Args:
-        value: What the model should answer; a value of the return type.
-        arguments: The prompt function's arguments, by name.
+        value: The answer that the model should give, a value of the return type (of the type inside of `Logged` and the like).
+        **arguments: The prompt function's arguments, by name.
+
+    Returns:
+        The example. Whether it fits the function is checked when that is decorated.
 
     Example:
-        >>> example("Paris", country="France")
-        example('Paris', country='France')
+        >>> from typefold import ask, example, prompt
+        >>> @prompt(examples=[example("Paris", country="France")])
+        ... def capital(country: str) -> str:
+        ...     return ask(f"What is the capital of {country}?")
+        >>> [message.content for message in capital.render("Peru")][1:]
+        ['Paris', 'What is the capital of Peru?']
     """
     return Example(value, arguments)
 
 
 @dataclass(frozen=True)
-class Definition(Generic[R]):
-    """What a prompt function is, apart from the options with which it is called."""
+class Definition:
+    """A prompt function apart from its options.
+
+    Attributes:
+        function: The function.
+        namespace: Local names where it is decorated, which annotations may hold.
+        binding: Its first argument, where it is an attribute of a class.
+    """
 
     function: Callable[..., Any]
     namespace: Mapping[str, Any]
@@ -98,11 +116,9 @@ class Definition(Generic[R]):
 
     @property
     def signature_as_written(self) -> str:
-        """The signature in the author's words: types by their names, and no quotation marks around those kept as text."""
+        """The signature as its author wrote it: types by their names, without quotation marks."""
         parameters = [
-            each
-            if each.annotation is inspect.Parameter.empty
-            else each.replace(annotation=_AsWritten(_words(each.annotation)))
+            each if each.annotation is inspect.Parameter.empty else each.replace(annotation=_AsWritten(each.annotation))
             for each in self.signature.parameters.values()
         ]
         without = self.signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
@@ -110,14 +126,14 @@ class Definition(Generic[R]):
 
     @cached_property
     def _by_place(self) -> tuple[str, ...] | None:
-        """The parameters, if arguments that are as many as they are can only be theirs, in order; else `None`."""
+        """The parameters' names, if as many positional arguments always fit them in order; else `None`."""
         plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = self.signature.parameters.values()
         return tuple(each.name for each in parameters) if all(each.kind in plain for each in parameters) else None
 
     @cached_property
     def is_async(self) -> bool:
-        """Whether it was written with `async def`."""
+        """Whether the function is an `async def`."""
         return inspect.iscoroutinefunction(self.function)
 
     @cached_property
@@ -148,7 +164,7 @@ class Definition(Generic[R]):
 
     @cached_property
     def template(self) -> PromptTemplate | None:
-        """The docstring as a template, where the body can ask for it; else `None`."""
+        """The docstring as a template, where the body can use it as one; else `None`."""
         document = inspect.getdoc(self.function)
         if not document or not self._body.may_ask_bare:
             return None
@@ -162,20 +178,26 @@ class Definition(Generic[R]):
 
     @property
     def _owed(self) -> list[str]:
-        """The parameters that a prompt is made of; without those of methods and those that are left out on purpose."""
+        """The parameters that a prompt should use: without `self`, `cls` and names that begin with an underscore."""
         names = [*self.signature.parameters]
         bound = self.binding == "class" or (self.binding == "instance" and "." in self.name)
         return [name for name in names[1 if bound else 0 :] if not name.startswith("_")]
 
     @cached_property
     def _no_f_string(self) -> str | None:
-        """Say why a text is wrong that has braces around a parameter which the body never uses."""
+        """The error text for a text with braces around a parameter that the body never uses."""
         unused = [name for name in self._owed if not self._body.uses(name)]
         texts = self._body.texts() if unused else ()
         return next((no_f_string(found) for text in texts for found in braces_in(text, unused)), None)
 
     def check(self, json_format: JsonFormat | None) -> None:
-        """Find what is wrong, now, as far as all names are defined."""
+        """Check template, texts and return type, as far as all names are defined.
+
+        Raises:
+            PromptUsageError: The function can't be a prompt.
+            TemplateError: The docstring is no valid template.
+            UnsupportedType: No constraint can be made of the return type.
+        """
         if inspect.isgeneratorfunction(self.function) or inspect.isasyncgenfunction(self.function):
             raise PromptUsageError(f"{self.name}: a prompt function returns ask(...); it does not yield")
         _ = self.template
@@ -187,23 +209,23 @@ class Definition(Generic[R]):
             return  # a forward reference: the first use will check
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments by name, defaults filled in.
+        """Return the arguments by name, with defaults.
 
         Raises:
             TypeError: They don't fit the signature.
         """
         names = self._by_place
-        if names is not None and len(args) == len(names) and not kwargs:  # the plain case, in a tenth of the time
+        if names is not None and len(args) == len(names) and not kwargs:  # the usual case, ten times as fast
             return dict(zip(names, args, strict=True))
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self.name}() {error}{self._hint(args, kwargs)}") from None
+            raise TypeError(f"{self.name}() {error}{self._remedy(args, kwargs)}") from None
         bound.apply_defaults()
         return dict(bound.arguments)
 
-    def _hint(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """What may be the reason that arguments don't fit."""
+    def _remedy(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Return a likely reason for arguments that don't fit, for the error text."""
         if option := where_set(name for name in kwargs if name not in self.signature.parameters):
             return option
         first = next(iter(self.signature.parameters), None)
@@ -213,23 +235,23 @@ class Definition(Generic[R]):
 
     @cached_property
     def parameters(self) -> Parameters:
-        """The types of its parameters, as far as their annotations are defined when it is first called."""
+        """The types of the parameters, as far as their annotations are defined at the first call."""
         return Parameters(self.function, namespace=self.namespace)
 
     def messages(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], parameters: Parameters | None = None
     ) -> tuple[Message, ...] | RawPrompt:
-        """What the body asks for these arguments.
+        """Run the body, and return the messages that it asks.
 
         Args:
             args: Positional arguments.
             kwargs: Arguments by name.
-            parameters: Types to compare them with, in place of those that were found at the first call.
+            parameters: Types to compare them with, in place of the cached ones.
 
         Raises:
             BadInput: An argument is not of its parameter's type.
-            PromptUsageError: The body does something other than return what `ask` gave.
-            Exception: Whatever the body raises.
+            PromptUsageError: The body does not return the result of `ask`.
+            Exception: The body raised it.
         """
         arguments = self.bind(args, kwargs)
         if (reason := (parameters or self.parameters).unfit(arguments)) is not None:
@@ -250,17 +272,17 @@ class Definition(Generic[R]):
         return returned.messages
 
     def _spread(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-        """Arguments by name as a call takes them: in place, where a parameter takes none by name."""
+        """Return arguments by name as a call takes them: positional, where a parameter takes none by name."""
         if not arguments.keys() <= self.signature.parameters.keys():
             return (), arguments
         bound = inspect.BoundArguments(self.signature, OrderedDict(arguments))
         return bound.args, bound.kwargs
 
     def worked(self, examples: Sequence[Example[Any]], kind: OutputType[Any]) -> tuple[Message, ...]:
-        """Examples as turns of a conversation.
+        """Return examples as turns of a conversation.
 
         Raises:
-            PromptUsageError: An example whose arguments or value don't fit the function.
+            PromptUsageError: The arguments or the value of an example don't fit the function.
         """
         turns: list[Message] = []
         known = Parameters(self.function, namespace=self.namespace)  # at decoration, names may be missing still
@@ -281,19 +303,18 @@ class Definition(Generic[R]):
         return tuple(turns)
 
 
-def _words(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else describe(annotation)
+class _AsWritten:
+    """An annotation that `inspect.Signature` shows as its author wrote it."""
 
-
-class _AsWritten(str):
-    __slots__ = ()
+    def __init__(self, annotation: Any) -> None:
+        self._text = annotation if isinstance(annotation, str) else describe(annotation)
 
     def __repr__(self) -> str:
-        return str(self)
+        return self._text
 
 
 def _finish(coroutine: Any, name: str) -> Any:
-    """Run an `async def` body to its return: it makes a message, so it has nothing to wait for."""
+    """Run an `async def` body to its return. It makes a message, so it has nothing to wait for."""
     try:
         coroutine.send(None)
     except StopIteration as stop:

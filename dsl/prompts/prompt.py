@@ -341,7 +341,7 @@ def _decorate(
         function = method.__func__
     if not inspect.isroutine(function):
         raise PromptUsageError(f"@prompt goes on a function, not on {type(function).__name__}")
-    definition: Definition[Any] = Definition(function, scope, binding)
+    definition = Definition(function, scope, binding)
     spec = PromptSpec(definition, Options().with_(options, where=definition.name), examples)
     spec.check()
     return AsyncPrompt(spec) if definition.is_async else Prompt(spec)

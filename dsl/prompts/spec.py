@@ -53,7 +53,7 @@ class PromptSpec:
         safe: Whether calls give a `Result` and raise nothing for a row.
     """
 
-    definition: Definition[Any]
+    definition: Definition
     options: Options
     examples: tuple[Example[Any], ...] = ()
     bound: tuple[Any, ...] = ()
@@ -90,7 +90,7 @@ class PromptSpec:
         """Return the spec with other options, checked.
 
         Raises:
-            PromptUsageError: An option that does not exist or does not go with the return type.
+            PromptUsageError: An option does not exist or does not go with the return type.
         """
         changed = replace(self, options=self.options.with_(changes, where=self.name), _turns={})
         changed.check()
@@ -100,7 +100,7 @@ class PromptSpec:
         """Return the spec with further examples, checked.
 
         Raises:
-            PromptUsageError: An example whose arguments or value don't fit the function.
+            PromptUsageError: The arguments or the value of an example don't fit the function.
         """
         changed = replace(self, examples=(*self.examples, *examples_of(examples, where=self.name)), _turns={})
         changed.check()
@@ -115,7 +115,13 @@ class PromptSpec:
         return replace(self, bound=(*self.bound, instance))
 
     def check(self) -> None:
-        """Say early what is wrong: the template, the return type, the options and the examples."""
+        """Check the template, the return type, the options and the examples.
+
+        Raises:
+            PromptUsageError: Options or examples don't fit the function.
+            TemplateError: The docstring is no valid template.
+            UnsupportedType: No constraint can be made of the return type.
+        """
         self.definition.check(self.options.json_format)
         try:
             compiled = self.definition.return_type(self.options.json_format)
@@ -205,19 +211,19 @@ class PromptSpec:
         return results if self.safe else values(results)
 
     def sampled(self, calls: Iterable[Call[Any] | PromptError], n: int) -> Iterator[Call[Any] | PromptError]:
-        """`n` calls for each row's call, or as often its error; the row's message is made once."""
+        """Yield `n` calls for each row's call, or as often its error; the row's message is made once."""
         for row, call in enumerate(calls):
             yield from self.drawn(call, n, row)
 
     def drawn(self, call: Call[Any] | PromptError, n: int, row: int | None = None) -> Iterator[Call[Any] | PromptError]:
-        """A call `n` times; a seed that the caller set counts up, as it does for vLLM's `n`."""
+        """Yield a call `n` times; a seed that the caller set counts up, as it does for vLLM's `n`."""
         for sample in range(n):
             if isinstance(call, PromptError):
                 yield call
                 continue
             options = call.options
             seed = options.asked("seed")
-            if sample and type(seed) is int and seed != -1:  # what is no seed, the engine refuses
+            if sample and type(seed) is int and seed != -1:  # the engine refuses any other
                 options = replace(options, sampling={**options.sampling, "seed": seed + sample})
             yield replace(call, options=options, sample=(row, sample))
 
@@ -258,11 +264,11 @@ class _Calls:
         return self._spec.definition.return_type(self.options.json_format)
 
     def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
-        """Return the complete prompt, with examples and shape.
+        """Return the complete prompt, with examples and the description of the format.
 
         Raises:
             PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
-            Exception: Whatever the body raises.
+            Exception: The body raised it.
         """
         spec, name = self._spec, self._name
         if (outer := current_frame.get()) is not None:
@@ -348,7 +354,7 @@ def prompt_by_value(
     safe: bool = False,
 ) -> PromptSpec:
     """Make the spec of a prompt function that came along as code."""
-    definition: Definition[Any] = Definition(function, {}, binding)
+    definition = Definition(function, {}, binding)
     if hint:
         definition.__dict__["hint"] = hint[0]  # where a cached property keeps its value
     return PromptSpec(definition, options, examples, bound, safe)
