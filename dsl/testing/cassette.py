@@ -20,9 +20,8 @@ from typing import Any, Literal, TypeAlias
 
 from typefold.runtime.journal import Journal, ModelIdentity, identity_of
 from typefold.runtime.journal.errors import explained
+from typefold.runtime.journal.file_format import CALLS, FORMAT, upgrade
 from typefold.runtime.journal.model_identity import first_identity_of
-from typefold.runtime.journal.records import COLUMNS
-from typefold.runtime.journal.store import FORMAT, upgrade
 from typefold.testing.replay import ModelRuntime, NotRecorded, ReplayRuntime
 
 __all__ = ["Mode", "Recordings", "settle"]
@@ -33,7 +32,7 @@ Mode: TypeAlias = Literal["none", "missing", "all"]
 _OWN = frozenset({"seed", "json_format", "deduplicate"})
 """Options of a runtime; all others are the engine's."""
 
-_SAME = " AND ".join(f"a.{name} IS b.{name}" for name in COLUMNS.split(", ") if name not in ("finished", "checksum"))
+_SAME = " AND ".join(f"a.{name} IS b.{name}" for name in CALLS.split(", ") if name not in ("finished", "checksum"))
 _PAGE = 1024  # bytes of a page of sqlite: recordings of tests are small
 _ORDER = "function, model, row, attempt, prompt, sampling, key"
 
@@ -181,7 +180,7 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
                     upgrade(earlier)
             database.execute("ATTACH ? AS old", (str(old),))
             if keep:
-                database.execute(f"INSERT OR IGNORE INTO calls ({COLUMNS}) SELECT {COLUMNS} FROM old.calls")
+                database.execute(f"INSERT OR IGNORE INTO calls ({CALLS}) SELECT {CALLS} FROM old.calls")
                 database.execute("INSERT OR IGNORE INTO models SELECT * FROM old.models")
             if _are_alike(database):
                 return False
@@ -189,9 +188,9 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
                 f"UPDATE calls AS a SET finished = b.finished, checksum = b.checksum FROM old.calls AS b WHERE {_SAME}"
             )
             database.execute("DETACH old")
-        database.execute(f"CREATE TEMP TABLE ordered AS SELECT {COLUMNS} FROM calls ORDER BY {_ORDER}")
+        database.execute(f"CREATE TEMP TABLE ordered AS SELECT {CALLS} FROM calls ORDER BY {_ORDER}")
         database.execute("DELETE FROM calls")
-        database.execute(f"INSERT INTO calls ({COLUMNS}) SELECT {COLUMNS} FROM ordered ORDER BY rowid")
+        database.execute(f"INSERT INTO calls ({CALLS}) SELECT {CALLS} FROM ordered ORDER BY rowid")
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         beside.unlink(missing_ok=True)

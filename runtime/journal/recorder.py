@@ -28,6 +28,7 @@ from typefold.runtime.engine import Engine, EngineFacts, EngineInfo
 from typefold.runtime.errors import Cancelled, PromptError, PromptTooLong, Truncated
 from typefold.runtime.journal.errors import JournalError, damaged, explained
 from typefold.runtime.journal.failures import Circumstances
+from typefold.runtime.journal.file_format import file_of
 from typefold.runtime.journal.keys import content_key, placed_key
 from typefold.runtime.journal.model_identity import (
     ModelIdentity,
@@ -38,7 +39,7 @@ from typefold.runtime.journal.model_identity import (
     state_of,
 )
 from typefold.runtime.journal.records import row_of
-from typefold.runtime.journal.store import Journal, file_of
+from typefold.runtime.journal.store import Journal
 from typefold.runtime.ownership import serving
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.deduplication import SETTLED

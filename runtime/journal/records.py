@@ -1,8 +1,7 @@
-"""A finished request as a row of the journal's table, and back.
+"""Finished requests as rows of a journal, and back.
 
-The columns are documented in docs/reliability.md: people read them with sqlite, pandas or duckdb. Texts are kept as they
-came, prompts and tokens as JSON. Each row has a checksum of all its other columns but its number, so that no row that was
-damaged is taken for an answer.
+Texts are kept as they came, prompts and tokens as JSON. Each row has a checksum of its other columns except its number, so
+that a damaged row is never taken for an answer.
 """
 
 from __future__ import annotations
@@ -19,78 +18,43 @@ from typing import Any
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scheduling.pending import Limits
 
-__all__ = [
-    "COLUMNS",
-    "FIRST_COLUMNS",
-    "SCHEMA",
-    "Record",
-    "Summary",
-    "check_kinds",
-    "checksum",
-    "moment",
-    "outcome_in",
-    "row_of",
-]
+__all__ = ["Record", "Summary", "check_values", "checksum", "moment", "outcome_in", "row_of"]
 
-SCHEMA = """
-CREATE TABLE models (digest BLOB PRIMARY KEY, name TEXT NOT NULL, facts TEXT, checksum BLOB);
-CREATE TABLE calls (
-    id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE,
-    finished TEXT NOT NULL,
-    function TEXT NOT NULL,
-    row INTEGER,
-    attempt INTEGER NOT NULL,
-    model TEXT NOT NULL,
-    prompt TEXT NOT NULL,
-    constraint_kind TEXT NOT NULL,
-    sampling TEXT NOT NULL,
-    text TEXT NOT NULL,
-    finish_reason TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL,
-    cached_tokens INTEGER NOT NULL,
-    max_tokens INTEGER NOT NULL,
-    needed_tokens INTEGER,
-    room INTEGER,
-    token_ids TEXT NOT NULL,
-    logprobs TEXT,
-    failure TEXT,
-    checksum BLOB
-);
-"""
-
-FIRST_COLUMNS = (
-    "key, finished, function, row, attempt, model, prompt, constraint_kind, sampling, text, finish_reason, prompt_tokens, "
-    "output_tokens, cached_tokens, max_tokens, needed_tokens, room, token_ids, logprobs"
-)
-"""Columns of the first format."""
-
-COLUMNS = f"{FIRST_COLUMNS}, failure, checksum"
-
-_SHOWN = 2000  # characters of a text that was never sent: it may be megabytes
+_SHOWN = 2000  # characters of a prompt that was never sent: it may have megabytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One finished request, to be read.
+    """One finished request, for people and tools.
 
     Attributes:
-        id: Its number in the journal; later ones have higher numbers.
-        finished: When it was written, in UTC, as ISO 8601.
-        function: The prompt function that asked (`generate` for a runtime's own method).
-        row: The index of the row that asked, or `None`.
-        attempt: Which of the row's requests for its answer it was.
+        id: The record's number in the journal; later ones have higher numbers.
+        finished: The time at which it was written, in UTC, as ISO 8601.
+        function: The prompt function (`generate` for a runtime's own method).
+        row: The index of the row, or `None`.
+        attempt: The number of the request among the row's requests for its answer, from 1.
         model: The model's name or path.
         prompt: The messages, each with `role` and `content`, or the raw prompt; `None` where it was not kept.
-        constraint_kind: What the engine was told of the answer's form: `text` for nothing.
-        sampling: The sampling parameters that were named.
+        constraint_kind: The kind of the engine's constraint; `text` for none.
+        sampling: The sampling parameters of the request.
         text: The answer as the model wrote it.
-        finish_reason: Why the engine stopped.
+        finish_reason: The engine's finish reason.
         prompt_tokens: Tokens of the prompt.
         output_tokens: Tokens of the answer.
         cached_tokens: Prompt tokens that the prefix cache held.
-        failure: Why no model was asked, as the name of an error in `error` and its facts; `None` for an answer.
+        failure: For a request that no model was asked, the name of its error in `error` and its facts; else `None`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from typefold import Journal, Runtime
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "run.db") as journal:
+        ...     with Runtime(ScriptedEngine(answers=["yes"]), journal=journal) as runtime:
+        ...         _ = runtime.generate("Is it?")
+        ...     [record] = journal.records()
+        >>> record.function, record.text, record.finish_reason
+        ('generate', 'yes', 'stop')
     """
 
     id: int
@@ -111,7 +75,7 @@ class Record:
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Record:
-        """The record in a row of the table."""
+        """Return the record in a row of the table."""
         held = {name: row[name] for name in cls.__dataclass_fields__}
         parsed = {name: json.loads(held[name]) for name in ("prompt", "sampling", "failure") if held[name] is not None}
         if failure := parsed.get("failure"):
@@ -119,13 +83,13 @@ class Record:
         return cls(**{**held, **parsed})
 
     def as_json(self) -> str:
-        """The record as one line of JSON."""
+        """Return the record as one line of JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a journal holds of one function and model.
+    """The records of one prompt function and model in a journal, counted.
 
     Attributes:
         function: The prompt function.
@@ -133,8 +97,8 @@ class Summary:
         calls: Finished requests.
         prompt_tokens: Tokens of their prompts.
         output_tokens: Tokens of their answers.
-        first: When the first was written, in UTC.
-        last: When the last was.
+        first: The time of the first record, in UTC, as ISO 8601.
+        last: The time of the last one.
     """
 
     function: str
@@ -156,16 +120,16 @@ def row_of(
     failure: str | None = None,
     prompts: bool = True,
 ) -> tuple[Any, ...]:
-    """The columns of a finished request, in the order of `COLUMNS`.
+    """Return the columns of a finished request, in the order of `file_format.CALLS`.
 
     Args:
-        key: The key that it is found by.
+        key: The request's key.
         request: The request.
         limits: The limits of the answer's length.
-        outcome: The way in which it ended.
+        outcome: The answer.
         model: The model's name or path.
-        failure: Why no model was asked, as JSON.
-        prompts: Whether the prompt and the texts among its parameters are kept, to be read.
+        failure: The failure of a request that no model was asked, as JSON.
+        prompts: Whether to keep the prompt and the texts among the parameters.
     """
     row = (
         key,
@@ -193,11 +157,11 @@ def row_of(
 
 
 def checksum(values: Iterable[Any]) -> bytes:
-    """A checksum of the columns of a row, each with its kind and its length.
+    """Return a checksum of the columns of a row, each with its kind and its length.
 
     Raises:
-        ValueError: A text is not text.
-        TypeError: It is no value of a database.
+        ValueError: A text has bytes that are no text.
+        TypeError: A value can't come from a database.
     """
     state = hashlib.blake2b(digest_size=8)
     for value in values:
@@ -216,13 +180,13 @@ def checksum(values: Iterable[Any]) -> bytes:
 
 
 def moment(text: str) -> str:
-    """A date or a time as the column `finished` has it, so that the two compare as texts: in UTC, to the millisecond.
+    """Return a date or a time in the form of the column `finished`, in UTC to the millisecond: the two compare as texts.
 
     Args:
-        text: As ISO 8601 writes it, also with a space or another offset from UTC; without one UTC is meant.
+        text: The time in ISO 8601, also with a space or an offset from UTC; without one UTC is meant.
 
     Raises:
-        ValueError: It is no date and no time.
+        ValueError: The text is no date and no time.
 
     Example:
         >>> moment("2026-01-31 18:00+02:00")
@@ -240,7 +204,7 @@ def _written(time: datetime) -> str:
 
 
 def outcome_in(row: sqlite3.Row) -> tuple[Limits, Outcome]:
-    """The outcome in a row of the table, and how long the answer might have got."""
+    """Return the outcome in a row of the table, with the limits of its length."""
     logprobs = row["logprobs"]
     return Limits(row["max_tokens"], row["needed_tokens"], row["room"]), Outcome(
         text=row["text"],
@@ -253,11 +217,11 @@ def outcome_in(row: sqlite3.Row) -> tuple[Limits, Outcome]:
     )
 
 
-def check_kinds(row: sqlite3.Row) -> None:
-    """Read a row that had no checksum to be known by.
+def check_values(row: sqlite3.Row) -> None:
+    """Check the kinds of all values of a row that has no checksum.
 
     Raises:
-        ValueError, KeyError, TypeError: It can't have been written so.
+        ValueError, KeyError, TypeError: The row can't have been written so.
     """
     limits, outcome = outcome_in(row)
     record = Record.of(row)
@@ -285,19 +249,19 @@ def _json(value: object) -> str:
 
 
 def _storable(text: str) -> str:
-    """A text that sqlite takes: a lone surrogate, which is no text, as an escape."""
+    """Return a text that sqlite takes: lone surrogates, which are no text, are escaped."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _prompt(request: Request, longest: int | None) -> str:
-    """The prompt as JSON, each text shortened to so many characters."""
+    """Return the prompt as JSON, each text cut to a number of characters."""
     if isinstance(request.prompt, str):
         return _json(request.prompt[:longest])
     return _json([{"role": turn.role, "content": turn.shown[:longest]} for turn in request.prompt])
 
 
 def _named(request: Request, *, texts: bool) -> dict[str, Any]:
-    """The sampling parameters that were named, to be read; without texts those that are numbers."""
+    """Return the sampling parameters of a request; without texts only its numbers."""
     given = request.sampling_params
     fields = () if given is None else getattr(given, "__struct_fields__", ())
     from_object = {name: value for name in fields if not name.startswith("_") and (value := getattr(given, name))}

@@ -13,7 +13,7 @@ import pytest
 from tests.journal.samples import FOLDER, TOO_LONG, FolderEngine, outcomes, requests
 from typefold import Journal, JournalError, PromptTooLong, Runtime
 from typefold.runtime import Outcome
-from typefold.runtime.journal.store import FORMAT
+from typefold.runtime.journal.file_format import FORMAT
 from typefold.testing.cassette import settle
 from typefold.testing.replay import ReplayRuntime
 

@@ -20,7 +20,7 @@ import pytest
 from typefold import Journal, JournalError, Runtime, ask, prompt, system, user
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal import lock
-from typefold.runtime.journal.store import FORMAT
+from typefold.runtime.journal.file_format import FORMAT
 
 
 @prompt(temperature=0.7)
