@@ -1,18 +1,18 @@
-"""The journal: every finished request on disk, so that a program which runs again begins where it ended.
+"""The journal: every finished request on disk, so that a program that runs again goes on where it ended.
 
-    canonical     a digest of a value that is the same in every process
-    file_digests  what files hold, read once
-    model         what tells models apart
-    first_format  what told them apart in the first format
-    keys          what a request is known by
-    records       a finished request as a row of a table
-    failures      requests that were turned away before a model was asked
-    store         the file: opening and checking it, reading, writing
-    lock          one process at a time, and no network filesystem
-    folder        several files, one for each of several writers, of which every one answers from all
-    recorder      between whoever submits requests and the scheduler that runs them
+    errors          errors of a journal, with remedies
+    canonical       digests of values, the same in every process
+    model_identity  the name and digest of a model, from its files and options
+    keys            the keys of requests
+    records         finished requests as rows of a table
+    file_format     the tables, and the formats that are read
+    lock            one writing process at a time, and no network filesystem
+    store           a journal: writing, finding and reading requests
+    folder          the journal of several writers: a file for each
+    failures        requests that were refused before a model was asked
+    recorder        answers requests from the journal, and writes the others
 
-Nothing here knows prompt functions or Python types: it keeps texts, and decoding runs again when they are read.
+Nothing here knows prompt functions or Python types: texts are kept, and decoded again when they are read.
 """
 
 from typefold.compiler.public import set_public_module

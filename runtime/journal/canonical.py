@@ -1,8 +1,7 @@
-"""A digest of a value that is the same in every process, so that what it names is found again.
+"""Digests of values, the same in every process: a type's name and the value's parts.
 
-It goes by what a value is: its type's name and its parts. Sets go by their members in any order, mappings by their items
-in any order, records (dataclasses, models, structs) by their fields. A value that only says where in memory it lies has
-none, and neither has one that contains itself.
+Sets go by their members in any order, mappings by their items in any order, records (dataclasses, models, structs) by their
+fields. A value that is known only by its address has no digest, nor has one that contains itself.
 """
 
 from __future__ import annotations
@@ -45,19 +44,19 @@ _FIRST_NAMES = {
     }.items()
     for name in names.split()
 } | {"JsonFormat": "typefold.compiler.spacing.WireFormat"}
-"""Full names of typefold's own classes when the first keys were written. Keys keep them, whatever the classes are called now."""
+"""Full names of typefold's own classes when the first keys were written. Keys keep them when classes are renamed."""
 
 
 class _Unknown(Exception):
-    """There is no telling what the value is."""
+    """The value has no digest."""
 
 
 def digest(value: object, size: int = 16) -> bytes | None:
-    """A digest of a value, or `None` where it can't be told by its content.
+    """Return a digest of a value; `None` for one that is not known by its content.
 
     Args:
-        value: Anything.
-        size: Bytes of the digest.
+        value: Any value.
+        size: The number of bytes of the digest; by default 16.
 
     Example:
         >>> digest({"b": 1, "a": {2, 3}}) == digest({"a": {3, 2}, "b": 1})
@@ -67,7 +66,7 @@ def digest(value: object, size: int = 16) -> bytes | None:
     """
     try:
         return _digest(value, 0, size)
-    except BaseException as error:  # whatever the value's own class raises, it has no digest, and its row goes on
+    except BaseException as error:  # of any kind, from the value's own class: it has no digest, and its row goes on
         if is_fatal(error):
             raise
         return None
@@ -100,8 +99,8 @@ def _digest(value: Any, depth: int, size: int = 16) -> bytes:
         state.update(_array(value, depth))
     elif hasattr(value, "mode") and callable(tobytes := getattr(value, "tobytes", None)):  # Pillow's images
         state.update(_digest((value.mode, value.size, tobytes()), depth + 1))
-    else:  # dates, decimals, paths, and whatever says in its repr what it is
-        state.update(_said(value))
+    else:  # dates, decimals, paths, and all with a repr of their content
+        state.update(_repr(value))
     return state.digest()
 
 
@@ -119,24 +118,24 @@ def _plain(value: object) -> bytes:
 
 
 def _array(value: Any, depth: int) -> bytes:
-    """An array as its kind, its shape and all that it holds; its repr leaves things out."""
+    """Return a digest of an array's kind, shape and content; its repr is shortened."""
     held = value.__array__()
     parts = held.tolist() if held.dtype.hasobject else held.tobytes()
     shape = (str(held.dtype), held.shape)
     return _digest(shape, depth + 1) + _digest(parts, depth + 1)
 
 
-def _said(value: object) -> bytes:
+def _repr(value: object) -> bytes:
     text = repr(value)
-    if " at 0x" in text or "..." in text:  # it says where it lies, or not all that it holds
+    if " at 0x" in text or "..." in text:  # its address, or a part of its content
         raise _Unknown
     return text.encode("utf-8", "surrogatepass")
 
 
 def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
-    """The fields of a record; `None` for what is none. Those that hold their defaults are left out of structs.
+    """Return the fields of a record, or `None` for another value. Fields of structs at their defaults are left out.
 
-    A library's own record (vLLM's `SamplingParams`) gets new fields with its versions; what they default to says nothing.
+    Structs of a library (vLLM's `SamplingParams`) get new fields with its versions, and their defaults change no answer.
     """
     kind = class_of(value)
     if is_dataclass(kind):

@@ -1,4 +1,4 @@
-"""What can go wrong with a journal, as one error that says which file, what, and what to do."""
+"""Errors of a journal: each names the file, the problem and the remedy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ _RECOVER = "Keep a copy, and save what can be read with `sqlite3 FILE .recover |
 
 
 class JournalError(RuntimeError):
-    """A journal can't be opened, read or written. What was written before is still there.
+    """A journal can't be opened, read or written. Everything that was written before is kept.
 
-    It is about the program and not about a row, so it ends a batch.
+    It ends a batch, since it is about the program and not about a row.
+
+    Args:
+        path: The journal's file.
+        reason: The problem and the remedy.
 
     Attributes:
         path: The journal's file.
-        reason: What happened and what to do.
+        reason: The problem and the remedy.
+
+    Example:
+        >>> from typefold import Journal, JournalError
+        >>> try:
+        ...     Journal(":memory:")
+        ... except JournalError as error:
+        ...     error.reason
+        'in memory nothing would be kept; name a file, such as run.db'
     """
 
     def __init__(self, path: Path | str, reason: str) -> None:
@@ -32,15 +44,26 @@ class JournalError(RuntimeError):
 
 
 class JournalInUse(JournalError):
-    """Another process, or another part of this one, writes to the journal."""
+    """Another process, or another part of this one, holds the journal.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from typefold import Journal
+        >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "run.db"):
+        ...     Journal(Path(folder) / "run.db")
+        Traceback (most recent call last):
+        ...
+        typefold.runtime.journal.JournalInUse: the journal ...run.db: another part of this program is using it. ...
+    """
 
 
 def damaged(path: Path, what: str) -> JournalError:
-    """The error of a record that is not as it was written.
+    """Make the error of a record that is not as it was written.
 
     Args:
         path: The journal's file.
-        what: Which one.
+        what: The record, in words.
     """
     return JournalError(
         path,
@@ -50,30 +73,28 @@ def damaged(path: Path, what: str) -> JournalError:
     )
 
 
+_REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full. Everything that was written before is kept; make room and run the program again, "
+    "and it goes on from there",
+    sqlite3.SQLITE_READONLY: "it can't be written here. Name a file in a folder that you may write to",
+    sqlite3.SQLITE_CANTOPEN: "the file can't be opened or made. Name a file in a folder that is there and that you may write "
+    "to",
+    sqlite3.SQLITE_NOTADB: "this is no journal but some other file. It was left as it is; name another one",
+    sqlite3.SQLITE_CORRUPT: f"the file is damaged. {_RECOVER}",
+    sqlite3.SQLITE_IOERR: "the disk failed ({error}). Everything that was written before is kept; run the program again",
+    sqlite3.SQLITE_BUSY: "another program has locked it. Wait until that has ended, and run the program again",
+}
+
+
 def explained(path: Path, error: Exception) -> JournalError:
-    """What sqlite says, with what to do about it."""
-    text = str(error)
+    """Explain an error of sqlite or the system, with the remedy."""
     code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
-        reason = (
-            "the disk is full. Everything that was written before is kept; make room and run the program again, and it "
-            "goes on from there"
+    reason = None if code is None else _REASONS.get(code & 0xFF)
+    if reason is not None:
+        return JournalError(path, reason.format(error=error))
+    if isinstance(error, sqlite3.Error | UnicodeError | MemoryError):
+        changed = (
+            f"the file is damaged, or another program has changed it ({type(error).__name__}: {error}). {_RECOVER}"
         )
-    elif primary == sqlite3.SQLITE_READONLY:
-        reason = "it can't be written here. Name a file in a folder that you may write to"
-    elif primary == sqlite3.SQLITE_CANTOPEN:
-        reason = "the file can't be opened or made. Name a file in a folder that is there and that you may write to"
-    elif primary == sqlite3.SQLITE_NOTADB:
-        reason = "this is no journal but some other file. It was left as it is; name another one"
-    elif primary == sqlite3.SQLITE_CORRUPT:
-        reason = f"the file is damaged. {_RECOVER}"
-    elif primary == sqlite3.SQLITE_IOERR:
-        reason = f"the disk failed ({text}). Everything that was written before is kept; run the program again"
-    elif primary == sqlite3.SQLITE_BUSY:
-        reason = "another program has locked it. Wait until that has ended, and run the program again"
-    elif isinstance(error, sqlite3.Error | UnicodeError | MemoryError):
-        reason = f"the file is damaged, or another program has changed it ({type(error).__name__}: {text}). {_RECOVER}"
-    else:
-        reason = f"{type(error).__name__}: {text}"
-    return JournalError(path, reason)
+        return JournalError(path, changed)
+    return JournalError(path, f"{type(error).__name__}: {error}")

@@ -1,12 +1,13 @@
-"""A journal of several writers: a folder with a file for each, of which every one answers from all.
+"""A journal of several writers: a folder with a file for each; every writer answers from all of them.
 
-A file is written by one process at a time, so that many may work on one job. Who comes takes the first of its machine's
-files that nobody holds, and makes one where all are held; so there are never more files than writers at once, and one that
-comes for one that was killed goes on in the same file. Names hold the machine's, so folders of several machines can be
-copied into one: the files of others are only read.
+A file is written by one process at a time, so that many may work on one job. A new writer takes the first free file of its
+machine, and makes one if all are held. So there are never more files than writers at once, and a writer that replaces a
+killed one goes on in its file. Names hold the machine's, so that folders of several machines can be copied into one: the
+files of other machines are only read.
 
-Invariant: what is found is what was in the folder when it was opened, or was written here since. Left out: what others write
-meanwhile, since they work on other rows. Sqlite is safe on local disks only, so no folder is shared over a network.
+Invariant: answers come from records that were in the folder when it was opened, or were written here since. Left out:
+records that others write meanwhile, since they work on other rows. Sqlite is safe on local disks only, so no folder is shared
+over a network.
 """
 
 from __future__ import annotations
@@ -28,16 +29,20 @@ __all__ = ["JournalFolder"]
 
 
 class JournalFolder(Journal):
-    """One writer's file in a folder of journals, which answers from all of them.
+    """The journal of one of several writers, which answers from the files of all of them.
 
     Counts, records and summaries are those of its own file; `Journal(file, read_only=True)` reads the others.
 
     Args:
-        folder: The folder; it is made if it is not there.
+        folder: The folder; it is made if it is missing.
+        prompts: Whether to keep prompts, as for `Journal`.
+
+    Attributes:
+        path: The file of this writer.
         prompts: Whether prompts are kept.
 
     Raises:
-        JournalError: The folder can't be made or used, or a file in it is damaged or of a newer version.
+        JournalError: The folder can't be made or used, or a file in it is damaged or of a later version.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -68,7 +73,7 @@ class JournalFolder(Journal):
             raise
 
     def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome, str | None] | None:
-        """How the request of a key ended, if it did: here, or in another's file before this was opened."""
+        """Find a finished request as `Journal.find` does, also in files of others as they were when this was opened."""
         found = super().find(key, upto=upto)
         for journal, last in self._others:
             if found is not None:
@@ -77,20 +82,19 @@ class JournalFolder(Journal):
         return found
 
     def facts(self, model: ModelIdentity) -> str | None:
-        """What was written down of a model's engine, by any of the writers."""
+        """Return the facts of a model's engine as any writer wrote them."""
         found = super().facts(model)
         for journal, _ in self._others:
             found = found or journal.facts(model)
         return found
 
     def models(self) -> list[ModelIdentity]:
-        """The models whose answers any of the files holds."""
-        return list(
-            dict.fromkeys([*super().models(), *(each for journal, _ in self._others for each in journal.models())])
-        )
+        """Return the models that any of the files has, or had, answers of."""
+        others = (each for journal, _ in self._others for each in journal.models())
+        return list(dict.fromkeys([*super().models(), *others]))
 
     def close(self) -> None:
-        """Close the files. May be called twice."""
+        """Close the files. It may be called twice."""
         for journal, _ in self._others:
             journal.close()
         super().close()
@@ -105,6 +109,6 @@ class JournalFolder(Journal):
 
 
 def _own(folder: Path) -> Iterator[Path]:
-    """The files that are this machine's to write, in order, without end."""
+    """Yield the names of this machine's files, in order, without end."""
     machine = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname()) or "machine"
     return (folder / f"{machine}-{number}.db" for number in itertools.count())

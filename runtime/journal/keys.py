@@ -1,9 +1,9 @@
-"""What a request is known by: its content, and for one that is sampled freely also who asks.
+"""The keys of requests: digests of their content, and for sampled requests of the row too.
 
-Content is all that the answer depends on: model, prompt, constraint, sampling parameters, adapter, template variables. A
-greedy or seeded request is settled by it. Of requests that are sampled, equal ones are told apart by the row that asks
-and by their number in it, so that a program which runs again finds for each what it got then, whatever the order in which
-rows ended. The function's name, priorities and time limits say nothing about an answer and are left out.
+Content is all that an answer depends on: model, prompt, constraint, sampling parameters, adapter, template variables. It
+settles a greedy or seeded request. Equal sampled requests are told apart by their row and by their number in it, so that a
+program that runs again finds for each the answer of the first run, whichever row ends first. The function's name, priorities
+and time limits do not bear on answers and are left out.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ _NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"
 
 
 def content_key(request: Request, model: ModelIdentity, contents: Callable[[str], bytes | None]) -> bytes | None:
-    """Return a key that equal requests have in common; `None` where an option of it can't be told by its content.
+    """Return the key of all requests with equal content; `None` for an option that has no digest.
 
     Args:
         request: The request.
-        model: Whose answer is meant.
-        contents: The digest of what is in an adapter's folder; `None` where there is no such folder.
+        model: The answering model.
+        contents: Returns a digest of an adapter's folder; `None` where there is no such folder.
     """
     try:
-        varied = _varied(request, contents)
+        parameters = _parameters(request, contents)
     except OSError:  # an adapter that can't be read
-        varied = None
-    if varied is None:
-        return None
-    return request.digest(model.digest, varied)
+        parameters = None
+    return None if parameters is None else request.digest(model.digest, parameters)
 
 
 def placed_key(content: bytes, place: bytes, number: int) -> bytes:
-    """What one of several equal requests is known by.
+    """Return the key of one of several equal requests.
 
     Args:
-        content: What they have in common.
+        content: Their common key.
         place: The row that asks.
-        number: How many of them came before in that row.
+        number: The number of equal requests before it in that row.
     """
     return hashlib.blake2b(b"%b%b%d" % (content, place, number), digest_size=16).digest()
 
 
-def _varied(request: Request, contents: Callable[[str], bytes | None]) -> bytes | None:
-    """All that may be set of a request, beside its prompt and its constraint."""
+def _parameters(request: Request, contents: Callable[[str], bytes | None]) -> bytes | None:
+    """Return all that bears on the answer beside the prompt and the constraint."""
     params = request.sampling_params
     sampling: dict[str, Any] = {  # `None` says something only where it takes away what the object says
         name: value
         for name, value in request.sampling.items()
         if value is not None or getattr(params, name, None) is not None
     }
-    if params is not None and request.token_limit() == UNSET_LIMIT:  # which an object that says so did not always mean
+    if (
+        params is not None and request.token_limit() == UNSET_LIMIT
+    ):  # which an object with this value does not always mean
         sampling["max_tokens"] = UNSET_LIMIT
     options = {
         name: (is_adapter(value) and contents(os.fspath(value.path))) or value  # by its path where it is not here

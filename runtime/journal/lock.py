@@ -1,9 +1,9 @@
-"""One process at a time: a lock beside the journal's file, and no network filesystem.
+"""Locks: one process at a time writes a journal, and none on a network filesystem.
 
-The lock is a file of its own, since closing any descriptor of a sqlite file would let go of sqlite's locks. It lies beside
-the file itself, whatever links lead there. The system lets go of it when the process ends, however it ends. A lock's file is
-removed by whoever holds it; one that was removed under a process which waited for it is no lock, and is looked for again.
-A forked child holds none: it lets go of its copy as it begins, or it would keep the lock when its parent is killed.
+The lock is a file of its own, since closing any descriptor of an sqlite file would release sqlite's locks. It lies beside the
+file that all links lead to. The system releases it with the process. The holder removes the lock's file; a process that
+waited for a removed one tries again. A forked child closes its copy as it begins, or it would hold the lock after its parent
+is killed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _ALLOWED = "TYPEFOLD_JOURNAL_ANYWHERE"
 
 
 class Lock:
-    """Holds a journal for this process.
+    """A lock that holds a journal for this process.
 
     Args:
         path: The journal's file.
 
     Raises:
-        JournalInUse: Another process, or another part of this one, has it.
-        JournalError: Its folder can't be written to, the file has several names, or another file lies in the lock's place.
+        JournalInUse: Another process, or another part of this one, holds it.
+        JournalError: Its folder can't be written, the file has several names, or another file lies in the lock's place.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class Lock:
         tell_child(self)
 
     def release(self) -> None:
-        """Let go of it. May be called twice."""
+        """Release it. It may be called twice."""
         if self._file is not None:
             with suppress(OSError):
                 if os.path.samestat(os.fstat(self._file), os.lstat(self._path)):  # else another has removed it
@@ -52,7 +52,7 @@ class Lock:
             self._file = None
 
     def forked(self) -> None:
-        """In a child: close its copy, which leaves the parent's as it is."""
+        """Close the copy of a forked child; the parent's stays as it is."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -100,7 +100,7 @@ class Lock:
 
 
 def _is_lock(file: int) -> bool:
-    """Whether an open file may be a lock: a regular one of a single name, or removed, that holds at most a process's number."""
+    """Return whether an open file may be a lock: regular, of one name or removed, with at most a process's number in it."""
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         return False
@@ -109,7 +109,7 @@ def _is_lock(file: int) -> bool:
 
 
 def _check_names(path: Path, real: Path) -> None:
-    """Refuse a file with hard links: sqlite's log lies beside one name, and who comes by another does not see it.
+    """Refuse a file with hard links: sqlite's log lies beside one name and is not seen by another.
 
     Raises:
         JournalError: It has several names.
@@ -139,7 +139,7 @@ def check_filesystem(path: Path) -> None:
 
 
 def _filesystem(folder: Path) -> str | None:
-    """The kind of the filesystem that holds a folder, on Linux."""
+    """Return the kind of the filesystem that holds a folder, on Linux."""
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
