@@ -1,7 +1,7 @@
 """A record as a function's arguments: columns go to the parameters of their names, as pydantic reads them.
 
-A function of one parameter whose type has fields of its own (a model, a dataclass, a `TypedDict`) takes the whole record
-where no column has the parameter's name. Columns that no parameter asks for are left alone.
+A function of one parameter whose type has fields (a model, a dataclass, a `TypedDict`) takes the whole record where no column
+has the parameter's name. Columns without a parameter are ignored.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class BadRecord(ValueError):
 
 
 class Inputs:
-    """Makes arguments of records.
+    """Reader of a function's arguments from records.
 
     Args:
         target: The function.
         constants: Arguments that are the same for every record, as texts.
-        texts: Whether all values are texts, as in CSV: then a number may be read from one, and an
-            empty one is a missing one where the type takes no empty text.
+        texts: Whether all values are texts, as in CSV. Then a number may be read from a text, and an empty text is a missing
+            value where the type takes no empty text.
 
     Raises:
-        PromptUsageError: A constant is for no parameter or does not fit it.
+        PromptUsageError: A constant has no parameter or does not fit it.
     """
 
     def __init__(self, target: Target, constants: Mapping[str, str] | None = None, *, texts: bool = False) -> None:
@@ -53,17 +53,17 @@ class Inputs:
                 raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
 
     def missing(self, columns: Sequence[str]) -> list[str]:
-        """The parameters that have neither one of these columns nor constant nor default."""
+        """Return the parameters without a column, constant or default."""
         if self._whole(columns) is not None:
             return []
         return [each.name for each in self._asked if each.required and each.name not in columns]
 
     def misnamed(self, columns: Sequence[str]) -> str | None:
-        """Say what is wrong with the name of a column, if something is."""
+        """Return the error text for a column whose name is almost a parameter's, if there is one."""
         return None if self._whole(columns) is not None else misnamed(self._asked, columns)
 
     def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments in a record.
+        """Return the arguments in a record.
 
         Raises:
             BadRecord: A value does not fit its parameter, or is missing.
@@ -74,7 +74,7 @@ class Inputs:
         return arguments
 
     def read(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """The arguments in a record, as far as they fit, and what is wrong with the others."""
+        """Return the arguments in a record, as far as they fit, and the error texts of the others."""
         whole = self._whole(list(record))
         given = record if whole is None else {whole.name: dict(record)}
         arguments, wrong = dict(self._constants), list[str]()
@@ -95,7 +95,7 @@ class Inputs:
         return arguments, wrong
 
     def seen(self, record: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """A record as a condition sees it: what is a parameter's, as its type; all else, and what does not fit, as it is.
+        """Return a record for a condition: values of parameters as their types, and the rest, and values that don't fit, as is.
 
         Args:
             record: The record.
@@ -105,7 +105,7 @@ class Inputs:
         whole = self._whole(list(record))
         for each in self._target.parameters:
             name = each.name
-            if name in self._constants and name in record:  # the column is not what the function gets
+            if name in self._constants and name in record:  # the function does not get the column
                 with suppress(ValidationError):
                     seen[name] = _read(self._adapters[name], record[name], as_text=self._texts)
             elif name in arguments:
@@ -117,9 +117,9 @@ class Inputs:
         return seen
 
     def _empty(self, parameter: Parameter) -> list[Any]:
-        """What an empty text is for a parameter: the empty text where its type takes one, else `None`; nothing if neither.
+        """Return the value of an empty text for a parameter: the text where its type takes one, else `None`, else nothing.
 
-        Where the type takes `None` and there is a default, an empty text says no more than a missing one does.
+        Where the type takes `None` and there is a default, an empty text is a missing one.
         """
         if parameter.hint is Any:
             return [""]
@@ -145,7 +145,7 @@ def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
 
 
 def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
-    """A value as its type; what is a text may also be JSON of the type, and is one first where that fits."""
+    """Return a value as its type. A text may also be JSON of the type, and is a text where both fit."""
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
@@ -160,12 +160,12 @@ def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
 
 
 def _field(whole: Any, name: str, otherwise: Any) -> Any:
-    """A field of a value that has them."""
+    """Return a field of a model or mapping."""
     return whole.get(name, otherwise) if is_dict(whole) else getattr(whole, name, otherwise)
 
 
 def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
-    """What a type makes of a value, if it takes it."""
+    """Return the value that a type makes of another, or nothing where it takes none."""
     try:
         return [adapter.validate_python(value)]
     except ValidationError:

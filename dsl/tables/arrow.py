@@ -1,11 +1,10 @@
 """Arrow's form of typed values: models and records as structs, lists as lists, `dict` with text keys as maps.
 
-A type's form follows its JSON schema, but that dates, times, durations, decimals and bytes have types of their own there. A
-`datetime` may have a zone or none, a `time` too, and a `Decimal` any number of places: of a whole table the values say which,
-and where a file's schema stands before them, such a column is text. Where JSON may hold one of several kinds of value
-(`int | str`), Arrow, which has one type for a column, gets the JSON as text. Fields have the names that they have in Python,
-whatever aliases their JSON has: `plain_form` and `arrow_type` agree on it.
-pyarrow is imported when something is first made here; it comes with the extra `arrow`.
+A type's form follows its JSON schema, except that dates, times, durations, decimals and bytes have Arrow types of their own. A
+`datetime` or `time` may have a zone or none, and a `Decimal` any number of places. Of a whole table the values decide; where a
+file's schema comes before the values, such a column is text. A union of several kinds of value (`int | str`) is JSON text,
+since a column of Arrow has one type. Fields have their Python names and not the aliases of their JSON: `plain_form` and `arrow_type` agree on it.
+pyarrow is imported at first use; it comes with the extra `arrow`.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ _SIMPLE = {"string": "string", "integer": "int64", "number": "float64", "boolean
 _DIGITS, _PLACES = (
     38,
     18,
-)  # of decimal128, which polars and Parquet's readers know too; places where the type says no number
+)  # of decimal128, which polars and Parquet's readers know; places where the type gives no number
 
 
 def pyarrow(module: str = "pyarrow") -> Any:
-    """pyarrow, which comes without types.
+    """Return pyarrow or a module of it, which come without types.
 
     Raises:
         ModuleNotFoundError: It is not installed.
@@ -43,12 +42,12 @@ def pyarrow(module: str = "pyarrow") -> Any:
 
 
 def arrow_type(hint: Any, *, whole: bool = False) -> Any:
-    """The Arrow type of a column of values of a type.
+    """Return the Arrow type of a column of values of a type.
 
     Args:
         hint: Any type that pydantic can serialise.
-        whole: Whether the values will all be there, for `fitted`, when the type is needed. Otherwise a column is text
-            where only they tell: a `datetime` or `time` that may have a zone, a `Decimal` of any number of places.
+        whole: Whether all values will be there for `fitted`. Otherwise a column is text where only the values decide: a
+            `datetime` or `time` that may have a zone, a `Decimal` of any number of places.
 
     Returns:
         A `pyarrow.DataType`.
@@ -68,10 +67,10 @@ def arrow_type(hint: Any, *, whole: bool = False) -> Any:
 
 
 class _Fixed(GenerateJsonSchema):
-    """JSON schemas that name Arrow's own type where there is one, under `arrow`: its factory in pyarrow and the arguments."""
+    """Makes JSON schemas that name Arrow's own type, where there is one, under `arrow`: its factory in pyarrow and arguments."""
 
     def ser_schema(self, schema: Any) -> Any:
-        """None for a function that only JSON goes through: values are taken as they are in Python."""
+        """Ignore a serialiser for JSON alone: values are taken as they are in Python."""
         only_json = str(schema.get("when_used", "always")).startswith("json")
         return None if only_json and schema["type"].startswith("function") else super().ser_schema(schema)
 
@@ -107,15 +106,15 @@ class _Fixed(GenerateJsonSchema):
         return _marked("decimal128", max(digits, places), places)
 
     def by_values(self, *factory: object) -> Any:
-        """A type that only the values tell."""
+        """Return the schema of a type that only the values decide."""
         return {"type": "string"}
 
 
 class _Whole(_Fixed):
-    """The same for a table whose values are all there."""
+    """Makes the schemas of a table whose values are all there."""
 
     def by_values(self, *factory: object) -> Any:
-        """The usual one; `fitted` makes it what the values need."""
+        """Return the schema of the usual type, which `fitted` adapts to the values."""
         return _marked(*factory)
 
 
@@ -141,7 +140,7 @@ def plain_form(hint: Any, *, json: bool = False, warnings: bool | Literal["error
 
 
 def fitted(kind: Any, values: Iterable[Any]) -> Any:
-    """A type of a whole table's column as its values need it: with a zone, or with room for all digits.
+    """Return the type of a whole table's column as its values need it: with a zone, or with room for all digits.
 
     Args:
         kind: A type from `arrow_type`.
@@ -171,7 +170,7 @@ def fitted(kind: Any, values: Iterable[Any]) -> Any:
 
 
 def arrow_value(value: Any, kind: Any) -> Any:
-    """A plain value as a column of a type takes it.
+    """Return a plain value as a column of a type takes it.
 
     Args:
         value: A value from `plain_form`.
@@ -211,13 +210,13 @@ def arrow_value(value: Any, kind: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A text, or what JSON makes of another value."""
+    """Return a text as it is, and another value as JSON."""
     plain = value if type(value) is str else to_jsonable_python(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
 def _key(key: Any) -> str:
-    """A key as JSON has it."""
+    """Return a key as JSON has it."""
     return key if type(key) is str else str(next(iter(to_jsonable_python({key: None}))))
 
 
@@ -234,7 +233,7 @@ def _has_room(kind: Any, value: Decimal) -> bool:
 
 
 def message_of(error: Exception) -> str:
-    """What an error says, as UTF-8 can write it; nothing where it can't be asked."""
+    """Return an error's text as UTF-8 can encode it; an empty one where it raises."""
     try:
         text = str(error)
     except Exception:  # an error of the user's
@@ -250,7 +249,7 @@ def _type(schema: Mapping[str, Any] | bool, definitions: Mapping[str, Any], arou
         return getattr(pa, factory[0])(*factory[1:])
     if (reference := schema.get("$ref")) is not None:
         name = reference.rpartition("/")[2]
-        if name in around:  # a type inside itself has no Arrow type
+        if name in around:  # a recursive type has no Arrow type
             return pa.string()
         return _type(definitions[name], definitions, (*around, name))
     if options := schema.get("anyOf") or schema.get("oneOf"):
@@ -301,7 +300,7 @@ def _json_type(value: object) -> str:
 
 
 def _one_of(kinds: list[Any]) -> Any:
-    """The type of a column that holds values of several; null fits any, and a whole number a decimal column."""
+    """Return the type of a column that holds values of several types; null fits any, and a whole number a column of floats."""
     pa = pyarrow()
     distinct = {kind for kind in kinds if kind != pa.null()}
     if not distinct:

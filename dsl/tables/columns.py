@@ -1,10 +1,9 @@
-"""Columns of frames as rows: a pandas or polars Series, a pyarrow array, a numpy array of one dimension.
+"""Rows of columns and tables: a pandas or polars Series or frame, a pyarrow array or table, a numpy array.
 
-Their cells are given as plain Python values, so that a message, a validator and a journal see what they would see of a
-list; what a library calls missing (null, NA, NaT, in pandas NaN too) is `None`. A `None` for a parameter that takes none
-costs its row and no other, and so does a cell that Python has no value for (a date in the year 20000). Hence cells are
-taken by their place: an iterator that has raised gives no further ones. No library is imported here: whoever has a column
-has imported its library.
+Cells become plain Python values, so that messages, validators and journals see them as they see those of a list. A missing
+cell (null, NA, NaT, in pandas NaN too) is `None`. A `None` for a parameter that takes none fails its row alone, and so does a
+cell without a Python value (a date in the year 20000). Hence cells are read by index: an iterator that has raised yields no
+further ones. No library is imported here: a caller with a column has imported its library.
 """
 
 from __future__ import annotations
@@ -44,25 +43,25 @@ _TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """In the place of a cell that can't be an argument.
+    """Stands in the place of a cell or row that can't be an argument.
 
     Attributes:
-        reason: Why, and what to do.
+        reason: The reason, and the remedy.
     """
 
     reason: str
 
 
 def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int = 0) -> Iterator[Any]:
-    """The cells of a column as plain Python values, one at a time; of any other iterable, its items as they are.
+    """Yield the cells of a column as plain Python values; of any other iterable, its items as they are.
 
     Args:
         items: A column, or any iterable.
-        function: The function that they are arguments of.
-        skipped: How many of its parameters have their arguments already.
+        function: The function whose arguments they are.
+        skipped: The number of its first parameters that have their arguments already.
 
-    Returns:
-        Values, or an `Unfit` for a cell of a column that has none, where the parameter takes no `None`, or none in Python.
+    Yields:
+        A value; an `Unfit` for a cell without a Python value, and for a missing cell where the parameter takes no `None`.
 
     Raises:
         PromptUsageError: It is a whole table, whose columns would be taken for rows, or an array without a dimension.
@@ -89,7 +88,7 @@ def _cell_values(column: Any, required: str | None) -> Iterator[Any]:
 
 
 def _value(read: Callable[[], Any]) -> Any:
-    """A cell's value, or an `Unfit`."""
+    """Return a cell's value, or an `Unfit`."""
     try:
         return read()
     except BaseException as error:  # polars panics, which is no Exception
@@ -100,7 +99,7 @@ def _value(read: Callable[[], Any]) -> Any:
 
 
 def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
-    """Rows of several arguments, each a tuple, a list or another iterable of them in their order.
+    """Yield rows of several arguments, each a tuple, a list or another iterable of them in their order.
 
     Args:
         rows: The rows.
@@ -124,7 +123,7 @@ def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
 
 
 def _unspread(row: object) -> str | None:
-    """Why a row can't be spread over parameters."""
+    """Return the reason why a row can't be spread over parameters, if there is one."""
     kind = type(row).__name__
     if isinstance(row, Mapping):
         return f"a row of starmap is a tuple of arguments, and here is a {kind}; give the rows to map_rows, which goes by names"
@@ -136,7 +135,7 @@ def _unspread(row: object) -> str | None:
 
 
 def is_in_memory(rows: object) -> bool:
-    """Whether it is a table or a column of a library that is known here, and no query that has to be run."""
+    """Whether this is a table or a column of a library known here, and no query that has to be run."""
     return bool(names_of(rows) & (_TABLES | _COLUMNS))
 
 
@@ -146,20 +145,20 @@ class Table:
 
     Attributes:
         names: The names of the columns, as the library has them.
-        parts: One part of the table after the other: how many rows it has, and what gives its columns by their places.
+        parts: The parts of the table in order: the number of rows, and a function from an index to that column.
     """
 
     names: list[object]
     parts: Iterable[tuple[int, Callable[[int], Any]]]
 
     def rows(self, wanted: Mapping[str, int]) -> Iterator[dict[str, Any] | Unfit]:
-        """Rows as plain Python values by name, one at a time.
+        """Yield rows as plain Python values by name.
 
         Args:
-            wanted: The places of the columns that are read, by the names that their values get.
+            wanted: The indices of the columns that are read, by the names that their values get.
 
         Yields:
-            A row's values, or an `Unfit` where one of them is none in Python.
+            A row's values, or an `Unfit` where one of them has no Python value.
         """
         for height, column in self.parts:
             cells = {name: _cells(column(place)) for name, place in wanted.items()}
@@ -170,12 +169,12 @@ class Table:
 
 
 def table_of(rows: Any) -> Table | None:
-    """A table of pandas, polars or pyarrow, or another that gives Arrow's stream (a relation of DuckDB, a dataset); else `None`.
+    """Return a table of pandas, polars or pyarrow, or another with Arrow's stream (a relation of DuckDB, a dataset); else `None`.
 
     A stream is read batch by batch, so that it may be larger than memory.
 
     Raises:
-        PromptUsageError: It is one column, or a query that was not run.
+        PromptUsageError: This is one column, or a query that was not run.
     """
     names = names_of(rows)
     if ("numpy", "ndarray") in names and rows.dtype.names and rows.ndim == 1:
@@ -201,7 +200,7 @@ def table_of(rows: Any) -> Table | None:
 
 
 def length(rows: object) -> int | None:
-    """The number of rows, where it is known before they are taken."""
+    """Return the number of rows, where it is known before they are read."""
     try:
         return len(rows) if isinstance(rows, Sized) else None
     except TypeError:  # an array without a dimension
@@ -209,14 +208,14 @@ def length(rows: object) -> int | None:
 
 
 def refuse_no_rows(rows: object, verb: str) -> None:
-    """Refuse one value that is given for many rows, and rows without an order.
+    """Refuse one value in place of many rows, and rows without an order.
 
     Args:
         rows: The argument as it was given.
         verb: `map`, `starmap`, `map_rows` or `gather`.
 
     Raises:
-        PromptUsageError: It is a text, a mapping or a set, or can't be iterated.
+        PromptUsageError: This is a text, a mapping or a set, or can't be iterated.
     """
     kind = type(rows).__name__
     if isinstance(rows, (str, bytes, bytearray, memoryview)):
@@ -249,10 +248,10 @@ def _refuse_table(items: object) -> None:
 
 
 def _cells(column: Any) -> Iterator[Callable[[], Any]]:
-    """What reads each cell of a column."""
+    """Yield a function for each cell of a column, which reads it."""
     libraries = {library for library, _ in names_of(column)}
     if "pandas" in libraries:
-        held = getattr(column, "iloc", column)  # an index and an array have none, and know places only
+        held = getattr(column, "iloc", column)  # an index and an array have none
         for row, absent in enumerate(column.isna()):
             yield (lambda: None) if absent else partial(_read, held, row, _plain)
         return
@@ -266,7 +265,7 @@ def _read(column: Any, row: int, as_plain: Callable[[Any], Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A numpy scalar, or one of pandas, as Python has it."""
+    """Return a scalar of numpy or pandas as a Python value."""
     names = names_of(value)
     if ("numpy", "generic") in names:
         return _moment(value) if value.dtype.kind in "mM" else value.item()
@@ -280,7 +279,7 @@ def _plain(value: Any) -> Any:
 
 
 def _moment(value: Any) -> Any:
-    """A datetime64 or timedelta64, which numpy gives as a number, or as another moment, where Python's are too short."""
+    """Return a datetime64 or timedelta64 as a Python value; numpy gives a number or another moment for one out of range."""
     kind = "datetime64[us]" if value.dtype.kind == "M" else "timedelta64[us]"
     plain = value.astype(kind).item()
     if isinstance(plain, int) or (plain is not None and _years(value) != _years(value.astype(kind))):
@@ -297,7 +296,7 @@ def _of_arrow(scalar: Any) -> Any:
 
 
 def _nested(value: Any) -> Any:
-    """A value of Arrow's, in which nanoseconds are pandas' where that is there."""
+    """Return a value of Arrow with plain parts: its nanoseconds are pandas' where pandas is installed."""
     if is_list(value):
         return [_nested(part) for part in value]
     if is_dict(value):
@@ -306,5 +305,5 @@ def _nested(value: Any) -> Any:
 
 
 def _of_polars(value: Any) -> Any:
-    """A list in a cell of polars' is a Series."""
+    """Return a value of polars as a Python value: a list in a cell is a Series."""
     return value.to_list() if ("polars", "Series") in names_of(value) else value

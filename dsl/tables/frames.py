@@ -1,8 +1,8 @@
 """`to_frame`: typed values, or results, as a table of Arrow, pandas or polars.
 
-The type says what the columns are, so an empty list has them too: the fields of a model or a record, or one column
-`value`. A row that failed has nulls there, and its error in two columns more. `arrow` says what a type is in Arrow; pandas
-has types for it that keep whole numbers whole beside a null. Rows that came from pandas keep their index.
+The columns follow from the type, so an empty list has them too: the fields of a model or a record, or one column `value`. A
+row that failed has nulls there, and its error in two more columns. `arrow` maps types to Arrow; pandas gets nullable types,
+so that whole numbers stay whole beside a null. Rows that came from pandas keep their index.
 """
 
 from __future__ import annotations
@@ -55,33 +55,32 @@ def to_frame(
     index: Iterable[Any] | None = None,
     errors: bool | None = None,
 ) -> Any:
-    """Values, or results, as a table, in their order.
+    """Make a table of values, or of results, in their order.
 
     Args:
-        results: What `.map`, `.safe.map` or `run` gave.
+        results: The values or `Result`s of `.map`, `.safe.map` or `run`; any iterable of them.
         kind: The type of a value: the prompt function's return type.
-        to: Whose table: `"arrow"` (`pyarrow.Table`), `"pandas"` or `"polars"` (`DataFrame`).
-        index: For pandas, the index of the rows, as in `index=frame.index`. Unless given, it is that of the Series or frame
-            that the rows came from, if `results` are what `.map`, `.map_rows` or `run` made of one, or a slice of that; a
-            list that was made since counts from 0.
-        errors: Whether the columns `error` and `message` are there; unless given, they are where a result is.
+        to: The library: `"arrow"` (`pyarrow.Table`, the default), `"pandas"` or `"polars"` (`DataFrame`).
+        index: For pandas, the index of the rows, as in `index=frame.index`. By default the index of the Series or frame that
+            the rows came from, if `results` is the list (or a slice of it) that `.map`, `.map_rows` or `run` made of one;
+            else rows count from 0.
+        errors: Whether there are columns `error` and `message`. By default they are there if a `Result` is.
 
     Returns:
         A table with a column for each field of a model or record, nested ones as structs; for another type, one column
         `value`. Results add the columns `error`, the name of the error's class, and `message`; both are null in a row that
-        succeeded. (A list with no result in it, as an empty one, has no such columns; `errors=True` gives them to it.)
+        succeeded.
 
-        Dates, moments, durations, times of day, decimals and bytes have Arrow's types, other types are numbers, truth values
-        and text (of an enum, its value; of a UUID, its text). A `datetime` is a moment in UTC where it has a zone. pandas has
-        `Int64`, `boolean` and `string`, which know nulls, `float64`, `datetime64` and `timedelta64`, and the types of Arrow
-        for all else.
+        Dates, datetimes, durations, times, decimals and bytes have Arrow's types; other types are numbers, booleans and text
+        (the value of an enum, the text of a UUID). A `datetime` with a zone is converted to UTC. pandas has the nullable types
+        `Int64`, `boolean` and `string`, and `float64`, `datetime64`, `timedelta64` and the types of Arrow for the rest.
 
     Raises:
         ModuleNotFoundError: The library is not installed; pyarrow comes with `typefold[arrow]`.
-        PromptUsageError: The type has no form in Arrow, or a field with the name of one of these two columns; an index that
-            is of another length, or for another library's table; results whose order was changed since pandas gave the index.
-        ValueError: A value is not of the type, or does not fit its column (a whole number beyond 64 bits, a moment without
-            a zone among others with one); it names the row.
+        PromptUsageError: The type has no form in Arrow, or has a field `error` or `message` beside results; the index is of
+            another length, or for another library's table; the results were changed since they got their index.
+        ValueError: A value is not of the type, or does not fit its column (a whole number beyond 64 bits, a datetime without
+            a zone among others with one); the error names the row.
 
     Example:
         >>> from pydantic import BaseModel
@@ -118,7 +117,7 @@ def _as_pandas(table: Any, index: Any) -> Any:
     pandas, types = import_module("pandas"), pyarrow().types
 
     def own(kind: Any) -> Any:
-        """The type in pandas that knows nulls; `None` for numpy's, which has NaN or NaT for them."""
+        """Return the nullable type of pandas; `None` for numpy's, which has NaN or NaT for nulls."""
         if types.is_integer(kind):
             return pandas.Int64Dtype()
         if types.is_boolean(kind):
@@ -153,7 +152,7 @@ def _table(results: list[Any], kind: Any, errors: bool | None) -> Any:
     pa = pyarrow()
     try:
         whole = arrow_type(kind, whole=True)
-    except Exception as error:  # whatever pydantic, or a class's own schema, says
+    except Exception as error:  # of pydantic, or of a class's own schema
         raise PromptUsageError(
             f"to_frame: {describe(kind)} has no form in Arrow: {first_line(error)}; give values of another type"
         ) from error
@@ -167,7 +166,7 @@ def _table(results: list[Any], kind: Any, errors: bool | None) -> Any:
         value: Any = cast("Any", result).value_or(None) if isinstance(result, Result) else result
         try:
             if value is not None and _is_class(kind) and not isinstance(value, kind):
-                raise TypeError(f"it is a {type(value).__name__}")  # pydantic would take what it has of the fields
+                raise TypeError(f"it is a {type(value).__name__}")  # pydantic would take the fields that it has
             plain.append(None if value is None else taken_apart(value))
         except Exception as error:
             raise _unfit(number, kind, error) from error

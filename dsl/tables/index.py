@@ -1,7 +1,7 @@
-"""Results that know the index of the pandas rows they came from, so that `to_frame` puts them beside these rows.
+"""Results with the index of the pandas rows that they came from, so that `to_frame` puts them beside these rows.
 
-They are a list like any other. Invariant: the index is given only while the results stand as they were made; a slice has its
-part of it, and a list that is made of them has none.
+They are a list like any other. Invariant: the index holds only while the results are as they were made. A slice has its part
+of the index, and a list that is made of them has none.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class Indexed(list[T]):
         return len(self) == len(self._made) and all(map(is_, self, self._made))
 
     def checked_index(self) -> Any:
-        """The index.
+        """Return the index.
 
         Raises:
-            PromptUsageError: Results were moved, replaced, added or taken out since.
+            PromptUsageError: Results were moved, replaced, added or removed since.
         """
         if not self._is_as_made:
             raise PromptUsageError(
@@ -65,11 +65,11 @@ class Indexed(list[T]):
 
 
 def indexed(results: list[T], rows: object) -> list[T]:
-    """Results of rows, with the index of the rows if these are pandas'.
+    """Return results of rows, with the index of the rows if these are pandas'.
 
     Args:
-        results: One for each row, in order.
-        rows: The rows that they came from; results themselves have their own index.
+        results: The results, one a row, in order.
+        rows: The rows that they came from; earlier results have an index too.
     """
     if not isinstance(rows, Indexed) and not names_of(rows) & _WITH_INDEX:
         return results

@@ -1,8 +1,9 @@
 """Rows that hold a function's arguments by name: mappings, and tables with named columns. Values go as they are.
 
-Columns that no parameter asks for are left alone, unless the function takes `**fields`. A function of one parameter whose type
-has fields of its own (a model, a dataclass, a `TypedDict`) takes the whole row, made into that type as pydantic makes it,
-where no column has the parameter's name. A column that is missing from a table is said at once; what is missing from one mapping costs its row.
+Columns without a parameter are ignored, unless the function takes `**fields`. A function of one parameter whose type has
+fields (a model, a dataclass, a `TypedDict`) takes the whole row, made into that type by pydantic, where no column has the
+parameter's name. A column that is missing from a table is an error at once; a key that is missing from one mapping fails its
+row.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ NamedRows: TypeAlias = Iterable[Mapping[str, object]] | _Columned | _Streamed
 
 
 def number_of(rows: object) -> int | None:
-    """The number of rows, where it is known without running the query that they come from."""
+    """Return the number of rows, where it is known without running a query."""
     is_query = hasattr(rows, "__arrow_c_stream__") and not is_in_memory(rows)
     return None if is_query else length(rows)
 
@@ -53,21 +54,21 @@ def named_rows(
     skipped: int = 0,
     namespace: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, Any] | Unfit]:
-    """The arguments of each row by the names of their parameters, one row at a time.
+    """Yield the arguments of each row by the names of their parameters.
 
     Args:
         function: The function.
         name: Its name in messages.
         rows: The rows.
-        constants: Arguments that are the same for every row; `None` where the caller has no place for any.
-        skipped: The number of its first parameters have their arguments already.
+        constants: Arguments that are the same for every row; `None` where the caller takes none.
+        skipped: The number of its first parameters that have their arguments already.
         namespace: Names that annotations kept as text may hold, apart from the function's globals.
 
     Yields:
-        The arguments of a row, or an `Unfit` for one that lacks any.
+        The arguments of a row, or an `Unfit` for a row that lacks some.
 
     Raises:
-        PromptUsageError: These are no rows with names, a table lacks a column or has it twice, or an argument is for no parameter.
+        PromptUsageError: These are no rows with names, a table lacks a column or has it twice, or a constant has no parameter.
     """
     hint_of = partial(_hint_or_any, hints_of(function, namespace or {}))
     parameters = parameters_of(function, name, hint_of, skipped=skipped)
@@ -109,7 +110,7 @@ def _of_table(
     if twice:
         raise PromptUsageError(f"{name}: the table has several columns {twice[0]}; rename all but one")
     missing = [] if whole is not None else [each.name for each in asked if each.required and each.name not in texts]
-    if asked and not wanted and not constants:  # all have defaults, and every row would ask the same
+    if asked and not wanted and not constants:  # all have defaults, and all rows would be the same
         missing = missing or [asked[0].name]
     if missing:
         todo = "" if constants is None else ", or give one value for all rows, as in map_rows(rows, {}=...)"
@@ -159,7 +160,7 @@ def _of_mapping(
 ) -> dict[str, Any] | Unfit:
     missing = [each.name for each in asked if each.required and each.name not in row]
     if row and asked and not (takes_any or has_constants) and all(each.name not in row for each in asked):
-        missing = missing or [asked[0].name]  # all have defaults, and none of it would be asked about
+        missing = missing or [asked[0].name]  # all have defaults, and nothing of the row would be used
     if missing:
         return Unfit(f"{missing[0]}: there is no value; the row has {', '.join(map(str, row)) or 'none'}")
     if (column := misnamed(asked, list(row))) is not None:
@@ -170,7 +171,7 @@ def _of_mapping(
 
 
 def _remedy(row: object) -> str:
-    """The call that turns a value of another kind into a mapping."""
+    """Return the call that turns a value of another kind into a mapping, for the error text."""
     if isinstance(row, BaseModel):
         return "give row.model_dump(), or the rows to map"
     if is_dataclass(row):
@@ -179,10 +180,10 @@ def _remedy(row: object) -> str:
 
 
 def _adapter(whole: Parameter) -> TypeAdapter[Any]:
-    """A converter of rows into the one argument that has fields.
+    """Return the converter of rows into the one argument that has fields.
 
     Raises:
-        PromptUsageError: pydantic can't make the type of anything.
+        PromptUsageError: pydantic does not know the type.
     """
     try:
         return TypeAdapter(whole.hint)
