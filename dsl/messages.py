@@ -1,7 +1,12 @@
-"""What the body of a prompt function says: `ask` and the turns it takes.
+"""Messages: `ask`, the turns that it takes, and images in them.
 
-`ask` makes messages and nothing else. It works only while a prompt function's body runs, and what it gives back is for
-that body to return; type checkers see it as the function's own return type.
+`ask` makes messages and nothing else. It works only while a prompt function's body runs, and its result is for that body to
+return; type checkers see it as the function's own return type.
+
+Images come from files, bytes and Pillow's images. They are read whole: a file that Pillow can't decode is found while the message
+is made, so the error is that of its own row and names the file. A path out of the data may name anything, so only regular files
+are opened, and no more is read than a limit allows. Pillow is imported when there is an image to read (extra `images`; vLLM
+brings it).
 """
 
 from __future__ import annotations
@@ -40,7 +45,7 @@ __all__ = [
 ]
 
 ImageSource: TypeAlias = "Image | PillowImage | Path | bytes"
-"""What can stand in a message as an image."""
+"""An image of a message."""
 
 LARGEST_FILE = 64 << 20
 """The most bytes that the file of an image may have."""
@@ -49,11 +54,14 @@ _PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}  # modes that PNG keep
 
 
 def image(source: ImageSource | str) -> Image:
-    """An image for `user(...)`, which takes whatever this takes but the name of a file as text.
+    """Read an image, for `user(...)`. That takes the same but for the name of a file as text.
 
     Args:
         source: A `Path` or the name of a file, the bytes of one, or an image of Pillow's. A file's bytes are sent as they
             are; an image of Pillow's becomes a PNG.
+
+    Returns:
+        The image, to be part of a message.
 
     Raises:
         OSError: There is no such file, or it can't be read.
@@ -80,17 +88,17 @@ def image(source: ImageSource | str) -> Image:
 
 
 def is_image_source(value: object) -> bool:
-    """Whether `image` takes it; a text is a text."""
+    """Return whether a value is an image for `image`. A text is none, though it may name a file."""
     return isinstance(value, (Image, Path, bytes, bytearray, memoryview)) or _is_pillow_image(value)
 
 
 def _is_pillow_image(value: Any) -> bool:
-    """Told without an import: whoever has an image of Pillow's has Pillow."""
+    """Return whether a value is an image of Pillow's, without an import."""
     return any(each.__module__ == "PIL.Image" and each.__name__ == "Image" for each in type(value).__mro__)
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a regular file of limited size. Never waits for a FIFO or a terminal, and opens no device."""
+    """Return the bytes of a regular file of limited size. Never waits for a FIFO or a terminal, and opens no device."""
     _check_file(path, os.stat(path))
     # Another file may stand there by now: so it is opened without waiting, and looked at again.
     opened = os.open(
@@ -132,7 +140,7 @@ def _too_large(name: str) -> ValueError:
 
 
 def _has_too_many(picture: Any) -> bool:
-    """Whether a picture has more pixels than Pillow warns of, as its user has set it."""
+    """Return whether a picture has more pixels than Pillow's limit, as its user has set it."""
     from PIL import Image as Pillow
 
     return Pillow.MAX_IMAGE_PIXELS is not None and picture.width * picture.height > Pillow.MAX_IMAGE_PIXELS
@@ -148,7 +156,7 @@ def _too_many(name: str) -> ValueError:
 
 
 def _checked(data: bytes, name: str) -> Image:
-    """The bytes of a file, once Pillow has decoded all of them."""
+    """Return the bytes of a file as an image, once Pillow has decoded all of them."""
     try:
         from PIL import Image as Pillow
         from PIL import UnidentifiedImageError
@@ -169,7 +177,7 @@ def _checked(data: bytes, name: str) -> Image:
 
 
 def _as_png(picture: Any) -> Image:
-    """An image of Pillow's as the same pixels in a file."""
+    """Return an image of Pillow's as the same pixels in a file."""
     from PIL import ImageOps
 
     if _has_too_many(picture):
@@ -212,7 +220,7 @@ Part: TypeAlias = Text | Message | Sequence[Message]
 
 
 def is_missing(value: object) -> bool:
-    """Tell whether a value stands for a missing one: `None`, NaN, and NaT and NA of pandas and numpy.
+    """Return whether a value stands for a missing one: `None`, NaN, and NaT and NA of pandas and numpy.
 
     Example:
         >>> is_missing(None), is_missing(float("nan")), is_missing(0.0), is_missing("")
@@ -229,7 +237,16 @@ def is_missing(value: object) -> bool:
 
 
 def system(content: Text) -> Message:
-    """A system message: standing instructions.
+    """Make a system message: standing instructions.
+
+    Args:
+        content: The text, or a t-string.
+
+    Returns:
+        The message.
+
+    Raises:
+        ValueError: The content is a missing value (`None`, NaN). In a prompt function this fails the row, as `BadInput`.
 
     Example:
         >>> system("Answer in French.")
@@ -239,15 +256,19 @@ def system(content: Text) -> Message:
 
 
 def user(*content: Text | ImageSource) -> Message:
-    """A user message: what is asked.
+    """Make a user message: the question.
 
     Args:
         content: Text; or texts and images in the order in which they are shown, with nothing put between them. An image
             is a `Path`, the bytes of a file, an image of Pillow's, or an `image(...)`.
 
+    Returns:
+        The message.
+
     Raises:
         OSError: A file can't be read.
-        ValueError: A file or bytes are no image. In a prompt function this fails the row, as `BadInput`.
+        ValueError: A file or bytes are no image, or the content is a missing value. In a prompt function this fails the row,
+            as `BadInput`.
 
     Example:
         >>> user("Say hello.")
@@ -259,17 +280,46 @@ def user(*content: Text | ImageSource) -> Message:
 
 
 def assistant(content: Text) -> Message:
-    """An assistant message: an earlier answer or, as the last part of `ask`, the beginning of this one."""
+    """Make an assistant message: an earlier answer or, as the last part of `ask`, the beginning of this one.
+
+    Args:
+        content: The text, or a t-string.
+
+    Returns:
+        The message.
+
+    Raises:
+        ValueError: The content is a missing value (`None`, NaN). In a prompt function this fails the row, as `BadInput`.
+
+    Example:
+        >>> assistant("Bonjour")
+        Message(role='assistant', content='Bonjour')
+    """
     return Message("assistant", _text(content))
 
 
 def raw(prompt: str) -> RawPrompt:
-    """A prompt that is sent as it stands, with no chat template around it."""
+    """Make a prompt that is sent as it stands, with no chat template around it.
+
+    Args:
+        prompt: The text in the model's own format.
+
+    Returns:
+        The prompt, to be the one part of `ask`.
+
+    Example:
+        >>> from typefold import ask, prompt, raw
+        >>> @prompt
+        ... def complete(text: str) -> str:
+        ...     return ask(raw(text))
+        >>> complete.render("Once upon a time")
+        'Once upon a time'
+    """
     return RawPrompt(prompt)
 
 
 def ask(*parts: Part) -> T:  # type: ignore[type-var]  # the caller's return type decides T; see docs/design.md  # pyright: ignore[reportInvalidTypeVarUse]
-    """Ask the model; the value is what the prompt function returns.
+    """Ask the model. The body of a prompt function returns the result.
 
     Args:
         parts: Texts (each a user message), messages, lists of messages, or one `raw(...)`. With none, the function's
@@ -320,7 +370,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What `ask` gives at run time: the messages, and whose body made them."""
+    """The result of `ask` at run time: the messages, and the frame of the body that made them."""
 
     frame: Frame
     messages: tuple[Message, ...] | RawPrompt
@@ -359,7 +409,7 @@ _CONVERSIONS: Mapping[str, Callable[[object], str]] = {"r": repr, "s": str, "a":
 
 
 def _require_template(content: object) -> None:
-    """Untyped code may hand in anything."""
+    """Refuse content that is no text: untyped code may give anything."""
     if not isinstance(content, TemplateString):
         _refuse_missing(content)
         put = _meant(content) or "; put values in with f'{value}', and images as a Path, bytes or an image of Pillow's"
@@ -367,7 +417,7 @@ def _require_template(content: object) -> None:
 
 
 def _refuse_missing(part: object) -> None:
-    """One row may lack what others have: that is its error, and not the program's."""
+    """Refuse a missing value: it is an error of the row, and not of the program."""
     if is_missing(part):
         raise ValueError(f"a message is {part}, a missing value; fill or drop such rows")
 

@@ -1,6 +1,6 @@
 """The options of a prompt function, a call and a runtime's own methods: one record, checked by name.
 
-Sampling parameters have vLLM's names and meanings (`vllm.SamplingParams`). What is not listed here goes in a
+Sampling parameters have vLLM's names and meanings (`vllm.SamplingParams`). Others than those listed here go in a
 `SamplingParams` of the user's own, as `sampling_params=`.
 """
 
@@ -92,7 +92,7 @@ class SamplingOptions(TypedDict, total=False):
 
 
 class _SharedOptions(SamplingOptions, total=False):
-    """What is the same for prompt functions and for a runtime's own methods."""
+    """Options of prompt functions and of a runtime's own methods."""
 
     timeout: float
     describe_format: bool
@@ -106,22 +106,23 @@ class _SharedOptions(SamplingOptions, total=False):
 
 
 class CallOptions(_SharedOptions, total=False):
-    """Everything that can be set for the calls of a prompt function.
+    """All options for the calls of a prompt function, beside the sampling parameters.
 
     Attributes:
         sampling_params: A `vllm.SamplingParams` to start from. Its `max_tokens` of 16, vLLM's default, cuts a plain `str`,
             as in vLLM; for a type that bounds its answers it counts as not set. Either is logged once. For a limit of 16
             whatever the type, write `max_tokens=16` as an option.
         runtime: The runtime to use in place of the current one.
-        timeout: Seconds until the call fails with `TimedOut`; `None` for no limit.
+        timeout: Seconds until the call fails with `TimedOut`, retries included; `None` (the default) for no limit. It
+            covers the engine, not the program's own code.
         describe_format: Whether the form of a JSON answer is described to the model in the prompt; true unless set.
-        truncation: What becomes of plain text that met its token limit: a `"value"` (the default) or an `"error"`.
+        truncation: Whether plain text that met its token limit is a `"value"` (the default) or an `"error"`.
         json_format: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
-        retries: How often a row whose answer failed a check asks again: with its answer, and what is wrong with it, as
-            further turns. None unless set.
+        retries: The number of times that a row whose answer failed a check asks again, with its answer and the errors in
+            it as further turns; 0 by default.
         retry_truncated: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
             context leaves; false unless set.
-        max_reasoning_tokens: How long a `Reasoned` answer may be thought about; 512 unless set.
+        max_reasoning_tokens: The most tokens of the reasoning before a `Reasoned` answer; 512 by default.
         max_failures: The rows of a batch (`.map`, `.starmap`, samples) that may fail: with one more it is ended, and
             `BatchError` raised by the `.safe` forms too. As many as there are unless set.
         priority: The request's priority, where the engine schedules by priority (lower goes first).
@@ -136,7 +137,7 @@ class CallOptions(_SharedOptions, total=False):
 
 
 class GenerateOptions(_SharedOptions, total=False):
-    """Everything that can be set for `Runtime.generate`.
+    """All options for `Runtime.generate`, beside the sampling parameters; see `CallOptions`.
 
     As for `LLM.generate`, `sampling_params`, `priority` and `lora_request` may be lists, one entry a prompt.
     """
@@ -187,7 +188,7 @@ _OWN: Mapping[str, Range] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options as they are kept: sampling parameters and engine options apart from typefold's own."""
+    """Options as they are kept: sampling parameters and options of the request apart from typefold's own."""
 
     sampling_params: Any = None
     sampling: Mapping[str, Any] = field(default_factory=_nothing)
@@ -204,15 +205,15 @@ class Options:
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What pickle takes, which takes no mapping proxies."""
+        """Replace mapping proxies, which pickle refuses."""
         mappings = {name: dict(getattr(self, name)) for name in ("sampling", "engine", "chat_template_kwargs")}
         return {**self.__dict__, **mappings}
 
     def with_(self, changes: Mapping[str, Any], *, where: str) -> Options:
-        """These options with others laid over.
+        """Return these options with others laid over.
 
         Raises:
-            PromptUsageError: An option that does not exist, one that typefold sets itself, or a value that it can't have.
+            PromptUsageError: An option does not exist, is one that typefold sets itself, or is out of range.
         """
         own = {option.name for option in fields(self)} - {"sampling", "engine"}
         kept: dict[str, Any] = {}
@@ -239,7 +240,7 @@ class Options:
         return asked(self.sampling, self.sampling_params, name)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
-        """Refuse what does not go with the type, or with other options.
+        """Refuse options that don't go with the type, or with each other.
 
         Raises:
             PromptUsageError: Stop strings, which would cut a constrained answer short; or more `min_tokens` than `max_tokens`.
@@ -255,7 +256,7 @@ class Options:
 
 
 def check_max_failures(most: object, *, where: str) -> None:
-    """Refuse what is no number of rows.
+    """Refuse a value of `max_failures` that is no number of rows.
 
     Raises:
         PromptUsageError: It is neither a whole number of at least 0 nor `None`.
@@ -265,13 +266,13 @@ def check_max_failures(most: object, *, where: str) -> None:
 
 
 def where_set(names: Iterable[str]) -> str:
-    """The advice to add to a message when an unknown argument has the name of an option; else an empty text."""
+    """Return advice for an unknown argument with the name of an option; else an empty text."""
     option = next((name for name in names if name in CallOptions.__optional_keys__), None)
     return "" if option is None else f"; {option} is an option, so write .using({option}=...) before the call"
 
 
 def _unfit(name: str, value: object) -> str | None:
-    """Why an option of typefold's own can't have a value; `None` if it can."""
+    """Return the reason that an option of typefold's own can't have a value; `None` if it can."""
     if name == "sampling_params":
         return _unfit_params(value)
     known = _OWN.get(name)
