@@ -1,4 +1,7 @@
-"""Errors that are about the program or the machine and not about a row, and the one of a batch with failures in it."""
+"""Errors of the program or the machine, and `BatchError`, which holds the failures of a batch.
+
+Errors of single rows are `PromptError`s, of the runtime room.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ class PromptUsageError(TypeError):
 
 
 class NoRuntime(RuntimeError):
-    """A prompt was called, but no model has been named; or several are open, and none of them is named.
+    """A prompt was called, but no model has been named; or several runtimes are open, and the call names none of them.
 
     Attributes:
-        open: The names of the runtimes that are open, where it can't be told which is meant.
+        open: The names of the open runtimes, where it can't be told which is meant.
         model: The model that TYPEFOLD_MODEL names beside them.
     """
 
@@ -60,8 +63,8 @@ class EngineLoadError(RuntimeError):
     (`__cause__`) of the first of these.
 
     Attributes:
-        model: The model's name or path, or what stands in for it.
-        reason: The error that loading raised, in words.
+        model: The model's name or path, or another name for it.
+        reason: The error of the load, in words.
     """
 
     def __init__(self, model: str, reason: str) -> None:
@@ -84,11 +87,11 @@ AT_ONCE: tuple[type[Exception], ...] = (
     UnsupportedType,
     UsedAfterFork,
 )
-"""Errors that are about no row: they end a batch at once, in whatever row they show."""
+"""Errors that are about no row: they end a batch at once, in any row."""
 
 
 class BatchError(Exception):
-    """Some rows of a batch failed; every row's outcome is here. Its cause is the error of the first that did.
+    """Some rows of a batch failed; it holds the result of every row. Its cause is the error of the first failed row.
 
     Args:
         results: The results.
@@ -96,8 +99,8 @@ class BatchError(Exception):
         max_failures: The number of failures that was allowed, where more ended the batch early.
 
     Attributes:
-        results: A `Result` for each row, in order: `Success(value)` or `Failure(error)`. Rows that a batch which was ended
-            early had not finished are `Cancelled`; where it came from `run.stream`, here are only the failures.
+        results: A `Result` for each row, in order: `Success(value)` or `Failure(error)`. Where the batch was ended early,
+            rows that had not finished are `Cancelled`; of `run.stream` only the failures are here.
         failures: The errors alone, in order.
         failed_rows: The same by row.
         max_failures: The number of failures that was allowed, if more ended the batch early.
@@ -119,13 +122,13 @@ class BatchError(Exception):
         }
         self.failures = list(self.failed_rows.values())
         self.max_failures = max_failures
-        told = [(row, error) for row, error in self.failed_rows.items() if not self._is_left(error)]
-        shown = told[:5]
-        if len(told) > 5 and all(isinstance(error, PromptError) for _, error in shown):
-            shown += [each for each in told if not isinstance(each[1], PromptError)][:1]  # a bug is not to hide
+        own = [(row, error) for row, error in self.failed_rows.items() if not self._is_left(error)]
+        shown = own[:5]
+        if len(own) > 5 and all(isinstance(error, PromptError) for _, error in shown):
+            shown += [each for each in own if not isinstance(each[1], PromptError)][:1]  # a bug is not to hide
         self._lines = "".join(f"\n  {_line(row, error)}" for row, error in shown)  # pickle takes no tracebacks
-        self._more = len(told) - len(shown)
-        self.__cause__ = told[0][1] if told else None
+        self._more = len(own) - len(shown)
+        self.__cause__ = own[0][1] if own else None
 
     def __str__(self) -> str:
         failed, rows = len(self.failures), len(self.results)
@@ -143,14 +146,14 @@ class BatchError(Exception):
         )
 
     def _is_left(self, error: Exception) -> bool:
-        """Whether a row did not fail itself, but was left when others had."""
+        """Return whether a row did not fail itself, but was left when others had."""
         return self.max_failures is not None and isinstance(error, Cancelled)
 
 
 def place_of(error: BaseException) -> str:
-    """The line of the program in which an exception was raised, or which called what raised it: `file.py:9, in tag`.
+    """Return the line of the program in which an exception was raised: `file.py:9, in tag`.
 
-    Of its traceback this is the innermost line that is neither typefold's nor of an installed library; nothing for an
+    This is the innermost line of its traceback that is neither typefold's nor of an installed library; an empty text for an
     exception that was never raised.
     """
     frames = [each for each in _frames(error.__traceback__) if not _is_ours(each[0].f_globals.get("__name__"))]
@@ -165,7 +168,7 @@ _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib",
 
 
 def _line(row: int, error: Exception) -> str:
-    """An error of typefold's says where it happened; of another, the place in the program is said."""
+    """Return an error in words; one that is not typefold's with its place in the program."""
     if isinstance(error, PromptError):
         return str(error)
     first, *more = describe_exception(error).split("\n")

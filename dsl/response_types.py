@@ -1,7 +1,7 @@
-"""Return types that say how an answer is given, and not what it is: `Logged`, `Reasoned`, `Scored`.
+"""Return types for the way in which an answer is given: `Logged`, `Reasoned`, `Scored`.
 
-Each stands around the whole return type of a prompt, whose constraint is that of the type inside. Inside of another type
-they mean nothing and are refused. How they are asked for is in `forms`.
+Each goes around the whole return type of a prompt, whose constraint is that of the type inside. Inside another type they
+are refused. `execution.strategies` asks for them.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Logged(Generic[T_co]):
-    """A value and how the model came to it: `-> Logged[T]` in place of `-> T`.
+    """A value and the facts of its generation: `-> Logged[T]` in place of `-> T`.
 
-    With `retries=` or `retry_truncated=`, it tells of the attempt that gave the value.
+    With `retries=` or `retry_truncated=`, these are of the attempt that gave the value.
 
     Attributes:
         value: The value.
         text: The answer as the model wrote it.
-        finish_reason: Why it stopped: `"stop"`, or `"length"` for plain text that met its limit.
+        finish_reason: The finish reason: `"stop"`, or `"length"` for plain text that met its limit.
         token_ids: The tokens of the answer, the one that ends it included.
-        logprobs: With `logprobs=n` for each of these tokens itself and the n likeliest, else `None`. Under a constraint
+        logprobs: With `logprobs=n`, for each of these tokens itself and the n likeliest; else `None`. Under a constraint
             these are probabilities among the tokens that it admits.
-        prompt_tokens: Tokens of the prompt.
-        cached_tokens: How many of those the prefix cache held.
-        attempts: How many answers were asked for.
+        prompt_tokens: The number of tokens of the prompt.
+        cached_tokens: The number of those that the prefix cache held.
+        attempts: The number of answers that were asked for.
 
     Example:
         >>> from typefold import Logged, Runtime, ask, prompt
@@ -61,15 +61,15 @@ class Logged(Generic[T_co]):
 
 @dataclass(frozen=True, kw_only=True)
 class Reasoned(Generic[T_co]):
-    """A value and the thoughts before it: `-> Reasoned[T]` in place of `-> T`.
+    """A value and the reasoning before it: `-> Reasoned[T]` in place of `-> T`.
 
-    The model thinks in free text first, for `max_reasoning_tokens` at most (512 unless set), and answers then, held to
-    the type. Both are one call. A model that was made to think does it in its own way, with the switch of its chat
-    template on; another is asked to think step by step, and in a second turn for the answer.
+    The model reasons in free text first, for `max_reasoning_tokens` at most (512 by default), and then answers, held to the
+    type. Both are one call. A reasoning model does so in its own way, with the switch of its chat template on; another is
+    asked to think step by step, and in a second turn for the answer.
 
     Attributes:
         value: The value.
-        reasoning: What the model thought.
+        reasoning: The text of the reasoning.
 
     Example:
         >>> from typefold import Reasoned, Runtime, ask, prompt
@@ -88,13 +88,13 @@ class Reasoned(Generic[T_co]):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored(Generic[T]):
-    """The likeliest choice, and how likely each is: `-> Scored[T]` for a `Literal`, an `Enum`, `bool` and the like.
+    """The likeliest choice, and the probability of each: `-> Scored[T]` for a `Literal`, an `Enum`, `bool` and the like.
 
     `T` may be any type with at most 1,000 answers, such as `Annotated[int, Field(ge=1, le=5)]`.
 
-    The probability of a choice is that with which the model, held to the choices, would write it at temperature 1, in
-    whatever tokens. Nothing is sampled, so sampling parameters have no place here. Choices that begin differently take
-    one step of the engine; where several begin alike it takes some more, until all but a thousandth is known.
+    The probability of a choice is that with which constrained decoding would write it at temperature 1, in any tokens.
+    Nothing is sampled, so sampling parameters are refused. Choices that begin differently take one step of the engine;
+    where several begin alike it takes some more, until all but a thousandth is known.
 
     Attributes:
         value: The likeliest choice.
@@ -127,7 +127,7 @@ SPECIAL = (Logged, Reasoned, Scored)
 
 @default_registry.hook(*SPECIAL)
 def special_codec(hint: Any, context: Context) -> Codec[Any]:
-    """None: whoever asks for one has it inside of a type, or nothing inside of it."""
+    """Refuse them: they are no part of another type."""
     raise context.refuse(
         hint,
         "says how an answer is given, not what it is; it goes around the whole return type of a prompt, "

