@@ -1,49 +1,30 @@
-"""Names for other types: `NewType`, type aliases, and the markers around a field's type."""
+"""Names for other types: `NewType`, type aliases, type variables, `Self`, and the qualifiers around a field's type."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import (
-    Any,
-    Final,
-    LiteralString,
-    NewType,
-    NotRequired,
-    Required,
-    Self,
-    TypeVar,
-    Union,
-    get_args,
-    get_type_hints,
-)
-from typing import get_origin as origin_of
+from typing import Any, Final, LiteralString, NotRequired, Required, Self, Union, get_args, get_type_hints
 
-from typing_extensions import NoDefault, ReadOnly, TypeAliasType
+from typing_extensions import NoDefault, ReadOnly
+from typing_inspection.typing_objects import is_newtype, is_typealiastype, is_typevar
 
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.objects import substituted
-
-_MARKERS: tuple[Any, ...] = (Required, NotRequired, ReadOnly, Final)
+from typefold.compiler.types.objects import generic_of, substituted
 
 
-def get_origin(hint: Any) -> Any:
-    """As `typing` has it, without its promise that this is never a special form."""
-    return origin_of(hint)
-
-
-@default_registry.hook_factory(lambda hint: isinstance(hint, NewType))
+@default_registry.hook_factory(is_newtype)
 def new_type_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the type underneath."""
     return context.same(hint.__supertype__)
 
 
-@default_registry.hook_factory(lambda hint: isinstance(get_origin(hint) or hint, TypeAliasType))
+@default_registry.hook_factory(lambda hint: is_typealiastype(generic_of(hint)))
 def alias_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the type that the alias stands for; a recursive alias becomes a rule."""
-    alias = get_origin(hint) or hint
+    alias = generic_of(hint)
     target = substituted(_target(alias, context), dict(zip(alias.__type_params__, get_args(hint), strict=False)))
     if context.limits:
         return context.same(target)
@@ -51,7 +32,7 @@ def alias_codec(hint: Any, context: Context) -> Codec[Any]:
 
 
 def _target(alias: Any, context: Context) -> Any:
-    """What the alias stands for, with names in quotes looked up where it was written."""
+    """The type that the alias stands for, with names in quotes looked up where it was written."""
     names = {each.__name__: each for each in (alias, *alias.__type_params__)}
     holder = type("_", (), {"__annotations__": {"target": alias.__value__}})
     try:
@@ -61,15 +42,15 @@ def _target(alias: Any, context: Context) -> Any:
         raise context.refuse(alias, f"refers to a name that is not defined ({error})") from error
 
 
-@default_registry.hook(*_MARKERS)
-def marker_codec(hint: Any, context: Context) -> Codec[Any]:
-    """`Required`, `NotRequired`, `ReadOnly` and `Final` say something of a field, not of its value."""
+@default_registry.hook(Required, NotRequired, ReadOnly, Final)
+def qualifier_codec(hint: Any, context: Context) -> Codec[Any]:
+    """As the type inside: a qualifier describes a field, not its value."""
     if not get_args(hint):
         raise context.refuse(hint, "does not name a type; write it in brackets")
     return context.same(get_args(hint)[0])
 
 
-@default_registry.hook_factory(lambda hint: isinstance(hint, TypeVar))
+@default_registry.hook_factory(is_typevar)
 def type_var_codec(hint: Any, context: Context) -> Codec[Any]:
     """In a generic type without its argument: the variable's default, its bound or its constraints, as in pydantic."""
     default = getattr(hint, "__default__", NoDefault)

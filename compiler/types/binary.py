@@ -1,10 +1,10 @@
 """Bytes in base64, UUIDs and paths, as JSON strings.
 
-- `bytes` and `bytearray` are canonical base64 (RFC 4648, padded), read by us: pydantic would take the text itself for
-  the bytes. `Base64Bytes`, `Base64UrlBytes` and their `str` forms are the same text, and read by pydantic. A length is
-  that of the bytes, and in the grammar.
-- A `UUID` is written in lower case; the version that pydantic's `UUID4` and its kin ask for is in the grammar.
-- A path is any text. That a file exists (`FilePath`, `DirectoryPath`, `NewPath`) is checked after.
+- `bytes` and `bytearray` are canonical base64 (RFC 4648, padded), decoded by typefold: pydantic would take the text itself
+  for the bytes. `Base64Bytes`, `Base64UrlBytes` and their `str` forms are the same text, decoded by pydantic. A length
+  counts bytes, and is in the grammar.
+- A `UUID` is written in lower case; the version of pydantic's `UUID4` and its kin is in the grammar.
+- A path is any text. Whether a file exists (`FilePath`, `DirectoryPath`, `NewPath`) is a post-check.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
 
 LONGEST_EXACT = 768
-"""A longer `max_length` of bytes is left to a post-check: as a grammar it would be slow to compile."""
+"""A longer `max_length` of bytes is a post-check: as a grammar it would be slow to compile."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _HEX = char_class((0x30, 0x39), (0x61, 0x66))
@@ -51,7 +51,7 @@ def bytes_codec(hint: Any, context: Context) -> Codec[Any]:
 
 
 def encoded_str_codec(hint: Any, mark: EncodedStr, context: Context) -> Codec[str]:
-    """A text in base64, as `Base64Str` has it; that the bytes are UTF-8 is checked after."""
+    """A text in base64, for `Base64Str`; whether the bytes are UTF-8 is a post-check."""
     context.check("base64 of UTF-8")
     return _encoded(hint, mark.encoder, context, to_bytes=str.encode)
 

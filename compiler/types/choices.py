@@ -21,9 +21,11 @@ from typing_extensions import is_typeddict
 
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
-from typefold.compiler.grammar.nodes import Expr, Lit, choice, seq
+from typefold.compiler.grammar.nodes import Lit, choice
 from typefold.compiler.guards import class_of
 from typefold.compiler.registry import default_registry
+from typefold.compiler.types.objects import generic_of, ordered_parts
+from typefold.compiler.types.strings import is_text
 
 _SCALARS = (str, int, float, bool, type(None))
 
@@ -66,8 +68,9 @@ def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
             raise ValueError(f"{value!r} has bits without a name, which cannot be written")
         return [name for name in names if name in parts]
 
+    parts = [(Lit(context.spacing.dump(name)), False) for name in names]
     return Codec(
-        _subset(hint.__name__, names, context),
+        ordered_parts(hint.__name__, "[", parts, "]", context),
         {"type": "array", "items": {"enum": names, "type": "string"}, "uniqueItems": True},
         to_json,
         lambda data: reduce(or_, [hint[name] for name in data], hint(0)),
@@ -76,22 +79,11 @@ def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
     )
 
 
-def _subset(title: str, names: list[str], context: Context) -> Expr:
-    """An array of some of the names, in this order; a rule holds what may follow a name, so that the text grows with the names."""
-    alone: Expr = Lit("]")  # the expression from here on if nothing was written yet
-    after: Expr = Lit("]")  # and if something was
-    for name in reversed(names):
-        text = context.spacing.dump(name)
-        alone = choice(seq(text, after), alone)
-        after = context.fresh_rule(f"{title}_rest", choice(seq(context.spacing.comma, text, after), after))
-    return seq("[", alone)
-
-
 def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native: bool, plain: bool) -> Codec[Any]:
     if not members:
         raise context.refuse(hint, "has no members, so there is nothing to choose")
     values = [member.value if isinstance(member, Enum) else member for member in members]
-    by_text: dict[str, Any] = {}
+    by_text, dump = dict[str, Any](), context.spacing.dump
     for member, value in zip(members, values, strict=True):
         if type(value) not in _SCALARS and not isinstance(value, (str, int, float)):
             raise context.refuse(
@@ -99,16 +91,15 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write")
-        text = context.spacing.dump(value)
-        if not _is_text(value):
+        text = dump(value)
+        if isinstance(value, str) and not is_text(value):
             raise context.refuse(hint, f"has the member {member!r}, which is no valid text")
         if text in by_text:
             raise context.refuse(
                 hint, f"has two members, {by_text[text]!r} and {member!r}, that are both written {text}"
             )
         by_text[text] = member
-    to_value = [(member, value) for member, value in zip(members, values, strict=True)]
-    dump = context.spacing.dump
+    to_value = list(zip(members, values, strict=True))
     all_strings = all(isinstance(value, str) for value in values)
     schema: JsonSchema = {"enum": [str(v) if isinstance(v, str) else v for v in values]}
     if all_strings:
@@ -142,13 +133,6 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
     )
 
 
-def _is_text(value: Any) -> bool:
-    try:
-        return not isinstance(value, str) or bool(value.encode() or True)
-    except UnicodeEncodeError:
-        return False
-
-
 def _pydantic_reads(values: Sequence[Any]) -> bool:
     """Whether pydantic finds the values in JSON: in a choice it knows no whole number beyond 64 bits."""
     return not any(type(value) is int and not -(2**63) <= value < 2**63 for value in values)
@@ -156,17 +140,12 @@ def _pydantic_reads(values: Sequence[Any]) -> bool:
 
 def _lost_to_pydantic(hint: Any, values: Sequence[Any], context: Context) -> list[Any]:
     """The members that pydantic refuses even as values, where it will see them: in a class of its own, or under limits."""
-    around = (
-        owner for owner in reversed(context.compilation.owners) if not is_typeddict(owner) and not _is_tuple(owner)
-    )
-    if not context.limits and not hasattr(next(around, None), "__pydantic_validator__"):
+    owners = reversed(context.compilation.owners)
+    around = next((each for each in owners if not is_typeddict(each) and not issubclass(generic_of(each), tuple)), None)
+    if not context.limits and not hasattr(around, "__pydantic_validator__"):
         return []
     adapter: TypeAdapter[Any] = TypeAdapter(hint)
     return [value for value in values if not _accepts(adapter, value)]
-
-
-def _is_tuple(owner: Any) -> bool:
-    return isinstance(owner, type) and issubclass(owner, tuple)
 
 
 def _accepts(adapter: TypeAdapter[Any], value: Any) -> bool:

@@ -29,7 +29,7 @@ from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import generic_of
 
 LONGEST_EXACT = 1000
-"""A longer `max_length` is left to a post-check: as a grammar it would be slow to compile."""
+"""A longer `max_length` is a post-check: as a grammar it would be slow to compile."""
 
 _DEFAULT_FACTORIES = (int, float, str, bool, list, tuple, set, frozenset, dict, Counter, OrderedDict)
 """Types that a `defaultdict` may call for a missing key. A type belongs here if pydantic calls it too."""
@@ -52,7 +52,7 @@ def list_codec(hint: Any, context: Context) -> Codec[Any]:
 
 @default_registry.hook(set, frozenset)
 def set_codec(hint: Any, context: Context) -> Codec[Any]:
-    """A JSON array; equal items fall together, so a least length is checked after."""
+    """A JSON array; equal items count once, so a least length is a post-check."""
     (item,) = get_args(hint) or (Any,)
     codec = context.codec(item, at="[]")
     if (unhashable := _unhashable(item)) is not None:
@@ -77,11 +77,7 @@ def set_codec(hint: Any, context: Context) -> Codec[Any]:
 @default_registry.hook(tuple)
 def tuple_codec(hint: Any, context: Context) -> Codec[tuple[Any, ...]]:
     """A JSON array: of these items in this order, or of any number of one type."""
-    arguments = get_args(hint)
-    if not arguments and get_origin(hint) is not None:
-        arguments = ()
-    elif not arguments and hint is tuple:
-        arguments = (Any, ...)
+    arguments = (Any, ...) if hint is tuple else get_args(hint)
     if len(arguments) == 2 and arguments[1] is ...:
         return _array(hint, context.codec(arguments[0], at="[]"), context, tuple, list)
     codecs = [context.codec(argument, at=f"[{index}]") for index, argument in enumerate(arguments)]
@@ -100,20 +96,16 @@ def tuple_codec(hint: Any, context: Context) -> Codec[tuple[Any, ...]]:
             and all(codec.accepts(item) for codec, item in zip(codecs, value, strict=True))
         )
 
-    schema = {"type": "array", "prefixItems": [codec.schema for codec in codecs], "items": False}
-    body = join(context.spacing.comma, (codec.expr for codec in codecs))
-    native = all(codec.native for codec in codecs)
-
     def expand(data: Any) -> list[Any]:
         return [codec.expanded(item) for codec, item in zip(codecs, data, strict=False)]
 
     return Codec(
-        seq("[", body, "]"),
-        schema,
+        seq("[", join(context.spacing.comma, (codec.expr for codec in codecs)), "]"),
+        {"type": "array", "prefixItems": [codec.schema for codec in codecs], "items": False},
         to_json,
         from_json,
         accepts,
-        native=native,
+        native=all(codec.native for codec in codecs),
         expand=expand if any(codec.expand is not None for codec in codecs) else None,
     )
 
@@ -167,7 +159,7 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
 @default_registry.hook(deque)
 def deque_codec(hint: Any, context: Context) -> Codec[deque[Any]]:
     """A JSON array, as a list is; its `maxlen` is no part of the value."""
-    codec = list_codec(list[(get_args(hint) or (Any,))], context)
+    codec = list_codec(_of(list, *(get_args(hint) or (Any,))), context)
     return replace(
         codec,
         to_json=lambda value: codec.to_json(list(value)),
@@ -181,14 +173,14 @@ def deque_codec(hint: Any, context: Context) -> Codec[deque[Any]]:
 def counter_codec(hint: Any, context: Context) -> Codec[Counter[Any]]:
     """A JSON object from keys to whole numbers."""
     (key,) = get_args(hint) or (str,)
-    return _mapping(dict[key, int], Counter, Counter, context)
+    return _mapping(_of(dict, key, int), Counter, Counter, context)
 
 
 @default_registry.hook(OrderedDict)
 def ordered_dict_codec(hint: Any, context: Context) -> Codec[OrderedDict[Any, Any]]:
     """A JSON object; its order is that of the text."""
     key, value = get_args(hint) or (str, Any)
-    return _mapping(dict[key, value], OrderedDict, OrderedDict, context)
+    return _mapping(_of(dict, key, value), OrderedDict, OrderedDict, context)
 
 
 @default_registry.hook(defaultdict)
@@ -198,14 +190,18 @@ def defaultdict_codec(hint: Any, context: Context) -> Codec[defaultdict[Any, Any
     factory = generic_of(value)
     if factory not in _DEFAULT_FACTORIES:
         raise context.refuse(hint, "does not say what a missing key gets; use dict, and make the defaultdict from it")
-    return _mapping(dict[key, value], defaultdict, lambda items: defaultdict(factory, items), context)
+    return _mapping(_of(dict, key, value), defaultdict, lambda items: defaultdict(factory, items), context)
 
 
 @default_registry.hook(Set, MutableSet)
 def abstract_set_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the set that pydantic makes of it."""
     kind: Any = frozenset if generic_of(hint) is Set else set
-    return context.same(kind[(get_args(hint) or (Any,))])
+    return context.same(_of(kind, *(get_args(hint) or (Any,))))
+
+
+def _of(kind: Any, *arguments: Any) -> Any:
+    return kind[arguments]
 
 
 def _mapping(hint: Any, kind: type, make: Callable[[Any], Any], context: Context) -> Codec[Any]:
@@ -219,7 +215,7 @@ def _mapping(hint: Any, kind: type, make: Callable[[Any], Any], context: Context
 
 
 def _key_texts(keys: Codec[Any]) -> Expr | None:
-    """The key's texts between quotation marks, or `None` if it is neither a string nor a whole number."""
+    """The key's JSON strings, or `None` if it is neither a string nor a whole number."""
     expr = keys.expr
     if keys.bare is not None or keys.schema.get("type") == "string":
         return expr
@@ -234,7 +230,7 @@ def _key_texts(keys: Codec[Any]) -> Expr | None:
 
 
 def _chosen_numbers(keys: Codec[Any]) -> bool:
-    """Whether keys are chosen among whole numbers: of a Literal or an Enum pydantic does not find them as JSON has them."""
+    """Whether keys are chosen among whole numbers: pydantic does not find members of a Literal or an Enum from strings."""
     return any(not isinstance(value, str) for value in keys.schema.get("enum", ()))
 
 
@@ -251,7 +247,7 @@ def _key_reader(keys: Codec[Any]) -> Callable[[str], Any]:
 def _array(
     hint: Any, item: Codec[Any], context: Context, make: Callable[[Any], Any], order: Callable[[Any], list[Any]]
 ) -> Codec[Any]:
-    """An array of items of one type, which `make` makes a value of, and whose items `order` lists."""
+    """An array of items of one type; `make` makes a value of items, and `order` lists the items of a value."""
     limits = context.limits
     schema = schema_of(
         "array", items=item.schema, minItems=limits.peek("min_length"), maxItems=limits.peek("max_length")

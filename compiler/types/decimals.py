@@ -1,12 +1,10 @@
 """`Decimal`, as a JSON string such as `"3.50"`, the form in which pydantic writes it.
 
-A JSON number would not do: readers of JSON, pydantic's too, make it a float first, and digits beyond the seventeenth
-are lost. Trailing zeros are legal, as in a price, where no limit forbids them: 1.0 and 1.00 are equal. Minus zero is
-written as zero. A number that would take more than forty zeros has an exponent (`1.5E+60`), and no other has.
-Infinities and NaN are not written, even with `allow_inf_nan`.
+A JSON number would lose digits beyond the seventeenth: readers of JSON, pydantic's too, make it a float first. Trailing
+zeros are legal where no limit forbids them, as in a price: 1.0 and 1.00 are equal. Minus zero is written as zero. A number
+that would take more than forty zeros has an exponent (`1.5E+60`), and no other has. Infinities and NaN are not written.
 
-Bounds, `max_digits` and `decimal_places` are in the grammar, exactly; `multiple_of` bounds the decimals there, and is
-checked after.
+Bounds, `max_digits` and `decimal_places` are exact in the grammar; `multiple_of` bounds the decimals, and is a post-check.
 
 Invariant: every admitted text is a finite number within the bounds; trailing zeros count as digits and decimals.
 """
@@ -14,7 +12,8 @@ Invariant: every admitted text is a finite number within the bounds; trailing ze
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import MAX_EMAX, ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from decimal import MAX_EMAX, Decimal, localcontext
+from math import ceil, floor
 from typing import Any
 
 from typefold.compiler.codec import Codec, text_codec
@@ -25,7 +24,7 @@ from typefold.compiler.limits import BOUNDS
 from typefold.compiler.registry import default_registry
 
 _MOST_DIGITS = 60
-"""A larger `max_digits` or `decimal_places` is left to a post-check: as a grammar it would be large."""
+"""A larger `max_digits` or `decimal_places` is a post-check: as a grammar it would be large."""
 
 _ANY_ZEROS = 10**6
 _ZEROS = 40  # from this power of ten on, up or down, a number is written with an exponent
@@ -43,26 +42,15 @@ class _Range:
 
     def units(self, places: int) -> tuple[int | None, int | None]:
         """The least and the greatest number of the range with so many decimals, counted in units of the last."""
-        with localcontext() as context:
-            context.prec = 2000
-            unit = Decimal(10) ** places
-            low = high = None
-            if self.low is not None:
-                low = int((self.low * unit).to_integral_value(ROUND_CEILING))
-                low += self.low_open and low == self.low * unit
-            if self.high is not None:
-                high = int((self.high * unit).to_integral_value(ROUND_FLOOR))
-                high -= self.high_open and high == self.high * unit
-        return low, high
+        low, high = (None if bound is None else _shifted(bound, places) for bound in (self.low, self.high))
+        least = None if low is None else floor(low) + 1 if self.low_open else ceil(low)
+        most = None if high is None else ceil(high) - 1 if self.high_open else floor(high)
+        return least, most
 
     def negated(self) -> _Range:
         """The range of the opposite numbers."""
-        return _Range(
-            None if self.high is None else self.high.copy_negate(),
-            self.high_open,
-            None if self.low is None else self.low.copy_negate(),
-            self.low_open,
-        )
+        low, high = (None if bound is None else bound.copy_negate() for bound in (self.low, self.high))
+        return _Range(high, self.high_open, low, self.low_open)
 
 
 @default_registry.hook(Decimal)
@@ -112,6 +100,12 @@ def _decimal(bound: Any) -> Decimal:
     return bound if isinstance(bound, Decimal) else Decimal(str(bound))
 
 
+def _shifted(number: Decimal | int, places: int) -> Decimal:
+    """The number times a power of ten, exactly."""
+    with localcontext(prec=2000):
+        return Decimal(number).scaleb(places)
+
+
 def _exponent(number: Decimal) -> int:
     """The power of ten of the last digit that is not zero."""
     digits = str(number.copy_abs()).upper().partition("E")[0].replace(".", "")
@@ -145,9 +139,7 @@ def _finite(bounds: _Range, places: int, whole: int | None = None, *, fractions:
     if not fractions:
         texts.append(integers(None if low is None else -(-low // unit), None if high is None else high // unit))
     if places:
-        with localcontext() as context:
-            context.prec = 2000
-            least, most = (None if bound is None else Decimal(bound) / unit for bound in (low, high))
+        least, most = (None if bound is None else _shifted(bound, -places) for bound in (low, high))
         texts.append(decimals(least, most, places=places))
     return choice(*(text for text in texts if text != NEVER))
 
@@ -166,10 +158,7 @@ def _of_digits(bounds: _Range, wholes: range, digits: int, places: int | None) -
                 most = min(most, high)
             if least > most:
                 continue
-            with localcontext() as context:
-                context.prec = 2000
-                unit = Decimal(10) ** -after
-                part = _Range(least * unit, False, most * unit, False)
+            part = _Range(_shifted(least, -after), False, _shifted(most, -after), False)
             text = _finite(part, after, fractions=wholes == range(1))
             options.append(text if sign > 0 else seq("-", text))
     return choice(*options)
@@ -188,11 +177,8 @@ def _endless(bounds: _Range) -> tuple[Expr, int]:
 
 def _longer(bounds: _Range, places: int) -> list[Expr]:
     """The positive numbers of a range with more than `places` decimals; the bounds have no more than that."""
-    with localcontext() as context:
-        context.prec = 2000
-        unit = Decimal(10) ** places
-        low = 0 if bounds.low is None or bounds.low < 0 else int(bounds.low * unit)
-        high = None if bounds.high is None else int(bounds.high * unit) - 1
+    low = 0 if bounds.low is None or bounds.low < 0 else int(_shifted(bounds.low, places))
+    high = None if bounds.high is None else int(_shifted(bounds.high, places)) - 1
     texts: list[Expr] = []
     if bounds.low_open and bounds.low is not None and bounds.low >= 0:
         if high is None or low <= high:

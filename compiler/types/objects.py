@@ -32,6 +32,7 @@ __all__ = [
     "last_field_info",
     "object_codec",
     "object_data",
+    "ordered_parts",
     "parameters_of",
     "resolved_hints",
     "substituted",
@@ -125,28 +126,34 @@ def constructor_arguments(fields: Iterable[Field], *, by_key: bool = False) -> C
 
 
 def _with_keys(name: str, fields: Sequence[Field], context: Context) -> Expr:
-    """A closed object: the fields in this order, the optional ones present or absent.
+    """A closed object with its keys."""
+    colon, dump = context.spacing.colon, context.spacing.dump
+    pairs = [(seq(dump(field.key), colon, field.codec.expr), field.required) for field in fields]
+    return ordered_parts(name, "{", pairs, "}", context)
 
-    A rule holds what may follow an optional field, so that the text grows with the fields and not with their combinations.
+
+def ordered_parts(name: str, opening: str, parts: Sequence[tuple[Expr, bool]], closing: str, context: Context) -> Expr:
+    """Parts in this order with commas between, those that are not required present or absent.
+
+    A rule holds the rest behind an optional part, so that the text grows with the parts and not with their combinations.
     """
-    comma, colon, dump = context.spacing.comma, context.spacing.colon, context.spacing.dump
+    comma = context.spacing.comma
     # The expression from here on if nothing was written yet (any of some options), and if something was: each a beginning
-    # and the same rest, which is kept the other way round, so that a field is looked at once however many follow.
-    alone: list[Expr] = [Lit("}")]
-    after: list[Expr | str] = [Lit("}")]
+    # and the same rest, which is kept the other way round, so that a part is looked at once however many follow.
+    alone: list[Expr] = [Lit(closing)]
+    after: list[Expr | str] = [Lit(closing)]
     rest: list[Expr | str] = []
-    for field in reversed(fields):
-        pair = seq(dump(field.key), colon, field.codec.expr)
-        if field.required:
+    for part, required in reversed(parts):
+        if required:
             rest += reversed(after)
-            alone, after = [pair], [comma, pair]
+            alone, after = [part], [comma, part]
         else:
             behind = seq(*after, *reversed(rest))
             alone = [seq(each, *reversed(rest)) for each in alone] if rest else alone
-            alone.append(seq(pair, behind))
-            after = [context.fresh_rule(f"{name}_rest", choice(seq(comma, pair, behind), behind))]
+            alone.append(seq(part, behind))
+            after = [context.fresh_rule(f"{name}_rest", choice(seq(comma, part, behind), behind))]
             rest = []
-    return seq("{", choice(*reversed(alone)), *reversed(rest))
+    return seq(opening, choice(*reversed(alone)), *reversed(rest))
 
 
 def _schema(fields: Sequence[Field], title: str, description: str | None) -> JsonSchema:

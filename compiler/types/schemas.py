@@ -1,13 +1,12 @@
-"""JSON schemas as types: for a hook, or a program, that has only a schema of what it wants.
+"""JSON schemas as types, for a hook or a program that has only a schema.
 
-A schema becomes the annotation that means the same, and goes the way of every other type: so its keywords are enforced in
-decoding, or named as post-checks, exactly as the same limits are elsewhere, and `explain()` says which. Values are plain
-JSON data, but for a tuple where an array has `prefixItems`. What no annotation says is refused by its place and keyword;
-nothing is dropped in silence.
+A schema becomes the annotation with the same meaning. So its keywords are enforced in decoding, or named as post-checks,
+like the same limits elsewhere, and `explain()` lists them. Values are plain JSON data, but for a tuple where an array has
+`prefixItems`. A keyword that no annotation expresses is refused with its place; nothing is dropped in silence.
 
-Objects are closed, as all of typefold's are, and their keys stand in the order of `properties`. `number` is a whole number or
-a decimal. `format` names a form and demands nothing, as the standard has it. Left out: `allOf`, `not`, conditions, and
-keywords that count on keys which nothing names.
+Objects are closed, as all objects here are, and their keys come in the order of `properties`. `number` is a whole number or
+a decimal. `format` demands nothing, as in the standard. Left out: `allOf`, `not`, conditions, and keywords about keys
+without a name.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typefold.compiler.registry import default_registry
 __all__ = ["SchemaError", "SchemaPart", "schema_codec", "type_of_schema"]
 
 _NOTES = frozenset(
-    {
+    [
         "$comment",
         "$defs",
         "$id",
@@ -42,9 +41,9 @@ _NOTES = frozenset(
         "readOnly",
         "title",
         "writeOnly",
-    }
+    ]
 )
-"""Keywords that say something and demand nothing."""
+"""Keywords that describe, and demand nothing of a value."""
 
 _typed_dict: Any = TypedDict  # no type checker follows one that is made at run time
 
@@ -68,25 +67,25 @@ _KEYWORDS: dict[str, frozenset[str]] = {
     "array": frozenset({*_ITEMS, "items", "prefixItems"}),
     "object": frozenset({*_KEYS, "properties", "required", "additionalProperties"}),
 }
-"""What is read beside each `type`."""
+"""The keywords that are read beside each `type`."""
 
 
 class SchemaError(ValueError):
-    """A JSON schema that says what no type here can; the message names place and keyword."""
+    """A JSON schema that no type here expresses; the message names place and keyword."""
 
 
 def type_of_schema(schema: JsonSchema, *, name: str = "Schema") -> Any:
-    """The type that a JSON schema describes; its values are JSON data.
+    """Make the type that a JSON schema describes; its values are JSON data.
 
     Args:
         schema: The schema, in the words of draft 2020-12, with references to its own `$defs` or `definitions`.
-        name: What to call objects that have no title.
+        name: A name for objects that have no title.
 
     Returns:
         An annotation, for `output_type` or inside of others.
 
     Raises:
-        SchemaError: It has a keyword that can neither be enforced nor checked.
+        SchemaError: A keyword can neither be enforced nor checked.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -104,15 +103,15 @@ def type_of_schema(schema: JsonSchema, *, name: str = "Schema") -> Any:
 
 
 def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") -> Codec[Any]:
-    """The codec of a JSON schema, for a hook of a type of yours; its values are JSON data, to be made into yours.
+    """Make the codec of a JSON schema, for a hook of your own type; its values are JSON data, to be made into yours.
 
     Args:
-        schema: The schema.
-        context: The hook's own.
-        name: What to call objects that have no title.
+        schema: The schema, as for `type_of_schema`.
+        context: The context that the hook was given.
+        name: A name for objects that have no title.
 
     Raises:
-        UnsupportedType: The schema has a keyword that can neither be enforced nor checked.
+        UnsupportedType: A keyword can neither be enforced nor checked.
 
     Example:
         >>> from dataclasses import replace
@@ -145,10 +144,10 @@ def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") 
 
 
 class SchemaPart:
-    """What a schema refers to by name; never made, its values are JSON data.
+    """A definition that a schema refers to by name. It has no instances: its values are JSON data.
 
     Attributes:
-        hint: The annotation that it stands for.
+        hint: The annotation of the definition.
     """
 
     hint: ClassVar[Any]
@@ -156,14 +155,14 @@ class SchemaPart:
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, SchemaPart))
 def schema_part_codec(hint: type[SchemaPart], context: Context) -> Codec[Any]:
-    """JSON data, as a part of a JSON schema has it that is referred to."""
+    """As the annotation of the definition, by a rule with its name."""
     context.allow(hint)
     of_fields = is_typeddict(hint.hint)
     return context.named(hint, lambda: replace(context.same(hint.hint), native=False), has_fields=of_fields)
 
 
 class _Reader:
-    """Reads one schema; types that are referred to get a name, so that they may hold themselves."""
+    """Reads one schema. Its definitions get a name, so that they may contain themselves."""
 
     def __init__(self, schema: JsonSchema, name: str) -> None:
         self.schema = schema
@@ -213,7 +212,7 @@ class _Reader:
                 return self.object(schema, at)
 
     def number(self, schema: Mapping[str, Any]) -> Any:
-        """A whole number or a decimal; a bound that is no whole number is moved to the next one that is, for the former."""
+        """A whole number or a decimal; for the former a bound is moved to the next whole number."""
         whole = dict(schema)
         for keyword, step in (("minimum", 1), ("exclusiveMinimum", 0), ("maximum", 0), ("exclusiveMaximum", 1)):
             if keyword in whole and whole[keyword] != int(whole[keyword]):
@@ -271,7 +270,7 @@ class _Reader:
         return Literal[tuple(members)]
 
     def reference(self, ref: Any, at: str) -> Any:
-        """A class for what is referred to: it is compiled by its name, so that it may hold itself."""
+        """A class for a definition: it is compiled by its name, so that it may contain itself."""
         if ref not in self.named:
             parts = str(ref).split("/")
             if parts[0] != "#" or (target := self.find(parts[1:])) is None:
@@ -291,7 +290,7 @@ class _Reader:
         return Annotated[hint, Field(**limits)] if limits else hint
 
     def only(self, schema: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-        """Of a schema with several types what is for one of them."""
+        """The keywords for one type of a schema with several."""
         every = {word for words in _KEYWORDS.values() for word in words}
         others = every - _KEYWORDS.get(kind, frozenset())
         return {keyword: value for keyword, value in schema.items() if keyword not in others}

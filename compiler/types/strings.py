@@ -32,10 +32,10 @@ from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.binary import encoded_str_codec
 
-__all__ = ["LONGEST_EXACT", "Grammar", "Matching", "OneOf", "str_codec"]
+__all__ = ["LONGEST_EXACT", "Grammar", "Matching", "OneOf", "is_text", "str_codec"]
 
 LONGEST_EXACT = 256
-"""A longer `max_length` is left to a post-check and a token limit: as a grammar it would be slow to compile."""
+"""A longer `max_length` is a post-check, and the token limit ends the text: as a grammar it would be slow to compile."""
 
 _LONGEST_GRAMMAR = 1_000_000
 _LONGEST_LIST = 100
@@ -262,7 +262,7 @@ def _one_of_codec(hint: type[str], names: tuple[str, ...], context: Context) -> 
     if not names:
         raise context.refuse(hint, "has an empty OneOf, so there is nothing to choose")
     for name in names:
-        if not _is_text(name):
+        if not is_text(name):
             raise context.refuse(hint, f"has a OneOf with {name!r}, which is no text")
     bare = choice(*map(Lit, names))
     schema: JsonSchema = {"type": "string"}
@@ -279,5 +279,6 @@ def _one_of_codec(hint: type[str], names: tuple[str, ...], context: Context) -> 
     return Codec(json_string(bare), schema, to_json, str, lambda value: value in known, bare=bare, plain=True)
 
 
-def _is_text(name: object) -> bool:
-    return isinstance(name, str) and not any("\ud800" <= char <= "\udfff" for char in name)
+def is_text(value: object) -> bool:
+    """Whether a value is text that UTF-8 can write."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
