@@ -177,7 +177,7 @@ class Tools:
 
 @default_registry.hook(ToolCall)
 def tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
-    """Make the codec of a call of one of the functions in `Tools`: its name, and arguments of its parameters' types."""
+    """A call of one of the functions in `Tools`: its name, and arguments of its parameters' types."""
     claimed = context.limits.claim(Tools)
     if not claimed:
         raise context.refuse(hint, "names no tools; write Annotated[ToolCall[int], Tools(function, ...)]")
