@@ -1,8 +1,8 @@
-"""What pytest loads of typefold when it starts: fixtures, markers and options. docs/testing.md shows how they are used.
+"""Fixtures, markers and options of typefold for pytest; docs/testing.md shows how to use them.
 
-pytest imports the plugins of all that is installed, for tests that have nothing to do with them too. So this is a package
-beside `typefold`, which takes a third of a second to import, and imports it when a fixture is used. What the fixtures give
-is in `typefold.testing`.
+pytest imports the plugins of all installed packages at its start, also for tests that do not use them. So this is a package
+beside `typefold`, which takes a third of a second to import, and imports it when a fixture is used. The fixtures' objects
+are in `typefold.testing`.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _MARKERS = (
 
 @pytest.fixture
 def typefold_engine(request: pytest.FixtureRequest) -> Iterator[FakeEngine]:
-    """A fake engine that is current in the test: say what prompts are answered, and assert on what was sent.
+    """A fake engine that is current in the test: set the answers of prompts, and assert on their calls.
 
-    See `typefold.testing.FakeEngine`. Where nothing is said, answers are made up that are valid under the prompt's type.
+    See `typefold.testing.FakeEngine`. Calls without an answer get made-up ones that are valid under the prompt's type.
     """
     from typefold.testing import FakeEngine
 
     options: dict[str, Any] = {"seed": int(request.config.getini("typefold_seed")), **_options(request)}
     fake = FakeEngine(**options)
-    with fake.runtime:  # its own block would also raise what a test that failed has said already
+    with fake.runtime:  # its own block would also raise the error of a test that failed already
         yield fake
     _tell(request, fake.problems)
 
@@ -83,7 +83,7 @@ def typefold_replay(request: pytest.FixtureRequest) -> Iterator[Runtime]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what can be set."""
+    """Add the options."""
     parser.getgroup("typefold").addoption(
         "--typefold-record",
         nargs="?",
@@ -98,7 +98,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the markers, and refuse what can't be recorded."""
+    """Register the markers, and refuse impossible recordings."""
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
     mode = config.getoption("typefold_record")
@@ -116,7 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Let tests use the fixtures that their markers name, before any other fixture."""
+    """Request the fixtures that markers name, before any other fixture."""
     for item in items:
         for name in ("typefold_engine", "typefold_replay"):
             used: list[str] | None = getattr(item, "fixturenames", None)
@@ -126,7 +126,7 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember whether a test passed: what it swallowed is then told all the same."""
+    """Remember whether a test passed: errors that it caught fail it all the same."""
     report = yield
     if report.when == "call":
         item.stash[_passed] = report.passed
@@ -134,20 +134,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was recorded."""
+    """Print the recordings that were written."""
     recordings = config.stash.get(_recordings, None)
     for path, count in ({} if recordings is None else recordings.written).items():
         terminalreporter.write_line(f"typefold: recorded {path} ({count} answers)")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let go of the model that was recorded from."""
+    """Close the runtimes of the recorded model."""
     if (recordings := config.stash.get(_recordings, None)) is not None:
         recordings.close()
 
 
 def _session(request: pytest.FixtureRequest) -> Recordings:
-    """The recordings of this run of tests."""
+    """Return the recordings of this run of tests."""
     config = request.config
     if _recordings not in config.stash:
         from typefold.testing.cassette import Recordings
@@ -159,7 +159,7 @@ def _session(request: pytest.FixtureRequest) -> Recordings:
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What the markers of a fixture say, the nearest last."""
+    """Return the options in the markers of a fixture; the nearest marker wins."""
     assert request.fixturename is not None
     options: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(request.fixturename))):
@@ -168,7 +168,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _path_of(request: pytest.FixtureRequest) -> Path:
-    """The file of a test's own recording."""
+    """Return the file of a test's own recording."""
     test: str = request.node.nodeid.partition("::")[2]
     name = re.sub(r"[^\w.-]+", "-", test.removesuffix("]"))
     cut = name.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
@@ -179,13 +179,13 @@ def _path_of(request: pytest.FixtureRequest) -> Path:
 
 
 def _has_passed(request: pytest.FixtureRequest) -> bool:
-    """Whether the test is over and passed; one that was interrupted did not."""
+    """Return whether the test is over and passed; an interrupted one did not."""
     passed: bool = request.node.stash.get(_passed, False)
     return passed
 
 
 def _tell(request: pytest.FixtureRequest, problems: Iterable[Exception]) -> None:
-    """Fail a test that passed because the program caught what was wrong with its answers."""
+    """Fail a test that passed because the program caught an error of its answers."""
     first = next(iter(problems), None)
     if first is not None and _has_passed(request):
         pytest.fail(

@@ -1,8 +1,8 @@
-"""The fake engine: prompts get the answers of a script, and what was sent is there to be asserted on.
+"""The fake engine: prompts get the answers of a script, and all calls can be asserted on.
 
-Where the script says nothing, an answer is made up that is valid under the prompt's type, the same for the same prompt
-each time. Answers are settled in the order in which calls are made, before the engine sees them, so what shares a batch has
-no bearing on who gets which. No model is loaded and vLLM need not be there.
+A call without an answer in the script gets a random one that is valid under the prompt's type, the same for the same prompt
+each time. Answers are chosen in the order of calls, before the engine sees them, so sharing a batch does not change them. No
+model is loaded, and vLLM need not be installed.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _LONGEST = 1 << 10
 
 
 class FakeEngine(Script):
-    """Answers prompts in place of a model, and keeps what was sent. `with FakeEngine() as fake:` makes it current.
+    """Answers prompts in place of a model, and keeps the calls. `with FakeEngine() as fake:` makes it current.
 
-    No limit on tokens cuts an answer, since tokens are a model's; say `truncated(...)` where one is to be cut.
+    Token limits cut no answer, since tokens are a model's; `truncated(...)` stands for an answer that is cut.
 
     Args:
-        seed: Gives other made-up answers.
-        made_up: Whether calls that the test says nothing of get made-up answers; else each of them is a `ScriptError`.
-        max_model_len: The most bytes of a prompt and its answer together.
-        max_num_seqs: How many requests run at once.
-        tokens_per_step: How many bytes of an answer come at once, for those that are streamed.
-        exotic: How often (0 to 1) a made-up character is any that the type admits, and not a printable ASCII one.
-        thinking: The marks of a model that was made to think, for `Reasoned`.
+        seed: The seed of made-up answers.
+        made_up: Whether calls without an answer get made-up ones, which is the default; else each is a `ScriptError`.
+        max_model_len: The most bytes of a prompt and its answer together; by default 1 MiB.
+        max_num_seqs: The number of requests that run at once.
+        tokens_per_step: The number of bytes of an answer that come at once when it is streamed.
+        exotic: The share (0 to 1) of made-up characters that are any that the type admits; the others are printable ASCII.
+        thinking: The reasoning marks of a model, for `Reasoned`; by default it does not reason.
 
     Attributes:
         runtime: The runtime, for programs that take one.
         requests: Every request, in the order in which they were made.
-        problems: What the script had wrong, which whoever called the prompt was told too. The first is raised at the end of
-            the block if nothing else is; a test that is about a mistake empties the list.
+        problems: The errors of the script, which were raised to the callers of prompts too. The first is raised again at the
+            end of the block if nothing else is; a test about such an error empties the list.
 
     Example:
         >>> from typing import Literal
@@ -106,14 +106,39 @@ class FakeEngine(Script):
         return by_call(list(self.requests))
 
     def prompts_of(self, prompt: BasePrompt[..., Any] | str, /) -> list[SentPrompt]:
-        """The calls of one prompt function, or of all that have a name."""
+        """Return the calls of one prompt function, or of all functions of a name.
+
+        Args:
+            prompt: The prompt function, or a name.
+
+        Returns:
+            The calls, in the order in which they were made.
+        """
         if isinstance(prompt, str):
             return by_call(filter(has_name(prompt), list(self.requests)))
         spec: PromptSpec = spec_of(prompt)
         return by_call(request for request in list(self.requests) if asked_by(request, spec))
 
     def count(self, prompt: BasePrompt[..., Any] | str, /) -> int:
-        """How often a prompt function was called."""
+        """Return the number of calls of a prompt function.
+
+        Args:
+            prompt: The prompt function, or a name.
+
+        Returns:
+            The number of calls; retries do not count.
+
+        Example:
+            >>> from typefold import ask, prompt
+            >>> from typefold.testing import FakeEngine
+            >>> @prompt
+            ... def length(word: str) -> int:
+            ...     return ask(f"How many letters has {word}?")
+            >>> with FakeEngine() as fake:
+            ...     _ = length.map(["one", "three"])
+            >>> fake.count(length)
+            2
+        """
         return len(self.prompts_of(prompt))
 
     def assert_called(
@@ -122,15 +147,27 @@ class FakeEngine(Script):
         """Assert that a prompt function was called.
 
         Args:
-            prompt: The prompt function, or its name.
-            times: How often; at least once unless given.
-            containing: Count only calls in which something says this.
+            prompt: The prompt function, or a name.
+            times: The number of calls; by default at least one.
+            containing: A text that a call's prompt must contain to count; by default all calls count.
 
         Returns:
             The calls.
 
         Raises:
-            AssertionError: It was not; the message lists what was sent.
+            AssertionError: It was not called so; the message lists the calls that were sent.
+
+        Example:
+            >>> from typefold import ask, prompt
+            >>> from typefold.testing import FakeEngine
+            >>> @prompt
+            ... def length(word: str) -> int:
+            ...     return ask(f"How many letters has {word}?")
+            >>> with FakeEngine() as fake:
+            ...     _ = length.map(["one", "three"])
+            >>> [sent] = fake.assert_called(length, times=1, containing="three")
+            >>> sent.arguments
+            {'word': 'three'}
         """
         found = [each for each in self.prompts_of(prompt) if containing in each]
         if (len(found) != times) if times is not None else not found:
@@ -144,11 +181,27 @@ class FakeEngine(Script):
     def assert_called_with(self, prompt: BasePrompt[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> SentPrompt:
         """Assert that a prompt function was called with these arguments.
 
+        Args:
+            prompt: The prompt function.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
         Returns:
             The last such call.
 
         Raises:
-            AssertionError: It was not; the message lists what was sent.
+            AssertionError: It was not; the message lists the calls that were sent.
+
+        Example:
+            >>> from typefold import ask, prompt
+            >>> from typefold.testing import FakeEngine
+            >>> @prompt
+            ... def length(word: str) -> int:
+            ...     return ask(f"How many letters has {word}?")
+            >>> with FakeEngine() as fake:
+            ...     _ = length.map(["one", "three"])
+            >>> fake.assert_called_with(length, "one").row
+            0
         """
         spec: PromptSpec = spec_of(prompt)
         arguments = spec.definition.bind((*spec.bound, *args), kwargs)
@@ -159,10 +212,10 @@ class FakeEngine(Script):
         return found[-1]
 
     def _plan(self, request: Request) -> Request | PromptError:
-        """A request with its answer, settled before the engine sees it; or the error that it gets in place of one.
+        """Return a request with its answer, chosen before the engine sees it, or the error in place of one.
 
         Raises:
-            ScriptError: The script has it wrong.
+            ScriptError: The script has no answer, or one that can't be the request's.
         """
         with self._lock:
             self.requests.append(request)
@@ -171,18 +224,18 @@ class FakeEngine(Script):
             except Exception as error:
                 self.problems.append(error)
                 raise
-            return answer if isinstance(answer, PromptError) else replace(request, source=_Settled(answer))
+            return answer if isinstance(answer, PromptError) else replace(request, source=_Chosen(answer))
 
 
 @dataclass(frozen=True, slots=True)
-class _Settled:
-    """What the engine finds as the source of a request: the answer that it is to give, or `None` to make one up."""
+class _Chosen:
+    """The source of a request for the engine: the answer to return, or `None` to make one up."""
 
     answer: Answer | None
 
 
 class _Planned(ScriptedEngine):
-    """A scripted engine whose answers are settled before it gets a request."""
+    """A scripted engine whose answers are chosen before it receives a request."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -192,13 +245,13 @@ class _Planned(ScriptedEngine):
         super().add(key, request, token_ids, self.info.max_model_len)
 
     def _planned(self, request: Request) -> Answer:
-        assert isinstance(request.source, _Settled)
+        assert isinstance(request.source, _Chosen)
         answer = request.source.answer
         return self._make_up(request) if answer is None else answer
 
 
 class _FakeRuntime(Runtime):
-    """Settles every answer where the call is made, so that what the script has wrong is raised there."""
+    """A runtime that chooses every answer where the call is made, so that errors of the script are raised there."""
 
     def __init__(self, engine: _Planned, plan: Callable[[Request], Request | PromptError]) -> None:
         super().__init__(engine, deduplicate=False, early_stop=False)  # each call has an answer, as it stands

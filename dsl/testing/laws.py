@@ -1,12 +1,11 @@
-"""The two laws of an output type, as a check that any type, hook or engine can be put to.
+"""The two laws of an output type, as a check of any type, hook or engine.
 
-Sound: every text that the constraint admits decodes to a value of the type, or fails a post-check that the output type
-names. Complete: every value that survives pydantic's own writing and reading is admitted as its text, and comes back as
-an equal value of the same type; so does every value that a text decodes to.
+Sound: every text that the constraint admits decodes to a value of the type, or fails a named post-check of the output type.
+Complete: every value that survives pydantic's own writing and reading is admitted as its text, and comes back as an equal
+value of the same type; so does every value that a text decodes to.
 
-Who admits a text is a `TextMatcher`: the recogniser by default, an engine's own matcher where one is given. Beside the
-texts of values the check tries near misses of them and texts of the language made up at random. Nothing here is random
-but by the seed, and nothing knows an engine.
+A `TextMatcher` decides which texts are admitted: by default the recogniser, or an engine's own matcher. Beside the texts of
+values the check tries near misses of them and random texts of the language, all settled by one seed.
 """
 
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -37,32 +36,42 @@ _MISPRINTS = '"\\{}[](),:. 0123456789-+eEaAzntf/\n\t\x00\x7f\u00e9\u2028\U0001f6
 
 
 class TextMatcher(Protocol):
-    """Decides which whole texts are admitted: an engine's backend, or the recogniser."""
+    """The interface of a matcher of whole texts: an engine's backend, or the recogniser."""
 
     def admits(self, text: str) -> bool:
-        """Whether the text is admitted, and may end there."""
+        """Return whether the text is admitted, and may end there."""
         ...
 
 
 @dataclass(frozen=True)
 class Recogniser:
-    """The matcher of the wire language itself; what has no language (free text) admits everything."""
+    """A matcher by the grammar itself; without one (free text) it admits every text.
+
+    Args:
+        language: The language of the texts, or `None` for free text.
+
+    Example:
+        >>> from typefold.compiler import output_type
+        >>> recogniser = Recogniser.of(output_type(bool).constraint)
+        >>> recogniser.admits("true"), recogniser.admits("True")
+        (True, False)
+    """
 
     language: Language | None
 
     @classmethod
     def of(cls, constraint: Constraint) -> Recogniser:
-        """The recogniser for a constraint."""
+        """Return the recogniser of a constraint."""
         return cls(constraint.language if constraint.kind != "text" else None)
 
     def admits(self, text: str) -> bool:
-        """Whether the text is in the language."""
+        """Return whether the text is in the language."""
         return self.language is None or recognises(self.language, text)
 
 
 @dataclass(frozen=True)
 class LawCounts:
-    """What was tried.
+    """The numbers of values and texts that were tried.
 
     Attributes:
         values: Values that came back from their texts.
@@ -92,20 +101,23 @@ def check_laws(
     every: bool = False,
     seed: int = 0,
 ) -> LawCounts:
-    """Put an output type to both laws.
+    """Check both laws of an output type.
 
     Args:
-        output_type: The type.
-        values: Values of it; each must be admitted and come back.
-        texts: Further texts, such as an engine's answers; those that are admitted must be sound.
-        matcher: Who admits texts; the recogniser by default.
-        samples: How many texts of the language to make up.
-        misses: How many near misses of each value's text to try.
-        every: Whether also the values that pydantic alone loses must come back.
-        seed: The source of chance.
+        output_type: The output type.
+        values: Values of the type, by default none. Each must be admitted and come back.
+        texts: More texts, such as an engine's answers, by default none. Each that is admitted must be sound.
+        matcher: The matcher of texts; by default the recogniser.
+        samples: The number of random texts of the language.
+        misses: The number of near misses of each value's text.
+        every: Whether values that pydantic alone loses must come back too; by default they need not.
+        seed: The seed of random texts and near misses.
+
+    Returns:
+        The numbers of values and texts that were tried.
 
     Raises:
-        AssertionError: A law is broken; the message holds the type, the value or the text, and what happened.
+        AssertionError: A law is broken; the message holds the type, the value or the text, and the difference.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -136,13 +148,13 @@ def check_laws(
 
 
 def failed_checks(output_type: OutputType[Any], error: DecodeError) -> tuple[str, ...]:
-    """The post-checks by name that an answer may have failed, or none: then the constraint was wrong to admit it."""
+    """Return the names of post-checks that an answer may have failed; none where the constraint should not admit it."""
     checks = (*output_type.post_checks, *output_type.reader_limits)
     return tuple(matching_checks(checks, error.errors) if error.errors else {error.check}.intersection(checks))
 
 
 def near_misses(text: str, rng: random.Random, count: int) -> Iterator[str]:
-    """Texts that differ from `text` by a slip: a character more, less, other or twice, an end cut off or doubled."""
+    """Yield texts that differ from `text` by a slip: a character more, less, other or twice, an end cut off or doubled."""
     for _ in range(count):
         at, char = rng.randrange(len(text) + 1), rng.choice(_MISPRINTS)
         yield rng.choice(
@@ -160,7 +172,7 @@ def near_misses(text: str, rng: random.Random, count: int) -> Iterator[str]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are equal and of the same types all the way down; zeros have signs here.
+    """Return whether two values are equal and of equal types all the way down; zeros have signs here.
 
     Example:
         >>> same([1], [1]), same([1], [1.0]), same([1], [True])
@@ -189,7 +201,7 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _survival(output_type: OutputType[T]) -> Callable[[T], bool]:
-    """Whether pydantic alone gives a value back from its JSON; where it does not know the type, every value counts."""
+    """Return whether pydantic alone reads a value back from its JSON; for types that it does not know, every value counts."""
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(output_type.hint)
     except (PydanticSchemaGenerationError, PydanticUserError):
@@ -198,7 +210,7 @@ def _survival(output_type: OutputType[T]) -> Callable[[T], bool]:
     def survives(value: T) -> bool:
         try:
             back = adapter.validate_json(adapter.dump_json(value, by_alias=True, warnings=False))
-        except ValueError:  # what pydantic cannot write, or not read again
+        except ValueError:  # pydantic can't write it, or not read it again
             return False
         return same(back, value)
 

@@ -1,7 +1,7 @@
-"""A runtime that answers from a recording, by the model that this was made with and without that model.
+"""A runtime that answers from a recording, with or without the recorded model.
 
-It stands before another runtime, which has the model, or before none: then a call that is not recorded is `NotRecorded`,
-which is no row's error but the test's, and says what was asked and how the nearest recorded prompt differs.
+It stands before another runtime, which has the model, or before none. Then a call that is not recorded is `NotRecorded`: an
+error of the test and of no row, with the call and its difference from the nearest recorded prompt.
 """
 
 from __future__ import annotations
@@ -22,39 +22,60 @@ from typefold.testing.sent import by_call
 
 __all__ = ["ModelRuntime", "NotRecorded", "ReplayRuntime"]
 
-# What a message costs must not grow with the recording, nor with the rows that are missing.
+# Limits of a message's cost, however large the recording is and however many rows are missing: records, characters, errors.
 _SEARCHED = 200
 _READ = 4000
 _COMPARED = 3
 
 
 class NotRecorded(AssertionError):
-    """A prompt was called that the recording has no answer to."""
+    """A prompt was called without an answer in the recording. The message says how to record it.
+
+    Example:
+        >>> from typefold.testing import NotRecorded
+        >>> raise NotRecorded("There is no recording replay/test_it.db.")
+        Traceback (most recent call last):
+        ...
+        typefold.testing.NotRecorded: There is no recording replay/test_it.db.
+    """
 
 
 class ModelRuntime(Runtime):
-    """A runtime that has the model of recordings, and stands behind theirs."""
+    """The runtime with the recorded model, behind the runtimes of recordings."""
 
     stands_alone = False
 
     @property
     def worker(self) -> Worker:
-        """What its requests are sent to, loaded now if it was not yet."""
+        """The scheduler of its requests, loaded now if it was not yet."""
         return self._ready()
 
 
 class ReplayRuntime(Runtime):
-    """Answers from a journal, and asks another runtime for what is not there.
+    """Answers from a recording, and sends missing requests to another runtime.
 
     Args:
-        journal: The journal. It stays open.
-        model: The model whose answers are meant.
-        behind: The runtime that has the model; `None` for none.
-        how: What to do about a call that is not there, for the error.
-        **options: Options of `Runtime`, but for those of the engine.
+        journal: The journal of the recording. It stays open.
+        model: The recorded model.
+        behind: The runtime with the model; `None` for none.
+        how: Instructions for recording a missing call, for the error.
+        **options: Options of `Runtime`, except those of the engine.
 
     Attributes:
         missing: The errors that were raised, since a program may have caught them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from typefold import Journal, Runtime
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "run.db") as journal:
+        ...     with Runtime(ScriptedEngine(answers=["yes"]), journal=journal) as runtime:
+        ...         _ = runtime.generate("Is it?", temperature=0)
+        ...     [model] = journal.models()
+        ...     with ReplayRuntime(journal, model, behind=None, how="") as replay:
+        ...         replay.generate("Is it?", temperature=0)
+        'yes'
     """
 
     def __init__(
@@ -79,7 +100,7 @@ class ReplayRuntime(Runtime):
     def _send(self, requests: Sequence[Request]) -> Sequence[Future[Outcome]]:
         if self._behind is None:
             compared = len(self.missing) < _COMPARED
-            error = NotRecorded(_said(self._kept, requests[0], self._how, compared=compared))
+            error = NotRecorded(_describe(self._kept, requests[0], self._how, compared=compared))
             self.missing.append(error)
             raise error
         return self._ready().submit(requests)
@@ -99,7 +120,7 @@ def _no_engine() -> Engine:
     raise NotImplementedError  # `_load` says where the engine is
 
 
-def _said(journal: Journal, request: Request, how: str, *, compared: bool) -> str:
+def _describe(journal: Journal, request: Request, how: str, *, compared: bool) -> str:
     [sent] = by_call([request])
     where = request.function if request.row is None else f"{request.function}, row {request.row}"
     nearest = f"{_nearest(journal, request)}\n{how}\n" if compared else ""
@@ -107,7 +128,7 @@ def _said(journal: Journal, request: Request, how: str, *, compared: bool) -> st
 
 
 def _nearest(journal: Journal, request: Request) -> str:
-    """How the call differs from the most similar one that is there."""
+    """Describe how the call differs from the most similar one in the recording."""
     records = list(journal.records(function=request.function, last=_SEARCHED))
     if not records:
         names = ", ".join(sorted({summary.function for summary in journal.summary()}))

@@ -1,6 +1,6 @@
-"""What was sent, call by call, and how a test that expected something else is told.
+"""The calls that were sent, to be asserted on and shown.
 
-A call is one `SentPrompt`, however many requests it took: retries, thoughts and the steps of `Scored` belong to it.
+A call is one `SentPrompt`, with all of its requests: retries, reasoning and the steps of `Scored` belong to it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class SentPrompt:
 
     Attributes:
         function: The function's name (`generate` for a runtime's own method).
-        row: The index of the row that asked, or `None`.
-        arguments: What the function was called with, by name, defaults filled in; empty for `generate`.
+        row: The index of the row, or `None`.
+        arguments: The arguments of the call by name, defaults filled in; empty for `generate`.
         prompt: The messages of its first request, or the raw prompt.
-        requests: All requests that it took, as the engine had them.
+        requests: All requests of the call, as the engine received them.
 
     Example:
         >>> from typefold import ask, prompt
@@ -54,7 +54,7 @@ class SentPrompt:
 
     @property
     def text(self) -> str:
-        """All that was said, one message under the other."""
+        """The texts of all messages, one below the other."""
         if isinstance(self.prompt, str):
             return self.prompt
         return "\n".join(message.shown for message in self.prompt)
@@ -71,7 +71,7 @@ class SentPrompt:
 
 
 def caller(request: Request) -> Call[Any] | None:
-    """The call that a request belongs to, if a prompt made it."""
+    """Return the call that a request belongs to, if a prompt made it."""
     source = request.source
     if isinstance(source, Thoughts):
         return source.call
@@ -79,7 +79,7 @@ def caller(request: Request) -> Call[Any] | None:
 
 
 def by_call(requests: Iterable[Request]) -> list[SentPrompt]:
-    """The calls that requests belong to, in the order of their first ones."""
+    """Return the calls that requests belong to, in the order of their first ones."""
     groups: dict[int, list[Request]] = {}
     for request in requests:
         groups.setdefault(id(caller(request) or request), []).append(request)
@@ -87,7 +87,7 @@ def by_call(requests: Iterable[Request]) -> list[SentPrompt]:
 
 
 def asked_by(request: Request, spec: PromptSpec) -> bool:
-    """Whether a prompt function made a request, with whatever options; a method, for the same instance."""
+    """Return whether a prompt function made a request, with any options; a method, for the same instance."""
     call = caller(request)
     if call is None or call.definition is not spec.definition:
         return False
@@ -96,12 +96,12 @@ def asked_by(request: Request, spec: PromptSpec) -> bool:
 
 
 def has_name(name: str) -> Callable[[Request], bool]:
-    """Tells requests by the name of the function that makes them."""
+    """Return a test of requests by the name of their function."""
     return lambda request: request.function == name
 
 
 def listed(prompts: Sequence[SentPrompt]) -> str:
-    """Calls as lines for a message."""
+    """Return calls as lines for a message."""
     if not prompts:
         return "Nothing was sent."
     rest = len(prompts) - _SHOWN
