@@ -36,9 +36,9 @@ from typefold.mypy.arguments import example_findings, unknown_options, with_own_
 from typefold.mypy.kinds import Look, kind_of
 from typefold.mypy.workspace import Workspace
 
-__all__ = ["ERROR_CODES", "check_ask", "check_options", "check_output", "check_prompt"]
+__all__ = ["check_ask", "check_options", "check_output", "check_prompt"]
 
-ERROR_CODES = {code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts") for code in CODES.values()}
+_ERROR_CODES = {code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts") for code in CODES.values()}
 
 
 def check_prompt(ctx: FunctionContext | MethodContext, workspace: Workspace) -> None:
@@ -153,7 +153,7 @@ def _report(api: Any, findings: Iterable[Finding]) -> None:
         if finding.silenced_on:
             span = StrExpr("")  # mypy takes the lines of an expression, and the first alone of anything else
             span.line, span.end_line = finding.silenced_on[0], finding.silenced_on[-1]
-        api.msg.fail(finding.message, place, code=ERROR_CODES[finding.code], origin_context=span)
+        api.msg.fail(finding.message, place, code=_ERROR_CODES[finding.code], origin_context=span)
 
 
 @contextmanager
