@@ -1,8 +1,8 @@
 """The runtimes that are open, and their `with` blocks: written by `Runtime`, read by `runtimes.current`.
 
 Invariant: a runtime is in `opened` from when it is made to when it is closed, and has a block in `entered` inside its `with`
-block; the name of its model is in `loads` while that is loaded. In a forked child all are empty: what the parent had open
-there is in `inherited`, and is kept, since letting go of an engine ends its processes.
+block; the name of its model is in `loads` while it is loaded. In a forked child all are empty: the parent's runtimes are in
+`inherited`, and are kept, since freeing an engine ends its processes.
 """
 
 from __future__ import annotations
@@ -61,11 +61,6 @@ class OpenRuntime(Submitter):
 
     @property
     @abstractmethod
-    def inherited(self) -> bool:
-        """Whether it belongs to another process, of which this one is a fork: then it can't be used here."""
-
-    @property
-    @abstractmethod
     def max_num_seqs(self) -> int | None:
         """The number of requests that its engine runs at once; `None` while that is not known."""
 
@@ -93,9 +88,9 @@ class Block:
 
     Attributes:
         runtime: The runtime.
-        outer: The block that it is in by its context, if it is in one.
-        before: The threads that had begun when it was entered, that of the block too: only the context tells whether their
-            calls are in it, while those of a thread that begins later are.
+        outer: The block around it by its context, if there is one.
+        before: The threads that had begun when it was entered, its own included. Calls of a thread that begins later are in
+            it; calls of these are only by their context.
         owner: The process that it was entered in.
     """
 
@@ -121,9 +116,9 @@ innermost: ContextVar[Block | None] = ContextVar("typefold_runtime", default=Non
 
 
 def blocks_here() -> list[Block]:
-    """The innermost block that a call made here is in, if it is in one; several where it can't be told which is meant.
+    """Return the innermost block around a call made here, if there is one; several where it can't be told which is meant.
 
-    Contexts tell, of threads too that copy theirs. A thread whose context says nothing is in the blocks that were open when
+    The context decides, also of threads that copy theirs. A thread whose context has no block is in those that were open when
     it began.
     """
     inner = innermost.get()
@@ -148,7 +143,7 @@ in_child(_forked)
 
 @contextmanager
 def loading(model: str) -> Generator[None]:
-    """A model is loaded inside."""
+    """Note that a model is loaded inside."""
     loads.append(model)
     try:
         yield

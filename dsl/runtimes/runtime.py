@@ -184,11 +184,6 @@ class Runtime(OpenRuntime):
         return self._scheduler is not None
 
     @property
-    def inherited(self) -> bool:
-        """Whether it belongs to another process, of which this one is a fork: then it can't be used here."""
-        return self._owner.elsewhere
-
-    @property
     def max_num_seqs(self) -> int | None:
         """The number of requests that the engine runs at once; `None` while that is not known."""
         if self._scheduler is not None:
@@ -335,7 +330,7 @@ class Runtime(OpenRuntime):
 
         In a forked child of the process that made it, nothing happens: all of it is the parent's.
         """
-        if self.inherited:
+        if self._owner.elsewhere:
             return
         with self._loading:
             self._closed = True
