@@ -173,7 +173,7 @@ class ScriptedEngine:
             return None
         if not request.is_deterministic():
             return None
-        return repr((request.constraint.kind, request.constraint.spec, _sampling(request), request.sampling_params))
+        return repr((_sampling(request), request.sampling_params))  # a request's digest has its constraint
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request; its answer is settled here, so scripts are used up in this order."""
