@@ -264,7 +264,7 @@ def try_formats(target: Target, rows: list[Labelled], runtime: Runtime) -> list[
         CommandError: The function is a prompt whose answers have no wire, being bare text.
     """
     function: Any = target.function
-    formats = {each.name.lower(): each for each in JsonFormat}
+    formats = {each.value: each for each in JsonFormat}
     targets = dict.fromkeys(formats, target)
     if isinstance(function, BasePrompt):
         if function.explain().is_bare:

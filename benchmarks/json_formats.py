@@ -163,11 +163,9 @@ def _answer(asked: Asked, *, runtime: Runtime, json_format: JsonFormat, conditio
 
 
 def measure(runtime: Runtime, asked: list[Asked], condition: str) -> Rows:
-    given: dict[str, dict[int, Any]] = {each.name.lower(): {} for each in JsonFormat}
+    given: dict[str, dict[int, Any]] = {each.value: {} for each in JsonFormat}
     programs: dict[str, Callable[[Asked], Any]] = {
-        each.name.lower(): partial(
-            _answer, runtime=runtime, json_format=each, condition=condition, given=given[each.name.lower()]
-        )
+        each.value: partial(_answer, runtime=runtime, json_format=each, condition=condition, given=given[each.value])
         for each in JsonFormat
     }
     trials = compare(programs, asked, _is_right, runtime)

@@ -20,7 +20,7 @@ from typefold.compiler.codec import Codec
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
 from typefold.compiler.guards import class_of, split_annotated
-from typefold.compiler.json_format import Spacing
+from typefold.compiler.json_format import JsonFormat
 from typefold.compiler.limits import KEYWORDS, Limits
 
 __all__ = ["MAX_DEPTH", "MAX_PARTS", "Compilation", "Context", "Hook", "refuse_endless"]
@@ -45,7 +45,7 @@ class Compilation:
     """The state of compiling one root type."""
 
     find_hook: Callable[[Any], Hook | None]
-    spacing: Spacing
+    json_format: JsonFormat
     rules: dict[str, Expr] = field(default_factory=dict[str, Expr])
     definitions: dict[str, Any] = field(default_factory=dict[str, Any])
     anonymous: dict[tuple[str, Expr], str] = field(default_factory=dict[tuple[str, Expr], str])  # rules without a type
@@ -93,9 +93,9 @@ class Context:
     depth: int = 0
 
     @property
-    def spacing(self) -> Spacing:
+    def json_format(self) -> JsonFormat:
         """The separators of JSON in this compilation."""
-        return self.compilation.spacing
+        return self.compilation.json_format
 
     @property
     def positional(self) -> bool:
@@ -170,7 +170,7 @@ class Context:
             part.check(check)
         if left:
             by_python = part.has_python_patterns and "pattern" in part.limits.names()
-            codec = _checked(codec, hint, metadata, self.spacing, by_python=by_python)
+            codec = _checked(codec, hint, metadata, self.json_format, by_python=by_python)
         return replace(codec, plain=False) if part.limits.changing else codec
 
     def same(self, hint: Any) -> Codec[Any]:
@@ -269,7 +269,7 @@ class Context:
 
 
 def _checked(
-    codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], spacing: Spacing, *, by_python: bool
+    codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], json_format: JsonFormat, *, by_python: bool
 ) -> Codec[Any]:
     """The codec with its post-checks run by pydantic, also where a hook reads the value."""
 
@@ -283,7 +283,7 @@ def _checked(
 
     def from_json(data: Any) -> Any:
         if codec.native:
-            return adapter().validate_json(spacing.dump(codec.expanded(data)))
+            return adapter().validate_json(json_format.dump(codec.expanded(data)))
         return adapter().validate_python(codec.from_json(data))
 
     return replace(codec, from_json=from_json)

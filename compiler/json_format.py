@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
@@ -16,41 +15,31 @@ from pydantic_core import from_json
 
 from typefold.compiler.guards import is_dict, is_list
 
-__all__ = ["JsonFormat", "JsonFormatName", "Spacing", "partial_json", "read_exact", "write_exact"]
+__all__ = ["JsonFormat", "JsonFormatName", "partial_json", "read_exact", "write_exact"]
 
 JsonFormatName: TypeAlias = Literal["spaced", "tight", "compact"]
 """The names of the JSON formats, as options take them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spacing:
-    """The separators between items and after keys.
+class JsonFormat(Enum):
+    """The format of JSON in answers. Options take a format or its name.
+
+    `SPACED` has a space after commas and colons, as `json.dumps` has; `TIGHT` has none. `COMPACT` is spaced, and writes
+    objects with fields as arrays in the order of their fields: `["Ada", 36]` for `{"name": "Ada", "age": 36}`.
 
     Attributes:
         comma: The separator between items.
         colon: The separator after a key.
-        positional: Whether objects with fields are arrays in the order of their fields.
+        positional: Whether objects with fields are arrays.
     """
 
-    comma: str
-    colon: str
-    positional: bool = False
+    SPACED = "spaced"
+    TIGHT = "tight"
+    COMPACT = "compact"
 
-    def dump(self, data: Any) -> str:
-        """JSON data as canonical text."""
-        return json.dumps(data, ensure_ascii=False, separators=(self.comma, self.colon), allow_nan=False)
-
-
-class JsonFormat(Enum):
-    """The format of JSON in answers. Options take a format or its name in lower case.
-
-    `SPACED` has a space after commas and colons, as `json.dumps` has; `TIGHT` has none. `COMPACT` is spaced, and writes
-    objects with fields as arrays in the order of their fields: `["Ada", 36]` for `{"name": "Ada", "age": 36}`.
-    """
-
-    SPACED = Spacing(", ", ": ")
-    TIGHT = Spacing(",", ":")
-    COMPACT = Spacing(", ", ": ", positional=True)
+    def __init__(self, name: str) -> None:
+        self.comma, self.colon = (",", ":") if name == "tight" else (", ", ": ")
+        self.positional = name == "compact"
 
     @classmethod
     def named(cls, json_format: JsonFormat | JsonFormatName) -> JsonFormat:
@@ -59,14 +48,15 @@ class JsonFormat(Enum):
         Raises:
             ValueError: There is no such format.
         """
-        if isinstance(json_format, JsonFormat):
-            return json_format
-        names = [each.name.lower() for each in cls]
-        if json_format not in names:  # a list, which takes what can't be hashed
-            raise ValueError(
-                f"json_format is one of {', '.join(map(repr, names))} or a typefold.JsonFormat, not {json_format!r}"
-            )
-        return cls[json_format.upper()]
+        try:
+            return cls(json_format)
+        except ValueError:
+            names = ", ".join(repr(each.value) for each in cls)
+            raise ValueError(f"json_format is one of {names} or a typefold.JsonFormat, not {json_format!r}") from None
+
+    def dump(self, data: Any) -> str:
+        """JSON data as canonical text."""
+        return json.dumps(data, ensure_ascii=False, separators=(self.comma, self.colon), allow_nan=False)
 
 
 class _Number(str):
@@ -82,13 +72,13 @@ def read_exact(text: str) -> Any:
         ValueError: The text is not JSON.
 
     Example:
-        >>> write_exact(read_exact("[1.50, 1e400]")[::-1], JsonFormat.SPACED.value)
+        >>> write_exact(read_exact("[1.50, 1e400]")[::-1], JsonFormat.SPACED)
         '[1e400, 1.50]'
     """
     return json.loads(text, parse_int=_Number, parse_float=_Number)
 
 
-def write_exact(data: Any, spacing: Spacing) -> str:
+def write_exact(data: Any, json_format: JsonFormat) -> str:
     """Write data of `read_exact`, with each number as it was read.
 
     Raises:
@@ -97,11 +87,13 @@ def write_exact(data: Any, spacing: Spacing) -> str:
     if isinstance(data, _Number):
         return str(data)
     if is_list(data):
-        return "[" + spacing.comma.join([write_exact(item, spacing) for item in data]) + "]"
+        return "[" + json_format.comma.join([write_exact(item, json_format) for item in data]) + "]"
     if is_dict(data):
-        pairs = [f"{spacing.dump(key)}{spacing.colon}{write_exact(item, spacing)}" for key, item in data.items()]
-        return "{" + spacing.comma.join(pairs) + "}"
-    return spacing.dump(data)
+        pairs = [
+            f"{json_format.dump(key)}{json_format.colon}{write_exact(item, json_format)}" for key, item in data.items()
+        ]
+        return "{" + json_format.comma.join(pairs) + "}"
+    return json_format.dump(data)
 
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)

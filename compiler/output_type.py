@@ -105,7 +105,7 @@ class OutputType(Generic[T]):
             ('true', 'yes')
         """
         data = self.codec.to_json(value)
-        return str(data) if self.is_bare else self.json_format.value.dump(data)
+        return str(data) if self.is_bare else self.json_format.dump(data)
 
     def decode(self, text: str) -> T:
         """Read the value of an answer.
@@ -127,8 +127,7 @@ class OutputType(Generic[T]):
             if self.codec.bare is ANY_TEXT and not self.post_checks:
                 return cast(T, text)
             if self.adapter is not None and self.codec.expand is not None:
-                spacing = self.json_format.value
-                return self.adapter.validate_json(write_exact(self.codec.expand(read_exact(text)), spacing))
+                return self.adapter.validate_json(write_exact(self.codec.expand(read_exact(text)), self.json_format))
             if self.adapter is not None:
                 return self.adapter.validate_json(json.dumps(text) if self.is_bare else text)
             return self.codec.from_json(text if self.is_bare else json.loads(text))
@@ -195,7 +194,7 @@ class OutputType(Generic[T]):
     @cached_property
     def shape(self) -> str | None:
         """The description of the answer's form in the prompt; `None` for bare text."""
-        return None if self.is_bare else shape_of(self.json_schema, self.json_format.value)
+        return None if self.is_bare else shape_of(self.json_schema, self.json_format)
 
     @cached_property
     def adapter(self) -> TypeAdapter[T] | None:
@@ -267,10 +266,10 @@ def _identity(hint: Any) -> Any:
 
 
 def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) -> OutputType[Any]:
-    spacing, not_native = json_format.value, frozenset[str]()
+    not_native = frozenset[str]()
     try:
         while True:
-            state = Compilation(registry.find, spacing, not_native=not_native, positional=spacing.positional)
+            state = Compilation(registry.find, json_format, not_native=not_native, positional=json_format.positional)
             codec = Context("", Limits(), state).codec(hint, at=path)
             for finish in state.later:
                 finish()

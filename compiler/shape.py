@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from typefold.compiler.codec import JsonSchema
-from typefold.compiler.json_format import Spacing
+from typefold.compiler.json_format import JsonFormat
 
 __all__ = ["shape_of"]
 
@@ -19,31 +19,31 @@ _ANY = "any JSON value"
 _PLAIN = re.compile(r"\w(?:[\w .'-]*\w)?")  # a member that can be listed without quotes and be read as meant
 
 
-def shape_of(schema: JsonSchema, spacing: Spacing) -> str:
+def shape_of(schema: JsonSchema, json_format: JsonFormat) -> str:
     """Describe the values of a schema.
 
     Example:
         >>> from typefold.compiler.json_format import JsonFormat
-        >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, JsonFormat.SPACED.value)
+        >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, JsonFormat.SPACED)
         '[integer >= 0, ...]'
     """
-    printer = _Shape(schema.get("$defs", {}), spacing)
+    printer = _Shape(schema.get("$defs", {}), json_format)
     text = printer.of({key: value for key, value in schema.items() if key != "$defs"})
     named = [f"{name}: {printer.body(name)}" for name in printer.recursive]
     return "\n".join([text, *(["where"] if named else []), *named])
 
 
 class _Shape:
-    def __init__(self, definitions: dict[str, Any], spacing: Spacing) -> None:
+    def __init__(self, definitions: dict[str, Any], json_format: JsonFormat) -> None:
         self.definitions = definitions
-        self.spacing = spacing
+        self.json_format = json_format
         self.open: list[str] = []
         self.recursive: dict[str, None] = {}
 
     def of(self, schema: JsonSchema) -> str:
         if "x-tag" in schema:
             inside = {key: value for key, value in schema.items() if key != "x-tag"}
-            return f"{{{json.dumps(schema['x-tag'], ensure_ascii=False)}{self.spacing.colon}{self.of(inside)}}}"
+            return f"{{{json.dumps(schema['x-tag'], ensure_ascii=False)}{self.json_format.colon}{self.of(inside)}}}"
         if "$ref" in schema:
             return self.reference(schema["$ref"].removeprefix("#/$defs/"))
         if "anyOf" in schema:
@@ -79,7 +79,7 @@ class _Shape:
         return text
 
     def object(self, schema: JsonSchema) -> str:
-        colon, comma = self.spacing.colon, self.spacing.comma
+        colon, comma = self.json_format.colon, self.json_format.comma
         if "x-positions" in schema:
             return self.positions(schema)
         if "properties" not in schema:
@@ -103,10 +103,10 @@ class _Shape:
             places.append(f"{key}: {self.of(value)}{note}")
         constant = (value for key, value in schema["properties"].items() if key not in schema["x-positions"])
         abouts = [" ".join(value["description"].split()) for value in constant if value.get("description")]
-        return "[" + self.spacing.comma.join(places) + "]" + "".join(f" ({about})" for about in abouts)
+        return "[" + self.json_format.comma.join(places) + "]" + "".join(f" ({about})" for about in abouts)
 
     def array(self, schema: JsonSchema) -> str:
-        comma = self.spacing.comma
+        comma = self.json_format.comma
         if "prefixItems" in schema:
             return "[" + comma.join(map(self.of, schema["prefixItems"])) + "]"
         least, most = schema.get("minItems"), schema.get("maxItems")

@@ -68,7 +68,7 @@ def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
             raise ValueError(f"{value!r} has bits without a name, which cannot be written")
         return [name for name in names if name in parts]
 
-    parts = [(Lit(context.spacing.dump(name)), False) for name in names]
+    parts = [(Lit(context.json_format.dump(name)), False) for name in names]
     return Codec(
         ordered_parts(hint.__name__, "[", parts, "]", context),
         {"type": "array", "items": {"enum": names, "type": "string"}, "uniqueItems": True},
@@ -83,7 +83,7 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
     if not members:
         raise context.refuse(hint, "has no members, so there is nothing to choose")
     values = [member.value if isinstance(member, Enum) else member for member in members]
-    by_text, dump = dict[str, Any](), context.spacing.dump
+    by_text, dump = dict[str, Any](), context.json_format.dump
     for member, value in zip(members, values, strict=True):
         if type(value) not in _SCALARS and not isinstance(value, (str, int, float)):
             raise context.refuse(

@@ -100,7 +100,7 @@ def tuple_codec(hint: Any, context: Context) -> Codec[tuple[Any, ...]]:
         return [codec.expanded(item) for codec, item in zip(codecs, data, strict=False)]
 
     return Codec(
-        seq("[", join(context.spacing.comma, (codec.expr for codec in codecs)), "]"),
+        seq("[", join(context.json_format.comma, (codec.expr for codec in codecs)), "]"),
         {"type": "array", "prefixItems": [codec.schema for codec in codecs], "items": False},
         to_json,
         from_json,
@@ -120,7 +120,7 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
         raise context.refuse(hint, "has keys that JSON cannot write; use str, int, or a Literal or Enum of these")
     if len(set(map(str, keys.schema.get("enum", ())))) < len(keys.schema.get("enum", ())):
         raise context.refuse(hint, "has two keys that are written alike, since JSON has only strings there")
-    expr = _list_of("{", seq(text, context.spacing.colon, values.expr), "}", hint, context)
+    expr = _list_of("{", seq(text, context.json_format.colon, values.expr), "}", hint, context)
     if (context.limits.peek("min_length") or 0) > 1:
         context.limits.leave("min_length")  # a key may come twice, and counts once
     schema: JsonSchema = {"type": "object", "additionalProperties": values.schema}
@@ -274,7 +274,7 @@ def _list_of(start: str, item: Expr, end: str, hint: Any, context: Context) -> E
     least, most = context.lengths(hint, LONGEST_EXACT)
     if most == 0:
         return Lit(start + end)
-    more = repeat(seq(context.spacing.comma, item), max(least - 1, 0), None if most is None else most - 1)
+    more = repeat(seq(context.json_format.comma, item), max(least - 1, 0), None if most is None else most - 1)
     some = seq(start, item, more, end)
     return some if least else choice(start + end, some)
 

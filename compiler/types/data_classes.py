@@ -210,6 +210,6 @@ def _tag(key: str, tag: str | int, context: Context) -> Field:
     def write(_: Any) -> str | int:
         return tag
 
-    expr = Lit(context.spacing.dump(tag))
+    expr = Lit(context.json_format.dump(tag))
     codec = Codec(expr, {"enum": [tag]}, write, write, lambda value: value == tag, native=False)
     return Field("__class__", key, codec, required=True)

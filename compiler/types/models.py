@@ -78,7 +78,7 @@ def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
         """By pydantic, from JSON; where a field is not its own, in Python mode, in which a strict model wants values."""
         if native:
             named = {key: codecs[key].expanded(item) for key, item in data.items()}
-            return hint.model_validate_json(context.spacing.dump(named))
+            return hint.model_validate_json(context.json_format.dump(named))
         return hint.model_validate({key: codecs[key].from_json(item) for key, item in data.items()})
 
     doc = hint.__doc__.strip() if hint.__doc__ and hint.__doc__ != BaseModel.__doc__ else None

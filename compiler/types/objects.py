@@ -127,7 +127,7 @@ def constructor_arguments(fields: Iterable[Field], *, by_key: bool = False) -> C
 
 def _with_keys(name: str, fields: Sequence[Field], context: Context) -> Expr:
     """A closed object with its keys."""
-    colon, dump = context.spacing.colon, context.spacing.dump
+    colon, dump = context.json_format.colon, context.json_format.dump
     pairs = [(seq(dump(field.key), colon, field.codec.expr), field.required) for field in fields]
     return ordered_parts(name, "{", pairs, "}", context)
 
@@ -137,7 +137,7 @@ def ordered_parts(name: str, opening: str, parts: Sequence[tuple[Expr, bool]], c
 
     A rule holds the rest behind an optional part, so that the text grows with the parts and not with their combinations.
     """
-    comma = context.spacing.comma
+    comma = context.json_format.comma
     # The expression from here on if nothing was written yet (any of some options), and if something was: each a beginning
     # and the same rest, which is kept the other way round, so that a part is looked at once however many follow.
     alone: list[Expr] = [Lit(closing)]
@@ -217,7 +217,7 @@ def _as_array(hint: Any, codec: Codec[Any], fields: Sequence[Field], context: Co
     texts = [choice(each.field.codec.expr, each.mark) if each.mark else each.field.codec.expr for each in written]
     return replace(
         codec,
-        expr=seq("[", join(context.spacing.comma, texts), "]"),
+        expr=seq("[", join(context.json_format.comma, texts), "]"),
         schema=codec.schema | {"x-positions": {place.field.key: place.mark for place in written}},
         to_json=to_json,
         from_json=lambda data: codec.from_json(by_key(data, lambda _, item: item)),

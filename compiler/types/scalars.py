@@ -110,7 +110,7 @@ def none_codec(hint: None, context: Context) -> Codec[None]:
 @default_registry.hook(Any, object)
 def any_codec(hint: Any, context: Context) -> Codec[Any]:
     """Any JSON value."""
-    comma, colon = context.spacing.comma, context.spacing.colon
+    comma, colon = context.json_format.comma, context.json_format.colon
     string = context.codec(str).expr
     value = context.rule("json_number", choice(integers(None, None), any_float()))
     context.reader_limit(f"numbers of no more than {_INT_DIGITS} digits")

@@ -95,7 +95,7 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
         raise ValueError(f"{value!r} is of no member of {describe(hint)}")
 
     def from_json(data: Any) -> Any:
-        text = context.spacing.dump(data)
+        text = context.json_format.dump(data)
         problem = ValueError(f"{json.dumps(data)} is of no member of {describe(hint)}")
         for index, codec in enumerate(codecs):
             if recognises(language(index), text):
@@ -108,7 +108,7 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
     def expand(data: Any) -> Any:
         if not (is_list(data) or is_dict(data)):
             return data
-        text = write_exact(data, context.spacing)
+        text = write_exact(data, context.json_format)
         writers = _writers([language(index) for index in range(len(codecs))], text)
         return _common([codecs[index].expanded(data) for index in writers]) if writers else data
 
@@ -151,7 +151,7 @@ def _put_under_names(members: tuple[Any, ...], codecs: list[Codec[Any]], context
 
 def tagged(codec: Codec[Any], tag: str, context: Context) -> Codec[Any]:
     """Put a member of a union under its name, as an object of this one key."""
-    key = context.spacing.dump(tag) + context.spacing.colon
+    key = context.json_format.dump(tag) + context.json_format.colon
 
     def inside(data: Any) -> Any:
         return next(iter(data.values())) if data else []  # an object that has just begun is empty

@@ -153,7 +153,7 @@ def enforced(kind: OutputType[Any]) -> str:
     if kind.is_bare:
         form = _choices(schema) if kind.constraint.kind == "choice" else "text"
     else:
-        form = _code(" ".join(shape_of(schema, kind.json_format.value).split("\n")))
+        form = _code(" ".join(shape_of(schema, kind.json_format).split("\n")))
     return "; ".join([form, *_by_place(kind.enforced)])
 
 

@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 from typefold.compiler import JsonFormat, output_type
 from typefold.compiler.shape import shape_of
 
-SPACED = JsonFormat.SPACED.value
+SPACED = JsonFormat.SPACED
 Nested = TypeAliasType("Nested", "bool | list[Nested]")
 
 

@@ -56,7 +56,7 @@ def test_wires_are_compared_on_labelled_rows(runtime: Runtime) -> None:
         return ask(f"Give the age and the city in this text. {text}")
 
     rows = [(f"Ann is {age} and lives in {city}.", Person(age=age, city=city)) for age in (31, 47) for city in CITIES]
-    programs = {wire.name.lower(): _on_texts(read.using(json_format=wire)) for wire in JsonFormat}
+    programs = {wire.value: _on_texts(read.using(json_format=wire)) for wire in JsonFormat}
     trials = compare(programs, rows, lambda row, value: bool(value == row[1]), runtime)
     spaced, _, compact = trials
     assert [each.failed for each in trials] == [0, 0, 0]
