@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from typefold.cli.target import CommandError
+from typefold.runtime.journal.lock import locked_file
 from typefold.runtime.ownership import tell_child
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ class Output:
         check_target(path)
         self.part = part_of(path)
         self._target = os.path.realpath(path)
-        descriptor: int | None = None
         try:
-            while descriptor is None:
-                descriptor = self._locked()
+            descriptor = locked_file(self.part, 0o666, check=self._check_part, required=False)
             self._permit(descriptor, private=private)
             os.ftruncate(descriptor, 0)
+        except BlockingIOError:
+            raise CommandError(
+                f"{self.path} is being written by another command; wait until that has ended, or name another file"
+            ) from None
         except OSError as error:
             raise self.problem(error) from error
         self.file = io.BufferedWriter(_Own(descriptor, "wb"))
@@ -148,33 +151,10 @@ class Output:
         kept = ". What was there before is unchanged" if os.path.exists(self.path) else ""
         return CommandError(f"{self.path} can't be written: {error.strerror or error}{kept}")
 
-    def _locked(self) -> int | None:
-        """The unfinished file, opened and locked; none if it went away meanwhile."""
-        import fcntl
-
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(self.part, flags, 0o666)
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-                raise CommandError(f"{self.path} can't be written: {self.part} is in the way; remove it")
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CommandError(
-                    f"{self.path} is being written by another command; wait until that has ended, or name another file"
-                ) from None
-            except OSError:  # a filesystem without locks
-                pass
-            if not os.path.samestat(found, os.stat(self.part)):
-                raise FileNotFoundError
-        except FileNotFoundError:  # finished or discarded between opening and locking it
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+    def _check_part(self, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise CommandError(f"{self.path} can't be written: {self.part} is in the way; remove it")
 
     def _permit(self, descriptor: int, *, private: bool) -> None:
         if private:

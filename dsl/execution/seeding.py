@@ -19,7 +19,8 @@ from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 from typefold.options import Submitter
-from typefold.runtime.journal import Numbers, digest
+from typefold.runtime.journal import digest
+from typefold.runtime.journal.keys import Numbers
 
 __all__ = ["Batch", "Place", "around", "here", "identity_here", "seed_for"]
 

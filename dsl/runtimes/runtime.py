@@ -26,7 +26,8 @@ from typefold.execution.tracing import trace, tracer
 from typefold.options import GenerateOptions, Options, json_format_of
 from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
-from typefold.runtime.journal import Journal, Recorder
+from typefold.runtime.journal import Journal
+from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.replicas import Replicas, Worker
 from typefold.runtime.statistics import Stopwatch

@@ -15,7 +15,8 @@ from heapq import nlargest
 from typing import Any
 
 from typefold.runtime import Engine, Outcome, Request
-from typefold.runtime.journal import Journal, ModelIdentity, Record, Recorder
+from typefold.runtime.journal import Journal, ModelIdentity, Record
+from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.scheduling.replicas import Worker
 from typefold.runtimes.runtime import Runtime
 from typefold.testing.sent import by_call

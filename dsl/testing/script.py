@@ -52,13 +52,9 @@ class ScriptError(AssertionError):
 class Text:
     """An answer as a model might write it, under any type: for tests of answers that can't be read.
 
-    Args:
-        text: The text of the answer.
-        cut: Whether the engine stops behind it at its token limit; by default the answer ends there by itself.
-
     Attributes:
         text: The text of the answer.
-        cut: Whether the engine stops behind it.
+        cut: Whether the engine stops behind it at its token limit; by default the answer ends there by itself.
 
     Example:
         >>> Text("neither keep nor drop")

@@ -5,11 +5,10 @@ A call is one `SentPrompt`, with all of its requests: retries, reasoning and the
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from typing_extensions import TypeIs
 
 from typefold.compiler import Message
 from typefold.execution.call import Call, Thoughts
@@ -72,10 +71,10 @@ class SentPrompt:
 
 def caller(request: Request) -> Call[Any] | None:
     """Return the call that a request belongs to, if a prompt made it."""
-    source = request.source
+    source: Any = request.source
     if isinstance(source, Thoughts):
         return source.call
-    return source if _is_call(source) else None
+    return source if isinstance(source, Call) else None  # pyright: ignore[reportUnknownVariableType]  # of any type
 
 
 def by_call(requests: Iterable[Request]) -> list[SentPrompt]:
@@ -92,7 +91,7 @@ def asked_by(request: Request, spec: PromptSpec) -> bool:
     if call is None or call.definition is not spec.definition:
         return False
     first = call.arguments[0][: len(spec.bound)]
-    return len(first) == len(spec.bound) and all(map(_is, first, spec.bound))
+    return len(first) == len(spec.bound) and all(map(operator.is_, first, spec.bound))
 
 
 def has_name(name: str) -> Callable[[Request], bool]:
@@ -116,14 +115,6 @@ def _sent(requests: Sequence[Request]) -> SentPrompt:
     if call is not None and call.definition is not None:
         arguments = call.definition.bind(*call.arguments)
     return SentPrompt(first.function, first.row, arguments, first.prompt, tuple(requests))
-
-
-def _is_call(source: object) -> TypeIs[Call[Any]]:
-    return isinstance(source, Call)
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other
 
 
 def _clipped(text: str) -> str:

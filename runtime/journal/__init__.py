@@ -19,9 +19,7 @@ from typefold.compiler.public import set_public_module
 from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.errors import JournalError, JournalInUse
 from typefold.runtime.journal.folder import JournalFolder
-from typefold.runtime.journal.keys import Numbers
 from typefold.runtime.journal.model_identity import ModelIdentity, identity_of
-from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.journal.records import Record, Summary
 from typefold.runtime.journal.store import Journal
 
@@ -31,9 +29,7 @@ __all__ = [
     "JournalFolder",
     "JournalInUse",
     "ModelIdentity",
-    "Numbers",
     "Record",
-    "Recorder",
     "Summary",
     "digest",
     "identity_of",

@@ -17,10 +17,6 @@ class JournalError(RuntimeError):
 
     It ends a batch, since it is about the program and not about a row.
 
-    Args:
-        path: The journal's file.
-        reason: The problem and the remedy.
-
     Attributes:
         path: The journal's file.
         reason: The problem and the remedy.

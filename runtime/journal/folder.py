@@ -73,7 +73,12 @@ class JournalFolder(Journal):
             raise
 
     def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome, str | None] | None:
-        """Find a finished request as `Journal.find` does, also in files of others as they were when this was opened."""
+        """Find a finished request as `Journal.find` does, also in files of others as they were when this was opened.
+
+        Args:
+            key: The request's key.
+            upto: The number of the last record of its own file that counts; by default all count.
+        """
         found = super().find(key, upto=upto)
         for journal, last in self._others:
             if found is not None:
@@ -82,7 +87,11 @@ class JournalFolder(Journal):
         return found
 
     def facts(self, model: ModelIdentity) -> str | None:
-        """Return the facts of a model's engine as any writer wrote them."""
+        """Return the facts of a model's engine as any writer wrote them; `None` where none did.
+
+        Args:
+            model: The model.
+        """
         found = super().facts(model)
         for journal, _ in self._others:
             found = found or journal.facts(model)

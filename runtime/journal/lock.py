@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from typefold.runtime.journal.errors import JournalError, JournalInUse
 from typefold.runtime.ownership import tell_child
 
-__all__ = ["Lock", "check_filesystem"]
+__all__ = ["Lock", "check_filesystem", "locked_file"]
 
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "beegfs"}
 _ALLOWED = "TYPEFOLD_JOURNAL_ANYWHERE"
@@ -38,8 +39,28 @@ class Lock:
         self._path = real.with_name(real.name + ".lock")
         self._file: int | None = None
         _check_names(path, real)
-        while self._file is None:
-            self._file = self._try(path)
+        try:
+            self._file = locked_file(self._path, 0o600, check=_check_is_lock)
+        except FileExistsError as error:
+            raise self._foreign(path) from error
+        except BlockingIOError as error:
+            holder = ""
+            with suppress(OSError):  # it may be gone by now
+                holder = self._path.read_text(errors="replace")[:32].strip()
+            who = "another part of this program" if holder == str(os.getpid()) else f"another process ({holder or '?'})"
+            raise JournalInUse(
+                path,
+                f"{who} is using it. Wait until that has ended, or name a file for each process; within a program, make "
+                f"one Journal and hand it to each Runtime",
+            ) from error
+        except OSError as error:
+            if os.path.islink(self._path) or os.path.isdir(self._path):
+                raise self._foreign(path) from error
+            raise JournalError(
+                path, f"its folder can't be used ({error.strerror}). Name a file in a folder that you may write to"
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
         tell_child(self)
 
     def release(self) -> None:
@@ -57,40 +78,6 @@ class Lock:
             os.close(self._file)
             self._file = None
 
-    def _try(self, path: Path) -> int | None:
-        import fcntl
-
-        try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-        except OSError as error:
-            if os.path.islink(self._path) or os.path.isdir(self._path):
-                raise self._foreign(path) from error
-            raise JournalError(
-                path, f"its folder can't be used ({error.strerror}). Name a file in a folder that you may write to"
-            ) from error
-        if not _is_lock(file):
-            os.close(file)
-            raise self._foreign(path)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file).st_ino != os.stat(self._path).st_ino:
-                raise FileNotFoundError
-        except FileNotFoundError:  # removed between opening and locking it
-            os.close(file)
-            return None
-        except OSError as error:
-            holder = os.pread(file, 32, 0).decode(errors="replace").strip()
-            os.close(file)
-            who = "another part of this program" if holder == str(os.getpid()) else f"another process ({holder or '?'})"
-            raise JournalInUse(
-                path,
-                f"{who} is using it. Wait until that has ended, or name a file for each process; within a program, make "
-                f"one Journal and hand it to each Runtime",
-            ) from error
-        os.ftruncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
-        return file
-
     def _foreign(self, path: Path) -> JournalError:
         return JournalError(
             path,
@@ -99,13 +86,49 @@ class Lock:
         )
 
 
-def _is_lock(file: int) -> bool:
-    """Return whether an open file may be a lock: regular, of one name or removed, with at most a process's number in it."""
+def locked_file(path: Path | str, mode: int, *, check: Callable[[int], None], required: bool = True) -> int:
+    """Open a file, which is made if it is missing, and lock it for this process.
+
+    Args:
+        path: The file. A link is not followed.
+        mode: The permissions of a new file.
+        check: Takes the open file, and raises an error for one that is not to be locked.
+        required: Whether a filesystem without locks is an error.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        BlockingIOError: Another descriptor holds the lock.
+        OSError: The file can't be opened or locked.
+    """
+    import fcntl
+
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+        try:
+            check(file)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if required or isinstance(error, BlockingIOError):
+                    raise
+            if os.path.samestat(os.fstat(file), os.stat(path)):
+                return file
+        except FileNotFoundError:  # removed between opening and locking it
+            pass
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def _check_is_lock(file: int) -> None:
+    """Admit a regular file of one name, or removed, with at most a process's number in it."""
     status = os.fstat(file)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        return False
-    held = os.pread(file, 32, 0).strip()
-    return not held or held.isdigit()
+    held = os.pread(file, 32, 0).strip() if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 else b"?"
+    if held and not held.isdigit():
+        raise FileExistsError
 
 
 def _check_names(path: Path, real: Path) -> None:

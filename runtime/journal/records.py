@@ -18,7 +18,7 @@ from typing import Any
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scheduling.pending import Limits
 
-__all__ = ["Record", "Summary", "check_values", "checksum", "moment", "outcome_in", "row_of"]
+__all__ = ["Record", "Summary", "check_values", "checksum", "moment", "outcome_in", "record_in", "row_of"]
 
 _SHOWN = 2000  # characters of a prompt that was never sent: it may have megabytes
 
@@ -72,15 +72,6 @@ class Record:
     output_tokens: int
     cached_tokens: int
     failure: dict[str, Any] | None = None
-
-    @classmethod
-    def of(cls, row: sqlite3.Row) -> Record:
-        """Return the record in a row of the table."""
-        held = {name: row[name] for name in cls.__dataclass_fields__}
-        parsed = {name: json.loads(held[name]) for name in ("prompt", "sampling", "failure") if held[name] is not None}
-        if failure := parsed.get("failure"):
-            failure.pop("circumstances", None)
-        return cls(**{**held, **parsed})
 
     def as_json(self) -> str:
         """Return the record as one line of JSON."""
@@ -217,6 +208,15 @@ def outcome_in(row: sqlite3.Row) -> tuple[Limits, Outcome]:
     )
 
 
+def record_in(row: sqlite3.Row) -> Record:
+    """Return the record in a row of the table."""
+    held = {name: row[name] for name in Record.__dataclass_fields__}
+    parsed = {name: json.loads(held[name]) for name in ("prompt", "sampling", "failure") if held[name] is not None}
+    if failure := parsed.get("failure"):
+        failure.pop("circumstances", None)
+    return Record(**{**held, **parsed})
+
+
 def check_values(row: sqlite3.Row) -> None:
     """Check the kinds of all values of a row that has no checksum.
 
@@ -224,7 +224,7 @@ def check_values(row: sqlite3.Row) -> None:
         ValueError, KeyError, TypeError: The row can't have been written so.
     """
     limits, outcome = outcome_in(row)
-    record = Record.of(row)
+    record = record_in(row)
     whole = [row["attempt"], limits.max_tokens, outcome.prompt_tokens, outcome.output_tokens, outcome.cached_tokens]
     maybe = [row["row"], limits.needed, limits.room]
     texts = [row["finished"], row["function"], row["model"], row["constraint_kind"], outcome.text]

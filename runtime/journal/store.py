@@ -32,7 +32,7 @@ from typefold.runtime.journal.file_format import (
 from typefold.runtime.journal.keys import Numbers
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model_identity import ModelIdentity
-from typefold.runtime.journal.records import Record, Summary, check_values, checksum, moment, outcome_in
+from typefold.runtime.journal.records import Record, Summary, check_values, checksum, moment, outcome_in, record_in
 from typefold.runtime.ownership import Owner, keep, tell_child
 from typefold.runtime.request import Outcome
 from typefold.runtime.scheduling.pending import Limits
@@ -159,7 +159,12 @@ class Journal:
         return None
 
     def number(self, content: bytes, place: bytes) -> int:
-        """Return how many requests of this content were made in a place before, since the journal was opened."""
+        """Return the number of requests before this one, since the journal was opened, with its content and place.
+
+        Args:
+            content: The content's key.
+            place: The row that asks, in bytes.
+        """
         with self._explaining():
             return self._numbers.next(content + place)
 
@@ -192,13 +197,22 @@ class Journal:
         return [ModelIdentity(name, digest) for digest, name, _ in self._models()]
 
     def facts(self, model: ModelIdentity) -> str | None:
-        """Return the facts of a model's engine as they were written; `None` where they were not."""
+        """Return the facts of a model's engine as they were written; `None` where they were not.
+
+        Args:
+            model: The model.
+        """
         for _, _, facts in self._models("digest = ?", model.digest):
             return facts
         return None
 
     def write_facts(self, model: ModelIdentity, facts: str) -> None:
-        """Write the facts of a model's engine, for programs that run again without it."""
+        """Write the facts of a model's engine, for programs that run again without it.
+
+        Args:
+            model: The model.
+            facts: The facts, as JSON.
+        """
         if self.facts(model) != facts:
             row = (model.digest, model.name, facts)
             with self._transaction() as writer:
@@ -228,17 +242,21 @@ class Journal:
             JournalError: A record is damaged, or the file. `prune(damaged=True)` removes such records.
         """
         for held in self._pages(function=function, row=row, last=last, model=model):
-            yield self._checked(held, Record.of)
+            yield self._checked(held, record_in)
 
     def sound_records(self, **chosen: Any) -> Iterator[Record | JournalError]:
-        """Read records as `records` does, with an error in place of a damaged record or of a part of the file that is."""
+        """Read records as `records` does, with an error in place of a damaged record or of a part of the file that is.
+
+        Args:
+            **chosen: The arguments of `records`.
+        """
         after, size, lost = None, PAGE, False
         while True:
             try:
                 for row in self._pages(after=after, size=size, **chosen):
                     after, lost = row["id"], False
                     try:
-                        yield self._checked(row, Record.of)
+                        yield self._checked(row, record_in)
                     except JournalError as error:
                         yield error
             except JournalError as error:
@@ -314,7 +332,7 @@ class Journal:
         """Yield each damaged row as an SQL condition with its value, and a description."""
         for row in self._pages():
             try:
-                self._checked(row, lambda row: (outcome_in(row), Record.of(row)))
+                self._checked(row, lambda row: (outcome_in(row), record_in(row)))
             except JournalError:
                 yield ("calls WHERE id = ?", row["id"]), f"{_which(row)} is not as it was written"
         for number, name in self._rows("SELECT rowid, name FROM models"):
