@@ -104,6 +104,19 @@ class BatchError(Exception):
         failures: The errors alone, in order.
         failed_rows: The same by row.
         max_failures: The number of failures that was allowed, if more ended the batch early.
+
+    Example:
+        >>> from typefold import BatchError, Runtime, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @prompt
+        ... def half(number: int) -> int:
+        ...     return ask(f"Half of {number}?")
+        >>> with Runtime(ScriptedEngine(answers=["2"])):
+        ...     try:
+        ...         half.map([4, "five"])
+        ...     except BatchError as error:
+        ...         error.results[0], list(error.failed_rows)
+        (<Success: 2>, [1])
     """
 
     def __init__(

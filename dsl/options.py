@@ -128,6 +128,13 @@ class CallOptions(_SharedOptions, total=False):
         priority: The request's priority, where the engine schedules by priority (lower goes first).
         lora_request: A LoRA adapter: an `Adapter`, or a `vllm.lora.request.LoRARequest`.
         chat_template_kwargs: Extra variables for the model's chat template.
+
+    Example:
+        >>> from typefold import ask, prompt
+        >>> @prompt(temperature=0, timeout=60, retries=1)
+        ... def half(number: int) -> int:
+        ...     return ask(f"Half of {number}?")
+        >>> patient = half.using(timeout=600)
     """
 
     sampling_params: object

@@ -186,6 +186,16 @@ class Deferred(Generic[T_co]):
         Raises:
             NoRuntime: No model has been named.
             PromptUsageError: It waits for itself, or a prompt is used in a way that can't work.
+
+        Example:
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def half(number: int) -> int:
+            ...     return ask(f"Half of {number}?")
+            >>> with Runtime(ScriptedEngine(answers=["2"])):
+            ...     half.defer(4).safe()
+            <Success: 2>
         """
         [result] = settle([self])
         return cast("Result[T_co, Exception]", result)

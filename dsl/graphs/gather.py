@@ -141,6 +141,17 @@ class Gather:
             BatchError: More than `max_failures` failed.
             NoRuntime: No model has been named.
             PromptUsageError: An item is no deferred value, or one waits for itself.
+
+        Example:
+            >>> from typefold import Runtime, ask, gather, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @prompt
+            ... def half(number: int) -> int:
+            ...     return ask(f"Half of {number}?")
+            >>> with Runtime(ScriptedEngine(answers=["2"])):
+            ...     two = half.defer(4)
+            ...     gather.safe(two, two.then(str))
+            (<Success: 2>, <Success: 2>)
         """
         nodes, as_list = _taken(items)
         results = _results(nodes, max_failures)
