@@ -56,7 +56,7 @@ class HintKind(Kind):
         """By attribute or, as Jinja2 does, by key."""
         if name in (fields := _fields(self.cls)):
             return kind_of_hint(fields[name])
-        if hasattr(self.cls, name) or name in getattr(self.cls, "__typefold_names__", ()):
+        if hasattr(self.cls, name) or name in _set_by_methods(self.cls):
             return UNKNOWN
         if _is(self.cls, Mapping) and not is_typeddict(self.cls):
             return self.item(name)
@@ -129,12 +129,19 @@ def _fields(cls: type[Any]) -> Mapping[str, Any]:
     return found
 
 
+def _set_by_methods(cls: type[Any]) -> set[str]:
+    """The attributes that methods give to instances, and methods by which an instance has any."""
+    bases: Iterable[type[Any]] = cls.__mro__
+    return {name for base in bases for name in vars(base).get("__typefold_names__", ())}
+
+
 def _is_closed(cls: type[Any]) -> bool:
     """Whether all attributes of its instances are known."""
-    bases: Iterable[type[Any]] = cls.__mro__
-    if any("__getattr__" in vars(base) for base in bases if "pydantic" not in base.__module__):
+    if not {"__getattr__", "__getattribute__"}.isdisjoint(_set_by_methods(cls)):
         return False
     if issubclass(cls, pydantic.BaseModel):
         return cls.model_config.get("extra") != "allow"
+    if hasattr(cls, "__getattr__"):
+        return False
     is_record = is_typeddict(cls) or dataclasses.is_dataclass(cls) or hasattr(cls, "_fields")
     return is_record or issubclass(cls, Enum) or cls.__module__ in _CLOSED

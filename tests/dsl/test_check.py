@@ -455,3 +455,37 @@ def test_names_and_findings_that_the_terminal_has_no_letters_for_are_printed(tmp
     )
     assert (done.returncode, done.stdout.count("\n")) == (1, 1), done
     assert "Traceback" not in done.stderr
+
+
+def test_a_class_with_getattr_may_have_any_attribute(tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_text(
+        dedent(
+            """
+            from dataclasses import dataclass
+            from pydantic import BaseModel
+            from typefold import ask, prompt
+
+            @dataclass
+            class Record:
+                a: int
+
+                def __getattr__(self, name: str) -> int:
+                    return 3
+
+            class Model(BaseModel):
+                def __getattr__(self, name: str) -> int:
+                    return 3
+
+            class Derived(Record):
+                def use(self) -> None:
+                    self.c = 1
+
+            @prompt
+            def f(record: Record, model: Model, derived: Derived) -> str:
+                '''{{ record.b }} {{ model.b }} {{ derived.b }}'''
+                return ask()
+            """
+        )
+    )
+    assert check([path]).findings == ()

@@ -30,6 +30,8 @@ _SILENT_DECORATORS = {"final", "runtime_checkable", "total_ordering", "unique", 
 _MAKERS = (dataclasses.dataclass, pydantic.dataclasses.dataclass)
 _ATTRS_MAKERS = ("define", "mutable", "frozen", "attrs", "s", "dataclass", "attributes")
 _KEPT_METHODS = {"__hash__", "__eq__", "__post_init__", "__attrs_post_init__"}
+_OPENING_METHODS = {"__getattr__", "__getattribute__"}
+"""With one of these, an instance has attributes that nothing declares."""
 _HIDDEN_IN_ENUMS = {"__new__", "__init__", "_generate_next_value_"}
 _KEPT_VALUES = {"model_config", "_constraints", "__slots__", "__pydantic_config__"}
 
@@ -162,7 +164,7 @@ class Classes:
                         raise Unknown
                     if name in _KEPT_METHODS or not name.startswith("__"):
                         space[name] = _method
-                    names |= _set_on_self(statement)
+                    names |= {name} if name in _OPENING_METHODS else _set_on_self(statement)
                 case ast.If() | ast.For() | ast.While() | ast.With() | ast.Try() | ast.Match():
                     raise Unknown
                 case _:
