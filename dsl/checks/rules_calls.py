@@ -24,13 +24,8 @@ from typefold.runtimes.current import current
 from typefold.runtimes.runtime import Runtime
 
 __all__ = [
-    "Taker",
-    "ask_findings",
-    "call_findings",
-    "known_options",
-    "option_findings",
-    "output_findings",
-    "why_no_option",
+    *("Taker", "ask_findings", "call_findings", "decorated_line", "known_options", "option_findings"),
+    *("output_findings", "why_no_option"),
 ]
 
 Taker: TypeAlias = Literal["runtime", "output_type"]
@@ -57,8 +52,7 @@ def call_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
 
 def option_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
     """Check each option of a decorator by itself."""
-    function = file.source.decorated_by(call)
-    lines = range(0) if function is None else range(function.node.lineno, function.node.lineno + 1)
+    where, lines = file.beside(file.source.decorated_by(call)), decorated_line(call, file)
     for keyword in call.keywords:
         if keyword.arg is None or keyword.arg in _OF_THE_DECORATOR:
             continue
@@ -66,13 +60,19 @@ def option_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
             yield replace(at("prompt-option", reason, keyword), silenced_on=lines)
             continue
         try:
-            value = file.evaluator.value(keyword.value, file.beside(function))
+            value = file.evaluator.value(keyword.value, where)
             Options().with_({keyword.arg: value}, where="")
         except Unknown:
             continue
         except PromptUsageError as error:
             message = str(error).removeprefix(": ")
             yield replace(at("prompt-option", message, keyword.value), silenced_on=lines)
+
+
+def decorated_line(call: ast.Call, file: CheckedFile) -> range:
+    """The line of the `def` that a call decorates, on which findings about the call are silenced too."""
+    function = file.source.decorated_by(call)
+    return range(0) if function is None else range(function.node.lineno, function.node.lineno + 1)
 
 
 def why_no_option(name: str) -> str | None:

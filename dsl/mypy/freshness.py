@@ -19,9 +19,9 @@ from mypy.nodes import GDEF, MypyFile, SymbolTableNode, TypeInfo, Var
 from mypy.server.trigger import make_trigger
 from mypy.types import Instance, LiteralType
 
-__all__ = ["OF_OTHERS", "Dependencies", "digest_of_package", "mark"]
+__all__ = ["INSTALLED", "Dependencies", "digest_of_package", "is_of_program", "mark"]
 
-OF_OTHERS = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
+INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
 """Paths of installed files: they change with their version, and all is checked anew then."""
 
 _MARK = "__typefold_declarations__"
@@ -35,7 +35,7 @@ def digest_of_package() -> str:
     It is made of the version and the size of each file and, if typefold is worked on, the time of its last change. Reading
     all files would cost a tenth of a run that finds nothing changed.
     """
-    installed = OF_OTHERS.search(__file__)
+    installed = INSTALLED.search(__file__)
     made = hashlib.blake2b(version("typefold").encode(), digest_size=8)
     for folder, _, names in sorted(os.walk(Path(__file__).parent.parent)):
         for name in sorted(names):
@@ -45,9 +45,14 @@ def digest_of_package() -> str:
     return made.hexdigest()
 
 
+def is_of_program(tree: MypyFile) -> bool:
+    """Whether a module is the program's own: no stub, not installed and not typefold's."""
+    return not (tree.is_stub or tree.fullname.partition(".")[0] == "typefold" or INSTALLED.search(tree.path))
+
+
 def mark(tree: MypyFile, modules: dict[str, MypyFile]) -> None:
     """Put a digest of a module's declarations where mypy compares interfaces."""
-    if tree.is_stub or tree.fullname.partition(".")[0] == "typefold" or OF_OTHERS.search(tree.path):
+    if not is_of_program(tree):
         return
     digest = _digest(tree.path)
     builtins = modules.get("builtins")

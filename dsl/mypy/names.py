@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo
 
@@ -16,7 +17,7 @@ from typefold.checks.libraries import is_library, library_module, library_object
 from typefold.checks.scopes import Names, may_register
 from typefold.checks.source import Source
 from typefold.checks.symbols import Declared, Meaning, ModuleName, Where
-from typefold.mypy.freshness import OF_OTHERS
+from typefold.mypy.freshness import INSTALLED, is_of_program
 
 __all__ = [
     *("ANSWERS", "ASK", "DECORATE", "DEFER", "DEFERRED", "EXAMPLE", "GENERATE", "OUTPUT_TYPE", "PROMPT"),
@@ -53,7 +54,7 @@ class MypyNames(Names):
         if module not in self._sources:
             tree = self._modules.get(module)
             path = tree.path if tree is not None else ""
-            if path and not OF_OTHERS.search(path):
+            if path and not INSTALLED.search(path):
                 self._stamps[path] = _stamp(path)
             self._sources[module] = Source.read(path) if path.endswith((".py", ".pyi")) else None
         return self._sources[module]
@@ -64,12 +65,8 @@ class MypyNames(Names):
 
     def is_library(self, module: str) -> bool:
         """A module of the program may have the name of one of the standard library."""
-        if not is_library(module):
-            return False
         tree = self._modules.get(module)
-        return (
-            tree is None or tree.is_stub or module.partition(".")[0] == "typefold" or bool(OF_OTHERS.search(tree.path))
-        )
+        return is_library(module) and (tree is None or not is_of_program(tree))
 
     def otherwise(self, module: str, name: str) -> Meaning | None:
         tree = self._modules.get(module)
@@ -116,17 +113,14 @@ class MypyNames(Names):
 
     def registering(self) -> Iterator[Source]:
         for module, tree in list(self._modules.items()):
-            if tree.is_stub or not tree.path.endswith(".py") or module.partition(".")[0] == "typefold":
-                continue
-            if not OF_OTHERS.search(tree.path) and may_register(_text(tree.path)):
+            if tree.path.endswith(".py") and is_of_program(tree) and may_register(_text(tree.path)):
                 source = self.source(module)
                 yield from () if source is None else (source,)
 
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

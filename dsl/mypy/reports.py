@@ -28,7 +28,7 @@ from mypy.types import (
 )
 
 from typefold.checks.findings import CODES, Finding
-from typefold.checks.rules_calls import Taker, ask_findings, option_findings, output_findings
+from typefold.checks.rules_calls import Taker, ask_findings, decorated_line, option_findings, output_findings
 from typefold.checks.rules_prompt import prompt_findings
 from typefold.checks.source import Function
 from typefold.compiler.templates.value_types import UNKNOWN, Kind
@@ -81,10 +81,10 @@ def check_options(ctx: FunctionSigContext, workspace: Workspace) -> FunctionLike
     if not isinstance(call, CallExpr) or not isinstance(made, Instance) or made.type.name != "PromptDecorator":
         return ctx.default_signature
     file, written = workspace.call(api, call)
-    found = unknown_options(call) if file is None or written is None else list(option_findings(written, file))
+    found, line = unknown_options(call), range(0)
+    if file is not None and written is not None:
+        found, line = list(option_findings(written, file)), decorated_line(written, file)
     signature, ill_typed = with_own_options(ctx.default_signature, call, api, {each.start for each in found})
-    function = file.source.decorated_by(written) if file is not None and written is not None else None
-    line = range(function.node.lineno, function.node.lineno + 1) if function is not None else range(0)
     _report(api, (replace(each, silenced_on=line) for each in (*found, *ill_typed)))
     return signature
 
