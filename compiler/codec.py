@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -15,6 +15,7 @@ from typefold.compiler.grammar.nodes import Expr
 __all__ = ["Codec", "JsonSchema", "pydantic_reader", "schema_of", "text_codec"]
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 JsonSchema: TypeAlias = dict[str, Any]
 """A JSON schema. Two keywords are ours, since the layout of the compact format is part of the shape that a model is told:
@@ -54,6 +55,21 @@ class Codec(Generic[T]):
     def expanded(self, data: Any) -> Any:
         """Add the keys that the compact format leaves out to JSON data."""
         return data if self.expand is None else self.expand(data)
+
+    def wrapped(self, kind: type[W], wrap: Callable[[T], W], unwrap: Callable[[W], T]) -> Codec[W]:
+        """Make the codec of a class that holds a value of this type, with the same JSON.
+
+        Args:
+            kind: The class.
+            wrap: Makes an instance of a value.
+            unwrap: Returns the value in an instance.
+        """
+        changed: dict[str, Any] = {
+            "to_json": lambda value: self.to_json(unwrap(value)),
+            "from_json": lambda data: wrap(self.from_json(data)),
+            "accepts": lambda value: type(value) is kind and self.accepts(unwrap(value)),
+        }
+        return replace(cast("Codec[Any]", self), **changed, bare=None, plain=False)
 
 
 def schema_of(kind: str, **keywords: Any) -> JsonSchema:

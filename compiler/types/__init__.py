@@ -4,6 +4,8 @@ An exact class is asked first, then the predicates, the newest first. Two predic
 in one case, an exception that is a data class too; so `refused` comes after `data_classes`.
 """
 
+# ruff: noqa: F401  # imported for the registration
+# pyright: reportUnusedImport=false
 from typefold.compiler.types import (
     aliases,
     binary,
@@ -21,21 +23,3 @@ from typefold.compiler.types import (
     temporal,
     unions,
 )
-
-__all__ = [
-    "aliases",
-    "binary",
-    "choices",
-    "containers",
-    "data_classes",
-    "decimals",
-    "models",
-    "networks",
-    "pydantic_types",
-    "refused",
-    "scalars",
-    "schemas",
-    "strings",
-    "temporal",
-    "unions",
-]

@@ -4,14 +4,11 @@ A `deque` is an array, and `Counter` and its kin are objects: they are read as t
 then made into their own type. `collections.abc.Set` is read as a `frozenset` and `MutableSet` as a `set`, as pydantic does.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence, Set
-from dataclasses import replace
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
@@ -159,28 +156,21 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
 @default_registry.hook(deque)
 def deque_codec(hint: Any, context: Context) -> Codec[deque[Any]]:
     """A JSON array, as a list is; its `maxlen` is no part of the value."""
-    codec = list_codec(_of(list, *(get_args(hint) or (Any,))), context)
-    return replace(
-        codec,
-        to_json=lambda value: codec.to_json(list(value)),
-        from_json=lambda data: deque(codec.from_json(data)),
-        accepts=lambda value: type(value) is deque and codec.accepts(list(value)),
-        plain=False,
-    )
+    return list_codec(_of(list, *(get_args(hint) or (Any,))), context).wrapped(deque, deque, list)
 
 
 @default_registry.hook(Counter)
 def counter_codec(hint: Any, context: Context) -> Codec[Counter[Any]]:
     """A JSON object from keys to whole numbers."""
     (key,) = get_args(hint) or (str,)
-    return _mapping(_of(dict, key, int), Counter, Counter, context)
+    return dict_codec(_of(dict, key, int), context).wrapped(Counter, Counter, dict)
 
 
 @default_registry.hook(OrderedDict)
 def ordered_dict_codec(hint: Any, context: Context) -> Codec[OrderedDict[Any, Any]]:
     """A JSON object; its order is that of the text."""
     key, value = get_args(hint) or (str, Any)
-    return _mapping(_of(dict, key, value), OrderedDict, OrderedDict, context)
+    return dict_codec(_of(dict, key, value), context).wrapped(OrderedDict, OrderedDict, dict)
 
 
 @default_registry.hook(defaultdict)
@@ -190,7 +180,8 @@ def defaultdict_codec(hint: Any, context: Context) -> Codec[defaultdict[Any, Any
     factory = generic_of(value)
     if factory not in _DEFAULT_FACTORIES:
         raise context.refuse(hint, "does not say what a missing key gets; use dict, and make the defaultdict from it")
-    return _mapping(_of(dict, key, value), defaultdict, lambda items: defaultdict(factory, items), context)
+    codec = dict_codec(_of(dict, key, value), context)
+    return codec.wrapped(defaultdict, lambda items: defaultdict(factory, items), dict)
 
 
 @default_registry.hook(Set, MutableSet)
@@ -202,16 +193,6 @@ def abstract_set_codec(hint: Any, context: Context) -> Codec[Any]:
 
 def _of(kind: Any, *arguments: Any) -> Any:
     return kind[arguments]
-
-
-def _mapping(hint: Any, kind: type, make: Callable[[Any], Any], context: Context) -> Codec[Any]:
-    codec = dict_codec(hint, context)
-    return replace(
-        codec,
-        from_json=lambda data: make(codec.from_json(data)),
-        accepts=lambda value: type(value) is kind and codec.accepts(value),
-        plain=False,
-    )
 
 
 def _key_texts(keys: Codec[Any]) -> Expr | None:

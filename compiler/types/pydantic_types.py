@@ -4,11 +4,8 @@
 whole number of bytes. `PositiveInt`, `conint`, `StrictStr` and the like are plain annotations, and need nothing here.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import Any, get_args, get_origin
 
@@ -29,28 +26,14 @@ default_registry.hook(JsonValue)(any_codec)
 def secret_str_codec(hint: Any, context: Context) -> Codec[SecretStr]:
     """The text itself, as a JSON string."""
     context.allow(hint, *LENGTHS)
-    text = context.same(str)
-    return replace(
-        text,
-        to_json=SecretStr.get_secret_value,
-        from_json=SecretStr,
-        accepts=lambda value: type(value) is SecretStr,
-        bare=None,
-        plain=False,
-    )
+    return context.same(str).wrapped(SecretStr, SecretStr, SecretStr.get_secret_value)
 
 
 @default_registry.hook(SecretBytes)
 def secret_bytes_codec(hint: Any, context: Context) -> Codec[SecretBytes]:
     """The bytes in base64."""
-    inner = bytes_codec(bytes, context)
-    return replace(
-        inner,
-        to_json=lambda value: base64.b64encode(value.get_secret_value()).decode(),
-        from_json=lambda data: SecretBytes(inner.from_json(data)),
-        accepts=lambda value: type(value) is SecretBytes,
-        native=False,
-    )
+    inner = bytes_codec(bytes, context).wrapped(SecretBytes, SecretBytes, SecretBytes.get_secret_value)
+    return replace(inner, native=False)
 
 
 @default_registry.hook(Secret)
@@ -59,14 +42,7 @@ def secret_codec(hint: Any, context: Context) -> Codec[Any]:
     if not get_args(hint):
         raise context.refuse(hint, "does not say what it hides; write Secret[str] or the like")
     inner = context.codec(get_args(hint)[0])
-    return replace(
-        inner,
-        to_json=lambda value: inner.to_json(value.get_secret_value()),
-        from_json=lambda data: get_origin(hint)(inner.from_json(data)),
-        accepts=lambda value: isinstance(value, Secret) and inner.accepts(value.get_secret_value()),
-        bare=None,
-        plain=False,
-    )
+    return inner.wrapped(Secret, get_origin(hint), lambda value: value.get_secret_value())
 
 
 @default_registry.hook(ByteSize)

@@ -19,7 +19,7 @@ from typefold.compiler.grammar.numeric import (
     scientific_small,
 )
 from typefold.compiler.guards import is_dict, is_list
-from typefold.compiler.limits import BOUNDS
+from typefold.compiler.limits import BOUNDS, Limits
 from typefold.compiler.registry import default_registry
 
 _INT_DIGITS = 4300  # Python's and pydantic's limit on reading a whole number from text
@@ -35,8 +35,7 @@ def int_codec(hint: type[int], context: Context) -> Codec[int]:
     for name in limits.names():
         if not _is_whole(limits.peek(name)):
             raise context.refuse(hint, f"has the limit {name}={limits.peek(name)!r}, which is no whole number")
-    low = _strictest(limits.take("ge"), limits.take("gt"), int, lambda bound: int(bound) + 1, max)
-    high = _strictest(limits.take("le"), limits.take("lt"), int, lambda bound: int(bound) - 1, min)
+    low, high = inclusive_bounds(limits, int, lambda bound: int(bound) + 1, lambda bound: int(bound) - 1)
     if low is not None and high is not None and low > high:
         raise context.refuse(hint, f"has bounds that no number meets (from {low} to {high})")
     if low is None or high is None:
@@ -53,30 +52,24 @@ def float_codec(hint: type[float], context: Context) -> Codec[float]:
     for name in limits.names():
         if not _is_float(limits.peek(name)):
             raise context.refuse(hint, f"has the limit {name}, which no float is")
-    low = _strictest(limits.take("ge"), limits.take("gt"), float, lambda bound: math.nextafter(bound, math.inf), max)
-    high = _strictest(limits.take("le"), limits.take("lt"), float, lambda bound: math.nextafter(bound, -math.inf), min)
-    if (
-        (-math.inf if low is None else low) > (math.inf if high is None else high)
-        or low == math.inf
-        or high == -math.inf
-    ):
-        raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
-    schema = schema_of("number", minimum=low, maximum=high)
-    expr = any_float() if low is None and high is None else _bounded_float(low, high, context)
+    low, high = inclusive_bounds(
+        limits, float, lambda bound: math.nextafter(bound, math.inf), lambda bound: math.nextafter(bound, -math.inf)
+    )
+    least, most = -math.inf if low is None else low, math.inf if high is None else high
+    expr: Expr = NEVER
+    if least <= most and least < math.inf and most > -math.inf:
+        expr = any_float() if low is None and high is None else _bounded_float(least, most, context)
     if expr == NEVER:
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
+    schema = schema_of("number", minimum=low, maximum=high)
     return Codec(expr, schema, float, float, lambda value: type(value) is float, plain=True)
 
 
-def _bounded_float(low: float | None, high: float | None, context: Context) -> Expr:
+def _bounded_float(least: float, most: float, context: Context) -> Expr:
     """Positional decimals within the bounds, and those with an exponent where the bounds leave room for them."""
-    least = -math.inf if low is None else low
-    most = math.inf if high is None else high
-    wide = {
-        "low": None if least <= -_LARGEST_POSITIONAL else Decimal(repr(least)),
-        "high": None if most >= _LARGEST_POSITIONAL else Decimal(repr(most)),
-    }
-    options = [decimals(wide["low"], wide["high"], places=DECIMAL_PLACES, whole_digits=17)]
+    low = None if least <= -_LARGEST_POSITIONAL else Decimal(repr(least))
+    high = None if most >= _LARGEST_POSITIONAL else Decimal(repr(most))
+    options = [decimals(low, high, places=DECIMAL_PLACES, whole_digits=17)]
     exact = True
     for sign, near, far in (("", max(least, 0.0), most), ("-", max(-most, 0.0), -least)):
         if far < 0 or (far == 0 and near == 0):
@@ -159,14 +152,21 @@ def _is_float(bound: Any) -> bool:
         return False
 
 
-def _strictest(
-    inclusive: Any,
-    exclusive: Any,
-    closed: Callable[[Any], Any],
-    opened: Callable[[Any], Any],
-    pick: Callable[[list[Any]], Any],
-) -> Any:
-    """One inclusive bound out of an inclusive and an exclusive one."""
-    bounds = [closed(inclusive)] if inclusive is not None else []
-    bounds += [opened(exclusive)] if exclusive is not None else []
-    return pick(bounds) if bounds else None
+def inclusive_bounds(
+    limits: Limits, read: Callable[[Any], Any], above: Callable[[Any], Any], below: Callable[[Any], Any]
+) -> tuple[Any, Any]:
+    """Take the bounds of a type whose values have neighbours, the strictest of each side, as inclusive ones.
+
+    Args:
+        limits: The limits to take them from.
+        read: Converts an inclusive bound to a value.
+        above: Returns the value that follows an exclusive bound.
+        below: Returns the value that precedes one.
+    """
+
+    def of(name: str, convert: Callable[[Any], Any]) -> list[Any]:
+        bound = limits.take(name)
+        return [] if bound is None else [convert(bound)]
+
+    low = max(of("ge", read) + of("gt", above), default=None)
+    return low, min(of("le", read) + of("lt", below), default=None)

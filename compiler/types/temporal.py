@@ -29,9 +29,11 @@ from typefold.compiler.grammar.nodes import NEVER, CharClass, Expr, char_class, 
 from typefold.compiler.grammar.numeric import between, integers
 from typefold.compiler.limits import BOUNDS
 from typefold.compiler.registry import default_registry
+from typefold.compiler.types.scalars import inclusive_bounds
 
 _LONG_MONTHS, _SHORT_MONTHS = (1, 3, 5, 7, 8, 10, 12), (4, 6, 9, 11)
 _DIGIT = char_class((0x30, 0x39))
+_DAY = timedelta(days=1)
 _FAR = timedelta(days=2)  # two moments in the right order may be dated this far the other way, by their offsets
 
 
@@ -39,13 +41,9 @@ _FAR = timedelta(days=2)  # two moments in the right order may be dated this far
 def date_codec(hint: Any, context: Context) -> Codec[date]:
     """`YYYY-MM-DD`; bounds are in the grammar."""
     context.allow(hint, *BOUNDS)
-    limits = context.limits
-    low, high = date.min, date.max
     try:
-        for bound in (limits.take("ge"), _next(limits.take("gt"), 1)):
-            low = low if bound is None else max(low, bound)
-        for bound in (limits.take("le"), _next(limits.take("lt"), -1)):
-            high = high if bound is None else min(high, bound)
+        low, high = inclusive_bounds(context.limits, lambda day: day, lambda day: day + _DAY, lambda day: day - _DAY)
+        low, high = max(low or date.min, date.min), min(high or date.max, date.max)
     except (OverflowError, TypeError):
         raise context.refuse(hint, "has a bound that no date meets; bound it with dates") from None
     if low > high:
@@ -104,10 +102,6 @@ def _note_moment(hint: Any, context: Context) -> None:
         context.check("in the past")
     elif hint in (FutureDate, FutureDatetime):
         context.check("in the future")
-
-
-def _next(day: date | None, step: int) -> date | None:
-    return None if day is None else day + timedelta(days=step)
 
 
 def _isoformat(value: datetime | time) -> str:

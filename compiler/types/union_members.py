@@ -17,6 +17,7 @@ __all__ = ["differ", "has_free_keys", "is_object", "kinds_written", "same_to_pyd
 
 _SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
 _KINDS = _SCALARS | {"array", "object"}
+_JSON_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 def differ(
@@ -138,19 +139,13 @@ def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSch
 def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:
     """The kinds of JSON values that a schema speaks of."""
     if "enum" in schema:
-        return frozenset[str]().union(*(_kind(value) for value in schema["enum"]))
+        return frozenset(_JSON_KINDS.get(class_of(value), "string") for value in schema["enum"])
     if "anyOf" in schema:
         options = [_resolved(option, definitions) for option in schema["anyOf"]]
         return frozenset[str]().union(
             *(_KINDS if option is None else _kinds(option, definitions) for option in options)
         )
     return frozenset({schema["type"]}) if "type" in schema else _KINDS
-
-
-def _kind(value: Any) -> frozenset[str]:
-    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    kind = class_of(value)
-    return frozenset({names.get(kind, "string")})
 
 
 def _is_exact(codec: Codec[Any], schema: JsonSchema) -> bool:
