@@ -1,4 +1,4 @@
-"""Post-checks: the names of what decoding cannot enforce, and the one of them that an answer failed.
+"""Post-checks: checks after decoding by name, and the one that an answer failed.
 
 A post-check reads `path: name`, such as `return.age: multiple_of=3`. An error about an answer names it in the same words, so
 that it is found in `explain()`.
@@ -100,11 +100,11 @@ def _nearness(check: str, loc: Sequence[object]) -> int:
 
 
 def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> DecodeError:
-    """The error of an answer whose reading raised.
+    """The error for an answer that could not be read.
 
     Args:
         text: The answer.
-        error: What was raised.
+        error: The exception that was raised.
         checks: The post-checks of the type, listed or not.
     """
     kind, detail = "validator", ""
@@ -118,7 +118,7 @@ def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> Deco
                 kinds = {str(problem["type"]) for problem in problems}
                 kind = "validator" if kinds <= {"value_error", "assertion_error"} else ", ".join(sorted(kinds))
                 detail = _summary(problems)
-            except BaseException as worse:  # what a validator raised is asked for its text here
+            except BaseException as worse:  # an exception of a validator is user code too
                 if is_fatal(worse):
                     raise
                 problems = []

@@ -32,7 +32,7 @@ def set_public_module(package: str, values: Iterable[object]) -> None:
 
 
 def _resolve_annotations(cls: type[Any], package: dict[str, Any]) -> None:
-    """Replace annotations that are text by what they mean: they are looked up in the class's module, which changes."""
+    """Evaluate annotations that are text, since they are looked up in the class's module, which changes."""
     names = {**package, **vars(sys.modules[cls.__module__])}  # the package has what a module imports for checkers only
     if own := inspect.get_annotations(cls, globals=names, eval_str=True):
         cls.__annotations__ = own

@@ -50,7 +50,7 @@ def _count(expr: Expr, known: Mapping[str, float]) -> float:
             once = _count(item, known)
             if most is None or (once > 1 and most > _BEYOND):
                 return inf
-            return _capped(sum(_power(once, times) for times in range(least, most + 1)))
+            return _capped(sum(once**times for times in range(least, most + 1)))
         case Ref(name):
             return known[name]
         case _:
@@ -58,10 +58,6 @@ def _count(expr: Expr, known: Mapping[str, float]) -> float:
 
 
 _BEYOND = 64  # counts of two to this power and more are infinite here
-
-
-def _power(once: float, times: int) -> float:
-    return inf if once > 1 and times > _BEYOND else _capped(once**times)
 
 
 def _capped(count: float) -> float:
