@@ -18,6 +18,7 @@ from typefold.errors import NoRuntime, PromptUsageError
 from typefold.options import CallOptions
 from typefold.runtime import Engine
 from typefold.runtime.engine import ControlTokenPolicy
+from typefold.runtime.engines.engine_registry import engine_kind_of, load_engine
 from typefold.runtime.engines.vllm.precheck import engine_options, why_no_model
 from typefold.runtime.journal import Journal
 from typefold.runtime.sampling import FLAG, Range, number, one_of, or_none, whole
@@ -51,16 +52,12 @@ def engine_of(
         replica: The number of this engine among those of the model, and how many there are.
     """
     if isinstance(model, str):
-        from typefold.runtime.engines.vllm.engine import load
-
-        return load(model, control_tokens=control_tokens, replica=replica, **options)
+        return load_engine(model, control_tokens=control_tokens, replica=replica, **options)
     built: Any = model() if is_factory(model) else model
-    if not hasattr(built, "llm_engine") and not hasattr(built, "kill"):
+    if (kind := engine_kind_of(built)) is not None:
+        return kind.adopt_engine(built, owned=built is not model, control_tokens=control_tokens)
+    if not hasattr(built, "kill"):
         raise TypeError(f"it is to return a vllm.LLM or an engine, and returned {type(built).__name__}")
-    if hasattr(built, "llm_engine"):
-        from typefold.runtime.engines.vllm.engine import VllmEngine
-
-        return VllmEngine(built, owned=built is not model, control_tokens=control_tokens)
     if control_tokens != "keep":
         raise PromptUsageError(
             f"Runtime: control_tokens={control_tokens!r} is for vLLM's chat templates, and {title(model)} has none"
@@ -76,7 +73,7 @@ def title(model: Any) -> str:
 
 def is_factory(model: Any) -> bool:
     """Return whether a model is a function that makes an `LLM` or an engine."""
-    return callable(model) and not hasattr(model, "llm_engine") and not hasattr(model, "step")
+    return callable(model) and engine_kind_of(model) is None and not hasattr(model, "step")
 
 
 _ELSEWHERE = ("config_format", "hf_config_path")  # with these a model's folder may have no config.json
@@ -99,7 +96,7 @@ def model_of(given: Any, options: Mapping[str, Any]) -> Any:
         raise NoRuntime
     is_path = _is_path(model)
     if not is_path and not isinstance(model, str):
-        if not (callable(model) or hasattr(model, "llm_engine") or hasattr(model, "step")):
+        if not (callable(model) or engine_kind_of(model) is not None or hasattr(model, "step")):
             raise PromptUsageError(
                 f"Runtime: the model is a name or a path, a vllm.LLM, an engine, or a function that makes one of these, "
                 f"not {model!r:.80}"

@@ -26,6 +26,7 @@ from typefold.execution.tracing import trace, tracer
 from typefold.options import GenerateOptions, Options, json_format_of
 from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
+from typefold.runtime.engines.engine_registry import DEFAULT_ENGINE
 from typefold.runtime.journal import Journal
 from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.ownership import Owner
@@ -241,7 +242,7 @@ class Runtime(OpenRuntime):
             futures = send(requests)
         tracing = tracer()
         if tracing is not None:
-            provider = "vllm" if self._scheduler is None else self._scheduler.info.provider
+            provider = DEFAULT_ENGINE if self._scheduler is None else self._scheduler.info.provider
             trace(tracing, self.name, provider, requests, futures)
         return futures
 

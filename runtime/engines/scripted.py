@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from typefold.compiler import Constraint, Message, Vocabulary
 from typefold.compiler.grammar.enumerate import enumerate_texts
@@ -30,7 +30,7 @@ from typefold.runtime.engine import Completion, Delta, EngineInfo, EngineRefusal
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.sampling import unfit
 
-__all__ = ["Answer", "Answers", "Cut", "ScriptedEngine"]
+__all__ = ["Answer", "Answers", "Cut", "ScriptedEngine", "load"]
 
 
 class Cut(str):
@@ -262,6 +262,11 @@ class ScriptedEngine:
         raise EngineRefusal(
             f"the scripted engine can't make up a text for a raw {constraint.kind} constraint; pass answers="
         )
+
+
+def load(model: str, *, control_tokens: object = "keep", replica: object = (0, 1), **options: Any) -> ScriptedEngine:
+    """Make a scripted engine in place of a model's, for the registry. Its prompts have no control tokens."""
+    return ScriptedEngine(model=model, **options)
 
 
 def _script(answers: Answers) -> Callable[[Request], Answer]:

@@ -178,7 +178,7 @@ class Recorder:
         self._journal.write_facts(self._identity, info.as_json())
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        """AnswerFuture requests, from the journal or by the engine.
+        """Answer requests, from the journal or by the engine.
 
         Returns:
             A future each, in order.
@@ -287,7 +287,7 @@ class Recorder:
         return content, None if first == content else first
 
     def _replay(self, key: bytes | None, first: bytes | None, request: Request) -> Future[Outcome] | None:
-        """AnswerFuture a request from the journal; `None` where it must be asked."""
+        """Answer a request from the journal; `None` where it must be asked."""
         if key is None or self._ignore_journal:
             return None
         found = self._journal.find(key)

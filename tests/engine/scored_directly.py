@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from typefold.runtime.engines.vllm.completions import written_by
+from typefold.runtime.engines.vllm.vocabulary import written_by
 
 
 class Direct:

@@ -15,7 +15,7 @@ from tests.laws.matchers import choice_grammar
 from typefold import Message, OneOf, Runtime, Scored, ask, example, prompt
 from typefold.compiler import output_type
 from typefold.runtime import Request
-from typefold.runtime.engines.vllm import prefixes
+from typefold.runtime.engines.vllm import prefix_cache
 from typefold.runtime.engines.vllm.engine import VllmEngine
 
 pytestmark = pytest.mark.engine
@@ -169,7 +169,7 @@ def test_prompts_that_begin_alike_have_the_tokens_of_llm_chat(
     from vllm import SamplingParams
 
     monkeypatch.setattr(
-        engine._prompts, "_prefixes", prefixes.PrefixEncoder(engine._tokenizer, engine._prompts._control.encode)
+        engine._prompts, "_prefixes", prefix_cache.PrefixEncoder(engine._tokenizer, engine._prompts._control.encode)
     )
     rows = [
         f"{who} {what}."

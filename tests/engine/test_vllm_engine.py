@@ -19,9 +19,10 @@ from typefold.compiler import TEXT, Constraint, Message
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import Language, char_class, choice, repeat, seq
 from typefold.runtime import EngineRefusal, FinishReason, Outcome, Request
-from typefold.runtime.engines.vllm import engine as driver
-from typefold.runtime.engines.vllm.completions import outcome_of
+from typefold.runtime.engines.vllm import compat
+from typefold.runtime.engines.vllm import engine as engine_module
 from typefold.runtime.engines.vllm.engine import UnsupportedEngine, VllmEngine
+from typefold.runtime.engines.vllm.vocabulary import outcome_of
 
 pytestmark = pytest.mark.engine
 
@@ -368,8 +369,8 @@ def test_what_is_frozen_for_an_owned_llm_is_thawed_with_it_alone(
             raise RuntimeError("it will not go")
 
     done: list[str] = []
-    monkeypatch.setattr(driver, "freeze", lambda: done.append("freeze"))
-    monkeypatch.setattr(driver, "thaw", lambda: done.append("thaw"))
+    monkeypatch.setattr(engine_module, "freeze", lambda: done.append("freeze"))
+    monkeypatch.setattr(engine_module, "thaw", lambda: done.append("thaw"))
     llm = _lookalike(engine, "xgrammar")  # as a factory of the caller's makes one
     VllmEngine(llm, owned=False).close()
     assert not done
@@ -402,13 +403,13 @@ def test_other_versions_are_refused_with_those_that_work(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(vllm, "__version__", version)
     with pytest.raises(UnsupportedEngine, match=r"0\.25 to 0\.33"):
-        driver._checked_version()
+        compat.installed_version()
 
 
 def test_without_vllm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(ImportError, match=r"typefold\[cuda\]"):
-        driver._checked_version()
+        compat.installed_version()
 
 
 def test_importing_the_driver_does_not_import_vllm() -> None:

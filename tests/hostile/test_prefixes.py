@@ -16,9 +16,8 @@ from tokenizers import Regex, pre_tokenizers
 from tests.hostile.cutters import JOINED, PARTED, tokenizer, with_steps
 from tests.hostile.families import MODELS, model
 from typefold.compiler import Message
-from typefold.runtime.engines.vllm import prefixes
-from typefold.runtime.engines.vllm.prefix_cache import CUT, cuts_words
-from typefold.runtime.engines.vllm.prefixes import PrefixEncoder
+from typefold.runtime.engines.vllm import prefix_cache
+from typefold.runtime.engines.vllm.prefix_cache import CUT, PrefixEncoder, cuts_words
 
 ALL = [*PARTED, *JOINED, *MODELS]
 
@@ -127,11 +126,11 @@ def test_a_batch_of_conversations_has_the_tokens_of_its_models_own_template(name
 
 @pytest.mark.parametrize("name", ["smollm", "qwen-2", "deepseek-3"])
 def test_texts_keep_their_tokens_while_the_tree_is_grown_anew(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefixes, "_LEAST", 8)
-    monkeypatch.setattr(prefixes, "_PRICE", 1)
-    monkeypatch.setattr(prefixes, "_MOST_SEEN", 100)
-    monkeypatch.setattr(prefixes, "_MOST_BELOW", 3)
-    monkeypatch.setattr(prefixes, "_MOST_CHARACTERS", 4000)
+    monkeypatch.setattr(prefix_cache, "_LEAST", 8)
+    monkeypatch.setattr(prefix_cache, "_PRICE", 1)
+    monkeypatch.setattr(prefix_cache, "_MOST_SEEN", 100)
+    monkeypatch.setattr(prefix_cache, "_MOST_BELOW", 3)
+    monkeypatch.setattr(prefix_cache, "_MOST_CHARACTERS", 4000)
     encoder, encode = encoder_of(tokenizer(name))
     roots = set[int]()
     kept: list[Any] = []
@@ -210,7 +209,7 @@ def test_a_shared_beginning_is_encoded_a_few_times_however_many_texts_have_it() 
 
     encoder = PrefixEncoder(made, encode)
     head = "<s>" + " ".join(f"Example {number}: it is of kind {number % 7}, as one can see." for number in range(170))
-    assert len(head) > 2 * prefixes._MOST_SEEN - 1000
+    assert len(head) > 2 * prefix_cache._MOST_SEEN - 1000
     texts = [f"{head} Now text {number} of 300." for number in range(300)]
     for text in texts:
         encoder.encode(text)

@@ -17,10 +17,8 @@ from typing import Any
 import pytest
 
 from typefold.runtime import EngineGone
-from typefold.runtime.engines.vllm import core_process
 from typefold.runtime.engines.vllm import process as starting
-from typefold.runtime.engines.vllm.core_process import CoreProcess
-from typefold.runtime.engines.vllm.process import Guard, environment, shielded
+from typefold.runtime.engines.vllm.process import CoreProcess, Guard, environment, shielded
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -90,7 +88,7 @@ def test_a_process_that_hangs_is_ended(start: Callable[..., BaseProcess]) -> Non
 def test_the_end_of_an_engine_that_was_closed_is_no_accident(
     start: Callable[..., BaseProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core_process, "_LOOK", 0.01)
+    monkeypatch.setattr(starting, "_LOOK", 0.01)
     process = start()
     vllm = client(process)
     core = watching(vllm)

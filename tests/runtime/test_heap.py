@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from typefold.runtime.engines.vllm import heap
-from typefold.runtime.engines.vllm.heap import freeze, thaw
+from typefold.runtime.engines.vllm import loading as heap
+from typefold.runtime.engines.vllm.loading import freeze, thaw
 
 
 class Knot:

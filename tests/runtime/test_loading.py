@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from typefold.runtime.engines.vllm.loading import UnsupportedEngine, check_release, dialect_of, loading_of
+from typefold.runtime.engines.vllm.compat import UnsupportedEngine, check_release, dialect_of
+from typefold.runtime.engines.vllm.loading import loading_of
 
 
 @pytest.fixture(autouse=True)

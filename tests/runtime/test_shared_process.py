@@ -5,7 +5,7 @@
 import gc
 import weakref
 
-from typefold.runtime.engines.vllm.engine import _others_inside
+from typefold.runtime.engines.vllm.compat import _others_inside
 
 
 class Client:

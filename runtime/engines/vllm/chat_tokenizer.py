@@ -26,7 +26,7 @@ from typefold.compiler import Message
 from typefold.compiler.grammar.enumerate import common_prefix
 from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
-from typefold.runtime.engines.vllm.prefixes import PrefixEncoder
+from typefold.runtime.engines.vllm.prefix_cache import PrefixEncoder
 
 __all__ = ["PromptTokenizer", "Render"]
 

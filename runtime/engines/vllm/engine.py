@@ -8,44 +8,48 @@ a request.
 
 from __future__ import annotations
 
-import gc
 import inspect
 import multiprocessing
 import os
 import sys
 import threading
 import warnings
-import weakref
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
 from typefold.runtime.engine import Completion, ControlTokenPolicy, Delta, EngineInfo, EngineRefusal, PromptTooLarge
-from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, Render
-from typefold.runtime.engines.vllm.completions import outcome_of, written_by
-from typefold.runtime.engines.vllm.control_tokens import special_ids
-from typefold.runtime.engines.vllm.core_process import CoreProcess
-from typefold.runtime.engines.vllm.heap import freeze, thaw
-from typefold.runtime.engines.vllm.loading import (
+from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer
+from typefold.runtime.engines.vllm.compat import (
     UnsupportedEngine,
-    check_release,
+    chat_renderer,
+    check_xgrammar,
     dialect_of,
-    loading_of,
+    has_engine,
+    installed_version,
+    is_diffusion,
+    keeping_shared_state,
     masks_stop_tokens,
+    model_options,
+    partial_text,
+    release_in_child,
+    reread_environment,
+    runs_many,
 )
+from typefold.runtime.engines.vllm.control_tokens import special_ids
+from typefold.runtime.engines.vllm.loading import freeze, loading_of, thaw
 from typefold.runtime.engines.vllm.lora import Adapters
-from typefold.runtime.engines.vllm.process import check_main, environment, shielded
+from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
 from typefold.runtime.engines.vllm.prompt_images import PromptTokens, decoded, images_of, placed
 from typefold.runtime.engines.vllm.reasoning_parser import switches_of, thinking_of
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
-from typefold.runtime.engines.vllm.vocabulary import FirstTokens, vocabulary_of
-from typefold.runtime.ownership import keep, lock, tell_child
+from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of, written_by
+from typefold.runtime.ownership import lock, tell_child
 from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
 
-_LARGE_GPU = 70 << 30  # bytes; vLLM's own line
 _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
 
 
@@ -70,7 +74,7 @@ class VllmEngine:
         control_tokens: ControlTokenPolicy = "keep",
         options: dict[str, Any] | None = None,
     ) -> None:
-        version = _checked_version()
+        version = installed_version()
         if not hasattr(llm, "llm_engine"):
             raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
         from vllm import SamplingParams
@@ -101,7 +105,7 @@ class VllmEngine:
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
         self._tokenizer: Any = self._engine.get_tokenizer()
         # llguidance, unlike xgrammar, leaves tokens that end within a character out of its mask.
-        listed = dialect == "ebnf" and not _diffuses(config.model_config)
+        listed = dialect == "ebnf" and not is_diffusion(config.model_config)
         end, known = getattr(self._tokenizer, "eos_token_id", None), int(config.model_config.get_vocab_size())
         self._parameters = Parameters(
             defaults=defaults,
@@ -112,17 +116,17 @@ class VllmEngine:
             unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
             first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
             masks_stops=masks_stop_tokens(version),
-            check=_xgrammar_takes if backend == "auto" else None,
+            check=check_xgrammar if backend == "auto" else None,
         )
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
-        render = _chat_renderer(llm, self._tokenizer)
+        render = chat_renderer(llm, self._tokenizer)
         self._prompts = PromptTokenizer(self._tokenizer, render, most=max_model_len, control_tokens=control_tokens)
         self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
         most = int(config.model_config.max_logprobs)
         self.info = EngineInfo(
             provider="vllm",
             model=str(config.model_config.model),
-            model_options=_model_options(config.model_config) if options is None else options,
+            model_options=model_options(config.model_config) if options is None else options,
             max_model_len=max_model_len,
             max_num_seqs=int(config.scheduler_config.max_num_seqs),
             max_logprobs=known if most == -1 else most,
@@ -207,11 +211,8 @@ class VllmEngine:
         return done
 
     def partial_text(self, key: str) -> str:
-        """Return the text of an answer so far: vLLM detokenises each step's tokens in this process, whatever it gives out."""
-        processor = self._engine.output_processor
-        ids = processor.external_req_ids.get(key, [key]) if hasattr(processor, "external_req_ids") else [key]
-        states = [processor.request_states[each] for each in ids if each in processor.request_states]
-        return "".join(str(state.detokenizer.output_text) for state in states if state.detokenizer is not None)
+        """Return the text of an answer so far."""
+        return partial_text(self._engine, key)
 
     def deltas(self) -> Sequence[Delta]:
         """What streamed answers have grown by; vLLM holds back what may become a stop string."""
@@ -243,7 +244,7 @@ class VllmEngine:
         del self._llm, self._prompts, self._tokenizer  # they all lead to the engine
         if self._owned:
             try:
-                with _keeping_what_is_shared(engine.engine_core) if self._inside else nullcontext():
+                with keeping_shared_state(engine.engine_core) if self._inside else nullcontext():
                     engine.engine_core.shutdown()
                 if hasattr(engine.renderer, "shutdown"):
                     engine.renderer.shutdown()
@@ -257,19 +258,8 @@ class VllmEngine:
                 torch.cuda.empty_cache()
 
     def forked(self) -> None:
-        """In a child: what vLLM would do when its objects go, or at the end, is the parent's to do."""
-        if self._engine is not None:
-            client = self._engine.engine_core
-            resources = getattr(client, "resources", None)
-            executor = getattr(getattr(client, "engine_core", None), "model_executor", None)
-            parts = (getattr(resources, name, None) for name in ("engine_manager", "coordinator"))
-            for each in (self._engine, client, executor, *parts):
-                finalizer = getattr(each, "_finalizer", None)
-                if isinstance(finalizer, weakref.finalize):
-                    finalizer.detach()
-        torch: Any = sys.modules.get("torch.distributed.distributed_c10d")
-        for group in [*getattr(getattr(torch, "_world", None), "pg_map", ())]:
-            keep(group)  # its end waits for a thread that is not here, and would crash the child
+        """In a child: what vLLM would do as its objects go, or at the end, is the parent's to do."""
+        release_in_child(self._engine)
 
     def _grown(self, key: str, output: Any) -> Any:
         """All of a streamed answer so far, of which `output` is what is new."""
@@ -305,19 +295,6 @@ class VllmEngine:
         return self._written
 
 
-def _model_options(config: Any) -> dict[str, Any]:
-    """Return what tells the model of a caller's own `LLM` apart beside its name, from vLLM's `ModelConfig`."""
-    names = ("revision", "quantization", "tokenizer", "tokenizer_revision", "logprobs_mode")
-    found = {name: getattr(config, name, None) for name in names}
-    found["tokenizer"] = None if found["tokenizer"] == config.model else found["tokenizer"]
-    return {name: value for name, value in found.items() if value is not None} | {"dtype": str(config.dtype)}
-
-
-def _diffuses(model_config: Any) -> bool:
-    """Whether the model writes all tokens at once: vLLM holds such ones to grammars, and refuses lists of tokens."""
-    return bool(getattr(model_config, "is_diffusion", False))
-
-
 def load(
     model: str, *, control_tokens: ControlTokenPolicy = "keep", replica: tuple[int, int] = (0, 1), **engine_options: Any
 ) -> VllmEngine:
@@ -345,7 +322,7 @@ def load(
             llm = _built(model, replica, engine_options)
         finally:
             if "vllm" in sys.modules:
-                _read_environment()
+                reread_environment()
     return VllmEngine(llm, owned=True, control_tokens=control_tokens, options=engine_options)
 
 
@@ -354,115 +331,22 @@ def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any])
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
     with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
-        _checked_version()
+        installed_version()
         from vllm import LLM
         from vllm.platforms import current_platform
 
-        cpu, cuda, beside = current_platform.is_cpu(), current_platform.is_cuda_alike(), _engine_inside()
-        many = cuda and _runs_many(current_platform)
+        cpu, cuda, beside = current_platform.is_cpu(), current_platform.is_cuda_alike(), has_engine()
+        many = cuda and runs_many(current_platform)
         loading = loading_of(
             engine_options, replica=replica, cpu=cpu, cuda=cuda, many=many, beside=beside, progress=not quiet
         )
         check_main(spawns=loading.own_process and (cpu or beside))
         build = partial(LLM, model, **loading.options)
         with environment(loading.variables):
-            _read_environment()
+            reread_environment()
             return shielded(build) if loading.own_process else build()
 
 
 _loading = lock(threading.Lock)
 _turn = lock(threading.Lock)
 """Held by the engine of this process that takes a step: vLLM keeps what a step is about in one place for all of them."""
-
-
-def _engine_inside() -> bool:
-    """Whether an engine runs in this process, typefold's or another's."""
-    from vllm.distributed import parallel_state
-
-    groups: Any = parallel_state  # without types
-    return bool(groups.model_parallel_is_initialized())
-
-
-def _read_environment() -> None:
-    """Have vLLM look at the environment anew: it remembers the variables of its first engine in this process."""
-    from vllm import envs
-
-    if hasattr(envs, "disable_envs_cache") and hasattr(envs, "enable_envs_cache"):
-        envs.disable_envs_cache()
-        if _engine_inside():
-            envs.enable_envs_cache()  # for its steps, as they are now
-
-
-@contextmanager
-def _keeping_what_is_shared(client: Any) -> Generator[None]:
-    """While an engine of this process is shut down: what it shares with others there (an `LLM` of the caller's) stays."""
-    import vllm.v1.engine.core as core
-
-    name = "cleanup_dist_env_and_memory"
-    clean_up = getattr(core, name, None)
-    if clean_up is None or not _others_inside(client):
-        yield
-        return
-    setattr(core, name, lambda: None)
-    try:
-        yield
-    finally:
-        setattr(core, name, clean_up)
-
-
-def _others_inside(client: Any) -> bool:
-    """Whether an engine runs in this process beside that of a client: another client of its kind, not shut down."""
-    gc.unfreeze()  # nothing that is frozen is found
-    gc.collect()
-    others = [each for each in gc.get_referrers(type(client)) if type(each) is type(client) and each is not client]
-    return any(getattr(getattr(each, "_finalizer", None), "alive", True) for each in others)
-
-
-def _runs_many(platform: Any) -> bool:
-    """Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256."""
-    try:
-        return bool(
-            platform.get_device_total_memory() >= _LARGE_GPU and "a100" not in str(platform.get_device_name()).lower()
-        )
-    except Exception:  # no GPU can be asked, and vLLM takes its lower defaults too
-        return False
-
-
-def _checked_version() -> str:
-    """The version of the installed vLLM, if typefold works with it."""
-    try:
-        import vllm
-    except ModuleNotFoundError as error:
-        if error.name != "vllm":
-            raise
-        raise ImportError('vLLM is not installed: pip install "typefold[cuda]", or "typefold[cpu]"') from error
-    version = str(vllm.__version__)
-    check_release(version)
-    return version
-
-
-def _chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
-    """What puts messages into the chat template as `LLM.chat` does: vLLM's own renderer; `None` without a template."""
-    from vllm.renderers import ChatParams
-    from vllm.utils.mistral import is_mistral_tokenizer
-
-    def render(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str | list[int]:
-        variables = {"tokenize": is_mistral_tokenizer(tokenizer), **variables}  # Mistral's own has no text in between
-        params = ChatParams(chat_template=llm.chat_template, chat_template_kwargs=variables)
-        _, prompt = llm.renderer.render_messages(conversation, params)
-        rendered: str | list[int] = prompt["prompt"] if "prompt" in prompt else prompt["prompt_token_ids"]
-        return rendered
-
-    if llm.chat_template is None and not getattr(tokenizer, "chat_template", None):
-        try:  # a processor's template, or one that vLLM ships for the model
-            render([{"role": "user", "content": "?"}], {"add_generation_prompt": True})
-        except Exception:
-            return None
-    return render
-
-
-def _xgrammar_takes(params: Any) -> None:
-    """Refuse what xgrammar refuses: with `auto`, vLLM would turn to another backend, which its engine may not run."""
-    from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
-
-    validate_xgrammar_grammar(params)

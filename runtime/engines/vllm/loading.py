@@ -1,28 +1,30 @@
-"""How an engine is loaded: which vLLM and which `LLM` will do, with what options, in which environment and process.
+"""The loading of an engine: the options, the environment and the process in which it is built, and its place in memory.
 
-Decided from what the caller asks for and what the machine has, before anything is built. Invariant: an option that the
-caller names goes before any default. Left out: vLLM itself, which `vllm` imports and builds with what is decided here,
-and how a process of its own is kept (`starting`).
+All is decided from the caller's options and the machine, before anything is built. An option that the caller names goes before
+any default. Left out: vLLM itself, which `engine` builds with these options, and the care for a process (`process`).
+
+vLLM and its imports are about a million objects that stay. Each full garbage collection walks over them, a third of a second and
+more, while prompts wait to be prepared: a tenth of the time of short answers. So they are frozen once an engine is there, as vLLM
+does in its own processes. Invariant: each `freeze` has one `thaw`, so all that an engine held is freed with it. Other objects that
+were there are frozen too; of these only cycles wait for an engine to be closed.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
-from typefold.compiler import Dialect
 from typefold.compiler.guards import is_dict
+from typefold.runtime.engines.vllm.compat import CAPTURE_STRIDE, GPU_MEMORY, MOST_CAPTURED, MOST_SEQS
 from typefold.runtime.engines.vllm.process import gpus_of
+from typefold.runtime.ownership import lock
 
-__all__ = ["Loading", "UnsupportedEngine", "check_release", "dialect_of", "loading_of"]
+__all__ = ["Loading", "freeze", "loading_of", "thaw"]
 
-_OLDEST, _NEWEST = (0, 25), (0, 33)
-_GPU_MEMORY = 0.9  # vLLM's own default, of which engines that share a GPU have their parts
-_GRAPHS = 512  # requests for which vLLM captures CUDA graphs at the most (newer ones on Blackwell for 1,024)
-_MANY = 1024  # requests that vLLM runs at once on a large GPU
-_STRIDE = 16  # of the sizes that vLLM captures beyond 256: what a greatest size has over a multiple is cut off
 _ON_GRAPHS = {
     "compilation_config",
     "cudagraph_capture_sizes",
@@ -31,11 +33,6 @@ _ON_GRAPHS = {
     "speculative_config",  # a request has several tokens a step then, and vLLM chooses sizes that are multiples
 }
 _MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM's 20
-_DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
-
-
-class UnsupportedEngine(RuntimeError):
-    """The installed vLLM, or the `LLM` that was handed in, can't do what is needed; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +90,11 @@ def loading_of(
     if several and cuda:
         variables, share = gpus_of(replica, engine_options, _visible_gpus())
         if share > 1:
-            options["gpu_memory_utilization"] = round(_GPU_MEMORY / share, 3)
+            options["gpu_memory_utilization"] = round(GPU_MEMORY / share, 3)
     options |= engine_options
-    at_once = options.get("max_num_seqs") or (_MANY if many else 0)
-    if cuda and share == 1 and _ON_GRAPHS.isdisjoint(engine_options) and at_once > _GRAPHS:
-        captured = min(-(-at_once // _STRIDE) * _STRIDE, _MANY)
+    at_once = options.get("max_num_seqs") or (MOST_SEQS if many else 0)
+    if cuda and share == 1 and _ON_GRAPHS.isdisjoint(engine_options) and at_once > MOST_CAPTURED:
+        captured = min(-(-at_once // CAPTURE_STRIDE) * CAPTURE_STRIDE, MOST_SEQS)
         options["compilation_config"] = {"max_cudagraph_capture_size": captured}
     if cpu and options.get("enable_lora"):
         options["max_loras"] = options.get("max_loras", 1) + 1  # the last place must stay empty: see `adapters`
@@ -114,74 +111,33 @@ def loading_of(
     return Loading(options, variables, own_process)
 
 
-def check_release(version: str) -> None:
-    """See to it that a version of vLLM is one that typefold knows.
-
-    Raises:
-        UnsupportedEngine: It is not.
-
-    Example:
-        >>> check_release("0.33.1")
-        >>> check_release("1.0.0")
-        Traceback (most recent call last):
-        ...
-        typefold.runtime.engines.vllm.loading.UnsupportedEngine: vLLM 1.0.0 is installed, but typefold works with vLLM 0.25 to 0.33
-    """
-    if not _OLDEST <= _release(version) <= _NEWEST:
-        raise UnsupportedEngine(
-            f"vLLM {version} is installed, but typefold works with vLLM 0.{_OLDEST[1]} to 0.{_NEWEST[1]}"
-        )
-
-
-def masks_stop_tokens(version: str) -> bool:
-    """Whether this vLLM keeps a request's stop tokens out of a constrained answer that may not end yet.
-
-    Example:
-        >>> masks_stop_tokens("0.27.1"), masks_stop_tokens("0.28.0")
-        (False, True)
-    """
-    return _release(version) >= (0, 28)
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else -1 for part in version.split(".")[:2])
-
-
-def dialect_of(backend: str, engine_core: Any) -> Dialect:
-    """How grammars are written for an `LLM`.
-
-    With `auto`, an engine keeps the backend of its first request. In another process it can't be asked.
-
-    Args:
-        backend: Its structured-output backend, in vLLM's words.
-        engine_core: vLLM's client of its core.
-
-    Raises:
-        UnsupportedEngine: The backend reads no grammars that typefold writes, or `auto` has been settled on another.
-
-    Example:
-        >>> dialect_of("guidance", None)
-        'lark'
-    """
-    if backend not in _DIALECTS:
-        raise UnsupportedEngine(
-            f"this LLM's structured-output backend is {backend!r}, which reads no grammars that typefold "
-            'writes; build it with LLM(..., structured_outputs_config={"backend": "xgrammar"})'
-        )
-    if backend == "auto":
-        core = getattr(engine_core, "engine_core", None)
-        latched = getattr(getattr(core, "structured_output_manager", None), "backend", None)
-        if latched is not None and "Xgrammar" not in type(latched).__name__:
-            raise UnsupportedEngine(
-                f"this LLM's structured-output backend is 'auto' and an earlier request has settled it on "
-                f'{type(latched).__name__}; build it with structured_outputs_config={{"backend": "xgrammar"}}'
-            )
-    return _DIALECTS[backend]
-
-
 def _visible_gpus() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     import torch
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return [str(number) for number in range(torch.cuda.device_count())] if named is None else named.split(",")
+
+
+_lock = lock(RLock)  # what a collection finalises here may close an engine
+_engines = 0
+
+
+def freeze() -> None:
+    """An engine is loaded: leave what is there now out of collections."""
+    global _engines
+    with _lock:
+        _engines += 1
+        gc.collect()  # what is garbage already would be kept too
+        gc.freeze()
+
+
+def thaw() -> None:
+    """A frozen engine has gone: collect what it left, and leave out what the others brought."""
+    global _engines
+    with _lock:
+        _engines -= 1
+        gc.unfreeze()
+        gc.collect()
+        if _engines:
+            gc.freeze()

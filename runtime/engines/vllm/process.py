@@ -1,35 +1,52 @@
-"""Starting an engine that has a process of its own: what its process inherits, and that it does not stay behind.
+"""An engine in a process of its own: starting it, noticing that it died, and ending it.
 
-Ctrl-C in a terminal or a notebook is sent to the whole group of processes. vLLM's own would end at it, and with it the
-model that took minutes to load, so they are started with that signal blocked: what Ctrl-C means, this process says. A
-signal mask is a thread's, so the engine is built in a thread for it, and Ctrl-C reaches the caller meanwhile.
+Ctrl-C in a terminal or a notebook is sent to the whole group of processes. vLLM's process would end at it, and with it the model
+that took minutes to load, so it is started with that signal blocked; this process decides about Ctrl-C. A signal mask belongs to
+a thread, so the engine is built in a thread for it, and Ctrl-C reaches the caller meanwhile.
 
-When this process is killed nobody ends the engine's: vLLM's goes on, and keeps the memory of its GPU. So a guard waits
-beside it, a shell that reads a pipe and ends the engine once that is closed, however this process came to its end.
+When this process is killed, vLLM's goes on and keeps the memory of its GPU. So a guard waits beside it: a shell that reads a
+pipe and ends the engine once that is closed, for any end of this process.
+
+vLLM's client waits for answers of its core on a queue. A core that raises leaves an error there. One that is killed, mostly by the
+system's out-of-memory killer, does not, and the client would wait for ever. So the process is watched here, and its end is put into
+that queue. An engine that hangs is ended in the same way: its process is killed, and the rest follows.
+
+Invariant: the entry is an exception, which vLLM raises from its step as its own. Process and queue are found by names that vLLM
+0.25 to 0.33 share; where they are missing, nothing is watched, and only the watchdog's limit helps. vLLM is not imported.
 """
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
+import multiprocessing.process
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker, spawn
+from multiprocessing import connection, resource_tracker, spawn
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
+from typefold.runtime.engine import EngineGone
 from typefold.runtime.ownership import tell_child
 
-__all__ = ["Guard", "UnguardedMain", "check_main", "environment", "gpus_of", "shielded"]
+__all__ = ["CoreProcess", "Guard", "UnguardedMain", "check_main", "environment", "gpus_of", "shielded"]
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _SHELL = "/bin/sh"
+_LOOK = 1.0  # seconds between looks at whether it is still to be watched
+_TRIES, _PAUSE = 20, 0.05  # to learn how it ended
 
 
 def shielded(build: Callable[[], T]) -> T:
@@ -165,3 +182,89 @@ def environment(variables: dict[str, str]) -> Generator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+class CoreProcess:
+    """The processes of an engine, watched until it is closed.
+
+    Args:
+        processes: The processes; it can't do without any of them.
+        answers: The queue that the client waits at.
+    """
+
+    def __init__(self, processes: Sequence[BaseProcess], answers: Any) -> None:
+        self._processes = processes
+        self._answers = answers
+        self._closed = threading.Event()
+        self._killed = False
+        self._guard = Guard(process.pid for process in processes if process.pid is not None)
+        threading.Thread(target=self._watch, name="typefold-core", daemon=True).start()
+        tell_child(self)
+
+    @classmethod
+    def of(cls, client: Any) -> CoreProcess | None:
+        """That of a vLLM client (`llm_engine.engine_core`); `None` for one whose engine runs in this process."""
+        manager = getattr(getattr(client, "resources", None), "engine_manager", None)
+        processes, answers = getattr(manager, "processes", None), getattr(client, "outputs_queue", None)
+        if not processes or answers is None or not all(isinstance(each, BaseProcess) for each in processes):
+            return None
+        return cls(processes, answers)
+
+    @property
+    def end(self) -> EngineGone | None:
+        """How it ended, once one of its processes has."""
+        for process in self._processes:
+            with suppress(OSError, ValueError):  # it was closed, by vLLM
+                if not connection.wait([process.sentinel], timeout=0):
+                    continue
+                if self._killed:
+                    return EngineGone(f"its process ({process.name}) was ended, since it hung")
+                for _ in range(_TRIES):
+                    if (code := process.exitcode) is not None:
+                        return EngineGone(_end(process.name, code))
+                    time.sleep(_PAUSE)  # whoever asks while another thread does is told nothing
+                return EngineGone(f"its process ({process.name}) is gone")
+        return None
+
+    def kill(self) -> bool:
+        """End its processes at once; `False` where there was none left."""
+        self._killed, alive = True, False
+        for process in self._processes:
+            with suppress(OSError, ValueError):  # it has just ended
+                if process.is_alive() and process.pid is not None:
+                    os.kill(process.pid, signal.SIGKILL)
+                    alive = True
+        return alive
+
+    def forked(self) -> None:
+        """In a child: its copy of `multiprocessing` is not to end the processes, nor to wait for them."""
+        known = getattr(multiprocessing.process, "_children", None)
+        if isinstance(known, set):
+            known.difference_update(self._processes)
+
+    def close(self) -> None:
+        """Watch no more: from here on an end is no accident."""
+        self._closed.set()
+        self._guard.dismiss()
+
+    def _watch(self) -> None:
+        sentinels = [process.sentinel for process in self._processes]
+        while not self._closed.is_set():
+            try:
+                ended = bool(connection.wait(sentinels, timeout=_LOOK))
+            except (OSError, ValueError):  # vLLM closed them
+                ended = True
+            if ended and not self._closed.is_set():
+                self._answers.put_nowait(self.end or EngineGone("its process is gone"))
+                return
+
+
+def _end(name: str, code: int) -> str:
+    if code >= 0:
+        return f"its process ({name}) ended with exit code {code}; its log says why"
+    try:
+        killer = signal.Signals(-code).name
+    except ValueError:
+        killer = f"signal {-code}"
+    why = "; the system does so when memory runs out" if killer == "SIGKILL" else ""
+    return f"its process ({name}) was killed by {killer}{why}"

@@ -13,14 +13,17 @@ would give, for which vLLM builds no matcher a request and fills none a step.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from typefold.compiler import Constraint, Dialect
+from typefold.compiler.guards import is_dict, is_list
 from typefold.runtime.engine import EngineRefusal
-from typefold.runtime.engines.vllm.shared_params import Template, Templates, key_of
 from typefold.runtime.request import Request
 from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, unfit
 
@@ -29,6 +32,8 @@ __all__ = ["Parameters", "readable", "unknown_name"]
 _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
 _MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
+_REMEMBERED = 256  # sets of parameters
+_OWN = ("seed", "max_tokens")  # which each request has for itself
 _MOST_STOPS = 100  # beside min_tokens; that runner has room for 128, and fails with all requests beyond it
 
 # Ours to set, or of no use to a caller who gets whole texts.
@@ -239,3 +244,75 @@ def _seed(seed: Any) -> int | None:
 
 def _already_verified(*_: Any, **__: Any) -> None:
     """In the place of `SamplingParams.verify`."""
+
+
+@dataclass(eq=False)
+class Template:
+    """Parameters that equal requests share.
+
+    Attributes:
+        params: A `SamplingParams` without the request's own `seed` and `max_tokens`, of an answer that comes whole.
+        content: A digest of all that is in `params` but the seed; `None` where something in it can't be told by its text.
+        verified: Whether the engine has taken a request with these: then it need not parse the grammar again.
+    """
+
+    params: Any
+    content: str | None
+    verified: bool = False
+
+    @classmethod
+    def of(cls, params: Any, names: Iterable[str]) -> Template:
+        """A template of parameters that have these fields."""
+        return cls(params, _content(getattr(params, name) for name in names if name not in _OWN))
+
+
+class Templates:
+    """The templates that were asked for lately."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Hashable, Template] = OrderedDict()
+
+    def get(self, key: Hashable | None, make: Callable[[], Template]) -> Template:
+        """The template of a key, or a new one; one without a key is for this request alone."""
+        if key is None:
+            return make()
+        template = self._known.get(key)
+        if template is None:
+            template = self._known[key] = make()
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        elif len(self._known) > _REMEMBERED // 2:
+            self._known.move_to_end(key)
+        return template
+
+
+def key_of(*sets: Mapping[str, Any], **others: Hashable) -> Hashable | None:
+    """By what equal sets of parameters are known, `seed` and `max_tokens` left out; `None` where they can't be compared.
+
+    Example:
+        >>> key_of({"top_k": 1, "seed": 5}) == key_of({"seed": 6, "top_k": 1}) != key_of({"top_k": 2})
+        True
+        >>> key_of({"extra_args": {"of": ["my", "own"]}}) is None
+        True
+    """
+    key = (*map(_frozen, sets), *others.values())
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _frozen(named: Mapping[str, Any]) -> Hashable:
+    return tuple(
+        (name, tuple(value) if is_list(value) else tuple(value.items()) if is_dict(value) else value)
+        for name, value in sorted(named.items())
+        if name not in _OWN
+    )
+
+
+def _content(values: Iterable[Any]) -> str | None:
+    text = repr([int(value) if isinstance(value, float) and value.is_integer() else value for value in values])
+    if " at 0x" in text:  # an object that says no more than where it lies, where another may lie later
+        return None
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,94 @@
+"""The registry of engines: the ways to make an engine, by the name of its library.
+
+To add an engine, write a module or a folder beside this one with an `Engine` class and a function that loads a model, and add a
+line to `ENGINE_KINDS`. Nothing else changes: the scheduler, the journal and the tracer read `Engine.info`. Modules are imported
+when an engine is made, so that a library which is not installed costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from typefold.runtime.engine import ControlTokenPolicy, Engine
+
+__all__ = ["DEFAULT_ENGINE", "ENGINE_KINDS", "EngineKind", "engine_kind_of", "load_engine"]
+
+DEFAULT_ENGINE = "vllm"
+"""The engine of a model that is given by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """The engines of one library.
+
+    Attributes:
+        module: The module that makes them.
+        load: The name of its function that loads a model: `load(model, *, control_tokens, replica, **engine_options)`.
+        adopt: The name of its function for an object of the library, such as a `vllm.LLM`, that a caller made:
+            `adopt(native, *, owned, control_tokens)`. Empty where there are no such objects.
+        native: An attribute by which such an object is known.
+    """
+
+    module: str
+    load: str = "load"
+    adopt: str = ""
+    native: str = ""
+
+    def adopt_engine(self, native: Any, *, owned: bool, control_tokens: ControlTokenPolicy) -> Engine:
+        """Make an engine of an object of the library.
+
+        Args:
+            native: The object.
+            owned: Whether closing the engine shuts the object down.
+            control_tokens: The treatment of messages that hold a template's own markers.
+        """
+        engine: Engine = getattr(import_module(self.module), self.adopt)(
+            native, owned=owned, control_tokens=control_tokens
+        )
+        return engine
+
+
+ENGINE_KINDS: Mapping[str, EngineKind] = {
+    "vllm": EngineKind("typefold.runtime.engines.vllm.engine", adopt="VllmEngine", native="llm_engine"),
+    "scripted": EngineKind("typefold.runtime.engines.scripted"),
+}
+
+
+def engine_kind_of(value: object) -> EngineKind | None:
+    """Return the kind of engine whose library an object is of; `None` for any other object."""
+    return next((kind for kind in ENGINE_KINDS.values() if kind.native and hasattr(value, kind.native)), None)
+
+
+def load_engine(
+    model: str,
+    *,
+    engine: str = DEFAULT_ENGINE,
+    control_tokens: ControlTokenPolicy = "keep",
+    replica: tuple[int, int] = (0, 1),
+    **engine_options: Any,
+) -> Engine:
+    """Load a model.
+
+    Args:
+        model: The model's name or path.
+        engine: The name of the engine in `ENGINE_KINDS`.
+        control_tokens: The treatment of messages that hold a template's own markers.
+        replica: The index of this engine and the number of engines of the model.
+        engine_options: Options of the engine's library.
+
+    Raises:
+        ValueError: There is no such engine.
+
+    Example:
+        >>> load_engine("a model", engine="scripted", max_model_len=100).info.max_model_len
+        100
+    """
+    kind = ENGINE_KINDS.get(engine)
+    if kind is None:
+        raise ValueError(f"there is no engine {engine!r}; there are {', '.join(ENGINE_KINDS)}")
+    load = getattr(import_module(kind.module), kind.load)
+    loaded: Engine = load(model, control_tokens=control_tokens, replica=replica, **engine_options)
+    return loaded
