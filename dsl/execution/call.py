@@ -141,12 +141,13 @@ class OpenCall(Generic[T]):
         self._row = row
         self._seed = seed
         self._place = place
-        timeout = call.options.timeout
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline: float | None = None
         self._exchange = self._run()
 
     def start(self) -> Request | Result[T, PromptError]:
-        """Return the first request, or the result where there is nothing to ask."""
+        """Return the first request, or the result where there is nothing to ask. The call's time begins to run."""
+        timeout = self.call.options.timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout
         return self._step(partial(next, self._exchange))
 
     def resume(self, future: Future[Outcome]) -> Request | Result[T, PromptError]:

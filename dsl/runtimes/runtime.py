@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Token
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
@@ -140,7 +142,7 @@ class Runtime(OpenRuntime):
                 model=named if isinstance(named, str) else None,
                 options=engine_options if control_tokens == "keep" else {**engine_options, "markers": control_tokens},
                 engine=lambda: self.engine,
-                forward=lambda requests: self._ready().submit(requests),
+                forward=self._forward,
                 ignore_journal=ignore_journal,
                 settings={"decide": early_stop},
             )
@@ -238,8 +240,10 @@ class Runtime(OpenRuntime):
         """
         self.check_process()
         with ending_batches():
-            send = self._recorder.submit if self._recorder else self._ready().submit
-            futures = send(requests)
+            if (recorder := self._recorder) is not None:  # which loads a model that only its engine can identify
+                futures = recorder.submit(self._timed(requests, lambda: recorder.facts))
+            else:
+                futures = self._forward(requests)
         tracing = tracer()
         if tracing is not None:
             provider = DEFAULT_ENGINE if self._scheduler is None else self._scheduler.info.provider
@@ -369,6 +373,20 @@ class Runtime(OpenRuntime):
             UsedAfterFork: It is a fork of that.
         """
         self._owner.check(f"the runtime of {self.name}")
+
+    def _forward(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+        """Send requests to the engine."""
+        timed = self._timed(requests, self._ready)
+        return self._ready().submit(timed)
+
+    def _timed(self, requests: Sequence[Request], load: Callable[[], object]) -> Sequence[Request]:
+        """Return requests whose deadlines are later by the time that it takes them to load the engine, if they do."""
+        if self._scheduler is not None or all(each.deadline is None for each in requests):
+            return requests
+        started = time.monotonic()
+        load()
+        taken = time.monotonic() - started
+        return [each if each.deadline is None else replace(each, deadline=each.deadline + taken) for each in requests]
 
     def _ready(self) -> Worker:
         self.check_process()

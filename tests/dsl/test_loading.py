@@ -1,6 +1,8 @@
 """What a runtime's model may be, and what is refused before anything is loaded."""
 
 import inspect
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +168,32 @@ def test_each_option_of_a_runtime_is_checked_when_it_is_made(name: str, value: A
 
 def test_every_option_of_a_runtime_is_among_those() -> None:
     assert CHECKED.keys() == inspect.signature(Runtime).parameters.keys() - {"engine_options"}
+
+
+@prompt(timeout=500)
+def hurried(number: int) -> str:
+    return ask(f"{number}")
+
+
+ASKED: dict[str, Callable[[], object]] = {
+    "a call": lambda: hurried(1),
+    ".map": lambda: hurried.map([1])[0],
+    ".submit": lambda: hurried.submit(1).result(),
+    ".stream": lambda: hurried.stream(1).result(),
+}
+
+
+@pytest.mark.parametrize("journaled", [False, True])
+@pytest.mark.parametrize("way", ASKED)
+def test_the_time_in_which_an_engine_is_loaded_is_not_the_call_s(
+    way: str, journaled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later, monotonic = [0], time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + later[0])
+
+    def load() -> ScriptedEngine:
+        later[0] += 1000  # seconds
+        return ScriptedEngine(answers=["yes"])
+
+    with Runtime(load, journal=tmp_path / "run.db" if journaled else None):
+        assert ASKED[way]() == "yes"
