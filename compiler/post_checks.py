@@ -123,17 +123,14 @@ def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> Deco
                     raise
                 problems = []
                 detail = f"{error.error_count()} problems, and telling them raised {describe_exception(worse)}"
-    elif isinstance(error, RecursionError) and _is_deep(text):
+    elif (
+        isinstance(error, RecursionError) and text.count("[") + text.count("{") > DEEPEST
+    ):  # not a validator's own calls
         kind, detail = "nesting", f"is nested deeper than {DEEPEST} levels"
     else:
         detail = describe_exception(error)
     found = matching_checks(checks, problems or [{"type": kind, "loc": (), "msg": detail}])
     return DecodeError(text, found[0] if found else kind, detail, problems)
-
-
-def _is_deep(text: str) -> bool:
-    """Whether an answer may be nested deeper than can be read, and not only a validator's calls."""
-    return text.count("[") + text.count("{") > DEEPEST
 
 
 def _summary(problems: list[dict[str, Any]]) -> str:

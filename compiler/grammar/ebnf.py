@@ -305,21 +305,16 @@ def _count(least: int, most: int | None) -> str:
 
 def _literal(text: str) -> str:
     text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text if text.isprintable() else "".join(map(_char, text))}"'
-
-
-def _char(char: str) -> str:
-    return char if char.isprintable() else _code(ord(char))
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else _code(ord(char)) for char in text)
+    return f'"{text}"'
 
 
 @lru_cache(maxsize=1024)
 def _class(expr: CharClass) -> str:
     """The class by its members. A negated class (`[^...]`) may be shorter, but xgrammar's masks lack tokens behind it."""
-    return "[" + "".join(_range(low, high) for low, high in expr.ranges) + "]"
-
-
-def _range(low: int, high: int) -> str:
-    return _code(low) if low == high else f"{_code(low)}-{_code(high)}"
+    spans = (_code(low) + (f"-{_code(high)}" if high > low else "") for low, high in expr.ranges)
+    return f"[{''.join(spans)}]"
 
 
 def _code(point: int) -> str:

@@ -137,7 +137,9 @@ def _sequence(items: Iterable[Any], pattern: _Pattern) -> Expr:
 
 def _node(code: Any, argument: Any, pattern: _Pattern) -> Expr:
     if code is op.LITERAL:
-        return _literal(argument, pattern)
+        if SURROGATES[0] <= argument <= SURROGATES[1]:
+            raise UnsupportedPattern(f"{pattern!r} names a lone surrogate, which is no character")
+        return Lit(chr(argument))
     if code is op.NOT_LITERAL:
         return ~char_class((argument, argument))
     if code is op.ANY:
@@ -172,12 +174,6 @@ def _ungrouped(group: Any, pattern: _Pattern) -> Iterable[Any]:
         raise UnsupportedPattern(f"{pattern!r} sets flags inside; write the classes out instead")
     items: Iterable[Any] = inner
     return items
-
-
-def _literal(point: int, pattern: _Pattern) -> Expr:
-    if 0xD800 <= point <= 0xDFFF:
-        raise UnsupportedPattern(f"{pattern!r} names a lone surrogate, which is no character")
-    return seq(chr(point))
 
 
 def _class(items: list[Any], pattern: _Pattern) -> CharClass:
