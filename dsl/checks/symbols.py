@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from typefold.checks.source import Scope
@@ -22,10 +23,12 @@ class Where:
     Attributes:
         module: The module's name.
         around: The classes and functions around the place, the outermost first.
+        local: The values of names that the body of the innermost class has defined so far.
     """
 
     module: str
     around: tuple[Scope, ...] = ()
+    local: Mapping[str, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import dataclasses
 import enum
 import sys
 import types
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
+from dataclasses import replace
 from typing import Any, Generic
 
 import pydantic.dataclasses
@@ -87,7 +88,7 @@ class Classes:
         keywords = self._keywords(node, where)
 
         def body(space: MutableMapping[str, Any]) -> None:
-            self._fill(space, node, inside)
+            self._fill(space, node, replace(inside, local=space))
             if is_model:
                 config = space.get("model_config")
                 space["model_config"] = {**(config if is_dict(config) else {}), "defer_build": True}
@@ -154,11 +155,11 @@ class Classes:
         for statement in node.body:
             match statement:
                 case ast.AnnAssign(target=ast.Name(id=name)):
-                    annotations[name] = self._evaluator.hint(statement.annotation, where, space)
+                    annotations[name] = self._evaluator.hint(statement.annotation, where)
                     if statement.value is not None and not is_enum:
-                        space[name] = self._default(statement.value, where, space)
+                        space[name] = self._default(statement.value, where)
                 case ast.Assign(targets=[ast.Name(id=name)]) if is_enum or name in _KEPT_VALUES:
-                    space[name] = self._assigned(statement.value, where, space, strict=is_enum)
+                    space[name] = self._assigned(statement.value, where, strict=is_enum)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     if is_enum and name in _HIDDEN_IN_ENUMS:
                         raise Unknown
@@ -174,10 +175,10 @@ class Classes:
         if annotations:
             space["__annotations__"] = annotations
 
-    def _default(self, node: ast.expr, where: Where, space: Mapping[str, Any]) -> Any:
+    def _default(self, node: ast.expr, where: Where) -> Any:
         """Return a field's default, or its description. The value of a default says nothing of the type."""
         try:
-            value = self._evaluator.value(node, where, space)
+            value = self._evaluator.value(node, where)
         except Unknown:
             if isinstance(node, ast.Call) and self._describes_field(node, where):
                 raise
@@ -190,10 +191,10 @@ class Classes:
         except Unknown:
             return False
 
-    def _assigned(self, node: ast.expr, where: Where, space: Mapping[str, Any], *, strict: bool) -> Any:
+    def _assigned(self, node: ast.expr, where: Where, *, strict: bool) -> Any:
         """Return an assigned value; of a configuration, the settings that can be known."""
         try:
-            return self._evaluator.value(node, where, space)
+            return self._evaluator.value(node, where)
         except Unknown:
             if strict or not isinstance(node, (ast.Call, ast.Dict)):
                 raise

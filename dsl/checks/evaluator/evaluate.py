@@ -9,7 +9,7 @@ raises `Unknown`. Objects of libraries are named, called, subclassed and passed 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Annotated, Any, ForwardRef, Literal, TypeVar, Union, get_origin
 
@@ -48,40 +48,40 @@ class Evaluator:
 
     # --- types --------------------------------------------------------------------------------------------------------
 
-    def hint(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
+    def hint(self, node: ast.expr, where: Where) -> Any:
         """Return the type that an annotation means, opaque where it can't be known."""
         try:
-            made = self._hint(node, where, local or {})
+            made = self._hint(node, where)
         except (Unknown, RecursionError, MemoryError):
             return opaque()
         return opaque() if isinstance(made, str) else made  # else typing would evaluate it
 
-    def _hint(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
+    def _hint(self, node: ast.expr, where: Where) -> Any:
         match node:
             case ast.Constant(value=None):
                 return None
             case ast.Constant(value=str() as text):
-                return self._hint(_parsed(text), where, local)
+                return self._hint(_parsed(text), where)
             case ast.Name() | ast.Attribute():
                 return self.named_type(self._meaning(node, where))
             case ast.Subscript():
-                return self._subscript(node, where, local)
+                return self._subscript(node, where)
             case ast.BinOp(op=ast.BitOr()):
-                return self._applied(Union, (self.hint(node.left, where, local), self.hint(node.right, where, local)))
+                return self._applied(Union, (self.hint(node.left, where), self.hint(node.right, where)))
             case ast.Call():
-                return self.value(node, where, local)
+                return self.value(node, where)
             case _:
                 raise Unknown
 
-    def _subscript(self, node: ast.Subscript, where: Where, local: Mapping[str, Any]) -> Any:
-        base = self._hint(node.value, where, local)
+    def _subscript(self, node: ast.Subscript, where: Where) -> Any:
+        base = self._hint(node.value, where)
         parts = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
         if base in _LITERALS:
-            return self._applied(base, tuple(self.value(part, where, local) for part in parts))
+            return self._applied(base, tuple(self.value(part, where) for part in parts))
         if base in (Annotated, typing_extensions.Annotated):
-            marks = tuple(self.value(mark, where, local) for mark in parts[1:])
-            return self._applied(Annotated, (self.hint(parts[0], where, local), *marks))
-        arguments = tuple(self._argument(part, where, local) for part in parts)
+            marks = tuple(self.value(mark, where) for mark in parts[1:])
+            return self._applied(Annotated, (self.hint(parts[0], where), *marks))
+        arguments = tuple(self._argument(part, where) for part in parts)
         if isinstance(base, ForwardRef):
             return self.synthetic.later(base, arguments)
         if is_opaque(base):
@@ -89,13 +89,13 @@ class Evaluator:
         one_tuple = isinstance(node.slice, ast.Tuple) and not node.slice.elts  # tuple[()]
         return self._applied(base, arguments if len(arguments) != 1 or one_tuple else arguments[0])
 
-    def _argument(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
+    def _argument(self, node: ast.expr, where: Where) -> Any:
         if isinstance(node, ast.List):
-            arguments = [self._argument(part, where, local) for part in node.elts]
+            arguments = [self._argument(part, where) for part in node.elts]
             return self._weighed(arguments, arguments)
         if isinstance(node, ast.Constant) and node.value is ...:
             return ...
-        return self.hint(node, where, local)
+        return self.hint(node, where)
 
     def _applied(self, base: Any, arguments: Any) -> Any:
         if not is_subscriptable(base):
@@ -138,7 +138,7 @@ class Evaluator:
             case Declared(node=ast.ClassDef()):
                 return self.classes.made(meaning)
             case Declared(node=ast.Assign() | ast.AnnAssign()):
-                return self._once(meaning, lambda value, place: self._hint(value, place, {}), self._made)
+                return self._once(meaning, lambda value, place: self._hint(value, place), self._made)
             case Declared():
                 return self._parameter_or_alias(meaning)
             case _:
@@ -184,47 +184,47 @@ class Evaluator:
 
     # --- values -------------------------------------------------------------------------------------------------------
 
-    def value(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
+    def value(self, node: ast.expr, where: Where) -> Any:
         """Return the value of an expression.
 
         Raises:
             Unknown: It can't be known.
         """
         try:
-            return self._value(node, where, local or {})
+            return self._value(node, where)
         except (RecursionError, MemoryError):
             raise Unknown from None
 
-    def _value(self, node: ast.expr, where: Where, local: Mapping[str, Any]) -> Any:
+    def _value(self, node: ast.expr, where: Where) -> Any:
         match node:
             case ast.Constant():
                 return sized(node.value)
-            case ast.Name() if node.id in local:
-                return self._handed(local[node.id])
+            case ast.Name() if where.local is not None and node.id in where.local:
+                return self._handed(where.local[node.id])
             case ast.Name() | ast.Attribute():
-                return self._value_of(node, where, local)
+                return self._value_of(node, where)
             case ast.Call():
-                return called(self, node, where, local)
+                return called(self, node, where)
             case ast.UnaryOp():
-                return unary(node.op, self._value(node.operand, where, local))
+                return unary(node.op, self._value(node.operand, where))
             case ast.BinOp():
-                return binary(node.op, self._value(node.left, where, local), self._value(node.right, where, local))
+                return binary(node.op, self._value(node.left, where), self._value(node.right, where))
             case ast.Tuple() | ast.List() | ast.Set():
-                items = [self._value(item, where, local) for item in node.elts]
+                items = [self._value(item, where) for item in node.elts]
                 make = tuple if isinstance(node, ast.Tuple) else list if isinstance(node, ast.List) else set
                 return self._collected(make, items, items)
             case ast.Dict() if None not in node.keys:
-                keys = [self._value(key, where, local) for key in node.keys if key is not None]
-                values = [self._value(value, where, local) for value in node.values]
+                keys = [self._value(key, where) for key in node.keys if key is not None]
+                values = [self._value(value, where) for value in node.values]
                 return self._collected(dict, zip(keys, values, strict=True), [*keys, *values])
             case ast.Subscript():
-                return self._hint(node, where, local)
+                return self._hint(node, where)
             case ast.Lambda():
                 return stub("<lambda>", node.args)
             case _:
                 raise Unknown
 
-    def function(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any:
+    def function(self, node: ast.expr, where: Where) -> Any:
         """Return the very function that a name calls; as a value it would be a stub.
 
         Raises:
@@ -242,7 +242,7 @@ class Evaluator:
                 finally:
                     self._making.discard(statement)
             case _:
-                return self.value(node, where, local)
+                return self.value(node, where)
 
     def _collected(self, make: Callable[[Any], Any], items: Any, parts: list[Any]) -> Any:
         try:
@@ -262,12 +262,12 @@ class Evaluator:
             raise Unknown
         return value if is_subscriptable(value) else stub_of(value)
 
-    def _value_of(self, node: ast.Name | ast.Attribute, where: Where, local: Mapping[str, Any]) -> Any:
+    def _value_of(self, node: ast.Name | ast.Attribute, where: Where) -> Any:
         try:
             meaning = self._meaning(node, where)
         except Unknown:
             if isinstance(node, ast.Attribute):  # a member of an enum, a method of a class
-                return _attribute(self.value(node.value, where, local), node.attr)
+                return _attribute(self.value(node.value, where), node.attr)
             raise
         match meaning:
             case Known(value=value) if not isinstance(value, ModuleType):

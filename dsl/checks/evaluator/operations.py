@@ -39,9 +39,9 @@ class Expressions(Protocol):
     names: Names
     synthetic: Synthetic
 
-    def hint(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any: ...
-    def value(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any: ...
-    def function(self, node: ast.expr, where: Where, local: Mapping[str, Any] | None = None) -> Any: ...
+    def hint(self, node: ast.expr, where: Where) -> Any: ...
+    def value(self, node: ast.expr, where: Where) -> Any: ...
+    def function(self, node: ast.expr, where: Where) -> Any: ...
     def named_type(self, declared: Declared) -> Any: ...
 
 
@@ -55,22 +55,22 @@ _NAMED = (*KEYWORDS, "alias", "validation_alias", "init", "kw_only", "discrimina
 """Parts of a field's description to which the compiler listens, apart from the default."""
 
 
-def called(evaluator: Expressions, node: ast.Call, where: Where, local: Mapping[str, Any]) -> Any:
+def called(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
     """Return the value of a call in a declaration.
 
     Raises:
         Unknown: It can't be known.
     """
-    function = evaluator.function(node.func, where, local)
+    function = evaluator.function(node.func, where)
     for kind, making in _OF_TYPES:
         if function is kind:
             return _safely(_of_types, evaluator, making, node, where)
     if is_field(function):
-        return _field(evaluator, function, node, where, local)
+        return _field(evaluator, function, node, where)
     if not is_callable(function):
         raise Unknown
-    arguments = [evaluator.value(argument, where, local) for argument in node.args]
-    keywords = {_keyword(each): evaluator.value(each.value, where, local) for each in node.keywords}
+    arguments = [evaluator.value(argument, where) for argument in node.args]
+    keywords = {_keyword(each): evaluator.value(each.value, where) for each in node.keywords}
     _check(function, arguments, keywords)
     return sized(_safely(function, *arguments, **keywords))
 
@@ -106,13 +106,13 @@ def _check(function: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> 
         sized(_safely(Decimal, first.partition("/")[0]))
 
 
-def _field(evaluator: Expressions, function: Any, node: ast.Call, where: Where, local: Mapping[str, Any]) -> Any:
+def _field(evaluator: Expressions, function: Any, node: ast.Call, where: Where) -> Any:
     """Make a description of a field from the parts that say something of the type."""
     arguments: list[Any] = []
     keywords: dict[str, Any] = {}
     for argument in node.args[:1]:  # the default
         try:
-            arguments.append(evaluator.value(argument, where, local))
+            arguments.append(evaluator.value(argument, where))
         except Unknown:
             arguments.append(None)
     written = str(function.__module__).startswith("attr")  # attrs writes its arguments into code
@@ -124,7 +124,7 @@ def _field(evaluator: Expressions, function: Any, node: ast.Call, where: Where, 
             if name == "type":
                 keywords[name] = evaluator.hint(each.value, where)
                 continue
-            keywords[name] = evaluator.value(each.value, where, local)
+            keywords[name] = evaluator.value(each.value, where)
             if written and name == "alias" and not _is_name(keywords[name]):
                 raise Unknown
         except Unknown:
