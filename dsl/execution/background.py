@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from returns.result import Failure, Result, Success
 
@@ -113,11 +113,6 @@ class _UnderWay(Generic[T]):
     call: OpenCall[T]
     context: Context = field(default_factory=copy_context)
 
-    def withdraw(self, future: Future[T]) -> None:
-        """Take the call's request out of the engine, if its future was cancelled."""
-        if future.cancelled():
-            self.call.withdraw()
-
 
 class _Carrier:
     """The thread of the background calls, and the answers that wait for it."""
@@ -206,7 +201,7 @@ def submit(call: Call[Any] | PromptError, *, safe: bool = False) -> CallFuture[A
     under_way = _UnderWay(future, open_call(call, row_index()))
     step = under_way.call.start()
     if isinstance(step, Request):
-        future.add_done_callback(under_way.withdraw)
+        future.add_done_callback(partial(_withdraw, ref(under_way.call)))
         _carrier.send(under_way, step)
         if row is not None:
             row.owns(future)
@@ -268,6 +263,12 @@ def _alarm(seconds: float | None, mailbox: Mailbox[Any]) -> Generator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _withdraw(call: ref[OpenCall[Any]], future: Future[Any]) -> None:
+    """Take a call's request out of the engine, if its future was cancelled. The future keeps no prompt and no answer alive."""
+    if future.cancelled() and (under_way := call()) is not None:
+        under_way.withdraw()
 
 
 def _settle(future: Future[T], result: Result[T, BaseException]) -> None:

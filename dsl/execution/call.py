@@ -133,7 +133,7 @@ class OpenCall(Generic[T]):
         future: The future of the request that was submitted last.
     """
 
-    __slots__ = ("_deadline", "_exchange", "_place", "_row", "_seed", "call", "future")
+    __slots__ = ("__weakref__", "_deadline", "_exchange", "_place", "_row", "_seed", "call", "future")
 
     def __init__(self, call: Call[T], row: int | None, seed: int | None, place: bytes) -> None:
         self.call = call

@@ -19,7 +19,7 @@ __all__ = ["trace", "tracer"]
 
 
 def tracer() -> Any:
-    """The tracer, or `None` where the program has not set tracing up."""
+    """Return the tracer, or `None` where the program has not set tracing up."""
     api: Any = sys.modules.get("opentelemetry.trace")
     if api is None:
         return None
@@ -56,12 +56,12 @@ def _asked(model: str, provider: str, request: Request) -> Mapping[str, str | in
 
 
 def _end(span: Any, future: Future[Outcome]) -> None:
-    """Say how a request ended; on the engine's thread."""
+    """Record the end of a request, on the engine's thread."""
     try:
         outcome = future.result()
     except (CancelledError, Exception) as error:  # mostly a `PromptError`; the message may hold text, the name may not
         span.set_attribute("error.type", type(error).__name__)
-        span.set_status(_error(), type(error).__name__)
+        span.set_status(sys.modules["opentelemetry.trace"].StatusCode.ERROR, type(error).__name__)
     else:
         span.set_attributes(
             {
@@ -72,8 +72,3 @@ def _end(span: Any, future: Future[Outcome]) -> None:
             }
         )
     span.end()
-
-
-def _error() -> Any:
-    api: Any = sys.modules["opentelemetry.trace"]
-    return api.StatusCode.ERROR
