@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from typefold.compiler.grammar.nodes import Expr
 
-__all__ = ["Codec", "JsonSchema", "pydantic_reader", "schema_of", "text_codec"]
+__all__ = ["Codec", "JsonSchema", "identity", "pydantic_reader", "schema_of", "text_codec"]
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -70,6 +70,11 @@ class Codec(Generic[T]):
             "accepts": lambda value: type(value) is kind and self.accepts(unwrap(value)),
         }
         return replace(cast("Codec[Any]", self), **changed, bare=None, plain=False)
+
+
+def identity(value: Any) -> Any:
+    """Return the value itself, for types whose values are their own JSON data."""
+    return value
 
 
 def schema_of(kind: str, **keywords: Any) -> JsonSchema:

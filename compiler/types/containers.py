@@ -175,7 +175,7 @@ def ordered_dict_codec(hint: Any, context: Context) -> Codec[OrderedDict[Any, An
 
 @default_registry.hook(defaultdict)
 def defaultdict_codec(hint: Any, context: Context) -> Codec[defaultdict[Any, Any]]:
-    """A JSON object; missing keys get what the values' type makes when it is called, as pydantic has it."""
+    """A JSON object; a missing key gets the value that the values' type makes when it is called, as in pydantic."""
     key, value = get_args(hint) or (str, Any)
     factory = generic_of(value)
     if factory not in _DEFAULT_FACTORIES:

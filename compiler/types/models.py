@@ -56,8 +56,7 @@ def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
     _complete(hint, context)
     fields: list[Field] = []
     for name, info in hint.model_fields.items():
-        place = f".{name}"
-        codec = context.codec(info.annotation, at=place, metadata=tuple(info.metadata))
+        codec = context.codec(info.annotation, at=f".{name}", metadata=tuple(info.metadata))
         key = field_key(hint, name, info, hint.model_config, context)
         fields.append(Field(name, key, codec, _must_be_written(hint, info, codec, context), info.description))
     keys = [field.key for field in fields]
@@ -75,7 +74,7 @@ def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
         return object_data(fields, lambda name: getattr(value, name))
 
     def from_json(data: Any) -> BaseModel:
-        """By pydantic, from JSON; where a field is not its own, in Python mode, in which a strict model wants values."""
+        """Read by pydantic, from JSON. With a field that it does not read itself, in Python mode: a strict model wants values."""
         if native:
             named = {key: codecs[key].expanded(item) for key, item in data.items()}
             return hint.model_validate_json(context.json_format.dump(named))
@@ -86,7 +85,7 @@ def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
 
 
 def _must_be_written(hint: type[BaseModel], info: FieldInfo, codec: Codec[Any], context: Context) -> bool:
-    """Whether a field has no default, or one that pydantic was told to check, and that fails or holds itself for ever."""
+    """Whether a field has no default, or a default that pydantic is told to check and that fails or contains itself."""
     checked = hint.model_config.get("validate_default") if info.validate_default is None else info.validate_default
     if info.is_required() or not checked or info.default_factory is not None:
         return info.is_required()
@@ -98,7 +97,7 @@ def _must_be_written(hint: type[BaseModel], info: FieldInfo, codec: Codec[Any], 
         TypeAdapter[Any](annotated).validate_python(default)
     except ValidationError:
         return True
-    except Exception:  # a validator that needs more than the value: whether it fails is seen when there is an answer
+    except Exception:  # a validator that needs more than the value; it runs when there is an answer
         return False
     return False
 

@@ -5,11 +5,11 @@ pydantic has the last word, as a named post-check.
 
 - IPv4 is exact: numbers without leading zeros, and networks without bits beyond their mask. IPv6 is any grouping in lower
   case that has one value (`2001:db8::1`, zeros written out or not, an IPv4 tail behind `::ffff:`, a scope behind `%`);
-  `encode` writes the compressed form of `str`. Networks have their prefix length, as `str` writes it. Checked after: that
-  an IPv6 network has no bits beyond its mask. pydantic's `IPvAnyAddress` and its kin are either version.
+  `encode` writes the compressed form of `str`. Networks have their prefix length, as `str` writes it. Whether an IPv6
+  network has bits beyond its mask is a post-check. pydantic's `IPvAnyAddress` and its kin are either version.
 - `EmailStr`: letters, digits and the signs that RFC 5321 allows around one `@`, with a dot in the domain; no dot at an end
-  or beside another, no hyphen at an end of a label, and a last label that does not end in a digit. Beyond ASCII, what
-  email-validator admits by character: no private use, no spaces, and in the domain only blocks that have letters. The 63
+  or beside another, no hyphen at an end of a label, and a last label that does not end in a digit. Beyond ASCII, the
+  characters of email-validator: no private use, no spaces, and in the domain only blocks that have letters. The 63
   characters of a label are not counted: in a grammar they take half a second to compile.
 - URLs: an allowed scheme, `://`, a host, and then no spaces or control characters. `AnyUrl` takes any scheme, and those
   without a host (`mailto:`, `urn:`). Characters beyond ASCII are legal in a path; pydantic writes them in percent form.
@@ -65,7 +65,7 @@ _V4 = join(".", [_OCTET] * 4)
 
 
 def _networks_v4() -> Expr:
-    """Octet by octet: those within the mask are free, the one that it cuts is a multiple, those beyond are zero."""
+    """Networks of IPv4: octets within the mask are free, the octet that it cuts is a multiple, those beyond are zero."""
     text: Expr = seq(_OCTET, "/32")
     for index in reversed(range(4)):
         beyond = ".0" * (3 - index)
@@ -119,7 +119,7 @@ def address_codec(hint: Any, context: Context) -> Codec[Any]:
 
 @default_registry.hook(EmailStr)
 def email_codec(hint: Any, context: Context) -> Codec[str]:
-    """An address, checked after by the package email-validator, which also brings its domain into normal form."""
+    """An email address. The package email-validator checks it, and brings its domain into normal form."""
     context.allow(hint, *LENGTHS, "pattern")
     if find_spec("email_validator") is None:
         raise context.refuse(hint, "needs the package email-validator; install pydantic[email]")
@@ -134,7 +134,7 @@ def email_codec(hint: Any, context: Context) -> Codec[str]:
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, (_BaseUrl, _BaseMultiHostUrl)))
 def url_codec(hint: Any, context: Context) -> Codec[Any]:
-    """A URL with one of the class's schemes; checked after, and brought into normal form."""
+    """A URL with one of the class's schemes. pydantic checks it, and brings it into normal form."""
     marks: list[UrlConstraints] = [hint._constraints, *context.limits.claim(UrlConstraints)]
     context.allow(hint)
     schemes = next((mark.allowed_schemes for mark in reversed(marks) if mark.allowed_schemes), None)

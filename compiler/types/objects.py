@@ -1,4 +1,4 @@
-"""Objects with named fields: what models, dataclasses and their kin have in common.
+"""Objects with named fields, the common form of models, dataclasses and their kin.
 
 An object is written with its keys or, in the compact format, as an array in the order of the fields. There each field has
 its place, so positions alone give an answer its meaning. A field that can only be one thing has none. One that may be left
@@ -79,7 +79,7 @@ def object_codec(
         hint: The type.
         fields: The fields, in order.
         context: The hook's own.
-        from_json: Makes a value of the fields that are there, by their keys, each as the format has it.
+        from_json: Makes a value of the JSON data of the fields that are there, by their keys.
         to_json: Converts a value to JSON data by key; the default reads attributes.
         accepts: Whether an object is a value of the type; the default compares classes.
         native: Whether pydantic reads the object as it is, if it reads all fields.

@@ -1,8 +1,4 @@
-"""Types that no answer can be, each refused with a word on what to write instead.
-
-A class that a reader of JSON schemas or of pydantic's errors would send users to, but that has no values in JSON, gets a
-line in `_REMEDIES`; a class that nothing here knows is refused by `Context.codec` in general words.
-"""
+"""Types that no answer can be, each refused with a remedy."""
 
 from __future__ import annotations
 
@@ -24,6 +20,8 @@ from typefold.compiler.registry import default_registry
 
 _LAZY = "is read lazily, and an answer is there as a whole; use list"
 _CODE = "is code, which no answer holds; use a Literal of names, and look the object up"
+# A class of the standard library or of pydantic gets a line here if users may well write it and its values have no JSON
+# form. Any other class without a hook is refused by `Context.codec` with a general remedy.
 _REMEDIES: dict[Any, str] = {
     complex: "has no form in JSON; use tuple[float, float] or a model with two fields",
     range: "has no form in JSON; use a model with `start: int` and `stop: int`",

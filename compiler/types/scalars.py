@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from typefold.compiler.codec import Codec, schema_of
+from typefold.compiler.codec import Codec, identity, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, Expr, Ref, choice, repeat, seq
 from typefold.compiler.grammar.numeric import (
@@ -41,7 +41,7 @@ def int_codec(hint: type[int], context: Context) -> Codec[int]:
     if low is None or high is None:
         context.reader_limit(f"no more than {_INT_DIGITS} digits")
     schema = schema_of("integer", minimum=low, maximum=high, multipleOf=limits.peek("multiple_of"))
-    return Codec(integers(low, high), schema, int, _same, lambda value: type(value) is int, plain=True)
+    return Codec(integers(low, high), schema, int, identity, lambda value: type(value) is int, plain=True)
 
 
 @default_registry.hook(float)
@@ -89,7 +89,7 @@ def _bounded_float(least: float, most: float, context: Context) -> Expr:
 def bool_codec(hint: type[bool], context: Context) -> Codec[bool]:
     """`true` or `false`."""
     context.allow(hint)
-    return Codec(choice("true", "false"), {"type": "boolean"}, bool, _same, lambda v: type(v) is bool, plain=True)
+    return Codec(choice("true", "false"), {"type": "boolean"}, bool, identity, lambda v: type(v) is bool, plain=True)
 
 
 @default_registry.hook(type(None))
@@ -97,7 +97,7 @@ def none_codec(hint: None, context: Context) -> Codec[None]:
     """`null`; as a whole return type it is refused, since nothing would be asked of the model."""
     if context.path == "return":
         raise context.refuse(hint, "asks the model for nothing; return a type that holds an answer")
-    return Codec(seq("null"), {"type": "null"}, _same, _same, lambda value: value is None, plain=True)
+    return Codec(seq("null"), {"type": "null"}, identity, identity, lambda value: value is None, plain=True)
 
 
 @default_registry.hook(Any, object)
@@ -123,7 +123,7 @@ def any_codec(hint: Any, context: Context) -> Codec[Any]:
             seq("{", pair, repeat(seq(comma, pair), 0, None), "}"),
         ),
     )
-    return Codec(rule, {}, _same, _same, _is_json, plain=True)
+    return Codec(rule, {}, identity, identity, _is_json, plain=True)
 
 
 def _is_json(value: Any) -> bool:
@@ -132,10 +132,6 @@ def _is_json(value: Any) -> bool:
     if is_dict(value):
         return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
     return value is None or type(value) in (str, int, float, bool)
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _is_whole(bound: Any) -> bool:

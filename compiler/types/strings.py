@@ -22,7 +22,7 @@ from annotated_types import GroupedMetadata
 from pydantic import EncodedStr, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import core_schema
 
-from typefold.compiler.codec import Codec, JsonSchema, schema_of
+from typefold.compiler.codec import Codec, JsonSchema, identity, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.lengths import char_bounds, of_length
@@ -72,10 +72,13 @@ class Matching(GroupedMetadata):
 
 
 class OneOf:
-    """Text out of a list that is made at run time, for use in `Annotated`; thousands of names are no matter.
+    """Text out of a list that is made at run time, for use in `Annotated`. A list may have thousands of names.
 
     Args:
-        names: The texts; doubles count once.
+        names: The texts; duplicates count once.
+
+    Raises:
+        TypeError: `names` is a single text.
 
     Example:
         >>> from typing import Annotated
@@ -113,11 +116,11 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Grammar:
-    """Text by a grammar of your own, for use in `Annotated` as a whole return type; the value is the text.
+    """Text by your own grammar, for use in `Annotated` as a whole return type; the value is the text.
 
-    The grammar is sent to the engine as it stands, in the dialect of its backend: EBNF with `::=` for xgrammar, Lark for
-    guidance. Only the engine can read it, so a bad one fails as `Refused` in its row. Its length is limited (a million
-    characters) and nothing else: a short one that the backend chokes on holds up the whole batch.
+    The grammar is sent to the engine unchanged, in the dialect of its backend: EBNF with `::=` for xgrammar, Lark for
+    guidance. Only the engine can read it, so a bad one fails as `Refused` in its row. Its length alone is limited, to a
+    million characters: a short grammar that is hard for the backend holds up the whole batch.
 
     Args:
         text: The grammar; its first rule is `root` (EBNF) or `start` (Lark).
@@ -166,11 +169,11 @@ def str_codec(hint: type[str], context: Context) -> Codec[str]:
         text = Repeat(_ASCII, 0, None)
     pattern = getattr(patterns[-1], "pattern", patterns[-1]) if patterns else None
     schema = schema_of("string", pattern=pattern, minLength=shortest, maxLength=longest)
-    return Codec(json_string(text), schema, str, str, lambda value: type(value) is str, bare=text, plain=True)
+    return Codec(json_string(text), schema, identity, identity, lambda value: type(value) is str, bare=text, plain=True)
 
 
 def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context) -> Expr:
-    """The first pattern's language; what else is asked is checked after, and so is what looks ahead or behind."""
+    """The first pattern's language. Further patterns are post-checks, and so are lookahead and lookbehind."""
     first = patterns[0]
     text = first if isinstance(first, str) else first.pattern
     python = context.has_python_patterns or not isinstance(first, str)
@@ -188,7 +191,7 @@ def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context)
 
 
 def _of_length(text: Expr, context: Context) -> Expr:
-    """A pattern's texts of the length that is asked for, as far as that stays small; the rest is checked after."""
+    """A pattern's texts of the lengths that the limits allow, where that stays small; else the lengths are post-checks."""
     limits = context.limits
     least, most = limits.peek("min_length") or 0, limits.peek("max_length")
     bound = inf if most is None else most
@@ -257,7 +260,7 @@ def _grammar_codec(hint: type[str], grammar: Grammar, context: Context) -> Codec
 
 
 def _one_of_codec(hint: type[str], names: tuple[str, ...], context: Context) -> Codec[str]:
-    """One of the names; other limits at the same place are checked after."""
+    """One of the names; other limits at the same place are post-checks."""
     known = frozenset(names)
     if not names:
         raise context.refuse(hint, "has an empty OneOf, so there is nothing to choose")

@@ -6,11 +6,11 @@
   `+05:30`, or neither. A `datetime` is a date, `T` and a time, so it may be naive or aware; pydantic's `NaiveDatetime`
   and `AwareDatetime` admit one kind.
 - A `timedelta` is `P1DT2H30M1.5S`, negative with a sign in front. The largest unit may exceed its usual range, as in
-  `PT36H` or `PT90M`, since models write so; weeks stand alone (`P2W`). Years and months are no fixed time, and are out.
+  `PT36H` or `PT90M`, since models write so; weeks stand alone (`P2W`). Years and months have no fixed length, and are out.
 
-`encode` writes one text a value: `isoformat` with `Z` for an offset of nothing, and a duration in days, hours below 24
-and so on. An offset with seconds cannot be written. Checked after decoding: bounds on times, datetimes and durations,
-and whether a moment is in the past or the future.
+`encode` writes one text for a value: `isoformat` with `Z` for an offset of zero, and a duration in days, hours below 24
+and so on. An offset with seconds cannot be written. Post-checks: bounds on times, datetimes and durations, and whether a
+moment is in the past or the future.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, FutureDate, FutureDatetime, NaiveDatetime, PastDate, PastDatetime
 
-from typefold.compiler.codec import Codec, text_codec
+from typefold.compiler.codec import Codec, identity, text_codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import NEVER, CharClass, Expr, char_class, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import between, integers
@@ -42,7 +42,7 @@ def date_codec(hint: Any, context: Context) -> Codec[date]:
     """`YYYY-MM-DD`; bounds are in the grammar."""
     context.allow(hint, *BOUNDS)
     try:
-        low, high = inclusive_bounds(context.limits, lambda day: day, lambda day: day + _DAY, lambda day: day - _DAY)
+        low, high = inclusive_bounds(context.limits, identity, lambda day: day + _DAY, lambda day: day - _DAY)
         low, high = max(low or date.min, date.min), min(high or date.max, date.max)
     except (OverflowError, TypeError):
         raise context.refuse(hint, "has a bound that no date meets; bound it with dates") from None
@@ -54,7 +54,7 @@ def date_codec(hint: Any, context: Context) -> Codec[date]:
 
 @default_registry.hook(time)
 def time_codec(hint: type[time], context: Context) -> Codec[time]:
-    """`HH:MM:SS`, with a fraction and an offset where there is one."""
+    """`HH:MM:SS`, with a fraction and an offset, or without."""
     context.allow(hint, *BOUNDS)
     text = seq('"', _clock(), optional(_offset()), '"')
     return text_codec(hint, text, "time", time, write=_isoformat)
@@ -62,11 +62,11 @@ def time_codec(hint: type[time], context: Context) -> Codec[time]:
 
 @default_registry.hook(datetime, NaiveDatetime, AwareDatetime, PastDatetime, FutureDatetime)
 def datetime_codec(hint: Any, context: Context) -> Codec[datetime]:
-    """`YYYY-MM-DDTHH:MM:SS`, with a fraction and an offset where there is one."""
+    """`YYYY-MM-DDTHH:MM:SS`, with a fraction and an offset, or without."""
     context.allow(hint, *BOUNDS)
     _note_moment(hint, context)
     low, high = date.min, date.max
-    for name in BOUNDS:  # the bound itself is checked after; a year far off need not be written at all
+    for name in BOUNDS:  # the bound itself is a post-check; the grammar leaves out years far off
         bound = context.limits.peek(name)
         if isinstance(bound, datetime) and name in ("ge", "gt"):
             low = max(low, max(bound.date(), date.min + _FAR) - _FAR)
@@ -86,7 +86,7 @@ def datetime_codec(hint: Any, context: Context) -> Codec[datetime]:
 
 @default_registry.hook(timedelta)
 def timedelta_codec(hint: type[timedelta], context: Context) -> Codec[timedelta]:
-    """An ISO 8601 duration without years and months; bounds other than the sign are checked after."""
+    """An ISO 8601 duration without years and months; bounds other than the sign are post-checks."""
     context.allow(hint, *BOUNDS)
     options: list[Expr] = []
     for sign in ("", "-"):
@@ -117,7 +117,7 @@ def _isoformat(value: datetime | time) -> str:
 
 def _write_duration(value: timedelta) -> str:
     sign, rest = ("-", -value) if value < timedelta(0) and value != timedelta.min else ("", value)
-    if value == timedelta.min:  # its opposite is one that Python cannot hold
+    if value == timedelta.min:  # Python cannot hold its opposite
         return f"-P{-value.days}D"
     minutes, seconds = divmod(rest.seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -130,7 +130,7 @@ def _write_duration(value: timedelta) -> str:
 
 
 class _DigitClasses(dict[int, CharClass]):
-    """The class of the digits whose bits are set; there are few of them, and a date has many."""
+    """Character classes of digits, by a number whose bits name the digits. A date has many, and few differ."""
 
     def __missing__(self, digits: int) -> CharClass:
         self[digits] = made = char_class("".join(str(digit) for digit in range(10) if digits >> digit & 1))
@@ -175,7 +175,7 @@ def _is_leap(year: int) -> bool:
 
 
 def _leap_years(first: int, last: int) -> Expr:
-    """The leap years from `first` to `last`: century by century, those that have the same years together."""
+    """The leap years from `first` to `last`, by century; centuries with the same leap years share one expression."""
     if (first, last) == (MINYEAR, MAXYEAR):
         fourth = range(4, 100, 4)
         return choice(seq(_two_digits(range(100)), _two_digits(fourth)), seq(_two_digits(fourth), "00"))
@@ -189,7 +189,7 @@ def _leap_years(first: int, last: int) -> Expr:
 
 
 def _days(leap: bool, low: tuple[int, int], high: tuple[int, int]) -> Expr:
-    """`MM-DD` from one day of a year to another; months of one length together."""
+    """`MM-DD` from one day of a year to another; months of one length share one expression."""
     alike: dict[tuple[int, int], list[int]] = {}
     for month in range(low[0], high[0] + 1):
         length = 31 if month in _LONG_MONTHS else 30 if month in _SHORT_MONTHS else 29 if leap else 28
@@ -213,7 +213,7 @@ def _offset() -> Expr:
 
 
 def _duration(*, negative: bool) -> Expr:
-    """What follows the `P`. Python holds 999,999,999 days, below zero not a second more; no admitted sum is beyond."""
+    """A duration without its `P`. Python holds 999,999,999 days, below zero not a second more; no admitted sum exceeds it."""
 
     def clock(hours: int, minutes: int, seconds: int) -> Expr:
         second = seq(integers(0, seconds), optional(_fraction()), "S")

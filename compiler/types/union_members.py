@@ -1,7 +1,7 @@
-"""What JSON schemas alone tell of a union's members: the kinds of their values, and whether one can be taken for another.
+"""Questions about a union's members that their JSON schemas answer: the kinds of their values, and if two can be confused.
 
-A schema is small where texts are without end, so it is asked first. What it leaves open is left to a search through the
-texts (`unions`); what a type that is still being compiled leaves open, to a second look when all are known.
+A schema is small where texts are without end, so it is asked first; a search through the texts (`unions`) settles the rest.
+A type that is still being compiled has no schema yet: `unions` asks again when all are known.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _JSON_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number"
 def differ(
     one: JsonSchema, other: JsonSchema, definitions: dict[str, JsonSchema], depth: int = 8, *, positional: bool
 ) -> bool:
-    """Whether two schemas say already that no text is shared: by the kind, by the choices, or by a key of an object.
+    """Whether two schemas exclude a shared text: by the kind, by the choices, or by a key of an object.
 
     The search through texts would find the same, but goes from left to right: a tag behind a field that may hold
     anything lies beyond its limit.
@@ -57,7 +57,7 @@ def differ(
 
 
 def same_to_pydantic(codecs: list[Codec[Any]], definitions: dict[str, JsonSchema]) -> bool:
-    """Whether pydantic must take the member whose text it is, of each two members, as far as is known by now."""
+    """Whether pydantic picks the member that wrote the text, for each two members, as far as is known by now."""
     return all(_pair_is_same(one, other, definitions) for one, other in combinations(codecs, 2))
 
 
@@ -96,7 +96,7 @@ def kinds_written(schema: JsonSchema, definitions: dict[str, JsonSchema], with_f
 
 
 def _as_written(schema: JsonSchema, resolved: JsonSchema) -> JsonSchema:
-    """What the compact format writes: what a schema says of keys is of the form that pydantic reads."""
+    """The schema of the text in the compact format; keys in a schema are those of the form that pydantic reads."""
     if "x-tag" in schema:
         return {"type": "object"}
     return {"type": "array"} if "x-positions" in resolved else resolved
@@ -137,7 +137,7 @@ def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSch
 
 
 def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:
-    """The kinds of JSON values that a schema speaks of."""
+    """The kinds of JSON values that a schema admits."""
     if "enum" in schema:
         return frozenset(_JSON_KINDS.get(class_of(value), "string") for value in schema["enum"])
     if "anyOf" in schema:
@@ -149,12 +149,12 @@ def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[
 
 
 def _is_exact(codec: Codec[Any], schema: JsonSchema) -> bool:
-    """Whether the values are scalars that pydantic prefers to all that it would have to convert."""
+    """Whether the values are scalars that pydantic prefers to any value that it would have to convert."""
     return codec.plain and ("enum" not in schema or schema.get("type") == "string")
 
 
 def _have_tags(one: JsonSchema, other: JsonSchema) -> bool:
-    """Whether a key is required in both objects, with values of which none is the other's."""
+    """Whether a key is required in both objects, with choices that share no value."""
     return any(
         key in other.get("required", ())
         and "enum" in one["properties"][key]

@@ -1,10 +1,9 @@
 """Unions: each member keeps its own texts, and a value is written by the member that accepts it.
 
-Two members may share a text only where its value is the same for both. Anything else is refused, with a text that shows
-it: the value would come back as another. The text decides which member reads it; pydantic, which tries them all and
-takes the best fit, reads a union only where that must be the same member. In the compact format objects are arrays, which
-may be alike: where several members are, or may be, arrays, the objects among them are put under names of their own.
-Left out: what schemas alone tell of the members (`members`).
+Two members may share a text only where its value is the same for both. Any other union is refused, with a shared text as
+the proof: its value could come back as another. The text decides which member reads it. pydantic tries all members and
+takes the best fit, so it reads a union only where that is the same member for certain. In the compact format objects are
+arrays, which may look alike: where several members may be arrays, the objects among them are put under names of their own.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
         raise context.refuse(
             type(hint),
             f"has {len(members):,} members, and more than {_MOST_MEMBERS} can't be told apart in reasonable time; "
-            "make one model of those that are alike, with a Literal for what they differ in",
+            "make one model of those that are alike, with a Literal for the difference",
         )
     for member in members:
         if context.limits.names() and isinstance(member, type) and issubclass(member, BaseModel):
@@ -56,7 +55,7 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
             raise context.refuse(
                 hint, f"has the limit {limit}, which no {name} meets; put it on the types that it is for"
             )
-    # A limit on a union holds for the value, whichever member wrote it: pydantic checks it. Beside None it is the member's.
+    # pydantic checks a limit on a union for the value of any member. Beside None it is the other member's limit.
     optional = len(members) == 2 and type(None) in members and context.limits.names() and not context.limits.changing
     codecs = [
         context.same(member)
@@ -125,10 +124,10 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
 
 
 def _put_under_names(members: tuple[Any, ...], codecs: list[Codec[Any]], context: Context) -> None:
-    """Where several members may be arrays, tell those that stand for objects apart by construction.
+    """Put members under names where several may be arrays, so that their texts differ by construction.
 
-    So are several arrays that hold objects, as of `tuple[A] | tuple[B]`, which no key tells apart any more, and beside what
-    has a name a dictionary, of which that name may be a key.
+    Names are given to members that stand for objects; to several arrays that hold objects, such as `tuple[A] | tuple[B]`,
+    which differ by no key any more; and then to dictionaries, since such a name may be one of their keys.
     """
     state = context.compilation
     arrays = [kinds_written(codec.schema, state.definitions, state.with_fields) for codec in codecs]
@@ -193,7 +192,7 @@ def _literals(cls: Any) -> Mapping[str, str]:
 
 
 def _writers(languages: list[Language], text: str) -> list[int]:
-    """Whose text it is or, where there is only a beginning of one, whose it may be."""
+    """The member that a text belongs to or, for the beginning of a text, each member that it may belong to."""
     for index, language in enumerate(languages):
         if recognises(language, text):
             return [index]
@@ -202,7 +201,7 @@ def _writers(languages: list[Language], text: str) -> list[int]:
 
 
 def _common(values: list[Any]) -> Any:
-    """What may be said of a beginning, whichever of these it is: what is shown of an answer only grows."""
+    """The part that all readings of a beginning share: a streamed answer must only grow."""
     if all(value == values[0] for value in values):
         return values[0]
     if all(map(is_dict, values)):
