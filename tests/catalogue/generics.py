@@ -1,6 +1,6 @@
 """Aliases and generics.
 
-Names for other types are read as those types; type variables as what they stand for, and without an argument as their
+Names for other types are read as those types; type variables as their arguments, and without an argument as their
 default, bound or constraints.
 """
 

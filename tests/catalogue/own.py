@@ -2,7 +2,7 @@
 
 Annotations of `str`, so that a value is a plain `str` for type checkers too: text that a regular expression matches as a
 whole, text out of a list, and text by a grammar in the words of the engine's backend. `type_of_schema` makes a type of a
-JSON schema, where there is nothing but that; type checkers are told what its values are.
+JSON schema, where there is nothing but that; an annotation names its values for type checkers.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias

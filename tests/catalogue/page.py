@@ -51,13 +51,13 @@ _LIMITS = {"minimum", "maximum", "multipleOf", "minLength", "maxLength", "minIte
 _HEAD = """\
 # Types
 
-What may stand behind the `->` of a prompt function, and what becomes of it. The tables are made from the compiler itself:
+The types for the place behind the `->` of a prompt function, and their forms. The tables are made from the compiler itself:
 `tests/catalogue/` holds the types, and a test renders this page.
 
-Each type has an encoder, a decoder and a constraint. The constraint is what the engine enforces token by token, so what
-stands under *in the grammar* cannot be broken by any answer; `string (date)` names the form of a string, and what no
-grammar can say of it stands under *checked after*. An answer that fails there is `Invalid`, in its own row
-([errors](errors.md)). *Tokens* is the most that an answer can take, its end included, whatever the tokenizer; a bounded
+Each type has an encoder, a decoder and a constraint. The engine enforces the constraint token by token, so the limits
+under *in the grammar* cannot be broken by any answer; `string (date)` names the form of a string, and limits that no
+grammar can express stand under *checked after*. An answer that fails there is `Invalid`, in its own row
+([errors](errors.md)). *Tokens* is the most that an answer can take, its end included, with any tokenizer; a bounded
 type can't be truncated where that many tokens are left. Limits and checks of a part name its place: `.age` is a field
 (`['age']` a key of a typed dictionary), `[]` an item, `[...]` a value and `.keys()` a key of a dictionary, `|int` a member
 of a union.
@@ -78,32 +78,32 @@ print(kind.explain())  # all of it to read, in a notebook too; a prompt function
 _ROOT = """\
 ## The root rule
 
-A whole answer is bare text where its type is `str`, whatever limits it has, or a choice of which every member is a string.
+A whole answer is bare text where its type is `str`, with or without limits, or a choice of strings alone.
 Every other answer is JSON: strings of other types too, and the same string inside a list or a model.
 """
 
 _SPACING = """\
 ## JSON formats
 
-JSON has one form throughout an answer, and strings only the escapes that JSON demands. `JsonFormat` names the forms that
-there are; `output_type(T, json_format=...)`, `@prompt(json_format=...)`, `.using(json_format=...)`, `generate(..., json_format=...)` and
-`Runtime(json_format=...)` take one, or its name in small letters. The default is `{default}`.
+JSON has one form throughout an answer, and strings only the escapes that JSON demands. `JsonFormat` names the
+formats; `output_type(T, json_format=...)`, `@prompt(json_format=...)`, `.using(json_format=...)`,
+`generate(..., json_format=...)` and `Runtime(json_format=...)` take one, or its name in small letters. The default is `{default}`.
 """
 
 _COMPACT = """\
 ## The compact format
 
 `json_format="compact"` leaves out the keys: an object with fields (a model, a dataclass, a `TypedDict`, a named tuple, an attrs
-class, a struct) is an array in the order of its fields, and the shape that a model is told says what stands where.
+class, a struct) is an array in the order of its fields, and the description for the model names the places.
 
 - A field that can only be one thing, such as a tag, is not written.
 - A field that may be left out is `null` there. Where `null` is a value of its own it stands for that value, and the field is
   always written; only in a `TypedDict`, where a missing key is another value, a missing one is `[]` then.
 - In a union with several arrays among its members, objects stand under a name: that of a `Literal` which all of them have
   and which tells them apart, else that of the class. So unions that would be refused for want of a tag are none here.
-- `dict[str, T]` stays an object, and so does what a hook writes itself or takes from a JSON schema (`schema_codec`). Where a
+- `dict[str, T]` stays an object, and so does an object that a hook writes itself or takes from a JSON schema (`schema_codec`). Where a
   hook's type holds an object, its `from_json` reads the part from the array.
-- Values come back as from any other format: what pydantic reads it is given with its keys, so validators, aliases and defaults
+- Values come back as from any other format: pydantic gets its data with the keys, so validators, aliases and defaults
   hold. `.partials()` shows keys too.
 """
 
@@ -121,15 +121,15 @@ not dropped: it is checked after. Nothing then ends an answer in time but `max_t
 """
 
 _DEEP = """\
-Readers have limits too: no more than {digits} digits of an `int`, no more than {levels} levels of a type that holds itself.
-Both are checked after. A type that is itself nested deeper than {depth} levels is refused.
+Readers have limits too: no more than {digits} digits of an `int`, which no answer has in practice, so it is not listed, and no
+more than {levels} levels of a type that holds itself, which is checked after. A type that is itself nested deeper than {depth} levels is refused.
 """
 
 _OWN = """\
 ## A type of your own
 
 A hook gives a type its JSON form, in a `Registry` of your own or, in `default_registry`, everywhere; the docstring of
-`typefold.compiler.Registry` shows one. What a hook cannot put into the grammar it names with `context.check(...)`, and
+`typefold.compiler.Registry` shows one. A limit that a hook cannot put into the grammar is named with `context.check(...)`, and
 `typefold.testing.laws.check_laws` then searches for a value or an answer that does not come back.
 """
 
@@ -276,7 +276,9 @@ def _compact() -> str:
         return [_code(entry.source), *map(_code, (plain.encode(entry.sample), kind.encode(entry.sample), shape))]
 
     shown = (entry for source in _COMPACT_ROWS for entry in ENTRIES if entry.source == source)
-    return _COMPACT + "\n" + _table(["annotation", "spaced", "compact", "what the model is told"], map(row, shown))
+    return (
+        _COMPACT + "\n" + _table(["annotation", "spaced", "compact", "the description for the model"], map(row, shown))
+    )
 
 
 def _lengths() -> str:

@@ -1,6 +1,6 @@
 """pydantic's own types.
 
-Where no grammar says exactly what is valid, the grammar is generous, and pydantic has the last word. Types such as
+Where no grammar describes the valid texts exactly, the grammar is generous, and pydantic has the last word. Types such as
 `PositiveInt`, `conlist(...)` or `StrictStr` are read as the annotations that they stand for.
 """
 

@@ -1,7 +1,7 @@
-"""What is refused.
+"""Refused types.
 
 A type that no answer can be, or that could come back as another value, is refused when the function is decorated. The
-error names the place (`return.items[].when`), the type, and what to write instead.
+error names the place (`return.items[].when`), the type, and the remedy.
 """
 
 # Some of these mean nothing to type checkers either:

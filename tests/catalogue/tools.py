@@ -1,7 +1,7 @@
 """Tools.
 
 A `ToolCall[R]` is a call of one of the functions in `Tools`, which the model chooses; calling the value calls the function,
-and gives an `R`. What a function's parameters say is enforced as in any other type.
+and gives an `R`. The types of a function's parameters are enforced as any other type.
 """
 
 from typing import Annotated

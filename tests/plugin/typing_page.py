@@ -85,7 +85,7 @@ CASES = (
     ),
     case(
         "prompt-name",
-        "A template may use the function's parameters, what it sets itself, and Jinja2's globals.",
+        "A template may use the function's parameters, its own variables, and Jinja2's globals.",
         '''
         @prompt
         def judge(text: str) -> Literal["keep", "drop"]:
@@ -97,8 +97,8 @@ CASES = (
     ),
     case(
         "prompt-attribute",
-        "What a template reads of a parameter must be there: attributes, keys of typed dictionaries, elements of loops, and "
-        "what filters such as `map` ask for by name. Where the type is open (`Any`, a class with `__getattr__`), it may be. "
+        "The parts of a parameter that a template reads must be there: attributes, keys of typed dictionaries, elements of loops, and "
+        "the names that filters such as `map` ask for. Where the type is open (`Any`, a class with `__getattr__`), it may be. "
         "So it may where the template asks: `is defined`, `default`. Of a union, one member must have it.",
         '''
         @prompt
@@ -126,7 +126,7 @@ CASES = (
     case(
         "prompt-braces",
         "A template fills in `{{ text }}`; single braces around a parameter are sent as they stand, and so are those of a string in "
-        "the body that was meant to be an f-string. Braces around anything else, as in JSON, are left alone, and what stands in "
+        "the body that was meant to be an f-string. Braces around anything else, as in JSON, are left alone, as is text in "
         "`{% raw %}`.",
         '''
         @prompt
@@ -162,7 +162,7 @@ CASES = (
     ),
     case(
         "prompt-return",
-        "The compiler makes a constraint from the return type, wherever its parts are declared; what it refuses when the "
+        "The compiler makes a constraint from the return type, also where its parts are declared elsewhere; types that it refuses when the "
         "function is decorated is reported on the annotation, with the path to the part. The words are the compiler's. "
         "[types.md](types.md) lists every type.",
         """
@@ -240,7 +240,7 @@ CASES = (
     ),
     case(
         "prompt-option",
-        "Options of `@prompt(...)`: names that do not exist, values of another type or out of range, and what does not go "
+        "Options of `@prompt(...)`: names that do not exist, values of another type or out of range, and options that do not go "
         "with the return type.",
         """
         @prompt(tempurature=0.5, max_tokens="80", retries=-1, n=3, timeout=input())
@@ -255,7 +255,7 @@ CASES = (
     ),
     case(
         "prompt-ask",
-        "`ask` gives what the body has to return, and works nowhere else. To type checkers it is a value of the return type, so "
+        "`ask` gives the value that the body has to return, and works nowhere else. To type checkers it is a value of the return type, so "
         "they see nothing wrong here.",
         """
         @prompt
@@ -335,11 +335,11 @@ BY_THEMSELVES = case(
 _HEAD = """\
 # Types and checks
 
-<!-- Made by a test from what mypy says: TYPEFOLD_WRITE_DOCS=1 pytest tests/plugin/test_typing_page.py (make docs). -->
+<!-- Made by a test from the messages of mypy: TYPEFOLD_WRITE_DOCS=1 pytest tests/plugin/test_typing_page.py (make docs). -->
 
 typefold is typed throughout (`py.typed`): mypy and pyright see the parameters and the return type of every prompt function
-through every way of asking it. What they can't see, the mypy plugin and `typefold check` find: both read prompts, and both
-let the compiler judge the types.
+through every way of asking it. The mypy plugin and `typefold check` find the mistakes that they can't see: both read prompts,
+and both let the compiler judge the types.
 
 ```toml
 [tool.mypy]
@@ -352,7 +352,7 @@ typefold check src  # without mypy, and without running the program
 """
 
 _BY_THEMSELVES = """\
-## What type checkers find by themselves
+## Mistakes that type checkers find by themselves
 
 A body is an f-string, so its names are checked; calls, `.map`, `.using` and the like have the function's own types. In
 this code, mypy finds, without the plugin:
@@ -367,14 +367,14 @@ The examples on this page begin with
 {head}
 ```
 
-What stands below each is what mypy says of it, as `line:column`. Columns point into docstrings.
+Below each stand the messages of mypy, with `line:column`. Columns point into docstrings.
 """
 
 _REST = """\
 ## Silencing
 
-A comment `# type: ignore[prompt-unused]` silences a check on its line. On the line of the `def` it silences what is said of
-the signature and of the docstring, in which there is no room for a comment; the line on which the docstring ends will do
+A comment `# type: ignore[prompt-unused]` silences a check on its line. On the line of the `def` it silences findings about
+the signature and the docstring, in which there is no room for a comment; the line on which the docstring ends will do
 too. `typefold check` heeds the same comments.
 
 A whole check is switched off for mypy as any other is:
@@ -393,7 +393,7 @@ Without it, type checkers see deferred values in the first six positional places
 
 `@prompt` stands above `@classmethod` and `@staticmethod`. Both type checkers then see the parameters that are left, seen
 from the class and from an instance, in every way of asking. The other order is typed alike and works alike up to Python
-3.12. Since 3.13 a `classmethod` no longer asks what it holds, so of a prompt below it only plain calls work; `.map` and the
+3.12. Since 3.13 a `classmethod` no longer asks the object inside it, so of a prompt below it only plain calls work; `.map` and the
 like fail with a message that says which order to write, since type checkers take both orders for the same.
 
 A static method whose first parameter is a class (`type[T]`) looks like a class method to type checkers: give such a
@@ -401,16 +401,16 @@ function another first parameter, or leave it outside of the class.
 
 ## `typefold check`
 
-`typefold check [paths]` finds the prompt functions in files and folders, those inside functions too, and says of them what
-the plugin says, but for what needs a type checker (what a call in a template gives, the types of options and examples,
-which attributes are runtimes).
+`typefold check [paths]` finds the prompt functions in files and folders, those inside functions too, and has the
+findings of the plugin, but for those that need a type checker (the result of a call in a template, the types of options and
+examples, the attributes that are runtimes).
 Nothing of the program runs, no model is loaded, and neither mypy nor vLLM is needed, so it suits a pre-commit hook.
 
 - The exit status is 0 where all is right, 1 where something is wrong, 2 where a path does not exist. Warnings count with
   `--strict` only.
 - `--format json` prints one object: `files` and `prompts` (how many there are) and `findings`, each with `path`, `line`,
   `column`, `code`, `severity` and `message`. In text, a finding is `path:line:column: severity: message  [code]`.
-- `--import` also imports the files, so that what only the running program knows is compiled too; the error on which an
+- `--import` also imports the files, so that types that only the running program knows are compiled too; the error on which an
   import ends is a finding with the code `import`. A file that can't be read is one with the code `syntax`, and the others
   are checked all the same: Python can't parse it, its code is nested too deeply, it is no regular file, its encoding is
   unknown, or it has more than 4 MB. Files are read in the encoding that they declare.
@@ -428,27 +428,27 @@ Nothing of the program runs, no model is loaded, and neither mypy nor vLLM is ne
 
 ## How types are judged
 
-Neither tool runs the program. Types are made again from their declarations (classes, aliases, limits, wherever they are
-imported from) with pydantic, dataclasses and the like, and given to the compiler, so both say what decoration says, in the
-same words. What a declaration does not say counts as right: a class made by a function, a decorator or a metaclass of your
+Neither tool runs the program. Types are made again from their declarations (classes, aliases, limits, also imported
+ones) with pydantic, dataclasses and the like, and given to the compiler, so both have the findings of decoration, in the
+same words. A part that a declaration does not say counts as right: a class made by a function, a decorator or a metaclass of your
 own, a limit that is computed. A class for which some module registers a hook is right too.
 
 So it is safe to check a file that you would not run. Of libraries, those objects are called, subclassed or handed on that
-are on a list (`dsl/checks/evaluator/libraries.py`): what describes types, as `Field`, `conint`, `Decimal`. Every other function
+are on a list (`dsl/checks/libraries.py`): those that describe types, as `Field`, `conint`, `Decimal`. Every other function
 counts as unknown, a library is never imported from the folders of the program, and a value or a type that grows without
 measure (`10**10**10`) is not worked out.
 
-mypy's cache and its daemon (`dmypy`) know what the findings came from: a limit that is changed two modules away brings the
+mypy's cache and its daemon (`dmypy`) know the inputs of the findings: a limit that is changed two modules away brings the
 prompts that return it up again. Two things do not: installing another version of a library, and registering a hook in a
 module that the class's own module has nothing to do with; mypy then needs `--no-incremental` once, or a new cache.
 
 ## Versions
 
-The plugin needs mypy 2.4, the first that asks a plugin what its findings came from; an older one is told so and stops. Its
+The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings; an older one is told so and stops. Its
 tests were run with 2.4.0 and 2.4.1. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older
 ones take `int | None` for no type where a type is given as a value.
 
-## What it costs
+## Cost
 
 On 200 prompt functions with half as many models, the plugin adds 0.44 s of CPU time to the 3.5 s that mypy takes without
 any cache: an eighth. A quarter of it is spent on loading typefold, and nearly half on making the models again and compiling
