@@ -133,7 +133,7 @@ class Explanation:
         if (after := self.decided_after) is not None:
             yield "decided", [f"after {after:,} token{'s' if after > 1 else ''}"]
         if self.settled_by is not None:
-            yield "decided", [f"with the value of {self.settled_by}: nothing behind it is decoded"]
+            yield "decided", [f"with the value of {self.settled_by}: generation stops there"]
         yield "unbounded", list(by_path(self.unbounded)) or ["nothing"]
 
     @property
@@ -191,7 +191,7 @@ def unbounded_parts(parts: Mapping[str, Expr], language: Language) -> Iterator[s
         inside = [nodes for other, nodes in own.items() if _is_inside(other, path)]
         if isinstance(expr, Ref) and expr.name in looped and expr.name not in described:
             described.add(expr.name)
-            yield f"{path}: may hold itself without end"
+            yield f"{path}: may contain itself without end"
         elif own[path].difference(*inside):
             yield f"{path}: {_any_number(Language(expr, language.rules))}"
 

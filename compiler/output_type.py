@@ -188,7 +188,7 @@ class OutputType(Generic[T]):
         language = self.constraint.language
         if language is not None and not self.is_bare:
             return unbounded_parts(self.parts, language)
-        part = "any number of characters" if self.codec.raw is None else "what the engine makes of the grammar"
+        part = "any number of characters" if self.codec.raw is None else "as the engine reads the grammar"
         return iter([f"{next(iter(self.parts))}: {part}"])
 
     @cached_property

@@ -111,7 +111,7 @@ def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> Deco
     problems: list[dict[str, Any]] = []
     if isinstance(error, ValidationError):
         if error.error_count() > _MOST_PROBLEMS:  # an answer of megabytes may have one for each of its items
-            kind, detail = "many problems", f"{error.error_count():,} values are not as they should be"
+            kind, detail = "many problems", f"{error.error_count():,} values are invalid"
         else:
             try:
                 problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
@@ -122,7 +122,7 @@ def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> Deco
                 if is_fatal(worse):
                     raise
                 problems = []
-                detail = f"{error.error_count()} problems, and telling them raised {describe_exception(worse)}"
+                detail = f"{error.error_count()} problems, and their messages raised {describe_exception(worse)}"
     elif (
         isinstance(error, RecursionError) and text.count("[") + text.count("{") > DEEPEST
     ):  # not a validator's own calls

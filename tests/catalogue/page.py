@@ -148,7 +148,7 @@ def enforced(kind: OutputType[Any]) -> str:
     if kind.constraint.kind == "text":
         return "any text"
     if kind.constraint.raw is not None:
-        return "what the engine makes of the grammar"
+        return "as the engine reads the grammar"
     schema = _without_limits(kind.json_schema)
     if kind.is_bare:
         form = _choices(schema) if kind.constraint.kind == "choice" else "text"

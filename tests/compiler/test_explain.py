@@ -61,7 +61,7 @@ def test_what_may_grow_without_end_is_named_by_place_and_a_named_type_once() -> 
     street = "return.home.street: any number of characters"
     assert [note for note in output_type(Person).explain().unbounded if "street" in note] == [street]
     assert output_type(Tree).explain().unbounded == (
-        "return: may hold itself without end",
+        "return: may contain itself without end",
         "return.children: any number of items",
     )
     assert output_type(dict[int, str] | None).explain().unbounded == (
@@ -100,7 +100,7 @@ def test_it_is_data() -> None:
 def test_free_text_and_raw_grammars_say_that_nothing_of_ours_is_enforced() -> None:
     assert "  enforced       nothing: any text\n" in str(output_type(str).explain())
     raw = output_type(Annotated[str, Grammar('root ::= "yes"')]).explain()
-    assert raw.unbounded == ("return: what the engine makes of the grammar",)
+    assert raw.unbounded == ("return: as the engine reads the grammar",)
     assert str(raw).endswith('\n\nroot ::= "yes"')
 
 

@@ -166,7 +166,7 @@ def test_a_bare_text_that_looks_like_an_object_has_none() -> None:
 
 
 def test_explain_says_it() -> None:
-    assert "with the value of label: nothing behind it is decoded" in str(output_type(Reasoned).explain())
+    assert "with the value of label: generation stops there" in str(output_type(Reasoned).explain())
     assert output_type(Odd).explain().settled_by == 'the "label": of it'
 
 
