@@ -16,7 +16,7 @@ from typefold.compiler.contained import first_line
 from typefold.compiler.guards import is_dict
 from typefold.errors import PromptUsageError
 from typefold.programs.record_function import Target
-from typefold.signatures.by_name import Parameter, misnamed, whole_of, words_of
+from typefold.signatures.parameters import Parameter, misnamed, whole_of, words_of
 
 __all__ = ["BadRecord", "Inputs"]
 

@@ -15,8 +15,7 @@ from returns.result import Result
 from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
 from typefold.programs.run import run
-from typefold.signatures.by_name import Parameter, parameters_of
-from typefold.signatures.parameters import hints_of, is_async
+from typefold.signatures.parameters import Parameter, hints_of, is_async, parameters_of
 from typefold.tables.columns import Unfit
 
 __all__ = ["HasArguments", "Target", "arrow_form", "of_row", "streamed", "target_of"]

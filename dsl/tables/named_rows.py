@@ -19,8 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from typefold.compiler.contained import describe_exception, first_line, is_fatal
 from typefold.errors import PromptUsageError
 from typefold.options import where_set
-from typefold.signatures.by_name import Parameter, misnamed, parameters_of, whole_of, words_of
-from typefold.signatures.parameters import hints_of
+from typefold.signatures.parameters import Parameter, hints_of, misnamed, parameters_of, whole_of, words_of
 from typefold.tables.columns import Table, Unfit, is_in_memory, length, refuse_no_rows, table_of
 
 __all__ = ["NamedRows", "named_rows", "number_of"]

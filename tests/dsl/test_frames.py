@@ -21,7 +21,7 @@ from typefold import BadInput, BatchError, PromptError, PromptUsageError, Runtim
 from typefold.programs.record_arguments import Inputs
 from typefold.programs.record_function import Target, arrow_form
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.signatures.by_name import Parameter
+from typefold.signatures.parameters import Parameter
 from typefold.tables.columns import Unfit, rows_of
 
 pd: Any = pytest.importorskip("pandas")
