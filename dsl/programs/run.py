@@ -185,10 +185,7 @@ class Run:
             >>> run.map_rows(label, [{"text": "good", "stars": 2}, {"text": "fine"}])
             ['good: **', 'fine: ***']
         """
-        skipped, namespace = 0, dict[str, Any]()
-        if isinstance(function, BasePrompt):
-            spec = spec_of(cast("BasePrompt[..., Any]", function))
-            skipped, namespace = len(spec.bound), dict(spec.definition.namespace)
+        skipped, namespace = _bound(function)
         named = named_rows(function, name_of(function), rows, skipped=skipped, namespace=namespace)
         calls = _fit(function, named)
         total = number_of(rows)
@@ -386,6 +383,14 @@ def _fit(
             yield given if isinstance(given, tuple) else (given,)
         else:
             yield BadInput(function=name_of(function), row=row, reason=reason)
+
+
+def _bound(function: object) -> tuple[int, Mapping[str, Any]]:
+    """Return the number of arguments that a prompt has already (the instance of a method), and the names around it."""
+    if not isinstance(function, BasePrompt):
+        return 0, {}
+    spec = spec_of(cast("BasePrompt[..., Any]", function))
+    return len(spec.bound), spec.definition.namespace
 
 
 def _by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:
