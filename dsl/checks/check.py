@@ -36,16 +36,7 @@ _SKIPPED = {"node_modules", "__pycache__", "site-packages", "build", "dist"}
 
 @dataclass(frozen=True)
 class Located:
-    """A finding, in its file.
-
-    Attributes:
-        path: The file.
-        line: Counted from 1.
-        column: Counted from 1.
-        code: The name of the check.
-        severity: `error` or `warning`.
-        message: The mistake, and the text to write instead.
-    """
+    """A finding in its file; line and column are counted from 1."""
 
     path: str
     line: int
@@ -61,13 +52,7 @@ class Located:
 
 @dataclass(frozen=True)
 class Checked:
-    """The result of a check.
-
-    Attributes:
-        findings: The mistakes, file by file, from top to bottom.
-        files: The number of files that were read.
-        prompts: The number of prompt functions in them.
-    """
+    """The findings of a check from top to bottom, and the numbers of files and of prompt functions in them."""
 
     findings: tuple[Located, ...]
     files: int

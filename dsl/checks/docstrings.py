@@ -18,12 +18,7 @@ __all__ = ["Docstring", "Place", "cleaned", "docstring_of", "places"]
 
 
 class Place(NamedTuple):
-    """A place in a file.
-
-    Attributes:
-        line: Counted from 1.
-        column: In characters, counted from 0.
-    """
+    """A place in a file: a line, counted from 1, and a column in characters, counted from 0."""
 
     line: int
     column: int
@@ -119,12 +114,7 @@ _ESCAPED = re.compile(
 def places(node: ast.Constant, lines: Sequence[str]) -> list[Place]:
     """Return the place of each character of a string's value, and that of its end.
 
-    Args:
-        node: The string in the tree.
-        lines: The file's lines, with their ends.
-
-    Returns:
-        One place more than the value has characters. If the source is not understood, all are the place of the node.
+    If the source is not understood, all are the place of the node.
     """
     start = Place(node.lineno, _characters(lines[node.lineno - 1], node.col_offset))
     source = "".join(lines[node.lineno - 1 : node.end_lineno])[start.column :]

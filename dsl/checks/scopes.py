@@ -225,14 +225,7 @@ def _registered_in(source: Source) -> Iterator[str]:
 
 
 class DiskNames(Names):
-    """Looks names up as Python's import would, in folders.
-
-    Args:
-        sources: The files of the program.
-
-    Attributes:
-        folders: The folders that the program's modules and packages are in.
-    """
+    """Looks names up as Python's import would, in the folders of a program's files and of installed packages."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
         super().__init__()

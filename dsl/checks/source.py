@@ -32,13 +32,7 @@ _LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 
 
 class Unreadable(Exception):
-    """A file that holds no source.
-
-    Args:
-        reason: Why.
-        line: The line of the mistake, counted from 1.
-        column: The column, counted from 1.
-    """
+    """A file that holds no source, with the place of the mistake; line and column are counted from 1."""
 
     def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
         super().__init__(reason)
@@ -49,12 +43,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Function:
-    """A function in its place.
-
-    Attributes:
-        node: The function.
-        around: The classes and functions around it, the outermost first.
-    """
+    """A function, and the classes and functions around it, the outermost first."""
 
     node: FunctionNode
     around: tuple[Scope, ...]
@@ -92,12 +81,7 @@ class Function:
 
 
 class Source:
-    """A file of Python.
-
-    Args:
-        text: Its content.
-        path: Its path.
-    """
+    """A file of Python."""
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
@@ -114,11 +98,7 @@ class Source:
 
     @classmethod
     def load(cls, path: str) -> Source:
-        """Read a file's source.
-
-        Raises:
-            Unreadable: Python can't read it.
-        """
+        """Read a file's source, or raise `Unreadable`."""
         try:
             return cls(_text(path), path)
         except Unreadable:

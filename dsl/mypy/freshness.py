@@ -72,13 +72,7 @@ class Dependencies:
         self._modules: dict[str, set[str]] = {}
 
     def add(self, tree: MypyFile, modules: Iterable[str], triggers: Iterable[str] = ()) -> None:
-        """Note the sources of a module's findings.
-
-        Args:
-            tree: The module.
-            modules: Modules whose declarations were read.
-            triggers: Names whose change counts, for the daemon.
-        """
+        """Note the modules that a module's findings depend on and, for the daemon, the names in them."""
         found = {module for module in modules if module != tree.fullname}
         self._modules.setdefault(tree.fullname, set()).update(found)
         marks = (make_trigger(f"{module}.{_MARK}") for module in found)

@@ -22,11 +22,7 @@ __all__ = ["Look", "MypyKind", "kind_of"]
 
 
 class Look:
-    """A record of the modules and names on which findings depend.
-
-    Args:
-        options: The way in which mypy prints types.
-    """
+    """A record of the modules and names on which findings depend, and the options by which mypy prints types."""
 
     def __init__(self, options: Options) -> None:
         self.options = options

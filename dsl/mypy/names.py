@@ -38,11 +38,7 @@ ANSWERS = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", 
 
 
 class MypyNames(Names):
-    """Looks names up in the modules of a build.
-
-    Args:
-        modules: mypy's modules by name.
-    """
+    """Looks names up in the modules of a build."""
 
     def __init__(self, modules: dict[str, MypyFile]) -> None:
         super().__init__()

@@ -38,11 +38,7 @@ _KEPT_VALUES = {"model_config", "_constraints", "__slots__", "__pydantic_config_
 
 
 class Classes:
-    """Makes classes, each once.
-
-    Args:
-        evaluator: Evaluates the expressions in their bodies.
-    """
+    """Makes classes, each once; the evaluator evaluates the expressions in their bodies."""
 
     def __init__(self, evaluator: Expressions) -> None:
         self._evaluator = evaluator

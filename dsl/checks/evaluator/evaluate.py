@@ -31,11 +31,7 @@ _DEPTH = 60
 
 
 class Evaluator:
-    """Evaluates annotations. Each object is made once.
-
-    Args:
-        names: Looks names up.
-    """
+    """Evaluates annotations, with names looked up by `Names`. Each object is made once."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
@@ -107,12 +103,9 @@ class Evaluator:
         return self._weighed(made, [base, *arguments] if isinstance(arguments, (tuple, list)) else [base, arguments])
 
     def _weighed(self, made: Any, parts: Iterable[Any]) -> Any:
-        """Return an object made of parts, if it is small enough to be walked through.
+        """Return an object made of parts, or raise `Unknown` if it is too large or too deep to be walked through.
 
         A few lines can make a type of a million parts, each of twice the one above.
-
-        Raises:
-            Unknown: It is too large, or too deep.
         """
         weights = [self._weight(part) for part in parts]
         size = 1 + sum(size for size, _ in weights)
@@ -127,11 +120,7 @@ class Evaluator:
         return (known[1], known[2]) if known is not None else (1, 0)
 
     def named_type(self, meaning: Meaning) -> Any:
-        """Return the type that a name means.
-
-        Raises:
-            Unknown: It means no type, or one that can't be known.
-        """
+        """Return the type that a name means, or raise `Unknown`."""
         match meaning:
             case Known():
                 return meaning.value
@@ -185,11 +174,7 @@ class Evaluator:
     # --- values -------------------------------------------------------------------------------------------------------
 
     def value(self, node: ast.expr, where: Where) -> Any:
-        """Return the value of an expression.
-
-        Raises:
-            Unknown: It can't be known.
-        """
+        """Return the value of an expression, or raise `Unknown`."""
         try:
             return self._value(node, where)
         except (RecursionError, MemoryError):
@@ -225,11 +210,7 @@ class Evaluator:
                 raise Unknown
 
     def function(self, node: ast.expr, where: Where) -> Any:
-        """Return the very function that a name calls; as a value it would be a stub.
-
-        Raises:
-            Unknown: It can't be known.
-        """
+        """Return the very function that a name calls, or raise `Unknown`; as a value it would be a stub."""
         match self.meaning(node, where):
             case Known(value=value) if not isinstance(value, ModuleType):
                 return value
@@ -251,11 +232,7 @@ class Evaluator:
             raise Unknown from None
 
     def _handed(self, value: Any) -> Any:
-        """Return an object in a form that others may call: a library's function becomes a stub.
-
-        Raises:
-            Unknown: It is a type that may do anything.
-        """
+        """Return an object in a form that others may call: a library's function becomes a stub, a type `Unknown`."""
         if not callable(value) or is_argument(value) or self.classes.is_made(value):
             return value
         if isinstance(value, type):

@@ -56,11 +56,7 @@ _NAMED = (*KEYWORDS, "alias", "validation_alias", "init", "kw_only", "discrimina
 
 
 def called(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
-    """Return the value of a call in a declaration.
-
-    Raises:
-        Unknown: It can't be known.
-    """
+    """Return the value of a call in a declaration, or raise `Unknown`."""
     function = evaluator.function(node.func, where)
     for kind, making in _OF_TYPES:
         if function is kind:
@@ -86,11 +82,7 @@ def is_field(function: object) -> bool:
 
 
 def _check(function: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> None:
-    """Refuse arguments with which a function would work for ever, or make a class of anything.
-
-    Raises:
-        Unknown: It would.
-    """
+    """Raise `Unknown` at arguments with which a function would work for ever, or make a class of anything."""
     first = arguments[0] if arguments else None
     if any(function is each for each in _WHOLE):
         compared = len(arguments) > 1 and function in (max, min)
@@ -231,11 +223,7 @@ _MOMENTS = (date, time, timedelta)
 
 
 def binary(kind: ast.operator, left: Any, right: Any) -> Any:
-    """Return the value of an operator between two values.
-
-    Raises:
-        Unknown: It fails, or would take long.
-    """
+    """Return the value of an operator between two values; raise `Unknown` if it fails or would take long."""
     if isinstance(kind, (ast.Pow, ast.LShift)) and not (isinstance(right, int) and abs(right) <= _LARGEST):
         raise Unknown
     if isinstance(kind, ast.Mult) and not all(isinstance(side, (int, float)) for side in (left, right)):
@@ -252,22 +240,14 @@ def binary(kind: ast.operator, left: Any, right: Any) -> Any:
 
 
 def unary(kind: ast.unaryop, operand: Any) -> Any:
-    """Return the value of an operator before its operand.
-
-    Raises:
-        Unknown: It fails.
-    """
+    """Return the value of an operator before its operand; raise `Unknown` if it fails."""
     if not _is_plain(operand) or type(kind) not in _UNARY:
         raise Unknown
     return _safely(_UNARY[type(kind)], operand)
 
 
 def sized(value: Any) -> Any:
-    """Return a value of a size that can be worked with.
-
-    Raises:
-        Unknown: It is larger.
-    """
+    """Return a value of a size that can be worked with; raise `Unknown` if it is larger."""
     match value:
         case int() if value.bit_length() > _BITS:
             raise Unknown
