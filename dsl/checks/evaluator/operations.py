@@ -173,7 +173,7 @@ def _of_types(evaluator: Expressions, function: Any, node: ast.Call, where: Wher
         elif each.arg in ("total", "type_params"):
             keywords[each.arg] = evaluator.value(each.value, where)
     if function is typing_extensions.TypeAliasType:
-        return evaluator.synthetic.alias(name, *arguments, keywords.get("type_params", ()))
+        return evaluator.synthetic.alias(name, arguments[0], keywords.get("type_params", ()))
     return function(name, *arguments, **keywords)
 
 
