@@ -49,7 +49,15 @@ class Constraint:
 
     @classmethod
     def of(cls, language: Language, *, json: bool = False) -> Constraint:
-        """The constraint of a language: a `choice` for a short list of printable literals, else a `grammar`."""
+        """Make the constraint of a language.
+
+        Args:
+            language: The language of all admitted answers.
+            json: Whether all texts of the language are JSON.
+
+        Returns:
+            A `choice` for a list of at most 1,000 printable literals, else a `grammar`.
+        """
         options = language.root.options if isinstance(language.root, Choice) else (language.root,)
         plain = all(isinstance(option, Lit) and option.text.isprintable() and option.text for option in options)
         kind: ConstraintKind = "choice" if plain and 0 < len(options) <= _LONGEST_CHOICE else "grammar"
@@ -66,7 +74,14 @@ class Constraint:
         return hashlib.blake2b(repr((self.kind, self.spec)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def for_dialect(self, dialect: Dialect) -> str | tuple[str, ...]:
-        """The specification for a backend that reads `dialect` (xgrammar: `ebnf`; guidance: `lark`)."""
+        """Print the specification for a backend.
+
+        Args:
+            dialect: The dialect of the backend: `ebnf` for xgrammar, `lark` for guidance.
+
+        Returns:
+            The choices, or one text; an empty text for `text`.
+        """
         if self.language is None:
             return self.raw or ""
         if self.kind == "choice":
@@ -79,7 +94,14 @@ class Constraint:
         return self._printed[dialect]
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
-        """The fewest and the most tokens of an answer; without a language, one and no bound."""
+        """Bound the tokens of an answer.
+
+        Args:
+            vocabulary: Facts about the engine's tokenizer.
+
+        Returns:
+            The fewest and the most tokens; without a language, one and no bound.
+        """
         known = self._token_bounds.get(vocabulary)
         if known is None:
             known = TokenBounds(1, None) if self.language is None else token_bounds(self.language, vocabulary)

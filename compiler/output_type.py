@@ -137,11 +137,25 @@ class OutputType(Generic[T]):
             raise decode_error(text, error, (*self.post_checks, *self.reader_limits)) from error
 
     def expanded(self, data: Any) -> Any:
-        """The JSON data of a whole or partial answer, with the keys that the compact format leaves out."""
+        """Add the keys that the compact format leaves out.
+
+        Args:
+            data: The JSON data of an answer, whole or partial.
+
+        Returns:
+            The data with all keys.
+        """
         return self.codec.expanded(data)
 
     def token_bounds(self, vocabulary: Vocabulary) -> TokenBounds:
-        """The fewest and the most tokens of an answer."""
+        """Bound the tokens of an answer.
+
+        Args:
+            vocabulary: Facts about the engine's tokenizer.
+
+        Returns:
+            The fewest and the most tokens.
+        """
         return self.constraint.token_bounds(vocabulary)
 
     def explain(self, vocabulary: Vocabulary | None = None, *, name: str | None = None) -> Explanation:

@@ -91,7 +91,7 @@ def _words(problem: dict[str, Any]) -> Iterable[str]:
 
 
 def _nearness(check: str, loc: Sequence[object]) -> int:
-    """How well a post-check fits the place that an error names."""
+    """The number of steps that a post-check's path shares with an error's, less the steps that it does not share."""
     path, _, name = check.partition(": ")
     parts = ["[]" if isinstance(part, int) else str(part) for part in loc]
     steps = [step or "[]" for step in re.findall(r"\.(\w+)|\[\d*\]", path)]

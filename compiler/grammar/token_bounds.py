@@ -39,7 +39,13 @@ class Vocabulary:
 
     @classmethod
     def of_tokens(cls, tokens: Iterable[bytes]) -> Vocabulary:
-        """The vocabulary of these tokens.
+        """Make the facts about a vocabulary.
+
+        Args:
+            tokens: The bytes of all tokens.
+
+        Returns:
+            The vocabulary, with the tokens' bytes known.
 
         Example:
             >>> Vocabulary.of_tokens([b"a", b"b", b"ab", b"bbb"]).holding
@@ -68,12 +74,28 @@ class TokenBounds:
 
     @classmethod
     def of_bytes(cls, least: float, most: float, vocabulary: Vocabulary) -> TokenBounds:
-        """The bounds on tokens that follow from bounds on UTF-8 bytes (`inf`: no bound)."""
+        """Bound tokens by bytes.
+
+        Args:
+            least: The fewest UTF-8 bytes of an answer.
+            most: The most UTF-8 bytes of an answer (`inf`: no bound).
+            vocabulary: Facts about the tokenizer.
+
+        Returns:
+            The bounds on tokens.
+        """
         return cls(max(1, -(-int(least) // vocabulary.longest)), None if most == inf else int(most) + 1)
 
 
 def token_bounds(language: Language, vocabulary: Vocabulary) -> TokenBounds:
-    """Bounds on the tokens of any text of the language.
+    """Bound the tokens of all texts of a language.
+
+    Args:
+        language: The language.
+        vocabulary: Facts about the tokenizer.
+
+    Returns:
+        The fewest and the most tokens of a text.
 
     Example:
         >>> from typefold.compiler.grammar.nodes import Language, choice
