@@ -117,7 +117,7 @@ class CallOptions(_SharedOptions, total=False):
             covers the engine, not the program's own code.
         describe_format: Whether the form of a JSON answer is described to the model in the prompt; true unless set.
         truncation: Whether plain text that met its token limit is a `"value"` (the default) or an `"error"`.
-        json_format: How JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
+        json_format: The way in which JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
         retries: The number of times that a row whose answer failed a check asks again, with its answer and the errors in
             it as further turns; 0 by default.
         retry_truncated: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the

@@ -92,8 +92,6 @@ class CallFuture(OwnFuture[T]):
 
 
 class _SafeFuture(CallFuture[Result[Any, PromptError]]):
-    """The `Result` of a call in flight."""
-
     def result(self, timeout: float | None = None) -> Result[Any, PromptError]:
         try:
             return Success(super().result(timeout))
@@ -107,8 +105,6 @@ class _SafeFuture(CallFuture[Result[Any, PromptError]]):
 
 @dataclass(slots=True, eq=False)
 class _UnderWay(Generic[T]):
-    """A call in the background."""
-
     future: CallFuture[T]
     call: OpenCall[T]
     context: Context = field(default_factory=copy_context)
@@ -123,11 +119,9 @@ class _Carrier:
         self._lock = threading.Lock()
 
     def is_current(self) -> bool:
-        """Whether it runs this code."""
         return threading.current_thread() is self._thread
 
     def send(self, call: _UnderWay[Any], request: Request) -> None:
-        """Send a request of a call; its answer will be handed over."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
@@ -184,10 +178,6 @@ in_child(_forked)
 
 def submit(call: Call[Any] | PromptError, *, safe: bool = False) -> CallFuture[Any]:
     """Send a call, and return a future of its value.
-
-    Args:
-        call: The call, or the error that its arguments gave.
-        safe: Whether the future's result is a `Result`.
 
     Raises:
         NoRuntime: No model has been named.

@@ -91,11 +91,6 @@ class Strategy:
     path: str = "return"
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Any]:
-        """Make one attempt at the value of a call.
-
-        Raises:
-            PromptError: It gave none.
-        """
         outcome = yield call.request(attempt)
         return call.conclude(outcome, attempt)
 
@@ -153,9 +148,6 @@ class OpenCall(Generic[T]):
     def resume(self, future: Future[Outcome]) -> Request | Result[T, PromptError]:
         """Return the next request, or the result, after a request has ended.
 
-        Args:
-            future: The future of that request.
-
         Raises:
             JournalError: Its outcome could not be kept. This ends the batches around.
         """
@@ -171,7 +163,6 @@ class OpenCall(Generic[T]):
         return self._step(partial(self._exchange.send, outcome))
 
     def submit(self, request: Request) -> Future[Outcome]:
-        """Send a request of this call."""
         [self.future] = self.call.runtime.submit([request])
         return self.future
 
@@ -185,7 +176,6 @@ class OpenCall(Generic[T]):
         self._exchange.close()
 
     def request(self, attempt: Attempt) -> Request:
-        """Return the request of an attempt."""
         call, messages = self.call, attempt.messages
         options = call.options
         return Request(
@@ -248,13 +238,7 @@ class OpenCall(Generic[T]):
 
 
 def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> OpenCall[T]:
-    """Open a call at the place of the program where it is made.
-
-    Args:
-        call: The call.
-        row: The index of the row that asks, for messages.
-        batch: The batch whose row the call is; `None` for a call by itself.
-    """
+    """Open a call at the place of the program where it is made."""
     heed()
     runtime, sample = call.runtime, None
     if call.sample is not None:
@@ -278,11 +262,6 @@ def with_shape(
 
 def failed_call(error: BaseException, function: str, row: int | None) -> PromptError:
     """Return the `BadInput` for an exception, of any class, that the arguments of a call have raised.
-
-    Args:
-        error: The exception, which is being handled.
-        function: The name of the prompt function.
-        row: The index of the row.
 
     Raises:
         BaseException: It is about no row: misuse, no runtime, Ctrl-C.

@@ -127,9 +127,6 @@ class FailedLoad:
     """A load that failed, and the batches and tasks that needed it: they are not to try it again.
 
     A later job may, since memory may have been freed. Of the error only the words are kept: its frames hold the engine's memory.
-
-    Args:
-        error: The error, which ends the batches around.
     """
 
     def __init__(self, error: EngineLoadError) -> None:
@@ -139,7 +136,6 @@ class FailedLoad:
         end_batches(error)
 
     def again(self) -> EngineLoadError:
-        """Return the error anew."""
         return EngineLoadError(self._model, self._reason)
 
     @property
@@ -164,7 +160,6 @@ def _task() -> object:
 
 
 def _tasks() -> WeakSet[Any]:
-    """The tasks of the event loop that runs here."""
     try:
         return WeakSet(asyncio.all_tasks())
     except RuntimeError:

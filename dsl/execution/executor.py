@@ -116,11 +116,6 @@ def in_order(
 ) -> list[Result[T, E]]:
     """Return the results of rows that come as they end, each with its index; watched, and closed at the end.
 
-    Args:
-        rows: The rows.
-        total: The number of rows, where it is known.
-        max_failures: The number of rows that may fail; all unless given.
-
     Raises:
         BatchError: More than that failed.
     """
@@ -154,12 +149,7 @@ class FailureLimit:
 
 
 class _Collected(Generic[T, E]):
-    """Results by row, of a batch that ends early where too many rows failed.
-
-    Args:
-        total: The number of rows, where it is known.
-        max_failures: The number of rows that may fail; all where it is `None`.
-    """
+    """Results by row, of a batch that ends early where too many rows failed."""
 
     def __init__(self, total: int | None, max_failures: int | None) -> None:
         self._total = total
@@ -168,7 +158,6 @@ class _Collected(Generic[T, E]):
 
     @property
     def in_order(self) -> list[Result[T, E]]:
-        """All of them, where none is missing."""
         return [self._results[row] for row in range(len(self._results))]
 
     def add(self, row: int, result: Result[T, E]) -> None:
@@ -189,7 +178,6 @@ class _Collected(Generic[T, E]):
 
 
 def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Generator[tuple[int, Result[T, PromptError]]]:
-    """Yield the results as they come, each with its row."""
     mailbox: Mailbox[tuple[int, Future[Outcome]]] = Mailbox()
     under_way: dict[int, OpenCall[T]] = {}
     source, exhausted = enumerate(calls), False

@@ -66,12 +66,7 @@ class Interruptible:
                     signal.signal(number, _told)
 
     def end(self, error: BaseException | None, told: str) -> None:
-        """Note that the batch has ended.
-
-        Args:
-            error: The exception that ended it early, if one did.
-            told: The rows that were done, in words.
-        """
+        """Note that the batch has ended."""
         if self._owner.elsewhere:  # a fork: the batch is the parent's
             return
         terminated = stop.asked is Terminated

@@ -93,12 +93,7 @@ class Metrics:
         return f"{self.done:,}" if self.total is None else f"{self.done:,}/{self.total:,}"
 
     def line(self, width: int | None = None, *, last: str = "") -> str:
-        """Return the metrics in a line, as far as there is room; zeros are left out.
-
-        Args:
-            width: The most characters of the line; `None` for any number.
-            last: Words at its end in any case.
-        """
+        """Return the metrics in a line, as far as there is room; zeros are left out."""
         words = self._words(width)
         while True:
             line = " · ".join([f"rows {self.rows}", *(word for _, word in words), *([last] if last else [])])
@@ -132,14 +127,7 @@ class Metrics:
 
 
 class Meter:
-    """Makes metrics by comparing snapshots of the runtimes' statistics; it costs nothing in between.
-
-    Args:
-        statistics: Takes a snapshot: the statistics, and the number of requests that can run at once.
-        now: Returns the time in seconds.
-        total: The number of rows, where it is known.
-        loads: Returns the models that are being loaded.
-    """
+    """Makes metrics by comparing snapshots of the runtimes' statistics; it costs nothing in between."""
 
     def __init__(
         self,
@@ -159,17 +147,10 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the batch began."""
         return self._now() - self._started
 
     def read(self, done: int, failed: int, *, whole: bool = False) -> Metrics:
-        """Return the metrics now.
-
-        Args:
-            done: The number of rows that have ended.
-            failed: The number of them without a value.
-            whole: Whether speed is that of the whole batch.
-        """
+        """Return the metrics now; where `whole`, with the speed of the whole batch."""
         (stats, at_once), now, start = self._statistics(), self._now(), self._start
         calls = stats.succeeded + stats.failed - start.succeeded - start.failed
         from_journal = stats.from_journal - start.from_journal
@@ -245,7 +226,6 @@ class Clock:
     """The time, and waiting for it to pass."""
 
     def now(self) -> float:
-        """Return the seconds since some point in time."""
         return time.monotonic()
 
     def wait(self, ended: threading.Event, seconds: float) -> bool:
@@ -254,11 +234,7 @@ class Clock:
 
 
 class Terminal:
-    """A bar and a line of metrics below what the program prints; the last metrics stay in a line of their own.
-
-    Args:
-        console: The console; that of standard error by default.
-    """
+    """A bar and a line of metrics below what the program prints; the last metrics stay in a line of their own."""
 
     every: ClassVar[float] = 0.25
 
@@ -276,7 +252,6 @@ class Terminal:
         self._live.start()
 
     def show(self, metrics: Metrics) -> None:
-        """Draw the bar and the metrics anew."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
@@ -295,7 +270,6 @@ class Terminal:
         self._live.update(line, refresh=True)
 
     def close(self, metrics: Metrics, seconds: float) -> None:
-        """Leave the last metrics, and the time that it took."""
         from rich.text import Text
 
         self._live.stop()
@@ -303,11 +277,7 @@ class Terminal:
 
 
 class Notebook:
-    """A line of metrics in the output of the cell, which stays with the last ones.
-
-    Args:
-        display: `IPython.display.display`.
-    """
+    """A line of metrics in the output of the cell, which stays with the last ones."""
 
     every: ClassVar[float] = 0.5
 
@@ -316,11 +286,9 @@ class Notebook:
         self._handle: Any = None
 
     def show(self, metrics: Metrics) -> None:
-        """Write the line, or write it anew."""
         self._write(str(metrics))
 
     def close(self, metrics: Metrics, seconds: float) -> None:
-        """Leave the last metrics, and the time that it took."""
         self._write(metrics.line(last=_took(seconds)))
 
     def _write(self, line: str) -> None:
@@ -337,15 +305,12 @@ class Log:
     every: ClassVar[float] = 30.0
 
     def show(self, metrics: Metrics) -> None:
-        """Log the metrics."""
         self.write(metrics.line())
 
     def close(self, metrics: Metrics, seconds: float) -> None:
-        """Log the last metrics."""
         self.write(metrics.line(last=_took(seconds)))
 
     def write(self, line: str) -> None:
-        """Log a line."""
         logger.info("%s", line)
 
 
@@ -353,7 +318,6 @@ class Lines(Log):
     """The same lines on standard error, for programs that configure no logging."""
 
     def write(self, line: str) -> None:
-        """Write a line."""
         print(f"typefold: {line}", file=sys.stderr, flush=True)
 
 
@@ -407,13 +371,11 @@ class Progress:
 
     @property
     def _told(self) -> str:
-        """The rows done, in words."""
         total = "" if self._total is None else f" of {self._total:,}"
         failed = f" ({self._failed:,} of them without a value)" if self._failed else ""
         return f"{self._done:,}{total} rows done{failed}"
 
     def row(self, *, failed: bool) -> None:
-        """Count one more row that is done."""
         self._done += 1
         self._failed += failed
 

@@ -41,12 +41,7 @@ class Attempt:
     failed: Invalid | None = None
 
     def sampling(self, options: Options, seed: int | None = None) -> Mapping[str, Any]:
-        """Return the sampling parameters of this attempt.
-
-        Args:
-            options: The options of the call.
-            seed: The seed where the options set none.
-        """
+        """Return the sampling parameters of this attempt."""
         if seed is None and self.number == 1:
             return options.sampling
         changes: dict[str, Any] = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
@@ -59,10 +54,6 @@ class Attempt:
 
     def after(self, error: PromptError, options: Options) -> Attempt:
         """Return the attempt that follows one that failed.
-
-        Args:
-            error: The error of this attempt.
-            options: The number of retries, and whether limits grow.
 
         Raises:
             PromptError: No attempt is left. Where the turns of a retry leave no room for an answer, this is the `Invalid` that
@@ -117,5 +108,4 @@ def _larger_limit(error: Truncated, options: Options) -> int | None:
 
 
 def _another(seed: object, correction: int) -> int:
-    """Derive another seed, the same each time."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {correction}".encode(), digest_size=8).digest()) >> 1

@@ -92,13 +92,7 @@ class Batch:
         return b"" if self._around is None else self._around.identity
 
     def place(self, index: int, key: object, *, journaled: bool) -> Place:
-        """Return the place of a row; rows are given theirs in the order of the input.
-
-        Args:
-            index: Its index.
-            key: Its input, or the program's name for it.
-            journaled: Whether any journal is kept, that may have to know it again.
-        """
+        """Return the place of a row; rows are given theirs in the order of the input."""
         if not journaled:
             return Place(self, index)
         content = digest(key)
@@ -132,15 +126,7 @@ def around() -> Iterator[Batch]:
 
 
 def seed_for(runtime: Submitter, function: str, batch: Batch | None, row: int | None, sample: int | None = None) -> int:
-    """Return the seed of a call to a runtime that has one.
-
-    Args:
-        runtime: The runtime that answers.
-        function: The name of what is asked.
-        batch: The batch that the call is a row of; `None` for a call by itself.
-        row: The row in it.
-        sample: The number of the sample, of a row that is asked several times.
-    """
+    """Return the seed of a call to a runtime that has one."""
     if batch is None:
         place = here.get() or _program(runtime)
         path = (*place.path(runtime), function, place.number(function))

@@ -45,7 +45,6 @@ class LoggedStrategy(Strategy):
     """A plain call, and the facts of its outcome."""
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Logged[Any]]:
-        """Make one attempt: one request."""
         outcome = yield call.request(attempt)
         return Logged(
             value=call.conclude(outcome, attempt),
@@ -69,7 +68,6 @@ class ReasonedStrategy(Strategy):
     """
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Reasoned[Any]]:
-        """Make one attempt: two requests."""
         assert not isinstance(attempt.messages, RawPrompt)
         thinking = call.call.runtime.facts.thinking
         if thinking is not None:
@@ -90,7 +88,6 @@ class ReasonedStrategy(Strategy):
     def check_prompt(
         self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
     ) -> None:
-        """Refuse prompts behind which no reasoning can be put."""
         if isinstance(messages, RawPrompt):
             raise PromptUsageError(
                 f"{where}: Reasoned asks twice, and a raw(...) prompt has no turns; ask with messages"
@@ -107,7 +104,6 @@ class ScoredStrategy(Strategy):
     is_drawn = False
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Scored[Any]]:
-        """Take as many steps as are needed."""
         choices = _choices(call.call.kind, self.path)
         facts = call.call.runtime.facts
         request = replace(call.request(attempt), sampling_params=None, sampling={})
@@ -125,7 +121,6 @@ class ScoredStrategy(Strategy):
             raise UnsupportedType(error.path, error.hint, error.reason, function=where) from error.__cause__
 
     def check_options(self, options: Options, *, where: str) -> None:
-        """Refuse sampling parameters, which can have no effect."""
         given = [*options.sampling, *(["sampling_params"] if options.sampling_params is not None else [])]
         if given:
             raise PromptUsageError(
@@ -149,12 +144,7 @@ _STRATEGIES: dict[Any, type[Strategy]] = {
 
 
 def strategy_of(hint: Any, path: str = "return") -> Strategy:
-    """Return the strategy for a return type.
-
-    Args:
-        hint: The return type.
-        path: The name of the type in errors.
-    """
+    """Return the strategy for a return type."""
     while isinstance(hint, TypeAliasType) and get_origin(hint.__value__) in _STRATEGIES:
         hint = hint.__value__
     kind = _STRATEGIES.get(get_origin(hint))
@@ -189,13 +179,7 @@ class ReturnType:
     kind: OutputType[Any]
 
     def check(self, options: Options, *, where: str, shared: bool = False) -> None:
-        """Refuse options that don't go with the type, and a type that can't be asked for in its way.
-
-        Args:
-            options: The options in force.
-            where: The prompt's name in messages.
-            shared: Whether the options are set for other types too, so that one without effect is no mistake.
-        """
+        """Refuse options that don't go with the type, and a type that can't be asked for in its way."""
         options.check(self.kind, where=where)
         self.strategy.check(self.kind, where=where)
         if not shared:
@@ -211,13 +195,6 @@ def compile_return(
     registry: Registry = default_registry,
 ) -> ReturnType:
     """Compile a return type.
-
-    Args:
-        hint: The type, which may be `Logged`, `Reasoned` or `Scored`.
-        json_format: How JSON is written; the default format unless given.
-        path: Its name in messages.
-        function: The function's name in messages, if there is one.
-        registry: The hooks to use.
 
     Raises:
         UnsupportedType: No constraint can be made of it.

@@ -72,7 +72,6 @@ class PartialAnswer(Generic[R]):
 
     @property
     def text(self) -> str:
-        """The text of the current part so far."""
         if len(self._pieces) > 1:
             self._pieces = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""

@@ -204,10 +204,6 @@ class Deferred(Generic[T_co]):
 def settle(wanted: Iterable[Deferred[Any]], max_failures: int | None = None) -> list[Result[Any, Exception]]:
     """Compute deferred values together, and return their results.
 
-    Args:
-        wanted: The values.
-        max_failures: The number of them, and of their inputs, that may fail themselves; all unless given.
-
     Raises:
         BatchError: More than that failed.
         NoRuntime: No model has been named.

@@ -62,7 +62,6 @@ class Node(Generic[T_co]):
 
     @property
     def value(self) -> T_co:
-        """The value of a node that has one."""
         assert self.result is not None
         return self.result.unwrap()
 
@@ -121,10 +120,6 @@ _asked: dict[Node[Any], list[Node[Any]]] = {}  # the nodes that the work of a ru
 
 def compute(wanted: Sequence[Node[Any]], max_failures: int | None = None) -> bool:
     """Compute nodes, and their inputs. Afterwards each of them has its result.
-
-    Args:
-        wanted: The nodes.
-        max_failures: The number of nodes that may fail themselves; with one more the rest is left undone.
 
     Returns:
         Whether all were done.

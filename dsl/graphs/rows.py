@@ -145,7 +145,6 @@ class Rows(Generic[T]):
         self.active = self.failed = 0
 
     def wake(self, row: Parked) -> None:
-        """Let a row go on when its turn comes. Any thread may call this."""
         self._ready.put(row)
 
     def start(self, index: int, *args: Any) -> None:

@@ -25,15 +25,7 @@ def generate(
     options_of: Callable[[Mapping[str, Any]], Options],
     changes: Mapping[str, Any],
 ) -> Any:
-    """Return one value, or a list of them; see `Runtime.generate`.
-
-    Args:
-        runtime: The runtime that answers.
-        prompt: One prompt, or a list of prompts.
-        hint: The type of the answer, or a list of types.
-        options_of: Lays options over those of the runtime.
-        changes: The options of this call.
-    """
+    """Return one value, or a list of them; see `Runtime.generate`."""
     if _is_one(prompt):
         return run_call(_call(runtime, prompt, hint, options_of(changes)))
     if not is_list_or_tuple(prompt):

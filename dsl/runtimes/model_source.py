@@ -43,14 +43,7 @@ def engine_of(
     control_tokens: ControlTokenPolicy = "keep",
     replica: tuple[int, int] = (0, 1),
 ) -> Engine:
-    """Make the engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed.
-
-    Args:
-        model: The model as the runtime was given it.
-        options: The options for `vllm.LLM`, of a model that is named.
-        control_tokens: The policy for messages that hold a chat template's own markers.
-        replica: The number of this engine among those of the model, and how many there are.
-    """
+    """Make the engine of a model. A factory's `LLM` belongs to the runtime, and is shut down when that is closed."""
     if isinstance(model, str):
         return load_engine(model, control_tokens=control_tokens, replica=replica, **options)
     built: Any = model() if is_factory(model) else model
@@ -116,11 +109,6 @@ def _is_path(model: object) -> bool:
 def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection[str]) -> None:
     """Refuse unknown options, and those of an engine that was made already.
 
-    Args:
-        model: The model.
-        options: The options that are to go to `vllm.LLM`.
-        own: The names of the runtime's own options.
-
     Raises:
         PromptUsageError: There is one.
     """
@@ -158,10 +146,6 @@ _OWN: Mapping[str, Range] = {
 
 def check_own(model: Any, options: Mapping[str, Any]) -> None:
     """Refuse values of a runtime's own options that are out of range, or don't go with its model.
-
-    Args:
-        model: The model.
-        options: The options by name.
 
     Raises:
         PromptUsageError: There is one.

@@ -184,7 +184,6 @@ class Runtime(OpenRuntime):
 
     @property
     def loaded(self) -> bool:
-        """Whether the engine is there."""
         return self._scheduler is not None
 
     @property
@@ -375,7 +374,6 @@ class Runtime(OpenRuntime):
         self._owner.check(f"the runtime of {self.name}")
 
     def _forward(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        """Send requests to the engine."""
         timed = self._timed(requests, self._ready)
         return self._ready().submit(timed)
 

@@ -75,14 +75,11 @@ class _Taken:
         return _Taken(self.classes + other.classes, self.tests + other.tests)
 
     def takes(self, value: object) -> bool:
-        """Whether a value fits."""
         return isinstance(value, self.classes) or any(test(value) for test in self.tests)
 
 
 @dataclass(frozen=True, slots=True)
 class _Parameter:
-    """One parameter of which something is known."""
-
     name: str
     hint: Any
     taken: _Taken
@@ -121,11 +118,7 @@ class Parameters:
                 self._known[each.name] = _Parameter(each.name, hint, taken, each.default, _SPREAD.get(each.kind))
 
     def unfit(self, arguments: Mapping[str, Any]) -> str | None:
-        """Why arguments don't fit, and what to write; `None` where they do.
-
-        Args:
-            arguments: The arguments by the names of their parameters.
-        """
+        """Why arguments don't fit, and what to write; `None` where they do."""
         for name, each in self._known.items():
             if name not in arguments:
                 continue
@@ -144,11 +137,7 @@ class Parameters:
         return dict(zip(self._names, arguments, strict=False))
 
     def missing(self, arguments: Mapping[str, Any]) -> str | None:
-        """Why an argument is a missing value that its parameter does not take.
-
-        Args:
-            arguments: Arguments by the names of their parameters.
-        """
+        """Why an argument is a missing value that its parameter does not take."""
         for name, value in arguments.items():
             each = self._known.get(name) if is_missing(value) else None
             if each and each.spread is None and not each.taken.takes(value) and value is not each.default:
@@ -188,12 +177,7 @@ def names_of(value: object) -> set[tuple[str, str]]:
 
 
 def hints_of(function: Callable[..., object], namespace: Mapping[str, Any]) -> Callable[[str], Any]:
-    """Return a function that evaluates the annotation of a parameter, `Any` where it has none, one at a time.
-
-    Args:
-        function: The function; one that is wrapped is looked through.
-        namespace: Names that annotations kept as text may hold, apart from the function's globals.
-    """
+    """Return a function that evaluates the annotation of a parameter, `Any` where it has none, one at a time."""
     plain: Any = inspect.unwrap(function)
     while isinstance(plain, partial):
         plain = inspect.unwrap(plain.func)
@@ -377,12 +361,7 @@ class Parameter:
 
 
 def whole_of(parameters: Sequence[Parameter], columns: Sequence[object]) -> Parameter | None:
-    """The parameter that takes whole records, if there is one: the only one, of a type with fields, and no column's name.
-
-    Args:
-        parameters: The parameters that have no argument yet.
-        columns: The names of the columns.
-    """
+    """The parameter that takes whole records, if there is one: the only one, of a type with fields, and no column's name."""
     if len(parameters) != 1 or parameters[0].name in columns:
         return None
     return parameters[0] if _has_fields(parameters[0].hint) else None
@@ -397,10 +376,6 @@ def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str 
     """Name a column that differs from a parameter's name in case or surrounding spaces alone, where no column has that name.
 
     Otherwise a parameter with a default would take it in every row, without a word.
-
-    Args:
-        parameters: The parameters that have no argument yet.
-        columns: The names of the columns.
     """
     names = {each.name for each in parameters}
     near = {_folded(column): column for column in columns if isinstance(column, str) and column not in names}
