@@ -83,7 +83,7 @@ _NOT_OURS = {"__main__", "antigravity", "idlelib", "lib2to3", "test", "this", "t
 
 
 def is_library(module: str) -> bool:
-    """Whether a module's objects are taken from this process, or not at all."""
+    """Whether a module's objects are those of this process, or unknown; its source is not read."""
     top = module.partition(".")[0]
     return top in _LIBRARIES or (top in sys.stdlib_module_names and top not in _NOT_OURS)
 
@@ -117,7 +117,7 @@ def library_module(name: str) -> ModuleName | None:
 
 @contextlib.contextmanager
 def own_imports(folders: Iterable[str]) -> Generator[None]:
-    """Import nothing from these folders of a program, nor from the working folder; what is imported already stays."""
+    """Import nothing from these folders of a program, nor from the working folder; earlier imports stay."""
     theirs = {os.path.realpath(folder) for folder in (*folders, os.getcwd())}
     before = list(sys.path)
     sys.path[:] = [entry for entry in before if os.path.realpath(entry or ".") not in theirs]
@@ -152,9 +152,6 @@ _CALLED: tuple[Any, ...] = (
     *(pydantic.conint, pydantic.conlist, pydantic.conset, pydantic.constr),
     *(Grammar, Matching, OneOf),
 )
-_OF_MSGSPEC = ("Meta",)
-"""Functions of a library that may not be installed."""
-
 _BASES: tuple[Any, ...] = (
     *(kind for kind in _DATA if kind not in (bool, type(None), datetime.timezone)),
     *(pydantic.BaseModel, pydantic.RootModel, typing.Generic, typing.Protocol, typing_extensions.Protocol, abc.ABC),
@@ -185,15 +182,12 @@ _METACLASSES: tuple[Any, ...] = (type, abc.ABCMeta, enum.EnumMeta, type(pydantic
 
 def is_callable(function: object) -> bool:
     """Whether a function is called for a source."""
-    msgspec = sys.modules.get("msgspec")
-    of_msgspec = (getattr(msgspec, name, None) for name in _OF_MSGSPEC if msgspec is not None)
-    return _is_one_of(function, _CALLED) or _is_one_of(function, of_msgspec) or _is_enum(function)
+    return _is_one_of(function, _CALLED) or _is_of_msgspec(function, "Meta") or _is_enum(function)
 
 
 def is_base(kind: object) -> bool:
     """Whether a class of a library is subclassed for a source."""
-    struct = getattr(sys.modules.get("msgspec"), "Struct", None)
-    return _is_one_of(kind, _BASES) or (struct is not None and kind is struct)
+    return _is_one_of(kind, _BASES) or _is_of_msgspec(kind, "Struct")
 
 
 def is_metaclass(kind: object) -> bool:
@@ -213,6 +207,12 @@ def is_subscriptable(kind: object) -> bool:
 
 def _is_one_of(value: object, objects: Iterable[object]) -> bool:
     return any(value is each for each in objects)
+
+
+def _is_of_msgspec(value: object, name: str) -> bool:
+    """Whether a value is this object of a library that may not be installed."""
+    msgspec = sys.modules.get("msgspec")
+    return msgspec is not None and value is getattr(msgspec, name)
 
 
 def _is_enum(value: object) -> bool:

@@ -106,7 +106,7 @@ def _texts(function: Function, file: CheckedFile) -> Iterator[tuple[ast.expr, st
 
 
 def _is_returned(call: ast.Call, function: Function) -> bool:
-    """Whether the value of a call is what the function returns, by way of a name or a condition at most."""
+    """Whether the function returns the value of a call, by way of a name or a condition at most."""
     names: set[str] = set()
     for node in function.inside:
         if isinstance(node, ast.Return) and node.value is not None:

@@ -43,7 +43,7 @@ class Names:
         raise NotImplementedError
 
     def is_library(self, module: str) -> bool:
-        """Whether a module is one whose objects are taken from this process."""
+        """Whether a module's objects are those of this process; its source is not read then."""
         return is_library(module)
 
     def has_hook(self, declared: Declared) -> bool:
@@ -58,12 +58,12 @@ class Names:
         return iter(())
 
     def use(self, module: str, other: str) -> None:
-        """Note that what a module declares is made of what another declares."""
+        """Note that declarations of a module are made of those of another."""
         if not self.is_library(other):
             self._uses.setdefault(module, set()).add(other)
 
     def used_by(self, module: str) -> set[str]:
-        """Every module whose declarations those of a module are made of, at any remove."""
+        """Every module with declarations of which those of a module are made, at any remove."""
         found, waiting = set[str](), [module]
         while waiting:
             for other in self._uses.get(waiting.pop(), set()) - found:
@@ -107,7 +107,7 @@ class Names:
             meaning = meaning or self.otherwise(module, name)
         finally:
             self._following.discard((module, name))
-        if not self._following:  # inside a circle, what is found depends on where one went in
+        if not self._following:  # inside a circle, the result depends on the module it was entered by
             self._members[module, name] = meaning
         return meaning
 

@@ -19,11 +19,11 @@ __all__ = ["plugin"]
 __version__ = digest_of_package()
 """Compared by mypy to know whether a cache was made with this very plugin."""
 _OLDEST = (2, 4)
-"""The first mypy that asks a plugin what its findings came from; an older one would keep errors that are mended."""
+"""The first mypy that asks a plugin for its dependencies; an older one would keep errors that are mended."""
 
 
 def plugin(version: str) -> type[Plugin]:
-    """Where mypy enters.
+    """Return the plugin's class; mypy calls this function by its name.
 
     Raises:
         SystemExit: This mypy is too old. (Of other exceptions mypy shows no text.)
