@@ -48,6 +48,8 @@ class JsonFormat(Enum):
         Raises:
             ValueError: There is no such format.
         """
+        if isinstance(json_format, JsonFormat):
+            return json_format
         try:
             return cls(json_format)
         except ValueError:
