@@ -67,7 +67,7 @@ def target_of(function: Callable[..., Any], name: str) -> Target:
         return Target(name, function, parameters_of(function, name, hint_of), hint_of("return"))
     except NameError as error:
         raise PromptUsageError(
-            f"{getattr(function, '__name__', function)}: an annotation names what is not there: {error}"
+            f"{getattr(function, '__name__', function)}: an annotation names something that is not defined: {error}"
         ) from error
 
 

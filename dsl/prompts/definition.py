@@ -231,7 +231,7 @@ class Definition:
         first = next(iter(self.signature.parameters), None)
         if first != "cls" or self.binding != "instance" or (args and isinstance(args[0], type)):
             return ""
-        return "; of a class method, only calls work where @classmethod stands above @prompt: write it below"
+        return "; where @classmethod stands above @prompt, only calls of the class method work: write it below"
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -291,11 +291,11 @@ class Definition:
                 asked = self.messages(*self._spread(item.arguments), known)
                 answer = kind.encode(item.value)
                 if kind.decode(answer) != item.value:
-                    raise ValueError("the value would not come back as it is")
+                    raise ValueError("the value changes when it is encoded and decoded")
             except PromptUsageError:
                 raise
             except Exception as error:
-                raise PromptUsageError(f"{self.name}: {item!r} is no example of it: {error}") from error
+                raise PromptUsageError(f"{self.name}: {item!r} is not an example of it: {error}") from error
             if isinstance(asked, RawPrompt):
                 raise PromptUsageError(f"{self.name}: examples can't be added to a raw(...) prompt")
             turns += [message for message in asked if message.role != "system"]

@@ -262,8 +262,8 @@ def _check(spec: PromptSpec, n: object) -> None:
         return
     if not _is_drawn(spec):
         raise PromptUsageError(
-            f"{name}: sample({n}) of a prompt that gives Scored would give one value {n} times, since nothing is sampled "
-            f"for it; its probabilities are what samples could tell"
+            f"{name}: sample({n}) of a prompt that returns Scored would give one value {n} times, since nothing is sampled; "
+            f"use its probabilities"
         )
     if reason := _greedy(spec.options):
         raise PromptUsageError(

@@ -226,11 +226,11 @@ def _check(name: str, function: Callable[..., Any]) -> None:
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError as error:  # as of `max`
-        raise PromptUsageError(f"Tools: {name} does not say what it takes ({error})") from error
+        raise PromptUsageError(f"Tools: {name} has no signature ({error})") from error
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise PromptUsageError(
-                f"Tools: {name} takes {parameter}, of which a model knows no names; list its parameters"
+                f"Tools: {name} takes {parameter}, which has no names that a model could give; list its parameters"
             )
         if parameter.annotation is parameter.empty:
             raise PromptUsageError(f"Tools: the parameter {parameter.name} of {name} has no annotation")

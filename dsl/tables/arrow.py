@@ -199,13 +199,13 @@ def arrow_value(value: Any, kind: Any) -> Any:
         return [arrow_value(part, kind.value_type) for part in value]
     if types.is_decimal(kind) and not _has_room(kind, value):
         raise OverflowError(
-            f"{value} has no room in a column of decimals with {kind.precision} digits, {kind.scale} of them after the point"
+            f"{value} does not fit a column of decimals with {kind.precision} digits, {kind.scale} of them after the point"
         )
     if types.is_timestamp(kind) and _is_aware(value) != bool(kind.tz):
         state = "a time zone where others have none" if _is_aware(value) else "no time zone where others have one"
         raise ValueError(f"{value} has {state}; annotate it as AwareDatetime or NaiveDatetime, or make them alike")
     if types.is_time(kind) and _is_aware(value):
-        raise ValueError(f"{value} has a time zone, which a time of day has none of in Arrow; take it off")
+        raise ValueError(f"{value} has a time zone, which a time of day can't have in Arrow; remove it")
     return value
 
 

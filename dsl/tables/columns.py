@@ -94,7 +94,7 @@ def _value(read: Callable[[], Any]) -> Any:
     except BaseException as error:  # polars panics, which is no Exception
         if is_fatal(error):
             raise
-        reason = f"the column's value here is none in Python ({describe_exception(error)})"
+        reason = f"the column's value here has no Python form ({describe_exception(error)})"
         return Unfit(f"{reason}; convert the column, to text for instance, or drop such rows")
 
 
@@ -229,7 +229,7 @@ def refuse_no_rows(rows: object, verb: str) -> None:
             f"rows can't be taken from a {kind}, which has no order for the results to be in; give sorted(rows) or a list"
         )
     if not isinstance(rows, Iterable) and not hasattr(rows, "__getitem__"):
-        raise PromptUsageError(f"rows can't be taken from a {kind}, which is no iterable of them; give a list")
+        raise PromptUsageError(f"rows can't be taken from a {kind}, which can't be iterated; give a list")
 
 
 def _refuse_table(items: object) -> None:

@@ -96,7 +96,7 @@ def to_frame(
         raise PromptUsageError(f"to_frame: to is 'arrow', 'pandas' or 'polars', not {to!r}")
     if index is not None and to != "pandas":
         raise PromptUsageError(
-            f"to_frame: index= is for to='pandas'; a table of {to} has no index, and is put beside the rows"
+            f"to_frame: index= is for to='pandas'; a table of {to} has no index; put it beside the rows"
         )
     name = type(results).__name__
     if isinstance(results, (str, bytes, Mapping, set, frozenset, Result)) or hasattr(results, "columns"):

@@ -266,7 +266,7 @@ def test_no_way_to_ask_sends_a_missing_value_or_one_of_another_type(engine: Scri
 def test_an_example_is_compared_too_and_names_may_be_defined_later() -> None:
     none: Any = None
     word: Any = "x"
-    with pytest.raises(PromptUsageError, match=r"is no example of it: .*text is None, and the parameter takes str"):
+    with pytest.raises(PromptUsageError, match=r"is not an example of it: .*text is None, and the parameter takes str"):
         tag.with_examples(tag.example("good", none))
 
     @prompt
@@ -302,7 +302,7 @@ ONE: list[tuple[Any, str]] = [
     (b"Mars", r"rows can't be taken from a bytes, which is one value; give \[value\]"),
     ({"text": "a"}, r"rows can't be taken from a dict, whose keys would be the rows; give "),
     ({"a", "b"}, r"rows can't be taken from a set, which has no order .*; give sorted\(rows\) or a list"),
-    (5, "rows can't be taken from a int, which is no iterable of them; give a list"),
+    (5, "rows can't be taken from a int, which can't be iterated; give a list"),
     (
         pd.DataFrame({"text": ["a"]}),
         "DataFrame of pandas, which has several columns; .* to map_rows, which gives columns",
@@ -369,8 +369,8 @@ def test_a_message_that_is_a_missing_value_costs_its_row(engine: ScriptedEngine)
 @pytest.mark.parametrize(
     ("function", "max_rows_in_flight", "words"),
     [
-        (None, None, "first comes the function that is called for each row, then the rows, and here is a NoneType"),
-        (["a"], None, "then the rows, and here is a list"),
+        (None, None, "the first argument is the function to call for each row, and here is a NoneType"),
+        (["a"], None, "for each row, and here is a list"),
         (str, "5", "max_rows_in_flight is a number of rows of at least 1, not '5'"),
         (str, 1.5, "at least 1, not 1.5"),
         (yielding, None, "yielding yields, so that a call runs none of it; return the row's value"),

@@ -66,5 +66,5 @@ def test_an_example_of_a_special_type_has_the_value_inside() -> None:
 def test_an_example_that_does_not_fit_is_refused_at_once() -> None:
     with pytest.raises(TypeError, match=r"capital\(\) missing a required argument: 'country'"):
         capital.example(Place(name="Paris"))  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    with pytest.raises(PromptUsageError, match="is no example of it"):
+    with pytest.raises(PromptUsageError, match="is not an example of it"):
         capital.with_examples(example("Paris", country="France"))

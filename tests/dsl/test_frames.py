@@ -131,7 +131,7 @@ def test_a_cell_that_python_has_no_value_for_costs_its_row(column: Any) -> None:
             assert [isinstance(result, Success) for result in results] == [True, False, True]
             error = results[1].failure()
             assert isinstance(error, BadInput) and error.row == 1
-            assert "the column's value here is none in Python" in str(error) and "drop such rows" in str(error)
+            assert "the column's value here has no Python form" in str(error) and "drop such rows" in str(error)
     assert isinstance(list(rows_of(column, print))[1], Unfit)
 
 
@@ -239,9 +239,9 @@ NAIVE, AWARE = datetime(2024, 1, 2), datetime(2024, 1, 2, tzinfo=UTC)
         (
             [Decimal(1), Decimal("NaN")],
             Decimal,
-            "row 1 does not fit .* NaN has no room in a column of decimals with 38",
+            "row 1 does not fit .* NaN does not fit a column of decimals with 38",
         ),
-        ([Decimal("1E-30"), Decimal(10**30)], Decimal, "row 0 does not fit .* 1E-30 has no room .*, 18 of them after"),
+        ([Decimal("1E-30"), Decimal(10**30)], Decimal, "row 0 does not fit .* 1E-30 does not fit .*, 18 of them after"),
         (
             [AWARE, NAIVE],
             datetime,
@@ -250,7 +250,7 @@ NAIVE, AWARE = datetime(2024, 1, 2), datetime(2024, 1, 2, tzinfo=UTC)
         (
             [time(1, tzinfo=UTC)],
             time,
-            "row 0 does not fit .* has a time zone, which a time of day has none of in Arrow",
+            "row 0 does not fit .* has a time zone, which a time of day can't have in Arrow",
         ),
     ],
 )

@@ -168,7 +168,7 @@ def test_cells_are_plain_python_values_and_one_that_is_none_costs_its_row(runtim
     ]
     assert type(seen[4]).__name__ == "datetime"
     beyond = arrow.table({"at": arrow.array([1, 10**17, 1], arrow.timestamp("s"))})
-    with pytest.raises(BatchError, match=r"look, row 1: .*the column's value here is none in Python"):
+    with pytest.raises(BatchError, match=r"look, row 1: .*the column's value here has no Python form"):
         run.map_rows(look, beyond)
 
 

@@ -392,7 +392,7 @@ def test_examples_are_earlier_turns_in_wire_form() -> None:
     "wrong", [example("nobody", text="x"), example("keep", txt="x"), example("keep")], ids=["value", "name", "missing"]
 )
 def test_an_example_that_does_not_fit_is_refused_at_decoration(wrong: Any) -> None:
-    with pytest.raises(PromptUsageError, match="is no example of it"):
+    with pytest.raises(PromptUsageError, match="is not an example of it"):
 
         @prompt(examples=[wrong])
         def judge(text: str) -> Literal["keep", "drop"]:

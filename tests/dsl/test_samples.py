@@ -166,7 +166,7 @@ def test_what_can_have_no_samples_is_said() -> None:
         PromptUsageError, match=re.escape("name: sample takes a number of samples of at least 1, not 0")
     ):
         name.sample(0)
-    with pytest.raises(PromptUsageError, match=r"sure: sample\(3\) of a prompt that gives Scored"):
+    with pytest.raises(PromptUsageError, match=r"sure: sample\(3\) of a prompt that returns Scored"):
         sure.sample(3)
     with pytest.raises(TypeError, match=r"name\(\) missing a required argument: 'thing'"):
         name.sample(2)()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

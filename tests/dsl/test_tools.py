@@ -218,10 +218,10 @@ WRONG: list[tuple[Any, str]] = [
     ((), "there is no function to choose"),
     ((add, add), "two functions have one name (of add, add)"),
     ((no_hint,), "the parameter a of no_hint has no annotation"),
-    ((many,), "many takes *numbers: int, of which a model knows no names"),
+    ((many,), "many takes *numbers: int, which has no names that a model could give"),
     ((later,), "later is an `async def`"),
     ((Place,), "Place is a class; write a function that makes one"),
-    ((max,), "max does not say what it takes (no signature found"),
+    ((max,), "max has no signature (no signature found"),
 ]
 
 
