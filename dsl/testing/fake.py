@@ -212,11 +212,7 @@ class FakeEngine(Script):
         return found[-1]
 
     def _plan(self, request: Request) -> Request | PromptError:
-        """Return a request with its answer, chosen before the engine sees it, or the error in place of one.
-
-        Raises:
-            ScriptError: The script has no answer, or one that can't be the request's.
-        """
+        """Return a request with its answer, chosen before the engine sees it, or the error in place of one."""
         with self._lock:
             self.requests.append(request)
             try:

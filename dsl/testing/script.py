@@ -275,11 +275,7 @@ def _in_turn(name: str, answers: Sequence[object]) -> Callable[[Request], object
 
 
 def _answer(answer: object, request: Request) -> Answer | PromptError | None:
-    """Return the engine's answer for one of a script; `None` where that says nothing of this request.
-
-    Raises:
-        ScriptError: It can't be an answer to the request.
-    """
+    """Return the engine's answer for one of a script; `None` where that says nothing of this request."""
     source = request.source
     match answer:
         case PromptError():
@@ -306,11 +302,7 @@ def _answer(answer: object, request: Request) -> Answer | PromptError | None:
 
 
 def _encoded(value: object, kind: OutputType[Any], function: str) -> str:
-    """Return a value, or that inside of `Logged` and the like, as the model would write it.
-
-    Raises:
-        ScriptError: It is no value of the type.
-    """
+    """Return a value, or that inside of `Logged` and the like, as the model would write it."""
     if isinstance(value, Logged | Reasoned | Scored):
         value = cast("Logged[object]", value).value
     try:

@@ -132,11 +132,7 @@ def _check_is_lock(file: int) -> None:
 
 
 def _check_names(path: Path, real: Path) -> None:
-    """Refuse a file with hard links: sqlite's log lies beside one name and is not seen by another.
-
-    Raises:
-        JournalError: It has several names.
-    """
+    """Refuse a file with hard links: sqlite's log lies beside one name and is not seen by another."""
     with suppress(OSError):  # there is none yet
         if (names := os.stat(real).st_nlink) > 1:
             raise JournalError(

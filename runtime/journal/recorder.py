@@ -210,11 +210,7 @@ class Recorder:
                 self._journal.close()
 
     def _open(self) -> None:
-        """Open the journal, if it is not open.
-
-        Raises:
-            JournalError: It can't be opened, or the model's files can't be read.
-        """
+        """Open the journal, if it is not open."""
         if not self._is_open:
             self._open_for(None if self._closed else self._identify())  # may load the engine: no lock is held
 
@@ -236,11 +232,7 @@ class Recorder:
             self._is_open = True
 
     def _identify(self) -> ModelIdentity:
-        """Return the identity of the model.
-
-        Raises:
-            JournalError: Its files can't be read.
-        """
+        """Return the identity of the model."""
         if self._known is not None:
             return self._known
         try:

@@ -413,11 +413,7 @@ class Journal:
             return self._reader.execute(query, values).fetchall()
 
     def _checked(self, row: sqlite3.Row, read: Callable[[sqlite3.Row], T]) -> T:
-        """Return a reading of a row that is as it was written.
-
-        Raises:
-            JournalError: It is not.
-        """
+        """Return a reading of a row, or raise `JournalError` if it is not as it was written."""
         try:
             found = checksum(tuple(row)[1:-1])
             if not self._has_checksums:
@@ -460,11 +456,7 @@ class Journal:
                 raise
 
     def _check_place(self) -> None:
-        """Refuse to write a file that would not be found by its name.
-
-        Raises:
-            JournalError: The file, or its log, was removed, moved or replaced.
-        """
+        """Refuse to write a file that was removed, moved or replaced, or whose log was: it would not be found again."""
         if inodes(self.path) != self._inodes:
             raise JournalError(
                 self.path,
