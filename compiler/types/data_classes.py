@@ -22,7 +22,6 @@ from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.guards import is_dict, split_annotated
-from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import (
     Field,
     constructor_arguments,
@@ -32,6 +31,7 @@ from typefold.compiler.types.objects import (
     last_field_info,
     object_codec,
     object_data,
+    object_hook,
     parameters_of,
     resolved_hints,
     substituted,
@@ -51,78 +51,66 @@ def _is_dataclass(hint: Any) -> bool:
     return dataclasses.is_dataclass(cls) and not (isinstance(cls, type) and issubclass(cls, Enum))
 
 
-@default_registry.hook_factory(_is_dataclass)
+@object_hook(_is_dataclass)
 def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields of `__init__`, in order; those with a default may be left out."""
     cls = generic_of(hint)
-    context.allow(hint)
-
-    def build() -> Codec[Any]:
-        hints, known = resolved_hints(cls, context), parameters_of(hint)
-        fields: list[Field] = []
-        for field in dataclasses.fields(cls):
-            if not field.init:
-                continue
-            default = field.default
-            metadata: tuple[Any, ...] = ()
-            has_default = default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
-            if has_default and isinstance(default, FieldInfo):
-                metadata, has_default = tuple(default.metadata), not default.is_required()
-            kind = substituted(hints[field.name], known)
-            codec = context.codec(kind, at=f".{field.name}", metadata=metadata)
-            info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or last_field_info(split_annotated(kind)[1])
-            key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
-            fields.append(Field(field.name, key, codec, not has_default, info and info.description))
-        if getattr(cls, "__post_init__", None) is not None:
-            context.check("validator __post_init__")
-        # A pydantic dataclass takes aliases in its `__init__`.
-        arguments = constructor_arguments(fields, by_key=hasattr(cls, "__pydantic_fields__"))
-        return object_codec(
-            hint, fields, context, from_json=lambda data: cls(**arguments(data)), native=not inherits_arguments(hint)
-        )
-
-    return context.named(hint, build, has_fields=True)
+    hints, known = resolved_hints(cls, context), parameters_of(hint)
+    fields: list[Field] = []
+    for field in dataclasses.fields(cls):
+        if not field.init:
+            continue
+        default = field.default
+        metadata: tuple[Any, ...] = ()
+        has_default = default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if has_default and isinstance(default, FieldInfo):
+            metadata, has_default = tuple(default.metadata), not default.is_required()
+        kind = substituted(hints[field.name], known)
+        codec = context.codec(kind, at=f".{field.name}", metadata=metadata)
+        info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or last_field_info(split_annotated(kind)[1])
+        key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
+        fields.append(Field(field.name, key, codec, not has_default, info and info.description))
+    if getattr(cls, "__post_init__", None) is not None:
+        context.check("validator __post_init__")
+    by_key = hasattr(cls, "__pydantic_fields__")  # a pydantic dataclass takes aliases in its `__init__`
+    return object_codec(hint, fields, context, by_key=by_key, native=not inherits_arguments(hint))
 
 
-@default_registry.hook_factory(lambda hint: typing_extensions.is_typeddict(generic_of(hint)))
+@object_hook(lambda hint: typing_extensions.is_typeddict(generic_of(hint)))
 def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
     """The keys in order; `NotRequired` ones may be left out."""
     cls = generic_of(hint)
+    parameters = parameters_of(hint)
+    fields: list[Field] = []
+    for name, hinted in resolved_hints(cls, context).items():
+        kind, qualifiers, metadata = inspect_annotation(hinted, annotation_source=AnnotationSource.ANY)
+        required = "required" in qualifiers or (name in cls.__required_keys__ and "not_required" not in qualifiers)
+        info = last_field_info(metadata)
+        key = field_key(cls, name, info, getattr(cls, "__pydantic_config__", {}), context)
+        codec = context.codec(substituted(kind, parameters), at=f"[{name!r}]", metadata=tuple(metadata))
+        fields.append(Field(name, key, codec, required, info and info.description))
+    known = {field.name: field.codec for field in fields}
 
-    def build() -> Codec[dict[str, Any]]:
-        parameters = parameters_of(hint)
-        fields: list[Field] = []
-        for name, hinted in resolved_hints(cls, context).items():
-            kind, qualifiers, metadata = inspect_annotation(hinted, annotation_source=AnnotationSource.ANY)
-            required = "required" in qualifiers or (name in cls.__required_keys__ and "not_required" not in qualifiers)
-            info = last_field_info(metadata)
-            key = field_key(cls, name, info, getattr(cls, "__pydantic_config__", {}), context)
-            codec = context.codec(substituted(kind, parameters), at=f"[{name!r}]", metadata=tuple(metadata))
-            fields.append(Field(name, key, codec, required, info and info.description))
-        known = {field.name: field.codec for field in fields}
-
-        def accepts(value: Any) -> bool:
-            return (
-                is_dict(value)
-                and all(field.name in value for field in fields if field.required)
-                and all(name in known and known[name].accepts(item) for name, item in value.items())
-            )
-
-        # On Python 3.11 pydantic takes only typing_extensions' TypedDict; we take both.
-        foreign = sys.version_info < (3, 12) and type(cls).__module__ == "typing"
-        return object_codec(
-            hint,
-            fields,
-            context,
-            to_json=lambda value: object_data(fields, value.__getitem__),
-            from_json=constructor_arguments(fields),
-            accepts=accepts,
-            native=not foreign and not inherits_arguments(hint),
-            plain=all(field.codec.plain and field.key == field.name for field in fields),
-            may_lack=True,
+    def accepts(value: Any) -> bool:
+        return (
+            is_dict(value)
+            and all(field.name in value for field in fields if field.required)
+            and all(name in known and known[name].accepts(item) for name, item in value.items())
         )
 
-    return context.named(hint, build, has_fields=True)
+    # On Python 3.11 pydantic takes only typing_extensions' TypedDict; we take both.
+    foreign = sys.version_info < (3, 12) and type(cls).__module__ == "typing"
+    return object_codec(
+        hint,
+        fields,
+        context,
+        to_json=lambda value: object_data(fields, value.__getitem__),
+        from_json=constructor_arguments(fields),
+        accepts=accepts,
+        native=not foreign and not inherits_arguments(hint),
+        plain=all(field.codec.plain and field.key == field.name for field in fields),
+        may_lack=True,
+    )
 
 
 def _is_named_tuple(hint: Any) -> bool:
@@ -130,78 +118,60 @@ def _is_named_tuple(hint: Any) -> bool:
     return hasattr(cls, "_fields") and isinstance(cls, type) and tuple in cls.__mro__
 
 
-@default_registry.hook_factory(_is_named_tuple)
+@object_hook(_is_named_tuple)
 def named_tuple_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields in order; those with a default may be left out. Without annotations a field is any JSON value."""
     cls = generic_of(hint)
-    context.allow(hint)
-
-    def build() -> Codec[Any]:
-        hints, known = resolved_hints(cls, context), parameters_of(hint)
-        fields: list[Field] = []
-        for name in cls._fields:
-            kind = substituted(hints.get(name, Any), known)
-            codec = context.codec(kind, at=f".{name}")
-            key = field_key(cls, name, last_field_info(split_annotated(kind)[1]), {}, context)
-            fields.append(Field(name, key, codec, name not in cls._field_defaults))
-        arguments = constructor_arguments(fields)
-        native = not (get_args(hint) or inherits_arguments(hint))
-        return object_codec(hint, fields, context, from_json=lambda data: cls(**arguments(data)), native=native)
-
-    return context.named(hint, build, has_fields=True)
+    hints, known = resolved_hints(cls, context), parameters_of(hint)
+    fields: list[Field] = []
+    for name in cls._fields:
+        kind = substituted(hints.get(name, Any), known)
+        codec = context.codec(kind, at=f".{name}")
+        key = field_key(cls, name, last_field_info(split_annotated(kind)[1]), {}, context)
+        fields.append(Field(name, key, codec, name not in cls._field_defaults))
+    return object_codec(hint, fields, context, native=not (get_args(hint) or inherits_arguments(hint)))
 
 
-@default_registry.hook_factory(_class_with("__attrs_attrs__"))
+@object_hook(_class_with("__attrs_attrs__"))
 def attrs_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields of `__init__`, in order, under their aliases; those with a default may be left out."""
     cls = generic_of(hint)
-    context.allow(hint)
-
-    def build() -> Codec[Any]:
-        hints, known = resolved_hints(cls, context), parameters_of(hint)
-        nothing = sys.modules["attr"].NOTHING
-        fields: list[Field] = []
-        for attribute in cls.__attrs_attrs__:
-            if not attribute.init:
-                continue
-            codec = context.codec(substituted(hints.get(attribute.name, Any), known), at=f".{attribute.name}")
-            fields.append(Field(attribute.name, attribute.alias, codec, attribute.default is nothing))
-            if attribute.validator is not None or attribute.converter is not None:
-                context.check(f"validator {cls.__name__}.{attribute.name}")
-        if any(hasattr(cls, name) for name in ("__attrs_pre_init__", "__attrs_post_init__")):
-            context.check(f"validator {cls.__name__}.__attrs_post_init__")
-        arguments = constructor_arguments(fields, by_key=True)
-        return object_codec(cls, fields, context, from_json=lambda data: cls(**arguments(data)), native=False)
-
-    return context.named(hint, build, has_fields=True)
+    hints, known = resolved_hints(cls, context), parameters_of(hint)
+    nothing = sys.modules["attr"].NOTHING
+    fields: list[Field] = []
+    for attribute in cls.__attrs_attrs__:
+        if not attribute.init:
+            continue
+        codec = context.codec(substituted(hints.get(attribute.name, Any), known), at=f".{attribute.name}")
+        fields.append(Field(attribute.name, attribute.alias, codec, attribute.default is nothing))
+        if attribute.validator is not None or attribute.converter is not None:
+            context.check(f"validator {cls.__name__}.{attribute.name}")
+    if any(hasattr(cls, name) for name in ("__attrs_pre_init__", "__attrs_post_init__")):
+        context.check(f"validator {cls.__name__}.__attrs_post_init__")
+    return object_codec(cls, fields, context, by_key=True, native=False)
 
 
-@default_registry.hook_factory(_class_with("__struct_fields__"))
+@object_hook(_class_with("__struct_fields__"))
 def struct_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields in order, under their names in JSON; those with a default may be left out."""
     cls = generic_of(hint)
-    context.allow(hint)
+    hints, known = resolved_hints(cls, context), parameters_of(hint)
+    missing = sys.modules["msgspec"].NODEFAULT
+    defaults = (missing,) * (len(cls.__struct_fields__) - len(cls.__struct_defaults__)) + cls.__struct_defaults__
+    fields: list[Field] = []
+    for name, key, default in zip(cls.__struct_fields__, cls.__struct_encode_fields__, defaults, strict=True):
+        codec = context.codec(substituted(hints[name], known), at=f".{name}")
+        fields.append(Field(name, key, codec, default is missing))
+    if hasattr(cls, "__post_init__"):
+        context.check(f"validator {cls.__name__}.__post_init__")
+    config = cls.__struct_config__
+    tags = [] if config.tag is None else [_tag(config.tag_field, config.tag, context)]
+    arguments = constructor_arguments(fields)
 
-    def build() -> Codec[Any]:
-        hints, known = resolved_hints(cls, context), parameters_of(hint)
-        missing = sys.modules["msgspec"].NODEFAULT
-        defaults = (missing,) * (len(cls.__struct_fields__) - len(cls.__struct_defaults__)) + cls.__struct_defaults__
-        fields: list[Field] = []
-        for name, key, default in zip(cls.__struct_fields__, cls.__struct_encode_fields__, defaults, strict=True):
-            codec = context.codec(substituted(hints[name], known), at=f".{name}")
-            fields.append(Field(name, key, codec, default is missing))
-        if hasattr(cls, "__post_init__"):
-            context.check(f"validator {cls.__name__}.__post_init__")
-        config = cls.__struct_config__
-        tags = [] if config.tag is None else [_tag(config.tag_field, config.tag, context)]
-        arguments = constructor_arguments(fields)
+    def from_json(data: Any) -> Any:
+        return cls(**arguments({key: item for key, item in data.items() if key != config.tag_field}))
 
-        def from_json(data: Any) -> Any:
-            return cls(**arguments({key: item for key, item in data.items() if key != config.tag_field}))
-
-        return object_codec(cls, [*tags, *fields], context, from_json=from_json, native=False)
-
-    return context.named(hint, build, has_fields=True)
+    return object_codec(cls, [*tags, *fields], context, from_json=from_json, native=False)
 
 
 def _tag(key: str, tag: str | int, context: Context) -> Field:

@@ -13,46 +13,14 @@ from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.objects import Field, field_key, object_codec, object_data
+from typefold.compiler.types.objects import Field, field_key, object_codec, object_data, object_hook
 
 
-@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, BaseModel))
+@object_hook(lambda hint: isinstance(hint, type) and issubclass(hint, BaseModel))
 def model_codec(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
     """The fields under their validation aliases; fields with a default may be left out."""
     if hint is BaseModel:
         raise context.refuse(hint, "has no fields of its own; use a model of yours")
-    context.allow(hint)
-    return context.named(hint, lambda: _build(hint, context), has_fields=True)
-
-
-@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
-def root_model_codec(hint: type[RootModel[Any]], context: Context) -> Codec[RootModel[Any]]:
-    """As the root's type, inside JSON; limits stand on the root's own type."""
-    context.allow(hint)
-
-    def build() -> Codec[RootModel[Any]]:
-        _complete(hint, context)
-        field = hint.model_fields["root"]
-        if field.deprecated:
-            raise context.refuse(
-                hint, "has a deprecated root, of which pydantic makes no value; leave `deprecated` out"
-            )
-        codec = context.codec(field.annotation, metadata=tuple(field.metadata))
-        _note_validators(hint, context)
-        return Codec(
-            codec.expr,
-            codec.schema,
-            lambda value: codec.to_json(value.root),
-            lambda data: hint.model_validate(codec.from_json(data)),
-            lambda value: type(value) is hint,
-            native=codec.native,
-            expand=codec.expand,
-        )
-
-    return context.named(hint, build)
-
-
-def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
     _complete(hint, context)
     fields: list[Field] = []
     for name, info in hint.model_fields.items():
@@ -82,6 +50,33 @@ def _build(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
 
     doc = hint.__doc__.strip() if hint.__doc__ and hint.__doc__ != BaseModel.__doc__ else None
     return object_codec(hint, fields, context, from_json=from_json, to_json=to_json, description=doc)
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
+def root_model_codec(hint: type[RootModel[Any]], context: Context) -> Codec[RootModel[Any]]:
+    """As the root's type, inside JSON; limits stand on the root's own type."""
+    context.allow(hint)
+
+    def build() -> Codec[RootModel[Any]]:
+        _complete(hint, context)
+        field = hint.model_fields["root"]
+        if field.deprecated:
+            raise context.refuse(
+                hint, "has a deprecated root, of which pydantic makes no value; leave `deprecated` out"
+            )
+        codec = context.codec(field.annotation, metadata=tuple(field.metadata))
+        _note_validators(hint, context)
+        return Codec(
+            codec.expr,
+            codec.schema,
+            lambda value: codec.to_json(value.root),
+            lambda data: hint.model_validate(codec.from_json(data)),
+            lambda value: type(value) is hint,
+            native=codec.native,
+            expand=codec.expand,
+        )
+
+    return context.named(hint, build)
 
 
 def _must_be_written(hint: type[BaseModel], info: FieldInfo, codec: Codec[Any], context: Context) -> bool:

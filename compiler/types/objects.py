@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, get_args, get_origin, get_type_hints
+from functools import wraps
+from typing import Any, Generic, TypeAlias, get_args, get_origin, get_type_hints
 
 from pydantic import AliasChoices, AliasPath
 from pydantic.fields import FieldInfo
@@ -22,6 +23,7 @@ from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, choice, join, seq
+from typefold.compiler.registry import default_registry
 
 __all__ = [
     "Field",
@@ -32,6 +34,7 @@ __all__ = [
     "last_field_info",
     "object_codec",
     "object_data",
+    "object_hook",
     "ordered_parts",
     "parameters_of",
     "resolved_hints",
@@ -39,6 +42,28 @@ __all__ = [
 ]
 
 _MARKS = ("null", "[]", "{}")  # for a field that is left out: the first that is no value of it
+
+
+Build: TypeAlias = Callable[[Any, Context], Codec[Any]]
+
+
+def object_hook(predicate: Callable[[Any], bool]) -> Callable[[Build], Build]:
+    """Register a hook for objects with fields: a rule with the type's name holds each, and no limits apply to it.
+
+    Args:
+        predicate: Whether the hook is for a type.
+    """
+
+    def register(build: Build) -> Build:
+        @default_registry.hook_factory(predicate)
+        @wraps(build)
+        def hook(hint: Any, context: Context) -> Codec[Any]:
+            context.allow(hint)
+            return context.named(hint, lambda: build(hint, context), has_fields=True)
+
+        return hook
+
+    return register
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,8 @@ def object_codec(
     fields: Sequence[Field],
     context: Context,
     *,
-    from_json: Callable[[Any], Any],
+    from_json: Callable[[Any], Any] | None = None,
+    by_key: bool = False,
     to_json: Callable[[Any], dict[str, Any]] | None = None,
     accepts: Callable[[Any], bool] | None = None,
     native: bool = True,
@@ -79,7 +105,8 @@ def object_codec(
         hint: The type.
         fields: The fields, in order.
         context: The hook's own.
-        from_json: Makes a value of the JSON data of the fields that are there, by their keys.
+        from_json: Makes a value of the JSON data of the fields that are there, by their keys; the default calls the class.
+        by_key: Whether the class takes its arguments by the keys in JSON, and not by the names of the fields.
         to_json: Converts a value to JSON data by key; the default reads attributes.
         accepts: Whether an object is a value of the type; the default compares classes.
         native: Whether pydantic reads the object as it is, if it reads all fields.
@@ -90,12 +117,12 @@ def object_codec(
     Raises:
         UnsupportedType: In the compact format, a field may be left out and hold anything too.
     """
-    cls = generic_of(hint)
+    cls, arguments = generic_of(hint), constructor_arguments(fields, by_key=by_key)
     codec = Codec(
         EMPTY if context.positional else _with_keys(cls.__name__, fields, context),
         _schema(fields, cls.__name__, description),
         to_json or (lambda value: object_data(fields, lambda name: getattr(value, name))),
-        from_json,
+        from_json or (lambda data: cls(**arguments(data))),
         accepts or (lambda value: type(value) is cls),
         native=native and all(field.codec.native for field in fields),
         plain=plain,
