@@ -1,6 +1,6 @@
 """The protocol between the scheduler and an engine: methods, and frozen facts.
 
-One thread drives an engine, the scheduler's, and no other. It passes token ids, so that what was counted is what is sent,
+One thread drives an engine, the scheduler's, and no other. It passes token ids, so that the counted prompt is sent,
 and receives completions in the order in which they finish. Streamed answers also come in pieces, as they are written.
 """
 

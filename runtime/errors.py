@@ -1,4 +1,4 @@
-"""The closed tree of what can happen to a row, other than a value.
+"""The errors of a row, a closed tree.
 
     PromptError
     ├── BadInput        rendering or tokenising the arguments failed
@@ -11,8 +11,8 @@
     ├── TimedOut        the call's own time limit passed
     └── Cancelled       the call was withdrawn
 
-Each error keeps its facts as fields, says in one sentence where it happened, what happened and what to do, and survives
-pickle. A failing row never takes another row with it.
+Each error keeps its facts as fields, states in one sentence the place, the cause and the remedy, and survives pickle. A failing row
+never takes another row with it.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = [
 
 @dataclass(eq=False, kw_only=True)
 class PromptError(Exception):
-    """A row that gave no value.
+    """A row that gave no value; the base class of all errors of a row.
 
     Attributes:
         function: The prompt function that was called (`generate` for a runtime's own method).
         row: The index of the row in its batch, or `None` for a single call.
         prompt: The messages as they were to be sent, or the raw prompt; empty where rendering failed.
-        text: What the model had written so far.
+        text: The text that the model had written so far.
     """
 
     function: str = "generate"
@@ -77,7 +77,7 @@ class BadInput(PromptError):
     """The arguments could not be made into a prompt: the body, the template or the tokenizer failed on them.
 
     Attributes:
-        reason: What went wrong, in the words of the failing part.
+        reason: The cause, in the words of the failing part.
     """
 
     reason: str
@@ -135,7 +135,7 @@ class Truncated(PromptError):
         max_tokens: The limit in force.
         needed: A number of tokens that is always enough for the type, the least number where the limit was lower than
             that, or `None` for a type without a bound.
-        room: The tokens that the context leaves for an answer; `None` where that is not known.
+        room: The tokens that the context leaves for an answer; `None` where that is unknown.
     """
 
     max_tokens: int
@@ -167,13 +167,13 @@ class Refused(PromptError):
 
 @dataclass(eq=False, kw_only=True)
 class Invalid(PromptError):
-    """The answer reads as it should, but a check that decoding cannot enforce said no.
+    """The answer has the form of its type, but failed a check that decoding can't enforce.
 
     Attributes:
         check: The entry of `explain().post_checks` that failed, such as `return.age: multiple_of=3`.
-        detail: Why.
+        detail: The reason.
         errors: pydantic's list of errors where pydantic made the check, else empty.
-        attempts: How many answers the model gave before this row was given up; more than one with `retries=`.
+        attempts: The number of answers that the model gave for this row; more than one with `retries=`.
     """
 
     check: str
@@ -194,8 +194,8 @@ class EngineFailed(PromptError):
     """The engine died, hung or raised, while this row was in its hands or waited for it.
 
     Attributes:
-        reason: What happened, in the engine's own words mostly.
-        todo: What to do about it, where that is known.
+        reason: The cause, mostly in the engine's own words.
+        todo: The remedy, where one is known.
     """
 
     reason: str

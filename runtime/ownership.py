@@ -45,10 +45,10 @@ T = TypeVar("T")
 
 
 class UsedAfterFork(RuntimeError):
-    """A runtime, a journal or a call under way was used in a child that the process forked which it belongs to.
+    """A runtime, a journal or a call under way was used in a forked child of the process that it belongs to.
 
     Attributes:
-        used: The thing, in words.
+        used: The object, in words.
         owner: The process that it belongs to.
     """
 
@@ -66,7 +66,7 @@ class UsedAfterFork(RuntimeError):
 
 
 class Owner:
-    """The process that something belongs to: the one that makes this."""
+    """The process that an object belongs to: the one that makes this."""
 
     __slots__ = ("_pid",)
 
@@ -79,7 +79,7 @@ class Owner:
         return os.getpid() != self._pid
 
     def check(self, used: str) -> None:
-        """See to it that this is the process.
+        """Check that this is the process.
 
         Raises:
             UsedAfterFork: It is a fork of it.
@@ -88,7 +88,7 @@ class Owner:
             raise self.error(used)
 
     def error(self, used: str) -> UsedAfterFork:
-        """The error of using something of it in another process."""
+        """Return the error of a use in another process."""
         return UsedAfterFork(used, self._pid)
 
 
@@ -96,7 +96,7 @@ class OwnFuture(Future[T]):
     """A future that a forked child can do without."""
 
     def disown(self, error: UsedAfterFork) -> None:
-        """In a child, where nobody will end it: end it with an error, unless it has ended."""
+        """In a child, where it would never end: end it with an error, unless it has ended."""
         self._condition = threading.Condition()  # another thread may have held it
         if self._state in ("PENDING", "RUNNING"):
             super().__init__()  # its callbacks are the parent's
@@ -104,10 +104,10 @@ class OwnFuture(Future[T]):
 
 
 class Inherited(Protocol):
-    """A thing of which a child must let go at once."""
+    """An object that a child must release at once."""
 
     def forked(self) -> None:
-        """Let go of it: this is a child, and no other thread is there."""
+        """Release it: this is a child, and no other thread is there."""
         ...
 
 
@@ -115,12 +115,12 @@ _told: WeakSet[Inherited] = WeakSet()
 
 
 def tell_child(thing: Inherited) -> None:
-    """Have `forked` called in each child, for as long as the thing is there."""
+    """Call `forked` in each child, for as long as the object is there."""
     _told.add(thing)
 
 
 def end_child(error: BaseException) -> NoReturn:
-    """End a child whose only thread is one of typefold's, as `error`, which it raised there, ends a program."""
+    """End a child owner only thread is one of typefold's, in the way that the error raised there ends a program."""
     status = 1
     if not isinstance(error, SystemExit):
         traceback.print_exception(error)
@@ -135,18 +135,18 @@ def end_child(error: BaseException) -> NoReturn:
 
 
 def keep(thing: object) -> None:
-    """Keep a thing as long as this process lasts, through its very end: what frees it is not to run."""
+    """Keep an object through the very end of this process, so that its destructor never runs."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def in_child(do: Callable[[], object]) -> None:
-    """Have something done in each child as it begins; for ever."""
+    """Call a function in each child as it begins, as long as this process lasts."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=do)
 
 
 def lock(kind: Callable[[], T]) -> T:
-    """A lock of a module, of that kind: in a child it is free, whoever holds it in the parent."""
+    """Return a lock for a module, of a kind; in a child it is free, though the parent holds it."""
     made = kind()
     in_child(partial(methodcaller("_at_fork_reinit"), made))
     return made
@@ -164,17 +164,17 @@ _here = threading.local()
 
 
 @contextmanager
-def serving(whose: str) -> Generator[None]:
+def serving(owner: str) -> Generator[None]:
     """Mark this thread as one that delivers answers.
 
     Args:
-        whose: The owner of the thread, in words.
+        owner: The owner of the thread, in words.
     """
-    _here.whose = whose
+    _here.owner = owner
     try:
         yield
     finally:
-        del _here.whose
+        del _here.owner
 
 
 def refusal() -> str | None:
@@ -186,11 +186,11 @@ def refusal() -> str | None:
         ...     refusal()
         'this is the thread of the engine, ...
     """
-    whose: str | None = getattr(_here, "whose", None)
-    if whose is None:
+    owner: str | None = getattr(_here, "owner", None)
+    if owner is None:
         return None
     return (
-        f"this is the thread of {whose}, which runs callbacks (of a future, a stream, a logging handler, a tracer), and "
+        f"this is the thread of {owner}, which runs callbacks (of a future, a stream, a logging handler, a tracer), and "
         f"what waits in it for an answer would wait for ever. Use prompt.submit(...) here, which does not wait, or hand "
         f"the work to a thread of your own: executor.submit(...), queue.put(...)"
     )

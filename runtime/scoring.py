@@ -2,16 +2,16 @@
 
 Decoding takes one token after another, each with the model's probability renormalised over the tokens that the
 constraint admits; a text may be cut into tokens in several ways. So the probability of a text is a sum over paths in a
-tree of tokens. Where a token can only be the beginning of one text, the path ends: what follows has to be taken. Most
+tree of tokens. Where a token can only be the beginning of one text, the path ends: the rest is forced. Most
 choices differ in their beginnings, and then one step tells all.
 
 The probabilities of one step are the log probabilities that the engine gives beside a token. The constraint's mask is
-applied to the logits before they are made; they are renormalised here all the same, so that logits do as well. A place
-further down in the tree is one more request, whose prompt goes on with the tokens so far. A grammar can't begin inside a
+applied to the logits before they are made; they are renormalised here all the same, so that logits do as well. A node
+further down in the tree is one more request, with the tokens so far behind its prompt. A grammar can't begin inside a
 character: there the last tokens are forced by a bias, which vLLM adds after the log probabilities are taken.
 
 Exact but for two things: paths are followed, the likeliest first, until those left weigh less than `_NEGLIGIBLE`
-together, and what they weigh is then divided among the texts that they may lead to as what is known is; and numbers are as
+together, and their weight is then divided among their texts in proportion to the known probabilities; and numbers are as
 exact as the model's own.
 """
 
@@ -44,20 +44,20 @@ _UNIFORM: Mapping[str, Any] = {  # nothing that bends the model's own distributi
 _BIAS = 100.0  # the most that vLLM takes
 
 _Step: TypeAlias = dict[int, tuple[bytes, float]]
-"""The tokens of a step: what each writes, and its weight."""
+"""The tokens of a step, each with its bytes and its weight."""
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A place in the tree of tokens.
+class _Node:
+    """A node in the tree of tokens.
 
     Attributes:
         mass: The probability of getting here.
         members: The texts that are still possible, by number.
-        written: What the tokens so far write.
-        begun: Those of the tokens that end with a whole character.
-        base: What those write.
-        forced: The others.
+        written: The bytes of the tokens so far.
+        begun: The tokens up to the last whole character.
+        base: The bytes of `begun`.
+        forced: The other tokens.
     """
 
     mass: float
@@ -67,20 +67,20 @@ class _Place:
     base: bytes = b""
     forced: tuple[int, ...] = ()
 
-    def after(self, token_id: int, written: bytes, mass: float, members: tuple[int, ...]) -> _Place:
-        """The place behind one more token."""
+    def after(self, token_id: int, written: bytes, mass: float, members: tuple[int, ...]) -> _Node:
+        """The node behind one more token."""
         whole = self.written + written
         if _is_text(whole):
-            return _Place(mass, members, whole, (*self.begun, *self.forced, token_id), whole)
+            return _Node(mass, members, whole, (*self.begun, *self.forced, token_id), whole)
         return replace(self, mass=mass, members=members, written=whole, forced=(*self.forced, token_id))
 
 
 @dataclass
 class _Tree:
-    """The texts, and what is known of them.
+    """The texts, and their probabilities as far as they are known.
 
     Attributes:
-        request: What is asked; its prompt and all that is no sampling parameter hold for every step.
+        request: The request; its prompt and all but its sampling parameters hold for every step.
         texts: The texts as bytes.
         most: The most log probabilities that a step can give.
         found: The probability of each text, as far as it is known.
@@ -96,90 +96,88 @@ class _Tree:
 
     def weigh(self) -> Generator[Request, Outcome, None]:
         """Follow the paths, the likeliest first."""
-        places = [_Place(1.0, tuple(range(len(self.texts))))]
-        while places and sum(place.mass for place in places) > _NEGLIGIBLE:
-            place = places.pop(places.index(max(places, key=lambda each: each.mass)))
-            step = yield from self._step(place)
+        nodes = [_Node(1.0, tuple(range(len(self.texts))))]
+        while nodes and sum(node.mass for node in nodes) > _NEGLIGIBLE:
+            node = nodes.pop(nodes.index(max(nodes, key=lambda each: each.mass)))
+            step = yield from self._step(node)
             if step is None:
-                self._share(place)
+                self._share(node)
                 continue
             for token_id, (written, weight) in step.items():
-                mass, whole = place.mass * weight, place.written + written
-                members = tuple(each for each in place.members if self._leads(whole, each, ends=not written))
+                mass, whole = node.mass * weight, node.written + written
+                members = tuple(each for each in node.members if self._leads(whole, each, ends=not written))
                 if len(members) > 1:
-                    places.append(place.after(token_id, written, mass, members))
+                    nodes.append(node.after(token_id, written, mass, members))
                 elif members:
                     self.found[members[0]] += mass
-        for place in places:
-            self._share(place)
+        for node in nodes:
+            self._share(node)
 
-    def _share(self, place: _Place) -> None:
-        """Give the mass of a place to its texts, as the mass that is known of them is divided."""
-        weights = {member: self.found[member] + place.mass / len(place.members) for member in place.members}
+    def _share(self, node: _Node) -> None:
+        """Give the mass of a node to its texts, as the mass that is known of them is divided."""
+        weights = {member: self.found[member] + node.mass / len(node.members) for member in node.members}
         total = math.fsum(weights.values())
         for member, weight in weights.items():
-            self.found[member] += place.mass * weight / total
+            self.found[member] += node.mass * weight / total
 
     def _leads(self, written: bytes, member: int, *, ends: bool) -> bool:
         text = self.texts[member]
         return text == written if ends else text.startswith(written)
 
-    def _step(self, place: _Place) -> Generator[Request, Outcome, _Step | None]:
+    def _step(self, node: _Node) -> Generator[Request, Outcome, _Step | None]:
         """The tokens that may come next, with weights that add up to 1; `None` where they can't be told."""
-        tokens, complete = yield from self._ask(place, place.members)
+        tokens, complete = yield from self._ask(node, node.members)
         if not tokens:
             return None
         weights = {each.token_id: (each.written, each.logprob) for each in tokens}
         if not complete:
-            yield from self._choice_by_choice(place, weights)
+            yield from self._choice_by_choice(node, weights)
         top = max(logprob for _, logprob in weights.values())
         raw = {token_id: (written, math.exp(logprob - top)) for token_id, (written, logprob) in weights.items()}
         total = math.fsum(weight for _, weight in raw.values())
         return {token_id: (written, weight / total) for token_id, (written, weight) in raw.items()}
 
     def _choice_by_choice(
-        self, place: _Place, weights: dict[int, tuple[bytes, float]]
+        self, node: _Node, weights: dict[int, tuple[bytes, float]]
     ) -> Generator[Request, Outcome, None]:
         """The tokens that one step had no space for, from steps that admit fewer texts.
 
         Steps are put together by a token that is in both. Where there is none, the likeliest text is admitted as well.
         """
         best = max(weights, key=lambda each: weights[each][1])
-        whole, ends = place.written + weights[best][0], not weights[best][0]
-        owner = next(each for each in place.members if self._leads(whole, each, ends=ends))
-        groups = _halves(place.members)
+        whole, ends = node.written + weights[best][0], not weights[best][0]
+        owner = next(each for each in node.members if self._leads(whole, each, ends=ends))
+        groups = _halves(node.members)
         while groups:
             group = groups.pop()
-            tokens, complete = yield from self._ask(place, group)
+            tokens, complete = yield from self._ask(node, group)
             if not complete and len(group) > 1:
                 groups += _halves(group)
             elif not _linked(tokens, weights):
-                both, _ = yield from self._ask(place, (owner, *(each for each in group if each != owner)))
+                both, _ = yield from self._ask(node, (owner, *(each for each in group if each != owner)))
                 _linked(both, weights)
                 _linked(tokens, weights)
 
-    def _ask(
-        self, place: _Place, members: Sequence[int]
-    ) -> Generator[Request, Outcome, tuple[list[TokenLogprob], bool]]:
+    def _ask(self, node: _Node, members: Sequence[int]) -> Generator[Request, Outcome, tuple[list[TokenLogprob], bool]]:
         """The likeliest tokens of the next step where these texts are admitted, and whether they are all there are."""
-        rests = [self.texts[member][len(place.base) :].decode() for member in members]
-        ahead = len(place.written) - len(place.base)
+        rests = [self.texts[member][len(node.base) :].decode() for member in members]
+        ahead = len(node.written) - len(node.base)
         beginnings = {rest.encode()[:end] for rest in rests for end in range(ahead, len(rest.encode()) + 1)}
         count = min(len(beginnings) + 1, self.most, _MOST_TOKENS)
-        sampling = {**_UNIFORM, "logprobs": count, "max_tokens": len(place.forced) + 1}
-        if place.forced:
-            sampling["logit_bias"] = dict.fromkeys(place.forced, _BIAS)
+        sampling = {**_UNIFORM, "logprobs": count, "max_tokens": len(node.forced) + 1}
+        if node.forced:
+            sampling["logit_bias"] = dict.fromkeys(node.forced, _BIAS)
         outcome = yield replace(
             self.request,
             constraint=Constraint.of(Language(choice(*rests))),
             sampling_params=None,
             sampling=sampling,
-            begun=(*self.request.begun, *place.begun),
+            begun=(*self.request.begun, *node.begun),
             probe=True,
         )
-        if outcome.logprobs is None or outcome.token_ids[: len(place.forced)] != place.forced:
-            return [], True  # what was to be forced was not taken: two places of one character want the same token
-        tokens = [each for each in outcome.logprobs[len(place.forced)] if each.logprob > -math.inf]
+        if outcome.logprobs is None or outcome.token_ids[: len(node.forced)] != node.forced:
+            return [], True  # what was to be forced was not taken: two nodes of one character want the same token
+        tokens = [each for each in outcome.logprobs[len(node.forced)] if each.logprob > -math.inf]
         total = math.fsum(math.exp(min(each.logprob, 1.0)) for each in tokens)
         return tokens, len(tokens) < count or abs(1.0 - total) < _ROUNDING
 
@@ -190,7 +188,7 @@ def probabilities(
     """The probability of each text; they add up to 1.
 
     Args:
-        request: What is asked. Its constraint and sampling parameters do not matter.
+        request: The request. Its constraint and sampling parameters do not matter.
         texts: Different texts, one of which is the answer.
         max_logprobs: The most log probabilities that the engine gives for a step.
 

@@ -58,7 +58,7 @@ ENGINE_KINDS: Mapping[str, EngineKind] = {
 
 
 def engine_kind_of(value: object) -> EngineKind | None:
-    """Return the kind of engine whose library an object is of; `None` for any other object."""
+    """Return the kind of engine by its library's object; `None` for any other object."""
     return next((kind for kind in ENGINE_KINDS.values() if kind.native and hasattr(value, kind.native)), None)
 
 

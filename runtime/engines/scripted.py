@@ -79,16 +79,16 @@ class ScriptedEngine:
     """An engine that answers from a script, or makes up texts that are valid under each request's constraint.
 
     Args:
-        answers: What to answer; without it texts are made up. A function of the request, a mapping from the content of
+        answers: The answers; by default texts are made up. A function of the request, a mapping from the content of
             the last message, or an iterable that is used up in the order in which requests are added. An answer is a
             text (a `Cut` to stop behind it), or a `FinishReason` to end with no text for that reason, an `EngineRefusal`
             to be refused with, or any other exception for the engine to break with once the request runs.
         seed: Gives other made-up texts.
         max_model_len: The most tokens (bytes) of a prompt and its answer together.
-        max_num_seqs: How many requests run at once.
-        tokens_per_step: How many tokens a step gives each of them.
-        exotic: How often (0 to 1) a made-up character is any character of its class, and not a printable ASCII one.
-        step_seconds: How long a step takes, for programs that watch the clock.
+        max_num_seqs: The number of requests that run at once.
+        tokens_per_step: The number of tokens that a step gives each of them.
+        exotic: The share (0 to 1) of made-up characters that are any of their class, and not printable ASCII.
+        step_seconds: The seconds that a step takes, for programs that watch the clock.
         fail_at_step: The step (the first is 1) in which the engine breaks.
         refuse: Asked about every request; a text that it gives is the reason for which that request is refused.
         thinking: The markers around the reasoning of a model that was made to think.
@@ -96,7 +96,7 @@ class ScriptedEngine:
         vocabulary: Facts about the tokens, for token bounds; by default a token is a byte.
 
     Attributes:
-        requests: The requests that were added, in order: what a test asserts prompts on.
+        requests: The requests that were added, in order, for assertions on prompts.
         steps: The steps taken.
         closed: Whether the engine was closed.
 
@@ -157,11 +157,11 @@ class ScriptedEngine:
         return bool(self._waiting or self._running)
 
     def tokenize(self, request: Request) -> Sequence[int]:
-        """The bytes of the prompt, each message under a line that names its role."""
+        """Return the bytes of the prompt, each message under a line that names its role."""
         return [*_render(request).encode(), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
-        """The limit that the request names itself."""
+        """Return the limit that the request sets itself."""
         limit = request.token_limit()
         if (reason := unfit("max_tokens", limit)) is not None:
             raise EngineRefusal(reason)
@@ -231,7 +231,7 @@ class ScriptedEngine:
         return ""
 
     def deltas(self) -> Sequence[Delta]:
-        """What streamed answers have grown by, each by the tokens of a step."""
+        """Return the new text of streamed answers, for each of a step's tokens."""
         deltas, self._deltas = self._deltas, []
         return deltas
 
@@ -242,11 +242,11 @@ class ScriptedEngine:
         self._running = [sequence for sequence in self._running if sequence.key not in dropped]
 
     def kill(self) -> bool:
-        """It can't be: it runs in this process."""
+        """Return `False`: it runs in this process."""
         return False
 
     def close(self) -> None:
-        """Drop everything; what was recorded stays."""
+        """Drop all requests; the records stay."""
         self.closed = True
         self._waiting.clear()
         self._running.clear()
@@ -303,7 +303,7 @@ def _render(request: Request) -> str:
 
 
 def _fingerprint(request: Request) -> str:
-    """All of a request that may bear on its answer; not its function, row, priority or time limit."""
+    """Return all of a request that may bear on its answer; not its function, row, priority or deadline."""
     content = (
         _render(request),
         request.constraint.kind,

@@ -1,14 +1,13 @@
 """Prompts as token ids, for any tokenizer that vLLM loads.
 
-Invariant: of the content of a message nothing becomes a control token (`control`); those come from the chat template
-alone, while text that holds none is encoded exactly as the template has it. What decides is the outcome: the control
-tokens of a prompt are compared with those that its template writes around any other contents. Only where they differ, or
-a content names one, contents are cut where they would be read as control. A prompt that is a `str` is already templated,
-so there they are recognised.
+Invariant: no content of a message becomes a control token. Control tokens come from the chat template alone, and text without any
+is encoded exactly as the template has it. The result is checked: the control tokens of a prompt are compared with those that its
+template writes around other contents. Only where they differ, or a content names one, contents are cut inside of control tokens.
+A prompt that is a `str` is already templated, so control tokens are recognised in it.
 
-Markers that are ordinary text in a template (`[INST]`) nothing can tell from data: they are kept, refused or escaped.
-Where images stand the template says too, by a placeholder; in a prompt with images one that is not made of control tokens
-alone is refused in contents. What becomes of placeholders is in `images`. vLLM is not imported.
+Markers that are ordinary text in a template (`[INST]`) can't be told from data: they are kept, refused or escaped. A template has a
+placeholder where an image stands; in a prompt with images, contents with a placeholder that is not made of control tokens alone are
+refused. `prompt_images` replaces the placeholders. vLLM is not imported.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _ESCAPE = "\u200b"  # shows nothing, and breaks a marker
 
 
 class _Turn(NamedTuple):
-    """A message without its texts: who speaks and, where there are images, each of those and `None` for each text."""
+    """A message without its texts: its role and, where there are images, these and `None` for each text."""
 
     role: str
     parts: tuple[Any, ...] = ()
@@ -51,8 +50,8 @@ class _Turn(NamedTuple):
     def texts(self) -> int:
         return self.parts.count(None) if self.parts else 1
 
-    def said(self, texts: Iterator[str]) -> dict[str, Any]:
-        """The message as vLLM's renderer takes it."""
+    def message(self, texts: Iterator[str]) -> dict[str, Any]:
+        """Return the message as vLLM's renderer takes it."""
         if not self.parts:
             return {"role": self.role, "content": next(texts)}
         content = [
@@ -70,7 +69,7 @@ class PromptTokenizer:
         render: Puts messages into the chat template, given its variables, as text or as token ids; `None` where the
             model has no template: then contents are joined by blank lines.
         most: The most tokens that there is room for: a text that is far longer is not encoded to its end.
-        control_tokens: What becomes of a message that holds what the template marks turns with as ordinary text: it is kept
+        control_tokens: The treatment of a message that holds the ordinary text with which the template marks turns: it is kept
             (and said once in the log), refused, or escaped with a character that shows nothing.
     """
 
@@ -89,7 +88,7 @@ class PromptTokenizer:
         self._add_special_tokens = render is None  # a template writes its own
         self._most = most
         self._on_marker: ControlTokenPolicy = control_tokens
-        self._said = False
+        self._logged = False
         self._control = ControlTokens(tokenizer)
         self._prefixes = PrefixEncoder(tokenizer, self._control.encode)
         self._placeholder: re.Pattern[str] | None = None
@@ -98,7 +97,7 @@ class PromptTokenizer:
     def encode(
         self, prompt: Sequence[Message] | str, template_kwargs: Mapping[str, Any], pictures: Sequence[Any] = ()
     ) -> list[int]:
-        """The token ids of a prompt, with a placeholder for each image.
+        """Return the token ids of a prompt, with a placeholder for each image.
 
         Args:
             prompt: Messages, or a `str` that is sent as it stands.
@@ -131,7 +130,7 @@ class PromptTokenizer:
 
     @cached_property
     def markers(self) -> tuple[str, ...]:
-        """What the chat template marks turns with as ordinary text; nothing where control tokens do."""
+        """The ordinary texts with which the chat template marks turns; none where control tokens do."""
         begin, end = _NONCHARACTERS[:2]
         for roles in (("system", "user", "assistant", "user"), ("user", "assistant", "user"), ("user",)):
             with suppress(Exception):  # a template may know no system message
@@ -142,7 +141,7 @@ class PromptTokenizer:
         return ()
 
     def _refuse_larger(self, texts: Iterable[str]) -> None:
-        """A text of megabytes takes a tokenizer many seconds, in which nothing else goes on: its beginning tells."""
+        """Refuse texts by their beginning: one of megabytes takes a tokenizer many seconds, in which nothing else goes on."""
         if self._most is None:
             return
         texts = list(texts)
@@ -170,7 +169,7 @@ class PromptTokenizer:
         return self._carefully(turns, contents, variables)
 
     def _marked(self, contents: list[str]) -> list[str]:
-        """The contents with what is to be done about markers done."""
+        """Return the contents with the policy for markers applied."""
         if not self.markers or not (pattern := self._marker_pattern).search("\0".join(contents)):
             return contents
         match self._on_marker:
@@ -183,8 +182,8 @@ class PromptTokenizer:
                     f"take it out, or have it escaped: Runtime(..., control_tokens='escape')"
                 )
             case "keep":
-                if not self._said:
-                    self._said = True
+                if not self._logged:
+                    self._logged = True
                     logger.warning(
                         "a message holds text with which the model's chat template marks turns (%s): the model can't "
                         "tell it from a turn; Runtime(..., control_tokens='refuse') or 'escape' looks after that",
@@ -197,7 +196,7 @@ class PromptTokenizer:
         return re.compile("|".join(map(re.escape, sorted(self.markers, key=len, reverse=True))))
 
     def _refuse_placeholders(self, turns: Sequence[_Turn], contents: Sequence[str]) -> None:
-        """Refuse contents with what stands for an image, where a tokenizer can't tell it from text."""
+        """Refuse contents with an image placeholder, where a tokenizer can't tell it from text."""
         if self._placeholder is None:
             picture = next(part for turn in turns for part in turn.parts if part is not None)
             self._placeholder = self._placeholder_of(picture)
@@ -209,7 +208,7 @@ class PromptTokenizer:
                 )
 
     def _placeholder_of(self, picture: Any) -> re.Pattern[str]:
-        """What the template writes for an image; nothing if that is made of control tokens alone."""
+        """Return a pattern of the template's image placeholder; an empty one if that is made of control tokens alone."""
         begin, end = _NONCHARACTERS[:2]
         text = f"{begin}x{end}"
         bare = self._rendered([_Turn("user")], [text], {})
@@ -228,12 +227,12 @@ class PromptTokenizer:
         # A last message of the assistant is the beginning of the answer: the model goes on from there.
         prefill = turns[-1].role == "assistant"
         texts = iter(contents)
-        conversation = [turn.said(texts) for turn in turns]
+        conversation = [turn.message(texts) for turn in turns]
         ours = {"add_generation_prompt": not prefill, "continue_final_message": prefill}
         return self._render(conversation, {**variables, **ours})
 
     def _shape(self, turns: Sequence[_Turn], variables: dict[str, Any]) -> list[int] | None:
-        """The control tokens that the template writes for these roles and variables; `None` where that can't be told."""
+        """Return the control tokens of the template for these roles and variables; `None` where they can't be found out."""
         key = (*((turn.role, *(part is None for part in turn.parts)) for turn in turns), repr(variables))
         if key in self._shapes:
             self._shapes.move_to_end(key)
@@ -255,7 +254,7 @@ class PromptTokenizer:
         return {name: self._control.cut_all(value, mark) for name, value in variables.items()}
 
     def _carefully(self, turns: Sequence[_Turn], contents: Sequence[str], variables: dict[str, Any]) -> list[int]:
-        """The tokens where contents have, or would become, control tokens."""
+        """Return the tokens where contents have, or would become, control tokens."""
         mark, begin, end = self._free_marks([*contents, repr(variables)])
         variables = self._cut_variables(variables, mark)
         cut = [mark.join(self._control.cut(content)) for content in contents]
@@ -295,7 +294,7 @@ class PromptTokenizer:
 
     @cached_property
     def _around(self) -> tuple[list[int], list[int]]:
-        """What the tokenizer puts before and behind a text that no template was made of."""
+        """The tokens that the tokenizer puts before and behind a text without a template."""
         if not self._add_special_tokens:
             return [], []
         inner, whole = self._control.encode("x"), self._control.encode("x", add_special_tokens=True)
@@ -305,7 +304,7 @@ class PromptTokenizer:
         return [], []
 
     def _pieces(self, pieces: Iterable[str]) -> list[int]:
-        """The tokens of pieces that stand one behind the other, none of which grows together with the next."""
+        """Return the tokens of pieces that stand one behind the other, each encoded by itself."""
         filled = [piece for piece in pieces if piece]
         if len(filled) < 2:
             whole = "".join(filled)
@@ -320,14 +319,14 @@ class PromptTokenizer:
 
 
 def _by_blank_lines(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str:
-    """In the place of a template."""
+    """Render a conversation for a model without a template."""
     if not all(isinstance(message["content"], str) for message in conversation):
         raise ValueError("this model has no chat template, which alone says where an image stands in its prompts")
     return "\n\n".join(message["content"] for message in conversation)
 
 
 def _wrapped(content: str, begin: str, end: str) -> str:
-    """The content between marks, which templates that strip contents shall not keep from that."""
+    """Return the content between marks, which templates that strip contents leave in place."""
     core = content.strip()
     if not core:
         return content
@@ -336,7 +335,7 @@ def _wrapped(content: str, begin: str, end: str) -> str:
 
 
 def _segments(rendered: str, begin: str, end: str) -> list[tuple[bool, str]]:
-    """The parts of a rendered conversation, each with whether it is content.
+    """Return the parts of a rendered conversation, each with whether it is content.
 
     Raises:
         ValueError: The template took contents apart, so that this can't be told.

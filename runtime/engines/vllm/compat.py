@@ -1,4 +1,4 @@
-"""vLLM's versions: which of them typefold works with, what differs between them, and what is used of their insides.
+"""vLLM's versions: the supported ones, the differences between them, and the internals that are used.
 
 All that a new version of vLLM may change is here or found by the tests on a real engine. Functions that need vLLM import it when
 they are called, and so may be called only where an engine is made or at work. The rest runs without vLLM.
@@ -123,7 +123,7 @@ def dialect_of(backend: str, engine_core: Any) -> Dialect:
 
 
 def installed_version() -> str:
-    """The version of the installed vLLM, if typefold works with it."""
+    """Return the version of the installed vLLM, if typefold works with it."""
     try:
         import vllm
     except ModuleNotFoundError as error:
@@ -136,12 +136,12 @@ def installed_version() -> str:
 
 
 def is_diffusion(model_config: Any) -> bool:
-    """Whether the model writes all tokens at once: vLLM holds such ones to grammars, and refuses lists of tokens."""
+    """Return whether the model writes all tokens at once: vLLM constrains such ones by grammars, and refuses lists of tokens."""
     return bool(getattr(model_config, "is_diffusion", False))
 
 
 def model_options(config: Any) -> dict[str, Any]:
-    """Return what tells the model of a caller's own `LLM` apart beside its name, from vLLM's `ModelConfig`."""
+    """Return the options that tell the model of a caller's own `LLM` apart beside its name, from vLLM's `ModelConfig`."""
     names = ("revision", "quantization", "tokenizer", "tokenizer_revision", "logprobs_mode")
     found = {name: getattr(config, name, None) for name in names}
     found["tokenizer"] = None if found["tokenizer"] == config.model else found["tokenizer"]
@@ -149,7 +149,7 @@ def model_options(config: Any) -> dict[str, Any]:
 
 
 def has_engine() -> bool:
-    """Whether an engine runs in this process, typefold's or another's."""
+    """Return whether an engine runs in this process, typefold's or another's."""
     from vllm.distributed import parallel_state
 
     groups: Any = parallel_state  # without types
@@ -157,7 +157,7 @@ def has_engine() -> bool:
 
 
 def reread_environment() -> None:
-    """Have vLLM look at the environment anew: it remembers the variables of its first engine in this process."""
+    """Let vLLM read the environment anew: it remembers the variables of its first engine in this process."""
     from vllm import envs
 
     if hasattr(envs, "disable_envs_cache") and hasattr(envs, "enable_envs_cache"):
@@ -168,7 +168,7 @@ def reread_environment() -> None:
 
 @contextmanager
 def keeping_shared_state(client: Any) -> Generator[None]:
-    """While an engine of this process is shut down: what it shares with others there (an `LLM` of the caller's) stays."""
+    """Keep the state that engines of this process share, while one of them is shut down."""
     import vllm.v1.engine.core as core
 
     name = "cleanup_dist_env_and_memory"
@@ -184,7 +184,7 @@ def keeping_shared_state(client: Any) -> Generator[None]:
 
 
 def _others_inside(client: Any) -> bool:
-    """Whether an engine runs in this process beside that of a client: another client of its kind, not shut down."""
+    """Return whether another engine runs in this process: another client of this kind that is not shut down."""
     gc.unfreeze()  # nothing that is frozen is found
     gc.collect()
     others = [each for each in gc.get_referrers(type(client)) if type(each) is type(client) and each is not client]
@@ -192,7 +192,7 @@ def _others_inside(client: Any) -> bool:
 
 
 def runs_many(platform: Any) -> bool:
-    """Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256."""
+    """Return whether vLLM runs 1,024 requests at once on these GPUs by default, and not 256."""
     try:
         return bool(
             platform.get_device_total_memory() >= _LARGE_GPU and "a100" not in str(platform.get_device_name()).lower()
@@ -202,7 +202,7 @@ def runs_many(platform: Any) -> bool:
 
 
 def chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
-    """What puts messages into the chat template as `LLM.chat` does: vLLM's own renderer; `None` without a template."""
+    """Return a function that puts messages into the chat template as `LLM.chat` does; `None` without a template."""
     from vllm.renderers import ChatParams
     from vllm.utils.mistral import is_mistral_tokenizer
 
@@ -222,14 +222,14 @@ def chat_renderer(llm: Any, tokenizer: Any) -> Render | None:
 
 
 def check_xgrammar(params: Any) -> None:
-    """Refuse what xgrammar refuses: with `auto`, vLLM would turn to another backend, which its engine may not run."""
+    """Refuse parameters that xgrammar refuses: with `auto`, vLLM would choose another backend, which its engine may not run."""
     from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
 
     validate_xgrammar_grammar(params)
 
 
 def release_in_child(engine: Any) -> None:
-    """In a forked child: keep vLLM's objects from ending what is the parent's, as they go or at the end of the process."""
+    """In a forked child: keep vLLM's objects from ending processes of the parent, as they go or at the end."""
     if engine is not None:
         client = engine.engine_core
         resources = getattr(client, "resources", None)

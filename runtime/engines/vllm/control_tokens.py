@@ -1,14 +1,14 @@
-"""Control tokens, and how data is kept from being read as them.
+"""Added, special and control tokens of a tokenizer, and the treatment of data that names one.
 
-A tokenizer looks for its added tokens in all text that it is given. `ControlTokens` knows those that could steer a
-model and cuts a text inside of each, so that none is found when the pieces are encoded one by one. It trusts the
-tokenizer, not the text: a normaliser may turn other characters into a token's (full-width letters, the Kelvin sign), so
-what is encoded is looked at, and cut in halves until nothing of it is control.
+A tokenizer looks for its added tokens in all text. `ControlTokens` knows the added tokens that could steer a model, and cuts a
+text inside of each, so that none is found when the pieces are encoded one by one. It trusts the tokenizer, not the text: a
+normaliser may turn other characters into a token's (full-width letters, the Kelvin sign), so the encoded pieces are checked, and
+cut in halves until none has a control token.
 
-Some templates mark turns with ordinary text (`[INST]`, `USER:`), which no tokenizer can tell from data. `plain_markers`
-finds those of a template; what becomes of a message that holds one is the caller's choice.
+Some templates mark turns with ordinary text (`[INST]`, `USER:`), which no tokenizer can tell from data. `plain_markers` finds
+the markers of a template; the caller chooses the treatment of a message that holds one.
 
-Left out: what a template does with contents (`tokenizer`).
+Left out: the effect of a template on contents (`chat_tokenizer`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 
 from typefold.compiler.guards import is_dict, is_list, is_tuple
 
-__all__ = ["ControlTokens", "plain_markers", "special_ids"]
+__all__ = ["ControlTokens", "added_tokens", "plain_markers", "special_ids", "unwritten_ids"]
 
 _BRACKETED = re.compile(r"<\|[^|<>\n]+\|>|\[/?[A-Z_]+\]|<</?\w+>>|</?\w+>")
 _SENTINELS = ("\n", ".", "|")  # characters that a word does not grow together with
 
 
 class ControlTokens:
-    """The tokens of a vocabulary that no data may become.
+    """The tokens of a vocabulary that data must not become.
 
     Args:
         tokenizer: Any tokenizer that vLLM loads.
@@ -37,9 +37,9 @@ class ControlTokens:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        added: dict[str, int] = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
+        added = added_tokens(tokenizer)
         special = special_ids(tokenizer)
-        unknown = getattr(tokenizer, "unk_token_id", None)  # what any rare word becomes, so no sign of a token
+        unknown = getattr(tokenizer, "unk_token_id", None)  # any rare word becomes it
         names = {token: index for token, index in added.items() if token.strip(" \t\r\n\u2581")}
         self.ids = frozenset(index for token, index in names.items() if len(token) > 1 or index in special) | frozenset(
             special - set(added.values())
@@ -49,11 +49,11 @@ class ControlTokens:
         self._prefixes = self.encode("\nx")[len(self.encode("\n")) :] != self.encode("x")
 
     def encode(self, text: str, *, add_special_tokens: bool = False) -> list[int]:
-        """The tokens of a text by itself."""
+        """Return the tokens of a text by itself."""
         return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens))
 
     def encode_behind(self, text: str) -> list[int]:
-        """The tokens of a text that stands behind another: no space before it where one begins every text."""
+        """Return the tokens of a text behind another: without the space that some tokenizers put before every text."""
         if self._prefixes:
             for sentinel in _SENTINELS:
                 before, both = self.encode(sentinel), self.encode(sentinel + text)
@@ -62,12 +62,12 @@ class ControlTokens:
         return self.encode(text)
 
     def found(self, token_ids: Iterable[int]) -> list[int]:
-        """Those of the tokens that are control, in order."""
+        """Return the control tokens among some tokens, in order."""
         control = self.ids
         return [token_id for token_id in token_ids if token_id in control]
 
     def seen_in(self, value: object) -> bool:
-        """Whether a text, or one in a structure of lists and dictionaries, names a control token."""
+        """Return whether a text, or one in a structure of lists and dictionaries, names a control token."""
         if isinstance(value, str):
             return self._pattern is not None and self._pattern.search(value) is not None
         if is_dict(value):
@@ -75,7 +75,7 @@ class ControlTokens:
         return (is_list(value) or is_tuple(value)) and any(map(self.seen_in, value))
 
     def cut(self, text: str) -> list[str]:
-        """The text in pieces none of which, encoded by itself, has a control token in it.
+        """Return a text in pieces none of which, encoded by itself, has a control token in it.
 
         Raises:
             ValueError: A single character is one.
@@ -89,7 +89,7 @@ class ControlTokens:
         return [part for piece in pieces for part in self._halved(piece)]
 
     def cut_all(self, value: Any, mark: str, *, top: bool = True) -> Any:
-        """A structure with every text in it cut, its pieces joined by a mark.
+        """Return a structure with every text in it cut, its pieces joined by a mark.
 
         A variable that is one control token and nothing else (`bos_token`) is meant to be one.
         """
@@ -115,12 +115,12 @@ class ControlTokens:
 
 
 def plain_markers(segments: Sequence[str], control: ControlTokens) -> tuple[str, ...]:
-    """What marks turns in a template as ordinary text.
+    """Return the ordinary texts with which a template marks turns.
 
     Where every change of turn has a control token, data can't feign one, and nothing else is a marker.
 
     Args:
-        segments: What the template writes before, between and behind some contents.
+        segments: The texts of the template before, between and behind some contents.
         control: The control tokens.
 
     Example:
@@ -139,10 +139,21 @@ def plain_markers(segments: Sequence[str], control: ControlTokens) -> tuple[str,
     return tuple(found)
 
 
+def added_tokens(tokenizer: Any) -> dict[str, int]:
+    """Return the tokens that were added to a vocabulary, with their numbers."""
+    return tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
+
+
 def special_ids(tokenizer: Any) -> set[int]:
-    """The tokens that write nothing."""
+    """Return the tokens that write nothing."""
     special = set(getattr(tokenizer, "all_special_ids", ()))
     return special | {index for index, token in getattr(tokenizer, "added_tokens_decoder", {}).items() if token.special}
+
+
+def unwritten_ids(tokenizer: Any, size: int) -> list[int]:
+    """Return the tokens that write nothing, without the one that ends a text, among so many that the model knows."""
+    end = getattr(tokenizer, "eos_token_id", None)
+    return sorted(each for each in special_ids(tokenizer) - {end} if each < size)
 
 
 def _any_of(tokens: Iterable[str]) -> re.Pattern[str] | None:

@@ -1,9 +1,10 @@
-"""vLLM's offline engine, in this process or in one of its own: the only module that imports vLLM, once it must.
+"""vLLM's offline engine, in this process or in one of its own.
 
-It keeps to what vLLM 0.25 to 0.33 share. Requests go in as token ids and come out whole, and in pieces before that where
-they are streamed; a request that vLLM refuses leaves nothing behind. Invariant: only keys that were added here are ever
-answered or aborted, so that a caller's own `LLM` may have other work. Left out: sound and video, and more than one answer
-a request.
+It keeps to the interface that vLLM 0.25 to 0.33 share; `compat` has the differences. Requests go in as token ids and come out whole,
+streamed ones also in pieces; a request that vLLM refuses leaves nothing behind. vLLM is imported when an engine is made.
+
+Invariant: only keys that were added here are ever answered or aborted, so that a caller's own `LLM` may have other work. Left out:
+sound and video, and more than one answer a request.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from typefold.runtime.engines.vllm.compat import (
     reread_environment,
     runs_many,
 )
-from typefold.runtime.engines.vllm.control_tokens import special_ids
+from typefold.runtime.engines.vllm.control_tokens import unwritten_ids
 from typefold.runtime.engines.vllm.loading import freeze, loading_of, thaw
 from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
@@ -59,8 +60,8 @@ class VllmEngine:
     Args:
         llm: The `LLM`. Its structured-output backend must be xgrammar, guidance or auto; auto is held to xgrammar.
         owned: Whether `close` shuts it down.
-        control_tokens: What becomes of a message that holds what the chat template marks turns with as ordinary text.
-        options: What the `LLM` was built with, where that is known.
+        control_tokens: The treatment of messages that hold the ordinary text with which the chat template marks turns.
+        options: The options that the `LLM` was built with, where they are known.
 
     Raises:
         UnsupportedEngine: The version of vLLM or the backend of `llm` won't do.
@@ -89,7 +90,7 @@ class VllmEngine:
         self._inside = getattr(self._engine.engine_core, "engine_core", None) is not None
         self._written: list[bytes] | None = None
         self._keys: set[str] = set()
-        self._streamed: dict[str, Any] = {}  # what has come of a streamed request; nothing yet is None
+        self._streamed: dict[str, Any] = {}  # the answer so far of each streamed request, or None
         self._deltas: list[Delta] = []
         self._tokens_input = tokens_input
         config = self._engine.vllm_config
@@ -106,14 +107,14 @@ class VllmEngine:
         self._tokenizer: Any = self._engine.get_tokenizer()
         # llguidance, unlike xgrammar, leaves tokens that end within a character out of its mask.
         listed = dialect == "ebnf" and not is_diffusion(config.model_config)
-        end, known = getattr(self._tokenizer, "eos_token_id", None), int(config.model_config.get_vocab_size())
+        known = int(config.model_config.get_vocab_size())
         self._parameters = Parameters(
             defaults=defaults,
             default_max_tokens=own_defaults.get("max_tokens"),
             output_kinds=RequestOutputKind,
             structured_outputs=StructuredOutputsParams,
             dialect=dialect,
-            unwritten=sorted(each for each in special_ids(self._tokenizer) - {end} if each < known),
+            unwritten=unwritten_ids(self._tokenizer, known),
             first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
             masks_stops=masks_stop_tokens(version),
             check=check_xgrammar if backend == "auto" else None,
@@ -141,11 +142,11 @@ class VllmEngine:
 
     @property
     def has_unfinished(self) -> bool:
-        """Whether vLLM has work left: ours, or a caller's own."""
+        """Whether vLLM has work left, of this engine or of a caller's own."""
         return self._engine is not None and bool(self._engine.has_unfinished_requests())
 
     def tokenize(self, request: Request) -> Sequence[int]:
-        """The prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for."""
+        """Return the prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for."""
         variables = {**dict.fromkeys(self._switches, request.thinking), **request.chat_template_kwargs}
         if images := images_of(request.prompt):
             if not self._sees:
@@ -158,11 +159,11 @@ class VllmEngine:
         return [*self._prompts.encode(request.prompt, variables), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
-        """The request's own limit, or that of the model's generation config."""
+        """Return the request's own limit, or that of the model's generation config."""
         return self._parameters.limit(request)
 
     def identity(self, request: Request) -> str | None:
-        """The parameters of a greedy or seeded request, the model's own where it names none, and its constraint."""
+        """Return the parameters of a deterministic request, the model's own where it names none, and its constraint."""
         return self._parameters.identity(request)
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
@@ -192,7 +193,7 @@ class VllmEngine:
             self._streamed[key] = None
 
     def step(self) -> Sequence[Completion]:
-        """One step; requests that the caller of an own `LLM` left in it are let run and not reported."""
+        """Run one step; requests that a caller left in an `LLM` of their own run too and are not reported."""
         done: list[Completion] = []
         try:
             with _turn if self._inside else nullcontext():
@@ -215,12 +216,12 @@ class VllmEngine:
         return partial_text(self._engine, key)
 
     def deltas(self) -> Sequence[Delta]:
-        """What streamed answers have grown by; vLLM holds back what may become a stop string."""
+        """Return the new text of streamed answers; vLLM holds back a text that may become a stop string."""
         deltas, self._deltas = self._deltas, []
         return deltas
 
     def abort(self, keys: Iterable[str]) -> None:
-        """Drop requests of ours."""
+        """Drop requests of this engine."""
         ours = self._keys.intersection(keys)
         if ours:
             self._keys -= ours
@@ -233,7 +234,7 @@ class VllmEngine:
         return self._owned and self._core is not None and self._core.kill()
 
     def close(self) -> None:
-        """Shut an owned engine down, with its processes and memory; of another's, drop only our requests."""
+        """Shut an owned engine down, with its processes and memory; of another's, drop only this engine's requests."""
         if self._engine is None:
             return
         if self._core is not None:
@@ -258,11 +259,11 @@ class VllmEngine:
                 torch.cuda.empty_cache()
 
     def forked(self) -> None:
-        """In a child: what vLLM would do as its objects go, or at the end, is the parent's to do."""
+        """In a child: leave to the parent all that vLLM does as its objects go, or at the end of the process."""
         release_in_child(self._engine)
 
     def _grown(self, key: str, output: Any) -> Any:
-        """All of a streamed answer so far, of which `output` is what is new."""
+        """Return a streamed answer so far, with the new part in `output`."""
         if text := output.outputs[0].text:
             self._deltas.append(Delta(key, text))
         whole = self._streamed[key]
@@ -281,7 +282,7 @@ class VllmEngine:
             raise
 
     def _say_how_it_ended(self, error: Exception) -> None:
-        """Raise what became of the engine's process, where an error comes of that."""
+        """Raise the end of the engine's process, where an error comes of that."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
         if self._core is not None and (end := self._core.end) is not None:
@@ -306,18 +307,18 @@ def load(
 
     Args:
         model: A model name or path.
-        control_tokens: What becomes of a message that holds what the chat template marks turns with as ordinary text.
-        replica: Which of how many engines of this model it is. Several have a process each, on GPUs of their own as far as
-            there are any, and share the memory of those that they share.
-        engine_options: What `vllm.LLM` takes; it goes before any default.
+        control_tokens: The treatment of messages that hold the ordinary text with which the chat template marks turns.
+        replica: The index of this engine and the number of engines of the model. Several have a process each, on GPUs of their
+            own as far as there are any, and share the memory of a GPU that they share.
+        engine_options: The options of `vllm.LLM`; they go before any default.
 
     Raises:
         ImportError: vLLM is not installed.
         UnsupportedEngine: Its version is not one that typefold knows.
-        UnguardedMain: It is to have a process of its own, which would run the program again.
+        UnguardedMain: It would have a process of its own, which would run the program again.
     """
     check_main(spawns=False)  # before vLLM is imported, which takes long
-    with _loading:  # one after the other: where an engine goes depends on those that are there
+    with _loading:  # one after the other: the place of an engine depends on those that are there
         try:
             llm = _built(model, replica, engine_options)
         finally:
@@ -327,10 +328,10 @@ def load(
 
 
 def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any]) -> Any:
-    """The `LLM`, in the environment and the process that it is to have."""
+    """Build the `LLM`, in its environment and its process."""
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
     with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # from what vLLM imports; nothing a user can act on
+        warnings.simplefilter("ignore", FutureWarning)  # of vLLM's imports; a user can do nothing about them
         installed_version()
         from vllm import LLM
         from vllm.platforms import current_platform
@@ -349,4 +350,4 @@ def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any])
 
 _loading = lock(threading.Lock)
 _turn = lock(threading.Lock)
-"""Held by the engine of this process that takes a step: vLLM keeps what a step is about in one place for all of them."""
+"""Held by the engine of this process that takes a step: vLLM keeps the state of a step in one place for all of them."""

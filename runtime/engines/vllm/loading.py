@@ -37,10 +37,10 @@ _MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM'
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """With what an engine is built.
+    """The options and the environment of an engine that is built.
 
     Attributes:
-        options: What `vllm.LLM` is given.
+        options: The options of `vllm.LLM`.
         variables: The environment in which it is built.
         own_process: Whether it runs in a process of its own.
     """
@@ -60,15 +60,15 @@ def loading_of(
     beside: bool = False,
     progress: bool = False,
 ) -> Loading:
-    """With what to build an engine.
+    """Return the options and the environment for building an engine.
 
     Args:
-        engine_options: What the caller asks for.
-        replica: Which of how many engines of the model it is.
+        engine_options: The caller's options.
+        replica: The index of this engine and the number of engines of the model.
         cpu: Whether vLLM runs models on the CPU.
         cuda: Whether it runs them on GPUs that CUDA_VISIBLE_DEVICES names.
-        beside: Whether this process has an engine in it already. They would share what a step uses, so the next one has a
-            process of its own, whatever the environment says.
+        beside: Whether this process has an engine in it already. They would share the state of a step, so the next one has a
+            process of its own, against the environment too.
         many: Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256.
         progress: Whether vLLM shows how far loading has come.
 
@@ -97,7 +97,7 @@ def loading_of(
         captured = min(-(-at_once // CAPTURE_STRIDE) * CAPTURE_STRIDE, MOST_SEQS)
         options["compilation_config"] = {"max_cudagraph_capture_size": captured}
     if cpu and options.get("enable_lora"):
-        options["max_loras"] = options.get("max_loras", 1) + 1  # the last place must stay empty: see `adapters`
+        options["max_loras"] = options.get("max_loras", 1) + 1  # the last place must stay empty: see `lora`
         if options.get("max_cpu_loras") is not None:  # which can't be fewer
             options["max_cpu_loras"] = max(options["max_cpu_loras"], options["max_loras"])
     given: object = options.get("structured_outputs_config") or {}
@@ -112,28 +112,28 @@ def loading_of(
 
 
 def _visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     import torch
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return [str(number) for number in range(torch.cuda.device_count())] if named is None else named.split(",")
 
 
-_lock = lock(RLock)  # what a collection finalises here may close an engine
+_lock = lock(RLock)  # a collection here may close an engine
 _engines = 0
 
 
 def freeze() -> None:
-    """An engine is loaded: leave what is there now out of collections."""
+    """Leave all objects out of collections, once an engine is loaded."""
     global _engines
     with _lock:
         _engines += 1
-        gc.collect()  # what is garbage already would be kept too
+        gc.collect()  # garbage would be kept too
         gc.freeze()
 
 
 def thaw() -> None:
-    """A frozen engine has gone: collect what it left, and leave out what the others brought."""
+    """Collect the objects of a frozen engine that has gone, and leave out those of the others."""
     global _engines
     with _lock:
         _engines -= 1

@@ -1,14 +1,14 @@
-"""The LoRA adapters of one vLLM engine: numbered, looked at and loaded before any request comes with them.
+"""The LoRA adapters of one vLLM engine: numbered, checked and loaded before any request uses them.
 
-vLLM keeps an adapter by a number and its prefix cache by the name, and believes both: a number that is used twice gives
-the first one's weights. A request whose adapter can't be loaded ends its engine. So numbers are made of name and path,
-clashes are refused, and an adapter is loaded by a call of its own, whose failure is that of the row. vLLM is not imported.
+vLLM keeps an adapter by a number and its prefix cache by the name, and trusts both: a number that is used twice gives the first one's
+weights. A request whose adapter can't be loaded ends its engine. So numbers are made of name and path, clashes are refused, and an
+adapter is loaded by a call of its own, whose failure is that of the row. vLLM is not imported.
 
-On a CPU, vLLM (0.25 to 0.32: `lora/ops/torch_ops`) computes rows without an adapter with whatever is in the last of its
-`max_loras` places, for whose index it takes -1. So there that place is kept empty: no more adapters than the others hold.
+On a CPU, vLLM (0.25 to 0.32: `lora/ops/torch_ops`) computes rows without an adapter with the last of its `max_loras` places, for
+whose index it takes -1. So there that place is kept empty: no more adapters than the others hold.
 
-Invariant: a name, and a number, stands for one adapter as long as the engine lives. Left out: which adapters are in memory,
-which vLLM decides (`max_loras`, `max_cpu_loras`).
+Invariant: a name, and a number, stands for one adapter as long as the engine lives. Left out: the choice of adapters in memory,
+which is vLLM's (`max_loras`, `max_cpu_loras`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typefold.runtime.request import Adapter, is_adapter
 
 __all__ = ["Adapters"]
 
-_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM takes for max_lora_rank
+_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values of max_lora_rank in vLLM
 
 
 class Adapters:
@@ -37,7 +37,7 @@ class Adapters:
         config: vLLM's `LoRAConfig`; `None` where the engine was built without LoRA.
         make: vLLM's `LoRARequest`.
         load: Loads one, given such a request.
-        places: How many adapters it may have in all; `None` for any number.
+        places: The number of adapters that it may have in all; `None` for any number.
 
     Example:
         >>> from types import SimpleNamespace
@@ -68,7 +68,7 @@ class Adapters:
         self._numbers: dict[str, int] = {}
 
     def request(self, given: Any) -> Any:
-        """The request for an adapter in vLLM's own words; it is loaded once this returns.
+        """Return vLLM's request for an adapter; it is loaded once this returns.
 
         Args:
             given: An `Adapter` or a `LoRARequest`; `None` for none.
@@ -109,7 +109,7 @@ class Adapters:
         return request
 
     def _number(self, name: str, path: str) -> int:
-        """A number that is the same in every process, and nobody else's in this one."""
+        """Return a number that is the same in every process, and in this one no other adapter's."""
         if name in self._numbers:
             return self._numbers[name]
         digest = hashlib.blake2b(f"{name}\0{path}".encode("utf-8", "surrogatepass"), digest_size=4).digest()
@@ -147,12 +147,12 @@ class Adapters:
 
 
 def _number_of(request: Any) -> int:
-    """The number in a request of vLLM's own."""
+    """Return the number in a request of vLLM's own."""
     return int(request.lora_int_id)
 
 
 def _rank(folder: Path) -> int | None:
-    """The rank that an adapter says it has."""
+    """Return the rank that an adapter says it has."""
     with suppress(OSError, ValueError, AttributeError):
         rank = json.loads((folder / "adapter_config.json").read_text("utf-8")).get("r")
         return rank if isinstance(rank, int) else None

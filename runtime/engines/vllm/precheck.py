@@ -1,7 +1,7 @@
-"""Mistakes in a model's name and in engine options, found without importing vLLM, which takes ten seconds.
+"""Checks of a model's name and of engine options without importing vLLM, which takes ten seconds.
 
-The options that there are stand in vLLM's source: the fields of `EngineArgs` and the parameters of `LLM`. It is parsed and
-not run; where it can't be found or read so, nothing is said, and vLLM has the last word.
+The options are the fields of `EngineArgs` and the parameters of `LLM` in vLLM's source, which is parsed and not run. Where it can't
+be found or read so, nothing is refused here, and vLLM has the last word.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ONLY_PATHS = re.compile(r"[./~\\]|.*[\\\s\x00-\x1f]|.*/$|.*/.*/(?!.*\.gguf$)|[A
 
 @cache
 def engine_options() -> frozenset[str] | None:
-    """The options that the installed `vllm.LLM` takes; `None` where that can't be read."""
+    """Return the options of the installed `vllm.LLM`; `None` where they can't be read."""
     try:
         spec = find_spec("vllm")
     except (ImportError, ValueError):
@@ -45,7 +45,7 @@ def engine_options() -> frozenset[str] | None:
 
 
 def why_no_model(name: str, *, is_path: bool = False, elsewhere: bool = False) -> str | None:
-    """Why there can be no model of a name; `None` where there may be one, in a folder or on a hub.
+    """Return why there can be no model of a name; `None` where there may be one, in a folder or on a hub.
 
     Args:
         name: A model's name or the path of its folder.

@@ -50,10 +50,10 @@ _TRIES, _PAUSE = 20, 0.05  # to learn how it ended
 
 
 def shielded(build: Callable[[], T]) -> T:
-    """Build something whose processes are not to hear of Ctrl-C.
+    """Build an object whose processes get no Ctrl-C.
 
     Raises:
-        BaseException: What `build` raised; Ctrl-C itself, once what had been started is ended.
+        BaseException: The error of `build`, or Ctrl-C, once the started processes are ended.
     """
     built: Future[T] = Future()
     before = {process.pid for process in multiprocessing.active_children()}
@@ -93,7 +93,7 @@ class UnguardedMain(RuntimeError):
 
 
 def check_main(*, spawns: bool) -> None:
-    """See to it that an engine is loaded by the program, and not by what starts a process of it.
+    """Check that an engine is loaded by the program, and not by the start of a process of it.
 
     Args:
         spawns: Whether the engine will have a process that begins anew, with the program's main module.
@@ -134,12 +134,12 @@ class Guard:
         tell_child(self)
 
     def forked(self) -> None:
-        """In a child: let go of its end of the pipe, by which it would seem that the parent lives as long as the child."""
+        """In a child: close its end of the pipe, which would keep the guard waiting as long as the child lives."""
         if self._shell is not None and self._shell.stdin is not None:
             self._shell.stdin.close()
 
     def dismiss(self) -> None:
-        """Guard no more: the processes have ended, or will be ended."""
+        """End the guard: the processes have ended, or will be ended."""
         shell, self._shell = self._shell, None
         if shell is not None:
             shell.kill()  # before its pipe is closed
@@ -149,12 +149,12 @@ class Guard:
 
 
 def gpus_of(replica: tuple[int, int], options: Mapping[str, Any], visible: Sequence[str]) -> tuple[dict[str, str], int]:
-    """Where one of several engines runs.
+    """Return the place where one of several engines runs.
 
     Args:
-        replica: Which of how many it is.
-        options: The options of each engine; how many GPUs it spans stands there.
-        visible: The GPUs that there are, as CUDA_VISIBLE_DEVICES names them.
+        replica: The index of the engine and the number of engines.
+        options: The options of each engine, with the number of GPUs that it spans.
+        visible: The GPUs of the machine, as CUDA_VISIBLE_DEVICES names them.
 
     Returns:
         The environment that makes it run there, and how many engines share a GPU at most.
@@ -174,7 +174,7 @@ def gpus_of(replica: tuple[int, int], options: Mapping[str, Any], visible: Seque
 
 @contextmanager
 def environment(variables: dict[str, str]) -> Generator[None]:
-    """These environment variables, for as long as vLLM and its processes start."""
+    """Set environment variables for as long as vLLM and its processes start."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -203,7 +203,7 @@ class CoreProcess:
 
     @classmethod
     def of(cls, client: Any) -> CoreProcess | None:
-        """That of a vLLM client (`llm_engine.engine_core`); `None` for one whose engine runs in this process."""
+        """Return the process of a vLLM client (`llm_engine.engine_core`); `None` where its engine runs in this process."""
         manager = getattr(getattr(client, "resources", None), "engine_manager", None)
         processes, answers = getattr(manager, "processes", None), getattr(client, "outputs_queue", None)
         if not processes or answers is None or not all(isinstance(each, BaseProcess) for each in processes):
@@ -212,7 +212,7 @@ class CoreProcess:
 
     @property
     def end(self) -> EngineGone | None:
-        """How it ended, once one of its processes has."""
+        """The error that says how it ended, once one of its processes has."""
         for process in self._processes:
             with suppress(OSError, ValueError):  # it was closed, by vLLM
                 if not connection.wait([process.sentinel], timeout=0):
@@ -222,7 +222,7 @@ class CoreProcess:
                 for _ in range(_TRIES):
                     if (code := process.exitcode) is not None:
                         return EngineGone(_end(process.name, code))
-                    time.sleep(_PAUSE)  # whoever asks while another thread does is told nothing
+                    time.sleep(_PAUSE)  # a second thread that asks at the same time gets no exit code
                 return EngineGone(f"its process ({process.name}) is gone")
         return None
 
@@ -237,13 +237,13 @@ class CoreProcess:
         return alive
 
     def forked(self) -> None:
-        """In a child: its copy of `multiprocessing` is not to end the processes, nor to wait for them."""
+        """In a child: keep its copy of `multiprocessing` from ending the processes, or waiting for them."""
         known = getattr(multiprocessing.process, "_children", None)
         if isinstance(known, set):
             known.difference_update(self._processes)
 
     def close(self) -> None:
-        """Watch no more: from here on an end is no accident."""
+        """Stop watching: from here on an end is no accident."""
         self._closed.set()
         self._guard.dismiss()
 

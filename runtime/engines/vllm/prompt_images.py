@@ -1,11 +1,11 @@
-"""Prompts with images, as vLLM takes them: tokens that stand for the images, and what the model is to see there.
+"""Prompts with images: the tokens that stand for them, and the pixels for the model.
 
-The chat template says where an image stands, by a placeholder. vLLM's processor for the model puts as many tokens there as
-the image takes and makes the pixels ready. That is done when a prompt is tokenised, so that what is counted is what is sent;
-the result comes along with the tokens and goes into the engine as it is.
+The chat template has a placeholder where an image stands. vLLM's processor for the model replaces it by as many tokens as the image
+takes and prepares the pixels. That is done when a prompt is tokenised, so that what was counted is sent; the result comes with the
+tokens and goes into the engine as it is.
 
-Invariant: as many images as a prompt has were placed in it. vLLM is not imported. Left out: which of the text may become a
-placeholder (`tokenizer`).
+Invariant: all images of a prompt were placed in it. vLLM is not imported. Left out: text that looks like a placeholder
+(`chat_tokenizer`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PromptTokens(list[int]):
     """The tokens of a prompt with images.
 
     Attributes:
-        engine_input: What the engine is given in their place.
+        engine_input: The input of the engine in their place.
     """
 
     def __init__(self, engine_input: dict[str, Any]) -> None:
@@ -32,12 +32,12 @@ class PromptTokens(list[int]):
 
 
 def images_of(prompt: Sequence[Message] | str) -> list[Image]:
-    """The images of a prompt, in order."""
+    """Return the images of a prompt, in order."""
     return [] if isinstance(prompt, str) else [image for message in prompt for _, image in message.images]
 
 
 def decoded(images: Iterable[Image]) -> list[Any]:
-    """The images as Pillow has them, which vLLM brings along.
+    """Return the images as Pillow's, a dependency of vLLM.
 
     Raises:
         ValueError: One can't be decoded here.
@@ -56,16 +56,15 @@ def decoded(images: Iterable[Image]) -> list[Any]:
 
 
 def placed(renderer: Any, token_ids: Sequence[int], pictures: Sequence[Any], begun: Sequence[int]) -> PromptTokens:
-    """The tokens with the images in their places.
+    """Return the tokens with the images in their places.
 
-    vLLM's cache of images that it has sent to the engine is left aside: it takes for granted that each prompt which was
-    made ready is also sent, and in that order.
+    vLLM's cache of images is left aside: it assumes that each prepared prompt is also sent, and in that order.
 
     Args:
         renderer: vLLM's renderer.
         token_ids: The prompt, with a placeholder for each image.
         pictures: The images.
-        begun: What of the answer is there already.
+        begun: Tokens of the answer that are there already.
 
     Raises:
         ValueError: vLLM would not place them.

@@ -1,7 +1,7 @@
-"""How a model thinks before it answers, as its chat template and vocabulary tell.
+"""The form of a model's reasoning, as its chat template and vocabulary tell.
 
-Some templates have a switch for it. Whoever thinks by himself does so between two marks, of which the second is a token;
-a template may write the first into the prompt.
+Some templates have a switch for reasoning. Reasoning models delimit it with a start and an end marker; the end marker is one token, and
+a template may write the start marker into the prompt.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 def switches_of(template: object) -> tuple[str, ...]:
-    """The variables of a chat template that let the model think or keep it from it.
+    """Return the variables of a chat template that switch reasoning on or off.
 
     Example:
         >>> switches_of("{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}")
@@ -43,7 +43,7 @@ def switches_of(template: object) -> tuple[str, ...]:
 
 
 def thinking_of(tokenizer: Any, render: Render | None, switches: Sequence[str]) -> Thinking | None:
-    """A model's own way of thinking; `None` if it has none that is known.
+    """Return the form of a model's reasoning; `None` if it has none that is known.
 
     Args:
         tokenizer: Its tokenizer.

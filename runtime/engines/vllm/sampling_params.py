@@ -1,10 +1,11 @@
 """A request's sampling parameters and constraint as vLLM's `SamplingParams`.
 
-What the caller may not set is refused by name, and so is what vLLM would find out too late: in the worker, where one
-bad request takes the whole batch with it. vLLM is not imported: its classes are handed in.
+Parameters that the caller may not set are refused by name, and so are values that vLLM would find out too late: in the worker,
+where one bad request takes the whole batch with it. vLLM is not imported: its classes are passed in.
 
 Invariant: parameters that were verified once are shared by all requests that are equal but for `seed`, `max_tokens` and
-whether they are streamed (`templates`). Each gets a shallow copy, as vLLM itself makes for the requests of one `n`.
+streaming (`Template`). Each gets a shallow copy, as vLLM itself makes for the requests of one `n`. Templates are found by content:
+a batch brings one set of parameters in as many objects as it has rows, and callers may change theirs between calls.
 
 An answer of one token needs no grammar where the tokens that begin it are known: a list of these is the mask that xgrammar
 would give, for which vLLM builds no matcher a request and fills none a step.
@@ -36,7 +37,7 @@ _REMEMBERED = 256  # sets of parameters
 _OWN = ("seed", "max_tokens")  # which each request has for itself
 _MOST_STOPS = 100  # beside min_tokens; that runner has room for 128, and fails with all requests beyond it
 
-# Ours to set, or of no use to a caller who gets whole texts.
+# Set by typefold, or of no use to a caller of whole texts.
 _OURS = {
     "detokenize": "typefold decodes the text of an answer, so it must stay on",
     "n": "use .sample(n), which makes each answer a row of its own",
@@ -89,7 +90,7 @@ class Parameters:
         self._templates = Templates()
 
     def limit(self, request: Request) -> int | None:
-        """The request's own `max_tokens` (see `Request.token_limit`), or the model's; `None` where neither has one."""
+        """Return the request's own `max_tokens` (see `Request.token_limit`), or the model's; `None` where neither has one."""
         own = request.sampling_params is not None or "max_tokens" in request.sampling
         limit = request.token_limit() if own else self._default_max_tokens
         if (reason := unfit("max_tokens", limit)) is not None:
@@ -97,7 +98,7 @@ class Parameters:
         return limit
 
     def build(self, request: Request, max_tokens: int) -> tuple[Any, Template]:
-        """The parameters of one request, and the template that they were copied from.
+        """Return the parameters of one request, and the template that they were copied from.
 
         Raises:
             EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
@@ -123,7 +124,7 @@ class Parameters:
         return params, template
 
     def identity(self, request: Request) -> str | None:
-        """What the answer depends on beside its prompt, for a greedy or seeded request; else `None`.
+        """Return all that the answer depends on beside its prompt, for a deterministic request; else `None`.
 
         Raises:
             EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
@@ -137,7 +138,7 @@ class Parameters:
         return f"{seed} {self.limit(request)} {template.content}"
 
     def _first(self, request: Request) -> Sequence[int]:
-        """The tokens to which the answer's only one is kept; none where a grammar has to."""
+        """Return the tokens that an answer of one token may be; none where a grammar must say."""
         if self._first_tokens is None or not request.begins:
             return ()
         tokens = self._first_tokens(request.begins)
@@ -158,10 +159,10 @@ class Parameters:
         )
 
     def _without_unwritten(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """What keeps tokens that write nothing out of a constrained answer.
+        """Return the parameters that keep tokens which write nothing out of a constrained answer.
 
-        To xgrammar a special token inside a string is the text of its name. vLLM leaves that out of what it hands over, or
-        ends the answer there where the model's generation config has it as a second end, and so what comes was never
+        To xgrammar a special token inside a string is the text of its name. vLLM leaves that out of the text, or
+        ends the answer there where the model's generation config has it as a second end, so the text was never
         admitted. As stop tokens they can only stand where the answer may end. Before that was so, a bias does it.
         """
         if self._masks_stops:
@@ -218,14 +219,14 @@ class Parameters:
 
 
 def unknown_name(what: str, name: str, known: set[str]) -> str:
-    """A message about a name that vLLM does not have, with the one that was meant."""
+    """Return a message about a name that vLLM does not have, with the nearest one."""
     near = get_close_matches(name, sorted(known), n=1)
     meant = f"; did you mean {near[0]!r}?" if near else f"; vLLM has {', '.join(sorted(known))}"
     return f"unknown {what} {name!r}{meant}"
 
 
 def readable(error: BaseException) -> str:
-    """The message of an error and that of its first cause, where vLLM keeps the reason."""
+    """Return the message of an error and that of its first cause, where vLLM keeps the reason."""
     cause = error
     while (deeper := cause.__cause__ or cause.__context__) is not None:
         cause = deeper
@@ -234,7 +235,7 @@ def readable(error: BaseException) -> str:
 
 
 def _seed(seed: Any) -> int | None:
-    """A seed that a generator takes: anything else would fail in the worker, and with it the engine."""
+    """Return a seed that a generator takes: another value would fail in the worker, and with it the engine."""
     if seed is None or seed == -1:
         return None
     if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
@@ -252,7 +253,7 @@ class Template:
 
     Attributes:
         params: A `SamplingParams` without the request's own `seed` and `max_tokens`, of an answer that comes whole.
-        content: A digest of all that is in `params` but the seed; `None` where something in it can't be told by its text.
+        content: A digest of `params` without the seed; `None` where a value has no text that tells it apart.
         verified: Whether the engine has taken a request with these: then it need not parse the grammar again.
     """
 
@@ -262,18 +263,18 @@ class Template:
 
     @classmethod
     def of(cls, params: Any, names: Iterable[str]) -> Template:
-        """A template of parameters that have these fields."""
+        """Return a template of parameters that have these fields."""
         return cls(params, _content(getattr(params, name) for name in names if name not in _OWN))
 
 
 class Templates:
-    """The templates that were asked for lately."""
+    """The last templates in use."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, Template] = OrderedDict()
 
     def get(self, key: Hashable | None, make: Callable[[], Template]) -> Template:
-        """The template of a key, or a new one; one without a key is for this request alone."""
+        """Return the template of a key, or a new one; without a key it is for one request alone."""
         if key is None:
             return make()
         template = self._known.get(key)
@@ -287,7 +288,7 @@ class Templates:
 
 
 def key_of(*sets: Mapping[str, Any], **others: Hashable) -> Hashable | None:
-    """By what equal sets of parameters are known, `seed` and `max_tokens` left out; `None` where they can't be compared.
+    """Return a key of sets of parameters, without `seed` and `max_tokens`; `None` where they can't be compared.
 
     Example:
         >>> key_of({"top_k": 1, "seed": 5}) == key_of({"seed": 6, "top_k": 1}) != key_of({"top_k": 2})
@@ -313,6 +314,6 @@ def _frozen(named: Mapping[str, Any]) -> Hashable:
 
 def _content(values: Iterable[Any]) -> str | None:
     text = repr([int(value) if isinstance(value, float) and value.is_integer() else value for value in values])
-    if " at 0x" in text:  # an object that says no more than where it lies, where another may lie later
+    if " at 0x" in text:  # an object that is told by its address alone
         return None
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,9 +1,9 @@
-"""What the tokens of a vocabulary write: their bytes, or how many those can be, and which of them begin a text.
+"""The vocabulary of a tokenizer: the bytes of its tokens, the tokens that begin a text, and vLLM's outputs as outcomes.
 
-In byte-level vocabularies (GPT-2's and all after it) each character of a piece stands for one byte, so the tokens are known
-byte by byte. Added tokens are taken as decoders take them: for bytes where each of their characters stands for one, else for
-themselves. In other vocabularies a piece takes at least as many bytes in UTF-8 as the text that it stands for, so that the
-longest is known to be no longer. Tokens that write nothing are left out.
+In byte-level vocabularies (GPT-2's and all later ones) each character of a piece stands for one byte, so the tokens are known
+byte by byte. Decoders take added tokens for bytes where each of their characters stands for one, else for themselves, and so does
+this. In other vocabularies a piece takes at least as many bytes in UTF-8 as its text, so the longest is known to be no longer.
+Tokens that write nothing are left out. vLLM is not imported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from typefold.compiler import Vocabulary
-from typefold.runtime.engines.vllm.control_tokens import special_ids
+from typefold.runtime.engines.vllm.control_tokens import added_tokens, special_ids
 from typefold.runtime.request import FinishReason, Outcome, TokenLogprob
 
 __all__ = ["FirstTokens", "outcome_of", "vocabulary_of", "written_by"]
@@ -24,22 +24,22 @@ _REMEMBERED = 1024  # sets of texts
 
 
 def vocabulary_of(tokenizer: Any) -> Vocabulary:
-    """Facts about the tokens of a tokenizer; its longest token is never said to be too short."""
+    """Return facts about the tokens of a tokenizer, for token bounds; its longest token is never underestimated."""
     known = _bytes_of(tokenizer)
     if known is not None:
         added = [
-            piece.encode(errors="surrogatepass") for piece, index in _added_to(tokenizer).items() if index in known
+            piece.encode(errors="surrogatepass") for piece, index in added_tokens(tokenizer).items() if index in known
         ]
         return Vocabulary.of_tokens([*known.values(), *added])  # which to some decoders are never bytes by name
     return Vocabulary(max(map(len, [b"?", *(piece.encode(errors="surrogatepass") for piece in _pieces_of(tokenizer))])))
 
 
 class FirstTokens:
-    """Which tokens can begin texts: what a grammar of these texts would admit first, without a grammar.
+    """The tokens that can begin texts: the first token mask of a grammar of these texts, without a grammar.
 
     Args:
         tokenizer: Any tokenizer that vLLM loads.
-        most: How many tokens the model knows, where its tokenizer may have more.
+        most: The number of tokens that the model knows, where its tokenizer may have more.
     """
 
     def __init__(self, tokenizer: Any, most: int | None = None) -> None:
@@ -48,7 +48,7 @@ class FirstTokens:
         self._known: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     def of(self, texts: tuple[str, ...]) -> tuple[int, ...]:
-        """The tokens that are a beginning of one of the texts, or all of it; none where they are not known by their bytes.
+        """Return the tokens that are a beginning of one of the texts, or all of it; none where their bytes are not known.
 
         Example:
             >>> from types import SimpleNamespace
@@ -77,8 +77,8 @@ class FirstTokens:
 
 
 def _bytes_of(tokenizer: Any) -> dict[int, bytes] | None:
-    """What each token writes, by its number; `None` where the vocabulary is not a byte-level one."""
-    added = _added_to(tokenizer)
+    """Return the bytes of each token by its number; `None` where the vocabulary is not a byte-level one."""
+    added = added_tokens(tokenizer)
     pieces = _pieces_of(tokenizer)
     learned = [piece for piece in pieces if piece not in added]
     # Byte-level it is if nothing else is written, and a space and a line break have their names (and so are no pieces).
@@ -99,12 +99,8 @@ def _pieces_of(tokenizer: Any) -> dict[str, int]:
     return {piece: index for piece, index in tokenizer.get_vocab().items() if index not in special}
 
 
-def _added_to(tokenizer: Any) -> dict[str, int]:
-    return tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else {}
-
-
 def _byte_level_alphabet() -> dict[str, int]:
-    """The 256 characters that byte-level BPE writes bytes as: themselves where they can be seen, else others."""
+    """Return the 256 characters that stand for bytes in byte-level BPE: visible ones for themselves."""
     shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(0x100) if byte not in shown]
     return {chr(byte): byte for byte in shown} | {chr(0x100 + number): byte for number, byte in enumerate(hidden)}
@@ -114,11 +110,11 @@ _BYTES = _byte_level_alphabet()
 
 
 def outcome_of(output: Any, written: Callable[[], Sequence[bytes]]) -> Outcome:
-    """A finished `RequestOutput` as an outcome.
+    """Return a finished `RequestOutput` of vLLM as an outcome.
 
     Args:
-        output: What vLLM gives.
-        written: What each token of the vocabulary writes; asked only where there are log probabilities.
+        output: The output.
+        written: Returns the bytes of each token; called only where there are log probabilities.
     """
     answer = output.outputs[0]
     try:
@@ -140,7 +136,7 @@ def outcome_of(output: Any, written: Callable[[], Sequence[bytes]]) -> Outcome:
 def _logprobs(
     token_ids: Sequence[int], steps: Sequence[Any], written: Sequence[bytes]
 ) -> tuple[tuple[TokenLogprob, ...], ...]:
-    """For each token itself first, then the others by rank; what the constraint forbids is left out."""
+    """Return for each token itself first, then the others by rank, without those that the constraint forbids."""
     rows: list[tuple[TokenLogprob, ...]] = []
     for taken, step in zip(token_ids, steps, strict=False):
         chances: dict[int, float] = {token_id: float(chance.logprob) for token_id, chance in step.items()}
@@ -156,7 +152,7 @@ def _logprobs(
 
 
 def written_by(tokenizer: Any) -> list[bytes]:
-    """What each token adds to a text; nothing for special ones. xgrammar makes its masks from the same table."""
+    """Return the bytes of each token; none for special ones. xgrammar makes its masks from the same table."""
     try:
         from xgrammar import TokenizerInfo
 
