@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typefold.compiler import Message
@@ -12,22 +12,23 @@ from typefold.execution.call import Call, failed_call, values, with_shape
 from typefold.execution.executor import run_call, run_calls
 from typefold.execution.strategies import compile_return
 from typefold.messages import RawPrompt, is_missing, user
-from typefold.options import PER_PROMPT, Options, Submitter
+from typefold.options import PER_PROMPT, Options
 from typefold.runtime import BadInput, PromptError
 
 _NAME = "generate"
 
 
-def generate(
-    runtime: Submitter,
-    prompt: Any,
-    hint: Any,
-    options_of: Callable[[Mapping[str, Any]], Options],
-    changes: Mapping[str, Any],
-) -> Any:
-    """Return one value, or a list of them; see `Runtime.generate`."""
+def generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, Any]) -> Any:
+    """Return one value, or a list of them; see `Runtime.generate`.
+
+    Args:
+        defaults: The options of the runtime, with itself as the one that answers.
+        prompt: One prompt, or a list of prompts.
+        hint: The type of the answer, or a list of types.
+        changes: The options of this call.
+    """
     if _is_one(prompt):
-        return run_call(_call(runtime, prompt, hint, options_of(changes)))
+        return run_call(_call(prompt, hint, defaults.with_(changes, where=_NAME)))
     if not is_list_or_tuple(prompt):
         raise PromptUsageError(
             f"generate() takes a text, a list of messages, or a list of these; not {type(prompt).__name__} (of a column, "
@@ -38,20 +39,21 @@ def generate(
     varied = {
         name: _a_row(changes[name], len(prompt), name) for name in PER_PROMPT if is_list_or_tuple(changes.get(name))
     }
-    shared = options_of({name: value for name, value in changes.items() if name not in varied})
+    common = {name: value for name, value in changes.items() if name not in varied}
+    shared = defaults.with_(common, where=_NAME)
     calls: list[Call[Any] | PromptError] = []
     for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
         own = {name: entries[row] for name, entries in varied.items()}
         options = shared.with_(own, where=_NAME) if own else shared
         try:
-            calls.append(_call(runtime, each, kind, options, mixed=is_list_or_tuple(hint)))
+            calls.append(_call(each, kind, options, mixed=is_list_or_tuple(hint)))
         except BaseException as error:
             calls.append(failed_call(error, _NAME, row))
     return values(run_calls(calls, max_failures=shared.max_failures))
 
 
 def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
-    """One entry for each row: those of a list, or the one value again and again."""
+    """Return one entry for each row: those of a list, or the one value again and again."""
     if not is_list_or_tuple(value):
         return [value] * rows
     if len(value) != rows:
@@ -65,7 +67,8 @@ def _is_one(prompt: object) -> bool:
     )
 
 
-def _call(runtime: Submitter, prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
+def _call(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
+    assert options.runtime is not None
     compiled = compile_return(hint, options.json_format, path="output_type")
     compiled.check(options, where=_NAME, shared=mixed)
     strategy, kind = compiled.strategy, compiled.kind
@@ -73,7 +76,7 @@ def _call(runtime: Submitter, prompt: Any, hint: Any, options: Options, *, mixed
         raise BadInput(function=_NAME, reason=f"the prompt is {prompt}, a missing value; fill or drop such rows")
     messages = prompt if isinstance(prompt, RawPrompt) else with_shape(_messages(prompt), kind, options)
     strategy.check_prompt(messages, kind, options, where=_NAME)
-    return Call(_NAME, messages, kind, options, strategy, runtime)
+    return Call(_NAME, messages, kind, options, strategy, options.runtime)
 
 
 def _messages(prompt: Any) -> tuple[Message, ...]:

@@ -304,7 +304,7 @@ class Runtime(OpenRuntime):
             typefold.errors.BatchError: 1 of 2 rows failed (every outcome is in .results; use .safe.map to get them without this error):
               generate, row 0: ...
         """
-        return generate(self, prompt, output_type, partial(self.options, where="generate"), options)
+        return generate(self._defaults, prompt, output_type, options)
 
     __call__ = generate
 
@@ -328,7 +328,11 @@ class Runtime(OpenRuntime):
             >>> options.sampling["temperature"], options.json_format.name
             (0.5, 'TIGHT')
         """
-        return Options(runtime=self, json_format=self.json_format).with_(changes, where=where)
+        return self._defaults.with_(changes, where=where)
+
+    @property
+    def _defaults(self) -> Options:
+        return Options(runtime=self, json_format=self.json_format)
 
     def close(self) -> None:
         """Abort the requests in flight and free the engine, its memory and its processes. May be called twice.
