@@ -136,7 +136,7 @@ class _Carrier:
         call, asked = self._answered.get()
         if call.future.cancelled():
             call.call.close()
-            call.future.set_running_or_notify_cancel()  # those who wait for it are told
+            call.future.set_running_or_notify_cancel()  # wakes the code that waits for it
             return
         step: Request | Result[Any, BaseException]
         try:

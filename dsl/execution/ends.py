@@ -78,7 +78,7 @@ class TaskEnds:
         self._batch = batch
         self.places: WeakKeyDictionary[asyncio.Task[Any], Place] = WeakKeyDictionary()
         self._over: Future[None] = Future()
-        self._told: Counter[Place | None] = Counter()
+        self._cancelled: Counter[Place | None] = Counter()
         self._left: set[asyncio.Task[Any] | None] = set()
         self._one_left = asyncio.Event()
 
@@ -111,10 +111,10 @@ class TaskEnds:
             self._over.add_done_callback(over.put)
             await over.get()
         place = here.get()
-        self._told[place] += 1
-        if self._told[place] < CANCELLATIONS:
+        self._cancelled[place] += 1
+        if self._cancelled[place] < CANCELLATIONS:
             raise asyncio.CancelledError
-        if self._told[place] == CANCELLATIONS:
+        if self._cancelled[place] == CANCELLATIONS:
             logger.warning(LEFT_BEHIND)
         for task in {asyncio.current_task(), *(task for task, its in self.places.items() if its is place)}:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))  # to free it would run its code again, without end

@@ -126,7 +126,7 @@ class Parked(greenlet):
         self.cancelled: BaseException | None = None
         self.left = False
         self.owner = Owner()
-        self._told = 0
+        self._cancellations = 0
         self._submitted: WeakSet[Future[Any]] | None = None
 
     def park(self) -> None:
@@ -154,8 +154,8 @@ class Parked(greenlet):
     def give_up(self, why: BaseException) -> NoReturn:
         """End this row, now and again wherever it would go on. The row itself calls this."""
         self.cancelled = why
-        self._told += 1
-        if self._told > CANCELLATIONS:
+        self._cancellations += 1
+        if self._cancellations > CANCELLATIONS:
             logger.warning(LEFT_BEHIND)
             self.left = True
             self.withdraw()
@@ -174,7 +174,7 @@ class Parked(greenlet):
     def cancel(self, why: BaseException) -> None:
         """End this row, which waits. Its thread calls this."""
         self.cancelled = why
-        self._told += 1
+        self._cancellations += 1
         self.parent = getcurrent()
         if not self.dead and not self.left:
             self.throw(why)

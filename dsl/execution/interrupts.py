@@ -63,9 +63,9 @@ class Interruptible:
         if self._outermost:
             for number, default in _DEFAULTS.items():
                 if signal.getsignal(number) is default:
-                    signal.signal(number, _told)
+                    signal.signal(number, _on_signal)
 
-    def end(self, error: BaseException | None, told: str) -> None:
+    def end(self, error: BaseException | None, progress: str) -> None:
         """Note that the batch has ended."""
         if self._owner.elsewhere:  # a fork: the batch is the parent's
             return
@@ -79,7 +79,7 @@ class Interruptible:
                     _restore()
         if self._outermost and error is not None and (terminated or isinstance(error, KeyboardInterrupt | Terminated)):
             by = "SIGTERM" if terminated else "Ctrl-C"
-            lines = [f"typefold: stopped by {by} with {told}; what was not done was taken out of the engine."]
+            lines = [f"typefold: stopped by {by} with {progress}; what was not done was taken out of the engine."]
             print("\n".join(lines + resume_hints()), file=sys.stderr)
 
 
@@ -110,7 +110,7 @@ _DEFAULTS: dict[signal.Signals, Any] = {
 
 def _restore() -> None:
     for number, default in _DEFAULTS.items():
-        if signal.getsignal(number) is _told:
+        if signal.getsignal(number) is _on_signal:
             signal.signal(number, default)
 
 
@@ -123,7 +123,7 @@ def _forked() -> None:
 in_child(_forked)
 
 
-def _told(number: int, frame: FrameType | None) -> None:
+def _on_signal(number: int, frame: FrameType | None) -> None:
     """Handle both signals, while a batch runs in the main thread."""
     if not _State.running:  # the last batch was ended by another thread, which can't take this handler away
         _restore()

@@ -354,7 +354,7 @@ class Progress:
                 )
                 self._thread.start()
             except BaseException as error:
-                self._interruptible.end(error, self._told)
+                self._interruptible.end(error, self._state)
                 raise
         return self
 
@@ -367,10 +367,10 @@ class Progress:
                 self._thread.join()
                 self._thread = None
         finally:
-            self._interruptible.end(error, self._told)
+            self._interruptible.end(error, self._state)
 
     @property
-    def _told(self) -> str:
+    def _state(self) -> str:
         total = "" if self._total is None else f" of {self._total:,}"
         failed = f" ({self._failed:,} of them without a value)" if self._failed else ""
         return f"{self._done:,}{total} rows done{failed}"
@@ -420,8 +420,8 @@ _chosen: str | None = None  # what TYPEFOLD_PROGRESS would say
 
 def _wanted(*, draw: bool) -> tuple[Callable[[], Display], float] | None:
     """Return the display for a batch here, and its interval in seconds; `None` where there is none."""
-    said = os.environ.get("TYPEFOLD_PROGRESS") or _chosen
-    if "0" in (said, _chosen):
+    chosen = os.environ.get("TYPEFOLD_PROGRESS") or _chosen
+    if "0" in (chosen, _chosen):
         return None
     if draw and (display := _notebook()) is not None:
         return partial(Notebook, display), Notebook.every
@@ -430,7 +430,7 @@ def _wanted(*, draw: bool) -> tuple[Callable[[], Display], float] | None:
         return Terminal, Terminal.every
     if logger.isEnabledFor(logging.INFO):
         return Log, Log.every
-    return (Lines, Lines.every) if said == "1" or (draw and _is_terminal(sys.stderr)) else None
+    return (Lines, Lines.every) if chosen == "1" or (draw and _is_terminal(sys.stderr)) else None
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -25,7 +25,7 @@ from typefold.messages import Asked, Frame, RawPrompt, current_frame
 from typefold.options import where_set
 from typefold.runtime import BadInput
 from typefold.signatures.body import Body
-from typefold.signatures.parameters import Parameters, evaluated
+from typefold.signatures.parameters import Parameters, evaluated, is_async
 
 if TYPE_CHECKING:
     from typefold.compiler import JsonFormat
@@ -134,7 +134,7 @@ class Definition:
     @cached_property
     def is_async(self) -> bool:
         """Whether the function is an `async def`."""
-        return inspect.iscoroutinefunction(self.function)
+        return is_async(self.function)
 
     @cached_property
     def hint(self) -> Any:

@@ -83,7 +83,7 @@ def model_of(given: Any, options: Mapping[str, Any]) -> Any:
         NoRuntime: There is none.
         PromptUsageError: It is no model, or a path where there is none.
     """
-    said = "Runtime" if given is not None else "TYPEFOLD_MODEL"
+    where = "Runtime" if given is not None else "TYPEFOLD_MODEL"
     model = given if given is not None else os.environ.get("TYPEFOLD_MODEL") or None
     if model is None:
         raise NoRuntime
@@ -98,7 +98,7 @@ def model_of(given: Any, options: Mapping[str, Any]) -> Any:
     name = os.path.expanduser(os.fsdecode(model))
     elsewhere = any(options.get(option) for option in _ELSEWHERE)
     if (reason := why_no_model(name, is_path=is_path, elsewhere=elsewhere)) is not None:
-        raise PromptUsageError(f"{said}: {reason}")
+        raise PromptUsageError(f"{where}: {reason}")
     return name
 
 
