@@ -222,7 +222,7 @@ def _check_complete(output_type: OutputType[T], value: T, matcher: TextMatcher) 
     try:
         text = output_type.encode(value)
     except ValueError as error:
-        raise AssertionError(f"{name}: {value!r} is a value, and is not encoded: {error}") from error
+        raise AssertionError(f"{name}: {value!r} is a value, and can't be encoded: {error}") from error
     if not matcher.admits(text):
         raise AssertionError(f"{name}: {value!r} is written {text!r}, which is not admitted")
     try:

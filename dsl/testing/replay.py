@@ -108,7 +108,7 @@ class ReplayRuntime(Runtime):
 
     def _load(self) -> Worker:
         if self._behind is None:
-            raise NotRecorded(f"{self._kept.path} says nothing of its model's engine. {self._how}")
+            raise NotRecorded(f"{self._kept.path} has no facts of its model's engine. {self._how}")
         return self._behind.worker
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ def _nearest(journal: Journal, request: Request) -> str:
     nearest = max(nlargest(5, records, key=partial(likeness, quick=True)), key=likeness)
     if _recorded(nearest) != asked:
         changes = difflib.unified_diff(_recorded(nearest), asked, "recorded", "asked", lineterm="", n=1)
-        return "The nearest prompt that it has differs in this:\n" + "\n".join(f"  {line}" for line in changes)
+        return "The nearest recorded prompt differs in this:\n" + "\n".join(f"  {line}" for line in changes)
     sampling = {name: value for name, value in request.sampling.items() if value is not None}
     if json.loads(json.dumps(sampling, default=repr)) != nearest.sampling:
         return f"It has the same prompt with other sampling parameters: {nearest.sampling}, and now {sampling}."

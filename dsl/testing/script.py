@@ -139,7 +139,7 @@ class Script:
         """
         spec = spec_of(prompt)
         if not answers:
-            raise ScriptError(f"answer({spec.name}) says no answer; give one, or several")
+            raise ScriptError(f"answer({spec.name}): no answer is given; give one, or several")
         for each in answers:
             if not isinstance(each, Failing):
                 _encoded(each, spec.definition.return_type(spec.options.json_format).kind, spec.name)
@@ -198,7 +198,7 @@ class Script:
             5
         """
         if not answers:
-            raise ScriptError(f"answer_to({content!r}) says no answer; give one, or several")
+            raise ScriptError(f"answer_to({content!r}): no answer is given; give one, or several")
         self._add(lambda request: content in by_call([request])[0], _in_turn(repr(content), answers))
 
     def answers(self, script: Mapping[BasePrompt[..., Any] | str, object] | Callable[[SentPrompt], object], /) -> None:
@@ -254,7 +254,7 @@ class Script:
                 return _answer(answer, request)
         if not self._made_up:
             raise ScriptError(
-                f"{request.function}: the script says no answer to this call, and made_up is off.\n"
+                f"{request.function}: the script has no answer to this call, and made_up is off.\n"
                 f"{by_call([request])[0]}"
             )
         return None
@@ -269,7 +269,7 @@ def _in_turn(name: str, answers: Sequence[object]) -> Callable[[Request], object
     def next_one(request: Request) -> object:
         for answer in left:
             return answer
-        raise ScriptError(f"{name}: all of its {len(answers)} answers are taken, and it is asked once more")
+        raise ScriptError(f"{name}: all of its {len(answers)} answers are used up, and it is called once more")
 
     return next_one
 

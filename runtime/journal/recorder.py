@@ -153,7 +153,7 @@ class Recorder:
                 try:
                     self._facts = EngineFacts.from_json(text)
                 except Exception as error:
-                    raise damaged(self.path, f"what is kept of the model {model.name}") from error
+                    raise damaged(self.path, f"the record of the model {model.name}") from error
         return self._facts
 
     def loaded(self, info: EngineInfo) -> None:
@@ -169,8 +169,8 @@ class Recorder:
         if self._model is not None and self._state != state_of(self._model) and self._identify() != self._identity:
             self._changed = JournalError(
                 self.path,
-                f"the files of {self._model} were changed while it was loaded, so it can't be told whose answers these "
-                f"would be. Nothing of them was kept; start the program again",
+                f"the files of {self._model} were changed while it was loaded, so it is unknown which model answers. No answer "
+                f"was kept; run the program again",
             )
             raise self._changed
         self._circumstances.max_model_len = info.max_model_len
@@ -241,7 +241,8 @@ class Recorder:
             return identity_of(*self._named())
         except OSError as error:
             raise JournalError(
-                self.path, f"what tells the model apart can't be read ({error}). See that its files can be read"
+                self.path,
+                f"the files that identify the model can't be read ({error}). Make them readable, and run the program again",
             ) from error
 
     def _identify_first(self, journal: Journal, model: ModelIdentity) -> ModelIdentity | None:
@@ -322,8 +323,8 @@ class Recorder:
         if found is not None and not self._took_over and self._first != self._identity:
             self._took_over = True
             logger.warning(
-                "the journal %s has answers of %s from a time when a model was told apart by the first and last MiB of "
-                "each file of weights: they are taken over. If its weights were changed in between, run once with "
+                "the journal %s has answers of %s from an earlier typefold, which knew a model by the first and last MiB of "
+                "each file of weights: they are used. If its weights were changed in between, run once with "
                 "ignore_journal=True",
                 self.path,
                 self._identity.name,

@@ -283,7 +283,7 @@ class Journal:
         size: int = PAGE,
     ) -> Iterator[sqlite3.Row]:
         if last is not None and last < 0:
-            raise ValueError(f"last={last}: say how many, 0 or more")
+            raise ValueError(f"last={last}: give a number of records, 0 or more")
         wanted = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR row = ?2) AND (?3 IS NULL OR model = ?3)"
         after = -1 << 63 if after is None else after
         if last is not None:
@@ -339,7 +339,7 @@ class Journal:
             try:
                 self._models("rowid = ?", number)
             except JournalError:
-                yield ("models WHERE rowid = ?", number), f"what is kept of the model {name} is not as it was written"
+                yield ("models WHERE rowid = ?", number), f"the record of the model {name} is not as it was written"
 
     def prune(
         self,
@@ -434,7 +434,7 @@ class Journal:
                 has_values = isinstance(digest, bytes) and isinstance(name, str) and isinstance(facts, str)
                 if checksum(row) == seal_of_row or (has_values and not self._has_checksums):
                     continue
-            raise damaged(self.path, f"what is kept of the model {row[1]!r:.80}")
+            raise damaged(self.path, f"the record of the model {row[1]!r:.80}")
         return [(digest, name, facts) for digest, name, facts, _ in found]
 
     @contextmanager

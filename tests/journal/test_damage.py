@@ -301,6 +301,6 @@ def test_a_damaged_recording_is_an_error_of_the_journal(sound: Path, tmp_path: P
     changed(path, "UPDATE models SET name = 'other'")
     with (
         Journal(path, read_only=True) as journal,
-        pytest.raises(JournalError, match="what is kept of the model 'other'"),
+        pytest.raises(JournalError, match="the record of the model 'other'"),
     ):
         journal.models()

@@ -89,8 +89,8 @@ def test_what_was_begun_with_the_first_format_goes_on_with_checksums(
         assert outcomes(runtime.submit([first, *others])) == asked
         outcomes(runtime.submit(requests()))  # sampled ones are new ones now
     assert [record.getMessage() for record in caplog.records] == [
-        f"the journal {Path('journal-1.db').absolute()} has answers of model from a time when a model was told apart by the first and last MiB "
-        "of each file of weights: they are taken over. If its weights were changed in between, run once with ignore_journal=True"
+        f"the journal {Path('journal-1.db').absolute()} has answers of model from an earlier typefold, which knew a model by the first and last MiB "
+        "of each file of weights: they are used. If its weights were changed in between, run once with ignore_journal=True"
     ]
     with sqlite3.connect("journal-1.db") as database:
         assert database.execute("PRAGMA user_version").fetchone() == (FORMAT,)

@@ -304,7 +304,7 @@ def test_files_that_can_t_be_read_are_said(model: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(model_identity, "_read", unreadable)
     with (
         Runtime(str(model), journal=tmp_path / "run.db") as runtime,
-        pytest.raises(JournalError, match=r"what tells the model apart can't be read .*Permission denied"),
+        pytest.raises(JournalError, match=r"the files that identify the model can't be read .*Permission denied"),
     ):
         runtime.generate("Hello")
 

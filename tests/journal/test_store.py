@@ -276,7 +276,7 @@ def test_the_error_survives_pickle() -> None:
 def test_no_last_records_are_none(path: Path, last: int) -> None:
     with Journal(filled(path), read_only=True) as journal:
         if last:
-            with pytest.raises(ValueError, match="last=-1: say how many, 0 or more"):
+            with pytest.raises(ValueError, match="last=-1: give a number of records, 0 or more"):
                 list(journal.records(last=last))
         else:
             assert list(journal.records(last=last)) == []

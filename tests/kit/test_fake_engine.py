@@ -83,7 +83,7 @@ def test_one_answer_is_for_every_call_and_several_are_for_one_after_the_other() 
         fake.answer(judge, "keep", "drop")
         assert make_character.map(["a", "b", "c"]) == [ADA] * 3
         assert [judge("a"), judge("b")] == ["keep", "drop"]
-        with pytest.raises(ScriptError, match="judge: all of its 2 answers are taken, and it is asked once more"):
+        with pytest.raises(ScriptError, match="judge: all of its 2 answers are used up, and it is called once more"):
             judge("c")
         assert len(fake.problems) == 1
         fake.problems.clear()
@@ -290,9 +290,9 @@ def test_what_is_said_by_name_is_checked_when_it_is_asked_for() -> None:
 
 def test_saying_nothing_is_a_mistake() -> None:
     fake = FakeEngine()
-    with pytest.raises(ScriptError, match=r"answer\(judge\) says no answer"):
+    with pytest.raises(ScriptError, match=r"answer\(judge\): no answer is given"):
         fake.answer(judge)
-    with pytest.raises(ScriptError, match="says no answer"):
+    with pytest.raises(ScriptError, match="no answer is given"):
         fake.answer_to("x")
 
 
@@ -323,7 +323,7 @@ def test_made_up_answers_can_be_refused() -> None:
     with FakeEngine(made_up=False) as fake:
         with pytest.raises(ScriptError) as caught:
             judge("good")
-        assert "judge: the script says no answer to this call" in str(caught.value)
+        assert "judge: the script has no answer to this call" in str(caught.value)
         assert "user: Keep or drop? good" in str(caught.value)
         fake.answer(judge, "keep")
         assert judge("good") == "keep"
@@ -332,7 +332,7 @@ def test_made_up_answers_can_be_refused() -> None:
 
 def test_a_mistake_that_the_program_caught_is_raised_at_the_end_of_the_block() -> None:
     fake = FakeEngine(made_up=False)
-    with pytest.raises(ScriptError, match="judge: the script says no answer"), fake, contextlib.suppress(Exception):
+    with pytest.raises(ScriptError, match="judge: the script has no answer"), fake, contextlib.suppress(Exception):
         judge("first")
     assert repr(fake.runtime).endswith(": closed>")
 

@@ -136,7 +136,7 @@ def test_a_mistake_that_the_program_caught_fails_the_test_at_its_end(project: py
     result.stdout.fnmatch_lines(
         [
             "typefold_engine: the program caught this error, and the test passed:",
-            "judge: the script says no answer to this call, and made_up is off.",
+            "judge: the script has no answer to this call, and made_up is off.",
             "*user: Keep or drop? good",
         ]
     )

@@ -203,7 +203,7 @@ def test_a_call_that_is_not_recorded_is_named_with_what_differs(project: pytest.
     result.stdout.fnmatch_lines(
         [
             "*NotRecorded: number, row 0: this call is not in the recording *replay/test_it.test_it.db.",
-            "*The nearest prompt that it has differs in this:",
+            "*The nearest recorded prompt differs in this:",
             "*-user: Say a number for ?.",
             "*+user: Tell me a number for a.",
             "*Any will do.",
@@ -225,7 +225,7 @@ def test_of_many_missing_calls_the_first_are_compared(project: pytest.Pytester) 
     ]
     assert sum("this call is not in the recording" in line for line in lines) > 5
     assert (
-        sum("The nearest prompt that it has differs in this:" in line for line in lines) == 4
+        sum("The nearest recorded prompt differs in this:" in line for line in lines) == 4
     )  # the first also as the cause
 
 
