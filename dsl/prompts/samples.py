@@ -18,7 +18,6 @@ from typefold.errors import PromptUsageError
 from typefold.execution.call import Call
 from typefold.execution.executor import run_calls, run_calls_async
 from typefold.execution.strategies import strategy_of
-from typefold.options import Options
 from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
 from typefold.tables.named_rows import NamedRows, number_of
@@ -254,35 +253,27 @@ class AsyncSamples(_BaseSamples[P, R]):
 
 
 def _check(spec: PromptSpec, n: object) -> None:
-    """Refuse samples that would all be one."""
+    """Refuse a number of samples that is none, and samples that would all be equal.
+
+    Only options that the caller set are known here; the model's own settings are known to its engine alone.
+    """
     name = spec.name
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise PromptUsageError(f"{name}: sample takes a number of samples of at least 1, not {n!r}")
     if n == 1:
         return
-    if not _is_drawn(spec):
+    try:
+        is_drawn = strategy_of(spec.definition.hint).is_drawn
+    except NameError:  # a forward reference: the first use will check
+        is_drawn = True
+    if not is_drawn:
         raise PromptUsageError(
             f"{name}: sample({n}) of a prompt that returns Scored would give one value {n} times, since nothing is sampled; "
             f"use its probabilities"
         )
-    if reason := _greedy(spec.options):
-        raise PromptUsageError(
-            f"{name}: sample({n}) of a prompt with {reason} would give one value {n} times; set a temperature, as in "
-            f"{name}.using(temperature=0.8).sample({n})"
-        )
-
-
-def _is_drawn(spec: PromptSpec) -> bool:
-    try:
-        return strategy_of(spec.definition.hint).is_drawn
-    except NameError:  # a forward reference: the first use will check
-        return True
-
-
-def _greedy(options: Options) -> str | None:
-    """The option that leaves nothing to chance, where the caller set one; what a model's own settings say, only its engine knows."""
-    for name, single in (("temperature", 0), ("top_k", 1)):
-        value: object = options.asked(name)
-        if value is not None and value == single:
-            return f"{name}={single}"
-    return None
+    for parameter, greedy in (("temperature", 0), ("top_k", 1)):
+        if spec.options.asked(parameter) == greedy:
+            raise PromptUsageError(
+                f"{name}: sample({n}) of a prompt with {parameter}={greedy} would give one value {n} times; set a "
+                f"temperature, as in {name}.using(temperature=0.8).sample({n})"
+            )
