@@ -26,10 +26,8 @@ from typefold.compiler.guards import is_dict, is_list
 __all__ = ["arrow_type", "arrow_value", "fitted", "message_of", "plain_form", "pyarrow"]
 
 _SIMPLE = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_", "null": "null"}
-_DIGITS, _PLACES = (
-    38,
-    18,
-)  # of decimal128, which polars and Parquet's readers know; places where the type gives no number
+_DIGITS = 38  # of decimal128, which polars and the readers of Parquet know too
+_PLACES = 18  # where the type gives no number
 
 
 def pyarrow(module: str = "pyarrow") -> Any:

@@ -74,17 +74,20 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
 
 
 def _cell_values(column: Any, required: str | None) -> Iterator[Any]:
-    """The cells of a column, as arguments for a parameter that takes no `None` if it has a name here."""
+    """Yield the cells of a column as arguments.
+
+    Args:
+        column: The column.
+        required: The name of their parameter, if that takes no `None`.
+    """
     for read in _cells(column):
         value = _value(read)
-        yield (
-            value
-            if required is None or value is not None
-            else Unfit(
+        if value is None and required is not None:
+            value = Unfit(
                 f"the column has no value here, and the parameter {required} takes no None; fill or drop such rows, or annotate "
                 f"it with `| None`"
             )
-        )
+        yield value
 
 
 def _value(read: Callable[[], Any]) -> Any:
