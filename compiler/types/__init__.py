@@ -15,7 +15,6 @@ from typefold.compiler.types import (
     decimals,
     models,
     networks,
-    pydantic_types,
     refused,
     scalars,
     schemas,

@@ -51,7 +51,7 @@ def float_codec(hint: type[float], context: Context) -> Codec[float]:
     limits = context.limits
     for name in limits.names():
         if not _is_float(limits.peek(name)):
-            raise context.refuse(hint, f"has the limit {name}, which no float is")
+            raise context.refuse(hint, f"has the limit {name}={limits.peek(name)!r}, which is no float")
     low, high = inclusive_bounds(
         limits, float, lambda bound: math.nextafter(bound, math.inf), lambda bound: math.nextafter(bound, -math.inf)
     )

@@ -193,7 +193,7 @@ class _Reader:
 
     def of_kind(self, kind: Any, schema: Mapping[str, Any], at: str) -> Any:
         if kind not in _KEYWORDS:
-            self.refuse(at, f"has the type {kind!r}, which JSON has not")
+            self.refuse(at, f"has the type {kind!r}, which JSON does not have")
         self.check(schema, {"type", *_KEYWORDS[kind]}, at)
         match kind:
             case "string":

@@ -91,11 +91,11 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
         for codec in codecs:
             if codec.accepts(value):
                 return codec
-        raise ValueError(f"{value!r} is of no member of {describe(hint)}")
+        raise ValueError(f"{value!r} belongs to no member of {describe(hint)}")
 
     def from_json(data: Any) -> Any:
         text = context.json_format.dump(data)
-        problem = ValueError(f"{json.dumps(data)} is of no member of {describe(hint)}")
+        problem = ValueError(f"{json.dumps(data)} belongs to no member of {describe(hint)}")
         for index, codec in enumerate(codecs):
             if recognises(language(index), text):
                 try:

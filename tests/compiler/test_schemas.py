@@ -136,7 +136,7 @@ def test_what_a_schema_allows_is_admitted(schema: Any, text: str, admits: Any) -
         ({"type": "object", "properties": {}, "required": ["a"]}, "# requires 'a', which no properties describe"),
         ({"type": "object", "required": ["a"]}, "# requires keys that no properties describe"),
         ({"type": "array", "prefixItems": [{}]}, "add items: false and minItems"),
-        ({"type": "text"}, "# has the type 'text', which JSON has not"),
+        ({"type": "text"}, "# has the type 'text', which JSON does not have"),
         ({"enum": [1.5]}, "# has the member 1.5"),
         ({"enum": []}, "# has no members"),
         (False, "# is False, which no value meets"),
