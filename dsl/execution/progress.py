@@ -21,7 +21,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TextIO, TypeAlias
 
 from typefold.execution.greenlets import current_row
 from typefold.execution.interrupts import Interruptible
@@ -210,18 +210,6 @@ def clock(seconds: float) -> str:
 logger = logging.getLogger(__name__)
 
 
-class Display(Protocol):
-    """A place where metrics are shown: first after the seconds in `every` of its class, and again after as many."""
-
-    def show(self, metrics: Metrics) -> None:
-        """Show metrics in place of the earlier ones."""
-        ...
-
-    def close(self, metrics: Metrics, seconds: float) -> None:
-        """Show the last metrics: the batch has ended, after so many seconds."""
-        ...
-
-
 class Clock:
     """The time, and waiting for it to pass."""
 
@@ -276,29 +264,6 @@ class Terminal:
         self._console.print(Text(metrics.line(self._console.width - 1, last=_took(seconds)), no_wrap=True))
 
 
-class Notebook:
-    """A line of metrics in the output of the cell, which stays with the last ones."""
-
-    every: ClassVar[float] = 0.5
-
-    def __init__(self, display: Callable[..., Any]) -> None:
-        self._display = display
-        self._handle: Any = None
-
-    def show(self, metrics: Metrics) -> None:
-        self._write(str(metrics))
-
-    def close(self, metrics: Metrics, seconds: float) -> None:
-        self._write(metrics.line(last=_took(seconds)))
-
-    def _write(self, line: str) -> None:
-        data = {"text/plain": line}
-        if self._handle is None:
-            self._handle = self._display(data, raw=True, display_id=True)
-        else:
-            self._handle.update(data, raw=True)
-
-
 class Log:
     """A log line every 30 seconds, and one at the end of a batch that took longer than that."""
 
@@ -319,6 +284,31 @@ class Lines(Log):
 
     def write(self, line: str) -> None:
         print(f"typefold: {line}", file=sys.stderr, flush=True)
+
+
+class Notebook(Log):
+    """A line of metrics in the output of the cell, written anew; the last one stays.
+
+    Args:
+        display: `IPython.display.display`.
+    """
+
+    every: ClassVar[float] = 0.5
+
+    def __init__(self, display: Callable[..., Any]) -> None:
+        self._display = display
+        self._handle: Any = None
+
+    def write(self, line: str) -> None:
+        data = {"text/plain": line}
+        if self._handle is None:
+            self._handle = self._display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
+
+
+Display: TypeAlias = Terminal | Log
+"""A place where metrics are shown: first after the seconds in its `every`, and again after as many."""
 
 
 def _took(seconds: float) -> str:
