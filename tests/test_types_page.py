@@ -121,7 +121,7 @@ def test_a_sample_comes_back(entry: Entry, json_format: JsonFormat) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=str)
-def test_the_laws_hold_in_the_compact_wire_where_it_is_another(
+def test_the_laws_hold_in_the_compact_format_where_it_is_another(
     entry: Entry, xgrammar: XGrammar, guidance: Guidance
 ) -> None:
     kind: OutputType[Any] = output_type(entry.hint, json_format=JsonFormat.COMPACT)

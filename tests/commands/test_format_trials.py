@@ -31,7 +31,7 @@ class Label(BaseModel):
 
 
 def answer(request: Any) -> str:
-    """Right in every wire, but that in the compact one all is billing."""
+    """Right in every format, but that in the compact one all is billing."""
     late = "late" in request.prompt[-1].content
     by = Recogniser.of(request.constraint)
     kind = "delivery" if late else "billing"

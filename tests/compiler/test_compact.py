@@ -360,7 +360,7 @@ def test_a_dictionary_beside_what_has_a_name_has_one_too() -> None:
     check_laws(kind, values, every=True)
 
 
-def test_a_wire_is_named_by_its_name_or_its_member() -> None:
+def test_a_json_format_is_named_by_its_name_or_its_member() -> None:
     assert output_type(Pair, json_format="compact") is output_type(Pair, json_format=JsonFormat.COMPACT)
     assert output_type(Pair, json_format="spaced") is output_type(Pair)
     wrong: Any = "short"

@@ -328,7 +328,7 @@ def test_it_needs_neither_mypy_nor_vllm(write: Write) -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_type_is_judged_in_the_wire_that_is_named(write: Write) -> None:
+def test_a_type_is_judged_in_the_json_format_that_is_named(write: Write) -> None:
     path = write(
         """
         from dataclasses import dataclass

@@ -375,7 +375,7 @@ def test_options_that_cannot_work_are_refused_by_name(options: dict[str, Any], m
         judge.using(**options)
 
 
-def test_examples_are_earlier_turns_in_wire_form() -> None:
+def test_examples_are_earlier_turns_in_json_form() -> None:
     @prompt(examples=[example(Character(name="Ann", age=3), setting="Mars")], describe_format=False)
     def make(setting: str) -> Character:
         return ask(system("Invent."), user(f"From {setting}."))
@@ -406,14 +406,14 @@ def test_the_shape_of_a_json_answer_is_told_and_can_be_left_out() -> None:
     assert make_character.using(describe_format=False).render("Mars") == (user("Invent a character from Mars."),)
 
 
-def test_the_wire_of_a_prompt_shows_in_shape_and_answer() -> None:
+def test_the_json_format_of_a_prompt_shows_in_shape_and_answer() -> None:
     tight = make_character.using(json_format=JsonFormat.TIGHT)
     assert '{"name":string' in str(tight.render("Mars"))
     with Runtime(ScriptedEngine(answers=['{"name":"A","age":1}'])):
         assert tight("Mars") == Character(name="A", age=1)
 
 
-def test_the_compact_wire_shows_in_shape_examples_and_answer_and_is_taken_by_name() -> None:
+def test_the_compact_format_shows_in_shape_examples_and_answer_and_is_taken_by_name() -> None:
     @prompt(json_format="compact", examples=[example(Character(name="Bo", age=3), setting="Oz")])
     def make(setting: str) -> Character:
         return ask(f"Invent a character from {setting}.")

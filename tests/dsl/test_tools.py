@@ -135,7 +135,7 @@ def test_a_result_with_limits_is_of_its_type() -> None:
     assert output_type(Annotated[ToolCall[int], Tools(grade, add)]).shape
 
 
-def test_in_the_compact_wire_the_model_is_told_of_each_tool_what_it_is() -> None:
+def test_in_the_compact_format_the_model_is_told_of_each_tool_what_it_is() -> None:
     one = output_type(Annotated[ToolCall[int], Tools(add)], json_format="compact")
     told = '{"add": [arguments: [a: integer, b: integer or null]] (Add two numbers.)}'
     assert (one.shape, one.encode(ToolCall.of(add, 1))) == (told, '{"add": [[1, null]]}')

@@ -1,4 +1,4 @@
-"""The compact wire on a real model: hot answers are values, and a function is compared on labelled rows."""
+"""The compact format on a real model: hot answers are values, and a function is compared on labelled rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCES = ("Character", "Film", "Ship", 'Annotated[Circle | Square, Field(discri
 KINDS = [output_type(entry.hint, json_format="compact") for entry in ENTRIES if entry.source in SOURCES]
 
 
-def test_hot_answers_in_the_compact_wire_are_values_or_fail_a_named_check(runtime: Runtime) -> None:
+def test_hot_answers_in_the_compact_format_are_values_or_fail_a_named_check(runtime: Runtime) -> None:
     assert len(KINDS) == len(SOURCES)
 
     def ask_for(kind: Any) -> Any:
@@ -50,13 +50,13 @@ class Person(BaseModel):
     city: Literal["Oslo", "Lima"]
 
 
-def test_wires_are_compared_on_labelled_rows(runtime: Runtime) -> None:
+def test_json_formats_are_compared_on_labelled_rows(runtime: Runtime) -> None:
     @prompt(temperature=0, max_tokens=48, runtime=runtime)
     def read(text: str) -> Person:
         return ask(f"Give the age and the city in this text. {text}")
 
     rows = [(f"Ann is {age} and lives in {city}.", Person(age=age, city=city)) for age in (31, 47) for city in CITIES]
-    programs = {wire.value: _on_texts(read.using(json_format=wire)) for wire in JsonFormat}
+    programs = {json_format.value: _on_texts(read.using(json_format=json_format)) for json_format in JsonFormat}
     trials = compare(programs, rows, lambda row, value: bool(value == row[1]), runtime)
     spaced, _, compact = trials
     assert [each.failed for each in trials] == [0, 0, 0]

@@ -114,7 +114,7 @@ def test_both_laws_hold_for_generated_types(
 @pytest.mark.prove
 @pytest.mark.timeout(4 * 3600)  # it takes a quarter of an hour of a core, and cores are shared
 @pytest.mark.parametrize(
-    "wires", [st.sampled_from(JsonFormat), st.just(JsonFormat.COMPACT)], ids=["each format", "compact"]
+    "formats", [st.sampled_from(JsonFormat), st.just(JsonFormat.COMPACT)], ids=["each format", "compact"]
 )
 @given(case=cases(), data=st.data(), seed=SEEDS)
 @settings(_settings, max_examples=PROVE)
@@ -122,9 +122,9 @@ def test_both_laws_hold_for_many_generated_types(
     xgrammar: XGrammar,
     guidance: Guidance,
     proved: Counter[str],
-    wires: st.SearchStrategy[JsonFormat],
+    formats: st.SearchStrategy[JsonFormat],
     case: Case,
     data: st.DataObject,
     seed: int,
 ) -> None:
-    prove(case, data.draw(wires, label="json_format"), data, seed, [xgrammar, guidance], WALKS_PROVE, proved)
+    prove(case, data.draw(formats, label="json_format"), data, seed, [xgrammar, guidance], WALKS_PROVE, proved)

@@ -1,4 +1,4 @@
-"""Single flight: equal requests whose answer is settled share one generation, and nothing else does."""
+"""Deduplication:  equal requests whose answer is settled share one generation, and nothing else does."""
 
 from __future__ import annotations
 
