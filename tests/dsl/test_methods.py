@@ -120,7 +120,9 @@ def test_below_classmethod_it_is_the_same_until_python_3_12(engine: ScriptedEngi
 def test_below_classmethod_calls_work_everywhere_and_the_rest_says_what_to_write() -> None:
     since_python_3_13: Callable[[str], str] = MethodType(Critic.__dict__["above"].__func__, Mild)
     assert since_python_3_13("x") == "x"
-    with pytest.raises(TypeError, match="only calls work where @classmethod stands above @prompt: write it below"):
+    with pytest.raises(
+        TypeError, match="where @classmethod stands above @prompt, only calls of the class method work: write it below"
+    ):
         since_python_3_13.map(["x"])  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
 
 
