@@ -24,8 +24,14 @@ from typefold.runtimes.current import current
 from typefold.runtimes.runtime import Runtime
 
 __all__ = [
-    *("Taker", "ask_findings", "call_findings", "decorated_line", "known_options", "option_findings"),
-    *("output_findings", "why_no_option"),
+    "Taker",
+    "ask_findings",
+    "call_findings",
+    "decorated_line",
+    "known_options",
+    "option_findings",
+    "output_findings",
+    "why_no_option",
 ]
 
 Taker: TypeAlias = Literal["runtime", "output_type"]

@@ -20,7 +20,15 @@ from typefold.checks.symbols import Declared, Meaning, ModuleName, Where
 from typefold.mypy.freshness import INSTALLED, is_of_program
 
 __all__ = [
-    *("ANSWERS", "ASK", "DECORATE", "DEFER", "DEFERRED", "EXAMPLE", "GENERATE", "OUTPUT_TYPE", "PROMPT"),
+    "ANSWERS",
+    "ASK",
+    "DECORATE",
+    "DEFER",
+    "DEFERRED",
+    "EXAMPLE",
+    "GENERATE",
+    "OUTPUT_TYPE",
+    "PROMPT",
     "MypyNames",
 ]
 

@@ -133,7 +133,8 @@ OPAQUE_ON_PURPOSE = {
 
 
 def test_each_type_with_a_hook_is_known_to_the_checker() -> None:
-    named: dict[Any, str] = {kind: getattr(kind, "__qualname__", kind.__name__) for kind in default_registry._exact}
+    kinds = default_registry._exact  # pyright: ignore[reportPrivateUsage]
+    named: dict[Any, str] = {kind: getattr(kind, "__qualname__", kind.__name__) for kind in kinds}
     found = {kind: library_object(kind.__module__, name) for kind, name in named.items()}
     unknown = {named[kind] for kind, known in found.items() if known is None or known.value is not kind}
     assert unknown == UNNAMED, "a module with output types belongs into _MODULES in typefold.checks.libraries"
