@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -64,12 +64,15 @@ class Codec(Generic[T]):
             wrap: Makes an instance of a value.
             unwrap: Returns the value in an instance.
         """
-        changed: dict[str, Any] = {
-            "to_json": lambda value: self.to_json(unwrap(value)),
-            "from_json": lambda data: wrap(self.from_json(data)),
-            "accepts": lambda value: type(value) is kind and self.accepts(unwrap(value)),
-        }
-        return replace(cast("Codec[Any]", self), **changed, bare=None, plain=False)
+        return Codec(
+            self.expr,
+            self.schema,
+            lambda value: self.to_json(unwrap(value)),
+            lambda data: wrap(self.from_json(data)),
+            lambda value: type(value) is kind and self.accepts(unwrap(value)),
+            native=self.native,
+            expand=self.expand,
+        )
 
 
 def identity(value: Any) -> Any:

@@ -6,6 +6,8 @@ takes the best fit, so it reads a union only where that is the same member for c
 arrays, which may look alike: where several members may be arrays, the objects among them are put under names of their own.
 """
 
+# pyright: reportUnknownLambdaType=false
+# (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
 import json
