@@ -303,7 +303,7 @@ def _render(request: Request) -> str:
 
 
 def _fingerprint(request: Request) -> str:
-    """Return all of a request that may bear on its answer; not its function, row, priority or deadline."""
+    """Return a digest for made-up answers, which frozen journals hold: it keeps its own form, apart from `Request.digest`."""
     content = (
         _render(request),
         request.constraint.kind,
