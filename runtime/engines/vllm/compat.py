@@ -17,28 +17,6 @@ from typefold.compiler import Dialect
 from typefold.runtime.engines.vllm.chat_tokenizer import Render
 from typefold.runtime.ownership import keep
 
-__all__ = [
-    "CAPTURE_STRIDE",
-    "GPU_MEMORY",
-    "MOST_CAPTURED",
-    "MOST_SEQS",
-    "UnsupportedEngine",
-    "chat_renderer",
-    "check_release",
-    "check_xgrammar",
-    "dialect_of",
-    "has_engine",
-    "installed_version",
-    "is_diffusion",
-    "keeping_shared_state",
-    "masks_stop_tokens",
-    "model_options",
-    "partial_text",
-    "release_in_child",
-    "reread_environment",
-    "runs_many",
-]
-
 _OLDEST, _NEWEST = (0, 25), (0, 33)
 _DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 _LARGE_GPU = 70 << 30  # bytes; vLLM's own line

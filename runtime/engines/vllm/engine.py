@@ -21,23 +21,9 @@ from functools import partial
 from typing import Any
 
 from typefold.runtime.engine import Completion, ControlTokenPolicy, Delta, EngineInfo, EngineRefusal, PromptTooLarge
+from typefold.runtime.engines.vllm import compat
 from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer
-from typefold.runtime.engines.vllm.compat import (
-    UnsupportedEngine,
-    chat_renderer,
-    check_xgrammar,
-    dialect_of,
-    has_engine,
-    installed_version,
-    is_diffusion,
-    keeping_shared_state,
-    masks_stop_tokens,
-    model_options,
-    partial_text,
-    release_in_child,
-    reread_environment,
-    runs_many,
-)
+from typefold.runtime.engines.vllm.compat import UnsupportedEngine
 from typefold.runtime.engines.vllm.control_tokens import unwritten_ids
 from typefold.runtime.engines.vllm.loading import freeze, loading_of, thaw
 from typefold.runtime.engines.vllm.lora import Adapters
@@ -75,7 +61,7 @@ class VllmEngine:
         control_tokens: ControlTokenPolicy = "keep",
         options: dict[str, Any] | None = None,
     ) -> None:
-        version = installed_version()
+        version = compat.installed_version()
         if not hasattr(llm, "llm_engine"):
             raise TypeError(f"a vllm.LLM is needed, not a {type(llm).__name__}")
         from vllm import SamplingParams
@@ -100,13 +86,13 @@ class VllmEngine:
         self._adapters = Adapters(config.lora_config, LoRARequest, self._load_adapter, places=places)
         self._splits_prompts = bool(config.scheduler_config.enable_chunked_prefill)
         backend = str(config.structured_outputs_config.backend)
-        dialect = dialect_of(backend, self._engine.engine_core)
+        dialect = compat.dialect_of(backend, self._engine.engine_core)
         defaults = llm.get_default_sampling_params()
         assert isinstance(defaults, SamplingParams)
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
         self._tokenizer: Any = self._engine.get_tokenizer()
         # llguidance, unlike xgrammar, leaves tokens that end within a character out of its mask.
-        listed = dialect == "ebnf" and not is_diffusion(config.model_config)
+        listed = dialect == "ebnf" and not compat.is_diffusion(config.model_config)
         known = int(config.model_config.get_vocab_size())
         self._parameters = Parameters(
             defaults=defaults,
@@ -116,18 +102,18 @@ class VllmEngine:
             dialect=dialect,
             unwritten=unwritten_ids(self._tokenizer, known),
             first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
-            masks_stops=masks_stop_tokens(version),
-            check=check_xgrammar if backend == "auto" else None,
+            masks_stops=compat.masks_stop_tokens(version),
+            check=compat.check_xgrammar if backend == "auto" else None,
         )
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
-        render = chat_renderer(llm, self._tokenizer)
+        render = compat.chat_renderer(llm, self._tokenizer)
         self._prompts = PromptTokenizer(self._tokenizer, render, most=max_model_len, control_tokens=control_tokens)
         self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
         most = int(config.model_config.max_logprobs)
         self.info = EngineInfo(
             provider="vllm",
             model=str(config.model_config.model),
-            model_options=model_options(config.model_config) if options is None else options,
+            model_options=compat.model_options(config.model_config) if options is None else options,
             max_model_len=max_model_len,
             max_num_seqs=int(config.scheduler_config.max_num_seqs),
             max_logprobs=known if most == -1 else most,
@@ -213,7 +199,7 @@ class VllmEngine:
 
     def partial_text(self, key: str) -> str:
         """Return the text of an answer so far."""
-        return partial_text(self._engine, key)
+        return compat.partial_text(self._engine, key)
 
     def deltas(self) -> Sequence[Delta]:
         """Return the new text of streamed answers; vLLM holds back a text that may become a stop string."""
@@ -245,7 +231,7 @@ class VllmEngine:
         del self._llm, self._prompts, self._tokenizer  # they all lead to the engine
         if self._owned:
             try:
-                with keeping_shared_state(engine.engine_core) if self._inside else nullcontext():
+                with compat.keeping_shared_state(engine.engine_core) if self._inside else nullcontext():
                     engine.engine_core.shutdown()
                 if hasattr(engine.renderer, "shutdown"):
                     engine.renderer.shutdown()
@@ -260,7 +246,7 @@ class VllmEngine:
 
     def forked(self) -> None:
         """In a child: leave to the parent all that vLLM does as its objects go, or at the end of the process."""
-        release_in_child(self._engine)
+        compat.release_in_child(self._engine)
 
     def _grown(self, key: str, output: Any) -> Any:
         """Return a streamed answer so far, with the new part in `output`."""
@@ -323,7 +309,7 @@ def load(
             llm = _built(model, replica, engine_options)
         finally:
             if "vllm" in sys.modules:
-                reread_environment()
+                compat.reread_environment()
     return VllmEngine(llm, owned=True, control_tokens=control_tokens, options=engine_options)
 
 
@@ -332,19 +318,19 @@ def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any])
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
     with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of vLLM's imports; a user can do nothing about them
-        installed_version()
+        compat.installed_version()
         from vllm import LLM
         from vllm.platforms import current_platform
 
-        cpu, cuda, beside = current_platform.is_cpu(), current_platform.is_cuda_alike(), has_engine()
-        many = cuda and runs_many(current_platform)
+        cpu, cuda, beside = current_platform.is_cpu(), current_platform.is_cuda_alike(), compat.has_engine()
+        many = cuda and compat.runs_many(current_platform)
         loading = loading_of(
             engine_options, replica=replica, cpu=cpu, cuda=cuda, many=many, beside=beside, progress=not quiet
         )
         check_main(spawns=loading.own_process and (cpu or beside))
         build = partial(LLM, model, **loading.options)
         with environment(loading.variables):
-            reread_environment()
+            compat.reread_environment()
             return shielded(build) if loading.own_process else build()
 
 
