@@ -21,6 +21,7 @@ __all__ = [
     "MODELS",
     "PAGE",
     "check_format",
+    "empty",
     "file_of",
     "inodes",
     "prepare",
@@ -144,6 +145,14 @@ def prepare(writer: sqlite3.Connection) -> None:
         writer.execute("COMMIT")
     elif writer.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
         upgrade(writer)
+
+
+def empty() -> sqlite3.Connection:
+    """Return a database in memory with the tables of a journal and no rows."""
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    database.row_factory = sqlite3.Row
+    database.executescript(_SCHEMA)
+    return database
 
 
 def upgrade(database: sqlite3.Connection) -> None:

@@ -24,6 +24,7 @@ from typefold.runtime.journal.file_format import (
     MODELS,
     PAGE,
     check_format,
+    empty,
     file_of,
     inodes,
     prepare,
@@ -98,6 +99,8 @@ class Journal:
                         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
                 self._reader = self._connect(read_only=read_only)
                 self._has_checksums = check_format(self.path, self._reader) >= 2 or not read_only
+                # A file that its process has only just made, or was killed over, has no tables: it reads as empty.
+                self._empty = empty() if read_only else None
                 self._writer = None if read_only else self._connect()
                 if self._writer is not None:
                     prepare(self._writer)
@@ -135,8 +138,7 @@ class Journal:
     @property
     def last(self) -> int:
         """The number of the newest record; 0 for an empty journal."""
-        made = self._rows("SELECT name FROM sqlite_schema WHERE name = 'calls'")  # another process may be making it now
-        return int(self._rows("SELECT coalesce(max(id), 0) FROM calls")[0][0]) if made else 0
+        return int(self._rows("SELECT coalesce(max(id), 0) FROM calls")[0][0])
 
     def find(self, key: bytes, *, upto: int | None = None) -> tuple[Limits, Outcome, str | None] | None:
         """Find a finished request.
@@ -385,7 +387,7 @@ class Journal:
             if self._inodes is not None and writer is not None and self._inodes != inodes(self.path):
                 with suppress(sqlite3.Error):  # sqlite leaves the log of a file that was moved where it is
                     writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            for connection in (getattr(self, "_reader", None), writer):
+            for connection in (getattr(self, "_reader", None), getattr(self, "_empty", None), writer):
                 if connection is not None:
                     with suppress(sqlite3.Error):  # on a full disk the log stays as it is, and is read next time
                         connection.close()
@@ -410,7 +412,10 @@ class Journal:
         self._owner.check(f"the journal {self.path}")
         with self._reading, self._explaining():
             self._check_open()
-            return self._reader.execute(query, values).fetchall()
+            if self._empty is not None and self._reader.execute("SELECT 1 FROM sqlite_schema").fetchone():
+                self._empty.close()
+                self._empty = None
+            return (self._empty or self._reader).execute(query, values).fetchall()
 
     def _checked(self, row: sqlite3.Row, read: Callable[[sqlite3.Row], T]) -> T:
         """Return a reading of a row, or raise `JournalError` if it is not as it was written."""

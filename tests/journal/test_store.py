@@ -383,3 +383,24 @@ def test_a_file_that_is_lost_while_it_is_open_ends_the_program_and_what_was_writ
                 assert "How long is kept?" in str([record.prompt for record in journal.records()])
         for file in path.parent.iterdir():
             file.unlink()
+
+
+def test_a_file_that_its_process_was_killed_over_reads_as_an_empty_journal_until_it_has_tables(path: Path) -> None:
+    path.touch()
+    with Journal(path, read_only=True) as reader:
+        assert (reader.count(), reader.last, reader.models(), list(reader.records()), reader.damage()) == (
+            0,
+            0,
+            [],
+            [],
+            [],
+        )
+        assert (reader.find(b"key"), reader.summary()) == (None, [])
+        with Journal(path) as journal, Runtime(ScriptedEngine(answers=["yes"]), journal=journal):
+            assert ask_once() == "yes"
+            assert (reader.count(), reader.last) == (1, 1)
+
+
+@prompt(temperature=0)
+def ask_once() -> str:
+    return ask("Say yes.")

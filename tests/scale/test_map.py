@@ -136,7 +136,8 @@ def test_nothing_finished_is_asked_again(cluster: None, tmp_path: Path) -> None:
         with Journal(file, read_only=True) as journal:
             held += journal.count()
             assert journal.damage() == []
-    assert (len(files), held) == (2, 100)
+    assert held == 100
+    assert 1 <= len(files) <= 2  # on a busy machine one actor may be done before the other has begun
 
 
 def test_the_example_runs(cluster: None) -> None:
