@@ -12,8 +12,6 @@ from pydantic import TypeAdapter
 
 from typefold.compiler.grammar.nodes import Expr
 
-__all__ = ["Codec", "JsonSchema", "identity", "pydantic_reader", "schema_of", "text_codec"]
-
 T = TypeVar("T")
 W = TypeVar("W")
 

@@ -18,8 +18,6 @@ from typefold.compiler.grammar.matcher import Matcher
 from typefold.compiler.grammar.nodes import Choice, Language, Lit
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
 
-__all__ = ["TEXT", "Constraint", "ConstraintKind", "Dialect"]
-
 ConstraintKind = Literal["text", "choice", "regex", "grammar", "json"]
 Dialect = Literal["ebnf", "lark"]
 

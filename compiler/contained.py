@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 
-__all__ = ["describe_exception", "first_line", "is_fatal", "register_fatal"]
-
 _passing: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError)
 _LONGEST = 2_000
 

@@ -23,8 +23,6 @@ from typefold.compiler.guards import class_of, split_annotated
 from typefold.compiler.json_format import JsonFormat
 from typefold.compiler.limits import KEYWORDS, Limits
 
-__all__ = ["MAX_DEPTH", "MAX_PARTS", "Compilation", "Context", "Hook", "refuse_endless"]
-
 Hook: TypeAlias = Callable[[Any, "Context"], Codec[Any]]
 
 _RESERVED = (

@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, g
 from typefold.compiler.guards import is_list
 from typefold.compiler.limits import Limits
 
-__all__ = ["DecodeError", "TemplateError", "UnsupportedType"]
-
 
 class UnsupportedType(TypeError):
     """An annotation that cannot be compiled into a constraint.

@@ -24,8 +24,6 @@ from typefold.compiler.grammar.token_bounds import TokenBounds
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Explanation", "by_path", "unbounded_parts"]
-
 _LINES = 12  # of a grammar, and characters in each line, that are shown; the whole is in `grammar`
 _CHARACTERS = 400
 

@@ -7,19 +7,6 @@ from typing import Annotated, Any, get_args, get_origin
 
 from typing_extensions import TypeIs
 
-__all__ = [
-    "class_of",
-    "is_collection",
-    "is_dict",
-    "is_list",
-    "is_list_or_tuple",
-    "is_mapping",
-    "is_sequence",
-    "is_set",
-    "is_tuple",
-    "split_annotated",
-]
-
 
 def is_dict(value: object) -> TypeIs[dict[Any, Any]]:
     """Whether a value is a dictionary."""

@@ -15,8 +15,6 @@ from pydantic_core import from_json
 
 from typefold.compiler.guards import is_dict, is_list
 
-__all__ = ["JsonFormat", "JsonFormatName", "partial_json", "read_exact", "write_exact"]
-
 JsonFormatName: TypeAlias = Literal["spaced", "tight", "compact"]
 """The names of the JSON formats, as options take them."""
 

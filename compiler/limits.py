@@ -13,8 +13,6 @@ from pydantic import Discriminator, Json, PlainSerializer, SkipValidation, Strin
 from pydantic.fields import FieldInfo
 from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator, WrapValidator
 
-__all__ = ["BOUNDS", "LENGTHS", "Limits"]
-
 BOUNDS = ("ge", "gt", "le", "lt")
 LENGTHS = ("min_length", "max_length")
 

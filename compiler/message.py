@@ -15,8 +15,6 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from typefold.compiler.json_format import JsonFormat
 
-__all__ = ["Image", "Message", "Role", "text_of"]
-
 Role = Literal["system", "user", "assistant"]
 
 

@@ -34,8 +34,6 @@ from typefold.compiler.post_checks import DEEPEST, decode_error
 from typefold.compiler.registry import Registry, default_registry
 from typefold.compiler.shape import shape_of
 
-__all__ = ["OutputType", "output_type"]
-
 T = TypeVar("T")
 
 DEFAULT_JSON_FORMAT = JsonFormat.SPACED

@@ -15,8 +15,6 @@ from pydantic import ValidationError
 from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.compiler.errors import DecodeError
 
-__all__ = ["DEEPEST", "decode_error", "matching_checks"]
-
 DEEPEST = 200  # levels that pydantic's reader of JSON follows
 _MOST_PROBLEMS = 10_000
 _SHOWN = 20  # problems that a message names

@@ -14,8 +14,6 @@ from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import Any
 
-__all__ = ["set_public_module"]
-
 
 def set_public_module(package: str, values: Iterable[object]) -> None:
     """Set the `__module__` of the classes and functions that are defined inside of a package to the package.

@@ -12,8 +12,6 @@ from typing import Any, TypeAlias, TypeVar, get_origin
 
 from typefold.compiler.context import Hook
 
-__all__ = ["Registry", "default_registry"]
-
 Predicate: TypeAlias = Callable[[Any], bool]
 H = TypeVar("H", bound=Hook)
 

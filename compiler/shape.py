@@ -13,8 +13,6 @@ from typing import Any
 from typefold.compiler.codec import JsonSchema
 from typefold.compiler.json_format import JsonFormat
 
-__all__ = ["shape_of"]
-
 _ANY = "any JSON value"
 _PLAIN = re.compile(r"\w(?:[\w .'-]*\w)?")  # a member that can be listed without quotes and be read as meant
 

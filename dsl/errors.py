@@ -18,8 +18,6 @@ from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.journal import JournalError
 from typefold.runtime.ownership import UsedAfterFork
 
-__all__ = ["AT_ONCE", "BatchError", "EngineLoadError", "NoRuntime", "PromptUsageError", "place_of"]
-
 
 class PromptUsageError(TypeError):
     """A prompt function is written or used in a way that can't work; the message shows the way that does."""

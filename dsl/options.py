@@ -34,18 +34,6 @@ from typefold.runtime.sampling import (
     whole,
 )
 
-__all__ = [
-    "PER_PROMPT",
-    "CallOptions",
-    "GenerateOptions",
-    "Options",
-    "SamplingOptions",
-    "Submitter",
-    "check_max_failures",
-    "json_format_of",
-    "where_set",
-]
-
 
 class Submitter(ABC):
     """A runtime, as far as calls need it. `Runtime` is one.

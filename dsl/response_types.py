@@ -14,8 +14,6 @@ from typefold.compiler import Codec, default_registry
 from typefold.compiler.context import Context
 from typefold.runtime import FinishReason, TokenLogprob
 
-__all__ = ["SPECIAL", "Logged", "Reasoned", "Scored"]
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 

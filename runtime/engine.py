@@ -14,20 +14,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from typefold.compiler import Vocabulary
 from typefold.runtime.request import Outcome, Request
 
-__all__ = [
-    "Completion",
-    "ControlTokenPolicy",
-    "Delta",
-    "Engine",
-    "EngineFacts",
-    "EngineGone",
-    "EngineInfo",
-    "EngineRefusal",
-    "PromptTooLarge",
-    "ReportsPartialText",
-    "Thinking",
-]
-
 ControlTokenPolicy = Literal["keep", "refuse", "escape"]
 """The treatment of messages that hold the ordinary text with which a chat template marks turns."""
 

@@ -27,20 +27,6 @@ from operator import methodcaller
 from typing import NoReturn, Protocol, TypeVar
 from weakref import WeakSet
 
-__all__ = [
-    "Inherited",
-    "OwnFuture",
-    "Owner",
-    "UsedAfterFork",
-    "end_child",
-    "in_child",
-    "keep",
-    "lock",
-    "refusal",
-    "serving",
-    "tell_child",
-]
-
 T = TypeVar("T")
 
 

@@ -18,8 +18,6 @@ from typing import Any, Protocol, TypeGuard
 from typefold.compiler import TEXT, Constraint, Message
 from typefold.runtime.sampling import UNSET_LIMIT, asked, token_limit
 
-__all__ = ["Adapter", "AdapterLike", "FinishReason", "Outcome", "Request", "TokenLogprob", "is_adapter"]
-
 logger = logging.getLogger(__name__)
 
 

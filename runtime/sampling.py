@@ -14,24 +14,6 @@ from typing import Any
 
 from typefold.compiler.guards import class_of, is_dict, is_list
 
-__all__ = [
-    "AGAINST_CONSTRAINTS",
-    "FLAG",
-    "HARMLESS",
-    "RANGES",
-    "UNSET_LIMIT",
-    "Range",
-    "asked",
-    "conflict",
-    "number",
-    "one_of",
-    "or_none",
-    "token_limit",
-    "unfit",
-    "unfit_object",
-    "whole",
-]
-
 UNSET_LIMIT = 16
 """`SamplingParams().max_tokens`: in an object, a limit set to this looks the same as one that was left out."""
 

@@ -26,8 +26,6 @@ from typefold.compiler import Constraint
 from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime.request import Outcome, Request, TokenLogprob
 
-__all__ = ["probabilities"]
-
 _NEGLIGIBLE = 1e-3
 _ROUNDING = 1e-5
 _MOST_TOKENS = 256  # a step is asked for no more log probabilities than these at once

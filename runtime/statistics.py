@@ -14,8 +14,6 @@ from dataclasses import astuple, dataclass, field, fields
 
 from typefold.runtime.request import Outcome
 
-__all__ = ["Counts", "Statistics", "Stopwatch"]
-
 
 @dataclass(frozen=True, slots=True)
 class Statistics:

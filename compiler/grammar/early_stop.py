@@ -29,8 +29,6 @@ from typing import ClassVar, TypeAlias
 from typefold.compiler.grammar.enumerate import common_prefix, common_prefixes, count_texts, enumerate_texts
 from typefold.compiler.grammar.nodes import Expr, Language, Lit, Ref, Repeat, Seq, children
 
-__all__ = ["MOST_TEXTS", "EarlyStop", "FewAnswers", "ForcedEnding", "few_answers", "forced_ending"]
-
 MOST_TEXTS = 200_000
 _MOST_STOPS = 32  # each is looked for in each new piece of an answer
 _SOON = 2  # tokens after which an answer is settled soon enough

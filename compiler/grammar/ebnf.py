@@ -35,8 +35,6 @@ from typefold.compiler.grammar.nodes import (
     seq,
 )
 
-__all__ = ["print_ebnf"]
-
 _WIDE = 16  # a class of more characters than this is text: counting it in place makes masks slow
 _LONGEST_CHAIN = 1000  # a longer bound is counted in place: slow masks, but it compiles
 _MANY = 256  # a choice of more literals than this is written as a tree

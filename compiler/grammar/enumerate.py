@@ -20,8 +20,6 @@ from typefold.compiler.grammar.nodes import (
     solve_rules,
 )
 
-__all__ = ["common_prefix", "common_prefixes", "count_texts", "enumerate_texts"]
-
 
 def count_texts(language: Language) -> float:
     """An upper bound on the number of texts, which counts an ambiguous text several times (`inf`: no bound).

@@ -25,8 +25,6 @@ from typefold.compiler.grammar.nodes import (
     seq,
 )
 
-__all__ = ["ANY_TEXT", "JSON_CHAR", "escaped", "json_string"]
-
 _CONTROL = char_class((0x00, 0x1F))
 _SPECIAL = _CONTROL | char_class('"\\')
 _SHORT = {char: json.dumps(char)[1:-1] for char in '"\\\b\t\n\f\r'}

@@ -41,8 +41,6 @@ from typefold.compiler.grammar.nodes import (
     seq,
 )
 
-__all__ = ["print_lark"]
-
 _END = -1  # stands beside bytes for the end of an expression
 _MARK = "\ud800"  # stands before the name of a terminal at its end; no class holds it
 _MAX_STATES = 4000  # of the lexer; a grammar that needs more is split into characters unchecked

@@ -31,8 +31,6 @@ from typefold.compiler.grammar.nodes import (
     seq,
 )
 
-__all__ = ["char_bounds", "of_length"]
-
 _MOST_WAYS = 64  # to divide a length between two parts
 _FEW_WAYS = 4  # where a text may be divided in several of them: engines then follow all at once, and masks get slow
 

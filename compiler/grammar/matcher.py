@@ -17,8 +17,6 @@ from typing import TypeAlias, assert_never
 
 from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
 
-__all__ = ["Matcher", "Undecided", "recognises", "shared_text"]
-
 
 class Pair(tuple[Expr, "Stack"]):
     """A node and the stack below it. It keeps its hash, since the hash of a deep stack is needed often."""

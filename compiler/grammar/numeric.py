@@ -14,8 +14,6 @@ from functools import cache
 
 from typefold.compiler.grammar.nodes import NEVER, CharClass, Expr, char_class, choice, optional, repeat, seq
 
-__all__ = ["DECIMAL_PLACES", "any_float", "decimals", "integers", "scientific_large", "scientific_small"]
-
 _DIGIT = char_class((0x30, 0x39))
 _NONZERO = char_class((0x31, 0x39))
 

@@ -40,8 +40,6 @@ from typefold.compiler.grammar.nodes import (
     seq,
 )
 
-__all__ = ["UnsupportedPattern", "pattern_language", "white_space"]
-
 _BLOCK = 1024  # code points in one query
 
 

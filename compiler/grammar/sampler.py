@@ -13,8 +13,6 @@ from typing import assert_never
 
 from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, solve_rules
 
-__all__ = ["sample", "shortest_height"]
-
 _DEEPEST = 24  # nested references before the shortest way out is taken
 _MOST = 200  # references in all before it is taken too: a tree of many children would never end
 _MORE, _LESS = 0.75, 0.25  # the odds of one repetition more

@@ -19,8 +19,6 @@ from typing import assert_never
 
 from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, solve_rules
 
-__all__ = ["TokenBounds", "Vocabulary", "byte_bounds", "token_bounds"]
-
 _ROUNDING = 1e-6  # shares are added up as floats
 
 

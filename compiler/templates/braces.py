@@ -13,8 +13,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from string import Formatter
 
-__all__ = ["Braces", "braces_in", "no_f_string"]
-
 _INNERMOST = re.compile(r"\{([^{}\n]{1,200})\}")
 _SPEC = re.compile(r"(?:.?[<>=^])?[-+ ]?z?#?0?\d*[,_]?(?:\.\d+)?[bcdeEfFgGnosxX%]?|.*%[A-Za-z].*")
 _DOUBTFUL_SPEC = re.compile(r"\d+[A-Za-z]?|[A-Za-z]")

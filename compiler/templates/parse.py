@@ -21,9 +21,6 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from typefold.compiler.message import text_of
 
-__all__ = ["BadSyntax", "environment", "placed", "plain"]
-
-
 _LARGEST = 10_000_000  # bytes, or bits of a number, that one operator of a template may make
 _WIDE = re.compile(r"%[^%a-zA-Z]*(?:\d{6,}|\*)")
 

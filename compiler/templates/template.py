@@ -11,8 +11,6 @@ from typing import Any
 from typefold.compiler.errors import TemplateError
 from typefold.compiler.templates.value_types import UNKNOWN
 
-__all__ = ["LONGEST", "PromptTemplate"]
-
 LONGEST = 100_000_000
 """The largest number of characters that a template may write."""
 

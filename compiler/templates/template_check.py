@@ -18,8 +18,6 @@ from typefold.compiler.templates.braces import braces_in
 from typefold.compiler.templates.parse import BadSyntax, environment, placed, plain
 from typefold.compiler.templates.value_types import UNKNOWN, Elements, Fields, Kind
 
-__all__ = ["Problem", "Report", "check_template", "constant"]
-
 Code: TypeAlias = Literal["syntax", "name", "attribute", "filter", "braces"]
 Scope: TypeAlias = dict[str, Kind]
 

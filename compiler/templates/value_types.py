@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["UNKNOWN", "Either", "Elements", "Fields", "Kind"]
-
 
 class Kind:
     """A kind of values. By itself an unknown one, which may have any attribute; `str()` of it names the type in errors."""

@@ -25,22 +25,6 @@ from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, choice, join, seq
 from typefold.compiler.registry import default_registry
 
-__all__ = [
-    "Field",
-    "constructor_arguments",
-    "field_key",
-    "generic_of",
-    "inherits_arguments",
-    "last_field_info",
-    "object_codec",
-    "object_data",
-    "object_hook",
-    "ordered_parts",
-    "parameters_of",
-    "resolved_hints",
-    "substituted",
-]
-
 _MARKS = ("null", "[]", "{}")  # for a field that is left out: the first that is no value of it
 
 

@@ -23,8 +23,6 @@ from typefold.compiler.context import Context
 from typefold.compiler.guards import is_dict, is_list
 from typefold.compiler.registry import default_registry
 
-__all__ = ["SchemaError", "SchemaPart", "schema_codec", "type_of_schema"]
-
 _NOTES = frozenset(
     [
         "$comment",

@@ -32,8 +32,6 @@ from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.binary import encoded_str_codec
 
-__all__ = ["LONGEST_EXACT", "Grammar", "Matching", "OneOf", "is_text", "str_codec"]
-
 LONGEST_EXACT = 256
 """A longer `max_length` is a post-check, and the token limit ends the text: as a grammar it would be slow to compile."""
 

@@ -13,8 +13,6 @@ from typing import Any
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.guards import class_of
 
-__all__ = ["differ", "has_free_keys", "is_object", "kinds_written", "same_to_pydantic", "stands_for_object"]
-
 _SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
 _KINDS = _SCALARS | {"array", "object"}
 _JSON_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}

@@ -29,8 +29,6 @@ from typefold.checks.source import Function, Source, Unreadable
 from typefold.checks.template_types import kind_of_hint
 from typefold.compiler.templates.value_types import Kind
 
-__all__ = ["Checked", "Located", "check", "python_files", "run_modules"]
-
 _SKIPPED = {"node_modules", "__pycache__", "site-packages", "build", "dist"}
 
 

@@ -13,8 +13,6 @@ from typefold.messages import ask
 from typefold.prompts.definition import example
 from typefold.prompts.prompt import prompt
 
-__all__ = ["CheckedFile", "dotted"]
-
 
 class CheckedFile:
     """A file that is checked.

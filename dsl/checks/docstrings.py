@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Docstring", "Place", "cleaned", "docstring_of", "places"]
-
 
 class Place(NamedTuple):
     """A place in a file: a line, counted from 1, and a column in characters, counted from 0."""

@@ -15,8 +15,6 @@ from typing import Literal, TypeAlias
 
 from typefold.checks.docstrings import Place
 
-__all__ = ["CODES", "Code", "Finding", "Severity", "at"]
-
 Severity: TypeAlias = Literal["error", "warning"]
 
 

@@ -40,19 +40,6 @@ import typing_extensions
 from typefold.checks.symbols import Known, ModuleName
 from typefold.compiler.types.strings import Grammar, Matching, OneOf
 
-__all__ = [
-    "is_argument",
-    "is_base",
-    "is_callable",
-    "is_library",
-    "is_metaclass",
-    "is_module",
-    "is_subscriptable",
-    "library_module",
-    "library_object",
-    "own_imports",
-]
-
 _PYDANTIC = (
     *("aliases", "alias_generators", "annotated_handlers", "color", "config", "dataclasses", "errors", "fields"),
     *("functional_serializers", "functional_validators", "json_schema", "main", "networks", "root_model"),

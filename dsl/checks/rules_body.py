@@ -15,8 +15,6 @@ from typefold.checks.findings import Finding, at
 from typefold.checks.source import Function
 from typefold.compiler.templates.braces import braces_in, no_f_string
 
-__all__ = ["asks", "body_findings", "owed_parameters", "returns_nothing", "unused_parameters"]
-
 _VALUES = (
     *(ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Lambda),
     *(ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),

@@ -23,17 +23,6 @@ from typefold.options import CallOptions, Options
 from typefold.runtimes.current import current
 from typefold.runtimes.runtime import Runtime
 
-__all__ = [
-    "Taker",
-    "ask_findings",
-    "call_findings",
-    "decorated_line",
-    "known_options",
-    "option_findings",
-    "output_findings",
-    "why_no_option",
-]
-
 Taker: TypeAlias = Literal["runtime", "output_type"]
 """The taker of a type: a runtime, as `output_type=`, or `output_type`, as its first argument."""
 

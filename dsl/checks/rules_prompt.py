@@ -19,8 +19,6 @@ from typefold.checks.symbols import Unknown
 from typefold.compiler import OutputType
 from typefold.compiler.templates.value_types import Kind
 
-__all__ = ["prompt_findings"]
-
 
 def prompt_findings(
     function: Function,

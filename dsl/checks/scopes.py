@@ -18,8 +18,6 @@ from typefold.checks.libraries import is_library, library_module, library_object
 from typefold.checks.source import Source, arguments_of
 from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Where
 
-__all__ = ["DiskNames", "Names", "may_register"]
-
 Binding: TypeAlias = tuple[ast.AST, ast.alias | None]
 """A statement that binds a name and, if it is an import, the part of it that does."""
 

@@ -19,8 +19,6 @@ from typing import TypeAlias
 
 from typefold.compiler.guards import is_list
 
-__all__ = ["Function", "Scope", "Source", "Unreadable", "arguments_of"]
-
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 

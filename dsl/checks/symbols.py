@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 from typefold.checks.source import Scope
 
-__all__ = ["Declared", "Known", "Meaning", "ModuleName", "Unknown", "Where"]
-
 
 class Unknown(Exception):
     """A meaning that can't be known without running the program."""

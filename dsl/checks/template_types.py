@@ -21,8 +21,6 @@ from typefold.compiler.errors import describe
 from typefold.compiler.guards import class_of, is_dict
 from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
 
-__all__ = ["HintKind", "kind_of_hint"]
-
 _CLOSED = {"builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"}
 """Modules whose classes are closed. Extend it with the module of a hook's class that has no attributes but its own."""
 

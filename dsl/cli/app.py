@@ -22,8 +22,6 @@ import typer
 
 from typefold.cli.journal_command import journal_app
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 _Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]

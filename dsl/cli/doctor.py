@@ -11,8 +11,6 @@ from importlib.util import find_spec
 
 from rich.console import Console
 
-__all__ = ["examine"]
-
 _PACKAGES = (
     "typefold",
     "vllm",

@@ -20,8 +20,6 @@ from typefold.compiler.contained import first_line
 from typefold.compiler.guards import is_dict
 from typefold.programs.record_arguments import BadRecord
 
-__all__ = ["GROUP", "LONGEST", "Read", "Source", "ending_of", "is_text", "needed_pyarrow", "open_source", "unread"]
-
 GROUP = 1000  # rows of Parquet that are read or written together
 LONGEST = 1 << 26  # characters of a line of CSV, bytes of a line of JSON
 _DEEPEST = 200  # levels of a record of JSON: less than what any writer of JSON gives up at

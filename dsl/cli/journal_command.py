@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from typefold.runtime.journal import Journal, Record
 
-__all__ = ["journal_app"]
-
 journal_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,

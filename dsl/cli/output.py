@@ -23,20 +23,6 @@ from typefold.runtime.ownership import tell_child
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = [
-    "Output",
-    "StandardOutput",
-    "check_apart",
-    "check_target",
-    "loaded_modules",
-    "of_journal",
-    "open_output",
-    "own_output",
-    "part_of",
-    "printable",
-    "written_to",
-]
-
 _DATABASE = b"SQLite format 3\0"
 _KINDS = {
     stat.S_IFDIR: "a folder",

@@ -17,8 +17,6 @@ from typefold.cli.input_records import GROUP, ending_of, is_text, needed_pyarrow
 from typefold.cli.output import Output, StandardOutput, check_target, open_output
 from typefold.cli.target import CommandError
 
-__all__ = ["Failures", "Writer", "check_ending", "json_line", "open_writer"]
-
 
 class Writer(Protocol):
     """Where records go."""

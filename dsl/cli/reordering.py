@@ -13,8 +13,6 @@ from typing import Generic, TypeVar
 
 from typefold.cli.target import CommandError
 
-__all__ = ["Waiting"]
-
 T = TypeVar("T")
 
 _IN_MEMORY = 1 << 26  # bytes

@@ -33,8 +33,6 @@ from typefold.runtime import PromptError
 from typefold.tables.arrow import message_of, plain_form
 from typefold.tables.columns import Unfit
 
-__all__ = ["Counts", "check_columns", "parquet_form", "report", "run_over", "taken"]
-
 _SHOWN = 3  # failures of a function's own that are shown in full
 
 

@@ -17,8 +17,6 @@ from typefold.programs.record_function import Target
 from typefold.prompts.base_prompt import BasePrompt
 from typefold.prompts.prompt import Prompt
 
-__all__ = ["arguments_of", "explain", "render", "try_once"]
-
 
 def arguments_of(target: Target, given: dict[str, str]) -> dict[str, Any]:
     """The arguments in `--set` options.

@@ -15,8 +15,6 @@ from typing import Any
 
 from typefold.programs.record_function import Target, target_of
 
-__all__ = ["CommandError", "load"]
-
 
 class CommandError(Exception):
     """A command can't be carried out; the message names a remedy."""

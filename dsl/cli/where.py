@@ -19,8 +19,6 @@ from typefold.cli.target import CommandError
 from typefold.compiler.contained import first_line
 from typefold.programs.record_arguments import BadRecord
 
-__all__ = ["Condition"]
-
 _SELF = "_self_"  # Jinja has a meaning of its own for `self`
 
 

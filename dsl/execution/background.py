@@ -34,8 +34,6 @@ from typefold.runtime.ownership import Owner, OwnFuture, in_child
 if TYPE_CHECKING:
     from returns.future import FutureResult
 
-__all__ = ["CallFuture", "future_result", "submit"]
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")

@@ -28,8 +28,6 @@ from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError,
 from typefold.runtime.journal import JournalError
 from typefold.tables.index import indexed
 
-__all__ = ["Call", "Exchange", "OpenCall", "Strategy", "Thoughts", "failed_call", "open_call", "values", "with_shape"]
-
 T = TypeVar("T")
 
 Exchange: TypeAlias = Generator[Request, Outcome, T]

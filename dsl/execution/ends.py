@@ -23,8 +23,6 @@ from typefold.execution.greenlets import CANCELLATIONS, LEFT_BEHIND, AsyncMailbo
 from typefold.execution.seeding import Batch, Place, around, here
 from typefold.runtime.journal import JournalError
 
-__all__ = ["FailedLoad", "TaskEnds", "end_batches", "end_if_over", "ending_batches", "running"]
-
 logger = logging.getLogger(__name__)
 
 running: WeakSet[Batch] = WeakSet()

@@ -27,18 +27,6 @@ from typefold.options import Submitter
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 from typefold.tables.columns import length
 
-__all__ = [
-    "AHEAD",
-    "FailureLimit",
-    "in_order",
-    "run_call",
-    "run_call_async",
-    "run_calls",
-    "run_calls_async",
-    "unwrap",
-    "unwrap_in_row",
-]
-
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 

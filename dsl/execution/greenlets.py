@@ -28,22 +28,6 @@ from typefold.errors import PromptUsageError
 from typefold.runtime import Cancelled
 from typefold.runtime.ownership import Owner, refusal
 
-__all__ = [
-    "CANCELLATIONS",
-    "LEFT_BEHIND",
-    "AsyncMailbox",
-    "Mailbox",
-    "Parked",
-    "RowCancelled",
-    "awaited",
-    "current_row",
-    "heed",
-    "refuse_waiting",
-    "row_index",
-    "stop",
-]
-
-
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)

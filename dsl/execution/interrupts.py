@@ -28,8 +28,6 @@ from typefold.execution.greenlets import current_row, stop
 from typefold.execution.open_runtimes import resume_hints
 from typefold.runtime.ownership import Owner, in_child
 
-__all__ = ["Interruptible", "Terminated", "interruptible"]
-
 _STATUS = 128 + signal.SIGTERM
 
 

@@ -19,21 +19,6 @@ from typefold.options import Submitter
 from typefold.runtime import Statistics
 from typefold.runtime.ownership import Owner, in_child
 
-__all__ = [
-    "Block",
-    "OpenRuntime",
-    "any_journaled",
-    "blocks_here",
-    "entered",
-    "inherited",
-    "innermost",
-    "loading",
-    "loads",
-    "opened",
-    "resume_hints",
-    "statistics",
-]
-
 
 class OpenRuntime(Submitter):
     """A runtime, as far as code that looks at all open ones needs it.

@@ -32,20 +32,6 @@ from typefold.runtime.ownership import Owner, lock
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = [
-    "Clock",
-    "Display",
-    "Lines",
-    "Log",
-    "Meter",
-    "Metrics",
-    "Notebook",
-    "Progress",
-    "Terminal",
-    "clock",
-    "showing",
-]
-
 _WINDOW = 10.0  # seconds over which speed is averaged
 
 

@@ -17,8 +17,6 @@ from typefold.messages import RawPrompt
 from typefold.options import Options
 from typefold.runtime import Invalid, PromptError, PromptTooLong, Truncated
 
-__all__ = ["Attempt"]
-
 _MOST_PROBLEMS = 5
 
 

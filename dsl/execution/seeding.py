@@ -22,8 +22,6 @@ from typefold.options import Submitter
 from typefold.runtime.journal import digest
 from typefold.runtime.journal.keys import Numbers
 
-__all__ = ["Batch", "Place", "around", "here", "identity_here", "seed_for"]
-
 
 class Place:
     """A piece of a program in which one thing comes after the other.

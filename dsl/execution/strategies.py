@@ -34,8 +34,6 @@ from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import FinishReason, Request
 from typefold.runtime.scoring import probabilities
 
-__all__ = ["ReturnType", "compile_return", "strategy_of"]
-
 _MOST_CHOICES = 1000
 _THINK = "First think it through, step by step. Do not give the answer yet."
 _ANSWER = "Now give the answer, in the form that was asked for and nothing else."

@@ -26,8 +26,6 @@ from typefold.execution.greenlets import AsyncMailbox, Mailbox, current_row, row
 from typefold.execution.interrupts import interruptible
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
 
-__all__ = ["AsyncStream", "Stream"]
-
 R = TypeVar("R")
 
 _Event: TypeAlias = str | Future[Outcome]

@@ -15,8 +15,6 @@ from typing import Any
 
 from typefold.runtime import Outcome, Request
 
-__all__ = ["trace", "tracer"]
-
 
 def tracer() -> Any:
     """Return the tracer, or `None` where the program has not set tracing up."""

@@ -25,18 +25,6 @@ from typefold.messages import current_frame
 from typefold.runtime import Cancelled, PromptError
 from typefold.signatures.parameters import name_of
 
-__all__ = [
-    "Deferred",
-    "apply_deferred",
-    "arguments",
-    "deferred_in",
-    "is_deferred",
-    "refuse_in_body",
-    "settle",
-    "value_of",
-    "with_rows",
-]
-
 T = TypeVar("T")
 U = TypeVar("U")
 T_co = TypeVar("T_co", covariant=True)

@@ -18,8 +18,6 @@ from typefold.graphs.deferred import Deferred, is_deferred, refuse_in_body, sett
 from typefold.options import check_max_failures
 from typefold.tables.columns import refuse_no_rows
 
-__all__ = ["Gather", "gather", "gather_deferred"]
-
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")

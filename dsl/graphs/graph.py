@@ -27,8 +27,6 @@ from typefold.graphs.rows import Rows, default_rows_in_flight
 from typefold.runtime import InputFailed, PromptError
 from typefold.runtime.ownership import Owner, lock
 
-__all__ = ["Node", "compute"]
-
 T_co = TypeVar("T_co", covariant=True)
 
 

@@ -39,8 +39,6 @@ from typefold.runtime.ownership import Owner, end_child
 from typefold.runtimes.current import current
 from typefold.signatures.parameters import name_of
 
-__all__ = ["AsyncRows", "Rows", "Starter", "default_rows_in_flight"]
-
 T = TypeVar("T")
 
 _FAULT = -1  # in place of the index of a row: the batch is to end

@@ -15,8 +15,6 @@ from typefold.checks.findings import Finding
 from typefold.checks.rules_calls import why_no_option
 from typefold.mypy.names import ANSWERS, EXAMPLE
 
-__all__ = ["example_findings", "unknown_options", "with_own_options"]
-
 
 def example_findings(decorator: Decorator, signature: object, api: Any) -> Iterator[Finding]:
     """Compare the types of each example's value and arguments with those of the function."""

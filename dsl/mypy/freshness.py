@@ -19,8 +19,6 @@ from mypy.nodes import GDEF, MypyFile, SymbolTableNode, TypeInfo, Var
 from mypy.server.trigger import make_trigger
 from mypy.types import Instance, LiteralType
 
-__all__ = ["INSTALLED", "Dependencies", "digest_of_package", "is_of_program", "mark"]
-
 INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
 """Paths of installed files: they change with their version, and all is checked anew then."""
 

@@ -29,8 +29,6 @@ from typefold.mypy.names import ASK, DECORATE, DEFER, DEFERRED, GENERATE, OUTPUT
 from typefold.mypy.reports import check_ask, check_options, check_output, check_prompt
 from typefold.mypy.workspace import Workspace
 
-__all__ = ["TypefoldPlugin"]
-
 R = TypeVar("R")
 
 

@@ -18,8 +18,6 @@ from mypy.server.trigger import make_trigger, make_wildcard_trigger
 
 from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
 
-__all__ = ["Look", "MypyKind", "kind_of"]
-
 
 class Look:
     """A record of the modules and names on which findings depend, and the options by which mypy prints types."""

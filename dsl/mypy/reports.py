@@ -36,8 +36,6 @@ from typefold.mypy.arguments import example_findings, unknown_options, with_own_
 from typefold.mypy.kinds import Look, kind_of
 from typefold.mypy.workspace import Workspace
 
-__all__ = ["check_ask", "check_options", "check_output", "check_prompt"]
-
 _ERROR_CODES = {code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts") for code in CODES.values()}
 
 

@@ -14,8 +14,6 @@ from typefold.checks.findings import Finding
 from typefold.mypy.freshness import Dependencies
 from typefold.mypy.names import MypyNames
 
-__all__ = ["Workspace"]
-
 
 class Workspace:
     """The state of the plugin.

@@ -18,8 +18,6 @@ from typefold.errors import PromptUsageError
 from typefold.programs.record_function import Target
 from typefold.signatures.parameters import Parameter, misnamed, whole_of, words_of
 
-__all__ = ["BadRecord", "Inputs"]
-
 
 class BadRecord(ValueError):
     """A record does not fit the function's parameters."""

@@ -18,8 +18,6 @@ from typefold.programs.run import run
 from typefold.signatures.parameters import Parameter, hints_of, is_async, parameters_of
 from typefold.tables.columns import Unfit
 
-__all__ = ["HasArguments", "Target", "arrow_form", "of_row", "streamed", "target_of"]
-
 R = TypeVar("R", bound="HasArguments")
 
 

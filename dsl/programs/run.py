@@ -33,8 +33,6 @@ from typefold.tables.columns import Unfit, length, rows_of, spread
 from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows, named_rows, number_of
 
-__all__ = ["Run", "RunOptions", "run"]
-
 A = TypeVar("A")
 K = TypeVar("K")
 T = TypeVar("T")

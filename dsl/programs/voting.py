@@ -19,8 +19,6 @@ from typefold.compiler.guards import class_of
 from typefold.programs.run import run
 from typefold.response_types import Logged, Reasoned, Scored
 
-__all__ = ["Best", "Votes", "best_of", "majority"]
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 S = TypeVar("S", bound=float)

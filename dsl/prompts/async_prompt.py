@@ -19,8 +19,6 @@ from typefold.prompts.samples import AsyncSamples
 from typefold.runtime import PromptError
 from typefold.tables.named_rows import NamedRows
 
-__all__ = ["AsyncPrompt"]
-
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")

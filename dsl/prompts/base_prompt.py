@@ -30,8 +30,6 @@ from typefold.runtime import PromptError
 if TYPE_CHECKING:
     from returns.future import FutureResult
 
-__all__ = ["BasePrompt", "answer_with", "ask_deferred", "spec_of"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")

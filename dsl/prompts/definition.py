@@ -30,8 +30,6 @@ from typefold.signatures.parameters import Parameters, evaluated, is_async
 if TYPE_CHECKING:
     from typefold.compiler import JsonFormat
 
-__all__ = ["Binding", "Definition", "Example", "example", "examples_of"]
-
 R = TypeVar("R")
 
 Binding: TypeAlias = Literal["instance", "class", "nothing"]

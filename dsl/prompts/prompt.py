@@ -27,8 +27,6 @@ from typefold.runtime import PromptError
 from typefold.tables.columns import length
 from typefold.tables.named_rows import NamedRows, number_of
 
-__all__ = ["Prompt", "PromptDecorator", "prompt"]
-
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")

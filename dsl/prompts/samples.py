@@ -22,8 +22,6 @@ from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
 from typefold.tables.named_rows import NamedRows, number_of
 
-__all__ = ["AsyncSamples", "Samples"]
-
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")

@@ -36,8 +36,6 @@ from typefold.tables.columns import Unfit, rows_of, spread
 from typefold.tables.index import indexed
 from typefold.tables.named_rows import NamedRows, named_rows
 
-__all__ = ["PromptSpec", "prompt_by_name", "prompt_by_value"]
-
 T = TypeVar("T")
 
 

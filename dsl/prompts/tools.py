@@ -38,8 +38,6 @@ from typefold.compiler.types.unions import tagged
 from typefold.errors import PromptUsageError
 from typefold.signatures.parameters import is_async, union_members
 
-__all__ = ["ToolCall", "Tools"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)

@@ -26,8 +26,6 @@ from typefold.runtimes.current import configure
 from typefold.runtimes.runtime import Runtime
 from typefold.tables.arrow import message_of, pyarrow
 
-__all__ = ["Actor", "Work"]
-
 _ENDS = (
     SystemExit,
     KeyboardInterrupt,

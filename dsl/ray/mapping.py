@@ -23,8 +23,6 @@ from typefold.signatures.parameters import name_of
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-__all__ = ["map"]
-
 _Model: TypeAlias = str | Callable[[], LLM | Engine]
 
 

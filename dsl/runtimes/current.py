@@ -19,8 +19,6 @@ from typefold.runtime.ownership import in_child, lock
 from typefold.runtimes.model_source import Model
 from typefold.runtimes.runtime import Runtime
 
-__all__ = ["configure", "current", "find_current"]
-
 logger = logging.getLogger(__name__)
 
 _default: Runtime | None = None

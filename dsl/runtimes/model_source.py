@@ -23,8 +23,6 @@ from typefold.runtime.engines.vllm.precheck import engine_options, why_no_model
 from typefold.runtime.journal import Journal
 from typefold.runtime.sampling import FLAG, Range, number, one_of, or_none, whole
 
-__all__ = ["LLM", "Model", "check_engine_options", "check_own", "engine_of", "is_factory", "model_of", "title"]
-
 
 class LLM(Protocol):
     """A `vllm.LLM`, by the one attribute that it is known by here: this room does not know vLLM."""

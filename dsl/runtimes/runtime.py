@@ -37,8 +37,6 @@ from typefold.runtime.statistics import Stopwatch
 from typefold.runtimes.generate import generate
 from typefold.runtimes.model_source import Model, check_engine_options, check_own, engine_of, model_of, title
 
-__all__ = ["Runtime"]
-
 T = TypeVar("T")
 
 

@@ -15,8 +15,6 @@ from typing import Any
 
 from typefold.messages import ask
 
-__all__ = ["Body"]
-
 _NOTHING = {"PRECALL", "PUSH_NULL", "CACHE", "NOP", "EXTENDED_ARG"}  # between a name and its call
 _ALL_NAMES = {"locals", "vars", "eval", "exec", "_getframe", "currentframe"}
 

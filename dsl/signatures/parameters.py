@@ -41,21 +41,6 @@ from typefold.compiler.errors import describe
 from typefold.errors import PromptUsageError
 from typefold.messages import is_missing
 
-__all__ = [
-    "Parameter",
-    "Parameters",
-    "evaluated",
-    "hints_of",
-    "is_async",
-    "misnamed",
-    "name_of",
-    "names_of",
-    "parameters_of",
-    "union_members",
-    "whole_of",
-    "words_of",
-]
-
 _Test = Callable[[Any], bool]
 
 

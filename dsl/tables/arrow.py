@@ -23,8 +23,6 @@ from pydantic_core import to_jsonable_python
 
 from typefold.compiler.guards import is_dict, is_list
 
-__all__ = ["arrow_type", "arrow_value", "fitted", "message_of", "plain_form", "pyarrow"]
-
 _SIMPLE = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_", "null": "null"}
 _DIGITS = 38  # of decimal128, which polars and the readers of Parquet know too
 _PLACES = 18  # where the type gives no number

@@ -20,8 +20,6 @@ from typefold.compiler.guards import is_dict, is_list
 from typefold.errors import PromptUsageError
 from typefold.signatures.parameters import Parameters, names_of
 
-__all__ = ["Table", "Unfit", "is_in_memory", "length", "refuse_no_rows", "rows_of", "spread", "table_of"]
-
 _COLUMNS = {
     ("pandas", "Series"),
     ("pandas", "Index"),

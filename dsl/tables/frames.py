@@ -26,8 +26,6 @@ from typefold.tables.index import Indexed
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["to_frame"]
-
 T = TypeVar("T")
 
 

@@ -13,8 +13,6 @@ from typing import Any, SupportsIndex, TypeVar, cast, overload
 from typefold.errors import PromptUsageError
 from typefold.signatures.parameters import names_of
 
-__all__ = ["Indexed", "indexed"]
-
 T = TypeVar("T")
 _WITH_INDEX = {("pandas", "Series"), ("pandas", "DataFrame")}
 

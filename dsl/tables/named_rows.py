@@ -22,8 +22,6 @@ from typefold.options import where_set
 from typefold.signatures.parameters import Parameter, hints_of, misnamed, parameters_of, whole_of, words_of
 from typefold.tables.columns import Table, Unfit, is_in_memory, length, refuse_no_rows, table_of
 
-__all__ = ["NamedRows", "named_rows", "number_of"]
-
 
 class _Columned(Protocol):
     @property

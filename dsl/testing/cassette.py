@@ -24,8 +24,6 @@ from typefold.runtime.journal.file_format import CALLS, FORMAT, upgrade
 from typefold.runtime.journal.model_identity import first_identity_of
 from typefold.testing.replay import ModelRuntime, NotRecorded, ReplayRuntime
 
-__all__ = ["Mode", "Recordings", "settle"]
-
 Mode: TypeAlias = Literal["none", "missing", "all"]
 """Which calls are recorded: none, those that a recording lacks, or all of them anew."""
 

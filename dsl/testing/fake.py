@@ -21,8 +21,6 @@ from typefold.runtimes.runtime import Runtime
 from typefold.testing.script import Script
 from typefold.testing.sent import SentPrompt, asked_by, by_call, has_name, listed
 
-__all__ = ["FakeEngine"]
-
 P = ParamSpec("P")
 
 _ROOM = 1 << 20  # tokens are bytes here, so a prompt may be longer than a model's context

@@ -21,8 +21,6 @@ from typefold.runtime.scheduling.replicas import Worker
 from typefold.runtimes.runtime import Runtime
 from typefold.testing.sent import by_call
 
-__all__ = ["ModelRuntime", "NotRecorded", "ReplayRuntime"]
-
 # Limits of a message's cost, however large the recording is and however many rows are missing: records, characters, errors.
 _SEARCHED = 200
 _READ = 4000

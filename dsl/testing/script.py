@@ -24,8 +24,6 @@ from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import Answer, Cut
 from typefold.testing.sent import SentPrompt, asked_by, by_call, caller, has_name
 
-__all__ = ["Failing", "Script", "ScriptError", "Text", "truncated"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")

@@ -15,8 +15,6 @@ from typefold.execution.call import Call, Thoughts
 from typefold.prompts.spec import PromptSpec
 from typefold.runtime import Request
 
-__all__ = ["SentPrompt", "asked_by", "by_call", "caller", "has_name", "listed"]
-
 _SHOWN = 10
 _WIDTH = 160
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from typefold.runtime.engine import ControlTokenPolicy, Engine
 
-__all__ = ["DEFAULT_ENGINE", "ENGINE_KINDS", "EngineKind", "engine_kind_of", "load_engine"]
-
 DEFAULT_ENGINE = "vllm"
 """The engine of a model that is given by its name."""
 

@@ -30,8 +30,6 @@ from typefold.runtime.engine import Completion, Delta, EngineInfo, EngineRefusal
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.sampling import unfit
 
-__all__ = ["Answer", "Answers", "Cut", "ScriptedEngine", "load"]
-
 
 class Cut(str):
     """A text behind which the engine stops for want of room, as at the token limit."""

@@ -15,8 +15,6 @@ from typing import Any
 from typefold.compiler.contained import is_fatal
 from typefold.compiler.guards import class_of, is_mapping, is_sequence, is_set
 
-__all__ = ["digest"]
-
 _DEEPEST = 200
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 

@@ -6,9 +6,6 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["JournalError", "JournalInUse", "damaged", "explained"]
-
-
 _RECOVER = "Keep a copy, and save what can be read with `sqlite3 FILE .recover | sqlite3 NEW`; or name another file to begin anew"
 
 

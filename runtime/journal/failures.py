@@ -18,8 +18,6 @@ from typefold.runtime.journal.canonical import digest
 from typefold.runtime.request import Request
 from typefold.runtime.scheduling.pending import error_fields
 
-__all__ = ["Circumstances"]
-
 _KEPT: dict[str, type[PromptError]] = {each.__name__: each for each in (BadInput, PromptTooLong, Refused, Truncated)}
 _OF_THE_REQUEST = {field.name for field in fields(PromptError)}
 _BY_CHANCE = (OSError, MemoryError, RuntimeError)

@@ -14,21 +14,6 @@ from pathlib import Path
 from typefold.runtime.journal.errors import JournalError, damaged
 from typefold.runtime.journal.records import check_values, checksum
 
-__all__ = [
-    "CALLS",
-    "FIRST_CALLS",
-    "FORMAT",
-    "MODELS",
-    "PAGE",
-    "check_format",
-    "empty",
-    "file_of",
-    "inodes",
-    "prepare",
-    "text_of",
-    "upgrade",
-]
-
 FORMAT = 2
 """The version of the tables; raise it when they change, and read the older ones."""
 

@@ -25,8 +25,6 @@ from typefold.runtime.journal.store import Journal
 from typefold.runtime.request import Outcome
 from typefold.runtime.scheduling.pending import Limits
 
-__all__ = ["JournalFolder"]
-
 
 class JournalFolder(Journal):
     """The journal of one of several writers, which answers from the files of all of them.

@@ -20,8 +20,6 @@ from typefold.runtime.journal.model_identity import ModelIdentity
 from typefold.runtime.request import Request, is_adapter
 from typefold.runtime.sampling import UNSET_LIMIT
 
-__all__ = ["Numbers", "content_key", "placed_key"]
-
 _IN_MEMORY = 1 << 16  # keys
 _PLAIN = (str, int, float, bool)
 _NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"}

@@ -17,8 +17,6 @@ from pathlib import Path
 from typefold.runtime.journal.errors import JournalError, JournalInUse
 from typefold.runtime.ownership import tell_child
 
-__all__ = ["Lock", "check_filesystem", "locked_file"]
-
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "beegfs"}
 _ALLOWED = "TYPEFOLD_JOURNAL_ANYWHERE"
 

@@ -29,16 +29,6 @@ from typing import Any
 from typefold.compiler.guards import class_of
 from typefold.runtime.journal.canonical import digest
 
-__all__ = [
-    "ModelIdentity",
-    "content_of",
-    "file_digests",
-    "first_content_of",
-    "first_identity_of",
-    "identity_of",
-    "state_of",
-]
-
 logger = logging.getLogger(__name__)
 
 _FIRST_BEARING = (

@@ -46,8 +46,6 @@ from typefold.runtime.scheduling.deduplication import SETTLED
 from typefold.runtime.scheduling.pending import AnswerFuture, Limits, PendingRequest, error_of, settle
 from typefold.runtime.statistics import Statistics
 
-__all__ = ["Recorder"]
-
 logger = logging.getLogger(__name__)
 
 _GROUP = 1000  # the most requests in one transaction

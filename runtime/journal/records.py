@@ -18,8 +18,6 @@ from typing import Any
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scheduling.pending import Limits
 
-__all__ = ["Record", "Summary", "check_values", "checksum", "moment", "outcome_in", "record_in", "row_of"]
-
 _SHOWN = 2000  # characters of a prompt that was never sent: it may have megabytes
 
 

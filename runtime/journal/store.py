@@ -38,8 +38,6 @@ from typefold.runtime.ownership import Owner, keep, tell_child
 from typefold.runtime.request import Outcome
 from typefold.runtime.scheduling.pending import Limits
 
-__all__ = ["Journal"]
-
 T = TypeVar("T")
 
 _NAMED = "(?1 IS NULL OR function = ?1) AND (?2 IS NULL OR model = ?2) AND (?3 IS NULL OR finished < ?3)"

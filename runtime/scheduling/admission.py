@@ -12,8 +12,6 @@ from typefold.runtime.errors import BadInput, PromptTooLong, Truncated
 from typefold.runtime.request import Request
 from typefold.runtime.scheduling.pending import Limits, error_fields
 
-__all__ = ["admit"]
-
 
 def admit(engine: Engine, request: Request, *, early_stop: bool = False) -> tuple[Sequence[int], Limits]:
     """Return the tokens of a request's prompt, and the limits of its answer.

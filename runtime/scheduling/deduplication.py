@@ -17,8 +17,6 @@ from typefold.runtime.engine import Engine
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.pending import Generation, Limits
 
-__all__ = ["SETTLED", "Deduplicator", "Finished"]
-
 _REMEMBERED = 1024
 
 SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})

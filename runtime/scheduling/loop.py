@@ -27,8 +27,6 @@ from typefold.runtime.scheduling.queues import Deadlines, RequestQueue
 from typefold.runtime.scheduling.recovery import admission_limit
 from typefold.runtime.statistics import Counts
 
-__all__ = ["Loop"]
-
 _FEED = 2  # the engine's queue is kept at this many times max_num_seqs
 _REMEMBERED = 4096  # texts of which the number of tokens is known
 _keys = itertools.count()

@@ -19,19 +19,6 @@ from typefold.runtime.errors import Cancelled, EngineFailed, PromptError, Refuse
 from typefold.runtime.ownership import OwnFuture, refusal
 from typefold.runtime.request import FinishReason, Outcome, Request
 
-__all__ = [
-    "AnswerFuture",
-    "Broken",
-    "ErrorFields",
-    "Generation",
-    "Limits",
-    "PendingRequest",
-    "error_fields",
-    "error_of",
-    "failure_of",
-    "settle",
-]
-
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,6 @@ from collections.abc import Iterable
 
 from typefold.runtime.scheduling.pending import PendingRequest
 
-__all__ = ["Deadlines", "RequestQueue"]
-
 _SWEEP = 1024  # heaps shorter than this are not worth sweeping
 
 

@@ -19,8 +19,6 @@ from typefold.runtime.errors import EngineFailed
 from typefold.runtime.scheduling.pending import Broken, PendingRequest, error_fields
 from typefold.runtime.scheduling.watchdog import EngineHung
 
-__all__ = ["ABANDONED", "admission_limit", "classify_after_crash", "diagnose"]
-
 _CRASHES = 3  # a row in flight at so many fails
 
 ABANDONED = (

@@ -24,8 +24,6 @@ from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduling.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
 
-__all__ = ["Replicas", "Worker"]
-
 _BEGINNING = 1024  # characters of a prompt that its engine is chosen by
 _SLACK = 0.25  # of an engine's max_num_seqs: how much more a prompt's own engine may have to do
 

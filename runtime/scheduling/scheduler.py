@@ -29,8 +29,6 @@ from typefold.runtime.scheduling.recovery import ABANDONED, classify_after_crash
 from typefold.runtime.scheduling.watchdog import Abandoned, EngineHung, Watchdog
 from typefold.runtime.statistics import Counts, Statistics, Stopwatch
 
-__all__ = ["Scheduler"]
-
 logger = logging.getLogger(__name__)
 
 _ENGINE = "an engine"

@@ -15,8 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Abandoned", "EngineHung", "Watchdog"]
-
 _LOOKS = 4  # in the time of the limit
 _OFTEN = 1.0  # seconds; looking is cheap
 _GRACE = 10.0  # seconds for a call that was broken off to return

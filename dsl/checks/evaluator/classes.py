@@ -25,8 +25,6 @@ from typefold.checks.symbols import Declared, Unknown, Where
 from typefold.compiler.guards import is_dict
 from typefold.compiler.registry import default_registry
 
-__all__ = ["Classes"]
-
 _SILENT_DECORATORS = {"final", "runtime_checkable", "total_ordering", "unique", "verify", "deprecated", "override"}
 _MAKERS = (dataclasses.dataclass, pydantic.dataclasses.dataclass)
 _ATTRS_MAKERS = ("define", "mutable", "frozen", "attrs", "s", "dataclass", "attributes")

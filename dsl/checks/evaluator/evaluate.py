@@ -22,8 +22,6 @@ from typefold.checks.libraries import is_argument, is_library, is_subscriptable,
 from typefold.checks.scopes import Names
 from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Unknown, Where
 
-__all__ = ["Evaluator"]
-
 _LITERALS = (Literal, typing_extensions.Literal)
 _PARTS = 5000
 """A type or a value of more parts than this, or of parts that stand deeper in each other than `_DEPTH`, is not made."""

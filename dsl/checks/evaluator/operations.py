@@ -30,8 +30,6 @@ from typefold.checks.scopes import Names
 from typefold.checks.symbols import Declared, Unknown, Where
 from typefold.compiler.limits import KEYWORDS
 
-__all__ = ["Expressions", "binary", "called", "is_field", "sized", "unary"]
-
 
 class Expressions(Protocol):
     """The evaluator, as calls and classes see it: each expression in them is evaluated by it."""

@@ -22,8 +22,6 @@ from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.registry import Registry, default_registry
 
-__all__ = ["REGISTRY", "Synthetic", "has_opaque", "is_opaque", "opaque", "stub", "stub_of"]
-
 REGISTRY = Registry(parent=default_registry)
 """The compiler's hooks, and one for opaque types."""
 

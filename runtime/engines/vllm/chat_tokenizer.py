@@ -27,8 +27,6 @@ from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
 from typefold.runtime.engines.vllm.prefix_cache import PrefixEncoder
 
-__all__ = ["PromptTokenizer", "Render"]
-
 logger = logging.getLogger(__name__)
 
 Render = Callable[[list[dict[str, Any]], dict[str, Any]], "str | list[int]"]

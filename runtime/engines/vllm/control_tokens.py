@@ -19,8 +19,6 @@ from typing import Any
 
 from typefold.compiler.guards import is_dict, is_list, is_tuple
 
-__all__ = ["ControlTokens", "added_tokens", "plain_markers", "special_ids", "unwritten_ids"]
-
 _BRACKETED = re.compile(r"<\|[^|<>\n]+\|>|\[/?[A-Z_]+\]|<</?\w+>>|</?\w+>")
 _SENTINELS = ("\n", ".", "|")  # characters that a word does not grow together with
 

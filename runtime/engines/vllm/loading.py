@@ -23,8 +23,6 @@ from typefold.runtime.engines.vllm.compat import CAPTURE_STRIDE, GPU_MEMORY, MOS
 from typefold.runtime.engines.vllm.process import gpus_of
 from typefold.runtime.ownership import lock
 
-__all__ = ["Loading", "freeze", "loading_of", "thaw"]
-
 _ON_GRAPHS = {
     "compilation_config",
     "cudagraph_capture_sizes",

@@ -25,8 +25,6 @@ from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.vllm.sampling_params import readable
 from typefold.runtime.request import Adapter, is_adapter
 
-__all__ = ["Adapters"]
-
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values of max_lora_rank in vLLM
 
 

@@ -13,8 +13,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["engine_options", "why_no_model"]
-
 _CONFIGS = ("config.json", "params.json")  # of transformers, and of Mistral
 _ONLY_PATHS = re.compile(r"[./~\\]|.*[\\\s\x00-\x1f]|.*/$|.*/.*/(?!.*\.gguf$)|[A-Za-z]:", re.DOTALL)
 

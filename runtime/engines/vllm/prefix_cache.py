@@ -24,8 +24,6 @@ from typing import Any
 from typefold.compiler.grammar.enumerate import common_prefix
 from typefold.compiler.guards import is_dict
 
-__all__ = ["CUT", "PrefixEncoder", "cuts_words"]
-
 _VISIBLE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:;!?)"
 CUT = re.compile(rf"(?<=[{_VISIBLE}])(?= [A-Za-z])")
 

@@ -38,8 +38,6 @@ from typing import Any, TypeVar
 from typefold.runtime.engine import EngineGone
 from typefold.runtime.ownership import tell_child
 
-__all__ = ["CoreProcess", "Guard", "UnguardedMain", "check_main", "environment", "gpus_of", "shielded"]
-
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)

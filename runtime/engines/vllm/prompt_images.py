@@ -16,8 +16,6 @@ from typing import Any
 
 from typefold.compiler import Image, Message
 
-__all__ = ["PromptTokens", "decoded", "images_of", "placed"]
-
 
 class PromptTokens(list[int]):
     """The tokens of a prompt with images.

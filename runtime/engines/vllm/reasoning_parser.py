@@ -13,8 +13,6 @@ from typing import Any
 from typefold.runtime.engine import Thinking
 from typefold.runtime.engines.vllm.chat_tokenizer import Render
 
-__all__ = ["switches_of", "thinking_of"]
-
 _SWITCHES = ("enable_thinking", "thinking")
 _MARKS = (
     ("<think>", "</think>"),

@@ -28,8 +28,6 @@ from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.request import Request
 from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, unfit
 
-__all__ = ["Parameters", "readable", "unknown_name"]
-
 _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
 _MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024

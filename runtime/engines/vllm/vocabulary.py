@@ -18,8 +18,6 @@ from typefold.compiler import Vocabulary
 from typefold.runtime.engines.vllm.control_tokens import added_tokens, special_ids
 from typefold.runtime.request import FinishReason, Outcome, TokenLogprob
 
-__all__ = ["FirstTokens", "outcome_of", "vocabulary_of", "written_by"]
-
 _REMEMBERED = 1024  # sets of texts
 
 
