@@ -14,6 +14,32 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import assert_never
 
+__all__ = [
+    "ANY",
+    "EMPTY",
+    "NEVER",
+    "CharClass",
+    "Choice",
+    "Expr",
+    "Language",
+    "Lit",
+    "Ref",
+    "Repeat",
+    "Seq",
+    "char_class",
+    "children",
+    "choice",
+    "flat_rules",
+    "is_recursive",
+    "join",
+    "optional",
+    "rebuild",
+    "references",
+    "repeat",
+    "seq",
+    "solve_rules",
+]
+
 MAX_CODE_POINT = 0x10FFFF
 SURROGATES = (0xD800, 0xDFFF)
 

@@ -28,6 +28,8 @@ from typefold.compiler.grammar.sampler import sample
 from typefold.compiler.output_type import OutputType
 from typefold.compiler.post_checks import matching_checks
 
+__all__ = ["LawCounts", "Recogniser", "TextMatcher", "check_laws", "failed_checks", "near_misses", "same"]
+
 T = TypeVar("T")
 
 _MISPRINTS = '"\\{}[](),:. 0123456789-+eEaAzntf/\n\t\x00\x7f\u00e9\u2028\U0001f600'
