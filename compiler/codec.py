@@ -51,7 +51,7 @@ class Codec(Generic[T]):
     expand: Callable[[Any], Any] | None = None
 
     def expanded(self, data: Any) -> Any:
-        """Add the keys that the compact format leaves out to JSON data."""
+        """Add the keys that the compact format leaves out to JSON `data`."""
         return data if self.expand is None else self.expand(data)
 
     def wrapped(self, kind: type[W], wrap: Callable[[T], W], unwrap: Callable[[W], T]) -> Codec[W]:

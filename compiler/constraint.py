@@ -107,7 +107,7 @@ class Constraint:
         return known
 
     def is_complete(self, text: str) -> bool:
-        """Whether `text`, cut off here, is a whole answer that nothing may follow. Free text always is."""
+        """Return whether `text`, cut off here, is a whole answer that nothing may follow. Free text always is."""
         if self.language is None:
             return self.kind == "text"
         state = Matcher.start(self.language).advance(text)

@@ -41,7 +41,7 @@ class JsonFormat(Enum):
 
     @classmethod
     def named(cls, json_format: JsonFormat | JsonFormatName) -> JsonFormat:
-        """The format with a name.
+        """Return the format that `json_format` names, or is.
 
         Raises:
             ValueError: There is no such format.
@@ -55,7 +55,7 @@ class JsonFormat(Enum):
             raise ValueError(f"json_format is one of {names} or a typefold.JsonFormat, not {json_format!r}") from None
 
     def dump(self, data: Any) -> str:
-        """JSON data as canonical text."""
+        """Return JSON `data` as canonical text."""
         return json.dumps(data, ensure_ascii=False, separators=(self.comma, self.colon), allow_nan=False)
 
 

@@ -91,7 +91,7 @@ class Registry:
         return register
 
     def find(self, hint: Any) -> Hook | None:
-        """The hook for a type, here or in a parent, or `None`."""
+        """Return the hook for the type `hint`, here or in a parent, or `None`."""
         hint = type(None) if hint is None else hint
         try:
             key = (hint, self._parent.version if self._parent else ())

@@ -98,7 +98,7 @@ class EngineFacts:
 
     @classmethod
     def from_json(cls, text: str) -> EngineFacts:
-        """Return the facts in a text that `as_json` returned."""
+        """Return the facts in a `text` that `as_json` returned."""
         held: dict[str, Any] = json.loads(text)
         marks = held.pop("thinking")
         thinking = marks and Thinking(tuple(marks["opening"]), marks["end"], tuple(marks["closing"]))
@@ -176,7 +176,7 @@ class Engine(Protocol):
         ...
 
     def max_tokens(self, request: Request) -> int | None:
-        """Return the token limit that the request or the model's own configuration sets; `None` without one.
+        """Return the token limit that `request` or the model's own configuration sets; `None` without one.
 
         Raises:
             EngineRefusal: The limit is none that the engine takes.
@@ -184,7 +184,7 @@ class Engine(Protocol):
         ...
 
     def identity(self, request: Request) -> str | None:
-        """Return the parameters and the constraint as they will really be, for a deterministic request; else `None`.
+        """Return the parameters and the constraint of `request` as they will really be if it is deterministic, else `None`.
 
         A request is deterministic where decoding is greedy or drawn with a seed. Such requests whose prompts, options and
         identities are equal may share one answer.
@@ -225,7 +225,7 @@ class Engine(Protocol):
         ...
 
     def abort(self, keys: Iterable[str]) -> None:
-        """Drop requests; they give no completion. Unknown keys are ignored."""
+        """Drop the requests of these `keys`; they give no completion. Unknown keys are ignored."""
         ...
 
     def kill(self) -> bool:

@@ -63,7 +63,7 @@ class PromptError(Exception):
         return f"{self.where}: no value"
 
     def at(self, **facts: Any) -> Self:
-        """The same error with some fields replaced; its cause and traceback are kept."""
+        """Return the same error with the fields in `facts` replaced; its cause and traceback are kept."""
         copy = replace(self, **facts)
         copy.__cause__ = self.__cause__
         return copy.with_traceback(self.__traceback__)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +154,154 @@ def test_every_dependency_has_its_reason() -> None:
     ]
     names = {need.split(">")[0].split("=")[0].split("[")[0].strip() for need in needed}
     assert not sorted(name for name in names if f"`{name}`" not in reasons)
+
+
+# --- layers, sizes and prose ---------------------------------------------------------------------------------------------
+
+LAYERS: dict[str, list[str]] = PROJECT["tool"]["typefold"]["house"]["layers"]
+OF_THE_PACKAGE = ("typefold.compiler", "typefold.runtime", "typefold")
+LINE_BUDGET = 36_700
+"""Lines of `dsl`, `compiler` and `runtime`, all counted. A feature that needs more raises it in its own commit."""
+RELATIVES_PER_100_WORDS = 0.6
+SAME_NAMES = {"__init__", "errors", "engine"}
+"""Names of modules that may stand in several folders."""
+
+SHIPPED = {module: path for module, path in modules() if is_in(module, "typefold")}
+INSIDE = {module: path for module, path in SHIPPED.items() if path.name != "__init__.py"}
+
+
+def edges() -> dict[str, set[str]]:
+    """Which modules each module imports, anywhere in it; what a package's `__init__` hands on counts as the package."""
+    found: dict[str, set[str]] = {}
+    for module, path in SHIPPED.items():
+        names = imports(module, path)
+        found[module] = {name if name in SHIPPED else name.rpartition(".")[0] for name in names} & SHIPPED.keys() - {
+            module
+        }
+    return found
+
+
+def place(module: str) -> tuple[int, int]:
+    """How high a module stands: its room, and its layer in there."""
+    room = next(room for room in OF_THE_PACKAGE if is_in(module, room))
+    return OF_THE_PACKAGE.index(room), LAYERS[room].index(module.removeprefix(f"{room}.").split(".")[0])
+
+
+def test_every_module_has_its_layer() -> None:
+    for room in OF_THE_PACKAGE:
+        folder = ROOT / ROOMS[room]
+        there = {
+            path.name.removesuffix(".py")
+            for path in folder.iterdir()
+            if path.suffix == ".py" or list(path.glob("*.py"))
+        }
+        assert sorted(LAYERS[room]) == sorted(there - {"__init__"}), room
+
+
+def test_imports_run_downward() -> None:
+    """Lazy imports and those for type checkers too. The `__init__` of a package hands on what stands in it."""
+    wrong = [
+        f"{module} -> {other}"
+        for module, others in edges().items()
+        if module in INSIDE
+        for other in others
+        if (is_in(module, other) if other not in INSIDE else place(other) > place(module))
+    ]
+    assert not wrong
+
+
+def test_no_modules_import_each_other() -> None:
+    left = {module: others & INSIDE.keys() for module, others in edges().items() if module in INSIDE}
+    while ends := [module for module, others in left.items() if not others & left.keys()]:
+        for module in ends:
+            del left[module]
+    importers = {module for module in left if any(module in others for others in left.values())}
+    assert not sorted(importers)
+
+
+def test_names_of_modules_are_unique() -> None:
+    times = Counter(path.stem for path in SHIPPED.values())
+    assert not {name for name, count in times.items() if count > 1} - SAME_NAMES
+
+
+def test_root_of_the_package_holds_what_everything_stands_on() -> None:
+    assert sorted(path.stem for path in (ROOT / "dsl").glob("*.py")) == [
+        "__init__", "errors", "messages", "options", "response_types",
+    ]  # fmt: skip
+
+
+def test_folders_hold_no_more_modules_than_one_keeps_in_mind() -> None:
+    held = Counter(path.parent for path in INSIDE.values())
+    assert not {str(folder) for folder, count in held.items() if count > (20 if folder.name == "types" else 15)}
+
+
+def test_modules_are_neither_crumbs_nor_books() -> None:
+    sizes = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n") for path in INSIDE.values()}
+    assert not {name: size for name, size in sizes.items() if not 40 <= size <= 600}
+
+
+def test_package_stays_within_its_lines() -> None:
+    assert sum(path.read_text(encoding="utf-8").count("\n") for path in SHIPPED.values()) <= LINE_BUDGET
+
+
+FIRST_WORDS = re.compile(r"(?:\A|(?<=[.!?:]\s)|(?<=\n\n))\s*(?:What|Whatever|Who|Whom|Whose|Whoever|How|Those)\b")
+RELATIVES = re.compile(r"\b(?:who|whom|whose|what|whatever|whoever|wherever)\b", re.IGNORECASE)
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Every docstring of the package, with where it is."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for path in SHIPPED.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, documented) and (text := ast.get_docstring(node)):
+                yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", text
+
+
+def test_sentences_of_docstrings_begin_with_a_noun_or_a_verb() -> None:
+    assert not [where for where, text in docstrings() if FIRST_WORDS.search(text)]
+
+
+def test_docstrings_are_plain() -> None:
+    texts = [text for _, text in docstrings()]
+    words, relatives = sum(len(text.split()) for text in texts), sum(len(RELATIVES.findall(text)) for text in texts)
+    assert 100 * relatives <= RELATIVES_PER_100_WORDS * words, f"{100 * relatives / words:.2f} of 100 words"
+
+
+def documented_names(text: str) -> set[str]:
+    """The names under `Args:` and `Attributes:`, and those in backticks in the text."""
+    sections = re.findall(r"^(?:Args|Attributes):\n((?:    .*\n|\n)*)", inspect.cleandoc(text) + "\n", re.MULTILINE)
+    names = re.findall(r"^    ([\w*, ]+?)(?: \(.*\))?:", "".join(sections), re.MULTILINE)
+    return {name.strip().lstrip("*") for line in names for name in line.split(",")} | set(re.findall(r"`(\w+)`", text))
+
+
+def public_functions() -> Iterator[tuple[str, Callable[..., object]]]:
+    """Functions that users call, and methods of classes that they hold."""
+    for package in (
+        "typefold",
+        "typefold.compiler",
+        "typefold.runtime",
+        "typefold.runtime.journal",
+        "typefold.testing",
+    ):
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isfunction(value):
+                yield f"{package}.{name}", value
+            elif inspect.isclass(value):
+                for method, member in vars(value).items():
+                    function = getattr(member, "__func__", member)
+                    if inspect.isfunction(function) and not method.startswith("_"):
+                        yield f"{package}.{name}.{method}", function
+
+
+def test_public_docstrings_tell_of_every_argument() -> None:
+    wrong: dict[str, list[str]] = {}
+    for name, function in public_functions():
+        parameters = [
+            each for each in inspect.signature(function).parameters if each not in ("self", "cls", "args", "kwargs")
+        ]
+        missing = [each for each in parameters if each not in documented_names(function.__doc__ or "")]
+        if missing:
+            wrong[name] = missing
+    assert not wrong
