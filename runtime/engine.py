@@ -23,11 +23,7 @@ class EngineRefusal(ValueError):
 
 
 class PromptTooLarge(ValueError):
-    """A prompt has far more tokens than there is room for, and was not tokenised to its end.
-
-    Attributes:
-        tokens: The number of tokens of its beginning.
-    """
+    """A prompt has far more tokens than there is room for, and was not tokenised to its end."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__(tokens)

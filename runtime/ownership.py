@@ -65,11 +65,7 @@ class Owner:
         return os.getpid() != self._pid
 
     def check(self, used: str) -> None:
-        """Check that this is the process.
-
-        Raises:
-            UsedAfterFork: It is a fork of it.
-        """
+        """Check that this is the process. Raises UsedAfterFork: it is a fork of it."""
         if self.elsewhere:
             raise self.error(used)
 
@@ -151,11 +147,7 @@ _here = threading.local()
 
 @contextmanager
 def serving(owner: str) -> Generator[None]:
-    """Mark this thread as one that delivers answers.
-
-    Args:
-        owner: The owner of the thread, in words.
-    """
+    """Mark this thread as one that delivers answers."""
     _here.owner = owner
     try:
         yield
@@ -164,14 +156,7 @@ def serving(owner: str) -> Generator[None]:
 
 
 def refusal() -> str | None:
-    """Return why nothing may wait for an answer in this thread; `None` where waiting is allowed.
-
-    Example:
-        >>> refusal()
-        >>> with serving("the engine"):
-        ...     refusal()
-        'this is the thread of the engine, ...
-    """
+    """Return why nothing may wait for an answer in this thread; `None` where waiting is allowed."""
     owner: str | None = getattr(_here, "owner", None)
     if owner is None:
         return None

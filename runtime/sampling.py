@@ -28,23 +28,13 @@ _NO_OBJECTS = (str, bytes, int, float, Mapping, list, tuple, set)
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The values that an option may have.
+    """The values that an option may have."""
 
-    Attributes:
-        words: The range in words, to follow on "is".
-        admits: Whether a value, of any class, is in it.
-    """
-
-    words: str
+    words: str  # to follow on "is"
     admits: Callable[[object], bool]
 
     def refusal(self, name: str, value: object) -> str | None:
-        """Return why an option of a name can't have a value; `None` if it can.
-
-        Example:
-            >>> FLAG.refusal("ignore_journal", 1)
-            'ignore_journal is True or False, not 1'
-        """
+        """Return why an option of a name can't have a value; `None` if it can."""
         return None if self.admits(value) else f"{name} is {self.words}, not {value!r:.80}"
 
 
@@ -131,11 +121,6 @@ def token_limit(sampling: Mapping[str, Any], params: object, *, text: bool) -> i
 
     An object with 16, vLLM's default, may have been left as it was. Free text keeps that limit, as in vLLM. An answer with a
     constraint is bounded by its type, and there it counts as not set. As a single parameter, 16 is 16.
-
-    Args:
-        sampling: Single parameters by name.
-        params: The `SamplingParams` to start from, or `None`.
-        text: Whether the answer is free text.
     """
     limit: int | None = asked(sampling, params, "max_tokens")
     return limit if text or limit != UNSET_LIMIT or "max_tokens" in sampling else None
@@ -150,13 +135,7 @@ def conflict(sampling: Mapping[str, Any], params: object, *, text: bool) -> str 
 
 
 def unfit(name: str, value: object) -> str | None:
-    """Return why a parameter can't have a value; `None` if it can, or is not in the table.
-
-    Example:
-        >>> unfit("temperature", -1)
-        'temperature is a number from 0 (greedy) to 2, not -1'
-        >>> unfit("temperature", 0.7)
-    """
+    """Return why a parameter can't have a value; `None` if it can, or is not in the table."""
     known = RANGES.get(name)
     return None if known is None else known.refusal(name, value)
 

@@ -47,23 +47,14 @@ _Step: TypeAlias = dict[int, tuple[bytes, float]]
 
 @dataclass(frozen=True)
 class _Node:
-    """A node in the tree of tokens.
+    """A node in the tree of tokens."""
 
-    Attributes:
-        mass: The probability of getting here.
-        members: The texts that are still possible, by number.
-        written: The bytes of the tokens so far.
-        begun: The tokens up to the last whole character.
-        base: The bytes of `begun`.
-        forced: The other tokens.
-    """
-
-    mass: float
-    members: tuple[int, ...]
+    mass: float  # the probability of getting here
+    members: tuple[int, ...]  # the texts that are still possible, by number
     written: bytes = b""
-    begun: tuple[int, ...] = ()
-    base: bytes = b""
-    forced: tuple[int, ...] = ()
+    begun: tuple[int, ...] = ()  # the tokens up to the last whole character
+    base: bytes = b""  # the bytes of `begun`
+    forced: tuple[int, ...] = ()  # the other tokens
 
     def after(self, token_id: int, written: bytes, mass: float, members: tuple[int, ...]) -> _Node:
         """The node behind one more token."""
@@ -75,18 +66,11 @@ class _Node:
 
 @dataclass
 class _Tree:
-    """The texts, and their probabilities as far as they are known.
-
-    Attributes:
-        request: The request; its prompt and all but its sampling parameters hold for every step.
-        texts: The texts as bytes.
-        most: The most log probabilities that a step can give.
-        found: The probability of each text, as far as it is known.
-    """
+    """The texts, and their probabilities as far as they are known."""
 
     request: Request
     texts: Sequence[bytes]
-    most: int
+    most: int  # log probabilities that a step can give
     found: list[float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,16 +167,7 @@ class _Tree:
 def probabilities(
     request: Request, texts: Sequence[str], *, max_logprobs: int
 ) -> Generator[Request, Outcome, list[float]]:
-    """The probability of each text; they add up to 1.
-
-    Args:
-        request: The request. Its constraint and sampling parameters do not matter.
-        texts: Different texts, one of which is the answer.
-        max_logprobs: The most log probabilities that the engine gives for a step.
-
-    Raises:
-        PromptError: A step gave none.
-    """
+    """The probability of each text, one of which is the answer; they add up to 1. Raises PromptError: a step gave none."""
     if len(texts) == 1:
         return [1.0]
     tree = _Tree(request, [text.encode() for text in texts], max_logprobs)

@@ -83,11 +83,7 @@ class Statistics:
 
 
 class Stopwatch:
-    """Measures the time in which any of several works; overlapping work counts once.
-
-    Args:
-        now: Tells the time in seconds.
-    """
+    """Measures the time in which any of several works; overlapping work counts once."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -117,11 +113,7 @@ class Stopwatch:
 
 
 class Counts:
-    """The counters behind `Statistics`.
-
-    Args:
-        stopwatch: Measures the time in which there is anything to do.
-    """
+    """The counters behind `Statistics`."""
 
     submitted = retried = 0  # under the scheduler's lock
     succeeded = deduplicated = restarts = truncated = steps = prompt_tokens = cached_tokens = output_tokens = (

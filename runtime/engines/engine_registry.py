@@ -22,27 +22,17 @@ DEFAULT_ENGINE = "vllm"
 class EngineKind:
     """The engines of one library.
 
-    Attributes:
-        module: The module that makes them.
-        load: The name of its function that loads a model: `load(model, *, control_tokens, replica, **engine_options)`.
-        adopt: The name of its function for an object of the library, such as a `vllm.LLM`, that a caller made:
-            `adopt(native, *, owned, control_tokens)`. Empty where there are no such objects.
-        native: An attribute by which such an object is known.
+    `load` and `adopt` name functions of `module`: `load(model, *, control_tokens, replica, **engine_options)`, and
+    `adopt(native, *, owned, control_tokens)` for an object of the library, such as a `vllm.LLM`, that a caller made.
     """
 
     module: str
     load: str = "load"
     adopt: str = ""
-    native: str = ""
+    native: str = ""  # an attribute by which an object of the library is known
 
     def adopt_engine(self, native: Any, *, owned: bool, control_tokens: ControlTokenPolicy) -> Engine:
-        """Make an engine of an object of the library.
-
-        Args:
-            native: The object.
-            owned: Whether closing the engine shuts the object down.
-            control_tokens: The treatment of messages that hold a template's own markers.
-        """
+        """Make an engine of an object of the library; closing it shuts the object down if it is `owned`."""
         engine: Engine = getattr(import_module(self.module), self.adopt)(
             native, owned=owned, control_tokens=control_tokens
         )
@@ -69,16 +59,6 @@ def load_engine(
     **engine_options: Any,
 ) -> Engine:
     """Load a model.
-
-    Args:
-        model: The model's name or path.
-        engine: The name of the engine in `ENGINE_KINDS`.
-        control_tokens: The treatment of messages that hold a template's own markers.
-        replica: The index of this engine and the number of engines of the model.
-        engine_options: Options of the engine's library.
-
-    Raises:
-        ValueError: There is no such engine.
 
     Example:
         >>> load_engine("a model", engine="scripted", max_model_len=100).info.max_model_len

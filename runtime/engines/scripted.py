@@ -347,11 +347,7 @@ def _outcome(sequence: _Sequence) -> Outcome:
 
 
 def _possible_answer(answer: str, request: Request) -> str:
-    """Return the rest of a scripted answer behind the `begun` tokens; any admitted one where that is not admitted.
-
-    Raises:
-        EngineRefusal: It is none of the choices.
-    """
+    """Return the rest of a scripted answer behind the `begun` tokens; any admitted one where that is not admitted."""
     begun = bytes(token_id for token_id in request.begun if token_id != _END)
     rest = answer.encode().removeprefix(begun)
     admitted = _all_answers(request.constraint)

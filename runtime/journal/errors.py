@@ -52,12 +52,7 @@ class JournalInUse(JournalError):
 
 
 def damaged(path: Path, what: str) -> JournalError:
-    """Make the error of a record that is not as it was written.
-
-    Args:
-        path: The journal's file.
-        what: The record, in words.
-    """
+    """Make the error of a record that is not as it was written."""
     return JournalError(
         path,
         f"the file is damaged: {what} is not as it was written. Keep a copy; `typefold journal info {path} --check` finds "

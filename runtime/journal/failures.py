@@ -24,32 +24,17 @@ _BY_CHANCE = (OSError, MemoryError, RuntimeError)
 
 
 class Circumstances:
-    """The facts that failures depend on beside the request and the model.
-
-    Args:
-        options: The engine's options, and those of the runtime that bear on refusals.
-        loads: Whether the engine is loaded by the model's name. Only then a refusal by the engine is kept, since another
-            engine may take the request.
-
-    Attributes:
-        max_model_len: The context's length in tokens, where it is known.
-    """
+    """The facts that failures depend on beside the request and the model."""
 
     def __init__(self, options: Mapping[str, Any], *, loads: bool) -> None:
         given = options.get("max_model_len")
         self.max_model_len: int | None = given if isinstance(given, int) and given > 0 else None
         self._options = options
-        self._loads = loads
+        self._loads = loads  # by name: only then a refusal is kept, since another engine may take the request
         self._digest: str | None = None
 
     def as_json(self, error: PromptError, request: Request, *, prompts: bool) -> str | None:
-        """Return a failure as a text for the journal; `None` for one that may not come again.
-
-        Args:
-            error: The failure of a request that no model was asked.
-            request: The request.
-            prompts: Whether to keep texts that may quote the prompt.
-        """
+        """Return a failure as a text for the journal; `None` for one that may not come again."""
         now = None if self.max_model_len is None else self._describe(self.max_model_len)
         if now is None or type(error).__name__ not in _KEPT or isinstance(error.__cause__, _BY_CHANCE):
             return None
@@ -63,8 +48,7 @@ class Circumstances:
     def from_json(self, text: str, request: Request) -> PromptError | None:
         """Return the failure of a request in a text from `as_json`; `None` if the circumstances have changed.
 
-        Raises:
-            ValueError, KeyError, TypeError: The text holds no failure.
+        Raises ValueError, KeyError or TypeError: the text holds no failure.
         """
         facts = json.loads(text)
         kind, then = _KEPT[facts.pop("error")], facts.pop("circumstances")

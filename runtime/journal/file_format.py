@@ -64,11 +64,7 @@ _APPLICATION = 0x54464C44  # "TFLD" in the file's header
 
 
 def file_of(path: Path | str) -> Path:
-    """Return the file of a journal, independent of the working folder.
-
-    Raises:
-        JournalError: The path names no file.
-    """
+    """Return the file of a journal, independent of the working folder."""
     text = str(path)
     if not text or "\0" in text or Path(path).is_dir():
         raise JournalError(text or "''", "this names no file; name one, such as run.db")
@@ -92,11 +88,7 @@ def inodes(path: Path) -> list[tuple[int, int] | None]:
 
 
 def check_format(path: Path, connection: sqlite3.Connection) -> int:
-    """Return the version of a journal's file; that of this code for an empty file.
-
-    Raises:
-        JournalError: It is no journal, is of a later version, or its tables are not those of its version.
-    """
+    """Return the version of a journal's file; that of this code for an empty file."""
     [application], [version], [tables] = (
         connection.execute(query).fetchone()
         for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")

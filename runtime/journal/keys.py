@@ -26,13 +26,7 @@ _NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"
 
 
 def content_key(request: Request, model: ModelIdentity, contents: Callable[[str], bytes | None]) -> bytes | None:
-    """Return the key of all requests with equal content; `None` for an option that has no digest.
-
-    Args:
-        request: The request.
-        model: The answering model.
-        contents: Returns a digest of an adapter's folder; `None` where there is no such folder.
-    """
+    """Return the key of all requests with equal content; `None` for an option that has no digest."""
     try:
         parameters = _parameters(request, contents)
     except OSError:  # an adapter that can't be read
@@ -41,13 +35,7 @@ def content_key(request: Request, model: ModelIdentity, contents: Callable[[str]
 
 
 def placed_key(content: bytes, place: bytes, number: int) -> bytes:
-    """Return the key of one of several equal requests.
-
-    Args:
-        content: Their common key.
-        place: The row that asks.
-        number: The number of equal requests before it in that row.
-    """
+    """Return the key of one of several equal requests."""
     return hashlib.blake2b(b"%b%b%d" % (content, place, number), digest_size=16).digest()
 
 
@@ -78,11 +66,6 @@ class Numbers:
     """Counts how often each key was given, for any number of keys in bounded memory.
 
     The first keys are counted in a dictionary, later ones in a temporary sqlite database, which goes to the disk as it grows.
-
-    Example:
-        >>> numbers = Numbers()
-        >>> [numbers.next(key) for key in (b"a", b"b", b"a")]
-        [0, 0, 1]
     """
 
     def __init__(self) -> None:

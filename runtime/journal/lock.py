@@ -22,15 +22,7 @@ _ALLOWED = "TYPEFOLD_JOURNAL_ANYWHERE"
 
 
 class Lock:
-    """A lock that holds a journal for this process.
-
-    Args:
-        path: The journal's file.
-
-    Raises:
-        JournalInUse: Another process, or another part of this one, holds it.
-        JournalError: Its folder can't be written, the file has several names, or another file lies in the lock's place.
-    """
+    """A lock that holds a journal for this process."""
 
     def __init__(self, path: Path) -> None:
         real = Path(os.path.realpath(path))
@@ -85,20 +77,12 @@ class Lock:
 
 
 def locked_file(path: Path | str, mode: int, *, check: Callable[[int], None], required: bool = True) -> int:
-    """Open a file, which is made if it is missing, and lock it for this process.
+    """Open a file, which is made if it is missing, and lock it for this process. A link is not followed.
 
-    Args:
-        path: The file. A link is not followed.
-        mode: The permissions of a new file.
-        check: Takes the open file, and raises an error for one that is not to be locked.
-        required: Whether a filesystem without locks is an error.
+    `check` raises an error for an open file that is not to be locked. A filesystem without locks is an error where they are
+    `required`.
 
-    Returns:
-        The descriptor.
-
-    Raises:
-        BlockingIOError: Another descriptor holds the lock.
-        OSError: The file can't be opened or locked.
+    Raises BlockingIOError: another descriptor holds the lock. Raises OSError: the file can't be opened or locked.
     """
     import fcntl
 
@@ -141,11 +125,7 @@ def _check_names(path: Path, real: Path) -> None:
 
 
 def check_filesystem(path: Path) -> None:
-    """Refuse a network filesystem, on which sqlite's write-ahead log is not safe (https://www.sqlite.org/wal.html).
-
-    Raises:
-        JournalError: The file lies on one.
-    """
+    """Refuse a network filesystem, on which sqlite's write-ahead log is not safe (https://www.sqlite.org/wal.html)."""
     kind = _filesystem(Path(os.path.realpath(path.parent)))
     if kind in _REMOTE and not os.environ.get(_ALLOWED):
         raise JournalError(

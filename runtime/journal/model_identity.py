@@ -121,8 +121,7 @@ def _code_of(value: Any) -> bytes:
 def content_of(path: str | os.PathLike[str]) -> bytes | None:
     """Return a digest of all that is in a folder or a file; `None` where there is neither.
 
-    Raises:
-        OSError: A file can't be read.
+    Raises OSError: a file can't be read.
     """
     files = _all_files(path)
     if files is None:
@@ -136,8 +135,7 @@ def content_of(path: str | os.PathLike[str]) -> bytes | None:
 def state_of(path: str | os.PathLike[str]) -> bytes | None:
     """Return a digest of sizes, times and inodes, which changes with the content of a folder or a file.
 
-    Raises:
-        OSError: A file can't be looked at.
+    Raises OSError: a file can't be looked at.
     """
     files = _all_files(path)
     if files is None:
@@ -190,15 +188,7 @@ def first_content_of(folder: str) -> bytes | None:
 
 
 def file_digests(paths: Sequence[Path], *, of: str) -> list[bytes]:
-    """Return the SHA-256 of each file; much that must be read is logged first.
-
-    Args:
-        paths: Existing files.
-        of: The model or adapter that they belong to, for the log.
-
-    Raises:
-        OSError: A file can't be read.
-    """
+    """Return the SHA-256 of each file; much that must be read is logged first. Raises OSError: a file can't be read."""
     found = [_blob_digest(path) or _cached(path) for path in paths]
     missing = [path for path, known in zip(paths, found, strict=True) if known is None]
     size = sum(path.stat().st_size for path in missing)

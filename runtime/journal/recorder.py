@@ -81,15 +81,8 @@ class _Finished:
 class Recorder:
     """Keeps the journal of a runtime.
 
-    Args:
-        journal: The journal, which stays open when this is closed, or its file.
-        model: The model's name or path; `None` where only the engine can tell.
-        options: The engine's options.
-        engine: Returns the engine, loaded if need be.
-        forward: Sends requests to the engine, loaded if need be.
-        ignore_journal: Whether to answer nothing from the journal, and to replace the answers in it.
-        settings: Other options that bear on refusals.
-        identity: The model's identity, where it is known already: a replay needs no model's folder.
+    A `Journal` that is passed stays open when this is closed. `settings` are options of the runtime that bear on refusals. A
+    replay passes the `identity` of the model, since it needs no model's folder.
     """
 
     _journal: Journal  # this and the next three from `_open` on
@@ -140,11 +133,7 @@ class Recorder:
 
     @property
     def facts(self) -> EngineFacts | None:
-        """The engine's facts as an earlier run wrote them.
-
-        Raises:
-            JournalError: The journal can't be opened or read.
-        """
+        """The engine's facts as an earlier run wrote them. Raises JournalError: the journal can't be opened or read."""
         self._open()
         for model in (self._identity, self._first):
             if self._facts is None and model is not None and (text := self._journal.facts(model)) is not None:
@@ -157,11 +146,7 @@ class Recorder:
     def loaded(self, info: EngineInfo) -> None:
         """Write the facts of the engine, which is loaded now, for later runs.
 
-        Args:
-            info: The facts of the engine, or of several together.
-
-        Raises:
-            JournalError: The model's files were changed since they were read, so that it is unknown what was loaded.
+        Raises JournalError: the model's files were changed since they were read, so that it is unknown what was loaded.
         """
         self._open()
         if self._model is not None and self._state != state_of(self._model) and self._identify() != self._identity:
@@ -178,11 +163,7 @@ class Recorder:
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Answer requests, from the journal or by the engine.
 
-        Returns:
-            A future each, in order.
-
-        Raises:
-            JournalError: The journal can't be opened or read, or could not be written and still can't.
+        Raises JournalError: the journal can't be opened or read, or could not be written and still can't.
         """
         if self._changed is not None:
             raise self._changed
@@ -362,19 +343,10 @@ class Recorder:
 
 
 class _Writer:
-    """A thread that writes finished requests, all since its last write as one transaction.
-
-    Args:
-        journal: The journal.
-        model: The model's name, for people.
-        replace: Whether answers take the place of those in the journal.
-
-    Attributes:
-        outdated: Keys of answers in the journal that were asked anew all the same, and are replaced.
-    """
+    """A thread that writes finished requests, all since its last write as one transaction."""
 
     def __init__(self, journal: Journal, model: str, *, replace: bool) -> None:
-        self.outdated: set[bytes] = set()
+        self.outdated: set[bytes] = set()  # keys that were asked anew all the same: their answers are replaced
         self._journal = journal
         self._model = model
         self._replace = replace
@@ -392,8 +364,7 @@ class _Writer:
     def retry(self) -> None:
         """Write the rows that an earlier write failed on, before anything more is generated.
 
-        Raises:
-            JournalError: They can't be written.
+        Raises JournalError: they can't be written.
         """
         if self._failed is not None:
             self._write(())

@@ -109,17 +109,7 @@ def row_of(
     failure: str | None = None,
     prompts: bool = True,
 ) -> tuple[Any, ...]:
-    """Return the columns of a finished request, in the order of `file_format.CALLS`.
-
-    Args:
-        key: The request's key.
-        request: The request.
-        limits: The limits of the answer's length.
-        outcome: The answer.
-        model: The model's name or path.
-        failure: The failure of a request that no model was asked, as JSON.
-        prompts: Whether to keep the prompt and the texts among the parameters.
-    """
+    """Return the columns of a finished request, in the order of `file_format.CALLS`."""
     row = (
         key,
         _written(datetime.now(UTC)),
@@ -148,9 +138,7 @@ def row_of(
 def checksum(values: Iterable[Any]) -> bytes:
     """Return a checksum of the columns of a row, each with its kind and its length.
 
-    Raises:
-        ValueError: A text has bytes that are no text.
-        TypeError: A value can't come from a database.
+    Raises ValueError: a text has bytes that are no text. Raises TypeError: a value can't come from a database.
     """
     state = hashlib.blake2b(digest_size=8)
     for value in values:
@@ -171,15 +159,7 @@ def checksum(values: Iterable[Any]) -> bytes:
 def moment(text: str) -> str:
     """Return a date or a time in the form of the column `finished`, in UTC to the millisecond: the two compare as texts.
 
-    Args:
-        text: The time in ISO 8601, also with a space or an offset from UTC; without one UTC is meant.
-
-    Raises:
-        ValueError: The text is no date and no time.
-
-    Example:
-        >>> moment("2026-01-31 18:00+02:00")
-        '2026-01-31T16:00:00.000+00:00'
+    UTC is meant where there is no offset from it.
     """
     try:
         found = datetime.fromisoformat(text)
@@ -218,8 +198,7 @@ def record_in(row: sqlite3.Row) -> Record:
 def check_values(row: sqlite3.Row) -> None:
     """Check the kinds of all values of a row that has no checksum.
 
-    Raises:
-        ValueError, KeyError, TypeError: The row can't have been written so.
+    Raises ValueError, KeyError or TypeError: the row can't have been written so.
     """
     limits, outcome = outcome_in(row)
     record = record_in(row)

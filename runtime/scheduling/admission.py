@@ -16,16 +16,7 @@ from typefold.runtime.scheduling.pending import Limits, error_fields
 def admit(engine: Engine, request: Request, *, early_stop: bool = False) -> tuple[Sequence[int], Limits]:
     """Return the tokens of a request's prompt, and the limits of its answer.
 
-    Args:
-        engine: The engine that is to answer it.
-        request: The request.
-        early_stop: Whether generation may end as soon as the answer is determined.
-
-    Raises:
-        BadInput: The prompt can't be rendered or tokenised.
-        PromptTooLong: It leaves no room for an answer.
-        Truncated: Any answer would be cut off.
-        EngineRefusal: The engine does not take the request's parameters or its prompt.
+    Raises EngineRefusal: the engine does not take the request's parameters or its prompt.
     """
     fields, info = error_fields(request), engine.info
     try:

@@ -25,24 +25,14 @@ SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETI
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A generation that has ended.
-
-    Attributes:
-        outcome: Its outcome.
-        limits: The limits of its answer.
-    """
+    """A generation that has ended."""
 
     outcome: Outcome
     limits: Limits
 
 
 class Deduplicator:
-    """The generations in flight and the last finished ones, by the identity of their requests.
-
-    Args:
-        engine: Tells which requests are deterministic.
-        size: The number of answers that are remembered.
-    """
+    """The generations in flight and the last finished ones, by the identity of their requests."""
 
     def __init__(self, engine: Engine, size: int = _REMEMBERED) -> None:
         self._engine = engine
@@ -53,8 +43,7 @@ class Deduplicator:
     def identity(self, request: Request) -> bytes | None:
         """Return a digest that equal requests share; `None` for a request to be answered by itself, as a streamed one.
 
-        Raises:
-            EngineRefusal: The engine does not take the request's parameters.
+        Raises EngineRefusal: the engine does not take the request's parameters.
         """
         settled_by = self._engine.identity(request)
         if settled_by is None or request.on_delta is not None:

@@ -33,18 +33,7 @@ _keys = itertools.count()
 
 
 class Loop:
-    """Feeds one engine, steps it and settles the requests that it finishes.
-
-    Args:
-        engine: The engine.
-        waiting: The requests that wait for it.
-        withdrawn: The requests that their callers have cancelled.
-        deadlines: The deadlines of all of them.
-        counts: The statistics.
-        deduplicate: Whether equal requests, greedy or seeded, share one generation.
-        early_stop: Whether generation ends as soon as the answer is determined.
-        beat: Called when a call into the engine has returned. Its errors end the loop.
-    """
+    """Feeds one engine, steps it and settles the requests that it finishes."""
 
     def __init__(
         self,
@@ -56,7 +45,7 @@ class Loop:
         *,
         deduplicate: bool,
         early_stop: bool,
-        beat: Callable[[], None],
+        beat: Callable[[], None],  # called when a call into the engine has returned; its errors end the loop
     ) -> None:
         self._engine = engine
         self._waiting = waiting

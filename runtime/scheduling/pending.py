@@ -30,8 +30,7 @@ class AnswerFuture(OwnFuture[Outcome]):
     def result(self, timeout: float | None = None) -> Outcome:
         """Return the outcome, once it is there.
 
-        Raises:
-            RuntimeError: It is not there, and this thread would deliver it.
+        Raises RuntimeError: it is not there, and this thread would deliver it.
         """
         self._check()
         return super().result(timeout)
@@ -50,10 +49,6 @@ class PendingRequest(AnswerFuture):
     """One request of one caller, and the future that they hold.
 
     It is both, so that a request takes no further object, and none of it is a cycle for the garbage collector.
-
-    Args:
-        request: The request.
-        withdraw: Called once if the caller cancels it.
     """
 
     def __init__(self, request: Request, withdraw: Callable[[PendingRequest], None]) -> None:
@@ -88,20 +83,12 @@ class PendingRequest(AnswerFuture):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of an answer.
+    """The limits of an answer."""
 
-    Attributes:
-        max_tokens: The token limit in force.
-        needed: A number of tokens that always suffices for the type, or `None`.
-        room: The tokens that the context leaves for an answer.
-        early_stop: Where the answer, or the end of it, is one of a few texts: the place where it is determined, and
-            generation may end.
-    """
-
-    max_tokens: int
-    needed: int | None
-    room: int | None = None
-    early_stop: EarlyStop | None = None
+    max_tokens: int  # in force
+    needed: int | None  # always enough for the type
+    room: int | None = None  # left by the context
+    early_stop: EarlyStop | None = None  # the place where the answer is determined, and generation may end
 
     @property
     def asked(self) -> int:
@@ -121,18 +108,11 @@ class Limits:
 
 @dataclass(slots=True, eq=False)
 class Generation:
-    """One request in the engine's hands.
-
-    Attributes:
-        key: Its key in the engine.
-        limits: The limits of its answer.
-        identity: The digest of requests equal to it; `None` where none may join.
-        waiters: The pending requests that wait for it.
-    """
+    """One request in the engine's hands."""
 
     key: str
     limits: Limits
-    identity: bytes | None = None
+    identity: bytes | None = None  # `None` where none may join
     waiters: list[PendingRequest] = field(default_factory=list[PendingRequest])
 
     def join(self, pending: PendingRequest) -> None:
@@ -188,12 +168,7 @@ def error_fields(request: Request, text: str = "") -> ErrorFields:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An engine that can't be used any more.
-
-    Attributes:
-        reason: The cause.
-        todo: Advice to the user.
-    """
+    """An engine that can't be used any more."""
 
     reason: str
     todo: str

@@ -29,12 +29,7 @@ ABANDONED = (
 
 
 def admission_limit(crashes: int, most: int) -> int:
-    """Return the number of requests that may be in the engine together.
-
-    Args:
-        crashes: The most crashes at which any of them was in flight.
-        most: The number where that is none.
-    """
+    """Return the number of requests that may be in the engine together."""
     if not crashes:
         return most
     return math.isqrt(most) if crashes < _CRASHES - 1 else 1
@@ -43,12 +38,7 @@ def admission_limit(crashes: int, most: int) -> int:
 def classify_after_crash(
     generations: Iterable[Sequence[PendingRequest]], reason: str
 ) -> tuple[list[PendingRequest], list[tuple[PendingRequest, EngineFailed]]]:
-    """Split in-flight requests after a crash into those to retry and those to fail, with their errors.
-
-    Args:
-        generations: The requests that were in flight, by the generation that they waited for.
-        reason: The cause of the crash.
-    """
+    """Split in-flight requests after a crash into those to retry and those to fail, with their errors."""
     retried: list[PendingRequest] = []
     failed: list[tuple[PendingRequest, EngineFailed]] = []
     for waiters in generations:
@@ -70,12 +60,7 @@ def classify_after_crash(
 
 
 def diagnose(error: BaseException, restarts: int) -> Broken:
-    """Return the reason of an engine's end, and advice for the case that it is not built again.
-
-    Args:
-        error: The error that a call into the engine raised.
-        restarts: The number of times that the engine may be built again.
-    """
+    """Return the reason of an engine's end, and advice for the case that it is not built again."""
     for_users = isinstance(error, EngineGone | EngineHung)
     reason = str(error) if for_users else f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "out of memory" in reason.lower():

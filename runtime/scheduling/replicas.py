@@ -49,20 +49,7 @@ class Worker(Protocol):
 
 
 class Replicas:
-    """Schedulers of the same model as one.
-
-    Args:
-        schedulers: The schedulers, each with an engine of its own.
-
-    Example:
-        >>> from typefold.runtime.engines.scripted import ScriptedEngine
-        >>> engines = [ScriptedEngine(answers=lambda request: "yes") for _ in range(2)]
-        >>> fleet = Replicas([Scheduler(engine) for engine in engines])
-        >>> futures = fleet.submit([Request(prompt=f"{number} is odd?") for number in range(200)])
-        >>> {future.result().text for future in futures}, all(engine.requests for engine in engines)
-        ({'yes'}, True)
-        >>> fleet.close()
-    """
+    """Schedulers of the same model as one."""
 
     def __init__(self, schedulers: Sequence[Scheduler]) -> None:
         self._schedulers = schedulers
@@ -102,11 +89,7 @@ class Replicas:
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
         """Queue requests, each where it fits best; from any thread.
 
-        Returns:
-            A future each, in order.
-
-        Raises:
-            UsedAfterFork: This is a child of the process that the engines are in.
+        Raises UsedAfterFork: this is a child of the process that the engines are in.
         """
         self._owner.check("an engine")
         shares: dict[int, list[int]] = {}

@@ -295,8 +295,7 @@ class Scheduler:
     def _close_engine(self) -> None:
         """Free the engine, watched: one that crashed may hang.
 
-        Raises:
-            Abandoned: It hung, and another thread has done the rest.
+        Raises Abandoned: it hung, and another thread has done the rest.
         """
         limit = None if self._limit is None else max(self._limit, _PATIENCE)
         watchdog = self._watchdog = Watchdog(limit, self._engine.kill, self._give_up)

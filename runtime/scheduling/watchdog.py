@@ -29,24 +29,16 @@ class Abandoned(BaseException):
 
 
 class Watchdog:
-    """Watches one engine's thread.
-
-    Args:
-        limit: The seconds that a call may last; `None` for no limit.
-        kill: Breaks off the call that hangs, and returns whether it can. Called by the watchdog's thread.
-        give_up: Called once with the error if the thread did not return, by the watchdog's thread.
-        now: Tells the time in seconds.
-        grace: The seconds that the thread has to return after that.
-    """
+    """Watches one engine's thread."""
 
     def __init__(
         self,
-        limit: float | None,
-        kill: Callable[[], bool],
-        give_up: Callable[[EngineHung], None],
+        limit: float | None,  # seconds that a call may last
+        kill: Callable[[], bool],  # breaks off the call that hangs, and returns whether it can
+        give_up: Callable[[EngineHung], None],  # called once if the thread did not return; both by the watchdog's own
         *,
         now: Callable[[], float] | None = None,
-        grace: float = _GRACE,
+        grace: float = _GRACE,  # seconds that the thread has to return
     ) -> None:
         self._limit = limit
         self._kill = kill
@@ -65,9 +57,7 @@ class Watchdog:
     def beat(self) -> None:
         """Note that the engine's thread is at work.
 
-        Raises:
-            EngineHung: It was late, and the engine was killed meanwhile.
-            Abandoned: It was given up.
+        Raises EngineHung: it was late, and the engine was killed meanwhile. Raises Abandoned: it was given up.
         """
         self._set(working=True)
 
@@ -76,11 +66,7 @@ class Watchdog:
         self._set(working=False)
 
     def returned(self) -> EngineHung | None:
-        """Note that the engine's thread has an error, and return the reason if the engine was killed.
-
-        Raises:
-            Abandoned: The thread was given up.
-        """
+        """Note that the engine's thread has an error, and return the reason if the engine was killed."""
         with self._lock:
             if self._abandoned:
                 raise Abandoned

@@ -60,29 +60,20 @@ class _Turn(NamedTuple):
 
 
 class PromptTokenizer:
-    """Turns prompts into the token ids that `LLM.chat` and `LLM.generate` would send.
-
-    Args:
-        tokenizer: The engine's tokenizer.
-        render: Puts messages into the chat template, given its variables, as text or as token ids; `None` where the
-            model has no template: then contents are joined by blank lines.
-        most: The most tokens that there is room for: a text that is far longer is not encoded to its end.
-        control_tokens: The treatment of a message that holds the ordinary text with which the template marks turns: it is kept
-            (and said once in the log), refused, or escaped with a character that shows nothing.
-    """
+    """Turns prompts into the token ids that `LLM.chat` and `LLM.generate` would send."""
 
     def __init__(
         self,
         tokenizer: Any,
         render: Render | None,
         *,
-        most: int | None = None,
+        most: int | None = None,  # tokens that there is room for: a far longer text is not encoded to its end
         control_tokens: ControlTokenPolicy = "keep",
     ) -> None:
         if control_tokens not in get_args(ControlTokenPolicy):
             raise ValueError(f"control_tokens is 'keep', 'refuse' or 'escape', not {control_tokens!r}")
         self._tokenizer = tokenizer
-        self._render = render or _by_blank_lines
+        self._render = render or _by_blank_lines  # the model may have no template
         self._add_special_tokens = render is None  # a template writes its own
         self._most = most
         self._on_marker: ControlTokenPolicy = control_tokens
@@ -97,14 +88,7 @@ class PromptTokenizer:
     ) -> list[int]:
         """Return the token ids of a prompt, with a placeholder for each image.
 
-        Args:
-            prompt: Messages, or a `str` that is sent as it stands.
-            template_kwargs: More variables for the chat template.
-            pictures: The images of all messages, as the renderer takes them.
-
-        Raises:
-            PromptTooLarge: It has far more tokens than there is room for.
-            ValueError: The prompt is no valid text, or the template or the tokenizer would not take it.
+        Raises PromptTooLarge: it has far more tokens than there is room for.
         """
         try:
             if isinstance(prompt, str):
@@ -333,11 +317,7 @@ def _wrapped(content: str, begin: str, end: str) -> str:
 
 
 def _segments(rendered: str, begin: str, end: str) -> list[tuple[bool, str]]:
-    """Return the parts of a rendered conversation, each with whether it is content.
-
-    Raises:
-        ValueError: The template took contents apart, so that this can't be told.
-    """
+    """Return the parts of a rendered conversation, each with whether it is content."""
     parts = re.split(f"([{begin}{end}])", rendered)
     marks = parts[1::2]
     if any(one == other for one, other in pairwise([end, *marks, begin])):

@@ -36,18 +36,7 @@ class UnsupportedEngine(RuntimeError):
 
 
 def check_release(version: str) -> None:
-    """Check that a version of vLLM is one that typefold works with.
-
-    Raises:
-        UnsupportedEngine: It is not.
-
-    Example:
-        >>> check_release("0.33.1")
-        >>> check_release("1.0.0")
-        Traceback (most recent call last):
-        ...
-        typefold.runtime.engines.vllm.compat.UnsupportedEngine: vLLM 1.0.0 is installed, but typefold works with vLLM 0.25 to 0.33
-    """
+    """Check that a version of vLLM is one that typefold works with."""
     if not _OLDEST <= _release(version) <= _NEWEST:
         raise UnsupportedEngine(
             f"vLLM {version} is installed, but typefold works with vLLM 0.{_OLDEST[1]} to 0.{_NEWEST[1]}"
@@ -55,12 +44,7 @@ def check_release(version: str) -> None:
 
 
 def masks_stop_tokens(version: str) -> bool:
-    """Return whether this vLLM keeps a request's stop tokens out of a constrained answer that may not end yet.
-
-    Example:
-        >>> masks_stop_tokens("0.27.1"), masks_stop_tokens("0.28.0")
-        (False, True)
-    """
+    """Return whether this vLLM keeps a request's stop tokens out of a constrained answer that may not end yet."""
     return _release(version) >= (0, 28)
 
 
@@ -72,17 +56,6 @@ def dialect_of(backend: str, engine_core: Any) -> Dialect:
     """Return the dialect of grammars for an `LLM`.
 
     With `auto`, an engine keeps the backend of its first request. In another process that can't be looked up.
-
-    Args:
-        backend: Its structured-output backend, in vLLM's words.
-        engine_core: vLLM's client of its core.
-
-    Raises:
-        UnsupportedEngine: The backend reads no grammars that typefold writes, or `auto` has been settled on another.
-
-    Example:
-        >>> dialect_of("guidance", None)
-        'lark'
     """
     if backend not in _DIALECTS:
         raise UnsupportedEngine(

@@ -24,14 +24,7 @@ _SENTINELS = ("\n", ".", "|")  # characters that a word does not grow together w
 
 
 class ControlTokens:
-    """The tokens of a vocabulary that data must not become.
-
-    Args:
-        tokenizer: Any tokenizer that vLLM loads.
-
-    Attributes:
-        ids: Their numbers.
-    """
+    """The tokens of a vocabulary that data must not become."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -75,8 +68,7 @@ class ControlTokens:
     def cut(self, text: str) -> list[str]:
         """Return a text in pieces none of which, encoded by itself, has a control token in it.
 
-        Raises:
-            ValueError: A single character is one.
+        Raises ValueError: a single character is one.
         """
         pieces: list[str] = []
         start = 0
@@ -116,16 +108,6 @@ def plain_markers(segments: Sequence[str], control: ControlTokens) -> tuple[str,
     """Return the ordinary texts with which a template marks turns.
 
     Where every change of turn has a control token, data can't feign one, and nothing else is a marker.
-
-    Args:
-        segments: The texts of the template before, between and behind some contents.
-        control: The control tokens.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> tokenizer = SimpleNamespace(encode=lambda text, add_special_tokens: [*text.encode()])
-        >>> plain_markers(["<s>[INST] ", " [/INST] ", "</s>[INST] "], ControlTokens(tokenizer))
-        ('<s>', '[INST]', '[/INST]', '</s>')
     """
     turns = [segment for segment in segments[1:] if segment.strip()]
     if all(control.found(control.encode(turn)) for turn in turns):

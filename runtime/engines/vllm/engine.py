@@ -41,16 +41,9 @@ _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "token
 
 
 class VllmEngine:
-    """A `vllm.LLM` as an engine. Nothing else may step that `LLM` while this engine is in use.
+    """A `vllm.LLM` as an engine. Nothing else may step that `LLM` while this engine is in use. `close` shuts an `owned` one down.
 
-    Args:
-        llm: The `LLM`. Its structured-output backend must be xgrammar, guidance or auto; auto is held to xgrammar.
-        owned: Whether `close` shuts it down.
-        control_tokens: The treatment of messages that hold the ordinary text with which the chat template marks turns.
-        options: The options that the `LLM` was built with, where they are known.
-
-    Raises:
-        UnsupportedEngine: The version of vLLM or the backend of `llm` won't do.
+    Raises UnsupportedEngine: the version of vLLM or the backend of `llm` won't do.
     """
 
     def __init__(
@@ -291,17 +284,8 @@ def load(
     without compilation, with 1 GiB of KV cache and without chunked prefill (which a seeded request does not survive there).
     On a GPU vLLM's own defaults hold, but that CUDA graphs are captured for as many requests as run at once, up to 1,024.
 
-    Args:
-        model: A model name or path.
-        control_tokens: The treatment of messages that hold the ordinary text with which the chat template marks turns.
-        replica: The index of this engine and the number of engines of the model. Several have a process each, on GPUs of their
-            own as far as there are any, and share the memory of a GPU that they share.
-        engine_options: The options of `vllm.LLM`; they go before any default.
-
-    Raises:
-        ImportError: vLLM is not installed.
-        UnsupportedEngine: Its version is not one that typefold knows.
-        UnguardedMain: It would have a process of its own, which would run the program again.
+    Raises ImportError: vLLM is not installed. Raises UnsupportedEngine: its version is not one that typefold knows.
+    Raises UnguardedMain: it would have a process of its own, which would run the program again.
     """
     check_main(spawns=False)  # before vLLM is imported, which takes long
     with _loading:  # one after the other: the place of an engine depends on those that are there

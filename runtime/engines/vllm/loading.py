@@ -35,13 +35,7 @@ _MAX_LOGPROBS = 256  # a `Scored` choice of many labels asks for more than vLLM'
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The options and the environment of an engine that is built.
-
-    Attributes:
-        options: The options of `vllm.LLM`.
-        variables: The environment in which it is built.
-        own_process: Whether it runs in a process of its own.
-    """
+    """The options and the environment of an engine that is built."""
 
     options: dict[str, Any]
     variables: dict[str, str]
@@ -54,29 +48,11 @@ def loading_of(
     replica: tuple[int, int] = (0, 1),
     cpu: bool,
     cuda: bool,
-    many: bool = False,
-    beside: bool = False,
+    many: bool = False,  # vLLM runs 1,024 requests at once on these GPUs by default, and not 256
+    beside: bool = False,  # another engine is in this process: they would share the state of a step
     progress: bool = False,
 ) -> Loading:
-    """Return the options and the environment for building an engine.
-
-    Args:
-        engine_options: The caller's options.
-        replica: The index of this engine and the number of engines of the model.
-        cpu: Whether vLLM runs models on the CPU.
-        cuda: Whether it runs them on GPUs that CUDA_VISIBLE_DEVICES names.
-        beside: Whether this process has an engine in it already. They would share the state of a step, so the next one has a
-            process of its own, against the environment too.
-        many: Whether vLLM runs 1,024 requests at once on these GPUs unless told otherwise, and not 256.
-        progress: Whether vLLM shows how far loading has come.
-
-    Example:
-        >>> loading = loading_of({"max_model_len": 512}, cpu=False, cuda=True)
-        >>> loading.options["max_model_len"], loading.options["structured_outputs_config"]
-        (512, {'backend': 'xgrammar', 'disable_any_whitespace': True})
-        >>> loading.own_process
-        True
-    """
+    """Return the options and the environment for building an engine."""
     options: dict[str, Any] = {"use_tqdm_on_load": progress, "max_logprobs": _MAX_LOGPROBS}
     options["interleave_mm_strings"] = True  # images stand where the message has them, whatever the template can do
     if cpu:

@@ -29,25 +29,7 @@ _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values of max_lora_rank in v
 
 
 class Adapters:
-    """Makes requests for adapters.
-
-    Args:
-        config: vLLM's `LoRAConfig`; `None` where the engine was built without LoRA.
-        make: vLLM's `LoRARequest`.
-        load: Loads one, given such a request.
-        places: The number of adapters that it may have in all; `None` for any number.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> make = lambda name, number, path: (name, path)
-        >>> adapters = Adapters(SimpleNamespace(max_lora_rank=16), make, load=lambda request: True)
-        >>> adapters.request(Adapter("legal", "org/legal-lora"))
-        ('legal', 'org/legal-lora')
-        >>> adapters.request(Adapter("legal", "org/other-lora"))
-        Traceback (most recent call last):
-        ...
-        typefold.runtime.engine.EngineRefusal: two adapters are named 'legal', one from org/legal-lora and one from org/other-lora; give them names of their own
-    """
+    """Makes requests for adapters."""
 
     def __init__(
         self,
@@ -55,7 +37,7 @@ class Adapters:
         make: Callable[[str, int, str], Any],
         load: Callable[[Any], object],
         *,
-        places: int | None = None,
+        places: int | None = None,  # of all adapters together; `None` for any number
     ) -> None:
         self._config = config
         self._make = make
@@ -66,14 +48,7 @@ class Adapters:
         self._numbers: dict[str, int] = {}
 
     def request(self, given: Any) -> Any:
-        """Return vLLM's request for an adapter; it is loaded once this returns.
-
-        Args:
-            given: An `Adapter` or a `LoRARequest`; `None` for none.
-
-        Raises:
-            EngineRefusal: It is no adapter, the engine takes none, or can't load this one.
-        """
+        """Return vLLM's request for an `Adapter` or a `LoRARequest`, which is loaded once this returns."""
         if given is None:
             return None
         if not is_adapter(given):

@@ -45,10 +45,8 @@ def engine_options() -> frozenset[str] | None:
 def why_no_model(name: str, *, is_path: bool = False, elsewhere: bool = False) -> str | None:
     """Return why there can be no model of a name; `None` where there may be one, in a folder or on a hub.
 
-    Args:
-        name: A model's name or the path of its folder.
-        is_path: Whether it is a path for certain. Else `org/name`, where there is no such folder, is a name on a hub.
-        elsewhere: Whether the configuration of the model may stand somewhere else.
+    `is_path` is for a path for certain: else `org/name` is a name on a hub, where there is no such folder. `elsewhere` is for a
+    model whose configuration may stand somewhere else.
     """
     if not name.strip():
         return "the model's name is empty"

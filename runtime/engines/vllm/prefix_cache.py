@@ -44,11 +44,7 @@ _TIMES = re.compile(r"([?*+])|\{(\d+)(,?)(\d*)\}")
 
 
 def cuts_words(tokenizer: Any) -> bool:
-    """Return whether the tokens of a text are those of its two parts, wherever `CUT` parts it.
-
-    Args:
-        tokenizer: Any tokenizer that vLLM loads.
-    """
+    """Return whether the tokens of a text are those of its two parts, wherever `CUT` parts it."""
     try:
         parts: Any = json.loads(tokenizer.backend_tokenizer.to_str())
         model, added = parts["model"], parts["added_tokens"]
@@ -92,21 +88,13 @@ def _parts_words(steps: list[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Matched:
-    """The matches of a part of a pattern.
+    """The matches of a part of a pattern."""
 
-    Attributes:
-        visible: Whether it may take a visible character.
-        space: Whether it may take a space.
-        across: Whether it may take a space anywhere behind a visible character.
-        nothing: Whether it may take nothing.
-        surely: Single characters, or the empty text, that it matches whatever follows.
-    """
-
-    visible: bool = False
-    space: bool = False
-    across: bool = False
-    nothing: bool = False
-    surely: frozenset[str] = frozenset()
+    visible: bool = False  # it may take a visible character,
+    space: bool = False  # a space,
+    across: bool = False  # a space anywhere behind a visible character,
+    nothing: bool = False  # or nothing
+    surely: frozenset[str] = frozenset()  # single characters, or the empty text, that it matches whatever follows
 
     def then(self, other: _Matched) -> _Matched:
         return _Matched(
@@ -142,11 +130,7 @@ _AT_SPACE_OR_END = _Matched(nothing=True)  # which is no matter of course
 
 
 class _Pattern:
-    """Reads a pattern of a pre-tokeniser, in as much of Oniguruma's syntax as published ones use.
-
-    Raises:
-        ValueError: There is something else in it.
-    """
+    """Reads a pattern of a pre-tokeniser, in as much of Oniguruma's syntax as published ones use."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -214,28 +198,17 @@ def _matched_by(atom: str, folded: bool) -> _Matched:
 
 @dataclass(slots=True)
 class _Node:
-    """A beginning, behind that of the node above.
-
-    Attributes:
-        text: The characters.
-        token_ids: Their tokens.
-        below: The beginnings that go on from here.
-        met: By how they begin, the last text that came from here, and how much of it may be a beginning.
-    """
+    """A beginning, behind that of the node above."""
 
     text: str = ""
     token_ids: list[int] = field(default_factory=list[int])
     below: list[_Node] = field(default_factory=list["_Node"])
+    # By how they begin: the last text that came from here, and how much of it may be a beginning.
     met: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
 
 
 class PrefixEncoder:
-    """Encodes texts, each shared beginning once.
-
-    Args:
-        tokenizer: Any tokenizer that vLLM loads.
-        encode: Its tokens of a text by itself, without special ones around it.
-    """
+    """Encodes texts, each shared beginning once."""
 
     def __init__(self, tokenizer: Any, encode: Callable[[str], list[int]]) -> None:
         self._encode = encode

@@ -50,8 +50,7 @@ _TRIES, _PAUSE = 20, 0.05  # to learn how it ended
 def shielded(build: Callable[[], T]) -> T:
     """Build an object whose processes get no Ctrl-C.
 
-    Raises:
-        BaseException: The error of `build`, or Ctrl-C, once the started processes are ended.
+    Its error, or Ctrl-C, comes through once the started processes are ended.
     """
     built: Future[T] = Future()
     before = {process.pid for process in multiprocessing.active_children()}
@@ -91,14 +90,7 @@ class UnguardedMain(RuntimeError):
 
 
 def check_main(*, spawns: bool) -> None:
-    """Check that an engine is loaded by the program, and not by the start of a process of it.
-
-    Args:
-        spawns: Whether the engine will have a process that begins anew, with the program's main module.
-
-    Raises:
-        UnguardedMain: This process is being started, or one that will be would load engines itself.
-    """
+    """Check that an engine is loaded by the program, and not by a process that starts with its main module, as `spawns` is for."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UnguardedMain
     path = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -112,11 +104,7 @@ def check_main(*, spawns: bool) -> None:
 
 
 class Guard:
-    """Ends processes when this one has ended without doing so.
-
-    Args:
-        pids: Their numbers.
-    """
+    """Ends processes when this one has ended without doing so."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         numbers = " ".join(map(str, pids))
@@ -147,20 +135,7 @@ class Guard:
 
 
 def gpus_of(replica: tuple[int, int], options: Mapping[str, Any], visible: Sequence[str]) -> tuple[dict[str, str], int]:
-    """Return the place where one of several engines runs.
-
-    Args:
-        replica: The index of the engine and the number of engines.
-        options: The options of each engine, with the number of GPUs that it spans.
-        visible: The GPUs of the machine, as CUDA_VISIBLE_DEVICES names them.
-
-    Returns:
-        The environment that makes it run there, and how many engines share a GPU at most.
-
-    Example:
-        >>> gpus_of((3, 4), {}, ["0", "1"]), gpus_of((1, 2), {"tensor_parallel_size": 2}, ["0", "1", "2", "3"])
-        (({'CUDA_VISIBLE_DEVICES': '1'}, 2), ({'CUDA_VISIBLE_DEVICES': '2,3'}, 1))
-    """
+    """Return the environment that makes a replica run in its place, and how many engines share a GPU at most."""
     number, count = replica
     spans = int(options.get("tensor_parallel_size") or 1) * int(options.get("pipeline_parallel_size") or 1)
     if spans > len(visible):  # vLLM says what is wrong with that
@@ -183,12 +158,7 @@ def environment(variables: dict[str, str]) -> Generator[None]:
 
 
 class CoreProcess:
-    """The processes of an engine, watched until it is closed.
-
-    Args:
-        processes: The processes; it can't do without any of them.
-        answers: The queue that the client waits at.
-    """
+    """The processes of an engine, watched until it is closed."""
 
     def __init__(self, processes: Sequence[BaseProcess], answers: Any) -> None:
         self._processes = processes

@@ -18,11 +18,7 @@ from typefold.compiler import Image, Message
 
 
 class PromptTokens(list[int]):
-    """The tokens of a prompt with images.
-
-    Attributes:
-        engine_input: The input of the engine in their place.
-    """
+    """The tokens of a prompt with images; `engine_input` goes into the engine in their place."""
 
     def __init__(self, engine_input: dict[str, Any]) -> None:
         super().__init__(engine_input["prompt_token_ids"])
@@ -35,11 +31,7 @@ def images_of(prompt: Sequence[Message] | str) -> list[Image]:
 
 
 def decoded(images: Iterable[Image]) -> list[Any]:
-    """Return the images as Pillow's, a dependency of vLLM.
-
-    Raises:
-        ValueError: One can't be decoded here.
-    """
+    """Return the images as Pillow's, a dependency of vLLM."""
     from PIL import Image as Pillow
 
     pictures: list[Any] = []
@@ -57,15 +49,6 @@ def placed(renderer: Any, token_ids: Sequence[int], pictures: Sequence[Any], beg
     """Return the tokens with the images in their places.
 
     vLLM's cache of images is left aside: it assumes that each prepared prompt is also sent, and in that order.
-
-    Args:
-        renderer: vLLM's renderer.
-        token_ids: The prompt, with a placeholder for each image.
-        pictures: The images.
-        begun: Tokens of the answer that are there already.
-
-    Raises:
-        ValueError: vLLM would not place them.
     """
     prompt = {"prompt_token_ids": list(token_ids), "multi_modal_data": {"image": list(pictures)}}
     [made] = renderer.render_cmpl([prompt], skip_mm_cache=True)

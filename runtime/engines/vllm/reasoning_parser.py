@@ -25,14 +25,7 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 def switches_of(template: object) -> tuple[str, ...]:
-    """Return the variables of a chat template that switch reasoning on or off.
-
-    Example:
-        >>> switches_of("{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}")
-        ('enable_thinking',)
-        >>> switches_of("{% if message.thinking %}{{ 'thinking' }}{% endif %}")
-        ()
-    """
+    """Return the variables of a chat template that switch reasoning on or off."""
     templates: list[object] = list(template.values()) if isinstance(template, dict) else [template]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # named templates
     code = " ".join(
         _QUOTED.sub("", part) for each in templates if isinstance(each, str) for part in _CODE.findall(each)
@@ -41,13 +34,7 @@ def switches_of(template: object) -> tuple[str, ...]:
 
 
 def thinking_of(tokenizer: Any, render: Render | None, switches: Sequence[str]) -> Thinking | None:
-    """Return the form of a model's reasoning; `None` if it has none that is known.
-
-    Args:
-        tokenizer: Its tokenizer.
-        render: Puts messages into its chat template.
-        switches: The template's switches.
-    """
+    """Return the form of a model's reasoning; `None` if it has none that is known."""
     vocabulary: dict[str, int] = tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else {}
     known = [(start, end) for start, end in _MARKS if end in vocabulary]
     if render is None or not known:

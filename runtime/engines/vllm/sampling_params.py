@@ -47,20 +47,7 @@ _OURS = {
 
 
 class Parameters:
-    """Makes the `SamplingParams` of requests.
-
-    Args:
-        defaults: The model's own `SamplingParams`, from its generation config.
-        default_max_tokens: The limit in that generation config, if it has one.
-        output_kinds: vLLM's `RequestOutputKind`, of which `FINAL_ONLY` and `DELTA` are used.
-        structured_outputs: vLLM's `StructuredOutputsParams`.
-        dialect: The dialect of grammars that the backend reads.
-        unwritten: Tokens that write nothing into an answer, the one that ends it left out.
-        first_tokens: Gives the tokens that begin one of some texts; none where that is not known. `None` for a model that
-            takes no list of tokens, and for a backend whose mask would be another.
-        masks_stops: Whether a constraint keeps a request's stop tokens out of an answer that may not end yet (vLLM 0.28).
-        check: Called with each new set of parameters; a `ValueError` refuses it.
-    """
+    """Makes the `SamplingParams` of requests."""
 
     def __init__(
         self,
@@ -71,7 +58,7 @@ class Parameters:
         structured_outputs: Callable[..., Any],
         dialect: Dialect,
         unwritten: Sequence[int] = (),
-        first_tokens: Callable[[tuple[str, ...]], Sequence[int]] | None = None,
+        first_tokens: Callable[[tuple[str, ...]], Sequence[int]] | None = None,  # `None` if no list of tokens will do
         masks_stops: bool = True,
         check: Callable[[Any], None] | None = None,
     ) -> None:
@@ -96,11 +83,7 @@ class Parameters:
         return limit
 
     def build(self, request: Request, max_tokens: int) -> tuple[Any, Template]:
-        """Return the parameters of one request, and the template that they were copied from.
-
-        Raises:
-            EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
-        """
+        """Return the parameters of one request, and the template that they were copied from."""
         template = self._template(request, self._first(request) if max_tokens == 1 else ())
         params = copy.copy(template.params)
         params.max_tokens = max_tokens
@@ -124,8 +107,7 @@ class Parameters:
     def identity(self, request: Request) -> str | None:
         """Return all that the answer depends on beside its prompt, for a deterministic request; else `None`.
 
-        Raises:
-            EngineRefusal: A parameter is unknown, is not the caller's to set, or does not fit the constraint.
+        Raises EngineRefusal: a parameter is unknown, is not the caller's to set, or does not fit the constraint.
         """
         if not request.is_deterministic(self._defaults):
             return None
@@ -247,17 +229,11 @@ def _already_verified(*_: Any, **__: Any) -> None:
 
 @dataclass(eq=False)
 class Template:
-    """Parameters that equal requests share.
+    """Parameters that equal requests share."""
 
-    Attributes:
-        params: A `SamplingParams` without the request's own `seed` and `max_tokens`, of an answer that comes whole.
-        content: A digest of `params` without the seed; `None` where a value has no text that tells it apart.
-        verified: Whether the engine has taken a request with these: then it need not parse the grammar again.
-    """
-
-    params: Any
-    content: str | None
-    verified: bool = False
+    params: Any  # without the request's own `seed` and `max_tokens`, of an answer that comes whole
+    content: str | None  # a digest without the seed; `None` where a value has no text that tells it apart
+    verified: bool = False  # the engine has taken a request with these: it need not parse the grammar again
 
     @classmethod
     def of(cls, params: Any, names: Iterable[str]) -> Template:
@@ -286,14 +262,7 @@ class Templates:
 
 
 def key_of(*sets: Mapping[str, Any], **others: Hashable) -> Hashable | None:
-    """Return a key of sets of parameters, without `seed` and `max_tokens`; `None` where they can't be compared.
-
-    Example:
-        >>> key_of({"top_k": 1, "seed": 5}) == key_of({"seed": 6, "top_k": 1}) != key_of({"top_k": 2})
-        True
-        >>> key_of({"extra_args": {"of": ["my", "own"]}}) is None
-        True
-    """
+    """Return a key of sets of parameters, without `seed` and `max_tokens`; `None` where they can't be compared."""
     key = (*map(_frozen, sets), *others.values())
     try:
         hash(key)

@@ -33,28 +33,15 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
 
 
 class FirstTokens:
-    """The tokens that can begin texts: the first token mask of a grammar of these texts, without a grammar.
-
-    Args:
-        tokenizer: Any tokenizer that vLLM loads.
-        most: The number of tokens that the model knows, where its tokenizer may have more.
-    """
+    """The tokens that can begin texts: the first token mask of a grammar of these texts, without a grammar."""
 
     def __init__(self, tokenizer: Any, most: int | None = None) -> None:
         self._tokenizer = tokenizer
-        self._most = most
+        self._most = most  # the tokens that the model knows; its tokenizer may have more
         self._known: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     def of(self, texts: tuple[str, ...]) -> tuple[int, ...]:
-        """Return the tokens that are a beginning of one of the texts, or all of it; none where their bytes are not known.
-
-        Example:
-            >>> from types import SimpleNamespace
-            >>> pieces = {"\u0120": 0, "\u010a": 1, "k": 2, "ke": 3, "keep": 4, "keeps": 5, "d": 6}
-            >>> tokenizer = SimpleNamespace(get_vocab=lambda: pieces)
-            >>> FirstTokens(tokenizer).of(("keep", "drop"))
-            (2, 3, 4, 6)
-        """
+        """Return the tokens that are a beginning of one of the texts, or all of it; none where their bytes are not known."""
         found = self._known.get(texts)
         if found is None:
             longest = max(map(len, self._by_bytes), default=0)
@@ -108,12 +95,7 @@ _BYTES = _byte_level_alphabet()
 
 
 def outcome_of(output: Any, written: Callable[[], Sequence[bytes]]) -> Outcome:
-    """Return a finished `RequestOutput` of vLLM as an outcome.
-
-    Args:
-        output: The output.
-        written: Returns the bytes of each token; called only where there are log probabilities.
-    """
+    """Return a finished `RequestOutput` of vLLM as an outcome."""
     answer = output.outputs[0]
     try:
         reason = FinishReason(answer.finish_reason)
