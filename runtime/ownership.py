@@ -61,7 +61,6 @@ class Owner:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether this is another process: a fork of it."""
         return os.getpid() != self._pid
 
     def check(self, used: str) -> None:
@@ -70,7 +69,6 @@ class Owner:
             raise self.error(used)
 
     def error(self, used: str) -> UsedAfterFork:
-        """Return the error of a use in another process."""
         return UsedAfterFork(used, self._pid)
 
 

@@ -34,7 +34,6 @@ class Range:
     admits: Callable[[object], bool]
 
     def refusal(self, name: str, value: object) -> str | None:
-        """Return why an option of a name can't have a value; `None` if it can."""
         return None if self.admits(value) else f"{name} is {self.words}, not {value!r:.80}"
 
 

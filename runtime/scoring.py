@@ -57,7 +57,6 @@ class _Node:
     forced: tuple[int, ...] = ()  # the other tokens
 
     def after(self, token_id: int, written: bytes, mass: float, members: tuple[int, ...]) -> _Node:
-        """The node behind one more token."""
         whole = self.written + written
         if _is_text(whole):
             return _Node(mass, members, whole, (*self.begun, *self.forced, token_id), whole)

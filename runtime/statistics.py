@@ -78,7 +78,6 @@ class Statistics:
         return self.output_tokens / self.elapsed if self.elapsed else 0.0
 
     def __add__(self, other: Statistics) -> Statistics:
-        """Return the counts of two schedulers together."""
         return Statistics(*map(operator.add, astuple(self), astuple(other)))
 
 
@@ -93,19 +92,16 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """The seconds so far."""
         before, since = self._state
         return before if since is None else before + self._now() - since
 
     def begin(self) -> None:
-        """Note that one more works from now on."""
         with self._lock:
             self._working += 1
             if self._working == 1:
                 self._state = self._state[0], self._now()
 
     def rest(self) -> None:
-        """Note that one of them works no more."""
         with self._lock:
             self._working -= 1
             if not self._working:
@@ -127,13 +123,11 @@ class Counts:
         self._lock = threading.RLock()  # a destructor may withdraw a request while its thread counts another
 
     def generated(self, outcome: Outcome) -> None:
-        """Count an answer that the engine has finished."""
         self.prompt_tokens += outcome.prompt_tokens
         self.cached_tokens += outcome.cached_tokens
         self.output_tokens += outcome.output_tokens
 
     def busy(self, busy: bool) -> None:
-        """Note whether there is anything to do from now on."""
         if busy is not self._busy:
             self._busy = busy
             (self._stopwatch.begin if busy else self._stopwatch.rest)()

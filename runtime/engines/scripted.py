@@ -151,7 +151,6 @@ class ScriptedEngine:
 
     @property
     def has_unfinished(self) -> bool:
-        """Whether any request is waiting or running."""
         return bool(self._waiting or self._running)
 
     def tokenize(self, request: Request) -> Sequence[int]:
@@ -159,7 +158,6 @@ class ScriptedEngine:
         return [*_render(request).encode(), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
-        """Return the limit that the request sets itself."""
         limit = request.token_limit()
         if (reason := unfit("max_tokens", limit)) is not None:
             raise EngineRefusal(reason)
@@ -218,7 +216,6 @@ class ScriptedEngine:
         return done
 
     def partial_text(self, key: str) -> str:
-        """Return the text of the tokens that a running request has been given."""
         for sequence in self._running:
             if (
                 sequence.key == key
@@ -234,13 +231,11 @@ class ScriptedEngine:
         return deltas
 
     def abort(self, keys: Iterable[str]) -> None:
-        """Drop requests, waiting or running."""
         dropped = set(keys)
         self._waiting = deque(sequence for sequence in self._waiting if sequence.key not in dropped)
         self._running = [sequence for sequence in self._running if sequence.key not in dropped]
 
     def kill(self) -> bool:
-        """Return `False`: it runs in this process."""
         return False
 
     def close(self) -> None:

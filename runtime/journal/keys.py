@@ -74,7 +74,6 @@ class Numbers:
         self._database: sqlite3.Connection | None = None
 
     def next(self, key: bytes) -> int:
-        """Return how often the key was given before."""
         with self._lock:
             times = self._first.get(key, -1) + 1
             if times or len(self._first) < _IN_MEMORY:
@@ -91,7 +90,6 @@ class Numbers:
             return int(times)
 
     def close(self) -> None:
-        """Free the counts."""
         with self._lock:
             self._first.clear()
             if self._database is not None:

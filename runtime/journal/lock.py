@@ -54,7 +54,6 @@ class Lock:
         tell_child(self)
 
     def release(self) -> None:
-        """Release it. It may be called twice."""
         if self._file is not None:
             with suppress(OSError):
                 if os.path.samestat(os.fstat(self._file), os.lstat(self._path)):  # else another has removed it
@@ -136,7 +135,6 @@ def check_filesystem(path: Path) -> None:
 
 
 def _filesystem(folder: Path) -> str | None:
-    """Return the kind of the filesystem that holds a folder, on Linux."""
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -59,7 +59,6 @@ class _Recorded(AnswerFuture):
         self._entry = entry
 
     def cancel(self) -> bool:
-        """Withdraw the request; `False` if it is answered already."""
         cancelled = super().cancel()
         if cancelled:
             self._entry.cancel()
@@ -122,12 +121,10 @@ class Recorder:
 
     @property
     def path(self) -> Path:
-        """The journal's file."""
         return self._given.path if isinstance(self._given, Journal) else self._given
 
     @property
     def statistics(self) -> Statistics:
-        """The requests that were answered from the journal."""
         good, bad = self._succeeded, self._failed
         return Statistics(submitted=good + bad, succeeded=good, failed=bad, from_journal=good + bad)
 
@@ -189,7 +186,6 @@ class Recorder:
                 self._journal.close()
 
     def _open(self) -> None:
-        """Open the journal, if it is not open."""
         if not self._is_open:
             self._open_for(None if self._closed else self._identify())  # may load the engine: no lock is held
 
@@ -211,7 +207,6 @@ class Recorder:
             self._is_open = True
 
     def _identify(self) -> ModelIdentity:
-        """Return the identity of the model."""
         if self._known is not None:
             return self._known
         try:
@@ -259,7 +254,6 @@ class Recorder:
         return content, None if first == content else first
 
     def _replay(self, key: bytes | None, first: bytes | None, request: Request) -> Future[Outcome] | None:
-        """Answer a request from the journal; `None` where it must be asked."""
         if key is None or self._ignore_journal:
             return None
         found = self._journal.find(key)
@@ -358,7 +352,6 @@ class _Writer:
         self._thread.start()
 
     def put(self, finished: _Finished) -> None:
-        """Have a request written, and its future ended after that."""
         self._finished.put(finished)
 
     def retry(self) -> None:
@@ -392,7 +385,6 @@ class _Writer:
                     _settle(each.future, each.entry, errors.get(each.key))
 
     def _write_group(self, finished: Sequence[_Finished]) -> dict[bytes, JournalError]:
-        """Write finished requests; return the errors of those that could not be written, by key."""
         rows: list[tuple[Any, ...]] = []
         errors: dict[bytes, JournalError] = {}
         prompts = self._journal.prompts

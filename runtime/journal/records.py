@@ -231,7 +231,6 @@ def _storable(text: str) -> str:
 
 
 def _prompt(request: Request, longest: int | None) -> str:
-    """Return the prompt as JSON, each text cut to a number of characters."""
     if isinstance(request.prompt, str):
         return _json(request.prompt[:longest])
     return _json([{"role": turn.role, "content": turn.shown[:longest]} for turn in request.prompt])

@@ -428,7 +428,6 @@ class Journal:
         raise damaged(self.path, _which(row))
 
     def _models(self, where: str = "TRUE", *values: Any) -> list[tuple[bytes, str, str]]:
-        """Return the rows of the models, or of some of them."""
         seal = "checksum" if self._has_checksums else "NULL"
         found = [tuple(row) for row in self._rows(f"SELECT {MODELS}, {seal} FROM models WHERE {where}", *values)]
         for *row, seal_of_row in found:
@@ -482,11 +481,9 @@ class Journal:
 
 
 def _named(function: str | None, model: str | None, before: str | None) -> tuple[str | None, ...]:
-    """Return the values of `_NAMED`."""
     return function, model, None if before is None else moment(before)
 
 
 def _which(row: sqlite3.Row) -> str:
-    """Return a record's number and caller, for messages."""
     where = "" if row["row"] is None else f", row {row['row']!r:.20}"
     return f"record {row['id']} ({row['function']!r:.80}{where})"

@@ -55,7 +55,6 @@ class Deduplicator:
         return request.digest(b"", parameters.encode("utf-8", "surrogatepass"))
 
     def find(self, identity: bytes) -> Generation | Finished | None:
-        """Return the generation of an equal request, in flight or finished, if there is one."""
         finished = self._finished.get(identity)
         if finished is not None:
             self._finished.move_to_end(identity)
@@ -63,11 +62,9 @@ class Deduplicator:
         return self._in_flight.get(identity)
 
     def start(self, identity: bytes, generation: Generation) -> None:
-        """Let equal requests join a generation."""
         self._in_flight[identity] = generation
 
     def drop(self, generation: Generation) -> None:
-        """Let no request join a generation any more."""
         if generation.identity is not None:
             self._in_flight.pop(generation.identity, None)
 

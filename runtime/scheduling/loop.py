@@ -62,7 +62,6 @@ class Loop:
 
     @property
     def running(self) -> int:
-        """The number of generations in the engine's hands."""
         return len(self._running)
 
     def take_all(self) -> list[list[PendingRequest]]:
@@ -87,7 +86,6 @@ class Loop:
                 self._step()
 
     def abort(self) -> None:
-        """Take everything out of the engine."""
         self._note_partial_texts()
         self._engine.abort(list(self._running))
 

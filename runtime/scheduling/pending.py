@@ -69,7 +69,6 @@ class PendingRequest(AnswerFuture):
         self._withdraw = withdraw
 
     def cancel(self) -> bool:
-        """Withdraw the request; `False` if it is answered already."""
         before = self.cancelled()
         cancelled = super().cancel()
         if cancelled and not before:
@@ -92,7 +91,6 @@ class Limits:
 
     @property
     def asked(self) -> int:
-        """The number of tokens that the engine is asked for."""
         settled = None if self.early_stop is None else self.early_stop.tokens
         return self.max_tokens if settled is None else min(self.max_tokens, settled)
 
@@ -116,12 +114,10 @@ class Generation:
     waiters: list[PendingRequest] = field(default_factory=list[PendingRequest])
 
     def join(self, pending: PendingRequest) -> None:
-        """Let a pending request wait for this generation too."""
         self.waiters.append(pending)
         pending.generation = self
 
     def stream(self, text: str) -> None:
-        """Pass a piece of the answer to the requests that have it streamed."""
         for pending in self.waiters:
             if pending.request.on_delta is not None:
                 pending.is_read = True
@@ -131,7 +127,6 @@ class Generation:
                     logger.exception("%s: on_delta failed", pending.request.function)
 
     def leave(self, pending: PendingRequest) -> bool:
-        """Remove a pending request, and return whether none is left."""
         if pending in self.waiters:
             self.waiters.remove(pending)
         return not self.waiters

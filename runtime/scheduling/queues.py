@@ -49,11 +49,9 @@ class RequestQueue:
         return None
 
     def take(self) -> PendingRequest:
-        """Take out the request that `first` has just returned."""
         return self._retried.popleft() if self._retried else self._inbox.popleft()
 
     def drain(self) -> list[PendingRequest]:
-        """Take out everything."""
         left = [*self._retried, *self._inbox]
         self._retried.clear()
         self._inbox.clear()
@@ -95,6 +93,5 @@ class Deadlines:
         return late
 
     def clear(self) -> None:
-        """Watch nothing any more."""
         with self._lock:
             self._heap.clear()

@@ -70,14 +70,12 @@ class Replicas:
 
     @property
     def statistics(self) -> Statistics:
-        """The counts of all together so far."""
         each = self.each
         elapsed = max((statistics.elapsed for statistics in each), default=0.0)  # all have one stopwatch
         return replace(sum(each, Statistics()), elapsed=elapsed)
 
     @property
     def each(self) -> list[Statistics]:
-        """The counts of each so far."""
         return [scheduler.statistics for scheduler in self._schedulers]
 
     @property

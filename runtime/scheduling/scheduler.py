@@ -177,7 +177,6 @@ class Scheduler:
         self._withdrawn.append(pending)
 
     def _begin(self) -> tuple[Watchdog, Loop]:
-        """The watchdog and the loop of the engine as it is now."""
         watchdog = Watchdog(self._limit, self._engine.kill, self._give_up)
         loop = Loop(
             self._engine,
@@ -286,7 +285,6 @@ class Scheduler:
         self._close_engine()
 
     def _take_all(self) -> list[PendingRequest]:
-        """Take out everyone that is there, for one thread to fail them."""
         with self._lock:
             taken = [*chain(*self._loop.take_all()), *self._between, *self._waiting.drain()]
             self._between = []

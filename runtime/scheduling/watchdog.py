@@ -76,11 +76,9 @@ class Watchdog:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the thread was given up."""
         return self._abandoned
 
     def close(self) -> None:
-        """Watch no more."""
         self._ended.set()
         self._back.set()
 

@@ -49,7 +49,6 @@ class _Turn(NamedTuple):
         return self.parts.count(None) if self.parts else 1
 
     def message(self, texts: Iterator[str]) -> dict[str, Any]:
-        """Return the message as vLLM's renderer takes it."""
         if not self.parts:
             return {"role": self.role, "content": next(texts)}
         content = [
@@ -151,7 +150,6 @@ class PromptTokenizer:
         return self._carefully(turns, contents, variables)
 
     def _marked(self, contents: list[str]) -> list[str]:
-        """Return the contents with the policy for markers applied."""
         if not self.markers or not (pattern := self._marker_pattern).search("\0".join(contents)):
             return contents
         match self._on_marker:
@@ -301,7 +299,6 @@ class PromptTokenizer:
 
 
 def _by_blank_lines(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str:
-    """Render a conversation for a model without a template."""
     if not all(isinstance(message["content"], str) for message in conversation):
         raise ValueError("this model has no chat template, which alone says where an image stands in its prompts")
     return "\n\n".join(message["content"] for message in conversation)

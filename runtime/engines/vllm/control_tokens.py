@@ -40,7 +40,6 @@ class ControlTokens:
         self._prefixes = self.encode("\nx")[len(self.encode("\n")) :] != self.encode("x")
 
     def encode(self, text: str, *, add_special_tokens: bool = False) -> list[int]:
-        """Return the tokens of a text by itself."""
         return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens))
 
     def encode_behind(self, text: str) -> list[int]:
@@ -53,7 +52,6 @@ class ControlTokens:
         return self.encode(text)
 
     def found(self, token_ids: Iterable[int]) -> list[int]:
-        """Return the control tokens among some tokens, in order."""
         control = self.ids
         return [token_id for token_id in token_ids if token_id in control]
 

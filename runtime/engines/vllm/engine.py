@@ -138,15 +138,12 @@ class VllmEngine:
         return [*self._prompts.encode(request.prompt, variables), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
-        """Return the request's own limit, or that of the model's generation config."""
         return self._parameters.limit(request)
 
     def identity(self, request: Request) -> str | None:
-        """Return the parameters of a deterministic request, the model's own where it names none, and its constraint."""
         return self._parameters.identity(request)
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
-        """Queue a request under `key`."""
         for name in request.options:
             if name not in self._options:
                 raise EngineRefusal(unknown_name("option", name, self._options))
@@ -191,7 +188,6 @@ class VllmEngine:
         return done
 
     def partial_text(self, key: str) -> str:
-        """Return the text of an answer so far."""
         return compat.partial_text(self._engine, key)
 
     def deltas(self) -> Sequence[Delta]:
@@ -200,7 +196,6 @@ class VllmEngine:
         return deltas
 
     def abort(self, keys: Iterable[str]) -> None:
-        """Drop requests of this engine."""
         ours = self._keys.intersection(keys)
         if ours:
             self._keys -= ours
@@ -209,7 +204,6 @@ class VllmEngine:
             self._engine.abort_request(list(ours))
 
     def kill(self) -> bool:
-        """End the process of an owned engine that has one."""
         return self._owned and self._core is not None and self._core.kill()
 
     def close(self) -> None:
@@ -298,7 +292,6 @@ def load(
 
 
 def _built(model: str, replica: tuple[int, int], engine_options: dict[str, Any]) -> Any:
-    """Build the `LLM`, in its environment and its process."""
     quiet = "VLLM_LOGGING_LEVEL" not in os.environ
     with environment({"VLLM_LOGGING_LEVEL": "ERROR"} if quiet else {}), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of vLLM's imports; a user can do nothing about them

@@ -120,12 +120,10 @@ class Adapters:
 
 
 def _number_of(request: Any) -> int:
-    """Return the number in a request of vLLM's own."""
     return int(request.lora_int_id)
 
 
 def _rank(folder: Path) -> int | None:
-    """Return the rank that an adapter says it has."""
     with suppress(OSError, ValueError, AttributeError):
         rank = json.loads((folder / "adapter_config.json").read_text("utf-8")).get("r")
         return rank if isinstance(rank, int) else None

@@ -218,7 +218,6 @@ class PrefixEncoder:
         self._credit = 8 * _PRICE
 
     def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text."""
         if not self._knows:
             return self._encode(text)
         node, token_ids, at = self._root, list[int](), 0

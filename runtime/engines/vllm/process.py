@@ -125,7 +125,6 @@ class Guard:
             self._shell.stdin.close()
 
     def dismiss(self) -> None:
-        """End the guard: the processes have ended, or will be ended."""
         shell, self._shell = self._shell, None
         if shell is not None:
             shell.kill()  # before its pipe is closed

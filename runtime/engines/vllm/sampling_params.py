@@ -83,7 +83,6 @@ class Parameters:
         return limit
 
     def build(self, request: Request, max_tokens: int) -> tuple[Any, Template]:
-        """Return the parameters of one request, and the template that they were copied from."""
         template = self._template(request, self._first(request) if max_tokens == 1 else ())
         params = copy.copy(template.params)
         params.max_tokens = max_tokens
@@ -237,7 +236,6 @@ class Template:
 
     @classmethod
     def of(cls, params: Any, names: Iterable[str]) -> Template:
-        """Return a template of parameters that have these fields."""
         return cls(params, _content(getattr(params, name) for name in names if name not in _OWN))
 
 
