@@ -57,8 +57,6 @@ class Checked:
     prompts: int
 
     def summary(self, findings: int) -> str:
-        """Tell the result, with this number of findings, in one line."""
-
         def counted(number: int, noun: str) -> str:
             return f"{number} {noun}{'s' * (number != 1)}"
 
@@ -66,7 +64,6 @@ class Checked:
         return f"{found} ({counted(self.prompts, 'prompt')} in {counted(self.files, 'file')})"
 
     def as_json(self) -> str:
-        """Return the result as JSON, for machines."""
         findings = [vars(finding) for finding in self.findings]
         return json.dumps({"files": self.files, "prompts": self.prompts, "findings": findings}, indent=2)
 
@@ -110,7 +107,6 @@ def python_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _located(file: CheckedFile) -> Iterator[Located]:
-    """The findings in a file, from top to bottom, without the silenced ones."""
     for finding in sorted(dict.fromkeys(_findings(file)), key=lambda each: (each.start, each.code)):
         if not finding.is_silenced(file.source.lines):
             line, column = finding.start

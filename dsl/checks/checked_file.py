@@ -15,13 +15,7 @@ from typefold.prompts.prompt import prompt
 
 
 class CheckedFile:
-    """A file that is checked.
-
-    Args:
-        source: Its source.
-        evaluator: Evaluates annotations and looks names up.
-        module: The module's name, if the tool has another for it than the file's path gives.
-    """
+    """A file that is checked; a tool may have another name for its module than the path gives."""
 
     def __init__(self, source: Source, evaluator: Evaluator, module: str | None = None) -> None:
         self.source = source
@@ -30,7 +24,6 @@ class CheckedFile:
 
     @cached_property
     def prompts(self) -> list[Function]:
-        """The functions that are certain to be decorated as prompts."""
         return [each for each in self.source.functions.values() if self.is_prompt_function(each) is True]
 
     def beside(self, function: Function | None) -> Where:
@@ -42,15 +35,12 @@ class CheckedFile:
         return Where(self.module, () if function is None else (*function.around, function.node))
 
     def is_ask(self, node: ast.expr, function: Function | None) -> bool:
-        """Whether an expression in a function's body is `typefold.ask`."""
         return self._is(node, ask, self.within(function))
 
     def is_example(self, node: ast.expr, function: Function) -> bool:
-        """Whether an expression in a function's decorator is `typefold.example`."""
         return self._is(node, example, self.beside(function))
 
     def is_options(self, call: ast.Call) -> bool:
-        """Whether a call is `prompt(...)` with options."""
         return not call.args and self._is(call.func, prompt, self.beside(self.source.decorated_by(call)))
 
     def is_prompt_function(self, function: Function) -> bool | None:
@@ -58,14 +48,12 @@ class CheckedFile:
         return self._is_decorated(function, self.module)
 
     def is_prompt(self, node: ast.expr, function: Function) -> bool:
-        """Whether an expression in a function's body is certain to be a prompt function."""
         meaning = self.evaluator.meaning(node, self.within(function))
         if not isinstance(meaning, Declared) or not isinstance(meaning.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return False
         return self._is_decorated(Function(meaning.node, meaning.where.around), meaning.where.module) is True
 
     def is_known(self, node: ast.Name, function: Function) -> bool:
-        """Whether a name in a function's body is bound anywhere."""
         for each in ast.walk(function.node):
             match each:
                 case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) if name == node.id:
@@ -86,7 +74,6 @@ class CheckedFile:
         return True if True in known else None if None in known else False
 
     def _makes_prompt(self, node: ast.expr, where: Where) -> bool | None:
-        """Whether a decorator is `prompt`, `prompt(...)`, or a name for the latter; `None` if that can't be known."""
         match self.evaluator.meaning(node.func if isinstance(node, ast.Call) else node, where):
             case Known(value=known):
                 return True if known is prompt else False if known is staticmethod or known is classmethod else None

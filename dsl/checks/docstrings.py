@@ -28,12 +28,7 @@ Line: TypeAlias = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Docstring:
-    """A function's docstring.
-
-    Attributes:
-        text: Without indentation, as `inspect.getdoc` gives it.
-        places: The place of each of its characters, and of its end; worked out when a mistake is there.
-    """
+    """A function's docstring without indentation; places of its characters are worked out when a mistake is there."""
 
     text: str
     _origins: Sequence[int]
@@ -46,7 +41,6 @@ class Docstring:
         return [found[origin] for origin in self._origins]
 
     def place(self, offset: int) -> Place:
-        """The place in the file of a character of the text."""
         return self.places[min(offset, len(self.places) - 1)]
 
 
@@ -82,7 +76,6 @@ def cleaned(document: str) -> tuple[str, list[int]]:
 
 
 def _expanded(line: str, start: int) -> Line:
-    """The characters of a line with tabs as spaces, each with its index in the document."""
     made: Line = []
     for index, char in enumerate(line):
         made += [(" ", start + index)] * (8 - len(made) % 8) if char == "\t" else [(char, start + index)]
@@ -110,10 +103,7 @@ _ESCAPED = re.compile(
 
 
 def places(node: ast.Constant, lines: Sequence[str]) -> list[Place]:
-    """Return the place of each character of a string's value, and that of its end.
-
-    If the source is not understood, all are the place of the node.
-    """
+    """The place of each character of a string, and of its end; the node's for all, if its source is not understood."""
     start = Place(node.lineno, _characters(lines[node.lineno - 1], node.col_offset))
     source = "".join(lines[node.lineno - 1 : node.end_lineno])[start.column :]
     found = list(_places(source, start))

@@ -20,13 +20,7 @@ Severity: TypeAlias = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Code:
-    """A check.
-
-    Attributes:
-        name: Its name in a comment that silences it: `# type: ignore[name]`.
-        title: The mistake that it finds, in a few words.
-        severity: Whether a program with it can't work, or is only likely to be wrong.
-    """
+    """A check: with an error a program can't work, with a warning it is only likely to be wrong."""
 
     name: str
     title: str
@@ -56,15 +50,7 @@ _IGNORE = re.compile(r"#\s*type:\s*ignore\s*(?:\[(?P<codes>[^\]]*)\])?")
 
 @dataclass(frozen=True)
 class Finding:
-    """One mistake.
-
-    Attributes:
-        code: The name of the check.
-        message: The mistake, and the text to write instead.
-        start: Its first place.
-        end: Its last place.
-        silenced_on: Lines on which a comment silences it, beside its own.
-    """
+    """One mistake; a comment silences it on its own line and on those in `silenced_on`."""
 
     code: str
     message: str
@@ -74,11 +60,9 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """The severity of its code."""
         return CODES[self.code].severity if self.code in CODES else "error"
 
     def is_silenced(self, lines: Sequence[str]) -> bool:
-        """Whether a comment in the lines of the file silences it."""
         comments = (_IGNORE.search(lines[line - 1]) for line in (self.start.line, *self.silenced_on))
         return any(
             comment["codes"] is None or self.code in re.split(r"[\s,]+", comment["codes"].strip())

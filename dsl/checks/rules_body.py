@@ -93,7 +93,6 @@ def unused_parameters(function: Function, used_by_template: Collection[str], fil
 
 
 def _texts(function: Function, file: CheckedFile) -> Iterator[tuple[ast.expr, str]]:
-    """The texts in a body, and those of the variables that it reads; not its docstring."""
     first = function.node.body[0]
     docstring = first.value if isinstance(first, ast.Expr) else None
     for node in ast.walk(ast.Module(function.node.body, [])):
@@ -133,7 +132,7 @@ def _ends(value: ast.expr) -> Iterator[ast.expr]:
 
 
 def _something_else(node: ast.Return, function: Function, file: CheckedFile) -> ast.expr | ast.Return | None:
-    """Find a returned value that is certain not to be that of `ask`; none with an `ask` in it, which has its own finding."""
+    """A returned value that is certain not to be that of `ask`; one with an `ask` in it has its own finding."""
     if node.value is None:
         return node
     for value in _ends(node.value):

@@ -123,7 +123,6 @@ def output_findings(call: ast.Call, taker: Taker, file: CheckedFile) -> Iterator
 
 
 def _taker(call: ast.Call, file: CheckedFile, where: Where) -> Taker | None:
-    """The taker of a type, as far as the source tells."""
     func = call.func
     if isinstance(meaning := file.evaluator.meaning(func, where), Known):
         return "output_type" if meaning.value is output_type else None
@@ -151,9 +150,6 @@ def _is_runtime(node: ast.expr, evaluator: Evaluator, where: Where) -> bool:
             return not isinstance(value, ast.Name) and _is_runtime(value, evaluator, where)
         case _:
             return False
-
-
-# --- ask --------------------------------------------------------------------------------------------------------------
 
 
 def ask_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:

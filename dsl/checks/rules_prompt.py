@@ -28,15 +28,7 @@ def prompt_findings(
     says_annotations: bool = False,
     says_returns: bool = False,
 ) -> Iterator[Finding]:
-    """Check a prompt function; each mistake is found once.
-
-    Args:
-        function: The function.
-        file: Its file.
-        kinds: Types of the parameters' values, by name.
-        says_annotations: Whether a type checker reports a missing annotation itself.
-        says_returns: Whether it reports a missing `return` itself.
-    """
+    """Check a prompt function; a type checker may say itself that an annotation or a `return` is missing."""
     for finding in _findings(function, file, kinds, says_annotations, says_returns):
         yield replace(finding, silenced_on=function.head)
 
@@ -105,9 +97,6 @@ def _at_name(code: str, message: str, function: Function) -> Finding:
     return Finding(code, message, start, start)
 
 
-# --- examples ---------------------------------------------------------------------------------------------------------
-
-
 def _of_examples(function: Function, file: CheckedFile, kind: OutputType[Any] | None) -> Iterator[Finding]:
     """Check each of `examples=[example(value, name=...)]`: names of arguments, and values that are written out."""
     name, known = function.node.name, _named_parameters(function)
@@ -128,7 +117,6 @@ def _of_examples(function: Function, file: CheckedFile, kind: OutputType[Any] | 
 
 
 def _examples(function: Function, file: CheckedFile) -> Iterator[ast.Call]:
-    """The calls of `example` in the function's decorator."""
     for decorator in function.node.decorator_list:
         for keyword in decorator.keywords if isinstance(decorator, ast.Call) else ():
             if keyword.arg == "examples" and isinstance(keyword.value, (ast.List, ast.Tuple)):

@@ -52,7 +52,6 @@ class Names:
         return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, _ANY_CLASS))
 
     def registering(self) -> Iterator[Source]:
-        """The sources of the program that may register hooks."""
         return iter(())
 
     def use(self, module: str, other: str) -> None:
@@ -89,7 +88,6 @@ class Names:
         return self.member(where.module, name) or self._builtin(name)
 
     def member(self, module: str, name: str) -> Meaning | None:
-        """Look a name up in a module."""
         if self.is_library(module):
             found = library_object(module, name)
             return found if found is not None else library_module(f"{module}.{name}")
@@ -123,7 +121,6 @@ class Names:
         return ModuleName(f"{module}.{name}") if self.source(f"{module}.{name}") is not None else None
 
     def bound(self, scope: ast.AST) -> dict[str, list[Binding]]:
-        """The bindings of each name in a scope."""
         if scope not in self._bindings:
             self._bindings[scope] = {}
             for name, binding in _bindings(getattr(scope, "body", ())):
@@ -164,10 +161,7 @@ class Names:
 
 
 def _bindings(body: Sequence[Any]) -> Iterator[tuple[str, Binding]]:
-    """Every name that statements bind, with its binding; not inside functions and classes.
-
-    Targets of loops and the like bind nothing that is a type.
-    """
+    """Every name that statements bind outside functions and classes; targets of loops bind nothing that is a type."""
     waiting: list[tuple[Any, Any]] = [(statement, statement) for statement in reversed(body)]
     while waiting:
         statement, around = waiting.pop()
@@ -199,16 +193,12 @@ def _may_bind(node: ast.AST) -> bool:
     return isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case, ast.Tuple, ast.withitem))
 
 
-# --- registrations ----------------------------------------------------------------------------------------------------
-
-
 def may_register(text: str) -> bool:
     """Whether a file may register hooks for types, by its text."""
     return "typefold" in text and _REGISTERS.search(text) is not None
 
 
 def _registered_in(source: Source) -> Iterator[str]:
-    """The names of the classes for which a file registers hooks."""
     for node in ast.walk(source.tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="hook_factory")):
@@ -217,9 +207,6 @@ def _registered_in(source: Source) -> Iterator[str]:
                 yield from (getattr(cls, "id", getattr(cls, "attr", _ANY_CLASS)) for cls in classes)
             case _:
                 pass
-
-
-# --- files ------------------------------------------------------------------------------------------------------------
 
 
 class DiskNames(Names):

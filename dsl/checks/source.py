@@ -68,7 +68,6 @@ class Function:
 
     @property
     def arguments(self) -> list[ast.arg]:
-        """Every parameter."""
         return arguments_of(self.node)
 
     @property
@@ -88,7 +87,6 @@ class Source:
 
     @classmethod
     def read(cls, path: str) -> Source | None:
-        """Read a file's source, or return `None` if Python can't read it."""
         try:
             return cls.load(path)
         except Unreadable:
@@ -141,7 +139,6 @@ class Source:
         return self._calls_by_span.get((line, column, end_line, end_column))
 
     def decorated_by(self, node: ast.expr) -> Function | None:
-        """The function that an expression decorates."""
         return self._decorated.get(node)
 
     def function_at(self, line: int, name: str) -> Function | None:
@@ -171,7 +168,6 @@ class Source:
 
     @cached_property
     def _walked(self) -> tuple[list[Function], list[ast.Call]]:
-        """Every function and every call, the outer ones before those inside them."""
         functions: list[Function] = []
         calls: list[ast.Call] = []
         waiting: list[tuple[ast.AST, tuple[Scope, ...]]] = [(self.tree, ())]

@@ -16,12 +16,9 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Where:
-    """A place from which names are looked up.
+    """A place from which names are looked up: a module, and the scopes around it, the outermost first.
 
-    Attributes:
-        module: The module's name.
-        around: The classes and functions around the place, the outermost first.
-        local: The values of names that the body of the innermost class has defined so far.
+    `local` has the values of names that the body of the innermost class has defined so far.
     """
 
     module: str

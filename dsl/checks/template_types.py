@@ -51,17 +51,15 @@ class HintKind(Kind):
         return describe(self.hint)
 
     def attribute(self, name: str) -> Kind | None:
-        """By attribute or, as Jinja2 does, by key."""
         if name in (fields := _fields(self.cls)):
             return kind_of_hint(fields[name])
         if hasattr(self.cls, name) or name in _set_by_methods(self.cls):
             return UNKNOWN
-        if _is(self.cls, Mapping) and not is_typeddict(self.cls):
+        if _is(self.cls, Mapping) and not is_typeddict(self.cls):  # by key, as Jinja2 does
             return self.item(name)
         return None if _is_closed(self.cls) else UNKNOWN
 
     def item(self, key: object) -> Kind | None:
-        """By key or index."""
         arguments = get_args(self.hint)
         if is_typeddict(self.cls):
             known = _fields(self.cls).get(str(key))
@@ -76,7 +74,6 @@ class HintKind(Kind):
         return UNKNOWN if hasattr(self.cls, "__getitem__") or not _is_closed(self.cls) else None
 
     def element(self) -> Kind | None:
-        """By iteration."""
         arguments = get_args(self.hint)
         if self.cls is tuple and arguments:
             return Either.of(map(kind_of_hint, (part for part in arguments if part is not ...)))
@@ -87,7 +84,6 @@ class HintKind(Kind):
         return UNKNOWN if hasattr(self.cls, "__iter__") or not _is_closed(self.cls) else None
 
     def names(self) -> Collection[str]:
-        """The fields, and the public names of the class."""
         return {*_fields(self.cls), *(name for name in dir(self.cls) if not name.startswith("_"))}
 
 
@@ -115,7 +111,6 @@ def _is(cls: type[Any], *kinds: type[Any]) -> bool:
 
 
 def _fields(cls: type[Any]) -> Mapping[str, Any]:
-    """The fields of a record, with their types."""
     if issubclass(cls, pydantic.BaseModel):
         return {name: field.annotation for name, field in cls.model_fields.items()}
     if dataclasses.is_dataclass(cls):
@@ -134,7 +129,6 @@ def _set_by_methods(cls: type[Any]) -> set[str]:
 
 
 def _is_closed(cls: type[Any]) -> bool:
-    """Whether all attributes of its instances are known."""
     if not {"__getattr__", "__getattribute__"}.isdisjoint(_set_by_methods(cls)):
         return False
     if issubclass(cls, pydantic.BaseModel):

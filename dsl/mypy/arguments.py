@@ -57,16 +57,9 @@ def _returned(signature: CallableType, *, is_async: bool) -> Type:
 def with_own_options(
     signature: CallableType, call: CallExpr, api: Any, places: Collection[Place]
 ) -> tuple[CallableType, list[Finding]]:
-    """Compare the types of options with their declarations.
+    """Compare options with their declarations, but for findings at `places`, which have one.
 
-    Args:
-        signature: The signature of `prompt` with options.
-        call: The call.
-        api: mypy's checker of the module.
-        places: Places that have a finding already.
-
-    Returns:
-        The signature, which takes any value for an option with a finding; and the findings.
+    The signature that is returned takes any value for an option with a finding.
     """
     signature = signature.with_unpacked_kwargs()
     names, kinds, types = list(signature.arg_names), list(signature.arg_kinds), list(signature.arg_types)
@@ -98,7 +91,6 @@ def _named(call: CallExpr) -> list[tuple[str, Expression]]:
 
 
 def _mismatch(argument: Expression, wanted: Type, api: Any) -> str | None:
-    """The type of an argument, if it is not the wanted one."""
     actual = api.get_expression_type(argument, wanted)
     return None if is_subtype(actual, wanted) else format_type(actual, api.options)
 

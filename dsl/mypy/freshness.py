@@ -30,8 +30,7 @@ _FUNCTION = re.compile(r"(\s*)(?:async\s+)?def\s")
 def digest_of_package() -> str:
     """Return a digest that differs when typefold's code does: the plugin is made of much of it.
 
-    It is made of the version and the size of each file and, if typefold is worked on, the time of its last change. Reading
-    all files would cost a tenth of a run that finds nothing changed.
+    Reading all files would cost a tenth of a run that finds nothing changed.
     """
     installed = INSTALLED.search(__file__)
     made = hashlib.blake2b(version("typefold").encode(), digest_size=8)
@@ -78,7 +77,6 @@ class Dependencies:
             tree.plugin_deps.setdefault(trigger, set()).add(tree.fullname)
 
     def of(self, tree: MypyFile) -> set[str]:
-        """The modules that a module depends on."""
         return self._modules.get(tree.fullname, set())
 
 

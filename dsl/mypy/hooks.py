@@ -101,10 +101,7 @@ def _safely(work: Callable[[], R]) -> R | None:
 
 
 def _widened(signature: CallableType, deferred: TypeInfo | None) -> FunctionLike:
-    """Return the signature of `.defer` with `T | Deferred[T]` for every parameter of type `T`.
-
-    The declared signature has it for positional arguments alone, since a `ParamSpec` can't be widened in the type system.
-    """
+    """Return the signature of `.defer` with `T | Deferred[T]` for every `T`: types can't widen a `ParamSpec`."""
     if deferred is None or any(_takes(kind, deferred) for kind in signature.arg_types):
         return signature  # one of the overloads that are declared with deferred arguments
     types = [

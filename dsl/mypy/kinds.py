@@ -28,7 +28,6 @@ class Look:
         self.triggers: set[str] = set()
 
     def into(self, info: TypeInfo, name: str) -> None:
-        """Note that a class was asked for a name."""
         for base in info.mro:
             self.modules.add(base.module_name)
             self.triggers.add(make_trigger(f"{base.fullname}.{name}"))
@@ -63,7 +62,6 @@ class MypyKind(Kind):
         return format_type_bare(self._type, self._look.options)
 
     def attribute(self, name: str) -> Kind | None:
-        """By attribute or, as Jinja2 does, by key."""
         kind = self._type
         if isinstance(kind, types.TypedDictType):
             if (item := kind.items.get(name)) is not None:
@@ -74,7 +72,6 @@ class MypyKind(Kind):
         return self._member(kind, name) if isinstance(kind, types.Instance) else UNKNOWN
 
     def item(self, key: object) -> Kind | None:
-        """By key or index."""
         kind = self._type
         if isinstance(kind, types.TypedDictType):
             item = kind.items.get(key) if isinstance(key, str) else None
@@ -90,7 +87,6 @@ class MypyKind(Kind):
         return UNKNOWN if _is_open(kind.type, "__getitem__") else None
 
     def element(self) -> Kind | None:
-        """By iteration."""
         kind = self._type
         if isinstance(kind, types.TupleType):
             return Either.of([kind_of(item, self._look) for item in kind.items])
@@ -104,11 +100,9 @@ class MypyKind(Kind):
         return UNKNOWN if _is_open(kind.type, "__iter__", "__getitem__") else None
 
     def called(self) -> Kind:
-        """By a call of a method."""
         return kind_of(self._type.ret_type, self._look) if isinstance(self._type, types.CallableType) else UNKNOWN
 
     def names(self) -> Collection[str]:
-        """The public names of the class and its bases."""
         kind = self._type
         names: set[str] = set(kind.items) if isinstance(kind, types.TypedDictType) else set()
         fallback = kind.partial_fallback if isinstance(kind, types.TupleType) else kind
@@ -122,13 +116,12 @@ class MypyKind(Kind):
         found = info.get(name)
         if found is not None and found.node is not None:
             return _of_member(found.node, instance, self._look)
-        if (value := _argument(instance, "typing.Mapping", 1)) is not None:
+        if (value := _argument(instance, "typing.Mapping", 1)) is not None:  # by key, as Jinja2 does
             return kind_of(value, self._look)
         return UNKNOWN if _is_open(info, "__getattr__", "__getattribute__") else None
 
 
 def _of_member(node: SymbolNode, instance: types.Instance, look: Look) -> Kind:
-    """The kind of a member of a class, as an instance has it."""
     if isinstance(node, OverloadedFuncDef) and node.is_property:
         first = node.items[0]
         node = first.func if isinstance(first, Decorator) else first

@@ -64,7 +64,6 @@ class MypyNames(Names):
         return self._sources[module]
 
     def is_stale(self) -> bool:
-        """Whether a source that was read has changed since."""
         return any(_stamp(path) != stamp for path, stamp in self._stamps.items())
 
     def is_library(self, module: str) -> bool:
@@ -83,7 +82,6 @@ class MypyNames(Names):
         return self._declared(module, found.node)
 
     def _declared(self, module: str, node: SymbolNode) -> Meaning | None:
-        """Look a symbol up at its definition."""
         owner, path = self._split(node.fullname)
         if owner is None or not path:
             return None
@@ -107,7 +105,6 @@ class MypyNames(Names):
         return Declared(found[0], where) if not isinstance(found[0], (ast.Import, ast.ImportFrom)) else None
 
     def _split(self, fullname: str) -> tuple[str | None, str]:
-        """Split a full name into a module and a path in it."""
         parts = fullname.split(".")
         for length in range(len(parts) - 1, 0, -1):
             module = ".".join(parts[:length])

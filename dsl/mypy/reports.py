@@ -87,9 +87,6 @@ def check_options(ctx: FunctionSigContext, workspace: Workspace) -> FunctionLike
     return signature
 
 
-# --- prompts ----------------------------------------------------------------------------------------------------------
-
-
 def _of_prompt(decorator: Decorator, api: Any, workspace: Workspace) -> list[Finding]:
     file = workspace.file(api.tree.fullname)
     function = file.source.function_at(decorator.func.line, decorator.func.name) if file is not None else None
@@ -119,7 +116,6 @@ def _beside(checked: Iterable[Finding], typed: Iterable[Finding], signature: obj
 
 
 def _kinds(function: Function, signature: object, look: Look) -> dict[str, Kind]:
-    """The types of the parameters' values."""
     types: dict[str, Type] = {}
     if isinstance(signature, CallableType):
         every = zip(signature.arg_names, signature.arg_types, signature.arg_kinds, strict=True)
@@ -137,9 +133,6 @@ def _has_error(kind: Type) -> bool:
         return proper.type_of_any == TypeOfAny.from_error
     parts = proper.args if isinstance(proper, Instance) else ()
     return any(map(_has_error, proper.items if isinstance(proper, (UnionType, TupleType)) else parts))
-
-
-# --- reports ----------------------------------------------------------------------------------------------------------
 
 
 def _report(api: Any, findings: Iterable[Finding]) -> None:

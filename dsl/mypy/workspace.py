@@ -16,10 +16,7 @@ from typefold.mypy.names import MypyNames
 
 
 class Workspace:
-    """The state of the plugin.
-
-    Objects made of sources are made anew when a source has changed, as happens under mypy's daemon.
-    """
+    """The state of the plugin, made anew when a source has changed, as happens under mypy's daemon."""
 
     def __init__(self) -> None:
         self.modules: dict[str, MypyFile] = {}
@@ -30,7 +27,6 @@ class Workspace:
         self._evaluator = Evaluator(self._names)
 
     def set_modules(self, modules: dict[str, MypyFile]) -> None:
-        """Take the modules of a build."""
         self.modules = modules
         self._renew()
 
@@ -44,7 +40,6 @@ class Workspace:
         return None if source is None else CheckedFile(source, self._evaluator, module)
 
     def call(self, api: Any, place: Context) -> tuple[CheckedFile | None, ast.Call | None]:
-        """The file that is checked, and the call in its source at a place of mypy's."""
         file = self.file(api.tree.fullname)
         if file is None:
             return None, None

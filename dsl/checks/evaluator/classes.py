@@ -45,7 +45,6 @@ class Classes:
         self._classes: set[type[Any]] = set()
 
     def is_made(self, value: object) -> bool:
-        """Whether a value is a class that was made here, or such a class with its arguments."""
         return isinstance(value, type) and (
             value in self._classes or is_opaque(value) or self.is_made(_generic_origin(value))
         )
@@ -135,10 +134,7 @@ class Classes:
             raise Unknown  # attrs writes the names in its arguments into code
         return function(**keywords)
 
-    # --- bodies -------------------------------------------------------------------------------------------------------
-
     def _fill(self, space: MutableMapping[str, Any], node: ast.ClassDef, where: Where) -> None:
-        """Define the names that the body of the class statement would define."""
         space["__module__"] = self._evaluator.synthetic.name
         space["__qualname__"] = _qualified(node, where)
         is_enum = type(space) is type(enum.EnumMeta.__prepare__("_", (enum.Enum,)))
@@ -227,7 +223,6 @@ def _qualified(node: ast.ClassDef, where: Where) -> str:
 
 
 def _set_on_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """The attributes that a method gives to its instance."""
     return {
         node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     }

@@ -43,7 +43,6 @@ class Evaluator:
     # --- types --------------------------------------------------------------------------------------------------------
 
     def hint(self, node: ast.expr, where: Where) -> Any:
-        """Return the type that an annotation means, opaque where it can't be known."""
         try:
             made = self._hint(node, where)
         except (Unknown, RecursionError, MemoryError):
@@ -172,7 +171,6 @@ class Evaluator:
     # --- values -------------------------------------------------------------------------------------------------------
 
     def value(self, node: ast.expr, where: Where) -> Any:
-        """Return the value of an expression, or raise `Unknown`."""
         try:
             return self._value(node, where)
         except (RecursionError, MemoryError):
@@ -272,7 +270,6 @@ class Evaluator:
         return found
 
     def meaning(self, node: ast.expr, where: Where) -> Meaning | None:
-        """Look a name up, with dots or without."""
         if isinstance(node, ast.Name):
             return self.names.meaning(node.id, where)
         if not isinstance(node, ast.Attribute):
@@ -311,6 +308,5 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _name_of(node: ast.AST) -> str:
-    """The name that an assignment or a `type` statement binds."""
     named = getattr(node, "name", None) or getattr(node, "target", None) or getattr(node, "targets", [None])[0]
     return str(getattr(named, "id", "alias"))

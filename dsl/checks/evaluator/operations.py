@@ -97,7 +97,6 @@ def _check(function: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> 
 
 
 def _field(evaluator: Expressions, function: Any, node: ast.Call, where: Where) -> Any:
-    """Make a description of a field from the parts that say something of the type."""
     arguments: list[Any] = []
     keywords: dict[str, Any] = {}
     for argument in node.args[:1]:  # the default

@@ -29,9 +29,6 @@ _MARK = "__typefold_opaque__"
 _serial = itertools.count()
 
 
-# --- opaque types -----------------------------------------------------------------------------------------------------
-
-
 def opaque() -> type[Any]:
     """Make a type of which nothing is known; each is another, and shares no text with any type."""
 
@@ -56,9 +53,6 @@ def opaque_codec(hint: Any, context: Context) -> Codec[Any]:
     """A text that no other type writes, so that it clashes with nothing."""
     text = Lit(f"\x00{getattr(hint, _MARK)}")
     return Codec(text, {"type": "string"}, str, str, lambda value: True, native=False)
-
-
-# --- functions --------------------------------------------------------------------------------------------------------
 
 
 def stub(name: str, arguments: ast.arguments) -> Callable[..., Any]:
@@ -90,9 +84,6 @@ def _nothing(name: str, signature: inspect.Signature) -> Callable[..., Any]:
     return made
 
 
-# --- references -------------------------------------------------------------------------------------------------------
-
-
 class Synthetic:
     """A module in which references are looked up to types that are still being made.
 
@@ -108,11 +99,9 @@ class Synthetic:
         sys.modules[self.name] = self._module
 
     def close(self) -> None:
-        """Forget everything."""
         sys.modules.pop(self.name, None)
 
     def reference(self, node: ast.AST, name: str) -> ForwardRef:
-        """Refer to the type that a statement will have made."""
         known = self._names.setdefault(node, f"{name}_{next(self._counter)}")
         return ForwardRef(known, module=self.name)
 
@@ -122,7 +111,6 @@ class Synthetic:
             setattr(self._module, self._names[node], made)
 
     def later(self, generic: ForwardRef, arguments: Sequence[Any]) -> ForwardRef:
-        """Refer to a generic type that is not finished, with its arguments."""
         names = [self._keep(argument) for argument in arguments]
         return ForwardRef(f"{generic.__forward_arg__}[{', '.join(names)}]", module=self.name)
 

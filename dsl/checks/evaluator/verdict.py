@@ -22,13 +22,7 @@ __all__ = ["Evaluator", "Judgement", "has_opaque", "is_opaque", "judged", "one_l
 
 @dataclass(frozen=True)
 class Judgement:
-    """The compiler's judgement of a type, as far as it can be known.
-
-    Attributes:
-        kind: The compiled type, if there is one.
-        refused: The reason for which no constraint can be made from it.
-        misused: The reason for which the options do not go with it.
-    """
+    """The compiled type as far as it can be known, and the reasons against it and against its options."""
 
     kind: OutputType[Any] | None = None
     refused: str | None = None
@@ -38,11 +32,7 @@ class Judgement:
 def judged(hint: Any, *, path: str = "return", options: Options | None = None, is_returned: bool = True) -> Judgement:
     """Judge a type by the compiler; the judgement is empty if an opaque type is in the way.
 
-    Args:
-        hint: The type.
-        path: Its name in messages.
-        options: The options that it has to go with.
-        is_returned: Whether it may be `Logged` and the like, as a return type may.
+    A returned type may be `Logged` and the like.
     """
     kind: OutputType[Any] | None = None
     try:
