@@ -28,10 +28,7 @@ _PACKAGES = (
 def examine(console: Console, model: str | None, *, ask: bool) -> bool:
     """Print the findings and return whether typefold works here.
 
-    Args:
-        console: Where.
-        model: The model to try; by default that of `TYPEFOLD_MODEL`, or the demo model where it has been made.
-        ask: Whether a model is to be tried.
+    The model to try is by default that of `TYPEFOLD_MODEL`, or the demo model where it has been made.
     """
     for name, found in _installed():
         console.print(f"  {name:<14}{found}", highlight=False)

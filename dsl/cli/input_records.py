@@ -28,25 +28,16 @@ _PIECE = 1 << 20  # characters of a line that are looked at together
 
 
 class Read(NamedTuple):
-    """A record as it was read.
-
-    Attributes:
-        line: The line of the file in which it begins, from 1; none in Parquet, which has no lines.
-        record: The record, or the error that explains why it can't be read.
-    """
+    """A record, or the error that explains why it can't be read, and its first line, from 1; Parquet has no lines."""
 
     line: int | None
     record: dict[str, Any] | BadRecord
 
 
 class Source:
-    """Records to be read.
+    """Records to be read; columns, `pyarrow.Schema` and number, where they are known before the first record.
 
-    Attributes:
-        columns: The names of the columns, where they are known before the first record.
-        schema: Their `pyarrow.Schema`, of a Parquet file.
-        texts: Whether all values are texts.
-        total: The number of records, where it is known.
+    `texts` says that all values are texts.
     """
 
     def __init__(
@@ -68,11 +59,7 @@ class Source:
         return self._records
 
     def arrow_schema(self) -> Any:
-        """The columns as Arrow has them: those of a Parquet file, the texts of CSV.
-
-        Raises:
-            CommandError: They are not known, as of JSON lines.
-        """
+        """The columns as Arrow has them: those of a Parquet file, the texts of CSV."""
         if self.schema is not None:
             return self.schema
         if self.columns is None:
@@ -84,11 +71,7 @@ class Source:
 
 
 def open_source(path: str) -> Source:
-    """The records of a file, by the ending of its name.
-
-    Raises:
-        CommandError: There is no such file, it is of no known kind or can't be read, or its columns can't be told apart.
-    """
+    """The records of a file, by the ending of its name."""
     if path == "-":
         if sys.stdin is None:
             raise CommandError("standard input is closed; name a file")
@@ -232,12 +215,7 @@ def _beyond(text: str) -> int | None:
 
 
 def _csv(path: str) -> Source:
-    """Open a CSV file. Its first line names the columns.
-
-    Raises:
-        CommandError: It does not, or names two of them alike.
-        OSError: It can't be read.
-    """
+    """Open a CSV file. Its first line names the columns."""
     # A byte that is not UTF-8 becomes a lone surrogate: so it is found in its record, and ends no reading ahead.
     file = open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")  # noqa: SIM115  # read to its end
     try:
@@ -262,7 +240,6 @@ def _csv(path: str) -> Source:
 
 
 def _csv_records(file: TextIO, records: Iterator[tuple[int, list[str] | str]], columns: list[str]) -> Generator[Read]:
-    """Records as dictionaries."""
     try:
         with file:
             for line, values in records:
@@ -360,14 +337,7 @@ _TOKENS = re.compile(r'[^",\r\n]+|\r\n|[",\r\n]')
 
 
 class _Scan:
-    """Follow a record to its end, broken or not.
-
-    Attributes:
-        column: The column that has been come to, from 1.
-        opened: The line in which the quoted text begins.
-        problem: The first thing that is wrong, and where.
-        ended: Whether the record has ended.
-    """
+    """Follow a record to its end, broken or not."""
 
     def __init__(self, line: int) -> None:
         self._line = line
@@ -381,7 +351,6 @@ class _Scan:
 
     @property
     def place(self) -> str:
-        """Where it is."""
         return f"line {self._line}, column {self.column}"
 
     def follow(self, text: str) -> None:
@@ -470,11 +439,7 @@ def _row(batch: Any, index: int) -> dict[str, Any] | BadRecord:
 
 
 def needed_pyarrow(name: str = "pyarrow") -> Any:
-    """A module of pyarrow, for a command that can't do without.
-
-    Raises:
-        CommandError: It is not installed.
-    """
+    """A module of pyarrow, for a command that can't do without."""
     from typefold.tables.arrow import pyarrow
 
     try:

@@ -34,14 +34,10 @@ _KINDS = {
 
 
 class Output:
-    """A file that is being written.
+    """A file that is being written; a link stays one, and the file that it leads to is replaced.
 
-    Args:
-        path: Its name. A link stays one, and the file that it leads to is replaced.
-        private: Whether only its owner may read it. A file that was there keeps its permissions otherwise.
-
-    Raises:
-        CommandError: It can't be written, is no regular file, is a database, or another command is writing it.
+    A `private` file may be read by its owner only; another keeps the permissions of an earlier one. Each method raises
+    `CommandError` where the file can't be written.
     """
 
     def __init__(self, path: str, *, private: bool = False) -> None:
@@ -63,33 +59,20 @@ class Output:
         tell_child(self)
 
     def write(self, data: bytes) -> None:
-        """Add bytes.
-
-        Raises:
-            CommandError: They can't be written; the disk is full, say.
-        """
         try:
             self.file.write(data)
         except OSError as error:
             raise self.problem(error) from error
 
     def flush(self) -> None:
-        """Let readers of the unfinished file see all of it.
-
-        Raises:
-            CommandError: It can't be written.
-        """
+        """Let readers of the unfinished file see all of it."""
         try:
             self.file.flush()
         except OSError as error:
             raise self.problem(error) from error
 
     def sync(self) -> None:
-        """Have all of it on the disk.
-
-        Raises:
-            CommandError: It can't be written, or another file took its place and can't be replaced.
-        """
+        """Have all of it on the disk."""
         check_target(self.path)
         try:
             self.file.flush()
@@ -98,11 +81,7 @@ class Output:
             raise self.problem(error) from error
 
     def finish(self) -> None:
-        """Put the whole file in its place.
-
-        Raises:
-            CommandError: That can't be done; an earlier file is still there.
-        """
+        """Put the whole file in its place; where that can't be done, an earlier file is still there."""
         self.sync()
         try:
             os.replace(self.part, self._target)
@@ -151,29 +130,20 @@ class Output:
 
 
 class StandardOutput:
-    """Standard output, written to as an `Output` is; within `own_output` where anything else prints."""
+    """Standard output, written to as an `Output` is; within `own_output` where anything else prints.
+
+    `BrokenPipeError` is raised where nobody reads it any more, and `CommandError` where it can't be written.
+    """
 
     path = "-"
 
     def write(self, data: bytes) -> None:
-        """Add bytes.
-
-        Raises:
-            BrokenPipeError: Nobody reads it any more.
-            CommandError: They can't be written; the disk is full, say.
-        """
         with _told():
             _standard().write(data)
             if _apart:  # a job's results are seen as they come
                 _standard().flush()
 
     def flush(self) -> None:
-        """Let readers see all of it.
-
-        Raises:
-            BrokenPipeError: Nobody reads it any more.
-            CommandError: It can't be written.
-        """
         with _told():
             _standard().flush()
 
@@ -201,11 +171,7 @@ def _told() -> Generator[None]:
 
 
 def open_output(path: str | None, *, private: bool = False) -> Output | StandardOutput:
-    """Open a file to be written, or standard output where the path is `-` or none.
-
-    Raises:
-        CommandError: The file can't be written.
-    """
+    """Open a file to be written, or standard output where the path is `-` or none."""
     return StandardOutput() if path is None or path == "-" else Output(path, private=private)
 
 
@@ -221,11 +187,7 @@ class _Own(io.FileIO):
 
 
 def check_target(path: str) -> None:
-    """See that nothing but a regular file would be replaced, and no database.
-
-    Raises:
-        CommandError: Something else would be.
-    """
+    """See that nothing but a regular file would be replaced, and no database."""
     try:
         found = os.stat(path)
         if stat.S_ISREG(found.st_mode):
@@ -245,11 +207,7 @@ def check_target(path: str) -> None:
 def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
     """See that no file is written to that is read, and none for two things; links are resolved.
 
-    Args:
-        files: The files of each option: paths, or descriptors that are open.
-
-    Raises:
-        CommandError: Two options mean one file.
+    The files of each option are paths, or descriptors that are open.
     """
     seen: dict[object, str] = {}
     for option, paths in (*files.items(), ("the command's own output", (1, 2, *_apart))):
@@ -266,11 +224,7 @@ _apart: dict[int, BinaryIO] = {}  # the descriptor of standard output while othe
 
 @contextmanager
 def own_output() -> Generator[None]:
-    """Keep standard output for `StandardOutput`: all else that is printed, by children and in C too, goes to standard error meanwhile.
-
-    Raises:
-        CommandError: It is closed.
-    """
+    """Keep standard output for `StandardOutput`; all else that is printed, in C too, goes to standard error meanwhile."""
     if sys.stdout is None:
         raise CommandError("standard output is closed; name a file")
     sys.stdout.flush()
@@ -328,12 +282,7 @@ def _identity(path: str | int) -> object:
 
 
 def printable(text: str) -> str:
-    r"""A text with escapes for characters that a terminal would obey, or that turn the direction of writing.
-
-    Example:
-        >>> print(printable("a\x1b[2Jb"))
-        a\x1b[2Jb
-    """
+    r"""A text with escapes for characters that a terminal would obey, or that turn the direction of writing."""
     return "".join(
         each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape", "surrogatepass").decode()
         for each in text

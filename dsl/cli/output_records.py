@@ -22,27 +22,13 @@ class Writer(Protocol):
     """Where records go."""
 
     def encode(self, record: Mapping[str, Any]) -> Any:
-        """Encode a record as it is written.
-
-        Raises:
-            Exception: The file has no form for it.
-        """
+        """Encode a record as it is written; raises where the file has no form for it."""
         ...
 
-    def write(self, encoded: Any) -> None:
-        """Add a record, encoded.
-
-        Raises:
-            CommandError: It can't be written; the disk is full, say.
-        """
-        ...
+    def write(self, encoded: Any) -> None: ...
 
     def finish(self) -> None:
-        """All records are there: let the file be seen under its name.
-
-        Raises:
-            CommandError: It can't be; an earlier file is still there.
-        """
+        """Let the file be seen under its name: all records are there."""
         ...
 
     def discard(self) -> None:
@@ -51,22 +37,13 @@ class Writer(Protocol):
 
 
 def check_ending(path: str) -> None:
-    """See that files of a kind are written.
-
-    Raises:
-        CommandError: They are not.
-    """
+    """See that files of a kind are written."""
     if path != "-" and (ending := ending_of(path)) not in (".jsonl", ".ndjson", ".parquet"):
         raise CommandError(f"{path}: results are written to .jsonl and .parquet, not {ending or 'such a file'}")
 
 
 def open_writer(output: Output | StandardOutput, schema: Any = None) -> Writer:
-    """A writer of records into a file, by the ending of its name.
-
-    Args:
-        output: The file, or standard output.
-        schema: The `pyarrow.Schema` of a Parquet file.
-    """
+    """A writer of records into a file, by the ending of its name; `schema` is the `pyarrow.Schema` of a Parquet file."""
     if isinstance(output, Output) and ending_of(output.path) == ".parquet":
         return _ParquetWriter(output, schema)
     return _Lines(output)
@@ -145,12 +122,6 @@ class Failures:
     """The file of rows that failed: beside its place while the job runs, in its place when the job is done.
 
     Where no row failed there is none in the end, and one of an earlier run is removed then.
-
-    Args:
-        path: The file, or `-` for standard output.
-
-    Raises:
-        CommandError: It can't be written.
     """
 
     def __init__(self, path: str) -> None:

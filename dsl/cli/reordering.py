@@ -21,9 +21,6 @@ _IN_MEMORY = 1 << 26  # bytes
 class Waiting(Generic[T]):
     """Items by their numbers, given back from number 0 on without a gap.
 
-    Args:
-        in_memory: The number of bytes of items that are held in memory.
-
     Example:
         >>> waiting = Waiting[str]()
         >>> [list(waiting.due(number, text)) for number, text in ((1, "b"), (2, "c"), (0, "a"))]

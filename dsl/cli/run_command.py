@@ -38,13 +38,7 @@ _SHOWN = 3  # failures of a function's own that are shown in full
 
 @dataclass
 class Counts:
-    """Numbers of records by their outcome.
-
-    Attributes:
-        done: Results that were written.
-        failed: Rows that gave none, and records that were no rows.
-        skipped: Records that the condition left out.
-    """
+    """Numbers of records by their outcome; `skipped` are those that the condition left out."""
 
     done: int = 0
     failed: int = 0
@@ -53,11 +47,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class _Row:
-    """A record that fits.
-
-    Attributes:
-        line: The line of the file in which it begins, if files of its kind have lines.
-    """
+    """A record that fits, with the line of the file in which it begins, if files of its kind have lines."""
 
     line: int | None
     record: Mapping[str, Any]
@@ -227,11 +217,7 @@ def _traceback(error: Exception) -> str:
 
 
 def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> None:
-    """Refuse columns that no record could fit, before any row runs.
-
-    Raises:
-        CommandError: A parameter has neither column, constant nor default, or a column has almost its name.
-    """
+    """Refuse columns that no record could fit, before any row runs."""
     if (column := inputs.misnamed(columns)) is not None:
         raise CommandError(f"{target.name}: {column}, or give one value for all rows with --set")
     if missing := inputs.missing(columns):
@@ -247,15 +233,7 @@ def taken(column: str) -> str:
 
 
 def report(counts: Counts, output: str, failures: Failures, *, from_journal: int, removed: bool) -> None:
-    """Print the numbers of records, and of answers from the journal, on standard error.
-
-    Args:
-        counts: Numbers of records by their outcome.
-        output: Where results are.
-        failures: Where failures are.
-        from_journal: The number of requests that a journal answered.
-        removed: Whether the failures of an earlier run were removed, there being none now.
-    """
+    """Print the numbers of records, and of answers from the journal, on standard error."""
     words = [f"{counts.done:,} results in {'standard output' if output == '-' else output}"]
     if from_journal:
         words.append(f"{from_journal:,} {'answer' if from_journal == 1 else 'answers'} from the journal")
@@ -270,12 +248,7 @@ def report(counts: Counts, output: str, failures: Failures, *, from_journal: int
 
 
 def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[[Any], Any], Any]:
-    """Return the conversion of results to their Arrow type, and the schema of the file.
-
-    Raises:
-        CommandError: pyarrow is not installed.
-        PromptUsageError: The function's return type has no Arrow type.
-    """
+    """Return the conversion of results to their Arrow type, and the schema of the file."""
     pa = needed_pyarrow()
     kind, convert = arrow_form(target)
     return convert, source.arrow_schema().append(pa.field(column, kind))

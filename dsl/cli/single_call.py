@@ -19,12 +19,7 @@ from typefold.prompts.prompt import Prompt
 
 
 def arguments_of(target: Target, given: dict[str, str]) -> dict[str, Any]:
-    """The arguments in `--set` options.
-
-    Raises:
-        CommandError: One is missing or does not fit.
-        PromptUsageError: One is for no parameter.
-    """
+    """The arguments in `--set` options."""
     inputs = Inputs(target, given)
     missing = [each.name for each in target.parameters if each.required and each.name not in given]
     if missing:

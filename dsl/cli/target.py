@@ -21,14 +21,9 @@ class CommandError(Exception):
 
 
 def load(name: str) -> Target:
-    """Import the module of a function and find it there.
+    """Import the module of a function, `module:function` or `file.py:function`, and find it there.
 
-    Args:
-        name: `module:function` or `file.py:function`; the folder one is in is looked into first.
-
-    Raises:
-        CommandError: There is no such module or function.
-        PromptUsageError: It can't be called by name.
+    The folder one is in is looked into first.
     """
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):

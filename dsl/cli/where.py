@@ -23,15 +23,7 @@ _SELF = "_self_"  # Jinja has a meaning of its own for `self`
 
 
 class Condition:
-    """A condition on records.
-
-    Args:
-        expression: The condition.
-        known: The names that it may use, where they are known before the first record.
-
-    Raises:
-        CommandError: It is no expression, or uses a name that is not known.
-    """
+    """A condition on records; `known` are the names that it may use, where they are known before the first record."""
 
     def __init__(self, expression: str, known: Iterable[str] | None = None) -> None:
         self.expression = expression
@@ -64,11 +56,7 @@ class Condition:
                 raise CommandError(f"--where {expression!r}: there is no column {name}{hint}")
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Whether it holds of a record.
-
-        Raises:
-            BadRecord: It can't be told.
-        """
+        """Whether it holds of a record; raises `BadRecord` where it can't be told."""
         self._tried += 1
         self._unseen.difference_update(values)
         try:
@@ -82,11 +70,7 @@ class Condition:
         return found
 
     def check_used(self) -> None:
-        """See, behind the last record, that it was of use.
-
-        Raises:
-            CommandError: It failed for every record, or asks for a column that none had and held of none.
-        """
+        """Raise `CommandError`, behind the last record, where it was of no use: it failed for all, or named an unknown column."""
         if self._tried and self._failed == self._tried:
             raise CommandError(f"{self._first}; it fails for every record ({self._tried:,}), so nothing was run")
         if self._tried and not self._held and self._unseen:

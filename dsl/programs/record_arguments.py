@@ -24,16 +24,10 @@ class BadRecord(ValueError):
 
 
 class Inputs:
-    """Reader of a function's arguments from records.
+    """Reader of a function's arguments from records; `constants` are the same for every record, as texts.
 
-    Args:
-        target: The function.
-        constants: Arguments that are the same for every record, as texts.
-        texts: Whether all values are texts, as in CSV. Then a number may be read from a text, and an empty text is a missing
-            value where the type takes no empty text.
-
-    Raises:
-        PromptUsageError: A constant has no parameter or does not fit it.
+    Where all values are texts, as in CSV (`texts`), a number may be read from a text, and an empty text is a missing value
+    where the type takes no empty text.
     """
 
     def __init__(self, target: Target, constants: Mapping[str, str] | None = None, *, texts: bool = False) -> None:
@@ -51,7 +45,6 @@ class Inputs:
                 raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
 
     def missing(self, columns: Sequence[str]) -> list[str]:
-        """Return the parameters without a column, constant or default."""
         if self._whole(columns) is not None:
             return []
         return [each.name for each in self._asked if each.required and each.name not in columns]
@@ -61,11 +54,7 @@ class Inputs:
         return None if self._whole(columns) is not None else misnamed(self._asked, columns)
 
     def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments in a record.
-
-        Raises:
-            BadRecord: A value does not fit its parameter, or is missing.
-        """
+        """Return the arguments in a record; raises `BadRecord` where a value is missing or does not fit its parameter."""
         arguments, wrong = self.read(record)
         if wrong:
             raise BadRecord("; ".join(wrong))
@@ -93,12 +82,7 @@ class Inputs:
         return arguments, wrong
 
     def seen(self, record: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a record for a condition: values of parameters as their types, and the rest, and values that don't fit, as is.
-
-        Args:
-            record: The record.
-            arguments: Its arguments from `read`.
-        """
+        """Return a record for a condition, with the arguments from `read` as their types, and all else as it is."""
         seen = dict(record)
         whole = self._whole(list(record))
         for each in self._target.parameters:
@@ -158,7 +142,6 @@ def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
 
 
 def _field(whole: Any, name: str, otherwise: Any) -> Any:
-    """Return a field of a model or mapping."""
     return whole.get(name, otherwise) if is_dict(whole) else getattr(whole, name, otherwise)
 
 

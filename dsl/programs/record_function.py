@@ -23,14 +23,7 @@ R = TypeVar("R", bound="HasArguments")
 
 @dataclass(frozen=True)
 class Target:
-    """A function to be called for rows: a prompt or any other.
-
-    Attributes:
-        name: Its name on the command line or in messages.
-        function: The function.
-        parameters: The parameters that are given by name.
-        returns: Its return type; `Any` where it has none.
-    """
+    """A function to be called for rows, a prompt or any other; `name` is its name in messages."""
 
     name: str
     function: Callable[..., Any]
@@ -39,7 +32,6 @@ class Target:
 
     @property
     def is_async(self) -> bool:
-        """Whether a call of it is awaited."""
         return is_async(self.function)
 
 
@@ -51,15 +43,7 @@ class HasArguments(Protocol):
 
 
 def target_of(function: Callable[..., Any], name: str) -> Target:
-    """Return a function as one to be called for rows.
-
-    Args:
-        function: The function.
-        name: Its name in messages.
-
-    Raises:
-        PromptUsageError: It can't be called by name, or an annotation names something that is not there.
-    """
+    """Return a function as one to be called for rows."""
     hint_of = hints_of(function, {})
     try:
         return Target(name, function, parameters_of(function, name, hint_of), hint_of("return"))
@@ -78,11 +62,8 @@ def streamed(
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
     """Call a function for rows, and yield each row's index and result as it ends.
 
-    Args:
-        target: The function.
-        rows: Rows that hold its arguments; an `Unfit` is handed back as a failure, in its place.
-        key: Names a row for a journal; by default its arguments do.
-        guard: The context in which each call is made.
+    An `Unfit` is handed back as a failure, in its place. `key` names a row for a journal, by default its arguments do. Each
+    call is made within `guard`.
     """
     every: Iterable[Any] = rows
     return run.stream(of_row(target, guard), every, key=key or (lambda row: row.arguments))
@@ -91,12 +72,7 @@ def streamed(
 def of_row(
     target: Target, guard: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Callable[[HasArguments], Any]:
-    """Return a function of one row that calls a function with the row's arguments; `async def` if that is.
-
-    Args:
-        target: The function.
-        guard: The context in which each call is made.
-    """
+    """Return a function of one row that calls a function with the row's arguments; `async def` if that is."""
     function = target.function
 
     def call(row: HasArguments) -> Any:
@@ -112,11 +88,7 @@ def of_row(
 
 
 def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
-    """Return the Arrow type of a function's results, and the conversion of a result to it.
-
-    Raises:
-        PromptUsageError: Its return type has none.
-    """
+    """Return the Arrow type of a function's results, and the conversion of a result to it."""
     from typefold.tables.arrow import arrow_type, arrow_value, plain_form
 
     try:

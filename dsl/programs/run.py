@@ -347,11 +347,7 @@ def _watched(
 
 
 def _of_row(starter: Starter[Any], ended: tuple[int, Result[Any, Exception]] | None) -> Any:
-    """Return a row that has ended, or raise an error that is about no row.
-
-    Raises:
-        Exception: The row ended with such an error, or met one and went on.
-    """
+    """Return a row that has ended, or raise an error that is about no row."""
     if ended is not None and isinstance(result := ended[1], Failure) and isinstance(result.failure(), AT_ONCE):
         raise result.failure()
     if starter.batch.fault is not None:

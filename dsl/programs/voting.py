@@ -188,11 +188,6 @@ def _split(values: Iterable[Any]) -> tuple[list[Any], int]:
 
 
 def _first(pairs: tuple[tuple[T, S], ...], failed: int, otherwise: str) -> tuple[T, S]:
-    """Return the first pair.
-
-    Raises:
-        ValueError: There is none.
-    """
     if not pairs:
         raise ValueError(f"{otherwise}: {f'all {failed} answers failed' if failed else 'there were no values'}")
     return pairs[0]
@@ -218,11 +213,7 @@ class _Ballot:
 
 
 def _number(given: Any) -> float:
-    """Return a score as a number.
-
-    Raises:
-        TypeError: It is not a number, nor a `Scored` of numbers.
-    """
+    """Return a score as a number; raises `TypeError` for anything else."""
     kind = class_of(given)
     if kind is Scored:
         return math.fsum(_number(choice) * probability for choice, probability in given.probabilities.items())

@@ -44,36 +44,11 @@ class AsyncPrompt(BasePrompt[P, R]):
     """
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Ask once; cancelling the task withdraws the request.
-
-        Args:
-            *args: The function's arguments.
-            **kwargs: The same by name.
-
-        Returns:
-            The value.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
-            PromptError: The call gave no value; see `typefold.PromptError` for the kinds.
-            NoRuntime: No model has been named.
-        """
+        """Ask once; see `Prompt.__call__`. Cancelling the task withdraws the request."""
         return await self.aio(*args, **kwargs)
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
-        """Ask once and read the answer while the model writes it; see `Prompt.stream`.
-
-        Args:
-            *args: The function's arguments.
-            **kwargs: The same by name.
-
-        Returns:
-            An `AsyncStream`, for `async for`, `async with` and `await stream.result()`.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
-            NoRuntime: No model has been named.
-        """
+        """Ask once and read the answer, by `async for`, while the model writes it; see `Prompt.stream`."""
         return AsyncStream(self._spec.once(args, kwargs), safe=self._spec.safe)
 
     async def map(
@@ -89,14 +64,6 @@ class AsyncPrompt(BasePrompt[P, R]):
             items: Values of the first parameter: any iterable, or a column.
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
-
-        Returns:
-            The values, in the order of the items.
-
-        Raises:
-            BatchError: Some rows failed; it holds every row's `Result`.
-            TypeError: The arguments fit the function for no item.
-            NoRuntime: No model has been named.
         """
         spec = spec_of(cast("AsyncPrompt[..., R]", self))
         return spec.unwrap(await run_calls_async(spec.mapped(items, args, kwargs), spec.options.max_failures), items)
@@ -109,15 +76,7 @@ class AsyncPrompt(BasePrompt[P, R]):
         """Ask for every row of arguments, as one batch; see `Prompt.starmap`.
 
         Args:
-            rows: Tuples of the function's arguments, in their order; any iterable of them.
-
-        Returns:
-            The values, in the order of the rows.
-
-        Raises:
-            BatchError: Some rows failed; it holds every row's `Result`.
-            PromptUsageError: The first row holds no arguments in order.
-            NoRuntime: No model has been named.
+            rows: Tuples of the function's arguments, in their order.
         """
         spec = spec_of(cast("AsyncPrompt[..., R]", self))
         return spec.unwrap(await run_calls_async(spec.spread(rows), spec.options.max_failures))
@@ -127,26 +86,14 @@ class AsyncPrompt(BasePrompt[P, R]):
 
         Args:
             rows: Mappings, or a table with named columns.
-            **constants: Arguments that are the same for every row. They take precedence over a column of that name.
-
-        Returns:
-            The values, in the order of the rows.
-
-        Raises:
-            BatchError: Some rows failed; it holds every row's `Result`.
-            PromptUsageError: A table has no column for a parameter that needs one, or these are no rows with names.
-            NoRuntime: No model has been named.
+            **constants: Arguments that are the same for every row.
         """
         spec = self._spec
         return spec.unwrap(await run_calls_async(spec.named(rows, constants), spec.options.max_failures), rows)
 
     @property
     def safe(self) -> AsyncPrompt[P, Result[R, PromptError]]:
-        """The same prompt function with `Result` (returns) as its return type; see `Prompt.safe`.
-
-        Returns:
-            A new prompt function.
-        """
+        """The same prompt function with `Result` (returns) as its return type; see `Prompt.safe`."""
         return cast("AsyncPrompt[P, Result[R, PromptError]]", type(self)(self._spec.as_safe()))
 
     def sample(self, n: int, /) -> AsyncSamples[P, R]:
@@ -154,12 +101,6 @@ class AsyncPrompt(BasePrompt[P, R]):
 
         Args:
             n: The number of samples, at least 1.
-
-        Returns:
-            The function that samples.
-
-        Raises:
-            PromptUsageError: `n` is no such number, or all samples would be equal.
         """
         return AsyncSamples(self._spec, n)
 

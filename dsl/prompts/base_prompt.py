@@ -389,11 +389,7 @@ def ask_deferred(spec: PromptSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def answer_with(spec: PromptSpec, call: Call[Any] | PromptError) -> Any:
-    """Wait for one call's value, or, of a safe prompt, its `Result`.
-
-    Raises:
-        PromptError: The call gave no value, and the prompt is not safe.
-    """
+    """Wait for one call's value, or, of a safe prompt, its `Result`. Raises `PromptError` for a prompt that is not safe."""
     if not spec.safe:
         return run_call(call)
     try:

@@ -54,11 +54,7 @@ class Example(Generic[R]):
 
 
 def examples_of(given: object, *, where: str) -> tuple[Example[Any], ...]:
-    """Return the value of the option `examples` as a tuple.
-
-    Raises:
-        PromptUsageError: It is no iterable of examples.
-    """
+    """Return the value of the option `examples` as a tuple."""
     found = tuple(cast("Iterable[object]", given)) if isinstance(given, Iterable) else (None,)
     if not all(isinstance(each, Example) for each in found):
         raise PromptUsageError(
@@ -90,13 +86,7 @@ def example(value: R, /, **arguments: object) -> Example[R]:
 
 @dataclass(frozen=True)
 class Definition:
-    """A prompt function apart from its options.
-
-    Attributes:
-        function: The function.
-        namespace: Local names where it is decorated, which annotations may hold.
-        binding: Its first argument, where it is an attribute of a class.
-    """
+    """A prompt function apart from its options; `namespace` has the local names where it is decorated."""
 
     function: Callable[..., Any]
     namespace: Mapping[str, Any]
@@ -109,7 +99,6 @@ class Definition:
 
     @cached_property
     def signature(self) -> inspect.Signature:
-        """The function's parameters."""
         return inspect.signature(self.function)
 
     @property
@@ -131,17 +120,11 @@ class Definition:
 
     @cached_property
     def is_async(self) -> bool:
-        """Whether the function is an `async def`."""
         return is_async(self.function)
 
     @cached_property
     def hint(self) -> Any:
-        """The return annotation, evaluated.
-
-        Raises:
-            PromptUsageError: There is none.
-            NameError: It names something that is not defined yet.
-        """
+        """The return annotation, evaluated. Raises `NameError` where it names something that is not defined yet."""
         if "return" not in getattr(self.function, "__annotations__", {}):
             raise PromptUsageError(
                 f"{self.name}: a prompt function needs a return annotation: it says what the model may answer, "
@@ -151,13 +134,7 @@ class Definition:
         return evaluated(self.function.__annotations__["return"], self.function, self.namespace)
 
     def return_type(self, json_format: JsonFormat | None = None) -> ReturnType:
-        """Compile the return type.
-
-        Raises:
-            PromptUsageError: There is none.
-            NameError: It names something that is not defined yet.
-            UnsupportedType: No constraint can be made of it.
-        """
+        """Compile the return type. Raises `NameError` where it names something that is not defined yet."""
         return compile_return(self.hint, json_format, function=self.name)
 
     @cached_property
@@ -189,13 +166,7 @@ class Definition:
         return next((no_f_string(found) for text in texts for found in braces_in(text, unused)), None)
 
     def check(self, json_format: JsonFormat | None) -> None:
-        """Check template, texts and return type, as far as all names are defined.
-
-        Raises:
-            PromptUsageError: The function can't be a prompt.
-            TemplateError: The docstring is no valid template.
-            UnsupportedType: No constraint can be made of the return type.
-        """
+        """Check template, texts and return type, as far as all names are defined."""
         if inspect.isgeneratorfunction(self.function) or inspect.isasyncgenfunction(self.function):
             raise PromptUsageError(f"{self.name}: a prompt function returns ask(...); it does not yield")
         _ = self.template
@@ -207,11 +178,7 @@ class Definition:
             return  # a forward reference: the first use will check
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments by name, with defaults.
-
-        Raises:
-            TypeError: They don't fit the signature.
-        """
+        """Return the arguments by name, with defaults; raises `TypeError` where they don't fit the signature."""
         names = self._by_place
         if names is not None and len(args) == len(names) and not kwargs:  # the usual case, ten times as fast
             return dict(zip(names, args, strict=True))
@@ -239,18 +206,7 @@ class Definition:
     def messages(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], parameters: Parameters | None = None
     ) -> tuple[Message, ...] | RawPrompt:
-        """Run the body, and return the messages that it asks.
-
-        Args:
-            args: Positional arguments.
-            kwargs: Arguments by name.
-            parameters: Types to compare them with, in place of the cached ones.
-
-        Raises:
-            BadInput: An argument is not of its parameter's type.
-            PromptUsageError: The body does not return the result of `ask`.
-            Exception: The body raised it.
-        """
+        """Run the body, and return the messages that it asks; `parameters` stands in for the cached types."""
         arguments = self.bind(args, kwargs)
         if (reason := (parameters or self.parameters).unfit(arguments)) is not None:
             raise BadInput(function=self.name, reason=reason)
@@ -277,11 +233,7 @@ class Definition:
         return bound.args, bound.kwargs
 
     def worked(self, examples: Sequence[Example[Any]], kind: OutputType[Any]) -> tuple[Message, ...]:
-        """Return examples as turns of a conversation.
-
-        Raises:
-            PromptUsageError: The arguments or the value of an example don't fit the function.
-        """
+        """Return examples as turns of a conversation; raises `PromptUsageError` for one that does not fit the function."""
         turns: list[Message] = []
         known = Parameters(self.function, namespace=self.namespace)  # at decoration, names may be missing still
         for item in examples:

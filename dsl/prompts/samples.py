@@ -48,7 +48,6 @@ class _BaseSamples(Generic[P, R]):
         return list(self._spec.drawn(self._spec.once(args, kwargs), self._n))
 
     def _rows(self, calls: Iterable[Call[Any] | PromptError], rows: object) -> list[Result[Any, PromptError]]:
-        """Ask for the samples of each row."""
         number = number_of(rows)
         total = None if number is None else number * self._n
         return run_calls(self._spec.sampled(calls, self._n), total, self._spec.options.max_failures)
@@ -57,7 +56,6 @@ class _BaseSamples(Generic[P, R]):
         return await run_calls_async(self._spec.sampled(calls, self._n), self._spec.options.max_failures)
 
     def _grouped(self, results: list[Result[Any, PromptError]]) -> list[list[Any]]:
-        """Group the samples of all rows by row."""
         flat = self._spec.unwrap(results)
         return [list(flat[first : first + self._n]) for first in range(0, len(flat), self._n)]
 
@@ -99,18 +97,12 @@ class Samples(_BaseSamples[P, R]):
         *args: Q.args,
         **kwargs: Q.kwargs,
     ) -> list[list[R]]:
-        """Draw the samples of every item, all as one batch; see `Prompt.map`.
+        """Draw the samples of every item, all as one batch: a list for each item; see `Prompt.map`.
 
         Args:
             items: Values of the first parameter: any iterable, or a column.
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
-
-        Returns:
-            A list of samples for each item, in order.
-
-        Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, item by item.
         """
         drawn = cast("Samples[..., R]", self)
         return drawn._grouped(drawn._rows(drawn._spec.mapped(items, args, kwargs), items))
@@ -120,32 +112,20 @@ class Samples(_BaseSamples[P, R]):
         rows: Iterable[tuple[*Ts]],
         /,
     ) -> list[list[R]]:
-        """Draw the samples of every row of arguments, all as one batch; see `Prompt.starmap`.
+        """Draw the samples of every row of arguments, all as one batch: a list for each row; see `Prompt.starmap`.
 
         Args:
             rows: Tuples of the function's arguments, in their order.
-
-        Returns:
-            A list of samples for each row, in order.
-
-        Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
         drawn = cast("Samples[..., R]", self)
         return drawn._grouped(drawn._rows(drawn._spec.spread(rows), rows))
 
     def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[R]]:
-        """Draw the samples of every row, all as one batch; columns go to the parameters of their names.
+        """Draw the samples of every row, all as one batch: a list for each row; see `Prompt.map_rows`.
 
         Args:
-            rows: Mappings, or a table with named columns; see `Prompt.map_rows`.
+            rows: Mappings, or a table with named columns.
             **constants: Arguments that are the same for every row.
-
-        Returns:
-            A list of samples for each row, in order.
-
-        Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
         return self._grouped(self._rows(self._spec.named(rows, constants), rows))
 
@@ -171,19 +151,7 @@ class AsyncSamples(_BaseSamples[P, R]):
     """
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
-        """Draw the samples of one call, as one batch; see `Samples.__call__`.
-
-        Args:
-            *args: The function's arguments.
-            **kwargs: The same by name.
-
-        Returns:
-            The values.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
-            BatchError: Some samples failed; it holds the `Result` of each.
-        """
+        """Draw the samples of one call, as one batch; see `Samples.__call__`."""
         results = await run_calls_async(self._drawn(args, kwargs), self._spec.options.max_failures)
         return self._spec.unwrap(results)
 
@@ -200,12 +168,6 @@ class AsyncSamples(_BaseSamples[P, R]):
             items: Values of the first parameter: any iterable, or a column.
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
-
-        Returns:
-            A list of samples for each item, in order.
-
-        Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, item by item.
         """
         drawn = cast("AsyncSamples[..., R]", self)
         return drawn._grouped(await drawn._rows_awaited(drawn._spec.mapped(items, args, kwargs)))
@@ -219,12 +181,6 @@ class AsyncSamples(_BaseSamples[P, R]):
 
         Args:
             rows: Tuples of the function's arguments, in their order.
-
-        Returns:
-            A list of samples for each row, in order.
-
-        Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
         drawn = cast("AsyncSamples[..., R]", self)
         return drawn._grouped(await drawn._rows_awaited(drawn._spec.spread(rows)))
@@ -235,12 +191,6 @@ class AsyncSamples(_BaseSamples[P, R]):
         Args:
             rows: Mappings, or a table with named columns.
             **constants: Arguments that are the same for every row.
-
-        Returns:
-            A list of samples for each row, in order.
-
-        Raises:
-            BatchError: Some samples failed; it holds the `Result` of each, row by row.
         """
         return self._grouped(await self._rows_awaited(self._spec.named(rows, constants)))
 
@@ -251,10 +201,7 @@ class AsyncSamples(_BaseSamples[P, R]):
 
 
 def _check(spec: PromptSpec, n: object) -> None:
-    """Refuse a number of samples that is none, and samples that would all be equal.
-
-    Only options that the caller set are known here; the model's own settings are known to its engine alone.
-    """
+    """Refuse a number of samples that is none, and samples that would all be equal by the options that the caller set."""
     name = spec.name
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise PromptUsageError(f"{name}: sample takes a number of samples of at least 1, not {n!r}")

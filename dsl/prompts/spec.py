@@ -41,14 +41,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class PromptSpec:
-    """Definition, options, examples and bound arguments of a prompt function.
+    """Definition, options, examples and bound arguments (the instance of a method) of a prompt function.
 
-    Attributes:
-        definition: The function's signature, return type and template.
-        options: The options in force.
-        examples: Worked calls that go before each call.
-        bound: Arguments that are given already: the instance of a method.
-        safe: Whether calls give a `Result` and raise nothing for a row.
+    Calls of a `safe` one give a `Result` and raise nothing for a row.
     """
 
     definition: Definition
@@ -81,25 +76,16 @@ class PromptSpec:
 
     @property
     def name(self) -> str:
-        """The function's name."""
         return self.definition.name
 
     def with_options(self, changes: Mapping[str, Any]) -> PromptSpec:
-        """Return the spec with other options, checked.
-
-        Raises:
-            PromptUsageError: An option does not exist or does not go with the return type.
-        """
+        """Return the spec with other options, checked."""
         changed = replace(self, options=self.options.with_(changes, where=self.name), _turns={})
         changed.check()
         return changed
 
     def with_examples(self, examples: Iterable[Example[Any]]) -> PromptSpec:
-        """Return the spec with further examples, checked.
-
-        Raises:
-            PromptUsageError: The arguments or the value of an example don't fit the function.
-        """
+        """Return the spec with further examples, checked."""
         changed = replace(self, examples=(*self.examples, *examples_of(examples, where=self.name)), _turns={})
         changed.check()
         return changed
@@ -109,17 +95,10 @@ class PromptSpec:
         return replace(self, safe=True)
 
     def bind_instance(self, instance: Any) -> PromptSpec:
-        """Return the spec of a method for one instance."""
         return replace(self, bound=(*self.bound, instance))
 
     def check(self) -> None:
-        """Check the template, the return type, the options and the examples.
-
-        Raises:
-            PromptUsageError: Options or examples don't fit the function.
-            TemplateError: The docstring is no valid template.
-            UnsupportedType: No constraint can be made of the return type.
-        """
+        """Check the template, the return type, the options and the examples."""
         self.definition.check(self.options.json_format)
         try:
             compiled = self.definition.return_type(self.options.json_format)
@@ -129,11 +108,7 @@ class PromptSpec:
         self.definition.worked(self.examples, compiled.kind)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Check that the arguments fit the function.
-
-        Raises:
-            TypeError: They don't.
-        """
+        """Raise `TypeError` where the arguments don't fit the function."""
         self.definition.bind((*self.bound, *args), kwargs)
 
     def render(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
@@ -149,14 +124,12 @@ class PromptSpec:
         )
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
-        """Make a call, or return the error that its arguments gave."""
         return _Calls(self).attempt(args, kwargs, row)
 
     def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any] | PromptError:
-        """Make the call of a function that is called by itself; of a safe one, arguments that don't fit are the call's error.
+        """Make the call of a function that is called by itself.
 
-        Raises:
-            TypeError: The arguments don't fit the function.
+        Arguments that don't fit raise `TypeError`; of a safe function they are the call's error.
         """
         if not self.safe:
             self.bind(args, kwargs)
@@ -165,11 +138,7 @@ class PromptSpec:
     def mapped(
         self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Iterator[Call[Any] | PromptError]:
-        """Make a call, or an error, for each item of an iterable or cell of a column, as the first argument.
-
-        Raises:
-            TypeError: The arguments that are the same for every row don't fit the function.
-        """
+        """Make a call, or an error, for each item of an iterable or cell of a column, as the first argument."""
         self.bind((None, *args), kwargs)
         cells = rows_of(items, self.definition.function, len(self.bound))
         return self._attempts(cells, lambda item: ((item, *args), kwargs))
@@ -196,15 +165,7 @@ class PromptSpec:
                 yield calls.attempt(*arguments_of(given), row)
 
     def unwrap(self, results: list[Result[T, PromptError]], rows: object = None) -> list[Any]:
-        """Return the values of a batch, or, of a safe prompt, its results.
-
-        Args:
-            results: The results, one a row.
-            rows: The rows that they came from, for their index.
-
-        Raises:
-            BatchError: A row failed, and the prompt is not safe.
-        """
+        """Return the values of a batch, or, of a safe prompt, its results, with the index of `rows`."""
         results = indexed(results, rows)
         return results if self.safe else values(results)
 
@@ -233,11 +194,7 @@ class PromptSpec:
 
 
 class _Calls:
-    """Makes calls of a prompt function; their runtime, options and type are found once.
-
-    Args:
-        spec: The prompt function.
-    """
+    """Makes calls of a prompt function; their runtime, options and type are found once."""
 
     def __init__(self, spec: PromptSpec) -> None:
         self._spec = spec
@@ -258,16 +215,10 @@ class _Calls:
 
     @cached_property
     def compiled(self) -> ReturnType:
-        """The compiled return type."""
         return self._spec.definition.return_type(self.options.json_format)
 
     def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
-        """Return the complete prompt, with examples and the description of the format.
-
-        Raises:
-            PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
-            Exception: The body raised it.
-        """
+        """Return the complete prompt, with examples and the description of the format."""
         spec, name = self._spec, self._name
         if (outer := current_frame.get()) is not None:
             raise PromptUsageError(
@@ -291,12 +242,7 @@ class _Calls:
         return messages
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
-        """Make a call, or return the error that its arguments gave.
-
-        Raises:
-            NoRuntime: No model has been named.
-            PromptUsageError: A prompt is called in the body of another, or the body does not return `ask(...)`.
-        """
+        """Make a call, or return the error that its arguments gave. Mistakes of the program are raised."""
         definition = self._spec.definition
         try:
             messages = self.messages(args, kwargs)
@@ -317,7 +263,6 @@ class _Calls:
 
 
 def _importable(module: str, name: str) -> PromptSpec | None:
-    """Return the spec of the prompt function that a module has under a name."""
     try:
         prompt: object = reduce(getattr, name.split("."), sys.modules.get(module))
     except AttributeError:
@@ -334,7 +279,7 @@ def prompt_by_name(
     bound: tuple[Any, ...],
     safe: bool = False,
 ) -> PromptSpec:
-    """Make the spec of a prompt function that can be imported, with the options, examples and instance that it had."""
+    """Make the spec of a prompt function that can be imported; a pickle names this function."""
     __import__(module)
     spec = _importable(module, name)
     if spec is None:
@@ -351,7 +296,7 @@ def prompt_by_value(
     bound: tuple[Any, ...],
     safe: bool = False,
 ) -> PromptSpec:
-    """Make the spec of a prompt function that came along as code."""
+    """Make the spec of a prompt function that came along as code; a pickle names this function."""
     definition = Definition(function, {}, binding)
     if hint:
         definition.__dict__["hint"] = hint[0]  # where a cached property keeps its value

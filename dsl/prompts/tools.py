@@ -158,18 +158,13 @@ class Tools:
         return f"Tools({', '.join(self.functions)})"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Tell pydantic that a field holds a `ToolCall`, and how that is serialised."""
         return core_schema.is_instance_schema(
             ToolCall, serialization=core_schema.plain_serializer_function_ser_schema(_as_json)
         )
 
     @cached_property
     def calls(self) -> Mapping[str, type[BaseModel]]:
-        """Models of the JSON of a call, by the function's name.
-
-        Raises:
-            NameError: An annotation names something that is not defined yet.
-        """
+        """Models of the JSON of a call, by the function's name."""
         return {name: _call_of(name, function) for name, function in self.functions.items()}
 
 
@@ -202,7 +197,6 @@ def tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
 
 
 def _call_of(name: str, function: Callable[..., Any]) -> type[BaseModel]:
-    """Make a model of the JSON of a function's call."""
     hints = _hints(function)
     arguments: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():

@@ -34,19 +34,7 @@ _ENDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """An actor's task, sent from one process to another.
-
-    Attributes:
-        target: The function, with its types worked out.
-        model: The model, as `Runtime` takes it.
-        options: The options of `Runtime`.
-        column: The name of the result's column.
-        kind: The Arrow type of that column.
-        key: The column that a journal knows rows by.
-        journal: The folder of journals.
-        journal_prompts: Whether they keep prompts.
-        batches: The number of batches that are worked on at once.
-    """
+    """An actor's task, sent from one process to another."""
 
     target: Target
     model: Any
@@ -69,11 +57,7 @@ class _Row:
 
 
 class Actor:
-    """Holds a runtime and answers batches; made by Ray in a process of its own.
-
-    Args:
-        work: The task.
-    """
+    """Holds a runtime and answers batches; made by Ray in a process of its own."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -92,11 +76,10 @@ class Actor:
         self._broken: EngineLoadError | None = None
 
     async def __call__(self, table: Any) -> Any:
-        """A batch, a `pyarrow.Table`, with its results."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._answered, table)
 
     def close(self) -> None:
-        """End the runtime and let go of the journal, as the end of the process does."""
+        """End the runtime and let go of the journal."""
         self._threads.shutdown()
         self._runtime.close()
         if self._journal is not None:
@@ -138,7 +121,6 @@ class Actor:
         return table
 
     def _rows(self, table: Any, errors: list[Exception | None], begun: list[_Row]) -> Iterator[_Row]:
-        """The rows that fit; of the others, why they don't."""
         key = self._work.key
         for number, record in enumerate(_records(table)):
             try:
@@ -173,11 +155,7 @@ class Actor:
             raise _outlived(error) from error
 
     def _check(self) -> None:
-        """Ask nothing once it is known that there is no engine: trying takes minutes.
-
-        Raises:
-            EngineLoadError: It could not be loaded.
-        """
+        """Ask nothing once it is known that there is no engine: trying takes minutes."""
         if self._broken is not None:
             raise EngineLoadError(self._broken.model, self._broken.reason)
 

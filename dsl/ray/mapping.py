@@ -164,11 +164,7 @@ _REFUSED = {
 
 
 def _check(dataset: Dataset, target: Target, column: str, key: str | None) -> None:
-    """Refuse columns that no row could fit, as far as they are known without reading any.
-
-    Raises:
-        PromptUsageError: A parameter or the key has no column, or the result's column is there already.
-    """
+    """Refuse columns that no row could fit, as far as they are known without reading any."""
     inputs = Inputs(target)
     schema = dataset.schema(fetch_if_missing=False)
     if schema is None:
@@ -188,11 +184,6 @@ def _check(dataset: Dataset, target: Target, column: str, key: str | None) -> No
 
 
 def _check_travels(work: object) -> None:
-    """Check that the job can be sent to actors.
-
-    Raises:
-        PromptUsageError: Something can't.
-    """
     dumps: Callable[[object], bytes] = import_module("ray.cloudpickle").dumps  # Ray's own has no types
     try:
         dumps(work)

@@ -36,16 +36,7 @@ _ORDER = "function, model, row, attempt, prompt, sampling, key"
 
 
 class Recordings:
-    """The recordings of a run of tests.
-
-    Args:
-        mode: Which calls are recorded.
-        folder: The folder for journals while they are recorded.
-        model: The name or path of the model to record.
-
-    Attributes:
-        written: The files that were written, each with the number of its answers.
-    """
+    """The recordings of a run of tests; `written` has the files that were written, each with the number of its answers."""
 
     def __init__(self, mode: Mode, folder: Path, model: str | None = None) -> None:
         self._mode: Mode = mode
@@ -61,17 +52,8 @@ class Recordings:
     ) -> Generator[ReplayRuntime]:
         """Make a runtime that answers from a file, or records it; it is current inside the block.
 
-        Args:
-            path: The file.
-            options: Options of a runtime and of its engine.
-            shared: Whether other tests have answers in the file too, so that calls which this test does not make stay.
-            how: Instructions for recording, for errors.
-            passed: Asked when the block is left: whether the test passed. The file of a test that failed is left as it is,
-                since the test may not have made all of its calls.
-
-        Raises:
-            NotRecorded: There is no such file, or it is of another model than the one that records.
-            JournalError: It can't be read or written.
+        `shared` says that other tests have answers in the file too, so that calls which this test does not make stay. The file
+        of a test that failed is left as it is, since the test may not have made all of its calls.
         """
         own = {name: value for name, value in options.items() if name in _OWN}
         if self._mode == "none":
@@ -102,7 +84,6 @@ class Recordings:
             self.written[path] = count
 
     def close(self) -> None:
-        """Close the runtimes of the recorded model."""
         for runtime in self._runtimes.values():
             runtime.close()
 
@@ -145,18 +126,9 @@ def _models_of(path: Path) -> list[bytes]:
 
 
 def settle(journal: Path, target: Path, *, keep: bool = False) -> bool:
-    """Bring a recording's file into the state of a closed journal.
+    """Bring a recording's file into the state of a closed journal; whether it was written, since it held something else.
 
-    Args:
-        journal: The journal; it is left as it is.
-        target: The file; it and its folder are made where they are missing.
-        keep: Whether records of the file stay that the journal lacks.
-
-    Returns:
-        Whether the file was written, since it held something else.
-
-    Raises:
-        JournalError: One of the two can't be read, or the file can't be written.
+    With `keep`, records of the file stay that the journal lacks.
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -204,7 +176,6 @@ def _settle(journal: Path, target: Path, folder: Path, *, keep: bool) -> bool:
 
 
 def _are_alike(database: sqlite3.Connection) -> bool:
-    """Return whether both hold the same, apart from times."""
     pairs = f"SELECT count(*) FROM main.calls AS a JOIN old.calls AS b ON {_SAME}"
     [(alike,)] = database.execute(pairs)
     [(here,)], [(there,)] = (database.execute(f"SELECT count(*) FROM {name}.calls") for name in ("main", "old"))

@@ -45,27 +45,15 @@ class TextMatcher(Protocol):
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A matcher by the grammar itself; without one (free text) it admits every text.
-
-    Args:
-        language: The language of the texts, or `None` for free text.
-
-    Example:
-        >>> from typefold.compiler import output_type
-        >>> recogniser = Recogniser.of(output_type(bool).constraint)
-        >>> recogniser.admits("true"), recogniser.admits("True")
-        (True, False)
-    """
+    """A matcher by the grammar itself; without one (free text) it admits every text."""
 
     language: Language | None
 
     @classmethod
     def of(cls, constraint: Constraint) -> Recogniser:
-        """Return the recogniser of a constraint."""
         return cls(constraint.language if constraint.kind != "text" else None)
 
     def admits(self, text: str) -> bool:
-        """Return whether the text is in the language."""
         return self.language is None or recognises(self.language, text)
 
 

@@ -46,35 +46,13 @@ class ModelRuntime(Runtime):
 
     @property
     def worker(self) -> Worker:
-        """The scheduler of its requests, loaded now if it was not yet."""
         return self._ready()
 
 
 class ReplayRuntime(Runtime):
-    """Answers from a recording, and sends missing requests to another runtime.
+    """Answers from a recording, whose journal stays open, and sends missing requests to the runtime `behind`, if any.
 
-    Args:
-        journal: The journal of the recording. It stays open.
-        model: The recorded model.
-        behind: The runtime with the model; `None` for none.
-        how: Instructions for recording a missing call, for the error.
-        **options: Options of `Runtime`, except those of the engine.
-
-    Attributes:
-        missing: The errors that were raised, since a program may have caught them.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
-        >>> from typefold import Journal, Runtime
-        >>> from typefold.runtime.engines.scripted import ScriptedEngine
-        >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "run.db") as journal:
-        ...     with Runtime(ScriptedEngine(answers=["yes"]), journal=journal) as runtime:
-        ...         _ = runtime.generate("Is it?", temperature=0)
-        ...     [model] = journal.models()
-        ...     with ReplayRuntime(journal, model, behind=None, how="") as replay:
-        ...         replay.generate("Is it?", temperature=0)
-        'yes'
+    `how` is how to record a missing call, for the error; `missing` holds the errors, since a program may have caught them.
     """
 
     def __init__(

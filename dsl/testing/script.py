@@ -92,11 +92,7 @@ class _Rule:
 
 
 class Script:
-    """Answers for prompts.
-
-    Args:
-        made_up: Whether calls without an answer are left to the engine; else each of them is a `ScriptError`.
-    """
+    """Answers for prompts. Calls without one are left to the engine (`made_up`), or each of them is a `ScriptError`."""
 
     def __init__(self, *, made_up: bool = True) -> None:
         self._made_up = made_up
@@ -238,9 +234,6 @@ class Script:
         """Return the answer to a request or the error in place of one; `None` where it is to be made up.
 
         Every request must be kept for as long as the script is used, since calls are told apart by their address.
-
-        Raises:
-            ScriptError: The script has no answer, or one that can't be the request's.
         """
         call = caller(request)
         known = (id(call), request.attempt)  # reasoning, and the steps of Scored, are of one answer
