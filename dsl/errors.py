@@ -162,11 +162,7 @@ class BatchError(Exception):
 
 
 def place_of(error: BaseException) -> str:
-    """Return the line of the program in which an exception was raised: `file.py:9, in tag`.
-
-    This is the innermost line of its traceback that is neither typefold's nor of an installed library; an empty text for an
-    exception that was never raised.
-    """
+    """Return the innermost line of the program in an exception's traceback: `file.py:9, in tag`; else nothing."""
     frames = [each for each in _frames(error.__traceback__) if not _is_ours(each[0].f_globals.get("__name__"))]
     own = [each for each in frames if not each[0].f_code.co_filename.startswith(_LIBRARIES)]
     if not frames:
@@ -179,7 +175,6 @@ _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib",
 
 
 def _line(row: int, error: Exception) -> str:
-    """Return an error in words; one that is not typefold's with its place in the program."""
     if isinstance(error, PromptError):
         return str(error)
     first, *more = describe_exception(error).split("\n")

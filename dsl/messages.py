@@ -140,7 +140,6 @@ def _too_large(name: str) -> ValueError:
 
 
 def _has_too_many(picture: Any) -> bool:
-    """Return whether a picture has more pixels than Pillow's limit, as its user has set it."""
     from PIL import Image as Pillow
 
     return Pillow.MAX_IMAGE_PIXELS is not None and picture.width * picture.height > Pillow.MAX_IMAGE_PIXELS
@@ -177,7 +176,6 @@ def _checked(data: bytes, name: str) -> Image:
 
 
 def _as_png(picture: Any) -> Image:
-    """Return an image of Pillow's as the same pixels in a file."""
     from PIL import ImageOps
 
     if _has_too_many(picture):
@@ -220,12 +218,7 @@ Part: TypeAlias = Text | Message | Sequence[Message]
 
 
 def is_missing(value: object) -> bool:
-    """Return whether a value stands for a missing one: `None`, NaN, and NaT and NA of pandas and numpy.
-
-    Example:
-        >>> is_missing(None), is_missing(float("nan")), is_missing(0.0), is_missing("")
-        (True, True, False, False)
-    """
+    """Return whether a value stands for a missing one: `None`, NaN, and NaT and NA of pandas and numpy."""
     if value is None:
         return True
     kind = type(value).__name__
@@ -359,7 +352,6 @@ class Frame:
     template: PromptTemplate | None
 
     def from_docstring(self) -> tuple[Message, ...]:
-        """The one message of a body without parts."""
         if self.template is None:
             raise PromptUsageError(
                 f"{self.name}: ask() without arguments takes the docstring as the message, and there is none; "
@@ -409,7 +401,6 @@ _CONVERSIONS: Mapping[str, Callable[[object], str]] = {"r": repr, "s": str, "a":
 
 
 def _require_template(content: object) -> None:
-    """Refuse content that is no text: untyped code may give anything."""
     if not isinstance(content, TemplateString):
         _refuse_missing(content)
         put = _meant(content) or "; put values in with f'{value}', and images as a Path, bytes or an image of Pillow's"

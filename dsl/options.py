@@ -205,11 +205,7 @@ class Options:
         return {**self.__dict__, **mappings}
 
     def with_(self, changes: Mapping[str, Any], *, where: str) -> Options:
-        """Return these options with others laid over.
-
-        Raises:
-            PromptUsageError: An option does not exist, is one that typefold sets itself, or is out of range.
-        """
+        """Return these options with others laid over. Refuses those that don't exist or are out of range."""
         own = {option.name for option in fields(self)} - {"sampling", "engine"}
         kept: dict[str, Any] = {}
         sampling, engine = dict(self.sampling), dict(self.engine)
@@ -235,11 +231,7 @@ class Options:
         return asked(self.sampling, self.sampling_params, name)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
-        """Refuse options that don't go with the type, or with each other.
-
-        Raises:
-            PromptUsageError: Stop strings, which would cut a constrained answer short; or more `min_tokens` than `max_tokens`.
-        """
+        """Refuse options that don't go with the type, or with each other."""
         text = kind.constraint.kind == "text"
         for name in () if text else AGAINST_CONSTRAINTS:
             if self.asked(name):
@@ -251,11 +243,7 @@ class Options:
 
 
 def check_max_failures(most: object, *, where: str) -> None:
-    """Refuse a value of `max_failures` that is no number of rows.
-
-    Raises:
-        PromptUsageError: It is neither a whole number of at least 0 nor `None`.
-    """
+    """Refuse a value of `max_failures` that is no number of rows."""
     if (reason := _unfit("max_failures", most)) is not None:
         raise PromptUsageError(f"{where}: {reason}")
 
@@ -282,11 +270,7 @@ def _unfit_params(params: object) -> str | None:
 
 
 def json_format_of(json_format: Any, *, where: str) -> JsonFormat | None:
-    """The JSON format that an option names.
-
-    Raises:
-        PromptUsageError: It names none.
-    """
+    """Return the JSON format that an option names. Raises PromptUsageError where it names none."""
     try:
         return None if json_format is None else JsonFormat.named(json_format)
     except (ValueError, TypeError) as error:

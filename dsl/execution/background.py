@@ -68,11 +68,7 @@ class CallFuture(OwnFuture[T]):
         return super().exception(self._wait(timeout))
 
     def _wait(self, timeout: float | None) -> float | None:
-        """Wait where the thread must not block: in a row, and in the thread of the background calls.
-
-        Returns:
-            The seconds that are left to wait: all of them in any other thread.
-        """
+        """Wait where the thread must not block, and return the seconds that are left: all of them in any other thread."""
         if self.done():
             return 0
         if _carrier.is_current():  # a validator waits, or a callback
@@ -163,7 +159,6 @@ _owner = Owner()
 
 
 def _forked() -> None:
-    """Disown the calls in flight and their thread, which are the parent's."""
     global _carrier, _owner
     error = _owner.error("a future of a call")
     for future in [*_futures]:
@@ -175,11 +170,7 @@ in_child(_forked)
 
 
 def submit(call: Call[Any] | PromptError, *, safe: bool = False) -> CallFuture[Any]:
-    """Send a call, and return a future of its value.
-
-    Raises:
-        NoRuntime: No model has been named.
-    """
+    """Send a call, and return a future of its value."""
     future: CallFuture[Any] = _SafeFuture() if safe else CallFuture()
     _futures.add(future)
     if isinstance(call, PromptError):
@@ -206,10 +197,7 @@ def future_result(call: Call[T] | PromptError) -> FutureResult[T, PromptError]:
 
 
 class _Awaited(Generic[T]):
-    """The result of a call; any number of tasks may await it.
-
-    Cancelling the last task that does withdraws the request.
-    """
+    """The result of a call, for any number of tasks. Cancelling the last one that awaits it withdraws the request."""
 
     def __init__(self, future: CallFuture[T], function: str) -> None:
         self._future = future
@@ -240,7 +228,6 @@ class _Awaited(Generic[T]):
 
 @contextmanager
 def _alarm(seconds: float | None, mailbox: Mailbox[Any]) -> Generator[None]:
-    """Put an item into a mailbox after so many seconds."""
     if seconds is None:
         yield
         return

@@ -36,57 +36,34 @@ Exchange: TypeAlias = Generator[Request, Outcome, T]
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One call, ready to be sent.
-
-    Attributes:
-        function: The name for messages and statistics.
-        messages: The complete prompt, with examples and shape.
-        kind: The type of the answer.
-        options: The options in force.
-        strategy: The way in which the answer is asked for.
-        runtime: The runtime that answers it.
-        sample: Of a call that is asked several times: the index of its row in the batch (`None` for a call by itself),
-            and the number of the sample.
-        definition: The prompt function, if one asks; its class is in a higher layer.
-        arguments: The arguments of that function.
-    """
+    """One call, ready to be sent."""
 
     function: str
-    messages: tuple[Message, ...] | RawPrompt
+    messages: tuple[Message, ...] | RawPrompt  # complete, with examples and shape
     kind: OutputType[Any]
     options: Options
     strategy: Strategy
     runtime: Submitter
-    sample: tuple[int | None, int] | None = None
-    definition: Any = None
+    sample: tuple[int | None, int] | None = None  # of several: the row's index in the batch, and the number
+    definition: Any = None  # the prompt function, whose class is in a higher layer
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
 
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """The source of a request for the reasoning before the answer of a call.
-
-    Attributes:
-        call: The call.
-    """
+    """The source of a request for the reasoning before the answer of a call."""
 
     call: Call[Any]
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """The way in which an answer is asked for; this is the plain one, and `strategies` has others.
+    """The way in which an answer is asked for; this is the plain one, and `strategies` has others."""
 
-    Attributes:
-        hint: The type of the answer itself.
-        path: The name of that type in errors.
-        is_drawn: Whether two equal calls may be answered differently.
-    """
-
-    is_drawn: ClassVar[bool] = True
+    is_drawn: ClassVar[bool] = True  # whether two equal calls may be answered differently
 
     hint: Any
-    path: str = "return"
+    path: str = "return"  # of the type, in errors
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Any]:
         outcome = yield call.request(attempt)
@@ -101,11 +78,7 @@ class Strategy:
     def check_prompt(
         self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
     ) -> None:
-        """Refuse a complete prompt that can't be asked in this way.
-
-        Raises:
-            PromptUsageError: It can't.
-        """
+        """Refuse a complete prompt that can't be asked in this way."""
         if options.retries and isinstance(messages, RawPrompt):
             raise PromptUsageError(
                 f"{where}: retries={options.retries} tells the model in a further turn what is wrong with its answer, "
@@ -114,26 +87,16 @@ class Strategy:
 
 
 class OpenCall(Generic[T]):
-    """A call under way.
-
-    Args:
-        call: The call.
-        row: The index of the row that asks, for messages.
-        seed: The seed where the options set none.
-        place: The identity of that row in a journal.
-
-    Attributes:
-        future: The future of the request that was submitted last.
-    """
+    """A call under way."""
 
     __slots__ = ("__weakref__", "_deadline", "_exchange", "_place", "_row", "_seed", "call", "future")
 
     def __init__(self, call: Call[T], row: int | None, seed: int | None, place: bytes) -> None:
         self.call = call
-        self.future: Future[Outcome] | None = None
+        self.future: Future[Outcome] | None = None  # of the request that was submitted last
         self._row = row
-        self._seed = seed
-        self._place = place
+        self._seed = seed  # where the options set none
+        self._place = place  # the identity of the row in a journal
         self._deadline: float | None = None
         self._exchange = self._run()
 
@@ -144,11 +107,7 @@ class OpenCall(Generic[T]):
         return self._step(partial(next, self._exchange))
 
     def resume(self, future: Future[Outcome]) -> Request | Result[T, PromptError]:
-        """Return the next request, or the result, after a request has ended.
-
-        Raises:
-            JournalError: Its outcome could not be kept. This ends the batches around.
-        """
+        """Return the next request, or the result. Raises JournalError, which ends the batches around."""
         try:
             outcome = future.result()
         except JournalError as error:
@@ -165,12 +124,10 @@ class OpenCall(Generic[T]):
         return self.future
 
     def withdraw(self) -> None:
-        """Take the request that is in flight, if one is, out of the engine."""
         if self.future is not None:
             self.future.cancel()
 
     def close(self) -> None:
-        """End the exchange before its value is there."""
         self._exchange.close()
 
     def request(self, attempt: Attempt) -> Request:
@@ -193,11 +150,7 @@ class OpenCall(Generic[T]):
         )
 
     def conclude(self, outcome: Outcome, attempt: Attempt) -> Any:
-        """Return the value of an answer.
-
-        Raises:
-            Invalid: It fails a post-check.
-        """
+        """Return the value of an answer. Raises Invalid where it fails a post-check."""
         try:
             return self.call.kind.decode(outcome.text)
         except DecodeError as error:
@@ -259,11 +212,7 @@ def with_shape(
 
 
 def failed_call(error: BaseException, function: str, row: int | None) -> PromptError:
-    """Return the `BadInput` for an exception, of any class, that the arguments of a call have raised.
-
-    Raises:
-        BaseException: It is about no row: misuse, no runtime, Ctrl-C.
-    """
+    """Return the `BadInput` for an exception that a call's arguments raised; one that is about no row is raised again."""
     if isinstance(error, BadInput):
         return error.at(function=function, row=row)
     if isinstance(error, AT_ONCE) or is_fatal(error):
@@ -274,11 +223,7 @@ def failed_call(error: BaseException, function: str, row: int | None) -> PromptE
 
 
 def values(results: Sequence[Result[T, Exception]]) -> list[T]:
-    """Return the values of a batch.
-
-    Raises:
-        BatchError: At least one row failed; it holds every result.
-    """
+    """Return the values of a batch. Raises BatchError, with every result, where a row failed."""
     good: list[T] = []
     for result in results:
         if isinstance(result, Success):

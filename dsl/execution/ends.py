@@ -50,31 +50,19 @@ def end_batches(error: Exception) -> None:
 
 
 async def end_if_over() -> None:
-    """End a call that is awaited in a row of a batch of tasks which is over, or is to end.
-
-    Raises:
-        CancelledError: It is over.
-    """
+    """End a call that is awaited, by CancelledError, in a row of a batch of tasks which is over or is to end."""
     for batch in around():
         if batch.end_call is not None:
             await batch.end_call()
 
 
 class TaskEnds:
-    """The end of rows that are tasks of one event loop.
-
-    Args:
-        batch: The batch of these rows.
-        tell: Wakes the thread that takes the batch's results, to find its fault.
-
-    Attributes:
-        places: The tasks of rows, and the place of each, which the tasks that it starts share.
-    """
+    """The end of rows that are tasks of one event loop."""
 
     def __init__(self, batch: Batch, tell: Callable[[], None]) -> None:
         batch.tell, batch.end_call = tell, self.end_call
         self._batch = batch
-        self.places: WeakKeyDictionary[asyncio.Task[Any], Place] = WeakKeyDictionary()
+        self.places: WeakKeyDictionary[asyncio.Task[Any], Place] = WeakKeyDictionary()  # shared with the tasks of a row
         self._over: Future[None] = Future()
         self._cancelled: Counter[Place | None] = Counter()
         self._left: set[asyncio.Task[Any] | None] = set()
@@ -98,12 +86,9 @@ class TaskEnds:
             await asyncio.get_running_loop().shutdown_asyncgens()
 
     async def end_call(self) -> None:
-        """End a call of these rows if the batch is over: the first few times with its task, then by never coming back.
-
-        Where the batch has a fault, its end is near, and the call waits for that.
-        """
+        """End a call if the batch is over: the first few times with its task, then by never coming back."""
         if not self._over.done():
-            if self._batch.fault is None:
+            if self._batch.fault is None:  # else its end is near
                 return
             over: AsyncMailbox[object] = AsyncMailbox()
             self._over.add_done_callback(over.put)
@@ -122,13 +107,10 @@ class TaskEnds:
 
 
 class FailedLoad:
-    """A load that failed, and the batches and tasks that needed it: they are not to try it again.
-
-    A later job may, since memory may have been freed. Of the error only the words are kept: its frames hold the engine's memory.
-    """
+    """A load that failed, and the batches and tasks that needed it: they are not to try it again, but a later job may."""
 
     def __init__(self, error: EngineLoadError) -> None:
-        self._model, self._reason = error.model, error.reason
+        self._model, self._reason = error.model, error.reason  # the error's frames hold the engine's memory
         self._batches = WeakSet([*around()][-1:] or _all_running())
         self._tasks = _tasks()
         end_batches(error)
@@ -138,7 +120,6 @@ class FailedLoad:
 
     @property
     def ends_caller(self) -> bool:
-        """Whether this code is a part of what the load has ended."""
         own = list(around())
         if own:
             return own[-1] in self._batches

@@ -36,11 +36,7 @@ AHEAD = 4
 
 
 def run_call(call: Call[T] | PromptError) -> T:
-    """Return one call's value; a row of `run` parks while it waits.
-
-    Raises:
-        PromptError: The call gave none.
-    """
+    """Return one call's value or raise its `PromptError`; a row of `run` parks while it waits."""
     if isinstance(call, PromptError):
         heed()
         raise call
@@ -61,12 +57,7 @@ def run_call(call: Call[T] | PromptError) -> T:
 
 
 def unwrap_in_row(result: Result[T, Exception]) -> T:
-    """Return the call's value or raise its `PromptError`; end this row if the call was cancelled.
-
-    Raises:
-        PromptError: The call gave no value.
-        RowCancelled: It was cancelled, and this is a row, which is to end.
-    """
+    """Return the call's value or raise its `PromptError`; end this row (RowCancelled) if the call was cancelled."""
     row = current_row()
     if row is not None and isinstance(result, Failure) and isinstance(error := result.failure(), Cancelled):
         cancelled = RowCancelled()  # no `except PromptError` may keep the row going
@@ -86,27 +77,14 @@ def unwrap(result: Result[T, Exception]) -> T:
 def run_calls(
     calls: Iterable[Call[T] | PromptError], total: int | None = None, max_failures: int | None = None
 ) -> list[Result[T, PromptError]]:
-    """Return every call's result, in order, from one batch.
-
-    Args:
-        calls: The calls, or the errors that their arguments gave. They are taken as there is room for them.
-        total: The number of calls where it is known, for those who watch.
-        max_failures: The number of rows that may fail; all unless given.
-
-    Raises:
-        BatchError: More than that failed.
-    """
+    """Return every call's result, in order, from one batch. Raises BatchError after more than `max_failures`."""
     return in_order(_as_answered(calls), length(calls) if total is None else total, max_failures)
 
 
 def in_order(
     rows: Generator[tuple[int, Result[T, E]]], total: int | None, max_failures: int | None = None
 ) -> list[Result[T, E]]:
-    """Return the results of rows that come as they end, each with its index; watched, and closed at the end.
-
-    Raises:
-        BatchError: More than that failed.
-    """
+    """Return the results of rows that come as they end, each with its index; watched, and closed at the end."""
     heed()
     collected: _Collected[T, E] = _Collected(total, max_failures)
     with Progress(total) as progress, closing(rows):
@@ -117,14 +95,7 @@ def in_order(
 
 
 class FailureLimit:
-    """The number of rows of a batch that may fail before it is ended.
-
-    Args:
-        max_failures: That number; `None` for any.
-
-    Attributes:
-        failed: The number of rows that have failed.
-    """
+    """The number of rows of a batch that may fail before it is ended; `None` for any."""
 
     def __init__(self, max_failures: int | None) -> None:
         self.max_failures = max_failures
@@ -149,11 +120,7 @@ class _Collected(Generic[T, E]):
         return [self._results[row] for row in range(len(self._results))]
 
     def add(self, row: int, result: Result[T, E]) -> None:
-        """Add the result of a row.
-
-        Raises:
-            BatchError: That was one failure too many. Rows that are not done are `Cancelled` in it.
-        """
+        """Add the result of a row. Raises BatchError where it is one failure too many."""
         results = self._results
         results[row] = result
         if isinstance(result, Failure) and self._limit.count():
@@ -173,7 +140,6 @@ def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Generator[tuple[int,
     batch: Batch | None = None
 
     def send(steps: Sequence[tuple[int, Request]]) -> None:
-        """Send requests, those of one runtime together."""
         by_runtime: dict[Submitter, list[tuple[int, Request]]] = {}
         for row, request in steps:
             by_runtime.setdefault(under_way[row].call.runtime, []).append((row, request))
@@ -223,11 +189,7 @@ def _deliver(mailbox: Mailbox[tuple[int, Future[Outcome]]], row: int, future: Fu
 
 
 async def run_call_async(call: Call[T] | PromptError, row: int | None = None, batch: Batch | None = None) -> T:
-    """Return one call's value, awaited; cancelling the task withdraws the request.
-
-    Raises:
-        PromptError: The call gave none.
-    """
+    """Return one call's value, awaited; cancelling the task withdraws the request."""
     await end_if_over()
     if isinstance(call, PromptError):
         await asyncio.sleep(0)  # a caller that asks it again without end lets others have their turn
@@ -246,11 +208,7 @@ async def run_call_async(call: Call[T] | PromptError, row: int | None = None, ba
 async def run_calls_async(
     calls: Iterable[Call[T] | PromptError], max_failures: int | None = None
 ) -> list[Result[T, PromptError]]:
-    """Return every call's result, in order, awaited together; an error that is about no row ends them all.
-
-    Raises:
-        BatchError: More than `max_failures` failed.
-    """
+    """Return every call's result, in order, awaited together; an error that is about no row ends them all."""
     await end_if_over()
     every = list(calls)
     batch = Batch(every[0].function) if every else None

@@ -34,31 +34,22 @@ logger = logging.getLogger(__name__)
 
 
 class Stop:
-    """The state of the main thread: whether Ctrl-C or SIGTERM told it to stop while a batch ran in it.
+    """Whether Ctrl-C or SIGTERM told the main thread to stop while a batch ran in it.
 
-    A signal's exception comes up in whatever code runs, a row's too, which may swallow it. So `interrupts` notes it here, and
-    the batch raises it again wherever it takes its rows up again, or waits.
-
-    Attributes:
-        asked: The exception that ends the batch, once the thread was told to stop.
-        noticed: Whether the batch has raised it.
+    A signal's exception comes up in whatever code runs, a row's too, which may swallow it. So `interrupts` notes it here,
+    and the batch raises it again wherever it takes its rows up again, or waits.
     """
 
     def __init__(self) -> None:
-        self.asked: type[BaseException] | None = None
-        self.noticed = False
+        self.asked: type[BaseException] | None = None  # the exception that ends the batch
+        self.noticed = False  # whether the batch has raised it
 
     @property
     def is_due(self) -> bool:
-        """Whether this is the main thread, and it was told to stop."""
         return self.asked is not None and threading.current_thread() is threading.main_thread()
 
     def check(self) -> None:
-        """End the batch that runs here if it was told to stop.
-
-        Raises:
-            BaseException: It was: `KeyboardInterrupt` or `Terminated`.
-        """
+        """Raise the exception that ends the batch that runs here, if it was told to stop."""
         if self.asked is not None and self.is_due:
             self.noticed = True
             raise self.asked
@@ -84,41 +75,24 @@ class Home(Protocol):
 
     def wake(self, row: Parked, /) -> None:
         """Let a row go on soon. Any thread may call this."""
-        ...
 
 
 class Parked(greenlet):
-    """A greenlet that parks where a thread would block.
-
-    Args:
-        home: The runner of the row.
-        key: The row's number for its home.
-        index: The row's index in messages, if it has one there.
-        work: The function of the row.
-
-    Attributes:
-        cancelled: The exception that ends the row, once it is to end: each further wait raises it again.
-        left: Whether it did not end although it was told to, so that it will never go on.
-        owner: The process of the row. A fork within a row is in none.
-    """
+    """A greenlet that parks where a thread would block."""
 
     def __init__(self, home: Home, key: int, index: int | None, work: Callable[[], None]) -> None:
         super().__init__(work)
         self.home = home
-        self.key = key
-        self.index = index
-        self.cancelled: BaseException | None = None
-        self.left = False
-        self.owner = Owner()
+        self.key = key  # the row's number for its home
+        self.index = index  # in messages
+        self.cancelled: BaseException | None = None  # once it is to end: each further wait raises it again
+        self.left = False  # it did not end although it was told to, so it will never go on
+        self.owner = Owner()  # a fork within a row is in none
         self._cancellations = 0
         self._submitted: WeakSet[Future[Any]] | None = None
 
     def park(self) -> None:
-        """Let other rows run until this one is woken.
-
-        Raises:
-            RowCancelled: The row was cancelled, now or before.
-        """
+        """Let other rows run until this one is woken; end it if it was cancelled, now or before."""
         if self.cancelled is None:
             self._switch()
         if self.cancelled is not None:
@@ -178,19 +152,13 @@ class Mailbox(Generic[T]):
         self._owner = Owner()
 
     def put(self, item: T) -> None:
-        """Put an item in. Any thread may call this."""
         self._items.put(item)
         row = self._waiting
         if row is not None:
             row.home.wake(row)
 
     def get(self) -> T:
-        """Take the next item out, once there is one.
-
-        Raises:
-            RowCancelled: A row waited, and is to end.
-            UsedAfterFork: This is a fork of the process that puts items in.
-        """
+        """Take the next item out, once there is one. Raises RowCancelled in a row that is to end."""
         self._owner.check("a call under way")
         row = current_row()
         if row is None:
@@ -216,7 +184,6 @@ class AsyncMailbox(Generic[T]):
         self._owner = Owner()
 
     def put(self, item: T) -> None:
-        """Put an item in. Any thread may call this."""
         self._items.put(item)
         waiting = self._waiting
         if waiting is not None:
@@ -224,7 +191,6 @@ class AsyncMailbox(Generic[T]):
                 waiting.get_loop().call_soon_threadsafe(_end, waiting)
 
     async def get(self) -> T:
-        """Take the next item out, once there is one; see `Mailbox.get`."""
         self._owner.check("a call under way")
         refuse_waiting()
         while True:
@@ -243,11 +209,7 @@ def _end(waiting: asyncio.Future[None]) -> None:
 
 
 def refuse_waiting() -> None:
-    """Refuse to wait for an answer in a thread that answers come from.
-
-    Raises:
-        PromptUsageError: This is such a thread.
-    """
+    """Refuse to wait for an answer in a thread that answers come from."""
     if (reason := refusal()) is not None:
         raise PromptUsageError(reason)
 
@@ -259,11 +221,7 @@ def current_row() -> Parked | None:
 
 
 def heed() -> None:
-    """End the row that runs, if it or its batch was told to end.
-
-    Raises:
-        RowCancelled: It is to end.
-    """
+    """End the row that runs, if it or its batch was told to end."""
     if (row := current_row()) is not None and (row.cancelled is not None or stop.is_due):
         row.park()
 
@@ -287,8 +245,7 @@ class _Task:
 async def awaited(work: Callable[[], T]) -> T:
     """Run a function that may wait as rows do, while the event loop goes on; return what it returns.
 
-    Where it would wait for an answer, its greenlet parks and the task awaits. It goes on in the task's own thread, in a copy of
-    its context. Cancelling the task ends the function where it waits.
+    Cancelling the task ends the function where it waits.
     """
     made: list[T] = []
 

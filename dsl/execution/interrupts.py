@@ -39,10 +39,7 @@ class Terminated(SystemExit):
 
 
 class Interruptible:
-    """A batch that can be interrupted; the outermost one reports it.
-
-    It begins and ends once. Batches may overlap in any order, as streams do.
-    """
+    """A batch that can be interrupted; the outermost one reports it. Batches may overlap in any order, as streams do."""
 
     def __init__(self) -> None:
         self._outermost = False
@@ -50,7 +47,6 @@ class Interruptible:
         self._owner = Owner()
 
     def begin(self) -> None:
-        """Note that the batch runs from here on."""
         if threading.current_thread() is not threading.main_thread():
             return  # signals are the main thread's
         self._counted = True
@@ -64,7 +60,6 @@ class Interruptible:
                     signal.signal(number, _on_signal)
 
     def end(self, error: BaseException | None, progress: str) -> None:
-        """Note that the batch has ended."""
         if self._owner.elsewhere:  # a fork: the batch is the parent's
             return
         terminated = stop.asked is Terminated
@@ -113,7 +108,6 @@ def _restore() -> None:
 
 
 def _forked() -> None:
-    """Forget the batches that run, which are the parent's."""
     _restore()
     _State.running, stop.asked, stop.noticed = 0, None, False
 
@@ -137,7 +131,6 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def _end_at_once() -> None:
-    """End the process, though code runs that never returns."""
     lines = ["typefold: ended by a second Ctrl-C.", *resume_hints()]
     os.write(2, ("\n".join(lines) + "\n").encode())
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -21,13 +21,9 @@ from typefold.runtime.ownership import Owner, in_child
 
 
 class OpenRuntime(Submitter):
-    """A runtime, as far as code that looks at all open ones needs it.
+    """A runtime, as far as code that looks at all open ones needs it."""
 
-    Attributes:
-        stands_alone: Whether it answers calls; else it stands behind another that does.
-    """
-
-    stands_alone: ClassVar[bool] = True
+    stands_alone: ClassVar[bool] = True  # else it stands behind another that answers calls
 
     @property
     @abstractmethod
@@ -60,28 +56,16 @@ class OpenRuntime(Submitter):
 
     @abstractmethod
     def check_process(self) -> None:
-        """Check that this is the process that it was made in.
-
-        Raises:
-            UsedAfterFork: It is a fork of that.
-        """
+        """Raise UsedAfterFork in a fork of the process that it was made in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A `with` block of a runtime.
-
-    Attributes:
-        runtime: The runtime.
-        outer: The block around it by its context, if there is one.
-        before: The threads that had begun when it was entered, its own included. Calls of a thread that begins later are in
-            it; calls of these are only by their context.
-        owner: The process that it was entered in.
-    """
+    """A `with` block of a runtime."""
 
     runtime: OpenRuntime
-    outer: Block | None
-    before: frozenset[Thread]
+    outer: Block | None  # by its context
+    before: frozenset[Thread]  # threads that had begun by then; calls of later threads are in the block
     owner: Owner = field(default_factory=Owner)
 
     def around(self) -> Iterator[Block]:
@@ -103,8 +87,7 @@ innermost: ContextVar[Block | None] = ContextVar("typefold_runtime", default=Non
 def blocks_here() -> list[Block]:
     """Return the innermost block around a call made here, if there is one; several where it can't be told which is meant.
 
-    The context decides, also of threads that copy theirs. A thread whose context has no block is in those that were open when
-    it began.
+    A thread whose context has no block is in those that were open when it began.
     """
     inner = innermost.get()
     if inner is not None and not inner.owner.elsewhere:

@@ -39,22 +39,8 @@ _WINDOW = 10.0  # seconds over which speed is averaged
 class Metrics:
     """Metrics of a batch while it runs.
 
-    Speed is that of the last ten seconds; the time left goes by the rows that ended since there was work. Rows that a journal
-    answered count for neither: they say nothing of the time that the others take.
-
-    Attributes:
-        done: The number of rows that have ended.
-        total: The number of rows, where it is known.
-        failed: The number of rows that ended without a value.
-        rows_per_second: Rows that ended lately, per second.
-        tokens_per_second: Tokens of the answers that ended lately, per second.
-        running: The number of requests in the engine.
-        waiting: The number of requests that wait for their turn.
-        cached: The share of prompt tokens that the prefix cache held, where any were read.
-        left: Seconds until the end, where they can be estimated.
-        restarts: The number of times that an engine was built again since the batch began.
-        from_journal: The number of requests that a journal answered.
-        loading: The model that is being loaded, and the seconds so far.
+    Speed is that of the last ten seconds; the time left goes by the rows that ended since there was work. Rows that a
+    journal answered count for neither: they say nothing of the time that the others take.
     """
 
     done: int
@@ -64,18 +50,17 @@ class Metrics:
     tokens_per_second: float
     running: int
     waiting: int
-    cached: float | None
-    left: float | None
+    cached: float | None  # the share of prompt tokens that the prefix cache held
+    left: float | None  # seconds until the end
     restarts: int = 0
     from_journal: int = 0
-    loading: tuple[str, float] | None = None
+    loading: tuple[str, float] | None = None  # the model, and the seconds so far
 
     def __str__(self) -> str:
         return self.line()
 
     @property
     def rows(self) -> str:
-        """The number of rows done, of the total."""
         return f"{self.done:,}" if self.total is None else f"{self.done:,}/{self.total:,}"
 
     def line(self, width: int | None = None, *, last: str = "") -> str:
@@ -203,7 +188,6 @@ class Clock:
         return time.monotonic()
 
     def wait(self, ended: threading.Event, seconds: float) -> bool:
-        """Wait for so long, or until an event; return whether it is there."""
         return ended.wait(seconds)
 
 
@@ -273,11 +257,7 @@ class Lines(Log):
 
 
 class Notebook(Log):
-    """A line of metrics in the output of the cell, written anew; the last one stays.
-
-    Args:
-        display: `IPython.display.display`.
-    """
+    """A line of metrics in the output of the cell, written anew; the last one stays."""
 
     every: ClassVar[float] = 0.5
 
@@ -302,18 +282,12 @@ def _took(seconds: float) -> str:
 
 
 class Progress:
-    """Counts the rows of a batch, and shows its metrics on a terminal, in a notebook or in a log.
-
-    Args:
-        total: The number of rows, where it is known.
-        draw: Whether it may be drawn; else there are log lines alone, since the program may print meanwhile.
-        clock: The time; the system's by default.
-    """
+    """Counts the rows of a batch, and shows its metrics on a terminal, in a notebook or in a log."""
 
     def __init__(self, total: int | None, *, draw: bool = True, clock: Clock | None = None) -> None:
         self._clock = clock or _clock
         self._total = total
-        self._draw = draw
+        self._draw = draw  # else there are log lines alone, since the program may print meanwhile
         self._done = self._failed = 0
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None

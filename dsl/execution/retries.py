@@ -22,24 +22,15 @@ _MOST_PROBLEMS = 5
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at an answer.
-
-    Attributes:
-        messages: The prompt of this attempt.
-        number: The number of attempts so far, this one included.
-        corrections: The number of earlier attempts that were corrected.
-        max_tokens: The token limit of this attempt; `None` for that of the options.
-        failed: The failed check that this attempt is to mend, if it is a correction.
-    """
+    """One attempt at an answer."""
 
     messages: tuple[Message, ...] | RawPrompt
     number: int = 1
-    corrections: int = 0
-    max_tokens: int | None = None
-    failed: Invalid | None = None
+    corrections: int = 0  # earlier attempts that were corrected
+    max_tokens: int | None = None  # in place of that of the options
+    failed: Invalid | None = None  # the failed check that this attempt is to mend
 
     def sampling(self, options: Options, seed: int | None = None) -> Mapping[str, Any]:
-        """Return the sampling parameters of this attempt."""
         if seed is None and self.number == 1:
             return options.sampling
         changes: dict[str, Any] = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
@@ -51,11 +42,9 @@ class Attempt:
         return {**options.sampling, **changes} if changes else options.sampling
 
     def after(self, error: PromptError, options: Options) -> Attempt:
-        """Return the attempt that follows one that failed.
+        """Return the attempt that follows one that failed, or raise the error where none is left.
 
-        Raises:
-            PromptError: No attempt is left. Where the turns of a retry leave no room for an answer, this is the `Invalid` that
-                they were to mend.
+        Where the turns of a retry leave no room for an answer, that is the `Invalid` that they were to mend.
         """
         if isinstance(error, Truncated) and (limit := _larger_limit(error, options)) is not None:
             return replace(self, number=self.number + 1, max_tokens=limit)

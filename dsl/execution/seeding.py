@@ -24,20 +24,14 @@ from typefold.runtime.journal.keys import Numbers
 
 
 class Place:
-    """A piece of a program in which one thing comes after the other.
-
-    Args:
-        batch: The batch that it is a row of; none for the program itself.
-        index: The row's index.
-        identity: The row's identity in a journal; empty for the program itself, and where no journal is kept.
-    """
+    """A piece of a program in which one thing comes after the other: a row of a batch, or the program itself."""
 
     __slots__ = ("_counts", "_index", "batch", "identity")
 
     def __init__(self, batch: Batch | None = None, index: int | None = None, identity: bytes = b"") -> None:
         self.batch = batch
         self._index = index
-        self.identity = identity
+        self.identity = identity  # in a journal; empty where none is kept
         self._counts: dict[str, itertools.count[int]] = {}
 
     def number(self, name: str) -> int:
@@ -50,21 +44,13 @@ class Place:
 
 
 class Batch:
-    """Rows that are asked together. It is numbered in its place with the first call that a runtime gets of it.
-
-    Args:
-        name: The name of what is asked of each row.
-
-    Attributes:
-        fault: An error that is about no row and ends the batch, once there is one.
-        tell: Wakes the thread that takes its results when there is one, where its rows are tasks of an event loop.
-        end_call: Ends a call of such a row, if the batch is over.
-    """
+    """Rows that are asked together. It is numbered in its place with the first call that a runtime gets of it."""
 
     __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault", "tell")
 
     def __init__(self, name: str) -> None:
-        self.fault: Exception | None = None
+        self.fault: Exception | None = None  # about no row: it ends the batch
+        # Where its rows are tasks of an event loop: wakes the thread that takes its results; ends a call if it is over.
         self.tell: Callable[[], None] | None = None
         self.end_call: Callable[[], Awaitable[None]] | None = None
         self._name = name
@@ -73,7 +59,6 @@ class Batch:
         self._seen: Numbers | None = None
 
     def path(self, runtime: Submitter) -> tuple[object, ...]:
-        """Return the way to this batch."""
         around = self._around or _program(runtime)
         if runtime not in self._numbers:
             self._numbers[runtime] = around.number(self._name)
@@ -81,7 +66,6 @@ class Batch:
 
     @property
     def around(self) -> Batch | None:
-        """The batch that this one is in a row of."""
         return None if self._around is None else self._around.batch
 
     @property
@@ -110,7 +94,6 @@ _programs: WeakKeyDictionary[Submitter, Place] = WeakKeyDictionary()
 
 
 def _program(runtime: Submitter) -> Place:
-    """Return the place of the program itself, as one runtime has it."""
     return _programs.get(runtime) or _programs.setdefault(runtime, Place())
 
 

@@ -112,7 +112,6 @@ class ScoredStrategy(Strategy):
         return Scored(value=max(by_value, key=by_value.__getitem__), probabilities=by_value)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
-        """Refuse types of too many answers."""
         try:
             _choices(kind, self.path)
         except UnsupportedType as error:
@@ -129,7 +128,6 @@ class ScoredStrategy(Strategy):
     def check_prompt(
         self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
     ) -> None:
-        """Refuse types of too many answers at the latest now."""
         self.check(kind, where=where)
         super().check_prompt(messages, kind, options, where=where)
 
@@ -166,12 +164,7 @@ def _free(request: Request, call: OpenCall[Any], begun: tuple[int, ...] = (), **
 
 @dataclass(frozen=True, slots=True)
 class ReturnType:
-    """A compiled return type.
-
-    Attributes:
-        strategy: The way in which its answers are asked for.
-        kind: The type of the answer: the return type, or the type inside of `Logged` and the like.
-    """
+    """A compiled return type: `kind` is that of the answer, the type inside of `Logged` and the like."""
 
     strategy: Strategy
     kind: OutputType[Any]
@@ -192,11 +185,7 @@ def compile_return(
     function: str = "",
     registry: Registry = default_registry,
 ) -> ReturnType:
-    """Compile a return type.
-
-    Raises:
-        UnsupportedType: No constraint can be made of it.
-    """
+    """Compile a return type. Raises UnsupportedType where no constraint can be made of it."""
     strategy = strategy_of(hint, path)
     try:
         kind: OutputType[Any] = output_type(
@@ -211,11 +200,7 @@ def compile_return(
 
 @lru_cache(maxsize=256)
 def _choices(kind: OutputType[Any], path: str) -> dict[str, Any]:
-    """Return the texts that an answer can be, with their values.
-
-    Raises:
-        UnsupportedType: There are too many, or they can't be told apart.
-    """
+    """Return the texts that an answer can be, with their values. Raises UnsupportedType for too many, or equal ones."""
     language = kind.constraint.language
     texts = None if language is None else enumerate_texts(language, _MOST_CHOICES)
     if texts is None:

@@ -35,18 +35,8 @@ _Event: TypeAlias = str | Future[Outcome]
 class PartialAnswer(Generic[R]):
     """Incremental state of a streamed answer. Never blocks.
 
-    Only its stream refers to it, so when that is dropped it is gone, and its request is withdrawn.
-
-    Args:
-        call: The call, or the error that its arguments gave.
-        row: The index of the row that asks.
-        put: Takes the events of its requests, on the engine's thread.
-
-    Attributes:
-        function: The name of the prompt function.
-        part: The number of requests so far.
-        result: The result of the call, once it has ended.
-        closed: Whether the stream was closed before that.
+    Only its stream refers to it, so when that is dropped it is gone, and its request is withdrawn. `put` takes the
+    events of its requests, on the engine's thread.
     """
 
     _future: Future[Outcome] | None = None
@@ -105,7 +95,6 @@ class PartialAnswer(Generic[R]):
         return [value]
 
     def close(self) -> None:
-        """Take no more events, and withdraw the request."""
         if self.result is None:
             self.closed = True
             self.result = Failure(Cancelled(function=self.function, row=self._row))

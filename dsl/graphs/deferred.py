@@ -190,13 +190,7 @@ class Deferred(Generic[T_co]):
 
 
 def settle(wanted: Iterable[Deferred[Any]], max_failures: int | None = None) -> list[Result[Any, Exception]]:
-    """Compute deferred values together, and return their results.
-
-    Raises:
-        BatchError: More than that failed.
-        NoRuntime: No model has been named.
-        PromptUsageError: One waits for itself, or a prompt is used in a way that can't work.
-    """
+    """Compute deferred values together, and return their results. Raises BatchError after more than `max_failures`."""
     refuse_in_body("a Deferred's value")
     nodes = [each.node for each in wanted]
     done = compute(nodes, max_failures)
@@ -217,11 +211,7 @@ def with_rows(results: Iterable[Result[Any, Exception]]) -> list[Result[Any, Exc
 
 
 def refuse_in_body(what: str) -> None:
-    """Refuse graphs in the body of a prompt.
-
-    Raises:
-        PromptUsageError: The body of a prompt is running.
-    """
+    """Refuse graphs in the body of a prompt."""
     frame = current_frame.get()
     if frame is not None:
         raise PromptUsageError(
@@ -231,11 +221,7 @@ def refuse_in_body(what: str) -> None:
 
 
 def deferred_in(values: Iterable[Any], where: str) -> list[Deferred[Any]]:
-    """Return the deferred values among arguments.
-
-    Raises:
-        PromptUsageError: There is one inside a list, tuple, set or dict, where it would not be worked out.
-    """
+    """Return the deferred values among arguments. Refuses one in a list or a dict: it would not be worked out."""
     found: list[Deferred[Any]] = []
     for value in values:
         if is_deferred(value):

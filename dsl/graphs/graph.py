@@ -31,19 +31,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Node(Generic[T_co]):
-    """A piece of work in a graph.
-
-    Args:
-        name: Its name in messages.
-        work: Computes its value; the inputs have values by then.
-        inputs: The nodes that have to be done before.
-        expected: The class of exceptions that are results. Others are about the program: they end all work and are not kept.
-
-    Attributes:
-        result: Its result, once it has ended.
-        running: The process in which a row computes it, if one does.
-        inputs: The given inputs; none once there is a result.
-    """
+    """A piece of work in a graph."""
 
     __slots__ = ("_expected", "_waiting", "_work", "inputs", "name", "result", "running")
 
@@ -52,10 +40,10 @@ class Node(Generic[T_co]):
     ) -> None:
         self.name = name
         self.result: Result[T_co, Exception] | None = None
-        self.running: Owner | None = None
+        self.running: Owner | None = None  # the process in which a row computes it
         self._work: Callable[[], T_co] | None = work  # None once there is a result
-        self.inputs: tuple[Node[Any], ...] = tuple(dict.fromkeys(inputs))
-        self._expected = expected
+        self.inputs: tuple[Node[Any], ...] = tuple(dict.fromkeys(inputs))  # none once there is a result
+        self._expected = expected  # exceptions that are results; others end all work and are not kept
         self._waiting: list[Mailbox[None]] = []
 
     @property
@@ -117,15 +105,7 @@ _asked: dict[Node[Any], list[Node[Any]]] = {}  # the nodes that the work of a ru
 
 
 def compute(wanted: Sequence[Node[Any]], max_failures: int | None = None) -> bool:
-    """Compute nodes, and their inputs. Afterwards each of them has its result.
-
-    Returns:
-        Whether all were done.
-
-    Raises:
-        NoRuntime: No model has been named.
-        PromptUsageError: A node waits for itself, or a prompt is used in a way that can't work.
-    """
+    """Compute nodes, and their inputs, and return whether all were done: not after more than `max_failures`."""
     with _asking(wanted):
         dependents, missing = _needed(wanted)
         if not missing:
@@ -184,11 +164,7 @@ def _needed(wanted: Iterable[Node[Any]]) -> tuple[dict[Node[Any], list[Node[Any]
 
 @contextmanager
 def _asking(wanted: Sequence[Node[Any]]) -> Generator[None]:
-    """Note the nodes that the work of a running node asks for.
-
-    Raises:
-        PromptUsageError: They wait for the running node itself.
-    """
+    """Note the nodes that the work of a running node asks for. Refuses those that wait for the running node itself."""
     running = _within.get()
     if running is None or running.result is not None:
         yield

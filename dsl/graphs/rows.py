@@ -57,11 +57,7 @@ def default_rows_in_flight() -> int:
 class _Row(Parked, Generic[T]):
     """A greenlet in which rows of a plain function run, one after the other.
 
-    To begin a greenlet costs more than all else about a row, so one that has run a row takes another, unless it was cancelled.
-
-    Attributes:
-        result: The result of the row, once it has ended.
-        idle: Whether it has no row.
+    To begin a greenlet costs more than all else about a row, so one that has run a row takes another, if not cancelled.
     """
 
     def __init__(self, home: Rows[T]) -> None:
@@ -113,15 +109,8 @@ class _Row(Parked, Generic[T]):
 class Rows(Generic[T]):
     """Rows of a plain function, in greenlets of the thread that made this.
 
-    Args:
-        function: The function of each row.
-        named: Whether messages name rows by their index; else by the index of the row around, if there is one.
-        key: Makes the name of a row in a journal of its arguments; by default these are its name.
-
-    Attributes:
-        batch: The batch of the rows.
-        active: The number of rows that were started and not returned.
-        failed: The number of rows that have failed and were not returned.
+    Messages name rows by their index if `named`, else by that of the row around. `key` makes the name of a row in a
+    journal of its arguments; by default these are its name.
     """
 
     def __init__(
@@ -146,11 +135,7 @@ class Rows(Generic[T]):
         self._ready.put(row)
 
     def start(self, index: int, *args: Any) -> None:
-        """Begin a row with these arguments; it runs until it parks or ends.
-
-        Raises:
-            BaseException: It is no `Exception`: Ctrl-C, `SystemExit`.
-        """
+        """Begin a row with these arguments; it runs until it parks or ends."""
         named = index if self._named else self._around.index if self._around is not None else None
         row = self._idle.pop() if self._idle else _Row(self)
         row.take(index, named, _place(self.batch, index, args, self._key), partial(self._function, *args))
@@ -203,17 +188,7 @@ class Rows(Generic[T]):
 
 
 class AsyncRows(Generic[T]):
-    """Rows of a coroutine function, as tasks of one event loop in a thread of its own.
-
-    Args:
-        function: The coroutine function of each row.
-        key: Makes the name of a row in a journal of its arguments; by default these are its name.
-
-    Attributes:
-        batch: The batch of the rows.
-        active: The number of rows that were started and not returned.
-        failed: The number of rows that have failed and were not returned.
-    """
+    """Rows of a coroutine function, as tasks of one event loop in a thread of its own."""
 
     def __init__(
         self, function: Callable[..., Coroutine[Any, Any, T]], *, key: Callable[..., object] | None = None
@@ -233,7 +208,6 @@ class AsyncRows(Generic[T]):
         self._thread.start()
 
     def start(self, index: int, *args: Any) -> None:
-        """Begin a row with these arguments, in a copy of the caller's context."""
         future: Future[T] = Future()
         self._futures[index] = future
         self.active += 1
@@ -243,11 +217,7 @@ class AsyncRows(Generic[T]):
         self._loop.call_soon_threadsafe(self._begin, future, args, context)
 
     def next(self) -> tuple[int, Result[T, Exception]]:
-        """Wait for the next row that ends, and return its index and result.
-
-        Raises:
-            BaseException: It is no `Exception`, or it ends the whole batch.
-        """
+        """Wait for the next row that ends. An error that is no `Exception`, or ends the whole batch, is raised."""
         index = self._ended.get()
         if index == _FAULT and self.batch.fault is not None:
             raise self.batch.fault

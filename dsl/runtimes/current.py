@@ -98,7 +98,6 @@ def find_current() -> Runtime | None:
 
 
 def _others() -> list[OpenRuntime]:
-    """The runtimes that are open and may be meant, other than that of the environment."""
     return [each for each in opened if each is not _of_environment and each.stands_alone]
 
 

@@ -119,7 +119,6 @@ def _make(folder: Path, *, replace: bool) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether the manifest is of this format and every file in it is there in its size."""
     try:
         manifest = _read_manifest(folder)
         same = (manifest["format"], manifest["gguf_sha256"]) == (FORMAT, GGUF_SHA256)
@@ -183,7 +182,6 @@ def _download_gguf(temporary: Path) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Write weights, configuration and tokenizer into `folder`."""
     from gguf import GGUFReader
 
     reader = GGUFReader(gguf)

@@ -19,14 +19,7 @@ _NAME = "generate"
 
 
 def generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, Any]) -> Any:
-    """Return one value, or a list of them; see `Runtime.generate`.
-
-    Args:
-        defaults: The options of the runtime, with itself as the one that answers.
-        prompt: One prompt, or a list of prompts.
-        hint: The type of the answer, or a list of types.
-        changes: The options of this call.
-    """
+    """Return one value, or a list of them; see `Runtime.generate`."""
     if _is_one(prompt):
         return run_call(_call(prompt, hint, defaults.with_(changes, where=_NAME)))
     if not is_list_or_tuple(prompt):
@@ -53,7 +46,6 @@ def generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, An
 
 
 def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
-    """Return one entry for each row: those of a list, or the one value again and again."""
     if not is_list_or_tuple(value):
         return [value] * rows
     if len(value) != rows:

@@ -71,16 +71,7 @@ _ELSEWHERE = ("config_format", "hf_config_path")  # with these a model's folder 
 
 
 def model_of(given: Any, options: Mapping[str, Any]) -> Any:
-    """Return the model that a runtime was given, or that the environment names; paths as texts, with `~` resolved.
-
-    Args:
-        given: The model, or `None` for that of TYPEFOLD_MODEL.
-        options: The engine options.
-
-    Raises:
-        NoRuntime: There is none.
-        PromptUsageError: It is no model, or a path where there is none.
-    """
+    """Return the model that was given or that TYPEFOLD_MODEL names; paths as texts, with `~` resolved."""
     where = "Runtime" if given is not None else "TYPEFOLD_MODEL"
     model = given if given is not None else os.environ.get("TYPEFOLD_MODEL") or None
     if model is None:
@@ -105,11 +96,7 @@ def _is_path(model: object) -> bool:
 
 
 def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection[str]) -> None:
-    """Refuse unknown options, and those of an engine that was made already.
-
-    Raises:
-        PromptUsageError: There is one.
-    """
+    """Refuse unknown options, and those of an engine that was made already."""
     known = engine_options() if options else None
     for name in options:
         if known is not None and name in known:
@@ -143,11 +130,7 @@ _OWN: Mapping[str, Range] = {
 
 
 def check_own(model: Any, options: Mapping[str, Any]) -> None:
-    """Refuse values of a runtime's own options that are out of range, or don't go with its model.
-
-    Raises:
-        PromptUsageError: There is one.
-    """
+    """Refuse values of a runtime's own options that are out of range, or don't go with its model."""
     for name, value in options.items():
         if (reason := _OWN[name].refusal(name, value)) is not None:
             raise PromptUsageError(f"Runtime: {reason}")

@@ -21,11 +21,7 @@ _ALL_NAMES = {"locals", "vars", "eval", "exec", "_getframe", "currentframe"}
 
 @dataclass(frozen=True)
 class Body:
-    """The body of a function.
-
-    Attributes:
-        function: The function; what wraps it is looked through.
-    """
+    """The body of a function; decorators that wrap it are looked through."""
 
     function: Callable[..., Any]
 

@@ -46,12 +46,7 @@ _Test = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """The values that an annotation takes: instances of classes, and what passes one of the tests.
-
-    Attributes:
-        classes: For `isinstance`.
-        tests: Asked where that says no.
-    """
+    """The values that an annotation takes: instances of classes, and else what passes one of the tests."""
 
     classes: tuple[type[Any], ...] = ()
     tests: tuple[_Test, ...] = ()
@@ -73,13 +68,7 @@ class _Parameter:
 
 
 class Parameters:
-    """The parameters of a function, for comparing arguments with them.
-
-    Args:
-        function: The function; one that is wrapped is looked through.
-        skipped: The number of its first parameters have their arguments already.
-        namespace: Names that annotations kept as text may hold, apart from the function's globals.
-    """
+    """The parameters of a function without its first `skipped`, for comparing arguments with them."""
 
     def __init__(
         self, function: Callable[..., object], skipped: int = 0, namespace: Mapping[str, Any] | None = None
@@ -173,11 +162,7 @@ def hints_of(function: Callable[..., object], namespace: Mapping[str, Any]) -> C
 
 
 def evaluated(annotation: object, function: Any, namespace: Mapping[str, Any]) -> Any:
-    """The type that an annotation of a function means.
-
-    Raises:
-        NameError: It names something that is not defined yet.
-    """
+    """Return the type that an annotation means. Raises NameError where it names something not defined yet."""
     plain: Any = inspect.unwrap(function)
     local = dict(namespace) | {each.__name__: each for each in getattr(plain, "__type_params__", ())}
     holder = type("_", (), {"__annotations__": {"it": annotation}, "__module__": function.__module__})
@@ -185,12 +170,7 @@ def evaluated(annotation: object, function: Any, namespace: Mapping[str, Any]) -
 
 
 def union_members(hint: Any) -> list[Any]:
-    """Return the members of a union, or the one type that a hint is; aliases and `Annotated` are looked through.
-
-    Example:
-        >>> union_members(int | list[str] | None)
-        [<class 'int'>, list[str], <class 'NoneType'>]
-    """
+    """Return the members of a union, or the one type that a hint is; aliases and `Annotated` are looked through."""
     if is_typealiastype(hint):
         return union_members(hint.__value__)
     origin = get_origin(hint)
@@ -279,7 +259,6 @@ def _is_numpy(kind: type[Any], value: object) -> bool:
 
 
 def _said(parameter: _Parameter, value: object) -> str:
-    """Say that a value does not fit, what does, and what to write."""
     name, wanted, kind = parameter.name, describe(parameter.hint), type(value)
     if is_missing(value):
         if value is not None and parameter.taken.takes(None):
@@ -300,7 +279,6 @@ def _short(value: object) -> str:
 
 
 def _remedy(hint: Any, value: object) -> str:
-    """Say what to write, for the class that is most likely meant."""
     parts = [get_origin(each) or each for each in union_members(hint)]
     kinds: list[type[Any]] = [part for part in parts if isinstance(part, type) and part is not NoneType]
     kind = kinds[0] if kinds else None
@@ -330,14 +308,7 @@ def _remedy(hint: Any, value: object) -> str:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a function.
-
-    Attributes:
-        name: Its name.
-        hint: Its type; `Any` where it has none.
-        required: Whether it has no default.
-        default: The default, where it has one.
-    """
+    """A parameter of a function; its hint is `Any` where it has none."""
 
     name: str
     hint: Any
@@ -358,7 +329,7 @@ def _has_fields(hint: Any) -> bool:
 
 
 def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str | None:
-    """Name a column that differs from a parameter's name in case or surrounding spaces alone, where no column has that name.
+    """Name a column that differs from a parameter's name in case or surrounding spaces alone.
 
     Otherwise a parameter with a default would take it in every row, without a word.
     """
@@ -377,17 +348,7 @@ def _folded(name: str) -> str:
 def parameters_of(
     function: Callable[..., object], name: str, hint_of: Callable[[str], Any], *, skipped: int = 0
 ) -> tuple[Parameter, ...]:
-    """The parameters that are given by name, without `*args` and `**kwargs`.
-
-    Args:
-        function: The function.
-        name: Its name in messages.
-        hint_of: Evaluates the annotation of a parameter.
-        skipped: The number of its first parameters that have their arguments already.
-
-    Raises:
-        PromptUsageError: One can't be given by name.
-    """
+    """Return the parameters that are given by name, without the first `skipped`, `*args` and `**kwargs`."""
     found = list[Parameter]()
     for each in list(inspect.signature(function).parameters.values())[skipped:]:
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):

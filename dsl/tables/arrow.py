@@ -29,33 +29,15 @@ _PLACES = 18  # where the type gives no number
 
 
 def pyarrow(module: str = "pyarrow") -> Any:
-    """Return pyarrow or a module of it, which come without types.
-
-    Raises:
-        ModuleNotFoundError: It is not installed.
-    """
+    """Return pyarrow or a module of it, which come without types."""
     return import_module(module)
 
 
 def arrow_type(hint: Any, *, whole: bool = False) -> Any:
-    """Return the Arrow type of a column of values of a type.
+    """Return the Arrow type of a column of values of a type that pydantic can serialise.
 
-    Args:
-        hint: Any type that pydantic can serialise.
-        whole: Whether all values will be there for `fitted`. Otherwise a column is text where only the values decide: a
-            `datetime` or `time` that may have a zone, a `Decimal` of any number of places.
-
-    Returns:
-        A `pyarrow.DataType`.
-
-    Raises:
-        ModuleNotFoundError: pyarrow is not installed.
-
-    Example:
-        >>> from datetime import date
-        >>> from typing import Literal
-        >>> str(arrow_type(dict[str, int])), str(arrow_type(int | str)), str(arrow_type(list[date]))
-        ('map<string, int64>', 'string', 'list<item: date32[day]>')
+    Without `whole`, when not all values will be there for `fitted`, a column is text where only the values decide: a
+    `datetime` or `time` that may have a zone, a `Decimal` of any number of places.
     """
     maker = _Whole if whole else _Fixed
     schema = TypeAdapter(hint).json_schema(mode="serialization", by_alias=False, schema_generator=maker)
@@ -71,31 +53,26 @@ class _Fixed(GenerateJsonSchema):
         return None if only_json and schema["type"].startswith("function") else super().ser_schema(schema)
 
     def bytes_schema(self, schema: Any) -> Any:
-        """Bytes as they are."""
         return _marked("binary")
 
     def date_schema(self, schema: Any) -> Any:
-        """A day."""
         return _marked("date32")
 
     def timedelta_schema(self, schema: Any) -> Any:
-        """Microseconds, as Python has them."""
         return _marked("duration", "us")
 
     def datetime_schema(self, schema: Any) -> Any:
-        """A moment, where the type says whether it has a zone."""
         zone = schema.get("tz_constraint")
         if zone is None:
             return self.by_values("timestamp", "us")
         return _marked("timestamp", "us") if zone == "naive" else _marked("timestamp", "us", "UTC")
 
     def time_schema(self, schema: Any) -> Any:
-        """A time of day, where the type says that it has no zone: Arrow has none for it."""
+        """Arrow has no time of day with a zone."""
         zone = schema.get("tz_constraint")
         return _marked("time64", "us") if zone == "naive" else self.by_values("time64", "us")
 
     def decimal_schema(self, schema: Any) -> Any:
-        """A decimal number, where the type says how many places it has."""
         places, digits = schema.get("decimal_places"), schema.get("max_digits") or _DIGITS
         if places is None or max(digits, places) > _DIGITS:
             return self.by_values("decimal128", _DIGITS, _PLACES)
@@ -110,7 +87,6 @@ class _Whole(_Fixed):
     """Makes the schemas of a table whose values are all there."""
 
     def by_values(self, *factory: object) -> Any:
-        """Return the schema of the usual type, which `fitted` adapts to the values."""
         return _marked(*factory)
 
 
@@ -121,10 +97,7 @@ def _marked(*factory: object) -> dict[str, Any]:
 def plain_form(hint: Any, *, json: bool = False, warnings: bool | Literal["error"] = False) -> Callable[[Any], Any]:
     """Return pydantic's conversion of a type's values to plain ones: dictionaries, lists, texts, numbers.
 
-    Args:
-        hint: The type; values of one that pydantic does not know are converted by their own.
-        json: Whether the values are for JSON, and no longer dates, decimals and bytes for `arrow_value`.
-        warnings: The way in which pydantic treats a value of another type.
+    With `json`, dates, decimals and bytes are converted too.
     """
     try:
         adapter = TypeAdapter[Any](hint)
@@ -136,12 +109,7 @@ def plain_form(hint: Any, *, json: bool = False, warnings: bool | Literal["error
 
 
 def fitted(kind: Any, values: Iterable[Any]) -> Any:
-    """Return the type of a whole table's column as its values need it: with a zone, or with room for all digits.
-
-    Args:
-        kind: A type from `arrow_type`.
-        values: The values of all rows, from `plain_form`.
-    """
+    """Return the type of a whole table's column as its values need it: with a zone, or with room for all digits."""
     pa = pyarrow()
     types, given = pa.types, [value for value in values if value is not None]
     if types.is_struct(kind):
@@ -166,16 +134,7 @@ def fitted(kind: Any, values: Iterable[Any]) -> Any:
 
 
 def arrow_value(value: Any, kind: Any) -> Any:
-    """Return a plain value as a column of a type takes it.
-
-    Args:
-        value: A value from `plain_form`.
-        kind: A type from `arrow_type` or `fitted`.
-
-    Raises:
-        OverflowError: A whole number is beyond 64 bits, a decimal one beyond its column's digits.
-        ValueError: A moment has a zone where others have none, or the reverse; a time of day has one.
-    """
+    """Return a value of `plain_form` as a column takes it. Raises OverflowError or ValueError where it does not fit."""
     pa = pyarrow()
     types = pa.types
     if value is None:
@@ -206,13 +165,11 @@ def arrow_value(value: Any, kind: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Return a text as it is, and another value as JSON."""
     plain = value if type(value) is str else to_jsonable_python(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
 def _key(key: Any) -> str:
-    """Return a key as JSON has it."""
     return key if type(key) is str else str(next(iter(to_jsonable_python({key: None}))))
 
 
@@ -221,7 +178,6 @@ def _is_aware(value: datetime | time) -> bool:
 
 
 def _has_room(kind: Any, value: Decimal) -> bool:
-    """Whether a column of decimals holds a number exactly."""
     _, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         return False

@@ -41,11 +41,7 @@ _TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Stands in the place of a cell or row that can't be an argument.
-
-    Attributes:
-        reason: The reason, and the remedy.
-    """
+    """Stands in the place of a cell or row that can't be an argument, with the reason and the remedy."""
 
     reason: str
 
@@ -53,16 +49,7 @@ class Unfit:
 def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int = 0) -> Iterator[Any]:
     """Yield the cells of a column as plain Python values; of any other iterable, its items as they are.
 
-    Args:
-        items: A column, or any iterable.
-        function: The function whose arguments they are.
-        skipped: The number of its first parameters that have their arguments already.
-
-    Yields:
-        A value; an `Unfit` for a cell without a Python value, and for a missing cell where the parameter takes no `None`.
-
-    Raises:
-        PromptUsageError: It is a whole table, whose columns would be taken for rows, or an array without a dimension.
+    An `Unfit` stands for a cell without a Python value, and for a missing one where the parameter takes no `None`.
     """
     _refuse_table(items)
     if names_of(items) & _COLUMNS:
@@ -72,12 +59,7 @@ def rows_of(items: Iterable[Any], function: Callable[..., object], skipped: int 
 
 
 def _cell_values(column: Any, required: str | None) -> Iterator[Any]:
-    """Yield the cells of a column as arguments.
-
-    Args:
-        column: The column.
-        required: The name of their parameter, if that takes no `None`.
-    """
+    """Yield the cells of a column as arguments; `required` names their parameter if that takes no `None`."""
     for read in _cells(column):
         value = _value(read)
         if value is None and required is not None:
@@ -89,7 +71,6 @@ def _cell_values(column: Any, required: str | None) -> Iterator[Any]:
 
 
 def _value(read: Callable[[], Any]) -> Any:
-    """Return a cell's value, or an `Unfit`."""
     try:
         return read()
     except BaseException as error:  # polars panics, which is no Exception
@@ -100,17 +81,7 @@ def _value(read: Callable[[], Any]) -> Any:
 
 
 def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
-    """Yield rows of several arguments, each a tuple, a list or another iterable of them in their order.
-
-    Args:
-        rows: The rows.
-
-    Yields:
-        The arguments of a row, or an `Unfit` for a later row that holds none in order.
-
-    Raises:
-        PromptUsageError: These are no rows, or the first of them holds no arguments in order.
-    """
+    """Yield rows of several arguments in order, an `Unfit` for a later row that holds none; the first such is refused."""
     _refuse_table(rows)
     refuse_no_rows(rows, "starmap")
     for number, row in enumerate(rows):
@@ -124,7 +95,6 @@ def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
 
 
 def _unspread(row: object) -> str | None:
-    """Return the reason why a row can't be spread over parameters, if there is one."""
     kind = type(row).__name__
     if isinstance(row, Mapping):
         return f"a row of starmap is a tuple of arguments, and here is a {kind}; give the rows to map_rows, which goes by names"
@@ -142,25 +112,13 @@ def is_in_memory(rows: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table whose columns have names.
-
-    Attributes:
-        names: The names of the columns, as the library has them.
-        parts: The parts of the table in order: the number of rows, and a function from an index to that column.
-    """
+    """A table whose columns have names."""
 
     names: list[object]
-    parts: Iterable[tuple[int, Callable[[int], Any]]]
+    parts: Iterable[tuple[int, Callable[[int], Any]]]  # in order: the number of rows, and a column by its index
 
     def rows(self, wanted: Mapping[str, int]) -> Iterator[dict[str, Any] | Unfit]:
-        """Yield rows as plain Python values by name.
-
-        Args:
-            wanted: The indices of the columns that are read, by the names that their values get.
-
-        Yields:
-            A row's values, or an `Unfit` where one of them has no Python value.
-        """
+        """Yield rows of the wanted columns by name, or an `Unfit` where a value has no Python form."""
         for height, column in self.parts:
             cells = {name: _cells(column(place)) for name, place in wanted.items()}
             for _ in range(height):
@@ -170,12 +128,9 @@ class Table:
 
 
 def table_of(rows: Any) -> Table | None:
-    """Return a table of pandas, polars or pyarrow, or another with Arrow's stream (a relation of DuckDB, a dataset); else `None`.
+    """Return a table of pandas, polars or pyarrow, or another with Arrow's stream (a relation of DuckDB, a dataset).
 
     A stream is read batch by batch, so that it may be larger than memory.
-
-    Raises:
-        PromptUsageError: This is one column, or a query that was not run.
     """
     names = names_of(rows)
     if ("numpy", "ndarray") in names and rows.dtype.names and rows.ndim == 1:
@@ -209,15 +164,7 @@ def length(rows: object) -> int | None:
 
 
 def refuse_no_rows(rows: object, verb: str) -> None:
-    """Refuse one value in place of many rows, and rows without an order.
-
-    Args:
-        rows: The argument as it was given.
-        verb: `map`, `starmap`, `map_rows` or `gather`.
-
-    Raises:
-        PromptUsageError: This is a text, a mapping or a set, or can't be iterated.
-    """
+    """Refuse one value in place of many rows, and rows without an order."""
     kind = type(rows).__name__
     if isinstance(rows, (str, bytes, bytearray, memoryview)):
         raise PromptUsageError(f"rows can't be taken from a {kind}, which is one value; give [value]")

@@ -49,11 +49,7 @@ class Indexed(list[T]):
         return len(self) == len(self._made) and all(map(is_, self, self._made))
 
     def checked_index(self) -> Any:
-        """Return the index.
-
-        Raises:
-            PromptUsageError: Results were moved, replaced, added or removed since.
-        """
+        """Return the index. Refuses results that were moved, replaced, added or removed since."""
         if not self._is_as_made:
             raise PromptUsageError(
                 "to_frame: these results were changed since they came, so the index of their rows may be another's; give it, "
@@ -63,12 +59,7 @@ class Indexed(list[T]):
 
 
 def indexed(results: list[T], rows: object) -> list[T]:
-    """Return results of rows, with the index of the rows if these are pandas'.
-
-    Args:
-        results: The results, one a row, in order.
-        rows: The rows that they came from; earlier results have an index too.
-    """
+    """Return results of rows, one a row, with the index of the rows if these are pandas' or earlier results."""
     if not isinstance(rows, Indexed) and not names_of(rows) & _WITH_INDEX:
         return results
     index = getattr(cast("Any", rows), "row_index" if isinstance(rows, Indexed) else "index")

@@ -51,21 +51,10 @@ def named_rows(
     skipped: int = 0,
     namespace: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, Any] | Unfit]:
-    """Yield the arguments of each row by the names of their parameters.
+    """Yield the arguments of each row by the names of their parameters, or an `Unfit` for a row that lacks some.
 
-    Args:
-        function: The function.
-        name: Its name in messages.
-        rows: The rows.
-        constants: Arguments that are the same for every row; `None` where the caller takes none.
-        skipped: The number of its first parameters that have their arguments already.
-        namespace: Names that annotations kept as text may hold, apart from the function's globals.
-
-    Yields:
-        The arguments of a row, or an `Unfit` for a row that lacks some.
-
-    Raises:
-        PromptUsageError: These are no rows with names, a table lacks a column or has it twice, or a constant has no parameter.
+    `constants` are the same for every row, `None` where the caller takes none. The first `skipped` parameters of the
+    function have their arguments already. `namespace` has names for annotations kept as text, apart from its globals.
     """
     hint_of = partial(_hint_or_any, hints_of(function, namespace or {}))
     parameters = parameters_of(function, name, hint_of, skipped=skipped)
@@ -168,7 +157,6 @@ def _of_mapping(
 
 
 def _remedy(row: object) -> str:
-    """Return the call that turns a value of another kind into a mapping, for the error text."""
     if isinstance(row, BaseModel):
         return "give row.model_dump(), or the rows to map"
     if is_dataclass(row):
@@ -177,11 +165,7 @@ def _remedy(row: object) -> str:
 
 
 def _adapter(whole: Parameter) -> TypeAdapter[Any]:
-    """Return the converter of rows into the one argument that has fields.
-
-    Raises:
-        PromptUsageError: pydantic does not know the type.
-    """
+    """Return the converter of rows into the one argument that has fields."""
     try:
         return TypeAdapter(whole.hint)
     except Exception as error:
