@@ -94,15 +94,7 @@ def pydantic_reader(hint: Any) -> Callable[[Any], Any]:
 
 
 def text_codec(hint: Any, expr: Expr, form: str, *kinds: Any, write: Callable[[Any], str] = str) -> Codec[Any]:
-    """Make the codec of a type whose values are JSON strings that pydantic reads.
-
-    Args:
-        hint: The type, as pydantic reads it.
-        expr: The JSON strings, with their quotation marks.
-        form: The `format` in the JSON schema.
-        kinds: The classes of the values.
-        write: Converts a value to the text inside the string.
-    """
+    """Make the codec of a type whose values are JSON strings that pydantic reads; `write` makes the text inside."""
     return Codec(
         expr, {"type": "string", "format": form}, write, pydantic_reader(hint), lambda value: type(value) in kinds
     )

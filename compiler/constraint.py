@@ -114,7 +114,6 @@ class Constraint:
         return state.complete and not state.stacks
 
     def __getstate__(self) -> dict[str, object]:
-        """The fields alone, without cached properties."""
         return {"kind": self.kind, "language": self.language, "raw": self.raw, "json": self.json}
 
     @cached_property

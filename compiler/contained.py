@@ -19,24 +19,14 @@ def register_fatal(*kinds: type[BaseException]) -> None:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether an exception ends more than the row that raised it.
-
-    Example:
-        >>> is_fatal(ValueError()), is_fatal(KeyboardInterrupt())
-        (False, True)
-    """
+    """Whether an exception ends more than the row that raised it."""
     if isinstance(error, BaseExceptionGroup):
         return any(map(is_fatal, error.exceptions))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # of any exceptions
     return isinstance(error, _passing)
 
 
 def describe_exception(error: BaseException) -> str:
-    """The class and the message of an exception, also where its own methods raise.
-
-    Example:
-        >>> describe_exception(KeyError("name"))
-        "KeyError: 'name'"
-    """
+    """The class and the message of an exception, also where its own methods raise."""
     name = type(error).__name__
     try:
         text = str.__str__(str(error))
@@ -48,12 +38,7 @@ def describe_exception(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    r"""The first line of an exception's message, or its class if it has no message.
-
-    Example:
-        >>> first_line(ValueError("no such field\nsee there")), first_line(NotImplementedError())
-        ('no such field', 'NotImplementedError')
-    """
+    """The first line of an exception's message, or its class if it has no message."""
     whole = describe_exception(error)
     name = type(error).__name__
     return next((line for line in whole.removeprefix(f"{name}: ").splitlines() if line), name)

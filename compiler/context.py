@@ -324,19 +324,7 @@ def _rule_name(hint: Any, used: Iterable[str]) -> str:
 
 
 def refuse_endless(hint: Any, path: str, *, function: str | None = None) -> None:
-    """Refuse an annotation whose arguments, written out, are too many: even its hash and its repr would have no end.
-
-    Args:
-        hint: The annotation.
-        path: The path of the annotation in errors.
-        function: The prompt function that has it, or `None`.
-
-    Raises:
-        UnsupportedType: The arguments are too many, or nested too deeply.
-
-    Example:
-        >>> refuse_endless(dict[str, list[int]], "return")
-    """
+    """Refuse an annotation whose arguments, written out, are too many: even its hash and its repr would have no end."""
     pending: list[tuple[Any, int]] = [(hint, 0)]
     count = 0
     while pending:

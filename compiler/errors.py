@@ -57,14 +57,7 @@ class DecodeError(ValueError):
 
 
 def describe(hint: object) -> str:
-    """A type as source code.
-
-    Example:
-        >>> from typing import Annotated, Literal
-        >>> from pydantic import Field
-        >>> describe(list[Annotated[int, Field(ge=0)]] | Literal["none"] | None)
-        "list[Annotated[int, ge=0]] | Literal['none'] | None"
-    """
+    """A type as source code, such as `list[Annotated[int, ge=0]] | Literal['none'] | None`."""
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
         marks = (_mark(mark) for mark in parts[1:] if mark is not None)

@@ -121,7 +121,6 @@ class Explanation:
         return f"<div><code>{html.escape(self.name)}</code><table>{rows}</table>{details}</div>"
 
     def _sections(self) -> Iterator[tuple[str, list[str]]]:
-        """The sections: a title, and its lines."""
         yield "answer", ["bare text"] if self.shape is None else f"JSON: {self.shape}".split("\n")
         yield "constraint", [self._constraint]
         form = "nothing: any text" if self.kind == "text" else "the form"
@@ -156,12 +155,7 @@ class Explanation:
 
 
 def by_path(notes: Iterable[str]) -> Iterator[str]:
-    """Limits or checks by their path, those of one path together.
-
-    Example:
-        >>> list(by_path(["return.age: ge=0", "return.age: le=9", "return: validator check"]))
-        ['.age: ge=0, le=9', 'validator check']
-    """
+    """Limits or checks by their path, those of one path together: `.age: ge=0, le=9`."""
     paths: dict[str, list[str]] = {}
     for note in notes:
         path, _, words = note.partition(": ")
@@ -171,12 +165,7 @@ def by_path(notes: Iterable[str]) -> Iterator[str]:
 
 
 def unbounded_parts(parts: Mapping[str, Expr], language: Language) -> Iterator[str]:
-    """Describe the parts of a type that may have any length, without the parts inside them.
-
-    Args:
-        parts: The JSON texts of the parts by path, the outer ones first.
-        language: The JSON texts of the whole type.
-    """
+    """Describe the parts of a type that may have any length, the outer ones first, without the parts inside them."""
     looped = language.rules.keys() - set(flat_rules(language))
     named: set[str] = set()
     own: dict[str, frozenset[Expr]] = {}

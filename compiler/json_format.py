@@ -66,24 +66,12 @@ class _Number(str):
 
 
 def read_exact(text: str) -> Any:
-    """Read JSON, with each number as its text, so that nothing is rounded.
-
-    Raises:
-        ValueError: The text is not JSON.
-
-    Example:
-        >>> write_exact(read_exact("[1.50, 1e400]")[::-1], JsonFormat.SPACED)
-        '[1e400, 1.50]'
-    """
+    """Read JSON, with each number as its text, so that nothing is rounded. Raises ValueError if it is no JSON."""
     return json.loads(text, parse_int=_Number, parse_float=_Number)
 
 
 def write_exact(data: Any, json_format: JsonFormat) -> str:
-    """Write data of `read_exact`, with each number as it was read.
-
-    Raises:
-        ValueError: The data holds a number that JSON lacks.
-    """
+    """Write data of `read_exact`, with each number as it was read."""
     if isinstance(data, _Number):
         return str(data)
     if is_list(data):
@@ -101,17 +89,10 @@ _NUMBER_AT_END = re.compile(r"-?[0-9][0-9.eE+-]*\Z|-\Z")
 
 
 def partial_json(text: str) -> JsonValue:
-    """The value of the beginning of a JSON text.
+    """The value of the beginning of a JSON text. Raises ValueError where no value has begun, or it is no JSON.
 
     Along the beginnings of one text the value only grows: items and fields are added at its end, and only the last string
     may get longer. A number or a word (`true`) is included once it is whole, since half a number is another number.
-
-    Raises:
-        ValueError: No value has begun, or the text is not JSON.
-
-    Example:
-        >>> partial_json('{"name": "Ada", "age": 3'), partial_json('{"name": "Ada", "age": 36, "role": "he')
-        ({'name': 'Ada'}, {'name': 'Ada', 'age': 36, 'role': 'he'})
     """
     number = _NUMBER_AT_END.search(text)
     if number is not None and '"' not in _STRING.sub("", text):  # outside of strings

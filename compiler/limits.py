@@ -51,11 +51,7 @@ M = TypeVar("M")
 
 
 class Limits:
-    """The limits on one part of a type.
-
-    Attributes:
-        checks: The names of checks that can only run after decoding.
-    """
+    """The limits on one part of a type; `checks` names those that can only run after decoding."""
 
     def __init__(self, metadata: Iterable[Any] = ()) -> None:
         self._values: dict[str, list[Any]] = {}
@@ -65,7 +61,6 @@ class Limits:
         self.add(metadata)
 
     def add(self, metadata: Iterable[Any]) -> None:
-        """Read further metadata of the same part."""
         for item in _flatten(metadata):
             self._read(item)
 
@@ -84,7 +79,6 @@ class Limits:
         return min(values) if name in ("le", "lt", "max_length", "max_digits", "decimal_places") else values[-1]
 
     def all(self, name: str) -> list[Any]:
-        """All values of the limit, in order."""
         return list(self._values.get(name, ()))
 
     def claim(self, kind: type[M]) -> list[M]:
@@ -98,7 +92,6 @@ class Limits:
         self._taken -= set(names)
 
     def names(self) -> tuple[str, ...]:
-        """The names of the limits, without validators."""
         return tuple(self._values)
 
     def left(self) -> Iterator[str]:

@@ -121,12 +121,7 @@ class Message:
 def text_of(value: object) -> str:
     """A value as text for a model: text unchanged, an enum member as its value, a structure as JSON.
 
-    Example:
-        >>> text_of({"a": [1, None]})
-        '{"a": [1, null]}'
-
-    Raises:
-        ValueError: The value contains itself, is nested too deeply, or has a number that JSON can't write.
+    Raises ValueError for a value that contains itself, is nested too deeply, or has a number that JSON can't write.
     """
     if isinstance(value, Enum):
         value = value.value

@@ -58,17 +58,7 @@ _NAMES_OF_KIND = {
 
 
 def matching_checks(checks: Iterable[str], problems: Sequence[dict[str, Any]]) -> list[str]:
-    """The post-checks that any of the problems may be about, the most likely first.
-
-    Args:
-        checks: Post-checks of the type.
-        problems: pydantic's errors, or records of the same form.
-
-    Example:
-        >>> problem = {"type": "multiple_of", "loc": ("age",), "msg": "Input should be a multiple of 3"}
-        >>> matching_checks(["return.height: multiple_of=2", "return.age: multiple_of=3", "return.age: le=9"], [problem])
-        ['return.age: multiple_of=3', 'return.height: multiple_of=2']
-    """
+    """The post-checks that any of pydantic's errors may be about, the most likely first."""
     listed = list(checks)
     found: dict[str, None] = {}
     for problem in problems:
@@ -98,13 +88,7 @@ def _nearness(check: str, loc: Sequence[object]) -> int:
 
 
 def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> DecodeError:
-    """The error for an answer that could not be read.
-
-    Args:
-        text: The answer.
-        error: The exception that was raised.
-        checks: The post-checks of the type, listed or not.
-    """
+    """The error for an answer that could not be read; `checks` are the post-checks of the type, listed or not."""
     kind, detail = "validator", ""
     problems: list[dict[str, Any]] = []
     if isinstance(error, ValidationError):

@@ -18,13 +18,7 @@ _PLAIN = re.compile(r"\w(?:[\w .'-]*\w)?")  # a member that can be listed withou
 
 
 def shape_of(schema: JsonSchema, json_format: JsonFormat) -> str:
-    """Describe the values of a schema.
-
-    Example:
-        >>> from typefold.compiler.json_format import JsonFormat
-        >>> shape_of({"type": "array", "items": {"type": "integer", "minimum": 0}}, JsonFormat.SPACED)
-        '[integer >= 0, ...]'
-    """
+    """Describe the values of a schema, such as `[integer >= 0, ...]`."""
     printer = _Shape(schema.get("$defs", {}), json_format)
     text = printer.of({key: value for key, value in schema.items() if key != "$defs"})
     named = [f"{name}: {printer.body(name)}" for name in printer.recursive]

@@ -40,12 +40,10 @@ _BEHIND_STRINGS = ",:]} \t\r\n"  # may follow a string: the quote before a key t
 
 @dataclass(frozen=True)
 class FewAnswers:
-    """The texts of a language, and when an answer is settled among them.
+    """The texts of a language, sorted, and when an answer is settled among them.
 
-    Attributes:
-        texts: The texts, sorted.
-        tokens: After this many tokens of any kind one text is left, or the answer has ended.
-        stops: Where one of these is written, one text is left, perhaps after fewer tokens; empty where that does not pay.
+    After `tokens` tokens of any kind one text is left, or the answer has ended. Where one of `stops` is written, one text is
+    left, perhaps after fewer tokens; there are none where that does not pay.
     """
 
     texts: tuple[str, ...]
@@ -69,12 +67,7 @@ class FewAnswers:
 
 @dataclass(frozen=True)
 class ForcedEnding:
-    """The forced ending of the texts of a JSON language.
-
-    Attributes:
-        key: The name of the last field, whose value settles the ending.
-        rests: The text that follows, by the text that settles it.
-    """
+    """The last field of a JSON language by its `key`, and by the text that settles it the rest that follows."""
 
     key: str
     rests: dict[str, str]
@@ -83,15 +76,12 @@ class ForcedEnding:
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """Where one of these is written, the rest is settled."""
         return tuple(self.rests)
 
     def stop_of(self, written: str) -> str | None:
-        """The stop with which a text ends."""
         return next((stop for stop in self.rests if written.endswith(stop)), None)
 
     def complete(self, written: str) -> str | None:
-        """The whole text, if `written` ends with a stop."""
         stop = self.stop_of(written)
         return None if stop is None else written + self.rests[stop]
 
@@ -100,15 +90,7 @@ EarlyStop: TypeAlias = FewAnswers | ForcedEnding
 
 
 def few_answers(language: Language) -> FewAnswers | None:
-    """When the answers of a language are settled; `None` where there are too many of them.
-
-    Example:
-        >>> from typefold.compiler.grammar.nodes import choice
-        >>> few_answers(Language(choice("keep", "drop"))).tokens
-        1
-        >>> few_answers(Language(choice("label 1", "label 2", "label 12"))).tokens
-        8
-    """
+    """When the answers of a language are settled; `None` where there are too many of them."""
     if count_texts(language) > MOST_TEXTS:
         return None
     found = enumerate_texts(language, MOST_TEXTS)
@@ -136,16 +118,7 @@ def _stops(texts: Sequence[str], settled: Sequence[int]) -> tuple[str, ...]:
 
 
 def forced_ending(language: Language) -> ForcedEnding | None:
-    """The forced ending of a JSON language; `None` where no key marks one.
-
-    Example:
-        >>> from typing import Literal
-        >>> from pydantic import create_model
-        >>> from typefold.compiler import output_type
-        >>> Judgement = create_model("Judgement", reason=(str, ...), label=(Literal["keep", "drop"], ...))
-        >>> forced_ending(output_type(Judgement).constraint.language).rests
-        {', "label": "d': 'rop"}', ', "label": "k': 'eep"}'}
-    """
+    """The forced ending of a JSON language; `None` where no key marks one."""
     uses = _uses(language)
     ends = _ends(language, uses)
     literals = _literals(language, uses) if ends else {}

@@ -22,13 +22,7 @@ from typefold.compiler.grammar.nodes import (
 
 
 def count_texts(language: Language) -> float:
-    """An upper bound on the number of texts, which counts an ambiguous text several times (`inf`: no bound).
-
-    Example:
-        >>> from typefold.compiler.grammar.nodes import Language, char_class, repeat
-        >>> count_texts(Language(repeat(char_class("12"), 0, 3)))
-        15.0
-    """
+    """An upper bound on the number of texts, which counts an ambiguous text several times (`inf`: no bound)."""
     if is_recursive(language):
         return inf
     return float(_count(language.root, solve_rules(language, _count)))
@@ -67,15 +61,7 @@ class _TooManyError(Exception):
 
 
 def enumerate_texts(language: Language, most: int) -> tuple[str, ...] | None:
-    """All texts of a language in its own order, each once, or `None` if there are more than `most`.
-
-    Example:
-        >>> from typefold.compiler.grammar.nodes import Language, char_class, choice, optional, seq
-        >>> enumerate_texts(Language(seq(char_class("12"), optional(choice("a", "b")))), most=10)
-        ('1a', '1b', '1', '2a', '2b', '2')
-        >>> enumerate_texts(Language(char_class("123")), most=2) is None
-        True
-    """
+    """All texts of a language in its own order, each once, or `None` if there are more than `most`."""
     if is_recursive(language):
         return None
     try:
@@ -134,11 +120,6 @@ def common_prefix(one: str, other: str) -> int:
 
 
 def common_prefixes(texts: Sequence[str]) -> list[int]:
-    """For each of several sorted texts, the length of the longest prefix that it shares with another.
-
-    Example:
-        >>> common_prefixes(["keep", "kettle", "no"])
-        [2, 2, 0]
-    """
+    """For each of several sorted texts, the length of the longest prefix that it shares with another."""
     neighbours = [0, *(common_prefix(one, other) for one, other in pairwise(texts)), 0]
     return [max(before, behind) for before, behind in pairwise(neighbours)]

@@ -48,21 +48,7 @@ _LONG = 16  # a repetition with a larger count is long
 
 
 def print_lark(language: Language) -> str:
-    """The language as a Lark grammar whose first rule is `start`.
-
-    Raises:
-        ValueError: The language is empty.
-
-    Example:
-        >>> from typefold.compiler.grammar.nodes import Language, Ref, choice, seq
-        >>> print(print_lark(Language(Ref("nest"), {"nest": choice("x", seq("(", Ref("nest"), ")"))})), end="")
-        %llguidance {}
-        start: nest
-        nest: T1 | (T2 nest T3)
-        T1: "x"
-        T2: "("
-        T3: ")"
-    """
+    """The language as a Lark grammar whose first rule is `start`. Raises ValueError for the empty language."""
     long, apart = _LONG, dict[Expr, Expr]()
     plain = _plain(language, long)
     if plain.root == NEVER:
@@ -135,12 +121,9 @@ class _Grammar:
 
     @classmethod
     def of(cls, language: Language, apart: Mapping[Expr, Expr] | None, long: int) -> _Grammar:
-        """Split a language into the largest possible terminals.
+        """Split a result of `_plain` into the largest possible terminals.
 
-        Args:
-            language: A result of `_plain`.
-            apart: Replacements of terminals that must be split; `None` splits all into single characters.
-            long: The largest count of a repetition inside a terminal that holds more than it and its delimiters.
+        `apart` replaces terminals that must be split; `None` splits all into single characters.
         """
         names: dict[Expr, str] = {}
 
@@ -252,7 +235,6 @@ def _split(expr: Expr, tail: tuple[Expr, ...]) -> Expr:
 
 
 def _follow(grammar: _Grammar) -> dict[str, frozenset[int]]:
-    """The bytes that may follow each terminal and rule."""
     starts: dict[str, frozenset[int]] = dict.fromkeys(grammar.rules, frozenset())
     for name, expr in grammar.terminals.items():
         state = Matcher.start(Language(expr, grammar.flat))
@@ -305,7 +287,6 @@ def _widen(expr: Expr) -> Expr:
 
 
 def _chars(node: Expr) -> CharClass:
-    """The characters that a node of a matcher's state reads next."""
     if isinstance(node, CharClass):
         return node
     assert isinstance(node, Lit)
@@ -320,7 +301,6 @@ def _unread(stack: Pair | None) -> Iterator[Expr]:
 
 
 def _terminal(stack: Pair) -> str:
-    """The name of the terminal that a stack belongs to."""
     *_, last = _unread(stack)
     assert isinstance(last, Lit)
     return last.text.removeprefix(_MARK)

@@ -36,13 +36,7 @@ _FEW_WAYS = 4  # where a text may be divided in several of them: engines then fo
 
 
 def char_bounds(expr: Expr) -> tuple[float, float]:
-    """The lengths of the shortest and the longest text, in characters; (`inf`, 0) if there is no text.
-
-    Example:
-        >>> from typefold.compiler.grammar.regex import pattern_language
-        >>> char_bounds(pattern_language("^[A-Z]{2}(-[0-9]+)?$"))
-        (2, inf)
-    """
+    """The lengths of the shortest and the longest text, in characters; (`inf`, 0) if there is no text."""
     match expr:
         case Lit(text):
             return len(text), len(text)
@@ -69,16 +63,7 @@ def char_bounds(expr: Expr) -> tuple[float, float]:
 def of_length(expr: Expr, least: int, most: float, *, ways: int = _MOST_WAYS) -> Expr | None:
     """The texts of `expr` with `least` to `most` characters, or `None` if the expression would get large.
 
-    Args:
-        expr: An expression without references.
-        least: The least number of characters.
-        most: The largest number of characters (`inf`: unbounded).
-        ways: The largest number of ways to divide a length, in all.
-
-    Example:
-        >>> from typefold.compiler.grammar.regex import pattern_language
-        >>> of_length(pattern_language("^x_[a-z]*$"), 4, 8) == pattern_language("^x_[a-z]{2,6}$")
-        True
+    `ways` is the largest number of ways to divide a length, in all. There are no references in `expr`.
     """
     low, high = char_bounds(expr)
     if least <= low and high <= most:
@@ -152,7 +137,6 @@ def _is_told_apart(part: Expr, behind: Expr) -> bool:
 
 
 def _characters(expr: Expr) -> CharClass:
-    """All characters that occur in texts of an expression."""
     match expr:
         case Lit(text):
             return char_class(text)

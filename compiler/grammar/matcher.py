@@ -45,17 +45,14 @@ class Matcher:
 
     @classmethod
     def start(cls, language: Language) -> Matcher:
-        """The state before the first character."""
         return _state(language, [Pair(language.root, None)])
 
     @property
     def dead(self) -> bool:
-        """Whether no continuation is in the language."""
         return not self.stacks and not self.complete
 
     @property
     def next_chars(self) -> CharClass:
-        """The characters that may come next."""
         allowed = CharClass(())
         for node, _ in self.stacks:
             match node:
@@ -87,13 +84,7 @@ class Matcher:
 
 
 def recognises(language: Language, text: str) -> bool:
-    """Whether `text` is in the language.
-
-    Example:
-        >>> from typefold.compiler.grammar.nodes import Language, choice
-        >>> recognises(Language(choice("yes", "no")), "no")
-        True
-    """
+    """Whether `text` is in the language."""
     return Matcher.start(language).advance(text).complete
 
 
@@ -149,12 +140,9 @@ class Undecided(Exception):
 
 
 def shared_text(one: Expr, other: Expr, rules: Mapping[str, Expr]) -> str | None:
-    """The shortest text that both expressions admit, or `None` if there is none.
+    """The shortest text that both expressions admit, or `None` if there is none. Raises Undecided beyond `LIMIT` pairs.
 
     The search goes breadth first through pairs of states. Without recursion the pairs are finite, so the answer is exact.
-
-    Raises:
-        Undecided: More than `LIMIT` pairs were looked at.
     """
     first = Language(one, rules)
     second = Language(other, rules)

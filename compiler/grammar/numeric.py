@@ -171,10 +171,7 @@ def _positional(low: int, high: int | None, places: int) -> Expr:
 
 
 def decimals(low: Decimal | None, high: Decimal | None, *, places: int, whole_digits: int | None = None) -> Expr:
-    """Decimals with a point and 1 to `places` digits after it, from `low` to `high`, inclusive.
-
-    `-0.0` and its like are admitted wherever zero is. `whole_digits` limits the digits before the point.
-    """
+    """Decimals with a point and 1 to `places` digits after it, inclusive; `-0.0` and its like wherever zero is admitted."""
     with localcontext() as context:
         context.prec = 400
         unit = Decimal(10) ** places

@@ -60,22 +60,10 @@ class _Pattern:
 
 
 def pattern_language(pattern: str, *, full_match: bool = False, python: bool = False, relaxed: bool = False) -> Expr:
-    """The texts that contain a match of `pattern`.
+    """The texts that contain a match of `pattern`. Raises UnsupportedPattern where there is no exact translation.
 
-    Args:
-        pattern: The regular expression.
-        full_match: Whether the pattern matches the whole text.
-        python: Whether pydantic uses Python's engine, and not its default one.
-        relaxed: Whether to leave out lookarounds, which gives more texts than the pattern has.
-
-    Raises:
-        UnsupportedPattern: The pattern is no valid regex, or has a part without an exact translation.
-
-    Example:
-        >>> from typefold.compiler.grammar.matcher import recognises
-        >>> from typefold.compiler.grammar.nodes import Language
-        >>> recognises(Language(pattern_language("^[A-Z]{3}$")), "ABC")
-        True
+    `python` is for Python's engine in place of pydantic's default one. `relaxed` leaves out lookarounds, which gives more
+    texts than the pattern has.
     """
     if re.search(r"(?<!\\)(?:\\\\)*\\[<>]", pattern):
         raise UnsupportedPattern(f"{pattern!r} has \\< or \\>, which engines read differently; write < or >")
@@ -166,7 +154,6 @@ def _node(code: Any, argument: Any, pattern: _Pattern) -> Expr:
 
 
 def _ungrouped(group: Any, pattern: _Pattern) -> Iterable[Any]:
-    """The items of a group."""
     _, add_flags, del_flags, inner = group
     if add_flags or del_flags:
         raise UnsupportedPattern(f"{pattern!r} sets flags inside; write the classes out instead")

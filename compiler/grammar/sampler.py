@@ -21,21 +21,9 @@ _READABLE = CharClass(((0x20, 0x7E),))
 
 
 def sample(language: Language, rng: random.Random, *, exotic: float = 0.05) -> str:
-    """Draw one text of the language.
+    """Draw one text of a language that is not empty; the same seed gives the same text.
 
-    Args:
-        language: The language, not empty.
-        rng: The source of randomness; the same seed gives the same text.
-        exotic: The probability that a character class gives any of its characters, and not a printable ASCII one.
-
-    Returns:
-        A text that `recognises(language, text)` accepts.
-
-    Example:
-        >>> import random
-        >>> from typefold.compiler.grammar.nodes import Language, choice
-        >>> sample(Language(choice("yes")), random.Random(0))
-        'yes'
+    `exotic` is the probability that a character class gives any of its characters, and not a printable ASCII one.
     """
     return _Sampler(language, rng, exotic).text(language.root, 0)
 
@@ -109,7 +97,6 @@ class _Sampler:
         return "".join(written)
 
     def count(self, expr: Repeat, depth: int) -> int:
-        """Draw the number of repetitions."""
         count, most = expr.least, expr.most
         if _height(expr.item, self.heights) < inf and not self.is_spent(depth):
             while (most is None or count < most) and self.rng.random() < (_MORE if depth < _SHALLOW else _LESS):
@@ -117,5 +104,4 @@ class _Sampler:
         return count
 
     def is_spent(self, depth: int) -> bool:
-        """Whether a budget is used up."""
         return depth > _DEEPEST or self.references > _MOST

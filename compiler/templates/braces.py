@@ -23,14 +23,7 @@ _DOUBTFUL_BEFORE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Braces:
-    """Braces around a parameter.
-
-    Attributes:
-        name: The parameter.
-        start: The offset of the opening brace.
-        text: The braces with their content.
-        shown: The expression inside, in the syntax of a template where possible.
-    """
+    """Braces around a parameter: its name, the offset of the opening brace, the braces with their content, and what is inside."""
 
     name: str
     start: int
@@ -41,17 +34,9 @@ class Braces:
 def braces_in(
     text: str, parameters: Collection[str], *, used: Collection[str] = (), before: str = ""
 ) -> Iterator[Braces]:
-    """Find single braces around a parameter.
+    """Find single braces around one of the parameters in a text that is no f-string.
 
-    Args:
-        text: A text that is no f-string.
-        parameters: The names to look for.
-        used: The names among them that are used properly elsewhere.
-        before: The text before `text`, in which a sample of code may begin.
-
-    Example:
-        >>> [each.text for each in braces_in('Rate {text!r} as {"score": 1}, not {sic}.', ["text", "score"])]
-        ['{text!r}']
+    `used` are the names that are used properly elsewhere; a sample of code may begin in the text `before`.
     """
     for found in _INNERMOST.finditer(text):
         if (meant := _meant(found[1], parameters)) is None:

@@ -39,7 +39,6 @@ class _Sandbox(SandboxedEnvironment):
 
 
 def _made(operator: str, left: Any, right: Any) -> float:
-    """The approximate size of an operator's result."""
     match operator, left, right:
         case "**", int(), int():
             return abs(left).bit_length() * max(right, 0)
@@ -56,12 +55,7 @@ def _made(operator: str, left: Any, right: Any) -> float:
 
 
 class BadSyntax(ValueError):
-    """A template that Jinja2 can't read.
-
-    Attributes:
-        reason: Jinja2's message.
-        offset: The character at which Jinja2 noticed it.
-    """
+    """A template that Jinja2 can't read: its message, and the offset at which it noticed."""
 
     def __init__(self, reason: str, offset: int) -> None:
         super().__init__(reason, offset)
@@ -83,11 +77,7 @@ def environment() -> SandboxedEnvironment:
 
 
 def placed(source: str) -> nodes.Template:
-    """Parse a template; a node's `lineno` is the offset of its token.
-
-    Raises:
-        BadSyntax: Jinja2 can't read the template.
-    """
+    """Parse a template; a node's `lineno` is the offset of its token. Raises BadSyntax."""
     reader = environment()
     try:
         parser = Parser(reader, "")

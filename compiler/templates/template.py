@@ -18,20 +18,11 @@ LONGEST = 100_000_000
 class PromptTemplate:
     """A template and the names that it may use.
 
-    Args:
-        source: Jinja2 text.
-        parameters: The names that rendering will provide.
-        owed: The names of which single braces are an error.
-        alone: Whether the template is the whole prompt, so that it has to use one of `owed`.
-        name: The name of the template in errors.
+    Single braces around one of `owed` are an error. A template that is the whole prompt (`alone`) has to use one of them.
 
     Raises:
         TemplateError: Bad syntax, an unknown filter, a name that is no parameter, single braces around a parameter, or no
             parameter used.
-
-    Example:
-        >>> PromptTemplate("Hello {{ name }}!", ["name"]).render({"name": "Ada"})
-        'Hello Ada!'
     """
 
     def __init__(
@@ -62,12 +53,7 @@ class PromptTemplate:
             raise TemplateError(f"{name}: the docstring is no valid Jinja2 template: {error}") from error
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """Render the text for these values.
-
-        Raises:
-            jinja2.TemplateError: A value lacks an attribute that the template reads, or the sandbox forbids it.
-            TemplateError: The text is too long.
-        """
+        """Render the text for these values. Raises jinja2.TemplateError, or TemplateError for a text that is too long."""
         pieces: list[str] = []
         size = 0
         for piece in self._template.generate(values):

@@ -24,14 +24,7 @@ Scope: TypeAlias = dict[str, Kind]
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem in a template.
-
-    Attributes:
-        code: The class of problem.
-        message: The problem and its remedy.
-        offset: The offset of the first character.
-        length: The number of characters.
-    """
+    """A problem in a template, with its remedy, the offset of its first character and the number of characters."""
 
     code: Code
     message: str
@@ -41,29 +34,14 @@ class Problem:
 
 @dataclass
 class Report:
-    """The result of a check.
-
-    Attributes:
-        problems: The problems, in the order of the text.
-        used: The parameters that the template reads.
-    """
+    """The problems in the order of the text, and the parameters that the template reads."""
 
     problems: list[Problem] = field(default_factory=list[Problem])
     used: set[str] = field(default_factory=set[str])
 
 
 def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collection[str] = ()) -> Report:
-    """Check a template.
-
-    Args:
-        source: Jinja2 text.
-        parameters: The names that it may use, with the kinds of their values.
-        owed: The names of which single braces are a problem.
-
-    Example:
-        >>> check_template("{{ nmae | uper }}", {"name": UNKNOWN}).problems[0].message
-        "the template uses 'nmae', which is no parameter; did you mean 'name'?"
-    """
+    """Check a template against the kinds of its parameters; single braces around a name of `owed` are a problem."""
     try:
         tree = placed(source)
     except BadSyntax as error:
@@ -286,7 +264,6 @@ _ATTRIBUTE_NAMED = {"map", "sort", "unique", "min", "max", "sum", "join"}
 
 
 def _imported_names(node: nodes.Node) -> Iterator[str]:
-    """The names that an import binds."""
     if isinstance(node, nodes.Import):
         yield node.target
     elif isinstance(node, nodes.FromImport):
@@ -294,7 +271,6 @@ def _imported_names(node: nodes.Node) -> Iterator[str]:
 
 
 def _loop_kind(element: Kind) -> Kind:
-    """The kind of `loop` inside of a loop."""
     known: dict[str, Kind] = dict.fromkeys((*_INDEXES, "cycle", "changed"), UNKNOWN)
     return Fields("loop", known | {"previtem": element, "nextitem": element})
 

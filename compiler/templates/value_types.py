@@ -26,7 +26,6 @@ class Kind:
         return UNKNOWN
 
     def called(self) -> Kind:
-        """The kind of the result of a call."""
         return UNKNOWN
 
     def names(self) -> Collection[str]:

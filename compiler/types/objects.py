@@ -32,11 +32,7 @@ Build: TypeAlias = Callable[[Any, Context], Codec[Any]]
 
 
 def object_hook(predicate: Callable[[Any], bool]) -> Callable[[Build], Build]:
-    """Register a hook for objects with fields: a rule with the type's name holds each, and no limits apply to it.
-
-    Args:
-        predicate: Whether the hook is for a type.
-    """
+    """Register a hook for objects with fields: a rule with the type's name holds each, and no limits apply to it."""
 
     def register(build: Build) -> Build:
         @default_registry.hook_factory(predicate)
@@ -52,15 +48,7 @@ def object_hook(predicate: Callable[[Any], bool]) -> Callable[[Build], Build]:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an object.
-
-    Attributes:
-        name: Its name in Python.
-        key: Its name in JSON, where it is read.
-        codec: Its type's codec.
-        required: Whether it must be written.
-        description: A line about it for the model.
-    """
+    """A field of an object: its name in Python, its key in JSON, and a line about it for the model."""
 
     name: str
     key: str
@@ -97,9 +85,6 @@ def object_codec(
         plain: Whether a value is its own JSON data, where it has keys.
         may_lack: Whether a value that lacks a field differs from one that has its default, as of a `TypedDict`.
         description: A line about the type for the model.
-
-    Raises:
-        UnsupportedType: In the compact format, a field may be left out and hold anything too.
     """
     cls, arguments = generic_of(hint), constructor_arguments(fields, by_key=by_key)
     codec = Codec(
@@ -137,7 +122,6 @@ def constructor_arguments(fields: Iterable[Field], *, by_key: bool = False) -> C
 
 
 def _with_keys(name: str, fields: Sequence[Field], context: Context) -> Expr:
-    """A closed object with its keys."""
     colon, dump = context.json_format.colon, context.json_format.dump
     pairs = [(seq(dump(field.key), colon, field.codec.expr), field.required) for field in fields]
     return ordered_parts(name, "{", pairs, "}", context)
@@ -184,13 +168,7 @@ def _schema(fields: Sequence[Field], title: str, description: str | None) -> Jso
 
 @dataclass(frozen=True)
 class _Place:
-    """A field's place in an array.
-
-    Attributes:
-        field: The field.
-        constant: Its one text, where there is no other; it is not written.
-        mark: The text in its place where it is left out.
-    """
+    """A field's place in an array: its one text, which is then not written, or the mark where it is left out."""
 
     field: Field
     constant: str | None = None

@@ -153,11 +153,7 @@ def inclusive_bounds(
 ) -> tuple[Any, Any]:
     """Take the bounds of a type whose values have neighbours, the strictest of each side, as inclusive ones.
 
-    Args:
-        limits: The limits to take them from.
-        read: Converts an inclusive bound to a value.
-        above: Returns the value that follows an exclusive bound.
-        below: Returns the value that precedes one.
+    `read` converts an inclusive bound to a value, `above` and `below` give the neighbours of an exclusive one.
     """
 
     def of(name: str, convert: Callable[[Any], Any]) -> list[Any]:

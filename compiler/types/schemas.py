@@ -142,11 +142,7 @@ def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") 
 
 
 class SchemaPart:
-    """A definition that a schema refers to by name. It has no instances: its values are JSON data.
-
-    Attributes:
-        hint: The annotation of the definition.
-    """
+    """A definition that a schema refers to by name. It has no instances: its values are JSON data."""
 
     hint: ClassVar[Any]
 
