@@ -18,7 +18,7 @@ W = TypeVar("W")
 JsonSchema: TypeAlias = dict[str, Any]
 """A JSON schema. Two keywords are ours, since the layout of the compact format is part of the shape that a model is told:
 `x-positions` of an object that is written as an array, and `x-tag` of a member of a union that is written under a name.
-`types.objects` and `types.unions` write them; `types.union_members` and `shape` read them."""
+`types.objects` and `types.unions` write them; `types.unions` and `shape` read them."""
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,7 @@ class PromptTemplate:
         # jinja2 takes 30 ms to import: only prompts with templates pay for it.
         from jinja2 import TemplateError as JinjaError
 
-        from typefold.compiler.templates.parse import environment
-        from typefold.compiler.templates.template_check import check_template, constant
+        from typefold.compiler.templates.template_check import check_template, constant, environment
 
         found = check_template(source, dict.fromkeys(parameters, UNKNOWN), owed=owed)
         for problem in found.problems:

@@ -20,25 +20,20 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
-from typefold.compiler.codec import Codec
-from typefold.compiler.context import Context
+from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.context import Compilation, Context
 from typefold.compiler.errors import describe
 from typefold.compiler.grammar.matcher import Matcher, Undecided, recognises, shared_text
 from typefold.compiler.grammar.nodes import Language, choice, seq
-from typefold.compiler.guards import is_dict, is_list, split_annotated
+from typefold.compiler.guards import class_of, is_dict, is_list, split_annotated
 from typefold.compiler.json_format import write_exact
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import generic_of
-from typefold.compiler.types.union_members import (
-    differ,
-    has_free_keys,
-    is_object,
-    kinds_written,
-    same_to_pydantic,
-    stands_for_object,
-)
 
 _MOST_MEMBERS = 300  # each is compared with each
+_SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
+_KINDS = _SCALARS | {"array", "object"}
+_JSON_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 @default_registry.hook(Union, UnionType)
@@ -71,10 +66,10 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
     native = (
         all(codec.native for codec in codecs)
         and judgement not in state.not_native
-        and same_to_pydantic(codecs, state.definitions)
+        and _same_to_pydantic(codecs, state.definitions)
     )
 
-    positional = context.positional
+    positional = context.positional  # at the end it may be another: see `Context.keys`
 
     @cache
     def language(index: int) -> Language:
@@ -84,7 +79,7 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
         for one, other in combinations(range(len(codecs)), 2):
             if not (codecs[one].plain and codecs[other].plain):
                 _tell_apart(hint, members, codecs, (one, other), context, positional=positional)
-        if native and not same_to_pydantic(codecs, state.definitions):
+        if native and not _same_to_pydantic(codecs, state.definitions):
             state.misjudged.add(judgement)
 
     state.later.append(finish)
@@ -132,20 +127,16 @@ def _put_under_names(members: tuple[Any, ...], codecs: list[Codec[Any]], context
     which differ by no key any more; and then to dictionaries, since such a name may be one of their keys.
     """
     state = context.compilation
-    arrays = [kinds_written(codec.schema, state.definitions, state.with_fields) for codec in codecs]
+    arrays = [_kinds_written(codec.schema, state) for codec in codecs]
     if sum("array" in kinds for kinds in arrays) < 2:
         return
-    objects = [
-        index
-        for index, codec in enumerate(codecs)
-        if stands_for_object(codec.schema, state.definitions, state.with_fields)
-    ]
+    objects = [index for index, codec in enumerate(codecs) if _stands_for_object(codec.schema, state)]
     hold = [
         i for i, codec in enumerate(codecs) if "array" in arrays[i] and codec.expand is not None and i not in objects
     ]
     named = objects + hold if len(hold) > 1 else objects
     if named:
-        named = sorted(named + [i for i, codec in enumerate(codecs) if has_free_keys(codec.schema, state.definitions)])
+        named = sorted(named + [i for i, codec in enumerate(codecs) if _has_free_keys(codec.schema, state.definitions)])
     for index, tag in zip(named, _tags_of([members[index] for index in named]) if named else (), strict=True):
         codecs[index] = tagged(codecs[index], tag, context)
 
@@ -224,9 +215,9 @@ def _tell_apart(
     names = f"{describe(members[one])} and {describe(members[other])}"
     definitions = context.compilation.definitions
     remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
-    if not all(is_object(codec.schema, definitions) for codec in (codecs[one], codecs[other])):
+    if not all(_is_object(codec.schema, definitions) for codec in (codecs[one], codecs[other])):
         remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
-    if differ(codecs[one].schema, codecs[other].schema, definitions, positional=positional):
+    if _differ(codecs[one].schema, codecs[other].schema, definitions, positional=positional):
         return
     try:
         text = shared_text(codecs[one].expr, codecs[other].expr, context.compilation.rules)
@@ -234,3 +225,152 @@ def _tell_apart(
         raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
     if text is not None:
         raise context.refuse(hint, f"has two members that can both be written as {text}: {names}; {remedy}")
+
+
+# --- questions that the members' JSON schemas answer, which are small where texts are without end ---
+# A type that is still being compiled has no schema yet: `union_codec` asks again when all are known.
+
+
+def _differ(
+    one: JsonSchema, other: JsonSchema, definitions: dict[str, JsonSchema], depth: int = 8, *, positional: bool
+) -> bool:
+    """Whether two schemas exclude a shared text: by the kind, by the choices, or by a key of an object.
+
+    The search through texts would find the same, but goes from left to right: a tag behind a field that may hold
+    anything lies beyond its limit.
+    """
+    if "x-tag" in one and "x-tag" in other:
+        return bool(one["x-tag"] != other["x-tag"])
+    first, second = _resolved(one, definitions), _resolved(other, definitions)
+    if first is None or second is None or not depth:
+        return False
+    if positional:
+        first, second = _as_written(one, first), _as_written(other, second)
+    for schema, rest in ((first, second), (second, first)):
+        if "anyOf" in schema:
+            return all(
+                _differ(option, rest, definitions, depth - 1, positional=positional) for option in schema["anyOf"]
+            )
+    kinds, other_kinds = (_kinds(schema, definitions) for schema in (first, second))
+    if not kinds & other_kinds and not kinds | other_kinds >= {"integer", "number"}:  # a Decimal may look like an int
+        return True
+    if "enum" in first and "enum" in second:
+        return {json.dumps(value) for value in first["enum"]}.isdisjoint(map(json.dumps, second["enum"]))
+    if not (_is_closed(first) and _is_closed(second)):
+        return False
+    return any(
+        key not in there["properties"]
+        or _differ(here["properties"][key], there["properties"][key], definitions, depth - 1, positional=positional)
+        for here, there in ((first, second), (second, first))
+        for key in here["required"]
+        if key not in there["properties"] or key in there["required"]
+    )
+
+
+def _same_to_pydantic(codecs: list[Codec[Any]], definitions: dict[str, JsonSchema]) -> bool:
+    """Whether pydantic picks the member that wrote the text, for each two members, as far as is known by now."""
+    return all(_pair_is_same(one, other, definitions) for one, other in combinations(codecs, 2))
+
+
+def _has_free_keys(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> bool:
+    """Whether it is a dictionary."""
+    found = _resolved(schema, definitions)
+    return found is not None and found.get("type") == "object" and "properties" not in found and "x-tag" not in schema
+
+
+def _is_object(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> bool:
+    """Whether it is an object with fields, as far as is known by now."""
+    found = _resolved(schema, definitions)
+    return found is not None and "properties" in found
+
+
+def _stands_for_object(schema: JsonSchema, state: Compilation) -> bool:
+    """Whether it is an array of fields, or will be."""
+    found = _resolved(schema, state.definitions)
+    if found is None:
+        return schema["$ref"].removeprefix("#/$defs/") in state.with_fields
+    return "x-positions" in found
+
+
+def _kinds_written(schema: JsonSchema, state: Compilation) -> frozenset[str]:
+    """The kinds of JSON values that the compact format writes for a schema."""
+    if "x-tag" in schema:
+        return frozenset({"object"})
+    if _stands_for_object(schema, state):
+        return frozenset({"array"})
+    found = _resolved(schema, state.definitions)
+    if found is None:
+        return _KINDS
+    if "anyOf" in found:
+        return frozenset[str]().union(*(_kinds_written(each, state) for each in found["anyOf"]))
+    return _kinds(found, state.definitions)
+
+
+def _as_written(schema: JsonSchema, resolved: JsonSchema) -> JsonSchema:
+    """The schema of the text in the compact format; keys in a schema are those of the form that pydantic reads."""
+    if "x-tag" in schema:
+        return {"type": "object"}
+    return {"type": "array"} if "x-positions" in resolved else resolved
+
+
+def _is_closed(schema: JsonSchema) -> bool:
+    """Whether it is an object with these keys and no others."""
+    return "properties" in schema and schema.get("additionalProperties") is False
+
+
+def _pair_is_same(one: Codec[Any], other: Codec[Any], definitions: dict[str, JsonSchema]) -> bool:
+    """Pydantic reads an Enum or a Literal of 1 from `1.0` and from `true`, and an object of which it ignores keys."""
+    first, second = _resolved(one.schema, definitions), _resolved(other.schema, definitions)
+    if first is None or second is None:
+        return True  # a type inside itself: asked again when it is known
+    kinds, other_kinds = _kinds(first, definitions), _kinds(second, definitions)
+    shared = kinds & other_kinds
+    if frozenset({"null"}) in (kinds, other_kinds):
+        return not shared
+    if _is_exact(one, first) and _is_exact(other, second) and kinds | other_kinds <= _SCALARS:
+        return True
+    if kinds == other_kinds == frozenset({"object"}):
+        return _have_tags(first, second)
+    return (
+        not shared
+        and (kinds <= _SCALARS) != (other_kinds <= _SCALARS)
+        and not {"array", "object"} <= kinds | other_kinds
+    )
+
+
+def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSchema | None:
+    while "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/$defs/")
+        if name not in definitions:
+            return None
+        schema = definitions[name]
+    return schema
+
+
+def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:
+    """The kinds of JSON values that a schema admits."""
+    if "enum" in schema:
+        return frozenset(_JSON_KINDS.get(class_of(value), "string") for value in schema["enum"])
+    if "anyOf" in schema:
+        options = [_resolved(option, definitions) for option in schema["anyOf"]]
+        return frozenset[str]().union(
+            *(_KINDS if option is None else _kinds(option, definitions) for option in options)
+        )
+    return frozenset({schema["type"]}) if "type" in schema else _KINDS
+
+
+def _is_exact(codec: Codec[Any], schema: JsonSchema) -> bool:
+    """Whether the values are scalars that pydantic prefers to any value that it would have to convert."""
+    return codec.plain and ("enum" not in schema or schema.get("type") == "string")
+
+
+def _have_tags(one: JsonSchema, other: JsonSchema) -> bool:
+    """Whether a key is required in both objects, with choices that share no value."""
+    return any(
+        key in other.get("required", ())
+        and "enum" in one["properties"][key]
+        and "enum" in other["properties"][key]
+        and all(isinstance(value, str) for each in (one, other) for value in each["properties"][key]["enum"])
+        and not set(one["properties"][key]["enum"]) & set(other["properties"][key]["enum"])
+        for key in one.get("required", ())
+    )

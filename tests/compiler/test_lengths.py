@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from pydantic import Field, StringConstraints
 
 from typefold.compiler import UnsupportedType, output_type
-from typefold.compiler.grammar.lengths import char_bounds, of_length
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import NEVER, Expr, Language
-from typefold.compiler.grammar.regex import pattern_language
+from typefold.compiler.grammar.regex import char_bounds, of_length, pattern_language
 from typefold.testing.laws import check_laws
 
 from .languages import finite, texts

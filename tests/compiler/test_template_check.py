@@ -9,9 +9,8 @@ from jinja2 import TemplateError as JinjaError
 from jinja2 import meta, nodes
 
 from typefold.compiler import TemplateError
-from typefold.compiler.templates.parse import BadSyntax, environment, placed
 from typefold.compiler.templates.template import PromptTemplate
-from typefold.compiler.templates.template_check import check_template
+from typefold.compiler.templates.template_check import BadSyntax, check_template, environment, placed
 from typefold.compiler.templates.value_types import UNKNOWN, Either, Elements, Fields, Kind
 
 WHO = Fields("Character", {"name": UNKNOWN, "age": UNKNOWN})
