@@ -58,12 +58,7 @@ def load_engine(
     replica: tuple[int, int] = (0, 1),
     **engine_options: Any,
 ) -> Engine:
-    """Load a model.
-
-    Example:
-        >>> load_engine("a model", engine="scripted", max_model_len=100).info.max_model_len
-        100
-    """
+    """Load a model by an engine in `ENGINE_KINDS`, as one of `replica[1]` engines; options are those of its library."""
     kind = ENGINE_KINDS.get(engine)
     if kind is None:
         raise ValueError(f"there is no engine {engine!r}; there are {', '.join(ENGINE_KINDS)}")

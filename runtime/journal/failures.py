@@ -46,10 +46,7 @@ class Circumstances:
         return json.dumps({"error": type(error).__name__, **facts, "circumstances": now})
 
     def from_json(self, text: str, request: Request) -> PromptError | None:
-        """Return the failure of a request in a text from `as_json`; `None` if the circumstances have changed.
-
-        Raises ValueError, KeyError or TypeError: the text holds no failure.
-        """
+        """Return the failure in a text from `as_json`; `None` if the circumstances have changed."""
         facts = json.loads(text)
         kind, then = _KEPT[facts.pop("error")], facts.pop("circumstances")
         _, length = then.rsplit(" ", 1)

@@ -119,10 +119,7 @@ def _code_of(value: Any) -> bytes:
 
 
 def content_of(path: str | os.PathLike[str]) -> bytes | None:
-    """Return a digest of all that is in a folder or a file; `None` where there is neither.
-
-    Raises OSError: a file can't be read.
-    """
+    """Return a digest of all that is in a folder or a file; `None` where there is neither."""
     files = _all_files(path)
     if files is None:
         return None
@@ -133,10 +130,7 @@ def content_of(path: str | os.PathLike[str]) -> bytes | None:
 
 
 def state_of(path: str | os.PathLike[str]) -> bytes | None:
-    """Return a digest of sizes, times and inodes, which changes with the content of a folder or a file.
-
-    Raises OSError: a file can't be looked at.
-    """
+    """Return a digest of sizes, times and inodes, which changes with the content of a folder or a file."""
     files = _all_files(path)
     if files is None:
         return None

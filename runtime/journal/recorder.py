@@ -141,10 +141,7 @@ class Recorder:
         return self._facts
 
     def loaded(self, info: EngineInfo) -> None:
-        """Write the facts of the engine, which is loaded now, for later runs.
-
-        Raises JournalError: the model's files were changed since they were read, so that it is unknown what was loaded.
-        """
+        """Write the facts of the engine, which is loaded now. Raises JournalError if the model's files have changed."""
         self._open()
         if self._model is not None and self._state != state_of(self._model) and self._identify() != self._identity:
             self._changed = JournalError(
@@ -158,10 +155,7 @@ class Recorder:
         self._journal.write_facts(self._identity, info.as_json())
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        """Answer requests, from the journal or by the engine.
-
-        Raises JournalError: the journal can't be opened or read, or could not be written and still can't.
-        """
+        """Answer requests, from the journal or by the engine. Raises JournalError."""
         if self._changed is not None:
             raise self._changed
         self._open()
@@ -355,10 +349,7 @@ class _Writer:
         self._finished.put(finished)
 
     def retry(self) -> None:
-        """Write the rows that an earlier write failed on, before anything more is generated.
-
-        Raises JournalError: they can't be written.
-        """
+        """Write the rows that an earlier write failed on, before anything more is generated. Raises JournalError."""
         if self._failed is not None:
             self._write(())
 

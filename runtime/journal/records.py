@@ -136,10 +136,7 @@ def row_of(
 
 
 def checksum(values: Iterable[Any]) -> bytes:
-    """Return a checksum of the columns of a row, each with its kind and its length.
-
-    Raises ValueError: a text has bytes that are no text. Raises TypeError: a value can't come from a database.
-    """
+    """Return a checksum of the columns of a row, each with its kind and its length; raises ValueError for bytes that are no text."""
     state = hashlib.blake2b(digest_size=8)
     for value in values:
         if value is None:
@@ -196,10 +193,7 @@ def record_in(row: sqlite3.Row) -> Record:
 
 
 def check_values(row: sqlite3.Row) -> None:
-    """Check the kinds of all values of a row that has no checksum.
-
-    Raises ValueError, KeyError or TypeError: the row can't have been written so.
-    """
+    """Check the kinds of all values of a row that has no checksum. Raises ValueError, KeyError or TypeError."""
     limits, outcome = outcome_in(row)
     record = record_in(row)
     whole = [row["attempt"], limits.max_tokens, outcome.prompt_tokens, outcome.output_tokens, outcome.cached_tokens]

@@ -14,10 +14,7 @@ from typefold.runtime.scheduling.pending import Limits, error_fields
 
 
 def admit(engine: Engine, request: Request, *, early_stop: bool = False) -> tuple[Sequence[int], Limits]:
-    """Return the tokens of a request's prompt, and the limits of its answer.
-
-    Raises EngineRefusal: the engine does not take the request's parameters or its prompt.
-    """
+    """Return the tokens of a request's prompt, and the limits of its answer. Raises EngineRefusal for its parameters."""
     fields, info = error_fields(request), engine.info
     try:
         token_ids = engine.tokenize(request)

@@ -41,10 +41,7 @@ class Deduplicator:
         self._finished: OrderedDict[bytes, Finished] = OrderedDict()
 
     def identity(self, request: Request) -> bytes | None:
-        """Return a digest that equal requests share; `None` for a request to be answered by itself, as a streamed one.
-
-        Raises EngineRefusal: the engine does not take the request's parameters.
-        """
+        """Return a digest that equal requests share; `None` for a request to be answered by itself, as a streamed one."""
         settled_by = self._engine.identity(request)
         if settled_by is None or request.on_delta is not None:
             return None

@@ -28,10 +28,7 @@ class AnswerFuture(OwnFuture[Outcome]):
     """A future that refuses to be waited for in a thread that delivers answers."""
 
     def result(self, timeout: float | None = None) -> Outcome:
-        """Return the outcome, once it is there.
-
-        Raises RuntimeError: it is not there, and this thread would deliver it.
-        """
+        """Return the outcome. Raises RuntimeError where this thread would have to deliver it."""
         self._check()
         return super().result(timeout)
 

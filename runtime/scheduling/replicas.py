@@ -85,10 +85,7 @@ class Replicas:
         return reasons[0] if all(reasons) else None
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        """Queue requests, each where it fits best; from any thread.
-
-        Raises UsedAfterFork: this is a child of the process that the engines are in.
-        """
+        """Queue requests, each where it fits best; from any thread. Raises UsedAfterFork."""
         self._owner.check("an engine")
         shares: dict[int, list[int]] = {}
         with self._lock:

@@ -291,10 +291,7 @@ class Scheduler:
             return taken
 
     def _close_engine(self) -> None:
-        """Free the engine, watched: one that crashed may hang.
-
-        Raises Abandoned: it hung, and another thread has done the rest.
-        """
+        """Free the engine, watched, since one that crashed may hang. Raises Abandoned after that."""
         limit = None if self._limit is None else max(self._limit, _PATIENCE)
         watchdog = self._watchdog = Watchdog(limit, self._engine.kill, self._give_up)
         watchdog.beat()

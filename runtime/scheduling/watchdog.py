@@ -55,10 +55,7 @@ class Watchdog:
             threading.Thread(target=self._watch, args=(limit,), name="typefold-watchdog", daemon=True).start()
 
     def beat(self) -> None:
-        """Note that the engine's thread is at work.
-
-        Raises EngineHung: it was late, and the engine was killed meanwhile. Raises Abandoned: it was given up.
-        """
+        """Note that the engine's thread is at work. Raises EngineHung if it was late, Abandoned if it was given up."""
         self._set(working=True)
 
     def idle(self) -> None:

@@ -85,10 +85,7 @@ class PromptTokenizer:
     def encode(
         self, prompt: Sequence[Message] | str, template_kwargs: Mapping[str, Any], pictures: Sequence[Any] = ()
     ) -> list[int]:
-        """Return the token ids of a prompt, with a placeholder for each image.
-
-        Raises PromptTooLarge: it has far more tokens than there is room for.
-        """
+        """Return the token ids of a prompt, with a placeholder for each image. Raises PromptTooLarge."""
         try:
             if isinstance(prompt, str):
                 prompt.encode()  # a lone surrogate fails here, with its place; in the tokenizer it is a TypeError

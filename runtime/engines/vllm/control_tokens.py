@@ -64,10 +64,7 @@ class ControlTokens:
         return (is_list(value) or is_tuple(value)) and any(map(self.seen_in, value))
 
     def cut(self, text: str) -> list[str]:
-        """Return a text in pieces none of which, encoded by itself, has a control token in it.
-
-        Raises ValueError: a single character is one.
-        """
+        """Return a text in pieces of which none has a control token when it is encoded by itself."""
         pieces: list[str] = []
         start = 0
         while self._pattern is not None and (match := self._pattern.search(text, start)) is not None:

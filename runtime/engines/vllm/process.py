@@ -48,10 +48,7 @@ _TRIES, _PAUSE = 20, 0.05  # to learn how it ended
 
 
 def shielded(build: Callable[[], T]) -> T:
-    """Build an object whose processes get no Ctrl-C.
-
-    Its error, or Ctrl-C, comes through once the started processes are ended.
-    """
+    """Build an object whose processes get no Ctrl-C; at an error they are ended."""
     built: Future[T] = Future()
     before = {process.pid for process in multiprocessing.active_children()}
 

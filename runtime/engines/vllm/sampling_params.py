@@ -104,10 +104,7 @@ class Parameters:
         return params, template
 
     def identity(self, request: Request) -> str | None:
-        """Return all that the answer depends on beside its prompt, for a deterministic request; else `None`.
-
-        Raises EngineRefusal: a parameter is unknown, is not the caller's to set, or does not fit the constraint.
-        """
+        """Return all that the answer depends on beside its prompt, for a deterministic request; else `None`."""
         if not request.is_deterministic(self._defaults):
             return None
         template = self._template(request)
