@@ -24,19 +24,6 @@ from typing import Any, Self
 
 from typefold.compiler import Message
 
-__all__ = [
-    "BadInput",
-    "Cancelled",
-    "EngineFailed",
-    "InputFailed",
-    "Invalid",
-    "PromptError",
-    "PromptTooLong",
-    "Refused",
-    "TimedOut",
-    "Truncated",
-]
-
 
 @dataclass(eq=False, kw_only=True)
 class PromptError(Exception):

@@ -22,12 +22,11 @@ DEFAULT_ENGINE = "vllm"
 class EngineKind:
     """The engines of one library.
 
-    `load` and `adopt` name functions of `module`: `load(model, *, control_tokens, replica, **engine_options)`, and
-    `adopt(native, *, owned, control_tokens)` for an object of the library, such as a `vllm.LLM`, that a caller made.
+    `module` has a function `load(model, *, control_tokens, replica, **engine_options)`. `adopt` names its function for an object
+    of the library that a caller made, such as a `vllm.LLM`: `adopt(native, *, owned, control_tokens)`.
     """
 
     module: str
-    load: str = "load"
     adopt: str = ""
     native: str = ""  # an attribute by which an object of the library is known
 
@@ -62,6 +61,6 @@ def load_engine(
     kind = ENGINE_KINDS.get(engine)
     if kind is None:
         raise ValueError(f"there is no engine {engine!r}; there are {', '.join(ENGINE_KINDS)}")
-    load = getattr(import_module(kind.module), kind.load)
+    load = import_module(kind.module).load
     loaded: Engine = load(model, control_tokens=control_tokens, replica=replica, **engine_options)
     return loaded

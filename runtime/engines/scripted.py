@@ -310,13 +310,9 @@ def _fingerprint(request: Request) -> str:
     return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _is_greedy(request: Request) -> bool:
-    return bool(request.asked("temperature") == 0)
-
-
 def _sampling(request: Request) -> list[tuple[str, object]]:
     """The single parameters; without a seed where nothing is drawn."""
-    left_out = "seed" if _is_greedy(request) else None
+    left_out = "seed" if request.asked("temperature") == 0 else None
     return sorted((name, value) for name, value in request.sampling.items() if name != left_out)
 
 

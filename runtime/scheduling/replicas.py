@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from typing import Protocol
+from typing import TypeAlias
 
 from typefold.runtime.engine import Engine, EngineInfo
 from typefold.runtime.ownership import Owner
@@ -26,26 +26,6 @@ from typefold.runtime.statistics import Statistics
 
 _BEGINNING = 1024  # characters of a prompt that its engine is chosen by
 _SLACK = 0.25  # of an engine's max_num_seqs: how much more a prompt's own engine may have to do
-
-
-class Worker(Protocol):
-    """A scheduler, or several as one."""
-
-    @property
-    def engine(self) -> Engine: ...
-
-    @property
-    def info(self) -> EngineInfo: ...
-
-    @property
-    def statistics(self) -> Statistics: ...
-
-    @property
-    def broken(self) -> str | None: ...
-
-    def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]: ...
-
-    def close(self) -> None: ...
 
 
 class Replicas:
@@ -120,6 +100,9 @@ class Replicas:
     def _ended(self, number: int, _: Future[Outcome]) -> None:
         with self._lock:
             self._under_way[number] -= 1
+
+
+Worker: TypeAlias = Scheduler | Replicas
 
 
 def _beginning(request: Request) -> bytes:

@@ -23,8 +23,7 @@ from typefold.runtime.errors import PromptError
 from typefold.runtime.ownership import Owner, serving, tell_child
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduling.loop import Loop
-from typefold.runtime.scheduling.pending import Broken, PendingRequest, failure_of, settle
-from typefold.runtime.scheduling.queues import Deadlines, RequestQueue
+from typefold.runtime.scheduling.pending import Broken, Deadlines, PendingRequest, RequestQueue, failure_of, settle
 from typefold.runtime.scheduling.recovery import ABANDONED, classify_after_crash, diagnose
 from typefold.runtime.scheduling.watchdog import Abandoned, EngineHung, Watchdog
 from typefold.runtime.statistics import Counts, Statistics, Stopwatch

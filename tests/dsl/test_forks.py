@@ -298,7 +298,7 @@ def test_no_lock_that_another_thread_holds_is_waited_for_in_a_child(parent: Runt
     assert scheduler is not None
 
     def hold() -> None:
-        with graph._lock, selection._default_lock, background._carrier._lock, parent._loading, scheduler._lock:  # type: ignore[attr-defined]
+        with graph._lock, selection._default_lock, background._carrier._lock, parent._loading, scheduler._lock:
             held.set()
             done.wait(60)
 

@@ -19,7 +19,7 @@ from returns.result import Result, Success
 from typefold import Runtime
 from typefold.execution import call
 from typefold.execution.interrupts import Terminated
-from typefold.runtime.scheduling import pending, queues, watchdog
+from typefold.runtime.scheduling import pending, watchdog
 
 from .breaking import EARLY, FAULTY, ROWS, World
 from .matrix import FAULTS, VALUE, Ends, Fault, table
@@ -61,7 +61,6 @@ def test_a_fault_ends_as_the_matrix_says(
 ) -> None:
     world = World(fault.world.trouble, fault.world.answer, fault.world.refuses, fault.world.unable)
     clock = SimpleNamespace(monotonic=lambda: world.now)
-    monkeypatch.setattr(queues, "time", clock)
     monkeypatch.setattr(pending, "time", clock)
     monkeypatch.setattr(call, "time", clock)
     monkeypatch.setattr(watchdog, "time", clock)

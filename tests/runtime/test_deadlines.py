@@ -6,8 +6,7 @@ import time
 
 from typefold.runtime import FinishReason, Outcome, Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.scheduling.pending import PendingRequest
-from typefold.runtime.scheduling.queues import Deadlines
+from typefold.runtime.scheduling.pending import Deadlines, PendingRequest
 
 DONE = Outcome(text="", finish_reason=FinishReason.STOP, prompt_tokens=1, output_tokens=1)
 

@@ -27,7 +27,7 @@ from typefold.runtime import (
 )
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
-from typefold.runtime.scheduling.deduplication import Deduplicator, Finished
+from typefold.runtime.scheduling.deduplication import Deduplicator
 from typefold.runtime.scheduling.pending import Generation, Limits, PendingRequest
 
 COLOUR = Constraint.of(Language(choice("red", "green")))
@@ -274,7 +274,7 @@ def test_only_so_many_answers_are_remembered_the_last_used_longest() -> None:
     outcome = Outcome(text="", finish_reason=FinishReason.STOP, prompt_tokens=1, output_tokens=1)
     for name in (b"a", b"b"):
         known.finish(Generation("", Limits(1, None), name), outcome)
-    assert known.find(b"a") == Finished(outcome, Limits(1, None))
+    assert known.find(b"a") == (Limits(1, None), outcome)
     known.finish(Generation("", Limits(1, None), b"c"), outcome)
     assert [known.find(name) is not None for name in (b"a", b"b", b"c")] == [True, False, True]
 

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
+from typefold import runtime
 from typefold.compiler import Message
-from typefold.runtime import errors
 from typefold.runtime.errors import (
     BadInput,
     Cancelled,
@@ -60,7 +60,10 @@ def test_an_error_survives_pickle_with_all_its_fields(error: PromptError) -> Non
 
 def test_the_tree_is_closed_and_all_of_it_is_tested_here() -> None:
     assert set(PromptError.__subclasses__()) == {type(error) for error, _ in ALL}
-    assert {error.__name__ for error in PromptError.__subclasses__()} | {"PromptError"} == set(errors.__all__)
+    public = {getattr(runtime, name) for name in runtime.__all__}
+    assert {*PromptError.__subclasses__(), PromptError} == {
+        value for value in public if isinstance(value, type) and issubclass(value, PromptError)
+    }
 
 
 def test_a_single_call_is_named_without_a_row() -> None:

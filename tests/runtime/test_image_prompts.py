@@ -10,8 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from typefold.compiler import Image, Message
-from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer
-from typefold.runtime.engines.vllm.prompt_images import PromptTokens, decoded, images_of, placed
+from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, PromptTokens, decoded, images_of, placed
 
 ADDED = {"<|start|>": 1, "<|end|>": 2, "<image>": 3}
 PICTURE = Image(b"...", "png", 2, 2)

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from typefold.runtime import Thinking
-from typefold.runtime.engines.vllm.chat_tokenizer import Render
-from typefold.runtime.engines.vllm.reasoning_parser import switches_of, thinking_of
+from typefold.runtime.engines.vllm.chat_tokenizer import Render, switches_of, thinking_of
 
 QWEN = (
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"

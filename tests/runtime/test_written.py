@@ -10,7 +10,7 @@ import pytest
 from typefold import Cancelled, EngineFailed, PromptError, Runtime, TimedOut, ask, prompt
 from typefold.runtime import Completion, Request, Scheduler
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.scheduling import queues
+from typefold.runtime.scheduling import pending
 
 ANSWER = "Once upon a time there was a ségment, cut."
 STEP = 7
@@ -38,7 +38,7 @@ def test_a_row_that_is_late_says_what_was_written_and_so_do_those_that_share_its
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = Late(lambda request: ANSWER, max_num_seqs=1)
-    monkeypatch.setattr(queues, "time", engine)
+    monkeypatch.setattr(pending, "time", engine)
     scheduler = Scheduler(engine)
     shared = Request(prompt="x", deadline=time.monotonic() + 60, sampling={"temperature": 0})
     behind = Request(prompt="y", deadline=time.monotonic() + 60, sampling={"temperature": 0})
@@ -50,7 +50,7 @@ def test_a_row_that_is_late_says_what_was_written_and_so_do_those_that_share_its
 
 def test_a_character_that_was_not_whole_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Late(lambda request: "abcdef\N{LATIN SMALL LETTER E WITH ACUTE}gh")
-    monkeypatch.setattr(queues, "time", engine)
+    monkeypatch.setattr(pending, "time", engine)
 
     @prompt(timeout=60)
     def tell() -> str:
@@ -93,7 +93,7 @@ def test_an_engine_that_can_not_tell_costs_nobody_his_error(monkeypatch: pytest.
             raise KeyError(key)
 
     engine = Silent(lambda request: ANSWER)
-    monkeypatch.setattr(queues, "time", engine)
+    monkeypatch.setattr(pending, "time", engine)
     scheduler = Scheduler(engine)
     [error] = ended(scheduler, Request(prompt="x", deadline=time.monotonic() + 60))
     assert isinstance(error, PromptError)

@@ -7,7 +7,10 @@ A prompt that is a `str` is already templated, so control tokens are recognised 
 
 Markers that are ordinary text in a template (`[INST]`) can't be told from data: they are kept, refused or escaped. A template has a
 placeholder where an image stands; in a prompt with images, contents with a placeholder that is not made of control tokens alone are
-refused. `prompt_images` replaces the placeholders. vLLM is not imported.
+refused. vLLM's processor replaces the placeholders as a prompt is tokenised, so that what was counted is sent (`placed`).
+
+The form of a model's reasoning is read from the same template: some have a switch for it, and may write its start marker into the
+prompt. vLLM is not imported.
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from io import BytesIO
 from itertools import pairwise
 from typing import Any, NamedTuple, get_args
 
-from typefold.compiler import Message
+from typefold.compiler import Image, Message
 from typefold.compiler.grammar.enumerate import common_prefix
-from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge
+from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge, Thinking
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
 from typefold.runtime.engines.vllm.prefix_cache import PrefixEncoder
 
@@ -317,3 +321,84 @@ def _segments(rendered: str, begin: str, end: str) -> list[tuple[bool, str]]:
     if any(one == other for one, other in pairwise([end, *marks, begin])):
         raise ValueError("a message holds control tokens, and the chat template takes its text apart; take them out")
     return [(index % 2 == 1, text) for index, text in enumerate(parts[::2])]
+
+
+class PromptTokens(list[int]):
+    """The tokens of a prompt with images; `engine_input` goes into the engine in their place."""
+
+    def __init__(self, engine_input: dict[str, Any]) -> None:
+        super().__init__(engine_input["prompt_token_ids"])
+        self.engine_input = engine_input
+
+
+def images_of(prompt: Sequence[Message] | str) -> list[Image]:
+    """Return the images of a prompt, in order."""
+    return [] if isinstance(prompt, str) else [image for message in prompt for _, image in message.images]
+
+
+def decoded(images: Iterable[Image]) -> list[Any]:
+    """Return the images as Pillow's, a dependency of vLLM."""
+    from PIL import Image as Pillow
+
+    pictures: list[Any] = []
+    for image in images:
+        try:
+            picture = Pillow.open(BytesIO(image.data))
+            picture.load()
+        except Exception as error:  # decoders raise what they like
+            raise ValueError(f"{image}: it can't be decoded ({type(error).__name__}: {error})") from error
+        pictures.append(picture)
+    return pictures
+
+
+def placed(renderer: Any, token_ids: Sequence[int], pictures: Sequence[Any], begun: Sequence[int]) -> PromptTokens:
+    """Return the tokens with the images in their places.
+
+    vLLM's cache of images is left aside: it assumes that each prepared prompt is also sent, and in that order.
+    """
+    prompt = {"prompt_token_ids": list(token_ids), "multi_modal_data": {"image": list(pictures)}}
+    [made] = renderer.render_cmpl([prompt], skip_mm_cache=True)
+    if len(made["mm_placeholders"]["image"]) != len(pictures):
+        raise ValueError("a message holds what this model takes for the place of an image; take it out")
+    return PromptTokens({**made, "prompt_token_ids": [*made["prompt_token_ids"], *begun]})
+
+
+_SWITCHES = ("enable_thinking", "thinking")
+_MARKS = (
+    ("<think>", "</think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+)
+_CODE = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+
+
+def switches_of(template: object) -> tuple[str, ...]:
+    """Return the variables of a chat template that switch reasoning on or off."""
+    templates: list[object] = list(template.values()) if isinstance(template, dict) else [template]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # named templates
+    code = " ".join(
+        _QUOTED.sub("", part) for each in templates if isinstance(each, str) for part in _CODE.findall(each)
+    )
+    return tuple(name for name in _SWITCHES if re.search(rf"(?<![\w.]){name}\b", code))
+
+
+def thinking_of(tokenizer: Any, render: Render | None, switches: Sequence[str]) -> Thinking | None:
+    """Return the form of a model's reasoning; `None` if it has none that is known."""
+    vocabulary: dict[str, int] = tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else {}
+    known = [(start, end) for start, end in _MARKS if end in vocabulary]
+    if render is None or not known:
+        return None
+    [(start, end), *_] = known
+    variables = {"add_generation_prompt": True, "continue_final_message": False, **dict.fromkeys(switches, True)}
+    rendered = render([{"role": "user", "content": "?"}], variables)
+    if not isinstance(rendered, str):
+        return None
+    begins = rendered.rstrip().endswith(start)
+    if not (begins or switches):
+        return None
+
+    def encode(text: str) -> tuple[int, ...]:
+        return tuple(tokenizer.encode(text, add_special_tokens=False))
+
+    return Thinking(() if begins else encode(f"{start}\n"), vocabulary[end], encode(f"{end}\n\n"))

@@ -22,14 +22,20 @@ from typing import Any
 
 from typefold.runtime.engine import Completion, ControlTokenPolicy, Delta, EngineInfo, EngineRefusal, PromptTooLarge
 from typefold.runtime.engines.vllm import compat
-from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer
+from typefold.runtime.engines.vllm.chat_tokenizer import (
+    PromptTokenizer,
+    PromptTokens,
+    decoded,
+    images_of,
+    placed,
+    switches_of,
+    thinking_of,
+)
 from typefold.runtime.engines.vllm.compat import UnsupportedEngine
 from typefold.runtime.engines.vllm.control_tokens import unwritten_ids
 from typefold.runtime.engines.vllm.loading import freeze, loading_of, thaw
 from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
-from typefold.runtime.engines.vllm.prompt_images import PromptTokens, decoded, images_of, placed
-from typefold.runtime.engines.vllm.reasoning_parser import switches_of, thinking_of
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
 from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of, written_by
 from typefold.runtime.ownership import lock, tell_child
