@@ -9,6 +9,7 @@ from typefold.compiler import (
     Grammar,
     JsonFormat,
     Matching,
+    Message,
     OneOf,
     OutputType,
     TemplateError,
@@ -21,7 +22,7 @@ from typefold.execution.streaming import AsyncStream, Stream
 from typefold.graphs.deferred import Deferred, apply_deferred
 from typefold.graphs.gather import Gather, gather, gather_deferred
 from typefold.graphs.graph import Node
-from typefold.messages import Message, RawPrompt, ask, assistant, image, raw, system, user
+from typefold.messages import RawPrompt, ask, assistant, image, raw, system, user
 from typefold.options import Options
 from typefold.programs.run import Run, run
 from typefold.programs.voting import Best, Votes, best_of, majority
@@ -54,8 +55,8 @@ from typefold.runtime.ownership import UsedAfterFork
 from typefold.runtimes.current import configure, current
 from typefold.runtimes.demo_model import demo_model
 from typefold.runtimes.runtime import Runtime
+from typefold.tables.columns import Indexed
 from typefold.tables.frames import to_frame
-from typefold.tables.index import Indexed
 
 __version__ = "0.1.0"
 

@@ -6,8 +6,8 @@ Errors of single rows are `PromptError`s, of the runtime room.
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Iterator, Sequence
-from types import FrameType, TracebackType
+from collections.abc import Sequence
+from traceback import walk_tb
 from typing import Any
 
 from returns.result import Result, Success
@@ -163,7 +163,7 @@ class BatchError(Exception):
 
 def place_of(error: BaseException) -> str:
     """Return the innermost line of the program in an exception's traceback: `file.py:9, in tag`; else nothing."""
-    frames = [each for each in _frames(error.__traceback__) if not _is_ours(each[0].f_globals.get("__name__"))]
+    frames = [each for each in walk_tb(error.__traceback__) if not _is_ours(each[0].f_globals.get("__name__"))]
     own = [each for each in frames if not each[0].f_code.co_filename.startswith(_LIBRARIES)]
     if not frames:
         return ""
@@ -180,12 +180,6 @@ def _line(row: int, error: Exception) -> str:
     first, *more = describe_exception(error).split("\n")
     place = f" ({place})" if (place := place_of(error)) else ""
     return "\n".join([f"row {row}: {first}{place}", *more])
-
-
-def _frames(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
-    while traceback is not None:
-        yield traceback.tb_frame, traceback.tb_lineno
-        traceback = traceback.tb_next
 
 
 def _is_ours(module: object) -> bool:

@@ -30,20 +30,6 @@ from typefold.errors import PromptUsageError
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-__all__ = [
-    "ImageSource",
-    "Message",
-    "RawPrompt",
-    "ask",
-    "assistant",
-    "image",
-    "is_image_source",
-    "is_missing",
-    "raw",
-    "system",
-    "user",
-]
-
 ImageSource: TypeAlias = "Image | PillowImage | Path | bytes"
 """An image of a message."""
 

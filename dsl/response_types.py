@@ -120,10 +120,7 @@ class Scored(Generic[T]):
         return self.probabilities[self.value]
 
 
-SPECIAL = (Logged, Reasoned, Scored)
-
-
-@default_registry.hook(*SPECIAL)
+@default_registry.hook(Logged, Reasoned, Scored)
 def special_codec(hint: Any, context: Context) -> Codec[Any]:
     """Refuse them: they are no part of another type."""
     raise context.refuse(

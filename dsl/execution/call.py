@@ -26,7 +26,7 @@ from typefold.messages import RawPrompt
 from typefold.options import Options, Submitter
 from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request, TimedOut
 from typefold.runtime.journal import JournalError
-from typefold.tables.index import indexed
+from typefold.tables.columns import indexed
 
 T = TypeVar("T")
 

@@ -388,7 +388,6 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _notebook() -> Callable[..., Any] | None:
-    """Return the display function of the notebook that this runs in, if it does."""
     ipython: Any = sys.modules.get("IPython")  # where there is a notebook, it is there already
     shell = None if ipython is None else ipython.get_ipython()
     if shell is None or type(shell).__name__ != "ZMQInteractiveShell":

@@ -65,7 +65,6 @@ class Attempt:
 
 
 def _corrected(messages: tuple[Message, ...], error: Invalid) -> tuple[Message, ...]:
-    """Return the conversation with the answer, and the errors in it, as further turns."""
     begun = messages[-1:] if messages and messages[-1].role == "assistant" else ()  # an answer goes on from these words
     answer = Message("assistant", "".join(message.content for message in begun) + error.text)
     return (*messages[: len(messages) - len(begun)], answer, Message("user", _correction(error)), *begun)

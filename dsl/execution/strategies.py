@@ -170,7 +170,6 @@ class ReturnType:
     kind: OutputType[Any]
 
     def check(self, options: Options, *, where: str, shared: bool = False) -> None:
-        """Refuse options that don't go with the type, and a type that can't be asked for in its way."""
         options.check(self.kind, where=where)
         self.strategy.check(self.kind, where=where)
         if not shared:

@@ -88,7 +88,6 @@ class Node(Generic[T_co]):
             self._end(result)
 
     def _end(self, result: Result[Any, Exception] | None) -> None:
-        """Keep a result, if there is one, and wake the rows that wait for it."""
         with _lock:
             self.running = None
             self.result = result

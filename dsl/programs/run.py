@@ -29,8 +29,7 @@ from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.prompt import Prompt
 from typefold.runtime import BadInput
 from typefold.signatures.parameters import Parameters, is_async, name_of
-from typefold.tables.columns import Unfit, length, rows_of, spread
-from typefold.tables.index import indexed
+from typefold.tables.columns import Unfit, indexed, length, rows_of, spread
 from typefold.tables.named_rows import NamedRows, named_rows, number_of
 
 A = TypeVar("A")

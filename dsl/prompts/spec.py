@@ -32,8 +32,7 @@ from typefold.prompts.definition import Binding, Definition, Example, examples_o
 from typefold.runtime import BadInput, PromptError
 from typefold.runtimes.current import current, find_current
 from typefold.runtimes.runtime import Runtime
-from typefold.tables.columns import Unfit, rows_of, spread
-from typefold.tables.index import indexed
+from typefold.tables.columns import Unfit, indexed, rows_of, spread
 from typefold.tables.named_rows import NamedRows, named_rows
 
 T = TypeVar("T")

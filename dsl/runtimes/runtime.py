@@ -21,12 +21,17 @@ from typing_extensions import TypeForm, Unpack
 
 from typefold.compiler import JsonFormat, JsonFormatName, Message, Vocabulary
 from typefold.compiler.contained import describe_exception
-from typefold.errors import AT_ONCE, EngineLoadError
+from typefold.compiler.guards import is_list_or_tuple
+from typefold.errors import AT_ONCE, EngineLoadError, PromptUsageError
+from typefold.execution.call import Call, failed_call, values, with_shape
 from typefold.execution.ends import FailedLoad, ending_batches
+from typefold.execution.executor import run_call, run_calls
 from typefold.execution.open_runtimes import Block, OpenRuntime, entered, innermost, loading, opened
+from typefold.execution.strategies import compile_return
 from typefold.execution.tracing import trace, tracer
-from typefold.options import GenerateOptions, Options, json_format_of
-from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
+from typefold.messages import RawPrompt, is_missing, user
+from typefold.options import PER_PROMPT, GenerateOptions, Options, json_format_of
+from typefold.runtime import BadInput, Engine, EngineFacts, Outcome, PromptError, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
 from typefold.runtime.engines.engine_registry import DEFAULT_ENGINE
 from typefold.runtime.journal import Journal
@@ -34,7 +39,6 @@ from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.replicas import Replicas, Worker
 from typefold.runtime.statistics import Stopwatch
-from typefold.runtimes.generate import generate
 from typefold.runtimes.model_source import Model, check_engine_options, check_own, engine_of, model_of, title
 
 T = TypeVar("T")
@@ -302,7 +306,7 @@ class Runtime(OpenRuntime):
             typefold.errors.BatchError: 1 of 2 rows failed (every outcome is in .results; use .safe.map to get them without this error):
               generate, row 0: ...
         """
-        return generate(self._defaults, prompt, output_type, options)
+        return _generate(self._defaults, prompt, output_type, options)
 
     __call__ = generate
 
@@ -430,3 +434,67 @@ class Runtime(OpenRuntime):
             Replicas(schedulers).close()
             raise
         return schedulers[0] if self._replicas == 1 else Replicas(schedulers)
+
+
+_GENERATE = "generate"  # its name in errors and statistics
+
+
+def _generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, Any]) -> Any:
+    if _is_one(prompt):
+        return run_call(_call_for(prompt, hint, defaults.with_(changes, where=_GENERATE)))
+    if not is_list_or_tuple(prompt):
+        raise PromptUsageError(
+            f"generate() takes a text, a list of messages, or a list of these; not {type(prompt).__name__} (of a column, "
+            f"give list(column))"
+        )
+    hints = _a_row(hint, len(prompt), "output_type")
+    # Rows that share their options share one record of them, and so all that is made from it.
+    varied = {
+        name: _a_row(changes[name], len(prompt), name) for name in PER_PROMPT if is_list_or_tuple(changes.get(name))
+    }
+    common = {name: value for name, value in changes.items() if name not in varied}
+    shared = defaults.with_(common, where=_GENERATE)
+    calls: list[Call[Any] | PromptError] = []
+    for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
+        own = {name: entries[row] for name, entries in varied.items()}
+        options = shared.with_(own, where=_GENERATE) if own else shared
+        try:
+            calls.append(_call_for(each, kind, options, mixed=is_list_or_tuple(hint)))
+        except BaseException as error:
+            calls.append(failed_call(error, _GENERATE, row))
+    return values(run_calls(calls, max_failures=shared.max_failures))
+
+
+def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
+    if not is_list_or_tuple(value):
+        return [value] * rows
+    if len(value) != rows:
+        raise PromptUsageError(f"generate() was given {rows} prompts, and a list of {len(value)} for {name}")
+    return value
+
+
+def _is_one(prompt: object) -> bool:
+    return isinstance(prompt, str) or (
+        is_list_or_tuple(prompt) and len(prompt) > 0 and all(isinstance(item, Message) for item in prompt)
+    )
+
+
+def _call_for(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
+    assert options.runtime is not None
+    compiled = compile_return(hint, options.json_format, path="output_type")
+    compiled.check(options, where=_GENERATE, shared=mixed)
+    strategy, kind = compiled.strategy, compiled.kind
+    if is_missing(prompt):
+        raise BadInput(function=_GENERATE, reason=f"the prompt is {prompt}, a missing value; fill or drop such rows")
+    messages = prompt if isinstance(prompt, RawPrompt) else with_shape(_messages(prompt), kind, options)
+    strategy.check_prompt(messages, kind, options, where=_GENERATE)
+    return Call(_GENERATE, messages, kind, options, strategy, options.runtime)
+
+
+def _messages(prompt: Any) -> tuple[Message, ...]:
+    messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)
+    if not messages or not all(isinstance(message, Message) for message in messages):
+        raise PromptUsageError(
+            "generate() takes a text, a list of messages (system, user, assistant), or a list of these"
+        )
+    return messages

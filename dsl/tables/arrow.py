@@ -15,6 +15,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from enum import Enum
 from importlib import import_module
+from types import NoneType
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -24,6 +25,7 @@ from pydantic_core import to_jsonable_python
 from typefold.compiler.guards import is_dict, is_list
 
 _SIMPLE = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_", "null": "null"}
+_JSON_TYPES = {NoneType: "null", bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 _DIGITS = 38  # of decimal128, which polars and the readers of Parquet know too
 _PLACES = 18  # where the type gives no number
 
@@ -234,21 +236,7 @@ def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _json_type(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+    return next((name for kind, name in _JSON_TYPES.items() if isinstance(value, kind)), "object")
 
 
 def _one_of(kinds: list[Any]) -> Any:

@@ -21,7 +21,7 @@ from typefold.compiler.contained import describe_exception, first_line
 from typefold.compiler.errors import describe
 from typefold.errors import PromptUsageError
 from typefold.tables.arrow import arrow_type, arrow_value, fitted, message_of, plain_form, pyarrow
-from typefold.tables.index import Indexed
+from typefold.tables.columns import Indexed
 
 if TYPE_CHECKING:
     import polars
@@ -154,6 +154,7 @@ def _table(results: list[Any], kind: Any, errors: bool | None) -> Any:
         raise PromptUsageError(
             f"to_frame: {describe(kind)} has no form in Arrow: {first_line(error)}; give values of another type"
         ) from error
+    is_class = isclass(kind) and (issubclass(kind, BaseModel) or is_dataclass(kind))
     is_record, taken_apart = pa.types.is_struct(whole), plain_form(kind, warnings="error")
     failures: dict[int, dict[str, str]] = {}
     plain: list[Any] = []
@@ -163,7 +164,7 @@ def _table(results: list[Any], kind: Any, errors: bool | None) -> Any:
             failures[number] = {"error": type(failure).__name__, "message": message_of(failure)}
         value: Any = cast("Any", result).value_or(None) if isinstance(result, Result) else result
         try:
-            if value is not None and _is_class(kind) and not isinstance(value, kind):
+            if value is not None and is_class and not isinstance(value, kind):
                 raise TypeError(f"it is a {type(value).__name__}")  # pydantic would take the fields that it has
             plain.append(None if value is None else taken_apart(value))
         except Exception as error:
@@ -194,11 +195,6 @@ def _table(results: list[Any], kind: Any, errors: bool | None) -> Any:
             except Exception as error:
                 raise _unfit(number, kind, error) from error
         raise
-
-
-def _is_class(kind: object) -> bool:
-    """Whether instances of a type are its values: those of a `TypedDict` are dictionaries."""
-    return isclass(kind) and (issubclass(kind, BaseModel) or is_dataclass(kind))
 
 
 def _unfit(number: int, kind: Any, error: Exception) -> ValueError:
