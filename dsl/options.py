@@ -80,8 +80,6 @@ class SamplingOptions(TypedDict, total=False):
 
 
 class _SharedOptions(SamplingOptions, total=False):
-    """Options of prompt functions and of a runtime's own methods."""
-
     timeout: float
     describe_format: bool
     truncation: Literal["value", "error"]
@@ -231,7 +229,6 @@ class Options:
         return asked(self.sampling, self.sampling_params, name)
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
-        """Refuse options that don't go with the type, or with each other."""
         text = kind.constraint.kind == "text"
         for name in () if text else AGAINST_CONSTRAINTS:
             if self.asked(name):

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -29,7 +30,6 @@ from typefold.tables.columns import length
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
-
 
 AHEAD = 4
 """The multiple of `max_num_seqs` that may be under way: what runs, what the engine has queued, and what is being made."""
@@ -94,12 +94,12 @@ def in_order(
     return collected.in_order
 
 
+@dataclass
 class FailureLimit:
     """The number of rows of a batch that may fail before it is ended; `None` for any."""
 
-    def __init__(self, max_failures: int | None) -> None:
-        self.max_failures = max_failures
-        self.failed = 0
+    max_failures: int | None
+    failed: int = 0
 
     def count(self) -> bool:
         """Count one more failure, and tell whether it is one too many."""

@@ -116,7 +116,6 @@ in_child(_forked)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
-    """Handle both signals, while a batch runs in the main thread."""
     if not _State.running:  # the last batch was ended by another thread, which can't take this handler away
         _restore()
         signal.raise_signal(number)

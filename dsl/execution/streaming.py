@@ -151,7 +151,6 @@ class _View(Generic[R]):
         self._answer.close()
 
     def _value(self) -> R:
-        """Return the value of an answer that has ended; of a safe prompt its `Result`."""
         result: Any = self._answer.result
         value: R = result if self._safe else unwrap(result)
         return value

@@ -41,7 +41,7 @@ class Body:
         space: dict[str, Any] = getattr(inspect.unwrap(self.function), "__globals__", {})
         names = {name for name, value in space.items() if value is ask} | {"ask"}
         return [
-            following.opname == "CALL" and following.arg == 0
+            _is_bare_call(following)
             for step, following in zip(self._steps, self._steps[1:], strict=False)
             if _loads(step) and step.argval in names
         ]
@@ -58,7 +58,6 @@ class Body:
 
     @property
     def only_asks_bare(self) -> bool:
-        """Whether it calls `ask` in no other way."""
         return self.asks_bare and all(self._asks)
 
     def uses(self, parameter: str) -> bool:
@@ -92,7 +91,7 @@ def _is_bare_call(step: dis.Instruction) -> bool:
 
 
 def _among(name: str, several: object) -> bool:
-    """Whether it is one of the names that an instruction of Python 3.13 takes together."""
+    """Python 3.13 has instructions that take several names together."""
     return isinstance(several, tuple) and name in several
 
 

@@ -203,7 +203,6 @@ def _refuse_table(items: object) -> None:
 
 
 def _cells(column: Any) -> Iterator[Callable[[], Any]]:
-    """Yield a function for each cell of a column, which reads it."""
     libraries = {library for library, _ in names_of(column)}
     if "pandas" in libraries:
         held = getattr(column, "iloc", column)  # an index and an array have none
