@@ -31,8 +31,7 @@ from typefold import JsonFormat, Runtime, Statistics, current, run
 from typefold.cli.input_records import Source, open_source
 from typefold.cli.target import CommandError, load
 from typefold.compiler.contained import first_line
-from typefold.programs.record_arguments import BadRecord, Inputs
-from typefold.programs.record_function import Target, of_row
+from typefold.programs.record_function import BadRecord, Inputs, Target, of_row
 from typefold.prompts.base_prompt import BasePrompt
 
 R = TypeVar("R")

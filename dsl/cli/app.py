@@ -155,12 +155,11 @@ def run_command(
     from typefold.cli.input_records import open_source
     from typefold.cli.output import check_apart, of_journal, open_output, own_output, written_to
     from typefold.cli.output_records import Failures, check_ending, open_writer
-    from typefold.cli.run_command import check_columns, parquet_form, report, run_over, taken
+    from typefold.cli.run_command import Condition, check_columns, parquet_form, report, run_over, taken
     from typefold.cli.target import CommandError, load
-    from typefold.cli.where import Condition
     from typefold.execution.open_runtimes import statistics
     from typefold.execution.progress import showing
-    from typefold.programs.record_arguments import Inputs
+    from typefold.programs.record_function import Inputs
     from typefold.runtime.journal import Journal
 
     with _explained(), showing(quiet=quiet), ExitStack() as stack:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, Self, TextIO
 from typefold.cli.target import CommandError
 from typefold.compiler.contained import first_line
 from typefold.compiler.guards import is_dict
-from typefold.programs.record_arguments import BadRecord
+from typefold.programs.record_function import BadRecord
 
 GROUP = 1000  # rows of Parquet that are read or written together
 LONGEST = 1 << 26  # characters of a line of CSV, bytes of a line of JSON

@@ -3,36 +3,48 @@
 A record that does not fit the function is kept aside and never asked about; one whose row fails is kept aside too. A row has
 the number of its record in the input, from 0, in every message. A result that is there before its turn waits, on the
 disk where many do, so memory is bounded by the rows in flight.
+
+`--where` is a condition as Jinja writes expressions: `score > 3 and "refund" in text`. It sees the parameters of the function
+as the function gets them, and other columns as the file has them, and changes no list or dictionary of theirs. Where it fails
+for a record, that costs the record; where it fails for all, the command.
 """
 
 from __future__ import annotations
 
 import itertools
+import pickle
+import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Generic, TypeVar
 
+from jinja2 import nodes
+from jinja2.environment import TemplateExpression
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from returns.result import Result, Success
 
 from typefold.cli.input_records import Source, needed_pyarrow
 from typefold.cli.output import printable
 from typefold.cli.output_records import Failures, Writer
-from typefold.cli.reordering import Waiting
 from typefold.cli.target import CommandError
-from typefold.cli.where import Condition
-from typefold.compiler.contained import describe_exception
+from typefold.compiler.contained import describe_exception, first_line
 from typefold.errors import place_of
 from typefold.execution.executor import FailureLimit
 from typefold.execution.progress import Progress
-from typefold.programs.record_arguments import BadRecord, Inputs
-from typefold.programs.record_function import Target, arrow_form, streamed
+from typefold.programs.record_function import BadRecord, Inputs, Target, arrow_form, streamed
 from typefold.runtime import PromptError
 from typefold.tables.arrow import message_of, plain_form
 from typefold.tables.columns import Unfit
 
+T = TypeVar("T")
+
+_SELF = "_self_"  # Jinja has a meaning of its own for `self`
+_IN_MEMORY = 1 << 26  # bytes of results that wait
 _SHOWN = 3  # failures of a function's own that are shown in full
 
 
@@ -252,3 +264,143 @@ def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[
     pa = needed_pyarrow()
     kind, convert = arrow_form(target)
     return convert, source.arrow_schema().append(pa.field(column, kind))
+
+
+class Condition:
+    """A condition on records; `known` are the names that it may use, where they are known before the first record."""
+
+    def __init__(self, expression: str, known: Iterable[str] | None = None) -> None:
+        self.expression = expression
+        environment = ImmutableSandboxedEnvironment()
+        try:
+            parser = Parser(environment, expression, state="variable")
+            parsed = parser.parse_expression()
+            if not parser.stream.eos:
+                raise CommandError(f"--where {expression!r}: there is more behind the end of the expression")
+            assigned = nodes.Assign(nodes.Name("result", "store"), parsed, lineno=1)
+            template = nodes.Template([assigned], lineno=1)
+            template.set_environment(environment)
+            loaded = [name for name in template.find_all(nodes.Name) if name.ctx == "load"]
+            own = {each.name for each in loaded}
+            for each in loaded:
+                each.name = _SELF if each.name == "self" else each.name
+            self._compiled = TemplateExpression(environment.from_string(template), undefined_to_none=True)
+        except CommandError:
+            raise
+        except Exception as error:  # nested too deep, say, or a constant that can't be worked out
+            raise CommandError(f"--where {expression!r}: {first_line(error)}") from None
+        self._unseen = own - set(environment.globals)
+        self._tried = self._failed = self._held = 0
+        self._first: str | None = None
+        if known is not None:
+            names = list[str](known)
+            for name in sorted(self._unseen - set(names)):
+                near = get_close_matches(name, names, n=1)
+                hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names) or 'none'}"
+                raise CommandError(f"--where {expression!r}: there is no column {name}{hint}")
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it holds of a record; raises `BadRecord` where it can't be told."""
+        self._tried += 1
+        self._unseen.difference_update(values)
+        try:
+            found = bool(self._compiled({_SELF if name == "self" else name: value for name, value in values.items()}))
+        except Exception as error:
+            self._failed += 1
+            message = f"--where {self.expression!r}: {first_line(error)}"
+            self._first = self._first or message
+            raise BadRecord(message) from error
+        self._held += found
+        return found
+
+    def check_used(self) -> None:
+        """Raise `CommandError`, behind the last record, where it was of no use: it failed for all, or named an unknown column."""
+        if self._tried and self._failed == self._tried:
+            raise CommandError(f"{self._first}; it fails for every record ({self._tried:,}), so nothing was run")
+        if self._tried and not self._held and self._unseen:
+            raise CommandError(f"--where {self.expression!r}: no record has {', '.join(sorted(self._unseen))}")
+
+
+class Waiting(Generic[T]):
+    """Items by their numbers, given back from number 0 on without a gap.
+
+    Example:
+        >>> waiting = Waiting[str]()
+        >>> [list(waiting.due(number, text)) for number, text in ((1, "b"), (2, "c"), (0, "a"))]
+        [[], [], ['a', 'b', 'c']]
+    """
+
+    def __init__(self, in_memory: int = _IN_MEMORY) -> None:
+        self._most = in_memory
+        self._turn = 0
+        self._held: dict[int, bytes] = {}
+        self._size = 0
+        self._disk: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Waiting[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._disk is not None:
+            self._disk.close()
+
+    def due(self, number: int, item: T) -> Generator[T]:
+        """Take an item; yield the items that are due."""
+        if number != self._turn:
+            self._keep(number, pickle.dumps(item))
+            return
+        yield item
+        self._turn += 1
+        while (data := self._take(self._turn)) is not None:
+            yield pickle.loads(data)
+            self._turn += 1
+
+    def rest(self) -> Generator[T]:
+        """Yield the remaining items in order, at the end."""
+        numbers = [*self._held]
+        if self._disk is not None:
+            numbers += [number for (number,) in self._disk.execute("SELECT number FROM items")]
+        for number in sorted(numbers):
+            if (data := self._take(number)) is not None:
+                yield pickle.loads(data)
+
+    def _keep(self, number: int, data: bytes) -> None:
+        if self._size + len(data) <= self._most:
+            self._held[number] = data
+            self._size += len(data)
+            return
+        with _on_the_disk():
+            self._spill(number, data)
+
+    def _spill(self, number: int, data: bytes) -> None:
+        if self._disk is None:
+            self._disk = sqlite3.connect("", isolation_level=None)
+            self._disk.execute("PRAGMA journal_mode = MEMORY")  # so that a full disk leaves the rest to be read
+            self._disk.execute("CREATE TABLE items (number INTEGER PRIMARY KEY, data BLOB)")
+        self._disk.execute("INSERT INTO items VALUES (?, ?)", (number, data))
+
+    def _take(self, number: int) -> bytes | None:
+        data = self._held.pop(number, None)
+        if data is not None:
+            self._size -= len(data)
+            return data
+        if self._disk is None:
+            return None
+        with (
+            _on_the_disk(),
+            closing(self._disk.execute("DELETE FROM items WHERE number = ? RETURNING data", (number,))) as cursor,
+        ):
+            rows = cursor.fetchall()
+        return rows[0][0] if rows else None
+
+
+@contextmanager
+def _on_the_disk() -> Generator[None]:
+    """Say in a line that the temporary folder is full, or can't be used."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CommandError(
+            f"results that wait for an older row can't be kept in the temporary folder ({error}); make room, or name another "
+            f"folder with SQLITE_TMPDIR"
+        ) from error

@@ -12,8 +12,7 @@ from typing_extensions import TypeIs
 
 from typefold.cli.target import CommandError
 from typefold.messages import RawPrompt
-from typefold.programs.record_arguments import BadRecord, Inputs
-from typefold.programs.record_function import Target
+from typefold.programs.record_function import BadRecord, Inputs, Target
 from typefold.prompts.base_prompt import BasePrompt
 from typefold.prompts.prompt import Prompt
 

@@ -1,21 +1,25 @@
-"""A function to be called for records: its parameters by name, its return type, and its calls over many rows.
+"""A function to be called for records: its parameters, its arguments out of a record, and its calls over many rows.
 
-Left out: reading a record into arguments, which `record_arguments` does.
+Columns go to the parameters of their names, as pydantic reads them. A function of one parameter whose type has fields (a model,
+a dataclass, a `TypedDict`) takes the whole record where no column has the parameter's name. Columns without a parameter are
+ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
 from returns.result import Result
 
 from typefold.compiler.contained import first_line
+from typefold.compiler.guards import is_dict
 from typefold.errors import PromptUsageError
 from typefold.programs.run import run
-from typefold.signatures.parameters import Parameter, hints_of, is_async, parameters_of
+from typefold.signatures.parameters import Parameter, hints_of, is_async, misnamed, parameters_of, whole_of, words_of
 from typefold.tables.columns import Unfit
 
 R = TypeVar("R", bound="HasArguments")
@@ -97,3 +101,137 @@ def arrow_form(target: Target) -> tuple[Any, Callable[[Any], Any]]:
         raise PromptUsageError(f"{target.name}: its return type has no Arrow type: {first_line(error)}") from error
     plain = plain_form(target.returns)
     return kind, lambda value: arrow_value(plain(value), kind)
+
+
+class BadRecord(ValueError):
+    """A record does not fit the function's parameters."""
+
+
+class Inputs:
+    """Reader of a function's arguments from records; `constants` are the same for every record, as texts.
+
+    Where all values are texts, as in CSV (`texts`), a number may be read from a text, and an empty text is a missing value
+    where the type takes no empty text.
+    """
+
+    def __init__(self, target: Target, constants: Mapping[str, str] | None = None, *, texts: bool = False) -> None:
+        self._target = target
+        self._texts = texts
+        self._adapters = {each.name: _adapter(target, each) for each in target.parameters}
+        self._constants: dict[str, Any] = {}
+        for name, text in (constants or {}).items():
+            if name not in self._adapters:
+                known = ", ".join(self._adapters) or "none"
+                raise PromptUsageError(f"{target.name} has no parameter {name}; it has {known}")
+            try:
+                self._constants[name] = _read(self._adapters[name], text, as_text=True)
+            except ValidationError as error:
+                raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
+
+    def missing(self, columns: Sequence[str]) -> list[str]:
+        if self._whole(columns) is not None:
+            return []
+        return [each.name for each in self._asked if each.required and each.name not in columns]
+
+    def misnamed(self, columns: Sequence[str]) -> str | None:
+        """Return the error text for a column whose name is almost a parameter's, if there is one."""
+        return None if self._whole(columns) is not None else misnamed(self._asked, columns)
+
+    def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments in a record; raises `BadRecord` where a value is missing or does not fit its parameter."""
+        arguments, wrong = self.read(record)
+        if wrong:
+            raise BadRecord("; ".join(wrong))
+        return arguments
+
+    def read(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return the arguments in a record, as far as they fit, and the error texts of the others."""
+        whole = self._whole(list(record))
+        given = record if whole is None else {whole.name: dict(record)}
+        arguments, wrong = dict(self._constants), list[str]()
+        if whole is None and (column := misnamed(self._asked, list(record))) is not None:
+            wrong.append(column)
+        for each in self._asked:
+            if each.name not in given or (self._texts and given[each.name] == ""):
+                empty = self._empty(each) if each.name in given else []
+                if empty:
+                    arguments[each.name] = empty[0]
+                elif each.required:
+                    wrong.append(f"{each.name}: there is no value")
+                continue
+            try:
+                arguments[each.name] = _read(self._adapters[each.name], given[each.name], as_text=self._texts)
+            except ValidationError as error:
+                wrong.append(f"{each.name}: {words_of(error)}")
+        return arguments, wrong
+
+    def seen(self, record: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a record for a condition, with the arguments from `read` as their types, and all else as it is."""
+        seen = dict(record)
+        whole = self._whole(list(record))
+        for each in self._target.parameters:
+            name = each.name
+            if name in self._constants and name in record:  # the function does not get the column
+                with suppress(ValidationError):
+                    seen[name] = _read(self._adapters[name], record[name], as_text=self._texts)
+            elif name in arguments:
+                seen[name] = arguments[name]
+                if each is whole:
+                    seen |= {column: _field(arguments[name], column, value) for column, value in record.items()}
+            elif not each.required and (name not in record or (self._texts and record[name] == "")):
+                seen[name] = each.default
+        return seen
+
+    def _empty(self, parameter: Parameter) -> list[Any]:
+        """Return the value of an empty text for a parameter: the text where its type takes one, else `None`, else nothing.
+
+        Where the type takes `None` and there is a default, an empty text is a missing one.
+        """
+        if parameter.hint is Any:
+            return [""]
+        adapter = self._adapters[parameter.name]
+        none = _taken(adapter, None)
+        return [] if none and not parameter.required else _taken(adapter, "") or none
+
+    @property
+    def _asked(self) -> list[Parameter]:
+        return [each for each in self._target.parameters if each.name not in self._constants]
+
+    def _whole(self, columns: Sequence[str]) -> Parameter | None:
+        return whole_of(self._asked, columns)
+
+
+def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(parameter.hint)
+    except Exception as error:
+        raise PromptUsageError(
+            f"{target.name}: pydantic can't read a column into {parameter.name}: {first_line(error)}"
+        ) from error
+
+
+def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
+    """Return a value as its type. A text may also be JSON of the type, and is a text where both fit."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        if as_text and isinstance(value, (str, dict)):
+            try:
+                if isinstance(value, str):
+                    return adapter.validate_json(value)
+                return adapter.validate_strings(value)
+            except ValidationError:
+                pass
+        raise error from None
+
+
+def _field(whole: Any, name: str, otherwise: Any) -> Any:
+    return whole.get(name, otherwise) if is_dict(whole) else getattr(whole, name, otherwise)
+
+
+def _taken(adapter: TypeAdapter[Any], value: str | None) -> list[Any]:
+    """Return the value that a type makes of another, or nothing where it takes none."""
+    try:
+        return [adapter.validate_python(value)]
+    except ValidationError:
+        return []

@@ -18,8 +18,7 @@ from returns.result import Success
 
 from typefold.compiler.contained import describe_exception
 from typefold.errors import EngineLoadError, PromptUsageError
-from typefold.programs.record_arguments import BadRecord, Inputs
-from typefold.programs.record_function import Target, arrow_form, streamed
+from typefold.programs.record_function import BadRecord, Inputs, Target, arrow_form, streamed
 from typefold.runtime import PromptError
 from typefold.runtime.journal import JournalFolder
 from typefold.runtimes.current import configure

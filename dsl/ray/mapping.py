@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typefold.errors import NoRuntime, PromptUsageError
-from typefold.programs.record_arguments import Inputs
-from typefold.programs.record_function import Target, arrow_form, target_of
+from typefold.programs.record_function import Inputs, Target, arrow_form, target_of
 from typefold.runtime import Engine
 from typefold.runtimes.model_source import LLM
 from typefold.signatures.parameters import name_of

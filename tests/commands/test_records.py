@@ -18,7 +18,7 @@ from tests.commands.conftest import Command
 from typefold.cli import input_records
 from typefold.cli.input_records import Read, open_source
 from typefold.cli.target import CommandError
-from typefold.programs.record_arguments import BadRecord
+from typefold.programs.record_function import BadRecord
 from typefold.tables.arrow import pyarrow
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from tests.commands.conftest import Command
-from typefold.cli.reordering import Waiting
+from typefold.cli.run_command import Condition, Waiting
 from typefold.cli.target import CommandError
-from typefold.cli.where import Condition
 from typefold.tables.arrow import pyarrow
 
 pa, pq = pyarrow(), pyarrow("pyarrow.parquet")
@@ -134,7 +133,7 @@ def test_a_condition_changes_nothing_of_a_record(folder: Path, command: Command,
 
 
 def test_a_condition_reaches_nothing_but_its_record() -> None:
-    from typefold.programs.record_arguments import BadRecord
+    from typefold.programs.record_function import BadRecord
 
     for expression in ("text.__class__.__mro__", "''.__class__", "range(10 ** 9) | list"):
         with pytest.raises(BadRecord):

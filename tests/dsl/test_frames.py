@@ -18,8 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from returns.result import Failure, Result, Success
 
 from typefold import BadInput, BatchError, PromptError, PromptUsageError, Runtime, Truncated, ask, prompt, run, to_frame
-from typefold.programs.record_arguments import Inputs
-from typefold.programs.record_function import Target, arrow_form
+from typefold.programs.record_function import Inputs, Target, arrow_form
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.signatures.parameters import Parameter
 from typefold.tables.columns import Unfit, rows_of
