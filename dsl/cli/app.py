@@ -27,7 +27,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 _Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value.")]
 _Model = Annotated[str | None, typer.Option(help="A model's name or path. By default TYPEFOLD_MODEL.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 _Engine = Annotated[
     list[str] | None,
     typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, as max_model_len=8192."),
@@ -140,7 +139,7 @@ def run_command(
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Makes sampling repeat.")] = None,
-    quiet: _Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     engine: _Engine = None,
 ) -> None:
     """Run a function for every record of a file.
@@ -155,15 +154,18 @@ def run_command(
     from typefold.cli.input_records import open_source
     from typefold.cli.output import check_apart, of_journal, open_output, own_output, written_to
     from typefold.cli.output_records import Failures, check_ending, open_writer
-    from typefold.cli.run_command import Condition, check_columns, parquet_form, report, run_over, taken
+    from typefold.cli.run_command import Condition, Job, check_columns, parquet_form, report, taken
     from typefold.cli.target import CommandError, load
     from typefold.execution.open_runtimes import statistics
     from typefold.execution.progress import showing
     from typefold.programs.record_function import Inputs
     from typefold.runtime.journal import Journal
+    from typefold.tables.arrow import plain_form
 
     with _explained(), showing(quiet=quiet), ExitStack() as stack:
-        failed = failures or _failures_of(source if output == "-" else output)
+        named = source if output == "-" else output
+        beside = "failures.jsonl" if named == "-" else f"{os.path.splitext(named)[0]}.failures.jsonl"
+        failed = failures or beside
         files: dict[str, Sequence[str | int]] = {
             "--input": [0 if source == "-" else source],
             "--output": written_to(output),
@@ -191,25 +193,27 @@ def run_command(
         if where is not None:
             names = None if records.columns is None else [*records.columns, *(each.name for each in target.parameters)]
             holds = Condition(where, names)
-        convert, schema = parquet_form(target, records, column) if output.endswith(".parquet") else (None, None)
+        convert, schema = plain_form(target.returns, json=True), None
+        if output.endswith(".parquet"):
+            convert, schema = parquet_form(target, records, column)
         writer = open_writer(whole, schema)
         stack.callback(writer.discard)
         kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
         stack.enter_context(_runtime(model, engine, journal=kept, seed=seed))
         before = statistics()[0].from_journal
         try:
-            counts = run_over(
-                target,
-                records,
-                inputs,
-                writer,
-                aside,
+            counts = Job(
+                target=target,
+                source=records,
+                inputs=inputs,
+                writer=writer,
+                failures=aside,
                 column=column,
                 limit=limit,
                 where=holds,
                 convert=convert,
                 max_failures=max_failures,
-            )
+            ).run()
             aside.sync()
             writer.finish()
             removed = aside.finish()
@@ -227,8 +231,6 @@ def try_command(function: _Function, given: _Set = None, model: _Model = None, e
 
     Example: typefold try tickets.py:classify --set text="It never arrived."
     """
-    from rich.console import Console
-
     from typefold.cli.single_call import arguments_of, try_once
     from typefold.cli.target import load
 
@@ -236,7 +238,7 @@ def try_command(function: _Function, given: _Set = None, model: _Model = None, e
         target = load(function)
         arguments = arguments_of(target, _pairs(given))
         with _runtime(model, engine):
-            try_once(target, arguments, Console())
+            try_once(target, arguments)
 
 
 @app.command("render")
@@ -245,14 +247,12 @@ def render_command(function: _Function, given: _Set = None) -> None:
 
     Example: typefold render tickets.py:classify --set text="It never arrived."
     """
-    from rich.console import Console
-
     from typefold.cli.single_call import arguments_of, render
     from typefold.cli.target import load
 
     with _explained():
         target = load(function)
-        render(target, arguments_of(target, _pairs(given)), Console())
+        render(target, arguments_of(target, _pairs(given)))
 
 
 @app.command("explain")
@@ -261,13 +261,11 @@ def explain_command(function: _Function) -> None:
 
     Example: typefold explain tickets.py:classify
     """
-    from rich.console import Console
-
     from typefold.cli.single_call import explain
     from typefold.cli.target import load
 
     with _explained():
-        explain(load(function), Console())
+        explain(load(function))
 
 
 @app.command("doctor")
@@ -279,11 +277,9 @@ def doctor_command(
 
     Example: typefold doctor --no-ask
     """
-    from rich.console import Console
-
     from typefold.cli.doctor import examine
 
-    if not examine(Console(), model, ask=ask):
+    if not examine(model, ask=ask):
         raise typer.Exit(1)
 
 
@@ -376,8 +372,3 @@ def _values(given: list[str] | None) -> dict[str, Any]:
         except ValueError:
             values[name] = text
     return values
-
-
-def _failures_of(path: str) -> str:
-    """Where the failed rows of a file go."""
-    return "failures.jsonl" if path == "-" else os.path.splitext(path)[0] + ".failures.jsonl"

@@ -25,11 +25,14 @@ _PACKAGES = (
 )
 
 
-def examine(console: Console, model: str | None, *, ask: bool) -> bool:
+def examine(model: str | None, *, ask: bool) -> bool:
     """Print the findings and return whether typefold works here.
 
     The model to try is by default that of `TYPEFOLD_MODEL`, or the demo model where it has been made.
     """
+    from typefold.runtimes.demo_model import made_demo_model
+
+    console = Console()
     for name, found in _installed():
         console.print(f"  {name:<14}{found}", highlight=False)
     if find_spec("vllm") is None:
@@ -37,7 +40,7 @@ def examine(console: Console, model: str | None, *, ask: bool) -> bool:
             "  no engine: pip install 'typefold\\[cuda]', or 'typefold\\[cpu]' (README.md, Install)", highlight=False
         )
         return False
-    named = model or os.environ.get("TYPEFOLD_MODEL") or _demo()
+    named = model or os.environ.get("TYPEFOLD_MODEL") or made_demo_model()
     if not ask:
         return True
     if named is None:
@@ -45,7 +48,7 @@ def examine(console: Console, model: str | None, *, ask: bool) -> bool:
             "  no model to try: --model org/name, or `typefold demo-model` makes a small one", highlight=False
         )
         return True
-    return _answers(console, named)
+    return _answers(console, str(named))
 
 
 def _installed() -> Iterator[tuple[str, str]]:
@@ -55,13 +58,6 @@ def _installed() -> Iterator[tuple[str, str]]:
             yield name, version(name)
         except PackageNotFoundError:
             yield name, "-"
-
-
-def _demo() -> str | None:
-    from typefold.runtimes.demo_model import made_demo_model
-
-    folder = made_demo_model()
-    return None if folder is None else str(folder)
 
 
 def _answers(console: Console, model: str) -> bool:

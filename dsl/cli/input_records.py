@@ -12,6 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, Self, TextIO
 
@@ -34,29 +35,21 @@ class Read(NamedTuple):
     record: dict[str, Any] | BadRecord
 
 
+@dataclass(frozen=True)
 class Source:
     """Records to be read; columns, `pyarrow.Schema` and number, where they are known before the first record.
 
     `texts` says that all values are texts.
     """
 
-    def __init__(
-        self,
-        records: Iterator[Read],
-        *,
-        columns: list[str] | None = None,
-        texts: bool = False,
-        total: int | None = None,
-        schema: Any = None,
-    ) -> None:
-        self.columns = columns
-        self.schema = schema
-        self.texts = texts
-        self.total = total
-        self._records = records
+    records: Iterator[Read]
+    columns: list[str] | None = None
+    texts: bool = False
+    total: int | None = None
+    schema: Any = None
 
     def __iter__(self) -> Iterator[Read]:
-        return self._records
+        return self.records
 
     def arrow_schema(self) -> Any:
         """The columns as Arrow has them: those of a Parquet file, the texts of CSV."""

@@ -45,54 +45,40 @@ class Output:
         check_target(path)
         self.part = part_of(path)
         self._target = os.path.realpath(path)
-        try:
+        with self.explained():
             descriptor = locked_file(self.part, 0o666, check=self._check_part, required=False)
             self._permit(descriptor, private=private)
             os.ftruncate(descriptor, 0)
-        except BlockingIOError:
-            raise CommandError(
-                f"{self.path} is being written by another command; wait until that has ended, or name another file"
-            ) from None
-        except OSError as error:
-            raise self.problem(error) from error
         self.file = io.BufferedWriter(_Own(descriptor, "wb"))
         tell_child(self)
 
     def write(self, data: bytes) -> None:
-        try:
+        with self.explained():
             self.file.write(data)
-        except OSError as error:
-            raise self.problem(error) from error
 
     def flush(self) -> None:
         """Let readers of the unfinished file see all of it."""
-        try:
+        with self.explained():
             self.file.flush()
-        except OSError as error:
-            raise self.problem(error) from error
 
     def sync(self) -> None:
         """Have all of it on the disk."""
         check_target(self.path)
-        try:
+        with self.explained():
             self.file.flush()
             os.fsync(self.file.fileno())
-        except OSError as error:
-            raise self.problem(error) from error
 
     def finish(self) -> None:
         """Put the whole file in its place; where that can't be done, an earlier file is still there."""
         self.sync()
-        try:
+        with self.explained():
             os.replace(self.part, self._target)
-            with suppress(OSError):  # not every filesystem knows how to
-                folder = os.open(os.path.dirname(self._target), os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
-        except OSError as error:
-            raise self.problem(error) from error
+        with suppress(OSError):  # not every filesystem knows how to
+            folder = os.open(os.path.dirname(self._target), os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         self.file.close()
 
     def leave(self) -> None:
@@ -107,14 +93,20 @@ class Output:
                 os.unlink(self.part)
             self.leave()
 
-    def forked(self) -> None:
-        """In a child: close its copy, which leaves the parent's as it is, and locked by the parent alone."""
-        self.leave()
+    forked = leave  # a child's copy, which leaves the parent's as it is, and locked by the parent alone
 
-    def problem(self, error: OSError) -> CommandError:
-        """Return an error of the system as a command's, with a remedy."""
-        kept = ". What was there before is unchanged" if os.path.exists(self.path) else ""
-        return CommandError(f"{self.path} can't be written: {error.strerror or error}{kept}")
+    @contextmanager
+    def explained(self) -> Generator[None]:
+        """Raise an error of the system as a command's, with a remedy."""
+        try:
+            yield
+        except BlockingIOError:
+            raise CommandError(
+                f"{self.path} is being written by another command; wait until that has ended, or name another file"
+            ) from None
+        except OSError as error:
+            kept = ". What was there before is unchanged" if os.path.exists(self.path) else ""
+            raise CommandError(f"{self.path} can't be written: {error.strerror or error}{kept}") from error
 
     def _check_part(self, descriptor: int) -> None:
         found = os.fstat(descriptor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol, Self
 
@@ -93,11 +93,13 @@ class _ParquetWriter:
     def write(self, encoded: Mapping[str, Any]) -> None:
         self._rows.append(encoded)
         if len(self._rows) >= GROUP:
-            self._attempt(self._flush)
+            with self._output.explained():
+                self._flush()
 
     def finish(self) -> None:
-        self._attempt(self._flush)
-        self._attempt(self._file.close)
+        with self._output.explained():
+            self._flush()
+            self._file.close()
         self._output.finish()
 
     def discard(self) -> None:
@@ -110,12 +112,6 @@ class _ParquetWriter:
         if self._rows:
             self._file.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
             self._rows = []
-
-    def _attempt(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except OSError as error:
-            raise self._output.problem(error) from error
 
 
 class Failures:

@@ -18,7 +18,7 @@ import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
@@ -34,11 +34,10 @@ from typefold.cli.output_records import Failures, Writer
 from typefold.cli.target import CommandError
 from typefold.compiler.contained import describe_exception, first_line
 from typefold.errors import place_of
-from typefold.execution.executor import FailureLimit
 from typefold.execution.progress import Progress
 from typefold.programs.record_function import BadRecord, Inputs, Target, arrow_form, streamed
 from typefold.runtime import PromptError
-from typefold.tables.arrow import message_of, plain_form
+from typefold.tables.arrow import message_of
 from typefold.tables.columns import Unfit
 
 T = TypeVar("T")
@@ -66,79 +65,51 @@ class _Row:
     arguments: Mapping[str, Any]
 
 
-def run_over(
-    target: Target,
-    source: Source,
-    inputs: Inputs,
-    writer: Writer,
-    failures: Failures,
-    *,
-    column: str,
-    limit: int | None = None,
-    where: Condition | None = None,
-    convert: Callable[[Any], Any] | None = None,
-    max_failures: int | None = None,
-) -> Counts:
-    """Run a function over records and write its results.
+@dataclass(kw_only=True)
+class Job:
+    """A function over records, each written with its result in `column`; a failed one is put aside with its error."""
 
-    Args:
-        target: The function.
-        source: The records.
-        inputs: Makes arguments of them.
-        writer: Where results go: the record, and the result under `column`.
-        failures: Where failed records go, with their errors.
-        column: The name of the result's column.
-        limit: The most records that are taken; all of them unless given.
-        where: Which records are taken.
-        convert: Converts a result for the file; by default pydantic's JSON form.
-        max_failures: The number of rows that may fail before the job is ended; any number unless given.
+    target: Target
+    source: Source
+    inputs: Inputs
+    writer: Writer
+    failures: Failures
+    column: str
+    limit: int | None
+    where: Condition | None
+    convert: Callable[[Any], Any]
+    max_failures: int | None
+    counts: Counts = field(default_factory=Counts)
+    _begun: dict[int, _Row] = field(default_factory=dict[int, _Row])
+    _aside: dict[int, bool] = field(default_factory=dict[int, bool])  # of records that are no rows, whether they failed
+    _shown: set[str] = field(default_factory=set[str])
 
-    Raises:
-        CommandError: More failed, the condition failed for every record, or nothing can be written any more.
-    """
-    job = _Job(inputs, writer, failures, column, where, convert or plain_form(target.returns, json=True), max_failures)
-    total = source.total if limit is None or source.total is None else min(limit, source.total)
-    with Progress(total) as progress, job.waiting, closing(streamed(target, job.rows(source, limit))) as results:
-        try:
-            for index, result in results:
-                progress.row(failed=job.ended(index, result))
-            if where is not None:
-                where.check_used()
-        except BaseException:
-            job.give_up()
-            raise
-    return job.counts
+    def __post_init__(self) -> None:
+        self._waiting: Waiting[tuple[bool, Any] | None] = Waiting()  # whether it has a result, and its encoded form
 
+    def run(self) -> Counts:
+        """Run the function for all records, and write what comes of them.
 
-class _Job:
-    """The records of one job, as they are taken and as they end."""
+        `CommandError` is raised where too many failed, the condition failed for all, or nothing can be written any more.
+        """
+        limit, total = self.limit, self.source.total
+        total = total if limit is None or total is None else min(limit, total)
+        with Progress(total) as progress, self._waiting, closing(streamed(self.target, self._rows())) as results:
+            try:
+                for index, result in results:
+                    progress.row(failed=self._ended(index, result))
+                if self.where is not None:
+                    self.where.check_used()
+            except BaseException:
+                for item in self._waiting.rest():  # the failures that still wait for their turn
+                    if item is not None and not item[0]:
+                        self.failures.write(item[1])
+                raise
+        return self.counts
 
-    def __init__(
-        self,
-        inputs: Inputs,
-        writer: Writer,
-        failures: Failures,
-        column: str,
-        where: Condition | None,
-        convert: Callable[[Any], Any],
-        max_failures: int | None,
-    ) -> None:
-        self.counts = Counts()
-        self.waiting: Waiting[tuple[bool, Any] | None] = Waiting()  # whether it has a result, and its encoded form
-        self._inputs = inputs
-        self._writer = writer
-        self._failures = failures
-        self._column = column
-        self._where = where
-        self._convert = convert
-        self._limit = FailureLimit(max_failures)
-        self._begun: dict[int, _Row] = {}
-        self._aside: dict[int, bool] = {}  # of records that are no rows, whether they failed
-        self._shown: set[str] = set()
-
-    def rows(self, source: Source, limit: int | None) -> Iterator[_Row | Unfit]:
+    def _rows(self) -> Iterator[_Row | Unfit]:
         """Yield the records that fit, and `Unfit`, which `run` hands back at once, in the place of the others."""
-        for number, (line, record) in enumerate(itertools.islice(source, limit)):
+        for number, (line, record) in enumerate(itertools.islice(self.source, self.limit)):
             row = self._taken(number, line, record)
             if row is None:
                 yield Unfit("")
@@ -146,7 +117,7 @@ class _Job:
                 self._begun[number] = row
                 yield row
 
-    def ended(self, number: int, result: Result[Any, Exception]) -> bool:
+    def _ended(self, number: int, result: Result[Any, Exception]) -> bool:
         """A record has ended; whether it failed."""
         row = self._begun.pop(number, None)
         if row is None:
@@ -155,7 +126,7 @@ class _Job:
             self._failed(number, row.line, row.record, result.failure())
             return True
         try:
-            encoded = self._writer.encode({**row.record, self._column: self._convert(result.unwrap())})
+            encoded = self.writer.encode({**row.record, self.column: self.convert(result.unwrap())})
         except Exception as error:  # a value that the file has no form for
             self._failed(number, row.line, row.record, error, own=False)
             return True
@@ -163,20 +134,14 @@ class _Job:
         self._put(number, (True, encoded))
         return False
 
-    def give_up(self) -> None:
-        """Write the failures down that still wait for their turn."""
-        for item in self.waiting.rest():
-            if item is not None and not item[0]:
-                self._failures.write(item[1])
-
     def _taken(self, number: int, line: int | None, record: dict[str, Any] | BadRecord) -> _Row | None:
         try:
             if isinstance(record, BadRecord):
                 raise record
-            arguments, wrong = self._inputs.read(record)
-            wanted = self._where is None or self._where.holds(self._inputs.seen(record, arguments))
-            if wanted and self._column in record:
-                raise BadRecord(taken(self._column))
+            arguments, wrong = self.inputs.read(record)
+            wanted = self.where is None or self.where.holds(self.inputs.seen(record, arguments))
+            if wanted and self.column in record:
+                raise BadRecord(taken(self.column))
             if wanted and wrong:
                 raise BadRecord("; ".join(wrong))
         except Exception as error:  # a user's validator may raise anything
@@ -196,10 +161,10 @@ class _Job:
         if own and not isinstance(error, PromptError | BadRecord):  # the function's own error
             failed["traceback"] = trace = _traceback(error)
             self._show(f"row {number}" + ("" if line is None else f" (line {line})"), error, trace)
-        self._put(number, (False, self._failures.encode({**failed, "record": record})))
-        if self._limit.count():
+        self._put(number, (False, self.failures.encode({**failed, "record": record})))
+        if self.max_failures is not None and self.counts.failed > self.max_failures:
             raise CommandError(
-                f"{self._limit.failed:,} rows failed, more than --max-failures {self._limit.max_failures:,} allows; the job was ended"
+                f"{self.counts.failed:,} rows failed, more than --max-failures {self.max_failures:,} allows; the job was ended"
             )
 
     def _show(self, where: str, error: Exception, trace: str) -> None:
@@ -211,10 +176,10 @@ class _Job:
                 print(f"typefold: {where} failed:\n{printable(trace)}", file=sys.stderr, flush=True)
 
     def _put(self, number: int, item: tuple[bool, Any] | None) -> None:
-        for each in self.waiting.due(number, item):
+        for each in self._waiting.due(number, item):
             if each is not None:
                 has_result, written = each
-                (self._writer if has_result else self._failures).write(written)
+                (self.writer if has_result else self.failures).write(written)
 
 
 def _traceback(error: Exception) -> str:

@@ -29,14 +29,14 @@ def arguments_of(target: Target, given: dict[str, str]) -> dict[str, Any]:
         raise CommandError(str(error)) from None
 
 
-def explain(target: Target, console: Console) -> None:
+def explain(target: Target) -> None:
     """Print the explanation of a prompt's return type."""
-    console.print(_prompt(target).explain())
+    Console().print(_prompt(target).explain())
 
 
-def render(target: Target, arguments: dict[str, Any], console: Console) -> None:
+def render(target: Target, arguments: dict[str, Any]) -> None:
     """Print the messages exactly as they are sent."""
-    rendered = _prompt(target).render(**arguments)
+    rendered, console = _prompt(target).render(**arguments), Console()
     if isinstance(rendered, RawPrompt):
         console.print(str(rendered), markup=False, highlight=False)
         return
@@ -45,7 +45,7 @@ def render(target: Target, arguments: dict[str, Any], console: Console) -> None:
         console.print(message.shown, markup=False, highlight=False)
 
 
-def try_once(target: Target, arguments: dict[str, Any], console: Console) -> None:
+def try_once(target: Target, arguments: dict[str, Any]) -> None:
     """Call it once and print the value; the text of a prompt's answer while it is written, on standard error."""
     function: Any = target.function
     if _is_prompt(function):
@@ -58,10 +58,7 @@ def try_once(target: Target, arguments: dict[str, Any], console: Console) -> Non
         value = asyncio.run(function(**arguments))
     else:
         value = function(**arguments)
-    if isinstance(value, str):
-        console.print(value, markup=False, highlight=False)
-    else:
-        console.print(Pretty(value))
+    Console().print(value if isinstance(value, str) else Pretty(value), markup=False, highlight=False)
 
 
 def _prompt(target: Target) -> BasePrompt[..., Any]:

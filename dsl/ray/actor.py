@@ -25,11 +25,6 @@ from typefold.runtimes.current import configure
 from typefold.runtimes.runtime import Runtime
 from typefold.tables.arrow import message_of, pyarrow
 
-_ENDS = (
-    SystemExit,
-    KeyboardInterrupt,
-)  # they would end the process, which Ray makes anew for the same rows, without end
-
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
@@ -95,7 +90,8 @@ class Actor:
         errors: list[Exception | None] = [None] * count
         begun: list[_Row] = []
         rows = self._rows(table, errors, begun)
-        self._check()
+        if self._broken is not None:  # trying again takes minutes
+            raise EngineLoadError(self._broken.model, self._broken.reason)
         try:
             with closing(streamed(self._work.target, rows, key=lambda row: row.key, guard=self._guard)) as results:
                 for index, result in results:
@@ -150,17 +146,12 @@ class Actor:
         """Wrap a call: an exception that would end the process becomes its row's error."""
         try:
             yield
-        except _ENDS as error:
-            raise _outlived(error) from error
-
-    def _check(self) -> None:
-        """Ask nothing once it is known that there is no engine: trying takes minutes."""
-        if self._broken is not None:
-            raise EngineLoadError(self._broken.model, self._broken.reason)
-
-
-def _outlived(error: BaseException) -> RuntimeError:
-    return RuntimeError(f"the function raised {describe_exception(error)}, which ends a row here and no process")
+        except (
+            SystemExit,
+            KeyboardInterrupt,
+        ) as error:  # Ray would make the process anew for the same rows, without end
+            what = describe_exception(error)
+            raise RuntimeError(f"the function raised {what}, which ends a row here and no process") from error
 
 
 def _records(table: Any) -> Iterator[dict[str, Any]]:

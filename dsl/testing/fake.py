@@ -171,9 +171,9 @@ class FakeEngine(Script):
         if (len(found) != times) if times is not None else not found:
             about = f" with a prompt that contains {containing!r}" if containing else ""
             wanted = "" if times is None else f", not {times}"
-            raise AssertionError(
-                f"{_name(prompt)} was called {_times(len(found))}{about}{wanted}. {listed(self.prompts)}"
-            )
+            name = prompt if isinstance(prompt, str) else spec_of(prompt).name
+            count = f"{len(found)} time{'' if len(found) == 1 else 's'}"
+            raise AssertionError(f"{name} was called {count}{about}{wanted}. {listed(self.prompts)}")
         return found
 
     def assert_called_with(self, prompt: BasePrompt[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> SentPrompt:
@@ -262,11 +262,3 @@ def _failed(error: PromptError) -> Future[Outcome]:
     future.set_running_or_notify_cancel()
     future.set_exception(error)
     return future
-
-
-def _name(prompt: BasePrompt[..., Any] | str) -> str:
-    return prompt if isinstance(prompt, str) else spec_of(prompt).name
-
-
-def _times(count: int) -> str:
-    return "1 time" if count == 1 else f"{count} times"

@@ -83,20 +83,13 @@ Failing: TypeAlias = Text | PromptError | EngineRefusal
 """Stands for a value: a text as it stands, an error of the row, or the engine's refusal."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """An answer to some requests; `NotImplemented` where it has none for this one."""
-
-    fits: Callable[[Request], bool]
-    answer: Callable[[Request], object]
-
-
 class Script:
     """Answers for prompts. Calls without one are left to the engine (`made_up`), or each of them is a `ScriptError`."""
 
     def __init__(self, *, made_up: bool = True) -> None:
         self._made_up = made_up
-        self._rules: list[_Rule] = []
+        # A test of a request, and its answer; `NotImplemented` where there is none for this one.
+        self._rules: list[tuple[Callable[[Request], bool], Callable[[Request], object]]] = []
         self._taken: dict[tuple[int, int], tuple[object]] = {}
         self._lock = RLock()
 
@@ -228,7 +221,7 @@ class Script:
 
     def _add(self, fits: Callable[[Request], bool], answer: Callable[[Request], object]) -> None:
         with self._lock:
-            self._rules.insert(0, _Rule(fits, answer))
+            self._rules.insert(0, (fits, answer))
 
     def chosen(self, request: Request) -> Answer | PromptError | None:
         """Return the answer to a request or the error in place of one; `None` where it is to be made up.
@@ -239,8 +232,8 @@ class Script:
         known = (id(call), request.attempt)  # reasoning, and the steps of Scored, are of one answer
         if call is not None and known in self._taken:
             return _answer(self._taken[known][0], request)
-        for rule in self._rules:
-            if rule.fits(request) and (answer := rule.answer(request)) is not NotImplemented:
+        for fits, answer_to in self._rules:
+            if fits(request) and (answer := answer_to(request)) is not NotImplemented:
                 self._taken[known] = (answer,)
                 return _answer(answer, request)
         if not self._made_up:
