@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from typefold.checks.evaluator.verdict import Evaluator
-from typefold.checks.source import Function, Source
-from typefold.checks.symbols import Declared, Known, Where
+from typefold.checks.source import Declared, Function, Known, Source, Where
 from typefold.messages import ask
 from typefold.prompts.definition import example
 from typefold.prompts.prompt import prompt

@@ -37,7 +37,7 @@ import pydantic.json_schema
 import pydantic.types
 import typing_extensions
 
-from typefold.checks.symbols import Known, ModuleName
+from typefold.checks.source import Known, ModuleName
 from typefold.compiler.types.strings import Grammar, Matching, OneOf
 
 _PYDANTIC = (

@@ -15,8 +15,7 @@ from typing import Literal, TypeAlias
 from typefold.checks.checked_file import CheckedFile
 from typefold.checks.evaluator.verdict import Evaluator, judged
 from typefold.checks.findings import Finding, at
-from typefold.checks.source import arguments_of
-from typefold.checks.symbols import Declared, Known, Unknown, Where
+from typefold.checks.source import Declared, Known, Unknown, Where, arguments_of
 from typefold.compiler import output_type
 from typefold.errors import PromptUsageError
 from typefold.options import CallOptions, Options

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from typefold.checks.libraries import is_library, library_module, library_object
-from typefold.checks.source import Source, arguments_of
-from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Where
+from typefold.checks.source import Declared, Known, Meaning, ModuleName, Source, Where, arguments_of
 
 Binding: TypeAlias = tuple[ast.AST, ast.alias | None]
 """A statement that binds a name and, if it is an import, the part of it that does."""

@@ -1,4 +1,4 @@
-"""Source files as trees: functions by line, calls by place, and the scopes around each.
+"""Source files as trees (functions by line, calls by place, the scopes around each), and the meanings of names in them.
 
 A file is read as Python reads it, in the encoding that it declares. One that can't be read or parsed has no source; no
 content of it can hinder the check of another.
@@ -11,11 +11,11 @@ import io
 import os
 import stat
 import tokenize
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from typefold.compiler.guards import is_list
 
@@ -182,6 +182,47 @@ class Source:
                 inside = (*around, node)
             waiting += [(child, inside) for child in reversed(_children(node))]
         return functions, calls
+
+
+class Unknown(Exception):
+    """A meaning that can't be known without running the program."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place from which names are looked up: a module, and the scopes around it, the outermost first.
+
+    `local` has the values of names that the body of the innermost class has defined so far.
+    """
+
+    module: str
+    around: tuple[Scope, ...] = ()
+    local: Mapping[str, Any] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Known:
+    """An object of a library that is there in this process too."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class ModuleName:
+    """A module."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A statement (or a type parameter) of the program that gives the name its meaning, and its place."""
+
+    node: ast.AST
+    where: Where
+
+
+Meaning: TypeAlias = Known | ModuleName | Declared
 
 
 def arguments_of(scope: ast.AST) -> list[ast.arg]:

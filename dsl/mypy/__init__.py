@@ -11,8 +11,8 @@ import re
 
 from mypy.plugin import Plugin
 
-from typefold.mypy.freshness import digest_of_package
 from typefold.mypy.hooks import TypefoldPlugin
+from typefold.mypy.workspace import digest_of_package
 
 __all__ = ["plugin"]
 

@@ -24,10 +24,9 @@ from mypy.plugin import (
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, ParamSpecType, Type, UnionType, get_proper_type
 
 from typefold.checks.libraries import own_imports
-from typefold.mypy.freshness import mark
 from typefold.mypy.names import ASK, DECORATE, DEFER, DEFERRED, GENERATE, OUTPUT_TYPE, PROMPT
 from typefold.mypy.reports import check_ask, check_options, check_output, check_prompt
-from typefold.mypy.workspace import Workspace
+from typefold.mypy.workspace import Workspace, mark
 
 R = TypeVar("R")
 
@@ -74,7 +73,7 @@ class TypefoldPlugin(Plugin):
     def get_additional_indirect_deps(self, file: MypyFile) -> set[str]:
         self._workspace.forget()
         _safely(lambda: mark(file, self._workspace.modules))
-        return self._workspace.dependencies.of(file)
+        return self._workspace.dependencies.get(file.fullname, set())
 
     def _options(self, ctx: FunctionSigContext) -> FunctionLike:
         return _safely(lambda: check_options(ctx, self._workspace)) or ctx.default_signature

@@ -8,29 +8,16 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo
+from mypy.util import module_prefix
 
 from typefold.checks.libraries import is_library, library_module, library_object
 from typefold.checks.scopes import Names, may_register
-from typefold.checks.source import Source
-from typefold.checks.symbols import Declared, Meaning, ModuleName, Where
-from typefold.mypy.freshness import INSTALLED, is_of_program
-
-__all__ = [
-    "ANSWERS",
-    "ASK",
-    "DECORATE",
-    "DEFER",
-    "DEFERRED",
-    "EXAMPLE",
-    "GENERATE",
-    "OUTPUT_TYPE",
-    "PROMPT",
-    "MypyNames",
-]
+from typefold.checks.source import Declared, Meaning, ModuleName, Source, Where
 
 PROMPT = "typefold.prompts.prompt.prompt"
 DECORATE = "typefold.prompts.prompt.PromptDecorator.__call__"
@@ -43,6 +30,14 @@ DEFER = {
 }
 DEFERRED = "typefold.graphs.deferred.Deferred"
 ANSWERS = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", "Scored")}
+
+INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
+"""Paths of installed files: they change with their version, and all is checked anew then."""
+
+
+def is_of_program(tree: MypyFile) -> bool:
+    """Whether a module is the program's own: no stub, not installed and not typefold's."""
+    return not (tree.is_stub or tree.fullname.partition(".")[0] == "typefold" or INSTALLED.search(tree.path))
 
 
 class MypyNames(Names):
@@ -82,9 +77,10 @@ class MypyNames(Names):
         return self._declared(module, found.node)
 
     def _declared(self, module: str, node: SymbolNode) -> Meaning | None:
-        owner, path = self._split(node.fullname)
-        if owner is None or not path:
+        owner = module_prefix(self._modules, node.fullname.rpartition(".")[0])
+        if owner is None:
             return None
+        path = node.fullname.removeprefix(f"{owner}.")
         if self.is_library(owner):
             return library_object(owner, path) or library_module(node.fullname)
         self.use(module, owner)
@@ -103,14 +99,6 @@ class MypyNames(Names):
                 where = Where(owner, (*where.around, scope))
             scope = found[0]
         return Declared(found[0], where) if not isinstance(found[0], (ast.Import, ast.ImportFrom)) else None
-
-    def _split(self, fullname: str) -> tuple[str | None, str]:
-        parts = fullname.split(".")
-        for length in range(len(parts) - 1, 0, -1):
-            module = ".".join(parts[:length])
-            if module in self._modules:
-                return module, ".".join(parts[length:])
-        return None, ""
 
     def registering(self) -> Iterator[Source]:
         for module, tree in list(self._modules.items()):

@@ -1,18 +1,32 @@
 """The rules as hooks of mypy: each looks at a prompt or a call, and reports the findings as errors of mypy's.
 
-An error stands under its code, at its place, and can be silenced on the line of the `def` too.
+An error stands under its code, at its place, and can be silenced on the line of the `def` too. mypy itself compares the
+types of a decorator's arguments: examples with the function, options with their declarations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import ARG_STAR, ARG_STAR2, CallExpr, Context, Decorator, StrExpr
+from mypy.messages import format_type
+from mypy.nodes import (
+    ARG_NAMED_OPT,
+    ARG_POS,
+    CallExpr,
+    Context,
+    Decorator,
+    Expression,
+    ListExpr,
+    RefExpr,
+    StrExpr,
+    TupleExpr,
+)
 from mypy.plugin import FunctionContext, FunctionSigContext, MethodContext
+from mypy.subtypes import is_subtype
 from mypy.types import (
     AnyType,
     CallableType,
@@ -27,13 +41,21 @@ from mypy.types import (
     get_proper_type,
 )
 
+from typefold.checks.docstrings import Place
 from typefold.checks.findings import CODES, Finding
-from typefold.checks.rules_calls import Taker, ask_findings, decorated_line, option_findings, output_findings
+from typefold.checks.rules_calls import (
+    Taker,
+    ask_findings,
+    decorated_line,
+    option_findings,
+    output_findings,
+    why_no_option,
+)
 from typefold.checks.rules_prompt import prompt_findings
 from typefold.checks.source import Function
 from typefold.compiler.templates.value_types import UNKNOWN, Kind
-from typefold.mypy.arguments import example_findings, unknown_options, with_own_options
 from typefold.mypy.kinds import Look, kind_of
+from typefold.mypy.names import ANSWERS, EXAMPLE
 from typefold.mypy.workspace import Workspace
 
 _ERROR_CODES = {code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts") for code in CODES.values()}
@@ -79,10 +101,10 @@ def check_options(ctx: FunctionSigContext, workspace: Workspace) -> FunctionLike
     if not isinstance(call, CallExpr) or not isinstance(made, Instance) or made.type.name != "PromptDecorator":
         return ctx.default_signature
     file, written = workspace.call(api, call)
-    found, line = unknown_options(call), range(0)
+    found, line = _unknown_options(call), range(0)
     if file is not None and written is not None:
         found, line = list(option_findings(written, file)), decorated_line(written, file)
-    signature, ill_typed = with_own_options(ctx.default_signature, call, api, {each.start for each in found})
+    signature, ill_typed = _with_own_options(ctx.default_signature, call, api, {each.start for each in found})
     _report(api, (replace(each, silenced_on=line) for each in (*found, *ill_typed)))
     return signature
 
@@ -93,7 +115,7 @@ def _of_prompt(decorator: Decorator, api: Any, workspace: Workspace) -> list[Fin
     if file is None or function is None:
         return []
     look, signature = Look(api.options), get_proper_type(decorator.func.type)
-    typed = [replace(each, silenced_on=function.head) for each in example_findings(decorator, signature, api)]
+    typed = [replace(each, silenced_on=function.head) for each in _example_findings(decorator, signature, api)]
     checked = prompt_findings(
         function,
         file,
@@ -116,10 +138,7 @@ def _beside(checked: Iterable[Finding], typed: Iterable[Finding], signature: obj
 
 
 def _kinds(function: Function, signature: object, look: Look) -> dict[str, Kind]:
-    types: dict[str, Type] = {}
-    if isinstance(signature, CallableType):
-        every = zip(signature.arg_names, signature.arg_types, signature.arg_kinds, strict=True)
-        types = {name: kind for name, kind, how in every if name is not None and how not in (ARG_STAR, ARG_STAR2)}
+    types = _parameters(signature) if isinstance(signature, CallableType) else {}
     names = (argument.arg for argument in function.arguments)
     return {name: kind_of(types[name], look) if name in types else UNKNOWN for name in names}
 
@@ -164,3 +183,92 @@ def _unfiltered(api: Any) -> Generator[None]:
         yield
     finally:
         errors._watchers = watchers
+
+
+def _example_findings(decorator: Decorator, signature: object, api: Any) -> Iterator[Finding]:
+    """Compare the types of each example's value and arguments with those of the function."""
+    if not isinstance(signature, CallableType) or signature.variables:
+        return
+    name = decorator.func.name
+    types = _parameters(signature)
+    returned = _returned(signature, is_async=decorator.func.is_coroutine)
+    for call in _examples(decorator):
+        for parameter, how, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
+            if how == ARG_POS and (shown := _mismatch(argument, returned, api)) is not None:
+                message = f"the example's value is {shown}, and {name!r} returns {format_type(returned, api.options)}"
+                yield _finding("prompt-example", message, argument)
+            elif parameter in types and (shown := _mismatch(argument, types[parameter], api)) is not None:
+                wanted = format_type(types[parameter], api.options)
+                message = f"the example gives {shown} for {parameter!r}, which takes {wanted}"
+                yield _finding("prompt-example", message, argument)
+
+
+def _parameters(signature: CallableType) -> dict[str, Type]:
+    """The types of the parameters that have a name, without `*args` and `**kwargs`."""
+    every = zip(signature.arg_names, signature.arg_types, signature.arg_kinds, strict=True)
+    return {name: kind for name, kind, how in every if name is not None and not how.is_star()}
+
+
+def _examples(decorator: Decorator) -> Iterator[CallExpr]:
+    for each in decorator.decorators:
+        if not isinstance(each, CallExpr) or "examples" not in each.arg_names:
+            continue
+        given = each.args[each.arg_names.index("examples")]
+        for item in given.items if isinstance(given, (ListExpr, TupleExpr)) else ():
+            if isinstance(item, CallExpr) and isinstance(item.callee, RefExpr) and item.callee.fullname == EXAMPLE:
+                yield item
+
+
+def _returned(signature: CallableType, *, is_async: bool) -> Type:
+    """The type of the function's value: of a coroutine, of its result; of `Logged` and the like, of the value inside."""
+    returned = get_proper_type(signature.ret_type)
+    if is_async and isinstance(returned, Instance) and len(returned.args) == 3:
+        returned = get_proper_type(returned.args[2])
+    is_answer = isinstance(returned, Instance) and returned.type.fullname in ANSWERS
+    return returned.args[0] if isinstance(returned, Instance) and is_answer and returned.args else returned
+
+
+def _with_own_options(
+    signature: CallableType, call: CallExpr, api: Any, places: Collection[Place]
+) -> tuple[CallableType, list[Finding]]:
+    """Compare options with their declarations, but for findings at `places`, which have one.
+
+    The signature that is returned takes any value for an option with a finding.
+    """
+    signature = signature.with_unpacked_kwargs()
+    names, kinds, types = list(signature.arg_names), list(signature.arg_kinds), list(signature.arg_types)
+    found: list[Finding] = []
+    for name, argument in _named(call):
+        if name not in names:
+            names, kinds, types = [*names, name], [*kinds, ARG_NAMED_OPT], [*types, AnyType(TypeOfAny.from_error)]
+            continue
+        index = names.index(name)
+        if (shown := _mismatch(argument, types[index], api)) is not None:
+            if Place(argument.line, argument.column) not in places:
+                message = f"the option {name!r} takes {format_type(types[index], api.options)}, not {shown}"
+                found.append(_finding("prompt-option", message, argument))
+            types[index] = AnyType(TypeOfAny.from_error)
+    taking = signature.copy_modified(  # pyright: ignore[reportUnknownMemberType]  # mypy's own annotations
+        arg_names=names, arg_kinds=kinds, arg_types=types
+    )
+    return taking, found
+
+
+def _unknown_options(call: CallExpr) -> list[Finding]:
+    """Find names that are no options, in a call without a source."""
+    reasons = ((why_no_option(name), argument) for name, argument in _named(call))
+    return [_finding("prompt-option", reason, argument) for reason, argument in reasons if reason is not None]
+
+
+def _named(call: CallExpr) -> list[tuple[str, Expression]]:
+    return [(name, argument) for name, argument in zip(call.arg_names, call.args, strict=True) if name is not None]
+
+
+def _mismatch(argument: Expression, wanted: Type, api: Any) -> str | None:
+    actual = api.get_expression_type(argument, wanted)
+    return None if is_subtype(actual, wanted) else format_type(actual, api.options)
+
+
+def _finding(code: str, message: str, place: Expression) -> Finding:
+    start = Place(place.line, place.column)
+    return Finding(code, message, start, Place(place.end_line or place.line, place.end_column or place.column))

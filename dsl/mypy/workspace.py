@@ -1,18 +1,91 @@
-"""The state that hooks share in one build: files, the evaluator of types, dependencies."""
+"""The state that hooks share in one build: files, the evaluator of types, and dependencies that mypy does not see.
+
+mypy looks at a module again when the interface of one that it depends on changes. Two things escape it. A template or a
+return type reaches into classes some modules away, so such modules are named as dependencies. And limits
+(`Field(ge=0)`) are no part of an interface to mypy, so a module that may declare some gets one more name in its symbol
+table, with a digest of its declarations as type; the daemon compares symbol tables too.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from mypy.nodes import Context, Decorator, MypyFile
+from mypy.nodes import GDEF, Context, Decorator, MypyFile, SymbolTableNode, TypeInfo, Var
+from mypy.server.trigger import make_trigger
+from mypy.types import Instance, LiteralType
 
 from typefold.checks.checked_file import CheckedFile
 from typefold.checks.evaluator.verdict import Evaluator
 from typefold.checks.findings import Finding
-from typefold.mypy.freshness import Dependencies
-from typefold.mypy.names import MypyNames
+from typefold.mypy.names import INSTALLED, MypyNames, is_of_program
+
+_MARK = "__typefold_declarations__"
+_DECLARES = re.compile(rb"Annotated|pydantic|dataclass|msgspec|attrs?\b|Enum|TypedDict|NamedTuple|hook")
+_FUNCTION = re.compile(r"(\s*)(?:async\s+)?def\s")
+
+
+def digest_of_package() -> str:
+    """Return a digest that differs when typefold's code does: the plugin is made of much of it.
+
+    Reading all files would cost a tenth of a run that finds nothing changed.
+    """
+    installed = INSTALLED.search(__file__)
+    made = hashlib.blake2b(version("typefold").encode(), digest_size=8)
+    for folder, _, names in sorted(os.walk(Path(__file__).parent.parent)):
+        for name in sorted(names):
+            if name.endswith(".py"):
+                found = os.stat(os.path.join(folder, name))
+                made.update(f"{name} {found.st_size} {0 if installed else found.st_mtime_ns}\n".encode())
+    return made.hexdigest()
+
+
+def mark(tree: MypyFile, modules: dict[str, MypyFile]) -> None:
+    """Put a digest of a module's declarations where mypy compares interfaces."""
+    if not is_of_program(tree):
+        return
+    digest = _digest(tree.path)
+    builtins = modules.get("builtins")
+    text = builtins.names.get("str") if builtins is not None else None
+    if digest is None or text is None or not isinstance(text.node, TypeInfo):
+        return
+    var = Var(_MARK, LiteralType(digest, Instance(text.node, [])))
+    var._fullname = f"{tree.fullname}.{_MARK}"  # pyright: ignore[reportPrivateUsage]  # as mypy's own plugins do
+    var.is_ready = True
+    tree.names[_MARK] = SymbolTableNode(GDEF, var, module_public=False)
+
+
+def _digest(path: str) -> str | None:
+    """A digest of a file without its functions' bodies, or `None` if it declares nothing that mypy does not see."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return None
+    if _DECLARES.search(content) is None:
+        return None
+    text = "\n".join(_declarations(content.decode(errors="replace")))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _declarations(text: str) -> Iterator[str]:
+    """The lines outside the bodies of functions, by their indentation."""
+    body: int | None = None
+    for line in text.splitlines():
+        content = line.lstrip()
+        if not content or content.startswith("#"):
+            continue
+        indent = len(line) - len(content)
+        if body is not None and (indent > body or content[0] in ")]}"):
+            continue
+        found = _FUNCTION.match(line)
+        body = len(found[1]) if found else None
+        yield line
 
 
 class Workspace:
@@ -20,7 +93,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self.modules: dict[str, MypyFile] = {}
-        self.dependencies = Dependencies()
+        self.dependencies: dict[str, set[str]] = {}
         self._looked = False
         self._last: tuple[Decorator, list[Finding]] | None = None
         self._names = MypyNames(self.modules)
@@ -60,9 +133,16 @@ class Workspace:
         self._looked = False
 
     def depends(self, tree: MypyFile, modules: set[str], triggers: set[str]) -> None:
-        """Note that the findings of a module came from these modules, and from those its declarations are made of."""
+        """Note that the findings of a module came from these modules, and from those its declarations are made of.
+
+        The daemon listens to the triggers.
+        """
         used = {module for each in (tree.fullname, *modules) for module in self._names.used_by(each)}
-        self.dependencies.add(tree, {module for module in modules | used if module in self.modules}, triggers)
+        found = {module for module in modules | used if module in self.modules and module != tree.fullname}
+        self.dependencies.setdefault(tree.fullname, set()).update(found)
+        marks = {make_trigger(f"{module}.{_MARK}") for module in found}
+        for trigger in triggers | marks:
+            tree.plugin_deps.setdefault(trigger, set()).add(tree.fullname)
 
     def _renew(self) -> None:
         self._evaluator.synthetic.close()

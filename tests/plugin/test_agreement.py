@@ -22,8 +22,7 @@ from typing_extensions import TypeAliasType
 from typefold.checks.evaluator.verdict import Evaluator, Judgement, has_opaque, judged, one_line
 from typefold.checks.libraries import library_object
 from typefold.checks.scopes import Names
-from typefold.checks.source import Source
-from typefold.checks.symbols import Where
+from typefold.checks.source import Source, Where
 from typefold.compiler import UnsupportedType, default_registry, output_type
 
 from ..catalogue import _MODULES, REFUSED, SECTIONS, refused  # pyright: ignore[reportPrivateUsage]

@@ -21,7 +21,7 @@ import pydantic.dataclasses
 from typefold.checks.evaluator.operations import Expressions, is_field
 from typefold.checks.evaluator.stand_ins import is_opaque, opaque
 from typefold.checks.libraries import is_base, is_metaclass
-from typefold.checks.symbols import Declared, Unknown, Where
+from typefold.checks.source import Declared, Unknown, Where
 from typefold.compiler.guards import is_dict
 from typefold.compiler.registry import default_registry
 

@@ -20,7 +20,7 @@ from typefold.checks.evaluator.operations import binary, called, sized, unary
 from typefold.checks.evaluator.stand_ins import Synthetic, is_opaque, opaque, stub, stub_of
 from typefold.checks.libraries import is_argument, is_library, is_subscriptable, library_object
 from typefold.checks.scopes import Names
-from typefold.checks.symbols import Declared, Known, Meaning, ModuleName, Unknown, Where
+from typefold.checks.source import Declared, Known, Meaning, ModuleName, Unknown, Where
 
 _LITERALS = (Literal, typing_extensions.Literal)
 _PARTS = 5000

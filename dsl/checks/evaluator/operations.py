@@ -27,7 +27,7 @@ import typing_extensions
 from typefold.checks.evaluator.stand_ins import Synthetic
 from typefold.checks.libraries import is_base, is_callable, is_subscriptable
 from typefold.checks.scopes import Names
-from typefold.checks.symbols import Declared, Unknown, Where
+from typefold.checks.source import Declared, Unknown, Where
 from typefold.compiler.limits import KEYWORDS
 
 
