@@ -23,7 +23,7 @@ class CheckedFile:
 
     @cached_property
     def prompts(self) -> list[Function]:
-        return [each for each in self.source.functions.values() if self.is_prompt_function(each) is True]
+        return [each for each in self.source.functions if self.is_prompt_function(each) is True]
 
     def beside(self, function: Function | None) -> Where:
         """The place of a function's decorators and annotations."""

@@ -169,12 +169,12 @@ _METACLASSES: tuple[Any, ...] = (type, abc.ABCMeta, enum.EnumMeta, type(pydantic
 
 def is_callable(function: object) -> bool:
     """Whether a function is called for a source."""
-    return _is_one_of(function, _CALLED) or _is_of_msgspec(function, "Meta") or _is_enum(function)
+    return _is_one_of(function, _CALLED) or is_optional(function, "msgspec.Meta") or _is_enum(function)
 
 
 def is_base(kind: object) -> bool:
     """Whether a class of a library is subclassed for a source."""
-    return _is_one_of(kind, _BASES) or _is_of_msgspec(kind, "Struct")
+    return _is_one_of(kind, _BASES) or is_optional(kind, "msgspec.Struct")
 
 
 def is_metaclass(kind: object) -> bool:
@@ -196,10 +196,10 @@ def _is_one_of(value: object, objects: Iterable[object]) -> bool:
     return any(value is each for each in objects)
 
 
-def _is_of_msgspec(value: object, name: str) -> bool:
-    """Whether a value is this object of a library that may not be installed."""
-    msgspec = sys.modules.get("msgspec")
-    return msgspec is not None and value is getattr(msgspec, name)
+def is_optional(value: object, *names: str) -> bool:
+    """Whether a value is one of these objects of libraries that may not be installed."""
+    parts = (name.split(".") for name in names)
+    return any(value is getattr(sys.modules.get(module), name, parts) for module, name in parts)
 
 
 def _is_enum(value: object) -> bool:

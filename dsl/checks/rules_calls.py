@@ -41,9 +41,6 @@ def call_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
         yield from ask_findings(call, file)
 
 
-# --- options ----------------------------------------------------------------------------------------------------------
-
-
 def option_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
     """Check each option of a decorator by itself."""
     where, lines = file.beside(file.source.decorated_by(call)), decorated_line(call, file)
@@ -90,9 +87,6 @@ def known_options(call: ast.Call | None, evaluator: Evaluator, where: Where) -> 
         except (Unknown, PromptUsageError):
             continue
     return options
-
-
-# --- types as values --------------------------------------------------------------------------------------------------
 
 
 def output_findings(call: ast.Call, taker: Taker, file: CheckedFile) -> Iterator[Finding]:

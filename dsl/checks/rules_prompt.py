@@ -242,14 +242,11 @@ def _texts(function: Function, file: CheckedFile) -> Iterator[tuple[ast.expr, st
 
 def _is_returned(call: ast.Call, function: Function) -> bool:
     """Whether the function returns the value of a call, by way of a name or a condition at most."""
-    names: set[str] = set()
-    for node in function.inside:
-        if isinstance(node, ast.Return) and node.value is not None:
-            for value in _ends(node.value):
-                if value is call:
-                    return True
-                if isinstance(value, ast.Name):
-                    names.add(value.id)
+    returns = [node.value for node in function.inside if isinstance(node, ast.Return) and node.value is not None]
+    returned = [end for value in returns for end in _ends(value)]
+    if any(value is call for value in returned):
+        return True
+    names = {value.id for value in returned if isinstance(value, ast.Name)}
     for node in function.inside:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

@@ -84,7 +84,8 @@ class Names:
                 return None
             if found := self.bound(scope).get(name):
                 return self._one(found, inside)
-        return self.member(where.module, name) or self._builtin(name)
+        found = self.member(where.module, name)
+        return Known(getattr(builtins, name)) if found is None and hasattr(builtins, name) else found
 
     def member(self, module: str, name: str) -> Meaning | None:
         if self.is_library(module):
@@ -154,9 +155,6 @@ class Names:
         if kept < 0:
             return None
         return ".".join([*parts[:kept], *([statement.module] if statement.module else [])]) or None
-
-    def _builtin(self, name: str) -> Meaning | None:
-        return Known(getattr(builtins, name)) if hasattr(builtins, name) else None
 
 
 def _bindings(body: Sequence[Any]) -> Iterator[tuple[str, Binding]]:

@@ -59,6 +59,11 @@ class Function:
         return found
 
     @property
+    def first_line(self) -> int:
+        """The line of its first decorator, or of its `def`."""
+        return min(decorator.lineno for decorator in (self.node, *self.node.decorator_list))
+
+    @property
     def head(self) -> range:
         """The lines of the signature and the docstring."""
         first = self.node.body[0]
@@ -124,10 +129,10 @@ class Source:
         depth = len(self.module.split(".")) - (0 if path.stem == "__init__" else 1)
         return path.parents[min(depth, len(path.parents) - 1)]
 
-    @cached_property
-    def functions(self) -> dict[int, Function]:
-        """Every function, by the line of its `def`."""
-        return {each.node.lineno: each for each in self._walked[0]}
+    @property
+    def functions(self) -> Sequence[Function]:
+        """Every function, the outer ones before those inside them."""
+        return self._walked[0]
 
     @property
     def calls(self) -> Sequence[ast.Call]:
@@ -143,28 +148,21 @@ class Source:
 
     def function_at(self, line: int, name: str) -> Function | None:
         """The function of a name whose `def` or first decorator is on a line."""
-        found = self._by_line.get(line)
-        return found if found is not None and found.node.name == name else None
+        named = (each for each in self.functions if each.node.name == name)
+        return next((each for each in named if line in (each.node.lineno, each.first_line)), None)
 
     def around(self, line: int, column: int) -> Function | None:
         """The innermost function whose body holds a place; the column is in bytes, as in `ast`."""
-        inside = [each for each in self.functions.values() if _holds(each.node, line, column)]
+        inside = [each for each in self.functions if _holds(each.node, line, column)]
         return max(inside, key=lambda each: (each.node.lineno, each.node.col_offset), default=None)
 
     @cached_property
     def _decorated(self) -> dict[ast.expr, Function]:
-        return {decorator: each for each in self.functions.values() for decorator in each.node.decorator_list}
+        return {decorator: each for each in self.functions for decorator in each.node.decorator_list}
 
     @cached_property
     def _calls_by_span(self) -> dict[tuple[int, int, int | None, int | None], ast.Call]:
         return {(each.lineno, each.col_offset, each.end_lineno, each.end_col_offset): each for each in self._walked[1]}
-
-    @cached_property
-    def _by_line(self) -> dict[int, Function]:
-        """Every function, by the line of its `def` and by that of its first decorator."""
-        found = self.functions
-        decorated = (each for each in found.values() if each.node.decorator_list)
-        return {min(decorator.lineno for decorator in each.node.decorator_list): each for each in decorated} | found
 
     @cached_property
     def _walked(self) -> tuple[list[Function], list[ast.Call]]:

@@ -11,35 +11,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from mypy import nodes, types
 from mypy.errorcodes import ErrorCode
 from mypy.messages import format_type
-from mypy.nodes import (
-    ARG_NAMED_OPT,
-    ARG_POS,
-    CallExpr,
-    Context,
-    Decorator,
-    Expression,
-    ListExpr,
-    RefExpr,
-    StrExpr,
-    TupleExpr,
-)
 from mypy.plugin import FunctionContext, FunctionSigContext, MethodContext
 from mypy.subtypes import is_subtype
-from mypy.types import (
-    AnyType,
-    CallableType,
-    FunctionLike,
-    Instance,
-    NoneType,
-    TupleType,
-    Type,
-    TypeAliasType,
-    TypeOfAny,
-    UnionType,
-    get_proper_type,
-)
 
 from typefold.checks.docstrings import Place
 from typefold.checks.findings import CODES, Finding
@@ -65,7 +41,7 @@ def check_prompt(ctx: FunctionContext | MethodContext, workspace: Workspace) -> 
     """Check the function that is decorated."""
     decorator = ctx.context
     api: Any = ctx.api
-    if not isinstance(decorator, Decorator) or getattr(api, "tree", None) is None:
+    if not isinstance(decorator, nodes.Decorator) or getattr(api, "tree", None) is None:
         return  # prompt(f) as a call: f may be anything
     with _unfiltered(api):
         _report(api, workspace.once(decorator, lambda: _of_prompt(decorator, api, workspace)))
@@ -82,23 +58,27 @@ def check_output(ctx: FunctionContext | MethodContext, taker: Taker, workspace: 
     workspace.depends(api.tree, set(), set())
 
 
-def check_ask(ctx: FunctionContext, workspace: Workspace) -> Type | None:
+def check_ask(ctx: FunctionContext, workspace: Workspace) -> types.Type | None:
     """Check the place of an `ask`, and return the type of its value, if it is not the declared one."""
     api: Any = ctx.api
     file, call = workspace.call(api, ctx.context)
     if file is not None and call is not None:
         _report(api, ask_findings(call, file))
-    returned: list[Type] = api.return_types[-1:]
-    if returned and isinstance(get_proper_type(returned[0]), NoneType):
-        return NoneType()  # `-> None` is refused on the annotation; once is enough
+    returned: list[types.Type] = api.return_types[-1:]
+    if returned and isinstance(types.get_proper_type(returned[0]), types.NoneType):
+        return types.NoneType()  # `-> None` is refused on the annotation; once is enough
     return None
 
 
-def check_options(ctx: FunctionSigContext, workspace: Workspace) -> FunctionLike:
+def check_options(ctx: FunctionSigContext, workspace: Workspace) -> types.FunctionLike:
     """Check the options of a decorator, and return its signature, made to take those that have findings."""
     call, api = ctx.context, ctx.api
-    made = get_proper_type(ctx.default_signature.ret_type)
-    if not isinstance(call, CallExpr) or not isinstance(made, Instance) or made.type.name != "PromptDecorator":
+    made = types.get_proper_type(ctx.default_signature.ret_type)
+    if (
+        not isinstance(call, nodes.CallExpr)
+        or not isinstance(made, types.Instance)
+        or made.type.name != "PromptDecorator"
+    ):
         return ctx.default_signature
     file, written = workspace.call(api, call)
     found, line = _unknown_options(call), range(0)
@@ -109,12 +89,12 @@ def check_options(ctx: FunctionSigContext, workspace: Workspace) -> FunctionLike
     return signature
 
 
-def _of_prompt(decorator: Decorator, api: Any, workspace: Workspace) -> list[Finding]:
+def _of_prompt(decorator: nodes.Decorator, api: Any, workspace: Workspace) -> list[Finding]:
     file = workspace.file(api.tree.fullname)
     function = file.source.function_at(decorator.func.line, decorator.func.name) if file is not None else None
     if file is None or function is None:
         return []
-    look, signature = Look(api.options), get_proper_type(decorator.func.type)
+    look, signature = Look(api.options), types.get_proper_type(decorator.func.type)
     typed = [replace(each, silenced_on=function.head) for each in _example_findings(decorator, signature, api)]
     checked = prompt_findings(
         function,
@@ -131,37 +111,37 @@ def _of_prompt(decorator: Decorator, api: Any, workspace: Workspace) -> list[Fin
 def _beside(checked: Iterable[Finding], typed: Iterable[Finding], signature: object) -> Iterator[Finding]:
     """The findings at other places than `typed`, none of an annotation that mypy has an error for itself."""
     places = {finding.start for finding in typed}
-    refused = isinstance(signature, CallableType) and _has_error(signature.ret_type)
+    refused = isinstance(signature, types.CallableType) and _has_error(signature.ret_type)
     for finding in checked:
         if finding.start not in places and not (refused and finding.code == "prompt-return"):
             yield finding
 
 
 def _kinds(function: Function, signature: object, look: Look) -> dict[str, Kind]:
-    types = _parameters(signature) if isinstance(signature, CallableType) else {}
+    parameters = _parameters(signature) if isinstance(signature, types.CallableType) else {}
     names = (argument.arg for argument in function.arguments)
-    return {name: kind_of(types[name], look) if name in types else UNKNOWN for name in names}
+    return {name: kind_of(parameters[name], look) if name in parameters else UNKNOWN for name in names}
 
 
-def _has_error(kind: Type) -> bool:
+def _has_error(kind: types.Type) -> bool:
     """Whether mypy has put an error's `Any` somewhere in a type."""
-    if isinstance(kind, TypeAliasType) and kind.is_recursive:
+    if isinstance(kind, types.TypeAliasType) and kind.is_recursive:
         return False
-    proper = get_proper_type(kind)
-    if isinstance(proper, AnyType):
-        return proper.type_of_any == TypeOfAny.from_error
-    parts = proper.args if isinstance(proper, Instance) else ()
-    return any(map(_has_error, proper.items if isinstance(proper, (UnionType, TupleType)) else parts))
+    proper = types.get_proper_type(kind)
+    if isinstance(proper, types.AnyType):
+        return proper.type_of_any == types.TypeOfAny.from_error
+    parts = proper.args if isinstance(proper, types.Instance) else ()
+    return any(map(_has_error, proper.items if isinstance(proper, (types.UnionType, types.TupleType)) else parts))
 
 
 def _report(api: Any, findings: Iterable[Finding]) -> None:
     for finding in findings:
-        place = Context()
+        place = nodes.Context()
         place.line, place.column = finding.start
         place.end_line, place.end_column = finding.end
         span = None
         if finding.silenced_on:
-            span = StrExpr("")  # mypy takes the lines of an expression, and the first alone of anything else
+            span = nodes.StrExpr("")  # mypy takes the lines of an expression, and the first alone of anything else
             span.line, span.end_line = finding.silenced_on[0], finding.silenced_on[-1]
         api.msg.fail(finding.message, place, code=_ERROR_CODES[finding.code], origin_context=span)
 
@@ -185,90 +165,98 @@ def _unfiltered(api: Any) -> Generator[None]:
         errors._watchers = watchers
 
 
-def _example_findings(decorator: Decorator, signature: object, api: Any) -> Iterator[Finding]:
+def _example_findings(decorator: nodes.Decorator, signature: object, api: Any) -> Iterator[Finding]:
     """Compare the types of each example's value and arguments with those of the function."""
-    if not isinstance(signature, CallableType) or signature.variables:
+    if not isinstance(signature, types.CallableType) or signature.variables:
         return
     name = decorator.func.name
-    types = _parameters(signature)
+    parameters = _parameters(signature)
     returned = _returned(signature, is_async=decorator.func.is_coroutine)
     for call in _examples(decorator):
         for parameter, how, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
-            if how == ARG_POS and (shown := _mismatch(argument, returned, api)) is not None:
+            if how == nodes.ARG_POS and (shown := _mismatch(argument, returned, api)) is not None:
                 message = f"the example's value is {shown}, and {name!r} returns {format_type(returned, api.options)}"
                 yield _finding("prompt-example", message, argument)
-            elif parameter in types and (shown := _mismatch(argument, types[parameter], api)) is not None:
-                wanted = format_type(types[parameter], api.options)
+            elif parameter in parameters and (shown := _mismatch(argument, parameters[parameter], api)) is not None:
+                wanted = format_type(parameters[parameter], api.options)
                 message = f"the example gives {shown} for {parameter!r}, which takes {wanted}"
                 yield _finding("prompt-example", message, argument)
 
 
-def _parameters(signature: CallableType) -> dict[str, Type]:
+def _parameters(signature: types.CallableType) -> dict[str, types.Type]:
     """The types of the parameters that have a name, without `*args` and `**kwargs`."""
     every = zip(signature.arg_names, signature.arg_types, signature.arg_kinds, strict=True)
     return {name: kind for name, kind, how in every if name is not None and not how.is_star()}
 
 
-def _examples(decorator: Decorator) -> Iterator[CallExpr]:
+def _examples(decorator: nodes.Decorator) -> Iterator[nodes.CallExpr]:
     for each in decorator.decorators:
-        if not isinstance(each, CallExpr) or "examples" not in each.arg_names:
+        if not isinstance(each, nodes.CallExpr) or "examples" not in each.arg_names:
             continue
         given = each.args[each.arg_names.index("examples")]
-        for item in given.items if isinstance(given, (ListExpr, TupleExpr)) else ():
-            if isinstance(item, CallExpr) and isinstance(item.callee, RefExpr) and item.callee.fullname == EXAMPLE:
+        for item in given.items if isinstance(given, (nodes.ListExpr, nodes.TupleExpr)) else ():
+            if (
+                isinstance(item, nodes.CallExpr)
+                and isinstance(item.callee, nodes.RefExpr)
+                and item.callee.fullname == EXAMPLE
+            ):
                 yield item
 
 
-def _returned(signature: CallableType, *, is_async: bool) -> Type:
+def _returned(signature: types.CallableType, *, is_async: bool) -> types.Type:
     """The type of the function's value: of a coroutine, of its result; of `Logged` and the like, of the value inside."""
-    returned = get_proper_type(signature.ret_type)
-    if is_async and isinstance(returned, Instance) and len(returned.args) == 3:
-        returned = get_proper_type(returned.args[2])
-    is_answer = isinstance(returned, Instance) and returned.type.fullname in ANSWERS
-    return returned.args[0] if isinstance(returned, Instance) and is_answer and returned.args else returned
+    returned = types.get_proper_type(signature.ret_type)
+    if is_async and isinstance(returned, types.Instance) and len(returned.args) == 3:
+        returned = types.get_proper_type(returned.args[2])
+    is_answer = isinstance(returned, types.Instance) and returned.type.fullname in ANSWERS
+    return returned.args[0] if isinstance(returned, types.Instance) and is_answer and returned.args else returned
 
 
 def _with_own_options(
-    signature: CallableType, call: CallExpr, api: Any, places: Collection[Place]
-) -> tuple[CallableType, list[Finding]]:
+    signature: types.CallableType, call: nodes.CallExpr, api: Any, places: Collection[Place]
+) -> tuple[types.CallableType, list[Finding]]:
     """Compare options with their declarations, but for findings at `places`, which have one.
 
     The signature that is returned takes any value for an option with a finding.
     """
     signature = signature.with_unpacked_kwargs()
-    names, kinds, types = list(signature.arg_names), list(signature.arg_kinds), list(signature.arg_types)
+    names, kinds, declared = list(signature.arg_names), list(signature.arg_kinds), list(signature.arg_types)
     found: list[Finding] = []
     for name, argument in _named(call):
         if name not in names:
-            names, kinds, types = [*names, name], [*kinds, ARG_NAMED_OPT], [*types, AnyType(TypeOfAny.from_error)]
+            names, kinds, declared = (
+                [*names, name],
+                [*kinds, nodes.ARG_NAMED_OPT],
+                [*declared, types.AnyType(types.TypeOfAny.from_error)],
+            )
             continue
         index = names.index(name)
-        if (shown := _mismatch(argument, types[index], api)) is not None:
+        if (shown := _mismatch(argument, declared[index], api)) is not None:
             if Place(argument.line, argument.column) not in places:
-                message = f"the option {name!r} takes {format_type(types[index], api.options)}, not {shown}"
+                message = f"the option {name!r} takes {format_type(declared[index], api.options)}, not {shown}"
                 found.append(_finding("prompt-option", message, argument))
-            types[index] = AnyType(TypeOfAny.from_error)
+            declared[index] = types.AnyType(types.TypeOfAny.from_error)
     taking = signature.copy_modified(  # pyright: ignore[reportUnknownMemberType]  # mypy's own annotations
-        arg_names=names, arg_kinds=kinds, arg_types=types
+        arg_names=names, arg_kinds=kinds, arg_types=declared
     )
     return taking, found
 
 
-def _unknown_options(call: CallExpr) -> list[Finding]:
+def _unknown_options(call: nodes.CallExpr) -> list[Finding]:
     """Find names that are no options, in a call without a source."""
     reasons = ((why_no_option(name), argument) for name, argument in _named(call))
     return [_finding("prompt-option", reason, argument) for reason, argument in reasons if reason is not None]
 
 
-def _named(call: CallExpr) -> list[tuple[str, Expression]]:
+def _named(call: nodes.CallExpr) -> list[tuple[str, nodes.Expression]]:
     return [(name, argument) for name, argument in zip(call.arg_names, call.args, strict=True) if name is not None]
 
 
-def _mismatch(argument: Expression, wanted: Type, api: Any) -> str | None:
+def _mismatch(argument: nodes.Expression, wanted: types.Type, api: Any) -> str | None:
     actual = api.get_expression_type(argument, wanted)
     return None if is_subtype(actual, wanted) else format_type(actual, api.options)
 
 
-def _finding(code: str, message: str, place: Expression) -> Finding:
+def _finding(code: str, message: str, place: nodes.Expression) -> Finding:
     start = Place(place.line, place.column)
     return Finding(code, message, start, Place(place.end_line or place.line, place.end_column or place.column))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
-import sys
 import types
 from collections.abc import MutableMapping
 from dataclasses import replace
@@ -20,14 +19,17 @@ import pydantic.dataclasses
 
 from typefold.checks.evaluator.operations import Expressions, is_field
 from typefold.checks.evaluator.stand_ins import is_opaque, opaque
-from typefold.checks.libraries import is_base, is_metaclass
+from typefold.checks.libraries import is_base, is_metaclass, is_optional
 from typefold.checks.source import Declared, Unknown, Where
 from typefold.compiler.guards import is_dict
 from typefold.compiler.registry import default_registry
 
 _SILENT_DECORATORS = {"final", "runtime_checkable", "total_ordering", "unique", "verify", "deprecated", "override"}
 _MAKERS = (dataclasses.dataclass, pydantic.dataclasses.dataclass)
-_ATTRS_MAKERS = ("define", "mutable", "frozen", "attrs", "s", "dataclass", "attributes")
+_ATTRS_MAKERS = (
+    *("attr.define", "attr.mutable", "attr.frozen", "attr.attrs", "attr.s", "attr.dataclass", "attr.attributes"),
+    *("attrs.define", "attrs.mutable", "attrs.frozen"),
+)
 _KEPT_METHODS = {"__hash__", "__eq__", "__post_init__", "__attrs_post_init__"}
 _OPENING_METHODS = {"__getattr__", "__getattribute__"}
 """With one of these, an instance has attributes that nothing declares."""
@@ -122,10 +124,7 @@ class Classes:
         function = self._evaluator.function(node.func if isinstance(node, ast.Call) else node, where)
         if getattr(function, "__name__", "") in _SILENT_DECORATORS:
             return None
-        attrs = [sys.modules.get(module) for module in ("attr", "attrs")]
-        if not any(function is each for each in _MAKERS) and not any(
-            function is getattr(module, name, self) for module in attrs for name in _ATTRS_MAKERS
-        ):
+        if not any(function is each for each in _MAKERS) and not is_optional(function, *_ATTRS_MAKERS):
             raise Unknown
         if not isinstance(node, ast.Call):
             return function

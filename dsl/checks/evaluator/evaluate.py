@@ -124,7 +124,7 @@ class Evaluator:
             case Declared(node=ast.ClassDef()):
                 return self.classes.made(meaning)
             case Declared(node=ast.Assign() | ast.AnnAssign()):
-                return self._once(meaning, lambda value, place: self._hint(value, place), self._made)
+                return self._once(meaning, self._hint, self._made)
             case Declared():
                 return self._parameter_or_alias(meaning)
             case _:

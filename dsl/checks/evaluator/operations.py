@@ -12,9 +12,8 @@ import ast
 import dataclasses
 import enum
 import operator
-import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sized
 from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -25,7 +24,7 @@ import pydantic
 import typing_extensions
 
 from typefold.checks.evaluator.stand_ins import Synthetic
-from typefold.checks.libraries import is_base, is_callable, is_subscriptable
+from typefold.checks.libraries import is_base, is_callable, is_optional, is_subscriptable
 from typefold.checks.scopes import Names
 from typefold.checks.source import Declared, Unknown, Where
 from typefold.compiler.limits import KEYWORDS
@@ -56,8 +55,8 @@ _NAMED = (*KEYWORDS, "alias", "validation_alias", "init", "kw_only", "discrimina
 def called(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
     """Return the value of a call in a declaration, or raise `Unknown`."""
     function = evaluator.function(node.func, where)
-    for kind, making in _OF_TYPES:
-        if function is kind:
+    for name, making in _OF_TYPES.items():
+        if any(function is getattr(module, name, making) for module in (typing, typing_extensions)):
             return _safely(_of_types, evaluator, making, node, where)
     if is_field(function):
         return _field(evaluator, function, node, where)
@@ -71,12 +70,8 @@ def called(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
 
 def is_field(function: object) -> bool:
     """Whether a function describes a field of a class."""
-    if any(function is each for each in (pydantic.Field, pydantic.PrivateAttr, dataclasses.field)):
-        return True
-    return any(
-        function is getattr(sys.modules.get(module), name, _DEFAULTS)
-        for module, name in (("attr", "ib"), ("attr", "field"), ("attrs", "field"), ("msgspec", "field"))
-    )
+    known = any(function is each for each in (pydantic.Field, pydantic.PrivateAttr, dataclasses.field))
+    return known or is_optional(function, "attr.ib", "attr.field", "attrs.field", "msgspec.field")
 
 
 def _check(function: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> None:
@@ -145,19 +140,14 @@ def _safely(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> A
 
 # --- functions that take types ----------------------------------------------------------------------------------------
 
-_OF_TYPES: Sequence[tuple[Any, Any]] = (
-    (typing.NewType, typing.NewType),
-    (typing_extensions.NewType, typing.NewType),
-    (typing.TypeVar, typing_extensions.TypeVar),
-    (typing_extensions.TypeVar, typing_extensions.TypeVar),
-    (typing.TypedDict, typing_extensions.TypedDict),
-    (typing_extensions.TypedDict, typing_extensions.TypedDict),
-    (typing.NamedTuple, typing.NamedTuple),
-    (typing_extensions.NamedTuple, typing.NamedTuple),
-    (getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType), typing_extensions.TypeAliasType),
-    (typing_extensions.TypeAliasType, typing_extensions.TypeAliasType),
-)
-"""Functions that take a name and types, and the function to call for each."""
+_OF_TYPES: Mapping[str, Any] = {
+    "NewType": typing.NewType,
+    "TypeVar": typing_extensions.TypeVar,
+    "TypedDict": typing_extensions.TypedDict,
+    "NamedTuple": typing.NamedTuple,
+    "TypeAliasType": typing_extensions.TypeAliasType,
+}
+"""Functions that take a name and types, by their names in `typing` and its extensions, and the one to call for each."""
 
 
 def _of_types(evaluator: Expressions, function: Any, node: ast.Call, where: Where) -> Any:
