@@ -60,9 +60,8 @@ def cleaned(document: str) -> tuple[str, list[int]]:
     for written in document.split("\n"):
         lines.append(_expanded(written, start))
         start += len(written) + 1
-    margins = [len(line) - len(_text(line).lstrip()) for line in lines[1:] if _text(line).strip()]
-    margin = min(margins, default=0)
-    lines = [_without_lead(lines[0]), *(line[margin:] if margins else line for line in lines[1:])]
+    margin = min((_indent(line) for line in lines[1:] if _text(line).strip()), default=0)
+    lines = [lines[0][_indent(lines[0]) :], *(line[margin:] for line in lines[1:])]
     while lines and not lines[-1]:
         lines.pop()
     while lines and not lines[0]:
@@ -82,8 +81,8 @@ def _expanded(line: str, start: int) -> Line:
     return made
 
 
-def _without_lead(line: Line) -> Line:
-    return line[len(line) - len(_text(line).lstrip()) :]
+def _indent(line: Line) -> int:
+    return len(line) - len(_text(line).lstrip())
 
 
 def _text(line: Line) -> str:
@@ -104,7 +103,8 @@ _ESCAPED = re.compile(
 
 def places(node: ast.Constant, lines: Sequence[str]) -> list[Place]:
     """The place of each character of a string, and of its end; the node's for all, if its source is not understood."""
-    start = Place(node.lineno, _characters(lines[node.lineno - 1], node.col_offset))
+    before = lines[node.lineno - 1].encode()[: node.col_offset]  # the column is in bytes of UTF-8
+    start = Place(node.lineno, len(before.decode(errors="replace")))
     source = "".join(lines[node.lineno - 1 : node.end_lineno])[start.column :]
     found = list(_places(source, start))
     known = isinstance(node.value, str) and len(found) == len(node.value) + 1
@@ -138,8 +138,3 @@ def _every_place(source: str, start: Place) -> list[Place]:
         line, column = (line + 1, 0) if char == "\n" else (line, column + 1)
         made.append(Place(line, column))
     return made
-
-
-def _characters(line: str, byte_offset: int) -> int:
-    """A column in characters, from one in bytes of UTF-8."""
-    return len(line.encode()[:byte_offset].decode(errors="replace"))

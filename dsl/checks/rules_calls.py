@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from typefold.checks.checked_file import CheckedFile
-from typefold.checks.evaluator.verdict import Evaluator, judged
+from typefold.checks.evaluator.verdict import Evaluator, Judgement, judged
 from typefold.checks.findings import Finding, at
 from typefold.checks.source import Declared, Known, Unknown, Where, arguments_of
 from typefold.compiler import output_type
@@ -99,8 +99,7 @@ def output_findings(call: ast.Call, taker: Taker, file: CheckedFile) -> Iterator
             shown = path.value if isinstance(path, ast.Constant) and isinstance(path.value, str) else "return"
             options = known_options(call, evaluator, where)
             found = judged(evaluator.hint(call.args[0], where), path=shown, options=options, is_returned=False)
-            if found.refused is not None:
-                yield at("prompt-return", found.refused, call.args[0])
+            yield from judgement_findings(found, call.args[0], None)
         return
     given = named.get("output_type")
     if given is None:
@@ -109,10 +108,15 @@ def output_findings(call: ast.Call, taker: Taker, file: CheckedFile) -> Iterator
     options = known_options(call, evaluator, where) if several is None else Options()
     for node in [given] if several is None else several:
         found = judged(evaluator.hint(node, where), path="output_type", options=options)
-        if found.refused is not None:
-            yield at("prompt-return", found.refused, node)
-        if found.misused is not None and several is None:
-            yield at("prompt-option", found.misused, call)
+        yield from judgement_findings(found, node, call if several is None else None)
+
+
+def judgement_findings(found: Judgement, node: ast.expr, call: ast.Call | None) -> Iterator[Finding]:
+    """Report the reasons against a type at its node, and those against its options at their call."""
+    if found.refused is not None:
+        yield at("prompt-return", found.refused, node)
+    if found.misused is not None and call is not None:
+        yield at("prompt-option", found.misused, call)
 
 
 def _taker(call: ast.Call, file: CheckedFile, where: Where) -> Taker | None:

@@ -17,7 +17,7 @@ from typefold.checks.checked_file import CheckedFile, dotted
 from typefold.checks.docstrings import Place, docstring_of
 from typefold.checks.evaluator.verdict import judged
 from typefold.checks.findings import Finding, at
-from typefold.checks.rules_calls import known_options
+from typefold.checks.rules_calls import judgement_findings, known_options
 from typefold.checks.source import Function, Unknown
 from typefold.compiler import OutputType
 from typefold.compiler.templates.braces import braces_in, no_f_string
@@ -72,10 +72,7 @@ def _of_return_type(
     call = next((each for each in function.node.decorator_list if isinstance(each, ast.Call)), None)
     options = known_options(call, file.evaluator, where)
     found = judged(file.evaluator.hint(node, where), options=options)
-    if found.refused is not None:
-        yield at("prompt-return", found.refused, node)
-    if found.misused is not None and call is not None:
-        yield at("prompt-option", found.misused, call)
+    yield from judgement_findings(found, node, call)
     return found.kind
 
 

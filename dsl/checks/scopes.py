@@ -43,12 +43,11 @@ class Names:
         """Whether a module's objects are those of this process; its source is not read then."""
         return is_library(module)
 
-    def has_hook(self, declared: Declared) -> bool:
+    def has_hook(self, node: ast.ClassDef) -> bool:
         """Whether the program registers a hook for a class of this name, or registers by predicate."""
         if self._registered is None:
             self._registered = {name for source in self.registering() for name in _registered_in(source)}
-        node = declared.node
-        return isinstance(node, ast.ClassDef) and not self._registered.isdisjoint((node.name, _ANY_CLASS))
+        return not self._registered.isdisjoint((node.name, _ANY_CLASS))
 
     def registering(self) -> Iterator[Source]:
         return iter(())

@@ -38,12 +38,10 @@ _KEPT_VALUES = {"model_config", "_constraints", "__slots__", "__pydantic_config_
 
 
 class Classes:
-    """Makes classes, each once; the evaluator evaluates the expressions in their bodies."""
+    """Makes classes; the evaluator evaluates the expressions in their bodies."""
 
     def __init__(self, evaluator: Expressions) -> None:
         self._evaluator = evaluator
-        self._made: dict[ast.AST, Any] = {}
-        self._making: set[ast.AST] = set()
         self._classes: set[type[Any]] = set()
 
     def is_made(self, value: object) -> bool:
@@ -51,28 +49,14 @@ class Classes:
             value in self._classes or is_opaque(value) or self.is_made(_generic_origin(value))
         )
 
-    def made(self, declared: Declared) -> Any:
-        """Return the class, opaque if it can't be made, or a reference to it while it is being made."""
-        node = declared.node
-        assert isinstance(node, ast.ClassDef)
-        if node in self._made:
-            return self._made[node]
-        synthetic = self._evaluator.synthetic
-        if node in self._making:
-            return synthetic.reference(node, node.name)
-        self._making.add(node)
+    def made(self, node: ast.ClassDef, where: Where) -> Any:
+        """Make a class, or an opaque one if it can't be made."""
         try:
-            made = self._make(node, declared)
+            return self._make(node, where)
         except Exception:  # unknown, or the program itself would fail here and say so
-            made = opaque()
-        finally:
-            self._making.discard(node)
-        synthetic.settle(node, made)
-        self._made[node] = made
-        return made
+            return opaque()
 
-    def _make(self, node: ast.ClassDef, declared: Declared) -> Any:
-        where = declared.where
+    def _make(self, node: ast.ClassDef, where: Where) -> Any:
         decorators = [self._decorator(decorator, where) for decorator in node.decorator_list]
         inside = Where(where.module, (*where.around, node))
         bases = [self._base(base, inside) for base in node.bases]
@@ -92,7 +76,7 @@ class Classes:
         self._classes.add(made)
         makers = [decorator for decorator in decorators if decorator is not None]
         has_form = makers or default_registry.find(made) is not None  # the compiler knows the class by its kind
-        if not has_form and self._evaluator.names.has_hook(declared):
+        if not has_form and self._evaluator.names.has_hook(node):
             return opaque()
         for decorator in reversed(makers):
             made = decorator(made)

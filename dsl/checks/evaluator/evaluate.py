@@ -2,8 +2,7 @@
 
 `Evaluator.hint` gives the type that an annotation means. A part that can't be known becomes an opaque type, so that the
 rest still counts. `Evaluator.value` gives the value of a plain expression (a bound, a pattern, the member of an enum), or
-raises `Unknown`. Objects of libraries are named, called, subclassed and passed on by the lists in
-`typefold.checks.libraries`.
+raises `Unknown`.
 """
 
 from __future__ import annotations
@@ -121,28 +120,24 @@ class Evaluator:
         match meaning:
             case Known():
                 return meaning.value
-            case Declared(node=ast.ClassDef()):
-                return self.classes.made(meaning)
-            case Declared(node=ast.Assign() | ast.AnnAssign()):
-                return self._once(meaning, self._hint, self._made)
+            case Declared(node=ast.ClassDef() as node, where=place):
+                return self._once(node, self._made, lambda: self.classes.made(node, place))
+            case Declared(node=ast.Assign() | ast.AnnAssign() as node, where=place):
+                return self._once(node, self._made, lambda: self._hint(_right_side(node), place))
             case Declared():
                 return self._parameter_or_alias(meaning)
             case _:
                 raise Unknown
 
-    def _once(self, declared: Declared, make: Callable[[ast.expr, Where], Any], made_before: dict[ast.AST, Any]) -> Any:
-        """Return the value of the right side of an assignment, worked out the first time."""
-        node = declared.node
+    def _once(self, node: ast.AST, made_before: dict[ast.AST, Any], make: Callable[[], Any]) -> Any:
+        """Return the object that a statement makes, made the first time; a reference to it while it is being made."""
         if node in made_before:
             return made_before[node]
-        value = getattr(node, "value", None)
-        if value is None:
-            raise Unknown
         if node in self._making:
             return self.synthetic.reference(node, _name_of(node))
         self._making.add(node)
         try:
-            made = make(value, declared.where)
+            made = make()
         finally:
             self._making.discard(node)
         self.synthetic.settle(node, made)
@@ -154,7 +149,7 @@ class Evaluator:
         node: Any = declared.node
         kind = type(node).__name__
         if kind == "TypeAlias":
-            return self._once(declared, lambda value, where: self._new_style(node, value, where), self._made)
+            return self._once(node, self._made, lambda: self._new_style(node, declared.where))
         if kind == "TypeVar":
             if node not in self._made:
                 bound = None if node.bound is None else self.hint(node.bound, declared.where)
@@ -163,10 +158,10 @@ class Evaluator:
             return self._made[node]
         raise Unknown
 
-    def _new_style(self, node: Any, value: ast.expr, where: Where) -> Any:
+    def _new_style(self, node: Any, where: Where) -> Any:
         inside = Where(where.module, (*where.around, node))
         parameters = tuple(self.named_type(Declared(each, inside)) for each in node.type_params)
-        return self.synthetic.alias(node.name.id, self.hint(value, inside), parameters)
+        return self.synthetic.alias(node.name.id, self.hint(node.value, inside), parameters)
 
     # --- values -------------------------------------------------------------------------------------------------------
 
@@ -247,12 +242,12 @@ class Evaluator:
                 return self._handed(value)
             case Declared(node=ast.FunctionDef() | ast.AsyncFunctionDef() as function):
                 return stub(function.name, function.args)
-            case Declared(node=ast.Assign() | ast.AnnAssign() as statement):
+            case Declared(node=ast.Assign() | ast.AnnAssign() as statement, where=place):
                 if statement in self._making:
                     raise Unknown
                 # A call gives one object, such as a type variable; other expressions may mean a type or a value.
                 made_before = self._made if isinstance(statement.value, ast.Call) else self._values
-                return self._once(meaning, self.value, made_before)
+                return self._once(statement, made_before, lambda: self.value(_right_side(statement), place))
             case Declared():
                 made = self.named_type(meaning)
                 if isinstance(made, ForwardRef) or is_opaque(made):
@@ -307,6 +302,12 @@ def _parsed(text: str) -> ast.expr:
         raise Unknown from None
 
 
+def _right_side(node: ast.Assign | ast.AnnAssign) -> ast.expr:
+    if node.value is None:
+        raise Unknown
+    return node.value
+
+
 def _name_of(node: ast.AST) -> str:
     named = getattr(node, "name", None) or getattr(node, "target", None) or getattr(node, "targets", [None])[0]
-    return str(getattr(named, "id", "alias"))
+    return named if isinstance(named, str) else str(getattr(named, "id", "alias"))
