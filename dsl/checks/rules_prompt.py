@@ -196,7 +196,6 @@ def _asks(function: Function, file: CheckedFile, *, bare: bool | None = None) ->
 
 
 def _returns_nothing(function: Function) -> bool:
-    """Whether nothing in the body could return the value of `ask`."""
     ways_out = (ast.Return, ast.Raise, ast.Yield, ast.YieldFrom)
     return not any(isinstance(node, ways_out) for node in function.inside)
 

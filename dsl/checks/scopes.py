@@ -83,8 +83,8 @@ class Names:
                 return None
             if found := self.bound(scope).get(name):
                 return self._one(found, inside)
-        found = self.member(where.module, name)
-        return Known(getattr(builtins, name)) if found is None and hasattr(builtins, name) else found
+        meaning = self.member(where.module, name)
+        return Known(getattr(builtins, name)) if meaning is None and hasattr(builtins, name) else meaning
 
     def member(self, module: str, name: str) -> Meaning | None:
         if self.is_library(module):

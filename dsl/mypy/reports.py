@@ -166,7 +166,6 @@ def _unfiltered(api: Any) -> Generator[None]:
 
 
 def _example_findings(decorator: nodes.Decorator, signature: object, api: Any) -> Iterator[Finding]:
-    """Compare the types of each example's value and arguments with those of the function."""
     if not isinstance(signature, types.CallableType) or signature.variables:
         return
     name = decorator.func.name

@@ -116,14 +116,13 @@ class Evaluator:
         return (known[1], known[2]) if known is not None else (1, 0)
 
     def named_type(self, meaning: Meaning) -> Any:
-        """Return the type that a name means, or raise `Unknown`."""
         match meaning:
             case Known():
                 return meaning.value
-            case Declared(node=ast.ClassDef() as node, where=place):
-                return self._once(node, self._made, lambda: self.classes.made(node, place))
-            case Declared(node=ast.Assign() | ast.AnnAssign() as node, where=place):
-                return self._once(node, self._made, lambda: self._hint(_right_side(node), place))
+            case Declared(node=ast.ClassDef() as cls, where=place):
+                return self._once(cls, self._made, lambda: self.classes.made(cls, place))
+            case Declared(node=ast.Assign() | ast.AnnAssign() as assigned, where=place):
+                return self._once(assigned, self._made, lambda: self._hint(_right_side(assigned), place))
             case Declared():
                 return self._parameter_or_alias(meaning)
             case _:
