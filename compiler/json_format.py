@@ -60,8 +60,6 @@ class JsonFormat(Enum):
 
 
 class _Number(str):
-    """A number as its text."""
-
     __slots__ = ()
 
 

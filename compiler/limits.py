@@ -30,9 +30,6 @@ KEYWORDS = (
     "one_of",
 )
 
-# Options that change how a value is read, but not which texts are valid.
-_NEUTRAL = ("strict", "allow_inf_nan", "union_mode", "coerce_numbers_to_str", "fail_fast")
-
 # Options that change the value, so that limits which the grammar enforces may fail. A hook that takes one admits only texts
 # that it leaves unchanged.
 _CHANGING = ("strip_whitespace", "to_lower", "to_upper")
@@ -142,9 +139,8 @@ def _flatten(metadata: Iterable[Any]) -> Iterator[Any]:
             yield from _flatten(item.metadata)
         elif isinstance(item, StringConstraints):
             yield item  # it names its parts as attributes; taken apart it would lose some of them
-        elif getattr(
-            item, "__is_annotated_types_grouped_metadata__", False
-        ):  # an isinstance of its Protocol takes 10 us
+        # An isinstance of the Protocol of such metadata takes 10 us.
+        elif getattr(item, "__is_annotated_types_grouped_metadata__", False):
             yield from _flatten(item)
         else:
             yield item

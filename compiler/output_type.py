@@ -249,9 +249,14 @@ def output_type(
 
 def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: str) -> OutputType[T]:
     """The compiled type of an equal annotation, or a new one. An annotation without a hash is compiled each time."""
+    identity: Any = hint
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
         refuse_endless(hint, path)
-    key = (_identity(hint), fmt, registry, registry.version, path)
+        identity = (
+            hint,
+            repr(hint),
+        )  # `Literal[1]` and `Literal[True]` are equal and hash alike, but are not the same type
+    key = (identity, fmt, registry, registry.version, path)
     try:
         known = _compiled.get(key)
     except TypeError:
@@ -270,11 +275,6 @@ _CACHE_SIZE = 4096
 _compiled: dict[Any, OutputType[Any]] = {}
 # By the identity of the annotation, which is held. Rows mostly ask for the same object, and its hash and repr are slow.
 _latest: dict[tuple[int, JsonFormat, str], tuple[Any, tuple[Registry, tuple[int, ...]], OutputType[Any]]] = {}
-
-
-def _identity(hint: Any) -> Any:
-    """A cache key: `Literal[1]` and `Literal[True]` are equal and hash alike, but are not the same type."""
-    return (hint, repr(hint)) if not isinstance(hint, type) or hasattr(hint, "__args__") else hint
 
 
 def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) -> OutputType[Any]:

@@ -54,8 +54,6 @@ def print_ebnf(language: Language) -> str:
 
 
 class _Printer:
-    """Prints expressions, and collects the additional rules that they need."""
-
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
         self.made: dict[str, str] = {}
@@ -254,7 +252,6 @@ class _Chain:
 
 
 def _less(least: int, most: int | None) -> _Left:
-    """The number left after one item."""
     return max(least - 1, 0), None if most is None else max(most - 1, 0)
 
 

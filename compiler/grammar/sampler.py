@@ -34,7 +34,6 @@ def shortest_height(language: Language) -> float:
 
 
 def _heights(language: Language) -> dict[str, float]:
-    """The least number of nested references that a text of each rule needs; infinite if it has none."""
     return solve_rules(language, lambda expr, known: 1 + _height(expr, known))
 
 

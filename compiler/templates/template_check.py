@@ -310,7 +310,6 @@ def _beginning(node: nodes.Node) -> int:
 
 
 def _text_of_expression(node: nodes.Node | None) -> str:
-    """An expression as source, approximately."""
     match node:
         case nodes.Name():
             return node.name

@@ -48,7 +48,6 @@ class _Range:
         return least, most
 
     def negated(self) -> _Range:
-        """The range of the opposite numbers."""
         low, high = (None if bound is None else bound.copy_negate() for bound in (self.low, self.high))
         return _Range(high, self.high_open, low, self.low_open)
 
@@ -101,7 +100,6 @@ def _decimal(bound: Any) -> Decimal:
 
 
 def _shifted(number: Decimal | int, places: int) -> Decimal:
-    """The number times a power of ten, exactly."""
     with localcontext(prec=2000):
         return Decimal(number).scaleb(places)
 
@@ -216,7 +214,6 @@ def _scale(bounds: _Range) -> int:
 
 
 def _scientific(bounds: _Range, scale: int) -> list[Expr]:
-    """The positive numbers of a range that have an exponent."""
     mantissa = seq(_NONZERO, optional(seq(".", repeat(_DIGIT, 1, None))))
     signs = ["+"] if bounds.high is None else []
     if (bounds.low is None or bounds.low <= 0) and (bounds.high is None or bounds.high > 0):

@@ -172,11 +172,9 @@ def _is_endless(expr: Expr, rules: Mapping[str, Expr]) -> bool:
 def _complete(hint: type[BaseModel], context: Context) -> None:
     try:
         hint.model_rebuild()
-    except Exception as error:
-        if not isinstance(error, (NameError, TypeError, ValueError)) or isinstance(
-            error, (UnsupportedType, ValidationError)
-        ):
-            raise
+    except (UnsupportedType, ValidationError):
+        raise
+    except (NameError, TypeError, ValueError) as error:
         raise context.refuse(hint, f"is not fully defined ({error})") from error
 
 

@@ -176,7 +176,6 @@ class _Place:
 
 
 def _as_array(hint: Any, codec: Codec[Any], fields: Sequence[Field], context: Context, *, may_lack: bool) -> Codec[Any]:
-    """The codec of an object as an array, made of its codec with keys."""
     places = [_place(hint, field, context, may_lack=may_lack) for field in fields]
     written = [place for place in places if place.constant is None]
     constants = {place.field.key: json.loads(place.constant) for place in places if place.constant is not None}

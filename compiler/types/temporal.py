@@ -15,10 +15,11 @@ moment is in the past or the future.
 
 from __future__ import annotations
 
+from calendar import isleap
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import AwareDatetime, FutureDate, FutureDatetime, NaiveDatetime, PastDate, PastDatetime
@@ -32,7 +33,7 @@ from typefold.compiler.registry import default_registry
 from typefold.compiler.types.scalars import inclusive_bounds
 
 _LONG_MONTHS, _SHORT_MONTHS = (1, 3, 5, 7, 8, 10, 12), (4, 6, 9, 11)
-_DIGIT = char_class((0x30, 0x39))
+_FRACTION = seq(".", repeat(char_class((0x30, 0x39)), 1, 6))
 _DAY = timedelta(days=1)
 _FAR = timedelta(days=2)  # two moments in the right order may be dated this far the other way, by their offsets
 
@@ -129,15 +130,10 @@ def _write_duration(value: timedelta) -> str:
     return f"{sign}P{days}{'T' + clock if clock else ''}" if days or clock else "PT0S"
 
 
-class _DigitClasses(dict[int, CharClass]):
-    """Character classes of digits, by a number whose bits name the digits. A date has many, and few differ."""
-
-    def __missing__(self, digits: int) -> CharClass:
-        self[digits] = made = char_class("".join(str(digit) for digit in range(10) if digits >> digit & 1))
-        return made
-
-
-_DIGITS = _DigitClasses()
+@cache
+def _digits(bits: int) -> CharClass:
+    """The class of the digits that the bits of a number name. A date has many, and few differ."""
+    return char_class("".join(str(digit) for digit in range(10) if bits >> digit & 1))
 
 
 def _two_digits(numbers: Iterable[int]) -> Expr:
@@ -148,30 +144,26 @@ def _two_digits(numbers: Iterable[int]) -> Expr:
     by_units: dict[int, int] = {}
     for tens, units in sorted(by_tens.items()):
         by_units[units] = by_units.get(units, 0) | 1 << tens
-    return choice(*(seq(_DIGITS[tens], _DIGITS[units]) for units, tens in by_units.items()))
+    return choice(*(seq(_digits(tens), _digits(units)) for units, tens in by_units.items()))
 
 
 @lru_cache(maxsize=256)
 def _dates(low: date, high: date) -> Expr:
     """The days from `low` to `high`, inclusive."""
     if low.year == high.year:
-        return seq(f"{low.year:04}-", _days(_is_leap(low.year), (low.month, low.day), (high.month, high.day)))
+        return seq(f"{low.year:04}-", _days(isleap(low.year), (low.month, low.day), (high.month, high.day)))
     options: list[Expr] = []
     first, last = low.year, high.year
     if (low.month, low.day) != (1, 1):
-        options.append(seq(f"{first:04}-", _days(_is_leap(first), (low.month, low.day), (12, 31))))
+        options.append(seq(f"{first:04}-", _days(isleap(first), (low.month, low.day), (12, 31))))
         first += 1
     if (high.month, high.day) != (12, 31):
-        options.append(seq(f"{last:04}-", _days(_is_leap(last), (1, 1), (high.month, high.day))))
+        options.append(seq(f"{last:04}-", _days(isleap(last), (1, 1), (high.month, high.day))))
         last -= 1
     if first <= last:
         options.append(seq(between(f"{first:04}", f"{last:04}"), "-", _days(False, (1, 1), (12, 31))))
         options.append(seq(_leap_years(first, last), "-02-29"))
     return choice(*(option for option in options if option != NEVER))
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def _leap_years(first: int, last: int) -> Expr:
@@ -180,7 +172,7 @@ def _leap_years(first: int, last: int) -> Expr:
         fourth = range(4, 100, 4)
         return choice(seq(_two_digits(range(100)), _two_digits(fourth)), seq(_two_digits(fourth), "00"))
     centuries: dict[int, list[int]] = {}
-    for year in filter(_is_leap, range(first, last + 1)):
+    for year in filter(isleap, range(first, last + 1)):
         centuries.setdefault(year // 100, []).append(year % 100)
     alike: dict[tuple[int, ...], list[int]] = {}
     for century, years in centuries.items():
@@ -201,11 +193,7 @@ def _days(leap: bool, low: tuple[int, int], high: tuple[int, int]) -> Expr:
 
 def _clock() -> Expr:
     sixty = _two_digits(range(60))
-    return seq(_two_digits(range(24)), ":", sixty, ":", sixty, optional(_fraction()))
-
-
-def _fraction() -> Expr:
-    return seq(".", repeat(_DIGIT, 1, 6))
+    return seq(_two_digits(range(24)), ":", sixty, ":", sixty, optional(_FRACTION))
 
 
 def _offset() -> Expr:
@@ -216,7 +204,7 @@ def _duration(*, negative: bool) -> Expr:
     """A duration without its `P`. Python holds 999,999,999 days, below zero not a second more; no admitted sum exceeds it."""
 
     def clock(hours: int, minutes: int, seconds: int) -> Expr:
-        second = seq(integers(0, seconds), optional(_fraction()), "S")
+        second = seq(integers(0, seconds), optional(_FRACTION), "S")
         minute = seq(integers(0, minutes), "M")
         return seq(
             "T",

@@ -76,9 +76,10 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
         return Language(codecs[index].expr, state.rules)  # all of which are known once there is an answer
 
     def finish() -> None:
-        for one, other in combinations(range(len(codecs)), 2):
-            if not (codecs[one].plain and codecs[other].plain):
-                _tell_apart(hint, members, codecs, (one, other), context, positional=positional)
+        for (one, codec), (other, second) in combinations(zip(members, codecs, strict=True), 2):
+            if not (codec.plain and second.plain):
+                names = f"{describe(one)} and {describe(other)}"
+                _tell_apart(hint, names, codec, second, context, positional)
         if native and not _same_to_pydantic(codecs, state.definitions):
             state.misjudged.add(judgement)
 
@@ -202,25 +203,15 @@ def _common(values: list[Any]) -> Any:
     return [] if all(map(is_list, values)) else None
 
 
-def _tell_apart(
-    hint: Any,
-    members: tuple[Any, ...],
-    codecs: list[Codec[Any]],
-    pair: tuple[int, int],
-    context: Context,
-    *,
-    positional: bool,
-) -> None:
-    one, other = pair
-    names = f"{describe(members[one])} and {describe(members[other])}"
+def _tell_apart(hint: Any, names: str, one: Codec[Any], other: Codec[Any], context: Context, positional: bool) -> None:
     definitions = context.compilation.definitions
     remedy = "keep one of them, or give each a field with a Literal of its own (a tag)"
-    if not all(_is_object(codec.schema, definitions) for codec in (codecs[one], codecs[other])):
+    if not all(_is_object(codec.schema, definitions) for codec in (one, other)):
         remedy = "keep one of them, or put each in a model with a Literal of its own (a tag)"
-    if _differ(codecs[one].schema, codecs[other].schema, definitions, positional=positional):
+    if _differ(one.schema, other.schema, definitions, positional=positional):
         return
     try:
-        text = shared_text(codecs[one].expr, codecs[other].expr, context.compilation.rules)
+        text = shared_text(one.expr, other.expr, context.compilation.rules)
     except Undecided:
         raise context.refuse(hint, f"has members that may share a text, {names}; {remedy}") from None
     if text is not None:
@@ -348,7 +339,6 @@ def _resolved(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSch
 
 
 def _kinds(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> frozenset[str]:
-    """The kinds of JSON values that a schema admits."""
     if "enum" in schema:
         return frozenset(_JSON_KINDS.get(class_of(value), "string") for value in schema["enum"])
     if "anyOf" in schema:
