@@ -196,13 +196,13 @@ def future_result(call: Call[T] | PromptError) -> FutureResult[T, PromptError]:
     return FutureResult(_Awaited(submit(call), call.function))
 
 
+@dataclass(eq=False)
 class _Awaited(Generic[T]):
     """The result of a call, for any number of tasks. Cancelling the last one that awaits it withdraws the request."""
 
-    def __init__(self, future: CallFuture[T], function: str) -> None:
-        self._future = future
-        self._function = function
-        self._waiting = 0
+    _future: CallFuture[T]
+    _function: str
+    _waiting: int = 0
 
     def __await__(self) -> Generator[Any, None, Result[T, PromptError]]:
         return self._result().__await__()

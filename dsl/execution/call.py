@@ -224,10 +224,7 @@ def failed_call(error: BaseException, function: str, row: int | None) -> PromptE
 
 def values(results: Sequence[Result[T, Exception]]) -> list[T]:
     """Return the values of a batch. Raises BatchError, with every result, where a row failed."""
-    good: list[T] = []
-    for result in results:
-        if isinstance(result, Success):
-            good.append(result.unwrap())
+    good: list[T] = [result.unwrap() for result in results if isinstance(result, Success)]
     if len(good) < len(results):
         raise BatchError(results)
     return indexed(good, results)

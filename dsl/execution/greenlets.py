@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from weakref import WeakSet
@@ -33,6 +34,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class Stop:
     """Whether Ctrl-C or SIGTERM told the main thread to stop while a batch ran in it.
 
@@ -40,9 +42,8 @@ class Stop:
     and the batch raises it again wherever it takes its rows up again, or waits.
     """
 
-    def __init__(self) -> None:
-        self.asked: type[BaseException] | None = None  # the exception that ends the batch
-        self.noticed = False  # whether the batch has raised it
+    asked: type[BaseException] | None = None  # the exception that ends the batch
+    noticed: bool = False  # whether the batch has raised it
 
     @property
     def is_due(self) -> bool:

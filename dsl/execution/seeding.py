@@ -16,6 +16,7 @@ import hashlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from typefold.options import Submitter
@@ -23,16 +24,14 @@ from typefold.runtime.journal import digest
 from typefold.runtime.journal.keys import Numbers
 
 
+@dataclass(slots=True, eq=False)
 class Place:
     """A piece of a program in which one thing comes after the other: a row of a batch, or the program itself."""
 
-    __slots__ = ("_counts", "_index", "batch", "identity")
-
-    def __init__(self, batch: Batch | None = None, index: int | None = None, identity: bytes = b"") -> None:
-        self.batch = batch
-        self._index = index
-        self.identity = identity  # in a journal; empty where none is kept
-        self._counts: dict[str, itertools.count[int]] = {}
+    batch: Batch | None = None
+    index: int | None = None
+    identity: bytes = b""  # in a journal; empty where none is kept
+    _counts: dict[str, itertools.count[int]] = field(default_factory=dict, init=False)
 
     def number(self, name: str) -> int:
         """Return the number of things of this name that came before, and count one more."""
@@ -40,7 +39,7 @@ class Place:
 
     def path(self, runtime: Submitter) -> tuple[object, ...]:
         """Return the way to this place from the beginning of what a runtime was asked."""
-        return () if self.batch is None else (*self.batch.path(runtime), self._index)
+        return () if self.batch is None else (*self.batch.path(runtime), self.index)
 
 
 class Batch:

@@ -7,8 +7,7 @@ A missing value (`None`, and what frames have in its place: NaN, NaT, NA) fits o
 The numbers of numpy fit where Python's do, an `int` fits a `float`, and defaults are not compared. Left out: validation,
 which is the business of the types themselves.
 
-Here, too, are the parameters that are given by name, and the columns of a row that go to them. A function of one parameter whose
-type has fields takes a whole row, where no column has the parameter's name.
+Here, too, are the parameters that are given by name, and the columns of a row that go to them.
 """
 
 from __future__ import annotations
