@@ -1,12 +1,7 @@
 """`typefold run`: a function over the records of a file, results in the order of the input.
 
-A record that does not fit the function is kept aside and never asked about; one whose row fails is kept aside too. A row has
-the number of its record in the input, from 0, in every message. A result that is there before its turn waits, on the
-disk where many do, so memory is bounded by the rows in flight.
-
-`--where` is a condition as Jinja writes expressions: `score > 3 and "refund" in text`. It sees the parameters of the function
-as the function gets them, and other columns as the file has them, and changes no list or dictionary of theirs. Where it fails
-for a record, that costs the record; where it fails for all, the command.
+A record that does not fit the function, or whose row fails, is kept aside. A row has the number of its record in the input,
+from 0, in every message. A result that is there before its turn waits, on the disk where many do.
 """
 
 from __future__ import annotations
@@ -232,7 +227,10 @@ def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[
 
 
 class Condition:
-    """A condition on records; `known` are the names that it may use, where they are known before the first record."""
+    """A condition on records, as Jinja writes expressions; `known` are its possible names, where they are known already.
+
+    It sees parameters as the function gets them, and other columns as the file has them, and changes none of them.
+    """
 
     def __init__(self, expression: str, known: Iterable[str] | None = None) -> None:
         self.expression = expression
@@ -287,13 +285,7 @@ class Condition:
 
 
 class Waiting(Generic[T]):
-    """Items by their numbers, given back from number 0 on without a gap.
-
-    Example:
-        >>> waiting = Waiting[str]()
-        >>> [list(waiting.due(number, text)) for number, text in ((1, "b"), (2, "c"), (0, "a"))]
-        [[], [], ['a', 'b', 'c']]
-    """
+    """Items by their numbers, given back from number 0 on without a gap; those beyond some bytes wait on the disk."""
 
     def __init__(self, in_memory: int = _IN_MEMORY) -> None:
         self._most = in_memory

@@ -206,14 +206,7 @@ class Run:
         key: Callable[[Any], object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
-        """Run a function for every row and return a `Result` (returns) for each; nothing is raised for a row.
-
-        Args:
-            function: A program for one row, of one argument, `async def` too.
-            rows: Its arguments, one for each row.
-            max_rows_in_flight: The number of rows in progress at once at most.
-            key: Names a row for a journal.
-            max_failures: The number of rows that may fail; all by default.
+        """Run a function for every row and return a `Result` (returns) for each, in place of errors; else as `run`.
 
         Returns:
             `Success(value)` or `Failure(error)` for each row, in order.
@@ -247,17 +240,10 @@ class Run:
         key: Callable[[Any], object] | None = None,
         max_failures: int | None = None,
     ) -> Any:
-        """Run a function for every row and yield each row's index and `Result` as it ends.
+        """Run a function for every row and yield each row's index and `Result` as it ends; else as `run`.
 
         Memory is bounded by the rows in flight, not by the rows in the job: the input is taken from only as rows end. Rows go
         on while the iterator is asked for the next one. Closing it ends the rows that are left.
-
-        Args:
-            function: A program for one row, of one argument, `async def` too.
-            rows: Its arguments, one for each row; any iterable, endless too.
-            max_rows_in_flight: The number of rows in progress at once at most.
-            key: Names a row for a journal.
-            max_failures: The number of rows that may fail; all by default.
 
         Returns:
             A generator of `(index, Result)`.

@@ -1,8 +1,4 @@
-"""`AsyncPrompt`: a prompt function written with `async def`, whose calls are awaited.
-
-Calls that are awaited together share a batch, and cancelling a task withdraws its requests. `submit`, `aio`, `future` and
-`defer` are those of `BasePrompt`.
-"""
+"""`AsyncPrompt`: a prompt function written with `async def`, whose calls are awaited."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Base class of `Prompt` and `AsyncPrompt`: signature, rendering, options, and the calls that return before the answer.
+"""Base class of `Prompt` and `AsyncPrompt`, which differ in their calls that wait.
 
-A prompt is immutable: a changed one is a new one. It holds a `PromptSpec`, which makes its calls; the subclasses send them
-and wait. Left out: calls that wait, which differ between the subclasses.
+A prompt is immutable: a changed one is a new one. It holds a `PromptSpec`, which makes its calls.
 """
 
 from __future__ import annotations
@@ -306,10 +305,7 @@ class BasePrompt(Generic[P, R]):
         Example:
             >>> import asyncio
             >>> from returns.future import FutureResult
-            >>> from returns.io import IOSuccess
             >>> from returns.iterables import Fold
-            >>> from returns.pipeline import flow
-            >>> from returns.pointfree import bind
             >>> from typefold import Runtime, ask, prompt
             >>> from typefold.runtime.engines.scripted import ScriptedEngine
             >>> @prompt(describe_format=False)
@@ -317,15 +313,10 @@ class BasePrompt(Generic[P, R]):
             ...     return ask(f"Half of {number}")
             >>> async def halves(numbers):  # one batch
             ...     return await Fold.collect(map(half.future, numbers), FutureResult.from_value(()))
-            >>> async def quarters(numbers):  # one batch of chains: no chain waits for another
-            ...     chains = [flow(number, half.future, bind(half.future)) for number in numbers]
-            ...     return Fold.collect(await asyncio.gather(*chains), IOSuccess(()))
             >>> halve = lambda request: str(int(request.prompt[-1].content.split()[-1]) // 2)
             >>> with Runtime(ScriptedEngine(answers=halve)):
             ...     asyncio.run(halves([40, 80, 120]))
-            ...     asyncio.run(quarters([40, 80, 120]))
             <IOResult: <Success: (20, 40, 60)>>
-            <IOResult: <Success: (10, 20, 30)>>
         """
         return future_result(self._spec.once(args, kwargs))
 

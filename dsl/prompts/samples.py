@@ -1,9 +1,7 @@
 """Several answers to one call: the function that `prompt.sample(n)` returns.
 
-Each sample is a request of its own, and all of them are rows of one batch: the engine computes their common prompt once
-(its prefix cache), a sample that fails fails alone, and each has its own seed, retries and place in a journal. vLLM's own
-`n` would make one row of them that ends with its slowest sample. A prompt is refused whose samples could not differ: one
-that is greedy by its options, or that is not sampled at all (`Scored`).
+Each sample is a request of its own, so that one that fails fails alone and each has its own seed, retries and place in a
+journal. vLLM's own `n` would make one row of them that ends with its slowest sample.
 """
 
 from __future__ import annotations

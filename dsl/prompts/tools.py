@@ -111,38 +111,19 @@ class Tools:
 
     Example:
         >>> from typing import Annotated
-        >>> from pydantic import BaseModel
-        >>> from typefold import Message, Runtime, ToolCall, Tools, ask, assistant, prompt, user
+        >>> from typefold import Runtime, ToolCall, Tools, ask, prompt
         >>> from typefold.runtime.engines.scripted import ScriptedEngine
         >>> def search(query: str) -> list[str]:
         ...     '''Find titles in the library.'''
         ...     return [title for title in ("Moby Dick", "Typee") if query in title]
         >>> def add(a: int, b: int) -> int:
-        ...     '''Add two numbers.'''
         ...     return a + b
-        >>> class Answer(BaseModel):
-        ...     answer: str
         >>> @prompt
-        ... def step(history: list[Message]) -> Annotated[ToolCall[list[str] | int], Tools(search, add)] | Answer:
-        ...     return ask(history)
-        >>> def agent(question: str) -> str:
-        ...     history = [user(question)]
-        ...     for _ in range(8):
-        ...         said = step(history)
-        ...         if isinstance(said, Answer):
-        ...             return said.answer
-        ...         history += [assistant(str(said)), user(f"{said.name} gave {said()}. Go on.")]
-        ...     return "I don't know."
-        >>> script = ['{"name": "search", "arguments": {"query": "Typ"}}', '{"answer": "It is Typee."}']
-        >>> engine = ScriptedEngine(answers=script)
-        >>> with Runtime(engine):
-        ...     agent("Which title has 'Typ' in it?")
-        'It is Typee.'
-        >>> print(engine.requests[1].prompt[-1].content)
-        search gave ['Typee']. Go on.
-        <BLANKLINE>
-        Answer with JSON in this form:
-        {"name": "search" (Find titles in the library.), "arguments": {"query": string}} or {"name": "add" (Add two numbers.), "arguments": {"a": integer, "b": integer}} or {"answer": string}
+        ... def choose(task: str) -> Annotated[ToolCall[list[str] | int], Tools(search, add)]:
+        ...     return ask(task)
+        >>> with Runtime(ScriptedEngine(answers=['{"name": "search", "arguments": {"query": "Typ"}}'])):
+        ...     choose("Which title has 'Typ' in it?")()
+        ['Typee']
     """
 
     def __init__(self, *functions: Callable[..., object]) -> None:

@@ -1,8 +1,7 @@
 """An actor's work: one runtime, and batches of rows that come as Arrow tables and go back with three columns more.
 
-Several batches are worked on at once, each in a thread of its own; their calls share the engine's one batch, so that the
-last rows of one batch leave no gap. Invariant: a table comes back with the rows it had, in order, failed or not;
-only an error of the job as a whole (an engine that can't be built, a journal that can't be written) is raised.
+Several batches are worked on at once, each in a thread of its own, so that the last rows of one leave no gap. Invariant: a
+table comes back with the rows it had, in order, failed or not; only an error of the job as a whole is raised.
 """
 
 from __future__ import annotations

@@ -1,12 +1,5 @@
 """Testing programs that call prompts: a fake engine with typed answers, and recordings of a real model's.
 
-    script    the answers of a test
-    sent      the calls that were made, to be asserted on
-    fake      the fake engine, behind the fixture `typefold_engine`
-    replay    a runtime that answers from a recording
-    cassette  the files of recordings, behind the fixture `typefold_replay`
-    laws      a check that an output type keeps its laws
-
 The fixtures are in a package of their own, `_typefold_pytest`, which pytest loads at its start; nothing here needs pytest.
 docs/testing.md shows how to use all of it.
 """

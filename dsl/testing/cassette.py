@@ -1,9 +1,8 @@
 """Cassettes: the files of recordings, answered from and written while tests run.
 
-A recording is a journal that lies still, to be kept under version control: one file without a log beside it, with its records
-in an order that no run decides. It is replaced whole, and only if it would hold something else, so recording equal answers
-again changes nothing. While it is made, it is a journal in a temporary folder, so that locks and logs never lie beside
-the tests; it is brought back after each test that passed.
+A recording is a journal that lies still, to be kept under version control: one file without a log beside it, with its
+records in an order that no run decides. It is replaced whole, and only if it would hold something else. While it is made,
+it is a journal in a temporary folder, so that locks and logs never lie beside the tests.
 """
 
 from __future__ import annotations

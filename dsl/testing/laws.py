@@ -3,9 +3,6 @@
 Sound: every text that the constraint admits decodes to a value of the type, or fails a named post-check of the output type.
 Complete: every value that survives pydantic's own writing and reading is admitted as its text, and comes back as an equal
 value of the same type; so does every value that a text decodes to.
-
-A `TextMatcher` decides which texts are admitted: by default the recogniser, or an engine's own matcher. Beside the texts of
-values the check tries near misses of them and random texts of the language, all settled by one seed.
 """
 
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false

@@ -28,15 +28,7 @@ _COMPARED = 3
 
 
 class NotRecorded(AssertionError):
-    """A prompt was called without an answer in the recording. The message says how to record it.
-
-    Example:
-        >>> from typefold.testing import NotRecorded
-        >>> raise NotRecorded("There is no recording replay/test_it.db.")
-        Traceback (most recent call last):
-        ...
-        typefold.testing.NotRecorded: There is no recording replay/test_it.db.
-    """
+    """A prompt was called without an answer in the recording. The message says how to record it."""
 
 
 class ModelRuntime(Runtime):

@@ -30,20 +30,7 @@ T = TypeVar("T")
 
 
 class ScriptError(AssertionError):
-    """A script has an answer that can't be one: a value of another type, or no answer is left.
-
-    Example:
-        >>> from typefold import ask, prompt
-        >>> from typefold.testing import FakeEngine
-        >>> @prompt
-        ... def length(word: str) -> int:
-        ...     return ask(f"How many letters has {word}?")
-        >>> with FakeEngine() as fake:
-        ...     fake.answer(length, "three")
-        Traceback (most recent call last):
-        ...
-        typefold.testing.ScriptError: length: 'three' is no value of int: ...
-    """
+    """A script has an answer that can't be one: a value of another type, or no answer is left."""
 
 
 @dataclass(frozen=True, slots=True)
