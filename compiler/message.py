@@ -20,7 +20,7 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Image:
-    """An image file that was found readable. Decoding it needs Pillow, which `typefold.images` uses.
+    """An image file that was found readable. Decoding it needs Pillow, which `typefold.messages` uses.
 
     Attributes:
         data: The bytes of the file.
