@@ -142,8 +142,8 @@ class ReportsPartialText(Protocol):
 class Engine(Protocol):
     """A batch engine: adds requests at any time, and finishes them step by step.
 
-    Implementations are `engines.vllm.engine.VllmEngine` and `engines.scripted.ScriptedEngine`. `runtime/engines` says how to
-    add one.
+    Implementations are `engines.vllm.engine.VllmEngine` and `engines.scripted.ScriptedEngine`. `engines.engine_registry`
+    says how to add one.
 
     Attributes:
         info: The engine's facts.

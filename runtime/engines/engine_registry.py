@@ -1,8 +1,9 @@
 """The registry of engines: the ways to make an engine, by the name of its library.
 
 To add an engine, write a module or a folder beside this one with an `Engine` class and a function that loads a model, and add a
-line to `ENGINE_KINDS`. Nothing else changes: the scheduler, the journal and the tracer read `Engine.info`. Modules are imported
-when an engine is made, so that a library which is not installed costs nothing.
+line to `ENGINE_KINDS`. Nothing else changes: the scheduler, the journal and the tracer read `Engine.info`. A runtime loads a model
+that it is given by name with the default engine; another engine is given as a function, `Runtime(lambda: load_engine(...))`.
+Modules are imported when an engine is made, so that a library which is not installed costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Lark that is printed admits exactly the language: llguidance and `recognise` agree on texts, masks and ends."""
+"""The Lark that is printed admits exactly the language: llguidance and `recognises` agree on texts, masks and ends."""
 
 # Hypothesis does not tell lambdas what they are given:
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
@@ -171,7 +171,7 @@ class Guidance:
         return verdicts.pop()
 
     def walk(self, matcher: llguidance.LLMatcher, language: Language, rng: random.Random, steps: int = 25) -> None:
-        """Tokens at random under the mask; wherever a character is whole, the mask is what `recognise` says."""
+        """Tokens at random under the mask; wherever a character is whole, the mask is what `recognises` says."""
         matcher.reset()
         data, living = b"", alive(language)
         for _ in range(steps):
@@ -312,4 +312,4 @@ def test_any_small_language_is_printed_exactly(
     try:
         agree(guidance, language, rng, rounds=2)
     except RecursionError:
-        reject()  # too ambiguous for `recognise`, which keeps every way of reading apart
+        reject()  # too ambiguous for `recognises`, which keeps every way of reading apart
