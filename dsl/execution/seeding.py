@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from typefold.options import Submitter
@@ -31,7 +32,7 @@ class Place:
     batch: Batch | None = None
     index: int | None = None
     identity: bytes = b""  # in a journal; empty where none is kept
-    _counts: dict[str, itertools.count[int]] = field(default_factory=dict, init=False)
+    _counts: dict[str, itertools.count[int]] = field(default_factory=dict[str, Any], init=False)
 
     def number(self, name: str) -> int:
         """Return the number of things of this name that came before, and count one more."""
