@@ -1,15 +1,4 @@
-"""The errors of a row, a closed tree.
-
-    PromptError
-    ├── BadInput        rendering or tokenising the arguments failed
-    ├── InputFailed     a deferred input failed
-    ├── PromptTooLong   the prompt leaves no room for an answer
-    ├── Truncated       the answer met the token limit inside a value
-    ├── Refused         the engine's backend rejected the constraint or the parameters
-    ├── Invalid         a post-check or a validator said no
-    ├── EngineFailed    the engine died or raised
-    ├── TimedOut        the call's own time limit passed
-    └── Cancelled       the call was withdrawn
+"""The errors of a row, a closed tree below `PromptError`.
 
 Each error keeps its facts as fields, states in one sentence the place, the cause and the remedy, and survives pickle. A failing row
 never takes another row with it.

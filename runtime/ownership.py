@@ -1,15 +1,12 @@
 """Ownership: the process, and the thread, that an engine, a journal or a call under way belongs to.
 
-A child of `os.fork`, which is how `multiprocessing` starts processes up to Python 3.13, has a copy of everything but the
-threads: an engine without its loop, connections that sqlite forbids to use, locks that are never released. So a thing that
-belongs to a process has an `Owner`: in a child of that process each use is an error, and releasing it does nothing. Work
-that can't wait is done as the child begins (`in_child`, `tell_child`).
+A child of `os.fork` has a copy of everything but the threads: an engine without its loop, connections that sqlite forbids to use,
+locks that are never released. So a thing that belongs to a process has an `Owner`: in a child each use is an error, and releasing
+it does nothing. Work that can't wait is done as the child begins (`in_child`, `tell_child`). Invariant: a child waits for no lock
+and no thread of its parent, and releases nothing that the parent still uses.
 
-Two threads deliver answers: the engine's and the journal's. They run callbacks (of futures, `on_delta`, logging handlers and
-tracers), which may send requests. Code that waits there for an answer would wait for itself, so that is refused (`serving`).
-
-Invariant: a child waits for no lock and no thread of its parent, and releases nothing that the parent still uses. Left out:
-children that are forked without Python's knowledge.
+Two threads deliver answers, the engine's and the journal's. They run callbacks, which may send requests. Code that waits there for
+an answer would wait for itself, so that is refused (`serving`).
 """
 
 from __future__ import annotations
@@ -88,7 +85,6 @@ class Inherited(Protocol):
 
     def forked(self) -> None:
         """Release it: this is a child, and no other thread is there."""
-        ...
 
 
 _told: WeakSet[Inherited] = WeakSet()
@@ -100,7 +96,7 @@ def tell_child(thing: Inherited) -> None:
 
 
 def end_child(error: BaseException) -> NoReturn:
-    """End a child owner only thread is one of typefold's, in the way that the error raised there ends a program."""
+    """End a child whose only thread is one of typefold's, in the way that the error raised there ends a program."""
     status = 1
     if not isinstance(error, SystemExit):
         traceback.print_exception(error)

@@ -1,18 +1,15 @@
 """The probability with which constrained decoding writes each of some texts.
 
-Decoding takes one token after another, each with the model's probability renormalised over the tokens that the
-constraint admits; a text may be cut into tokens in several ways. So the probability of a text is a sum over paths in a
-tree of tokens. Where a token can only be the beginning of one text, the path ends: the rest is forced. Most
-choices differ in their beginnings, and then one step tells all.
+Decoding takes one token after another, each with the model's probability renormalised over the admitted tokens; a text may be cut
+into tokens in several ways. So its probability is a sum over paths in a tree of tokens. Where a token can only be the beginning of
+one text, the path ends: the rest is forced. Most choices differ in their beginnings, and then one step tells all.
 
-The probabilities of one step are the log probabilities that the engine gives beside a token. The constraint's mask is
-applied to the logits before they are made; they are renormalised here all the same, so that logits do as well. A node
-further down in the tree is one more request, with the tokens so far behind its prompt. A grammar can't begin inside a
-character: there the last tokens are forced by a bias, which vLLM adds after the log probabilities are taken.
+The probabilities of one step are the log probabilities beside a token, renormalised here so that logits do as well. A node further
+down is one more request, with the tokens so far behind its prompt. A grammar can't begin inside a character: there the last
+tokens are forced by a bias, which vLLM adds after the log probabilities are taken.
 
-Exact but for two things: paths are followed, the likeliest first, until those left weigh less than `_NEGLIGIBLE`
-together, and their weight is then divided among their texts in proportion to the known probabilities; and numbers are as
-exact as the model's own.
+Exact but for two things: paths are followed, the likeliest first, until those left weigh less than `_NEGLIGIBLE` together, and their
+weight is then divided in proportion to the known probabilities; and numbers are as exact as the model's own.
 """
 
 from __future__ import annotations
@@ -41,8 +38,7 @@ _UNIFORM: Mapping[str, Any] = {  # nothing that bends the model's own distributi
 }
 _BIAS = 100.0  # the most that vLLM takes
 
-_Step: TypeAlias = dict[int, tuple[bytes, float]]
-"""The tokens of a step, each with its bytes and its weight."""
+_Step: TypeAlias = dict[int, tuple[bytes, float]]  # the tokens of a step, each with its bytes and its weight
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,6 @@ class _Tree:
         self.found = [0.0] * len(self.texts)
 
     def weigh(self) -> Generator[Request, Outcome, None]:
-        """Follow the paths, the likeliest first."""
         nodes = [_Node(1.0, tuple(range(len(self.texts))))]
         while nodes and sum(node.mass for node in nodes) > _NEGLIGIBLE:
             node = nodes.pop(nodes.index(max(nodes, key=lambda each: each.mass)))
@@ -95,7 +90,6 @@ class _Tree:
             self._share(node)
 
     def _share(self, node: _Node) -> None:
-        """Give the mass of a node to its texts, as the mass that is known of them is divided."""
         weights = {member: self.found[member] + node.mass / len(node.members) for member in node.members}
         total = math.fsum(weights.values())
         for member, weight in weights.items():
@@ -121,10 +115,7 @@ class _Tree:
     def _choice_by_choice(
         self, node: _Node, weights: dict[int, tuple[bytes, float]]
     ) -> Generator[Request, Outcome, None]:
-        """The tokens that one step had no space for, from steps that admit fewer texts.
-
-        Steps are put together by a token that is in both. Where there is none, the likeliest text is admitted as well.
-        """
+        """Add the tokens that one step had no space for, from steps that admit fewer texts and share a token with it."""
         best = max(weights, key=lambda each: weights[each][1])
         whole, ends = node.written + weights[best][0], not weights[best][0]
         owner = next(each for each in node.members if self._leads(whole, each, ends=ends))

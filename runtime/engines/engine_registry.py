@@ -15,16 +15,14 @@ from typing import Any
 
 from typefold.runtime.engine import ControlTokenPolicy, Engine
 
-DEFAULT_ENGINE = "vllm"
-"""The engine of a model that is given by its name."""
+DEFAULT_ENGINE = "vllm"  # of a model that is given by its name
 
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """The engines of one library.
+    """The engines of one library: `load(model, *, control_tokens, replica, **engine_options)` in a module.
 
-    `module` has a function `load(model, *, control_tokens, replica, **engine_options)`. `adopt` names its function for an object
-    of the library that a caller made, such as a `vllm.LLM`: `adopt(native, *, owned, control_tokens)`.
+    `adopt` names its function for an object of the library: `adopt(native, *, owned, control_tokens)`.
     """
 
     module: str

@@ -1,11 +1,8 @@
 """A deterministic engine without a model, for tests of programs that call prompt functions.
 
-It batches as vLLM does: a fixed number of requests run, each step gives each of them its next token, and one that is
-finished makes room. It ends and streams answers as vLLM does, but they are scripted, or drawn from the request's language.
-
-Invariants: a byte is a token, so every count is exact. An answer depends on the request's content and the seed alone, never
-on the rest of the batch. Left out: sampling parameters other than `max_tokens` and `logprobs` (their values are checked), a
-prefix cache, and constraints that only a real backend can read, which it refuses unless they are scripted.
+It batches, ends and streams answers as vLLM does, but they are scripted, or drawn from the request's language. Invariants: a byte is
+a token, so every count is exact. An answer depends on the request's content and the seed alone. Left out: sampling parameters other
+than `max_tokens` and `logprobs` (their values are checked), a prefix cache, and constraints that only a real backend can read.
 
 Log probabilities are made up: where the answers are few, the next byte of the scripted one has 0.9 and the other admitted
 bytes share the rest; elsewhere each byte is certain.
@@ -40,9 +37,7 @@ class Cut(str):
 Answer = str | FinishReason | Exception
 Answers = Callable[[Request], Answer] | Mapping[str, Answer] | Iterable[Answer]
 
-_END = 256
-"""The token that ends a text; those below are bytes."""
-
+_END = 256  # the token that ends a text; those below are bytes
 _SURE = 0.9
 _FEW = 1000
 _WORDS = "the a quiet old river keeps every small light near its stone bridge while rain turns slowly over green hills"
@@ -226,7 +221,6 @@ class ScriptedEngine:
         return ""
 
     def deltas(self) -> Sequence[Delta]:
-        """Return the new text of streamed answers, for each of a step's tokens."""
         deltas, self._deltas = self._deltas, []
         return deltas
 
@@ -239,7 +233,6 @@ class ScriptedEngine:
         return False
 
     def close(self) -> None:
-        """Drop all requests; the records stay."""
         self.closed = True
         self._waiting.clear()
         self._running.clear()

@@ -131,10 +131,7 @@ def _repr(value: object) -> bytes:
 
 
 def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
-    """Return the fields of a record, or `None` for another value. Fields of structs at their defaults are left out.
-
-    Structs of a library (vLLM's `SamplingParams`) get new fields with its versions, and their defaults change no answer.
-    """
+    """Return the fields of a record, or `None`; not those of structs at their defaults, since a library's versions add some."""
     kind = class_of(value)
     if is_dataclass(kind):
         return [(each.name, getattr(value, each.name, None)) for each in fields(kind)]

@@ -14,8 +14,7 @@ from pathlib import Path
 from typefold.runtime.journal.errors import JournalError, damaged
 from typefold.runtime.journal.records import check_values, checksum
 
-FORMAT = 2
-"""The version of the tables; raise it when they change, and read the older ones."""
+FORMAT = 2  # the version of the tables; raise it when they change, and read the older ones
 
 _SCHEMA = """
 CREATE TABLE models (digest BLOB PRIMARY KEY, name TEXT NOT NULL, facts TEXT, checksum BLOB);
@@ -50,12 +49,8 @@ _FIRST = (
     "output_tokens, cached_tokens, max_tokens, needed_tokens, room, token_ids, logprobs"
 )
 
-CALLS = f"{_FIRST}, failure, checksum"
-"""Columns of the table `calls` but its number."""
-
-FIRST_CALLS = f"{_FIRST}, NULL AS failure, NULL AS checksum"
-"""The same as they are read from the first format."""
-
+CALLS = f"{_FIRST}, failure, checksum"  # columns of the table `calls` but its number
+FIRST_CALLS = f"{_FIRST}, NULL AS failure, NULL AS checksum"  # as they are read from the first format
 MODELS = "digest, name, facts"
 
 PAGE = 1000  # rows that are read at once
@@ -157,7 +152,6 @@ def text_of(held: bytes) -> str:
 
 
 def _first_checksum(row: sqlite3.Row, *, is_call: bool) -> bytes | None:
-    """Return the checksum of a row of the first format; `None` for one that can't have been written so."""
     try:
         if is_call:
             check_values(row)

@@ -40,7 +40,6 @@ def placed_key(content: bytes, place: bytes, number: int) -> bytes:
 
 
 def _parameters(request: Request, contents: Callable[[str], bytes | None]) -> bytes | None:
-    """Return all that bears on the answer beside the prompt and the constraint."""
     params = request.sampling_params
     sampling: dict[str, Any] = {  # `None` says something only where it takes away what the object says
         name: value
@@ -63,10 +62,7 @@ def _parameters(request: Request, contents: Callable[[str], bytes | None]) -> by
 
 
 class Numbers:
-    """Counts how often each key was given, for any number of keys in bounded memory.
-
-    The first keys are counted in a dictionary, later ones in a temporary sqlite database, which goes to the disk as it grows.
-    """
+    """Counts how often each key was given, in bounded memory: later keys in a temporary sqlite database."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,9 +1,8 @@
 """Locks: one process at a time writes a journal, and none on a network filesystem.
 
-The lock is a file of its own, since closing any descriptor of an sqlite file would release sqlite's locks. It lies beside the
-file that all links lead to. The system releases it with the process. The holder removes the lock's file; a process that
-waited for a removed one tries again. A forked child closes its copy as it begins, or it would hold the lock after its parent
-is killed.
+The lock is a file of its own, since closing any descriptor of an sqlite file would release sqlite's locks. The system releases it
+with the process. The holder removes the lock's file; a process that waited for a removed one tries again. A forked child closes
+its copy as it begins, or it would hold the lock after its parent is killed.
 """
 
 from __future__ import annotations
@@ -62,7 +61,6 @@ class Lock:
             self._file = None
 
     def forked(self) -> None:
-        """Close the copy of a forked child; the parent's stays as it is."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -76,12 +74,9 @@ class Lock:
 
 
 def locked_file(path: Path | str, mode: int, *, check: Callable[[int], None], required: bool = True) -> int:
-    """Open a file, which is made if it is missing, and lock it for this process. A link is not followed.
+    """Open a file, or make it, and lock it for this process; a link is not followed, and `check` may refuse it.
 
-    `check` raises an error for an open file that is not to be locked. A filesystem without locks is an error where they are
-    `required`.
-
-    Raises BlockingIOError: another descriptor holds the lock. Raises OSError: the file can't be opened or locked.
+    Raises BlockingIOError where another holds the lock, OSError where locks are `required` and the filesystem has none.
     """
     import fcntl
 

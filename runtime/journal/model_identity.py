@@ -1,13 +1,11 @@
 """The identity of a model: a name and a digest, found without loading anything.
 
-A folder is known by the names and the SHA-256 of its files, so that it may be moved. Hidden files, notes, logs and the
-checkpoints of a training are left out. A model of a hub is known by its name and `revision=`; pin a revision where the
-model may change under its name. Engine options that bear on answers count; those that name a file or a folder count by its
-content. The first format knew weights by sizes and edges: journals that were begun with it go on to answer.
+A folder is known by the names and the SHA-256 of its files, so that it may be moved; a model of a hub by its name and `revision=`.
+Engine options that bear on answers count; those that name a file or a folder count by its content. The first format knew weights by
+sizes and edges: journals that were begun with it go on to answer.
 
 Invariant: a digest covers all bytes of a file. Each file is read once: its digest is cached by path, size, times and inode.
-A cache entry that can't be read or is damaged is ignored, and a cache that can't be written is left alone. Blobs in the
-cache of Hugging Face's hub are named by their digest and not read.
+A cache entry that is damaged is ignored, and a cache that can't be written is left alone.
 """
 
 from __future__ import annotations
@@ -110,7 +108,6 @@ def _identified(name: str, content: bytes | None, options: Mapping[str, Any]) ->
 
 
 def _code_of(value: Any) -> bytes:
-    """Describe a function by its name and bytecode, and anything else by its class."""
     code = getattr(value, "__code__", None)
     if not isinstance(code, CodeType):
         return class_of(value).__qualname__.encode()
@@ -256,7 +253,6 @@ def _sealed(entry: Path, content: bytes) -> bytes:
 
 
 def _entry(path: Path, status: os.stat_result) -> Path:
-    """Return the cache's file for a file's digest."""
     known = repr((os.fspath(path.resolve()), *_times_and_size(status))).encode("utf-8", "surrogatepass")
     return _folder() / hashlib.sha256(known).hexdigest()
 

@@ -1,17 +1,12 @@
 """The recorder of a runtime: answers requests from the journal, and writes the outcomes of all others.
 
-A request that the journal holds is answered at once, as it ended then. Any other goes on to the engine, and its outcome is
-written before its future ends: by a thread that writes all requests that have finished since its last write as one
-transaction. So a caller with an answer can rely on it, and the engine never waits for the disk. The journal is opened with
-the first request, and the model's identity comes from its name or folder: a program that the journal answers wholly loads
-no engine.
+The outcome of a request that the journal lacks is written before its future ends: by a thread that writes all requests that have
+finished since its last write as one transaction. So a caller with an answer can rely on it, and the engine never waits for the
+disk. A program that the journal answers wholly loads no engine.
 
-Invariant: a future ends once, after its outcome is on the disk. Finished outcomes are written also after their caller has
-gone, and failures if they would be the same again. Not written: requests that were cancelled or timed out, and
-failures of the engine.
-
-A prompt that leaves no room, one that can't be tokenised, a limit below the type's need and a refusal by the backend depend on
-the request, the model and the engine's options (`Circumstances`). Where these are unchanged, the failure comes from the journal.
+Invariant: a future ends once, after its outcome is on the disk. Finished outcomes are written also after their caller has gone, and
+refusals before a model was asked if they would be the same again (`Circumstances`). Not written: requests that were cancelled or
+timed out, and failures of the engine.
 """
 
 from __future__ import annotations
@@ -47,7 +42,7 @@ from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
 from typefold.runtime.ownership import serving
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.scheduling.deduplication import SETTLED
+from typefold.runtime.scheduling.loop import SETTLED
 from typefold.runtime.scheduling.pending import AnswerFuture, Limits, PendingRequest, error_fields, error_of, settle
 from typefold.runtime.statistics import Statistics
 
@@ -83,11 +78,7 @@ class _Finished:
 
 
 class Recorder:
-    """Keeps the journal of a runtime.
-
-    A `Journal` that is passed stays open when this is closed. `settings` are options of the runtime that bear on refusals. A
-    replay passes the `identity` of the model, since it needs no model's folder.
-    """
+    """Keeps the journal of a runtime; a replay passes the `identity` of the model, since it needs no model's folder."""
 
     _journal: Journal  # this and the next three from `_open` on
     _identity: ModelIdentity
@@ -262,7 +253,10 @@ class Recorder:
             return None
         limits, outcome, failure = found
         if failure is not None:
-            error = self._failure(failure, request)
+            try:
+                error = self._circumstances.from_json(failure, request)
+            except (ValueError, KeyError, TypeError) as unreadable:
+                raise damaged(self.path, f"a failure of {request.function}") from unreadable
             is_outdated = error is None
         else:
             error = error_of(request, limits, outcome)
@@ -281,13 +275,6 @@ class Recorder:
             request.on_delta(outcome.text)
         future.set_result(outcome)
         return future
-
-    def _failure(self, text: str, request: Request) -> PromptError | None:
-        """Return a failure in the journal; `None` where it may be one no more."""
-        try:
-            return self._circumstances.from_json(text, request)
-        except (ValueError, KeyError, TypeError) as error:
-            raise damaged(self.path, f"a failure of {request.function}") from error
 
     def _take_over(self, first: bytes) -> tuple[Limits, Outcome, str | None] | None:
         """Return an answer of the model under its first identity; a log line says once that there are such."""

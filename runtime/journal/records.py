@@ -154,10 +154,7 @@ def checksum(values: Iterable[Any]) -> bytes:
 
 
 def moment(text: str) -> str:
-    """Return a date or a time in the form of the column `finished`, in UTC to the millisecond: the two compare as texts.
-
-    UTC is meant where there is no offset from it.
-    """
+    """Return a date or a time in the form of the column `finished`, in UTC: the two compare as texts."""
     try:
         found = datetime.fromisoformat(text)
         return _written(found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC))
@@ -231,7 +228,6 @@ def _prompt(request: Request, longest: int | None) -> str:
 
 
 def _named(request: Request, *, texts: bool) -> dict[str, Any]:
-    """Return the sampling parameters of a request; without texts only its numbers."""
     given = request.sampling_params
     fields = () if given is None else getattr(given, "__struct_fields__", ())
     from_object = {name: value for name in fields if not name.startswith("_") and (value := getattr(given, name))}

@@ -1,15 +1,12 @@
 """A journal: finished requests in an sqlite file, written, found and read.
 
-Each write is a transaction, in the write-ahead log and on the disk (`synchronous=FULL`) when it returns, so that no crash of
-the process or the machine takes it back. Reading goes on beside writing, from other processes too.
+Each write is a transaction, in the write-ahead log and on the disk (`synchronous=FULL`) when it returns. Reading goes on beside
+writing, from other processes too. Invariant: one process writes a journal at a time (`lock`). A row or a file that is not as it was
+written is a `JournalError` and never an answer.
 
-Invariant: one process writes a journal at a time (`lock`). A row or a file that is not as it was written is a `JournalError`
-and never an answer.
-
-A `JournalFolder` is the journal of several writers, with a file for each. A new writer takes the first free file of its machine, so
-there are never more files than writers at once, and a writer that replaces a killed one goes on in its file. Names hold the
-machine's, so that folders of several machines can be copied into one. Invariant: answers come from records that were in the folder
-when it was opened, or were written here since; others work on other rows.
+A `JournalFolder` has a file for each of several writers. A new writer takes the first free file of its machine, so that one that
+replaces a killed one goes on in its file. Names hold the machine's, so that folders of several machines can be copied into one.
+Invariant: answers come from records that were in the folder when it was opened, or were written here since.
 """
 
 from __future__ import annotations
@@ -535,8 +532,14 @@ class JournalFolder(Journal):
                 continue
         try:
             for path in sorted(folder.glob("*.db")):
-                if path != self.path:
-                    self._read_also(path)
+                if path == self.path:
+                    continue
+                with suppress(FileNotFoundError):
+                    journal = Journal(path, read_only=True)
+                    if last := journal.last:
+                        self._others.append((journal, last))
+                    else:
+                        journal.close()
         except BaseException:
             self.close()
             raise
@@ -576,14 +579,6 @@ class JournalFolder(Journal):
         for journal, _ in self._others:
             journal.close()
         super().close()
-
-    def _read_also(self, path: Path) -> None:
-        with suppress(FileNotFoundError):
-            journal = Journal(path, read_only=True)
-            if last := journal.last:
-                self._others.append((journal, last))
-            else:
-                journal.close()
 
 
 def _own(folder: Path) -> Iterator[Path]:

@@ -4,6 +4,10 @@ The loop is a generator that never sleeps: it yields before each turn, and its d
 engine's queue is filled to twice the number of requests that it runs at once and no further, so that waiting requests cost no
 engine memory. A request that does not fit is an error of its own row, found before the engine sees it (`admit`).
 
+Equal requests whose answer their content settles, greedy or seeded ones, are answered once (`Deduplicator`): a request joins an equal
+one in flight, and a fixed number of finished answers is remembered. Left out: answers with log probabilities are not remembered,
+for their size.
+
 Invariant: a request waits, is in flight or is done, never two. A failing request settles its own future and touches no other.
 When the engine fails, the loop raises and settles nothing: the scheduler takes the requests in flight (`take_all`) and decides
 about them. Only the engine's thread comes here.
@@ -12,7 +16,7 @@ about them. Only the engine's thread comes here.
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -20,7 +24,6 @@ from typefold.compiler.grammar.early_stop import ForcedEnding
 from typefold.runtime.engine import Engine, EngineRefusal, PromptTooLarge, ReportsPartialText
 from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, TimedOut, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.scheduling.deduplication import Deduplicator
 from typefold.runtime.scheduling.pending import (
     Deadlines,
     Generation,
@@ -35,7 +38,7 @@ from typefold.runtime.scheduling.recovery import admission_limit
 from typefold.runtime.statistics import Counts
 
 _FEED = 2  # the engine's queue is kept at this many times max_num_seqs
-_REMEMBERED = 4096  # texts of which the number of tokens is known
+_LENGTHS = 4096  # texts of which the number of tokens is known
 _keys = itertools.count()
 
 
@@ -134,7 +137,6 @@ class Loop:
             self._being_added = None
 
     def _capacity(self, pending: PendingRequest) -> int:
-        """Return the number of generations that may be in the engine's hands with this request."""
         crashes = max(pending.crashes, *self._suspects.values()) if self._suspects else pending.crashes
         return admission_limit(crashes, _FEED * self._engine.info.max_num_seqs)
 
@@ -207,7 +209,6 @@ class Loop:
                 self._settle(pending, generation.limits, outcome)
 
     def _tokens_saved(self, limits: Limits, written: Outcome, whole: str) -> int:
-        """Return the number of tokens of an answer that were not decoded."""
         early = limits.early_stop
         if isinstance(early, ForcedEnding) and (stop := early.stop_of(written.text)) is not None:
             return max(0, self._tokens_of(stop + early.rests[stop]) - self._tokens_of(stop) + 1)
@@ -216,7 +217,7 @@ class Loop:
     def _tokens_of(self, text: str) -> int:
         """Return the number of tokens that the tokenizer makes of an answer, with the one that ends it."""
         if (known := self._lengths.get(text)) is None:
-            if len(self._lengths) >= _REMEMBERED:
+            if len(self._lengths) >= _LENGTHS:
                 self._lengths.clear()
             try:
                 bare, whole = (len(self._engine.tokenize(Request(prompt=each))) for each in ("", text))
@@ -273,3 +274,51 @@ def _may_end_early(request: Request) -> bool:
     if request.probe or request.on_delta is not None or request.constraint.kind == "text":
         return False
     return not request.asked("min_tokens") and request.asked("logprobs") is None
+
+
+_REMEMBERED = 1024
+
+SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})
+"""The finish reasons with which an equal request would end too."""
+
+
+class Deduplicator:
+    """The generations in flight and the last finished ones, by the identity of their requests."""
+
+    def __init__(self, engine: Engine, size: int = _REMEMBERED) -> None:
+        self._engine = engine
+        self._size = size
+        self._in_flight: dict[bytes, Generation] = {}
+        self._finished: OrderedDict[bytes, tuple[Limits, Outcome]] = OrderedDict()
+
+    def identity(self, request: Request) -> bytes | None:
+        """Return a digest that equal requests share; `None` for a request to be answered by itself, as a streamed one."""
+        settled_by = self._engine.identity(request)
+        if settled_by is None or request.on_delta is not None:
+            return None
+        named = [repr(sorted(each.items())) for each in (request.chat_template_kwargs, request.options)]
+        if any(" at 0x" in each for each in named):  # an object that is told by its address alone
+            return None
+        parameters = repr((settled_by, request.begun, request.thinking, named))
+        return request.digest(b"", parameters.encode("utf-8", "surrogatepass"))
+
+    def find(self, identity: bytes) -> Generation | tuple[Limits, Outcome] | None:
+        finished = self._finished.get(identity)
+        if finished is not None:
+            self._finished.move_to_end(identity)
+            return finished
+        return self._in_flight.get(identity)
+
+    def start(self, identity: bytes, generation: Generation) -> None:
+        self._in_flight[identity] = generation
+
+    def drop(self, generation: Generation) -> None:
+        if generation.identity is not None:
+            self._in_flight.pop(generation.identity, None)
+
+    def finish(self, generation: Generation, outcome: Outcome) -> None:
+        self.drop(generation)
+        if generation.identity is not None and outcome.finish_reason in SETTLED and outcome.logprobs is None:
+            self._finished[generation.identity] = generation.limits, outcome
+            if len(self._finished) > self._size:
+                self._finished.popitem(last=False)

@@ -1,7 +1,7 @@
 """Pending requests and generations: the scheduler's view of a request, and the errors by which it may end.
 
 A pending request is one caller's request and future. A generation is one request in the engine's hands with the pending
-requests that wait for it: one, or several where equal requests share it (`deduplication`).
+requests that wait for it: one, or several where equal requests share it.
 Requests wait in the order in which they came; those that were in flight at a crash go first. Any thread may add to a queue; the
 engine's thread alone takes out.
 
@@ -51,26 +51,17 @@ class AnswerFuture(OwnFuture[Outcome]):
 
 
 class PendingRequest(AnswerFuture):
-    """One request of one caller, and the future that they hold.
-
-    It is both, so that a request takes no further object, and none of it is a cycle for the garbage collector.
-    """
+    """One caller's request and future: one object, and no cycle for the garbage collector."""
 
     def __init__(self, request: Request, withdraw: Callable[[PendingRequest], None]) -> None:
         super().__init__()
         self.request = request
-        self.timeout = 0.0 if request.deadline is None else max(0.0, request.deadline - time.monotonic())
-        """The seconds that it had when it was submitted, where it has a deadline."""
-        self.generation: Generation | None = None
-        """The generation that it waits for, once it is in the engine's hands."""
-        self.crashes = 0
-        """The number of crashes of the engine at which it was in flight."""
-        self.is_read = False
-        """Whether its caller has read a piece of the answer."""
-        self.partial_text = ""
-        """The text so far of an answer that will not come, where that was asked for."""
-        self.finished: tuple[Limits, Outcome] | None = None
-        """The end that the engine gave it, if it did."""
+        self.timeout = 0.0 if request.deadline is None else max(0.0, request.deadline - time.monotonic())  # seconds
+        self.generation: Generation | None = None  # once it is in the engine's hands
+        self.crashes = 0  # of the engine, while it was in flight
+        self.is_read = False  # a piece of the answer, by its caller
+        self.partial_text = ""  # of an answer that will not come
+        self.finished: tuple[Limits, Outcome] | None = None  # the end that the engine gave it
         self._withdraw = withdraw
 
     def cancel(self) -> bool:
@@ -220,7 +211,6 @@ class RequestQueue:
         self._inbox.extend(several)
 
     def put_back(self, several: Iterable[PendingRequest]) -> None:
-        """Put requests that were in flight before all others, in their order."""
         self._retried.extendleft(reversed([*several]))
 
     def first(self) -> PendingRequest | None:

@@ -1,12 +1,9 @@
 """Recovery: the retry of rows that were in flight when an engine crashed.
 
-Such rows go again, twice at most. A first crash may have any cause, so they go again in small groups: a row that makes engines
-crash is then among few. Rows in flight at a second crash go again alone. A row in flight at a third crash, being alone, is its
-cause, and fails. So such a row costs three restarts, and no other row fails for it. With groups of the square root of the
-engine's capacity no row waits long: a crash of 512 rows makes 23 groups, and a second one 23 rows that go alone.
-
-All is decided from the number of crashes of a row (`PendingRequest.crashes`). Left out: streamed answers whose beginning was
-read already; they fail.
+Such rows go again, twice at most: after a first crash in small groups, after a second alone. A row in flight at a third crash, being
+alone, is its cause, and fails. So such a row costs three restarts, and no other row fails for it. With groups of the square root of
+the engine's capacity no row waits long: a crash of 512 rows makes 23 groups, and a second one 23 rows that go alone. Left out:
+streamed answers whose beginning was read already; they fail.
 """
 
 from __future__ import annotations

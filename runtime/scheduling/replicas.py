@@ -84,10 +84,7 @@ class Replicas:
         return [futures[index] for index in range(len(requests))]
 
     def close(self) -> None:
-        """End all of them; those in generation are aborted. May be called twice.
-
-        This is done one after the other: a process that several threads wait for at once is taken for alive.
-        """
+        """End all, one after the other: a process that several threads wait for at once is taken for alive."""
         for scheduler in self._schedulers:
             scheduler.close()
 

@@ -1,12 +1,10 @@
 """The scheduler: requests in from any thread, outcomes out, and an engine that is built again when it crashes.
 
-One thread owns the engine and turns its loop (`loop`); others submit requests and hold futures. When the engine crashes,
-`recovery` decides which of the requests in flight go again; waiting requests just wait. Without restarts left, or without a way
-to build the engine, all requests fail, and so do all later ones.
+One thread owns the engine and turns its loop (`loop`). When the engine crashes, `recovery` decides which of the requests in flight go
+again. Without restarts left, all requests fail, and so do all later ones.
 
-Invariant: a future is settled exactly once. A request is either taken in before the thread ends, or fails as it comes. It waits,
-is in the loop's hands, or is between two engines. Code that takes requests out of there to fail them holds the lock, so that a
-thread that hangs in the engine keeps no row to itself.
+Invariant: a future is settled exactly once. A request waits, is in the loop's hands, or is between two engines. Code that takes
+requests out of there to fail them holds the lock, so that a thread that hangs in the engine keeps no row to itself.
 """
 
 from __future__ import annotations
@@ -244,8 +242,12 @@ class Scheduler:
                 logger.exception("the engine could not be built again")
                 broken = diagnose(unable, self._restarts)
                 continue
-            if not self._took(engine, again):
-                return False
+            with self._lock:
+                self._engine = engine
+                if self._closing:  # the closing thread may have given this one up, and failed the rows
+                    return False
+                self._between = []
+                self._waiting.put_back(again)
             for pending, why in failed:
                 self._fail(pending, why)
             return True
@@ -253,16 +255,6 @@ class Scheduler:
             if not self._closing:
                 self._broken = broken
         return False
-
-    def _took(self, engine: Engine, again: list[PendingRequest]) -> bool:
-        """Take an engine that was built, and put back who goes again; `False` where it is only to be freed."""
-        with self._lock:
-            self._engine = engine
-            if self._closing:  # whoever closed may have given this thread up, and failed the rows
-                return False
-            self._between = []
-            self._waiting.put_back(again)
-        return True
 
     def _give_up(self, error: EngineHung) -> None:
         """Do what the engine's thread, which hangs, would do at its end; by the watchdog's thread or a closing one."""

@@ -1,12 +1,9 @@
 """Watchdog: notices that an engine hangs, and ends it.
 
-The engine's thread beats after each call into the engine, and idles where it has nothing to do. The watchdog's own thread
-looks now and then at the time since the last beat. Beyond the limit it takes the engine for dead and asks it to break off the
-call (`Engine.kill`), so that the thread returns with an error, as from any other crash. Where that can't be done, or the thread
-does not return, the thread is abandoned and its rows are failed in its place.
-
-Invariant: an abandoned thread learns of it at its next beat, before it touches anything shared. Without a limit nothing is
-watched, and a beat costs a comparison.
+The engine's thread beats after each call into the engine, and idles where it has nothing to do. Beyond the limit the watchdog's own
+thread breaks off the call (`Engine.kill`), so that the thread returns with an error, as from any other crash. Where it does not, the
+thread is abandoned and its rows are failed in its place. Invariant: an abandoned thread learns of it at its next beat, before it
+touches anything shared. Without a limit nothing is watched, and a beat costs a comparison.
 """
 
 from __future__ import annotations
@@ -43,7 +40,7 @@ class Watchdog:
         self._limit = limit
         self._kill = kill
         self._give_up = give_up
-        self._now = now or _monotonic
+        self._now = now or time.monotonic
         self._grace = grace
         self._since: float | None = None
         self._hung: EngineHung | None = None
@@ -117,7 +114,3 @@ class Watchdog:
                 return
             self._abandoned = True
         self._give_up(self._hung)
-
-
-def _monotonic() -> float:
-    return time.monotonic()

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, wait
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -388,7 +389,8 @@ def test_rows_end_when_closing_while_the_engine_that_crashed_hangs_in_being_clos
 @pytest.mark.parametrize("killable", [True, False])
 def test_closing_an_engine_that_crashed_is_watched(killable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, later = HangsInClose(killable=killable), Crashing()
-    monkeypatch.setattr(watchdog, "_monotonic", lambda: 1000.0 if engine.inside.is_set() else 0.0)
+    clock = SimpleNamespace(monotonic=lambda: 1000.0 if engine.inside.is_set() else 0.0)
+    monkeypatch.setattr(watchdog, "time", clock)
     asked = Scheduler(engine, rebuild=lambda: later, restarts=1, watchdog=100)
     [future] = asked.submit([request("a")])
     try:

@@ -1,16 +1,12 @@
-"""Prompts as token ids, for any tokenizer that vLLM loads.
+"""Prompts as token ids, for any tokenizer that vLLM loads, and the form of a model's reasoning, by its chat template.
 
-Invariant: no content of a message becomes a control token. Control tokens come from the chat template alone, and text without any
-is encoded exactly as the template has it. The result is checked: the control tokens of a prompt are compared with those that its
-template writes around other contents. Only where they differ, or a content names one, contents are cut inside of control tokens.
-A prompt that is a `str` is already templated, so control tokens are recognised in it.
+Invariant: no content of a message becomes a control token. Text without any is encoded exactly as the template has it, and the
+control tokens of a prompt are compared with those that its template writes around other contents. Only where they differ, or a
+content names one, contents are cut inside of control tokens. In a prompt that is a `str` control tokens are recognised.
 
-Markers that are ordinary text in a template (`[INST]`) can't be told from data: they are kept, refused or escaped. A template has a
-placeholder where an image stands; in a prompt with images, contents with a placeholder that is not made of control tokens alone are
-refused. vLLM's processor replaces the placeholders as a prompt is tokenised, so that what was counted is sent (`placed`).
-
-The form of a model's reasoning is read from the same template: some have a switch for it, and may write its start marker into the
-prompt. vLLM is not imported.
+Markers that are ordinary text in a template (`[INST]`) can't be told from data: they are kept, refused or escaped. So contents with
+an image placeholder that is not made of control tokens alone are refused in prompts with images. vLLM's processor replaces
+placeholders as a prompt is tokenised, so that what was counted is sent (`placed`). vLLM is not imported.
 """
 
 from __future__ import annotations
@@ -352,10 +348,7 @@ def decoded(images: Iterable[Image]) -> list[Any]:
 
 
 def placed(renderer: Any, token_ids: Sequence[int], pictures: Sequence[Any], begun: Sequence[int]) -> PromptTokens:
-    """Return the tokens with the images in their places.
-
-    vLLM's cache of images is left aside: it assumes that each prepared prompt is also sent, and in that order.
-    """
+    """Place the images in a prompt, without vLLM's cache of images: it assumes that each prepared prompt is also sent."""
     prompt = {"prompt_token_ids": list(token_ids), "multi_modal_data": {"image": list(pictures)}}
     [made] = renderer.render_cmpl([prompt], skip_mm_cache=True)
     if len(made["mm_placeholders"]["image"]) != len(pictures):

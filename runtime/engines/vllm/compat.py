@@ -21,14 +21,10 @@ _OLDEST, _NEWEST = (0, 25), (0, 33)
 _DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 _LARGE_GPU = 70 << 30  # bytes; vLLM's own line
 
-GPU_MEMORY = 0.9
-"""vLLM's default of `gpu_memory_utilization`."""
-MOST_CAPTURED = 512
-"""The most requests for which vLLM captures CUDA graphs (newer ones on Blackwell: 1,024)."""
-MOST_SEQS = 1024
-"""The requests that vLLM runs at once on a large GPU."""
-CAPTURE_STRIDE = 16
-"""The step between the sizes that vLLM captures beyond 256; a greatest size is rounded down to it."""
+GPU_MEMORY = 0.9  # vLLM's default of `gpu_memory_utilization`
+MOST_CAPTURED = 512  # requests for which vLLM captures CUDA graphs (newer ones on Blackwell: 1,024)
+MOST_SEQS = 1024  # requests that vLLM runs at once on a large GPU
+CAPTURE_STRIDE = 16  # between the sizes that vLLM captures beyond 256; a greatest size is rounded down to it
 
 
 class UnsupportedEngine(RuntimeError):
@@ -53,10 +49,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def dialect_of(backend: str, engine_core: Any) -> Dialect:
-    """Return the dialect of grammars for an `LLM`.
-
-    With `auto`, an engine keeps the backend of its first request. In another process that can't be looked up.
-    """
+    """Return the dialect of grammars for an `LLM`. With `auto`, it keeps the backend of its first request."""
     if backend not in _DIALECTS:
         raise UnsupportedEngine(
             f"this LLM's structured-output backend is {backend!r}, which reads no grammars that typefold "

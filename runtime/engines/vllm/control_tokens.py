@@ -1,14 +1,10 @@
 """Added, special and control tokens of a tokenizer, and the treatment of data that names one.
 
-A tokenizer looks for its added tokens in all text. `ControlTokens` knows the added tokens that could steer a model, and cuts a
-text inside of each, so that none is found when the pieces are encoded one by one. It trusts the tokenizer, not the text: a
-normaliser may turn other characters into a token's (full-width letters, the Kelvin sign), so the encoded pieces are checked, and
-cut in halves until none has a control token.
+A tokenizer looks for its added tokens in all text. `ControlTokens` cuts a text inside of each, so that none is found when the pieces
+are encoded one by one. It trusts the tokenizer, not the text: a normaliser may turn other characters into a token's (full-width
+letters, the Kelvin sign), so the encoded pieces are checked, and cut in halves until none has a control token.
 
-Some templates mark turns with ordinary text (`[INST]`, `USER:`), which no tokenizer can tell from data. `plain_markers` finds
-the markers of a template; the caller chooses the treatment of a message that holds one.
-
-Left out: the effect of a template on contents (`chat_tokenizer`).
+Some templates mark turns with ordinary text (`[INST]`, `USER:`), which no tokenizer can tell from data (`plain_markers`).
 """
 
 from __future__ import annotations
@@ -74,10 +70,7 @@ class ControlTokens:
         return [part for piece in pieces for part in self._halved(piece)]
 
     def cut_all(self, value: Any, mark: str, *, top: bool = True) -> Any:
-        """Return a structure with every text in it cut, its pieces joined by a mark.
-
-        A variable that is one control token and nothing else (`bos_token`) is meant to be one.
-        """
+        """Return a structure with every text in it cut; a variable that is one control token (`bos_token`) is meant to be one."""
         if isinstance(value, str):
             if top and self._pattern is not None and self._pattern.fullmatch(value):
                 return value

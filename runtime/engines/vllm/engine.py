@@ -1,9 +1,7 @@
-"""vLLM's offline engine, in this process or in one of its own.
+"""vLLM's offline engine, in this process or in one of its own; vLLM is imported when an engine is made.
 
-It keeps to the interface that vLLM 0.25 to 0.33 share; `compat` has the differences. Requests go in as token ids and come out whole,
-streamed ones also in pieces; a request that vLLM refuses leaves nothing behind. vLLM is imported when an engine is made.
-
-Invariant: only keys that were added here are ever answered or aborted, so that a caller's own `LLM` may have other work. Left out:
+It keeps to the interface that vLLM 0.25 to 0.33 share; `compat` has the differences. Invariant: only keys that were added here are
+ever answered or aborted, so that a caller's own `LLM` may have other work, and a refused request leaves nothing behind. Left out:
 sound and video, and more than one answer a request.
 """
 
@@ -47,10 +45,7 @@ _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "token
 
 
 class VllmEngine:
-    """A `vllm.LLM` as an engine. Nothing else may step that `LLM` while this engine is in use. `close` shuts an `owned` one down.
-
-    Raises UnsupportedEngine: the version of vLLM or the backend of `llm` won't do.
-    """
+    """A `vllm.LLM` as an engine. Nothing else may step it while this is in use; `close` shuts an `owned` one down."""
 
     def __init__(
         self,
@@ -278,14 +273,11 @@ class VllmEngine:
 def load(
     model: str, *, control_tokens: ControlTokenPolicy = "keep", replica: tuple[int, int] = (0, 1), **engine_options: Any
 ) -> VllmEngine:
-    """Build an engine for a model, with defaults that suit typed prompts.
+    """Build an engine for a model, with defaults that suit typed prompts; options of `vllm.LLM` go before any default.
 
-    Grammars go to xgrammar. On a CPU an engine runs in this process, or in one of its own where another is here already,
-    without compilation, with 1 GiB of KV cache and without chunked prefill (which a seeded request does not survive there).
-    On a GPU vLLM's own defaults hold, but that CUDA graphs are captured for as many requests as run at once, up to 1,024.
-
-    Raises ImportError: vLLM is not installed. Raises UnsupportedEngine: its version is not one that typefold knows.
-    Raises UnguardedMain: it would have a process of its own, which would run the program again.
+    On a CPU it runs in this process, or in one of its own where another is here already, without compilation, with 1 GiB of KV cache
+    and without chunked prefill (which a seeded request does not survive there). On a GPU vLLM's own defaults hold, but that CUDA graphs
+    are captured for as many requests as run at once. Raises ImportError, UnsupportedEngine or UnguardedMain where it can't be built.
     """
     check_main(spawns=False)  # before vLLM is imported, which takes long
     with _loading:  # one after the other: the place of an engine depends on those that are there

@@ -1,12 +1,9 @@
 """The loading of an engine: the options, the environment and the process in which it is built, and its place in memory.
 
-All is decided from the caller's options and the machine, before anything is built. An option that the caller names goes before
-any default. Left out: vLLM itself, which `engine` builds with these options, and the care for a process (`process`).
-
 vLLM and its imports are about a million objects that stay. Each full garbage collection walks over them, a third of a second and
-more, while prompts wait to be prepared: a tenth of the time of short answers. So they are frozen once an engine is there, as vLLM
-does in its own processes. Invariant: each `freeze` has one `thaw`, so all that an engine held is freed with it. Other objects that
-were there are frozen too; of these only cycles wait for an engine to be closed.
+more: a tenth of the time of short answers. So they are frozen once an engine is there, as vLLM does in its own processes. Invariant:
+each `freeze` has one `thaw`, so all that an engine held is freed with it. Other objects that were there are frozen too; of these
+only cycles wait for an engine to be closed.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
 """The LoRA adapters of one vLLM engine: numbered, checked and loaded before any request uses them.
 
-vLLM keeps an adapter by a number and its prefix cache by the name, and trusts both: a number that is used twice gives the first one's
-weights. A request whose adapter can't be loaded ends its engine. So numbers are made of name and path, clashes are refused, and an
-adapter is loaded by a call of its own, whose failure is that of the row. vLLM is not imported.
+vLLM keeps an adapter by a number and its prefix cache by the name, and trusts both. A request whose adapter can't be loaded ends its
+engine. So numbers are made of name and path, clashes are refused, and an adapter is loaded by a call of its own, whose failure is
+that of the row. Invariant: a name, and a number, stands for one adapter as long as the engine lives. vLLM is not imported.
 
 On a CPU, vLLM (0.25 to 0.32: `lora/ops/torch_ops`) computes rows without an adapter with the last of its `max_loras` places, for
 whose index it takes -1. So there that place is kept empty: no more adapters than the others hold.
-
-Invariant: a name, and a number, stands for one adapter as long as the engine lives. Left out: the choice of adapters in memory,
-which is vLLM's (`max_loras`, `max_cpu_loras`).
 """
 
 from __future__ import annotations

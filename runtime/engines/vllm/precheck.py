@@ -45,8 +45,7 @@ def engine_options() -> frozenset[str] | None:
 def why_no_model(name: str, *, is_path: bool = False, elsewhere: bool = False) -> str | None:
     """Return why there can be no model of a name; `None` where there may be one, in a folder or on a hub.
 
-    `is_path` is for a path for certain: else `org/name` is a name on a hub, where there is no such folder. `elsewhere` is for a
-    model whose configuration may stand somewhere else.
+    Unless it `is_path` for certain, `org/name` is a name on a hub where there is no such folder.
     """
     if not name.strip():
         return "the model's name is empty"

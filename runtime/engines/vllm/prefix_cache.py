@@ -1,16 +1,12 @@
 """Token ids of texts that begin alike: each shared beginning is tokenised once.
 
-The prompts of a batch have a template's head, instructions and examples in common, often most of each. Encoding that again for every
-row costs about a microsecond a token. Here each shared beginning is kept with its tokens, in a tree that branches where texts part.
-`PrefixEncoder` is the only door.
+Encoding a template's head, instructions and examples again for every row costs about a microsecond a token. Here each shared
+beginning is kept with its tokens, in a tree that branches where texts part.
 
-Invariant: the tokens are those of the whole text. A beginning ends where the tokenizer ends a word whatever the context, in the text
-that it was found in and in each that it is used for; each beginning is also tried on the former before it is used. That the
-tokenizer does so is proved from its parts (`cuts_words`). The place is between a visible character and a space before a letter. A
-pattern never reaches across if no path through it takes a space behind a visible character; and it cuts there if it matches either
-character by itself, whatever follows. A tokenizer with an unknown part is given whole texts and loses no more than time.
-
-Left out: texts that are not of a chat template, which may have special tokens around them.
+Invariant: the tokens are those of the whole text. A beginning ends where the tokenizer ends a word whatever the context, between a
+visible character and a space before a letter; each is also tried before it is used. That the tokenizer does so is proved from its
+parts (`cuts_words`): a pattern never reaches across if no path through it takes a space behind a visible character, and it cuts
+there if it matches either character by itself, whatever follows. A tokenizer with an unknown part is given whole texts.
 """
 
 from __future__ import annotations
@@ -234,7 +230,6 @@ class PrefixEncoder:
         return token_ids
 
     def _grow(self, node: _Node, text: str, start: int, end: int) -> None:
-        """Keep `text[start:end]` as a beginning behind a node."""
         self._credit -= _PRICE
         self._characters += end - start
         self._knows = self._encode(text[:end]) + self._encode(text[end:]) == self._encode(text)

@@ -1,18 +1,14 @@
 """An engine in a process of its own: starting it, noticing that it died, and ending it.
 
-Ctrl-C in a terminal or a notebook is sent to the whole group of processes. vLLM's process would end at it, and with it the model
-that took minutes to load, so it is started with that signal blocked; this process decides about Ctrl-C. A signal mask belongs to
-a thread, so the engine is built in a thread for it, and Ctrl-C reaches the caller meanwhile.
+Ctrl-C is sent to the whole group of processes. vLLM's would end at it, and with it the model that took minutes to load, so it is
+started with that signal blocked. A signal mask belongs to a thread, so the engine is built in a thread for it, and Ctrl-C reaches
+the caller meanwhile. When this process is killed, vLLM's goes on and keeps the memory of its GPU, so a guard waits beside it: a
+shell that reads a pipe and ends the engine once that is closed.
 
-When this process is killed, vLLM's goes on and keeps the memory of its GPU. So a guard waits beside it: a shell that reads a
-pipe and ends the engine once that is closed, for any end of this process.
-
-vLLM's client waits for answers of its core on a queue. A core that raises leaves an error there. One that is killed, mostly by the
-system's out-of-memory killer, does not, and the client would wait for ever. So the process is watched here, and its end is put into
-that queue. An engine that hangs is ended in the same way: its process is killed, and the rest follows.
-
-Invariant: the entry is an exception, which vLLM raises from its step as its own. Process and queue are found by names that vLLM
-0.25 to 0.33 share; where they are missing, nothing is watched, and only the watchdog's limit helps. vLLM is not imported.
+vLLM's client waits for answers of its core on a queue. A core that is killed, mostly by the system's out-of-memory killer, leaves no
+error there, and the client would wait for ever. So the process is watched here, and its end is put into that queue, as an exception
+that vLLM raises from its step. Process and queue are found by names that vLLM 0.25 to 0.33 share; where they are missing, nothing
+is watched, and only the watchdog's limit helps. vLLM is not imported.
 """
 
 from __future__ import annotations

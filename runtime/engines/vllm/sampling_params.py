@@ -4,11 +4,7 @@ Parameters that the caller may not set are refused by name, and so are values th
 where one bad request takes the whole batch with it. vLLM is not imported: its classes are passed in.
 
 Invariant: parameters that were verified once are shared by all requests that are equal but for `seed`, `max_tokens` and
-streaming (`Template`). Each gets a shallow copy, as vLLM itself makes for the requests of one `n`. Templates are found by content:
-a batch brings one set of parameters in as many objects as it has rows, and callers may change theirs between calls.
-
-An answer of one token needs no grammar where the tokens that begin it are known: a list of these is the mask that xgrammar
-would give, for which vLLM builds no matcher a request and fills none a step.
+streaming (`Template`); each gets a shallow copy. Templates are found by content, since callers may change theirs between calls.
 """
 
 from __future__ import annotations
@@ -130,9 +126,12 @@ class Parameters:
         spec = constraint.for_dialect(self._dialect)
         given = {} if start is None else {name: getattr(start, name) for name in self._names}
         key = key_of(given, sampling, kind=constraint.kind, spec=spec, first=bool(first))
-        return self._templates.get(
-            key, lambda: Template.of(self._make(start, {**sampling}, constraint, spec, first), self._names)
-        )
+
+        def make() -> Template:
+            params = self._make(start, {**sampling}, constraint, spec, first)
+            return Template(params, _content(getattr(params, name) for name in self._names if name not in _OWN))
+
+        return self._templates.get(key, make)
 
     def _without_unwritten(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters that keep tokens which write nothing out of a constrained answer.
@@ -230,10 +229,6 @@ class Template:
     params: Any  # without the request's own `seed` and `max_tokens`, of an answer that comes whole
     content: str | None  # a digest without the seed; `None` where a value has no text that tells it apart
     verified: bool = False  # the engine has taken a request with these: it need not parse the grammar again
-
-    @classmethod
-    def of(cls, params: Any, names: Iterable[str]) -> Template:
-        return cls(params, _content(getattr(params, name) for name in names if name not in _OWN))
 
 
 class Templates:

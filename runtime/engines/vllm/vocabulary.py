@@ -1,9 +1,8 @@
 """The vocabulary of a tokenizer: the bytes of its tokens, the tokens that begin a text, and vLLM's outputs as outcomes.
 
-In byte-level vocabularies (GPT-2's and all later ones) each character of a piece stands for one byte, so the tokens are known
-byte by byte. Decoders take added tokens for bytes where each of their characters stands for one, else for themselves, and so does
-this. In other vocabularies a piece takes at least as many bytes in UTF-8 as its text, so the longest is known to be no longer.
-Tokens that write nothing are left out. vLLM is not imported.
+In byte-level vocabularies (GPT-2's and all later ones) each character of a piece stands for one byte, so the tokens are known byte by
+byte. In others a piece takes at least as many bytes in UTF-8 as its text, so the longest is known to be no longer. Tokens that write
+nothing are left out. vLLM is not imported.
 """
 
 from __future__ import annotations
@@ -85,7 +84,6 @@ def _pieces_of(tokenizer: Any) -> dict[str, int]:
 
 
 def _byte_level_alphabet() -> dict[str, int]:
-    """Return the 256 characters that stand for bytes in byte-level BPE: visible ones for themselves."""
     shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(0x100) if byte not in shown]
     return {chr(byte): byte for byte in shown} | {chr(0x100 + number): byte for number, byte in enumerate(hidden)}
