@@ -242,12 +242,8 @@ class Scheduler:
                 logger.exception("the engine could not be built again")
                 broken = diagnose(unable, self._restarts)
                 continue
-            with self._lock:
-                self._engine = engine
-                if self._closing:  # the closing thread may have given this one up, and failed the rows
-                    return False
-                self._between = []
-                self._waiting.put_back(again)
+            if not self._took(engine, again):
+                return False
             for pending, why in failed:
                 self._fail(pending, why)
             return True
@@ -255,6 +251,16 @@ class Scheduler:
             if not self._closing:
                 self._broken = broken
         return False
+
+    def _took(self, engine: Engine, again: list[PendingRequest]) -> bool:
+        """Take an engine that was built, and put back who goes again; `False` where it is only to be freed."""
+        with self._lock:
+            self._engine = engine
+            if self._closing:  # whoever closed may have given this thread up, and failed the rows
+                return False
+            self._between = []
+            self._waiting.put_back(again)
+        return True
 
     def _give_up(self, error: EngineHung) -> None:
         """Do what the engine's thread, which hangs, would do at its end; by the watchdog's thread or a closing one."""
