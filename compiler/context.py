@@ -25,14 +25,8 @@ from typefold.compiler.limits import KEYWORDS, Limits
 
 Hook: TypeAlias = Callable[[Any, "Context"], Codec[Any]]
 
-_RESERVED = (
-    "root",
-    "start",
-    "true",
-    "false",
-    "json_value",
-    "json_number",
-)  # names of the dialects and of rules of `Any`
+# Names of the dialects and of rules of `Any`.
+_RESERVED = ("root", "start", "true", "false", "json_value", "json_number")
 MAX_DEPTH = 64  # levels of nesting of a type; JSON parsers and grammar compilers have limits near it
 MAX_PARTS = 20_000  # parts of a type; a part counts each time that it is written out
 _MAX_INLINE = 2_000  # nodes of an expression; a larger part of a type is written once, as a rule

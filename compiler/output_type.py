@@ -252,10 +252,7 @@ def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: st
     identity: Any = hint
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
         refuse_endless(hint, path)
-        identity = (
-            hint,
-            repr(hint),
-        )  # `Literal[1]` and `Literal[True]` are equal and hash alike, but are not the same type
+        identity = (hint, repr(hint))  # `Literal[1]` equals `Literal[True]`, but is not the same type
     key = (identity, fmt, registry, registry.version, path)
     try:
         known = _compiled.get(key)

@@ -105,9 +105,8 @@ def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> Deco
                     raise
                 problems = []
                 detail = f"{error.error_count()} problems, and their messages raised {describe_exception(worse)}"
-    elif (
-        isinstance(error, RecursionError) and text.count("[") + text.count("{") > DEEPEST
-    ):  # not a validator's own calls
+    # The nesting tells it from a validator's own calls.
+    elif isinstance(error, RecursionError) and text.count("[") + text.count("{") > DEEPEST:
         kind, detail = "nesting", f"is nested deeper than {DEEPEST} levels"
     else:
         detail = describe_exception(error)

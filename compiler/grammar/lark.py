@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from typefold.compiler.grammar.matcher import Matcher, Pair
+from typefold.compiler.grammar.matcher import Matcher, Pair, first_chars
 from typefold.compiler.grammar.nodes import (
     EMPTY,
     MAX_CODE_POINT,
@@ -205,14 +205,14 @@ def _clashes(grammar: _Grammar) -> dict[Expr, Expr] | None:
         state = pending.pop()
         done = [_terminal(stack) for stack in state.stacks if stack[1] is None]
         going = [stack for stack in state.stacks if stack[1] is not None]
-        longer = char_class(*(pair for node, _ in going for pair in _chars(node).ranges))
+        longer = char_class(*(pair for node, _ in going for pair in first_chars(node).ranges))
         if state is not start and any(follow[name] & _leads(longer) for name in done):
             for stack in going:
                 found.setdefault(grammar.terminals[_terminal(stack)], set()).add(tuple(_unread(stack))[:-1])
             continue
         if len(seen) > _MAX_STATES:
             return None
-        edges = {edge for node, _ in going for low, high in _chars(node).ranges for edge in (low, high + 1)}
+        edges = {edge for node, _ in going for low, high in first_chars(node).ranges for edge in (low, high + 1)}
         for edge in edges - {MAX_CODE_POINT + 1}:
             if chr(edge) in longer and (after := state.advance(chr(edge))).stacks not in seen:
                 seen.add(after.stacks)
@@ -284,13 +284,6 @@ def _widen(expr: Expr) -> Expr:
             return Repeat(_widen(item), min(least, 1), 1 if most == 1 else None)
         case _:
             assert_never(expr)
-
-
-def _chars(node: Expr) -> CharClass:
-    if isinstance(node, CharClass):
-        return node
-    assert isinstance(node, Lit)
-    return char_class(node.text[0])
 
 
 def _unread(stack: Pair | None) -> Iterator[Expr]:

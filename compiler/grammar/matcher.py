@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq
+from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, char_class
 
 
 class Pair(tuple[Expr, "Stack"]):
@@ -53,16 +53,7 @@ class Matcher:
 
     @property
     def next_chars(self) -> CharClass:
-        allowed = CharClass(())
-        for node, _ in self.stacks:
-            match node:
-                case Lit(text):
-                    allowed |= CharClass(((ord(text[0]), ord(text[0])),))
-                case CharClass():
-                    allowed |= node
-                case _:
-                    raise AssertionError(node)
-        return allowed
+        return char_class(*(pair for node, _ in self.stacks for pair in first_chars(node).ranges))
 
     def advance(self, text: str) -> Matcher:
         """The state after `text`; a dead one where the text does not match."""
@@ -81,6 +72,14 @@ class Matcher:
             if state.dead:
                 break
         return state
+
+
+def first_chars(node: Expr) -> CharClass:
+    """The characters that the first node of a stack reads next."""
+    if isinstance(node, CharClass):
+        return node
+    assert isinstance(node, Lit)
+    return char_class(node.text[0])
 
 
 def recognises(language: Language, text: str) -> bool:

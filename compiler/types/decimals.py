@@ -58,15 +58,7 @@ def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
     context.allow(hint, *BOUNDS, "multiple_of", "max_digits", "decimal_places")
     limits = context.limits
     bounds = _bounds(hint, context)
-    places, most = limits.peek("decimal_places"), limits.peek("max_digits")
-    if places is not None and places <= _MOST_DIGITS:
-        limits.take("decimal_places")
-    else:
-        places = None
-    if most is not None and most <= _MOST_DIGITS:
-        limits.take("max_digits")
-    else:
-        most = None
+    places, most = _taken("decimal_places", context), _taken("max_digits", context)
     if (step := limits.peek("multiple_of")) is not None:
         own = max(0, -_exponent(_decimal(step)))
         places = own if places is None else min(places, own)
@@ -92,6 +84,15 @@ def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
         return text + ".0" if fractions and "." not in text else text
 
     return text_codec(hint, seq('"', text, '"'), form, Decimal, write=to_json)
+
+
+def _taken(name: str, context: Context) -> int | None:
+    """A limit for the grammar; a larger one stays a post-check."""
+    limit: int | None = context.limits.peek(name)
+    if limit is not None and limit <= _MOST_DIGITS:
+        context.limits.take(name)
+        return limit
+    return None
 
 
 def _decimal(bound: Any) -> Decimal:
