@@ -85,13 +85,3 @@ class CheckedFile:
     def _is(self, node: ast.expr, known: Any, where: Where) -> bool:
         meaning = self.evaluator.meaning(node, where)
         return isinstance(meaning, Known) and meaning.value is known
-
-
-def dotted(node: ast.expr) -> str | None:
-    """A name, or names with dots between, as text."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        before = dotted(node.value)
-        return None if before is None else f"{before}.{node.attr}"
-    return None

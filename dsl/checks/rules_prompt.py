@@ -13,7 +13,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from typefold.checks.checked_file import CheckedFile, dotted
+from typefold.checks.checked_file import CheckedFile
 from typefold.checks.docstrings import Place, docstring_of
 from typefold.checks.evaluator.verdict import judged
 from typefold.checks.findings import Finding, at
@@ -171,7 +171,7 @@ def _of_body(function: Function, file: CheckedFile) -> Iterator[Finding]:
                 yield at("prompt-ask", message, node)
         elif isinstance(node, ast.Call) and file.is_prompt(node.func, function):
             message = (
-                f"the body of {name!r} calls the prompt function {dotted(node.func)!r}, and a body makes its message and "
+                f"the body of {name!r} calls the prompt function {ast.unparse(node.func)!r}, and a body makes its message and "
                 f"nothing else; call it first, in a plain function, and pass its value as an argument"
             )
             yield at("prompt-ask", message, node)
@@ -253,13 +253,14 @@ def _is_returned(call: ast.Call, function: Function) -> bool:
 
 def _ends(value: ast.expr) -> Iterator[ast.expr]:
     """The expressions of which one is the value of another."""
-    if isinstance(value, ast.IfExp):
-        yield from _ends(value.body)
-        yield from _ends(value.orelse)
-    elif isinstance(value, ast.Call) and dotted(value.func) in ("cast", "typing.cast") and len(value.args) == 2:
-        yield from _ends(value.args[1])
-    else:
-        yield value
+    match value:
+        case ast.IfExp():
+            yield from _ends(value.body)
+            yield from _ends(value.orelse)
+        case ast.Call(func=ast.Name("cast") | ast.Attribute(ast.Name("typing"), "cast"), args=[_, inner]):
+            yield from _ends(inner)
+        case _:
+            yield value
 
 
 def _something_else(node: ast.Return, function: Function, file: CheckedFile) -> ast.expr | ast.Return | None:
