@@ -133,17 +133,14 @@ class Counts:
             (self._stopwatch.begin if busy else self._stopwatch.rest)()
 
     def failure(self) -> None:
-        """Count a request that gave an error; from any thread."""
         with self._lock:
             self.failed += 1
 
     def cancellation(self) -> None:
-        """Count a request that its caller withdrew; from any thread."""
         with self._lock:
             self.cancelled += 1
 
     def snapshot(self, *, waiting: int, running: int) -> Statistics:
-        """Return the counters as they are now; from any thread."""
         counted = {name: getattr(self, name) for name in _COUNTED}
         return Statistics(waiting=waiting, running=running, elapsed=self._stopwatch.seconds, **counted)
 

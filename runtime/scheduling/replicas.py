@@ -39,7 +39,6 @@ class Replicas:
 
     @property
     def engine(self) -> Engine:
-        """One of the engines: their facts are the same."""
         return self._schedulers[0].engine
 
     @property

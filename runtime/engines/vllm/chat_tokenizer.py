@@ -173,7 +173,6 @@ class PromptTokenizer:
         return re.compile("|".join(map(re.escape, sorted(self.markers, key=len, reverse=True))))
 
     def _refuse_placeholders(self, turns: Sequence[_Turn], contents: Sequence[str]) -> None:
-        """Refuse contents with an image placeholder, where a tokenizer can't tell it from text."""
         if self._placeholder is None:
             picture = next(part for turn in turns for part in turn.parts if part is not None)
             self._placeholder = self._placeholder_of(picture)
