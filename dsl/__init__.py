@@ -26,10 +26,9 @@ from typefold.messages import RawPrompt, ask, assistant, image, raw, system, use
 from typefold.options import Options
 from typefold.programs.run import Run, run
 from typefold.programs.voting import Best, Votes, best_of, majority
-from typefold.prompts.async_prompt import AsyncPrompt
 from typefold.prompts.base_prompt import ask_deferred
 from typefold.prompts.definition import Example, example
-from typefold.prompts.prompt import Prompt, prompt
+from typefold.prompts.prompt import AsyncPrompt, Prompt, prompt
 from typefold.prompts.samples import AsyncSamples, Samples
 from typefold.prompts.spec import prompt_by_name, prompt_by_value
 from typefold.prompts.tools import ToolCall, Tools

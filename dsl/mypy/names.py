@@ -25,9 +25,7 @@ EXAMPLE = "typefold.prompts.definition.example"
 ASK = "typefold.messages.ask"
 OUTPUT_TYPE = "typefold.compiler.output_type.output_type"
 GENERATE = {f"typefold.runtimes.runtime.Runtime.{name}" for name in ("generate", "__call__")}
-DEFER = {
-    f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "async_prompt.AsyncPrompt", "base_prompt.BasePrompt")
-}
+DEFER = {f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "prompt.AsyncPrompt", "base_prompt.BasePrompt")}
 DEFERRED = "typefold.graphs.deferred.Deferred"
 ANSWERS = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", "Scored")}
 
