@@ -309,7 +309,6 @@ def _identifier(text: str) -> str:
 
 
 def _rule_name(hint: Any, used: Iterable[str]) -> str:
-    """A name for a type's rule, with a number where it would clash."""
     base = _identifier(getattr(hint, "__name__", None) or str(hint))
     name, number = base, 2
     while name in used or name in _RESERVED:

@@ -82,7 +82,6 @@ def describe(hint: object) -> str:
 
 
 def _mark(mark: object) -> str:
-    """A mark in `Annotated`, as limits by name where it consists of limits."""
     limits = Limits([mark])
     named = [f"{name}={value!r}" for name in limits.names() for value in limits.all(name)]
     return repr(mark) if hasattr(mark, "one_of") else ", ".join([*named, *limits.checks]) or repr(mark)

@@ -290,7 +290,6 @@ def _loop_kind(element: Kind) -> Kind:
 
 
 def _attribute_argument(node: nodes.Filter) -> nodes.Const | None:
-    """The name of an attribute that a filter reads from each element."""
     given: list[Any] = [keyword.value for keyword in node.kwargs if keyword.key == "attribute"]
     if node.name in _ATTRIBUTE_FIRST:
         given += node.args[:1]

@@ -175,8 +175,6 @@ def struct_codec(hint: Any, context: Context) -> Codec[Any]:
 
 
 def _tag(key: str, tag: str | int, context: Context) -> Field:
-    """A key with one value, which is no attribute of the object."""
-
     def write(_: Any) -> str | int:
         return tag
 

@@ -149,7 +149,6 @@ def _two_digits(numbers: Iterable[int]) -> Expr:
 
 @lru_cache(maxsize=256)
 def _dates(low: date, high: date) -> Expr:
-    """The days from `low` to `high`, inclusive."""
     if low.year == high.year:
         return seq(f"{low.year:04}-", _days(isleap(low.year), (low.month, low.day), (high.month, high.day)))
     options: list[Expr] = []
