@@ -26,10 +26,7 @@ _PACKAGES = (
 
 
 def examine(model: str | None, *, ask: bool) -> bool:
-    """Print the findings and return whether typefold works here.
-
-    The model to try is by default that of `TYPEFOLD_MODEL`, or the demo model where it has been made.
-    """
+    """Print the findings and return whether typefold works here."""
     from typefold.runtimes.demo_model import made_demo_model
 
     console = Console()

@@ -37,10 +37,7 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """Records to be read; columns, `pyarrow.Schema` and number, where they are known before the first record.
-
-    `texts` says that all values are texts.
-    """
+    """Records to be read, with facts that are known before the first one; `texts` says that all values are texts."""
 
     records: Iterator[Read]
     columns: list[str] | None = None

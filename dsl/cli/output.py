@@ -197,10 +197,7 @@ def check_target(path: str) -> None:
 
 
 def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
-    """See that no file is written to that is read, and none for two things; links are resolved.
-
-    The files of each option are paths, or descriptors that are open.
-    """
+    """See that no file is written to that is read, and none for two things. Files are paths, or open descriptors."""
     seen: dict[object, str] = {}
     for option, paths in (*files.items(), ("the command's own output", (1, 2, *_apart))):
         own = [(identity, path) for path in paths if (identity := _identity(path)) is not None]

@@ -115,10 +115,7 @@ class _ParquetWriter:
 
 
 class Failures:
-    """The file of rows that failed: beside its place while the job runs, in its place when the job is done.
-
-    Where no row failed there is none in the end, and one of an earlier run is removed then.
-    """
+    """The file of rows that failed; where none did there is none in the end, and one of an earlier run is removed."""
 
     def __init__(self, path: str) -> None:
         self.path = path

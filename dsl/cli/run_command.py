@@ -83,10 +83,7 @@ class Job:
         self._waiting: Waiting[tuple[bool, Any] | None] = Waiting()  # whether it has a result, and its encoded form
 
     def run(self) -> Counts:
-        """Run the function for all records, and write what comes of them.
-
-        `CommandError` is raised where too many failed, the condition failed for all, or nothing can be written any more.
-        """
+        """Run the function for all records, and write what comes of them."""
         limit, total = self.limit, self.source.total
         total = total if limit is None or total is None else min(limit, total)
         with Progress(total) as progress, self._waiting, closing(streamed(self.target, self._rows())) as results:
@@ -227,10 +224,7 @@ def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[
 
 
 class Condition:
-    """A condition on records, as Jinja writes expressions; `known` are its possible names, where they are known already.
-
-    It sees parameters as the function gets them, and other columns as the file has them, and changes none of them.
-    """
+    """A condition on records, as Jinja writes expressions; `known` are its possible names, where they are known already."""
 
     def __init__(self, expression: str, known: Iterable[str] | None = None) -> None:
         self.expression = expression

@@ -21,10 +21,7 @@ class CommandError(Exception):
 
 
 def load(name: str) -> Target:
-    """Import the module of a function, `module:function` or `file.py:function`, and find it there.
-
-    The folder one is in is looked into first.
-    """
+    """Import the module of a function, `module:function` or `file.py:function`, and find it there."""
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         raise CommandError(f"name a function as module:function or file.py:function, not {name!r}")

@@ -64,11 +64,7 @@ def streamed(
     key: Callable[[R], object] | None = None,
     guard: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
-    """Call a function for rows, and yield each row's index and result as it ends.
-
-    An `Unfit` is handed back as a failure, in its place. `key` names a row for a journal, by default its arguments do. Each
-    call is made within `guard`.
-    """
+    """Call a function for rows, each within `guard`, and yield each row's index and result as it ends."""
     every: Iterable[Any] = rows
     return run.stream(of_row(target, guard), every, key=key or (lambda row: row.arguments))
 

@@ -126,10 +126,7 @@ class PromptSpec:
         return _Calls(self).attempt(args, kwargs, row)
 
     def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any] | PromptError:
-        """Make the call of a function that is called by itself.
-
-        Arguments that don't fit raise `TypeError`; of a safe function they are the call's error.
-        """
+        """Make the call of a function that is called by itself; raises `TypeError` where it is not safe."""
         if not self.safe:
             self.bind(args, kwargs)
         return self.attempt(args, kwargs, row_index())

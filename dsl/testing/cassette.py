@@ -125,10 +125,7 @@ def _models_of(path: Path) -> list[bytes]:
 
 
 def settle(journal: Path, target: Path, *, keep: bool = False) -> bool:
-    """Bring a recording's file into the state of a closed journal; whether it was written, since it held something else.
-
-    With `keep`, records of the file stay that the journal lacks.
-    """
+    """Bring a recording's file into the state of a closed journal, and return whether it held something else."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             return _settle(journal, target, Path(folder), keep=keep)
