@@ -122,10 +122,7 @@ class Output:
 
 
 class StandardOutput:
-    """Standard output, written to as an `Output` is; within `own_output` where anything else prints.
-
-    `BrokenPipeError` is raised where nobody reads it any more, and `CommandError` where it can't be written.
-    """
+    """Standard output, written to as an `Output` is; raises `BrokenPipeError` where nobody reads it any more."""
 
     path = "-"
 
