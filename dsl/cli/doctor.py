@@ -64,9 +64,9 @@ def _answers(console: Console, model: str) -> bool:
     started = time.perf_counter()
     try:
         with Runtime(model, max_model_len=512) as runtime:
-            engine = runtime.engine
-            console.print(f"  {'device':<14}{getattr(engine, 'device', '?')}", highlight=False)
-            console.print(f"  {'constraints':<14}{getattr(engine, 'backend', '?')}", highlight=False)
+            info = runtime.engine.info
+            console.print(f"  {'device':<14}{info.device}", highlight=False)
+            console.print(f"  {'constraints':<14}{info.backend}", highlight=False)
             console.print(f"  {'loaded':<14}{model} in {time.perf_counter() - started:.1f} s", highlight=False)
             started = time.perf_counter()
             text = runtime.generate("Say hello.", max_tokens=1)

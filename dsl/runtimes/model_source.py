@@ -101,6 +101,10 @@ def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection
     for name in options:
         if known is not None and name in known:
             continue
+        if name == "engine":
+            raise PromptUsageError(
+                "Runtime: a model's name is loaded by vLLM; give another engine as Runtime(lambda: ...)"
+            )
         if name in CallOptions.__annotations__:
             raise PromptUsageError(f"Runtime: {name} is an option of @prompt, .using and generate, not of the runtime")
         # Without vLLM's own names, only what is very near to one of ours is certain to be a mistake.

@@ -109,7 +109,7 @@ class Runtime(OpenRuntime):
         **engine_options: Any,
     ) -> None:
         named = model_of(model, engine_options)
-        check_engine_options(named, engine_options, inspect.signature(Runtime).parameters)
+        check_engine_options(named, engine_options, inspect.signature(Runtime).parameters.keys() - {"engine_options"})
         own: dict[str, Any] = {
             "deduplicate": deduplicate,
             "early_stop": early_stop,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+
+import pytest
 
 from tests.commands.conftest import Command
+from typefold.cli import doctor
+from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtimes import runtime as runtime_module
 
 
 def test_render_prints_the_messages(command: Command) -> None:
@@ -47,6 +53,23 @@ def test_doctor_says_what_is_installed(command: Command) -> None:
     assert done.exit_code == 0
     assert "typefold" in done.stdout
     assert "pyarrow" in done.stdout
+
+
+def test_doctor_asks_a_model_and_says_on_what_it_runs(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ScriptedEngine(answers=["Hi", "true"])
+    engine.info = replace(engine.info, device="abacus", backend="beads")
+    monkeypatch.setattr(runtime_module, "engine_of", lambda *_, **__: engine)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name)
+    done = command("doctor", "--model", "org/model")
+    assert done.exit_code == 0, done.output
+    words = done.stdout.split()
+    assert words[words.index("device") + 1] == "abacus" and words[words.index("constraints") + 1] == "beads"
+    assert "'H' and True in" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["run", "try", "render", "explain", "check", "doctor", "demo-model"])
+def test_help_of_a_command_ends_with_an_example(command: Command, name: str) -> None:
+    assert f"Example: typefold {name}" in command(name, "--help").stdout
 
 
 def test_help_is_there_before_anything_heavy() -> None:

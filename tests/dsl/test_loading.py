@@ -197,3 +197,8 @@ def test_the_time_in_which_an_engine_is_loaded_is_not_the_call_s(
 
     with Runtime(load, journal=tmp_path / "run.db" if journaled else None):
         assert ASKED[way]() == "yes"
+
+
+def test_another_engine_is_given_as_a_function_and_no_option() -> None:
+    with pytest.raises(PromptUsageError, match=r"give another engine as Runtime\(lambda: \.\.\.\)"):
+        Runtime("org/model", engine="echo")
