@@ -250,10 +250,11 @@ RELATIVES = re.compile(r"\b(?:who|whom|whose|what|whatever|whoever|wherever)\b",
 
 def docstrings() -> Iterator[tuple[str, str]]:
     """Every docstring of the package, with where it is."""
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for path in SHIPPED.values():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, documented) and (text := ast.get_docstring(node)):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if text := ast.get_docstring(node):
                 yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", text
 
 

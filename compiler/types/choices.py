@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 from enum import Enum, Flag
 from functools import reduce
-from operator import or_
 from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -64,7 +63,7 @@ def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
     def to_json(value: Flag) -> list[str]:
         members: list[Any] = list(value)
         parts = [member.name for member in members]
-        if value.value != reduce(or_, (member.value for member in members), 0) or not known.issuperset(parts):
+        if value.value != reduce(_union, (member.value for member in members), 0) or not known.issuperset(parts):
             raise ValueError(f"{value!r} has bits without a name, which cannot be written")
         return [name for name in names if name in parts]
 
@@ -73,7 +72,7 @@ def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
         ordered_parts(hint.__name__, "[", parts, "]", context),
         {"type": "array", "items": {"enum": names, "type": "string"}, "uniqueItems": True},
         to_json,
-        lambda data: reduce(or_, [hint[name] for name in data], hint(0)),
+        lambda data: reduce(_union, [hint[name] for name in data], hint(0)),
         lambda value: type(value) is hint,
         native=False,
     )
@@ -154,3 +153,7 @@ def _accepts(adapter: TypeAdapter[Any], value: Any) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _union(one: Any, other: Any) -> Any:
+    return one | other

@@ -53,12 +53,19 @@ class _Lines:
     """JSON, a record a line."""
 
     def __init__(self, output: Output | StandardOutput) -> None:
-        self.write = output.write
-        self.finish = output.finish
-        self.discard = output.discard
+        self._output = output
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         return json_line(record)
+
+    def write(self, encoded: bytes) -> None:
+        self._output.write(encoded)
+
+    def finish(self) -> None:
+        self._output.finish()
+
+    def discard(self) -> None:
+        self._output.discard()
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:

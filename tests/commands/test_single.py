@@ -58,8 +58,12 @@ def test_doctor_says_what_is_installed(command: Command) -> None:
 def test_doctor_asks_a_model_and_says_on_what_it_runs(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = ScriptedEngine(answers=["Hi", "true"])
     engine.info = replace(engine.info, device="abacus", backend="beads")
-    monkeypatch.setattr(runtime_module, "engine_of", lambda *_, **__: engine)
-    monkeypatch.setattr(doctor, "find_spec", lambda name: name)
+
+    def engine_of(*_: object, **__: object) -> ScriptedEngine:
+        return engine
+
+    monkeypatch.setattr(runtime_module, "engine_of", engine_of)
+    monkeypatch.setattr(doctor, "find_spec", str)
     done = command("doctor", "--model", "org/model")
     assert done.exit_code == 0, done.output
     words = done.stdout.split()

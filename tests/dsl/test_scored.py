@@ -20,6 +20,7 @@ from typefold import (
     ask,
     prompt,
 )
+from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 
@@ -131,7 +132,11 @@ class Stingy(ScriptedEngine):
 def test_where_a_step_tells_too_little_the_choices_are_scored_in_groups() -> None:
     with Runtime(says("c")) as runtime:
         expected = runtime.generate("?", output_type=Scored[Letter])
-    engine = Stingy(answers=lambda request: "c" if "c" in request.constraint.spec else request.constraint.spec[0])
+
+    def answer_of(request: Request) -> str:
+        return "c" if "c" in request.constraint.spec else request.constraint.spec[0]
+
+    engine = Stingy(answers=answer_of)
     with Runtime(engine) as runtime:
         answer = runtime.generate("?", output_type=Scored[Letter])
     assert len(engine.requests) > 1

@@ -26,7 +26,7 @@ OBJECTS: dict[str, Any] = {
 
 def table() -> list[str]:
     """Every full name of the table."""
-    found = [each for name, each in vars(names).items() if name.isupper() and isinstance(each, (str, set))]
+    found: list[Any] = [each for name, each in vars(names).items() if name.isupper() and isinstance(each, (str, set))]
     return sorted(full for each in found for full in ([each] if isinstance(each, str) else each))
 
 
