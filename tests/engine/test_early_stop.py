@@ -11,7 +11,7 @@ from typefold import Logged, Runtime, ask, prompt
 from typefold.runtime.engines.vllm.engine import VllmEngine
 
 from .elsewhere import facts_of
-from .settled import OBJECTS, TYPES
+from .stopped_early import OBJECTS, TYPES
 from .together import Together
 
 pytestmark = pytest.mark.engine
@@ -60,7 +60,7 @@ def test_the_value_is_that_of_the_full_constraint(
 
 @pytest.mark.prove
 def test_of_many_rows_of_all_these_types_each_is_that_of_the_full_constraint(exact: str) -> None:
-    facts = facts_of("settled.py", exact, "780")
+    facts = facts_of("stopped_early.py", exact, "780")
     print(facts)
     for how in ("greedy", "seeded"):
         assert facts[how]["same"] == facts["rows"] == 780

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from typefold.runtime.engines.vllm import loading as heap
+from typefold.runtime.engines.vllm import loading
 from typefold.runtime.engines.vllm.loading import freeze, thaw
 
 
@@ -21,7 +21,7 @@ class Knot:
 def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No engine is there, whatever other tests left, and none is left; vLLM thaws all at any shutdown of its own."""
     before = gc.get_freeze_count()
-    monkeypatch.setattr(heap, "_engines", 0)
+    monkeypatch.setattr(loading, "_engines", 0)
     yield
     assert gc.get_freeze_count() == 0
     if before:
