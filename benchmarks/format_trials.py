@@ -179,7 +179,7 @@ def difference(one: Trial, other: Trial) -> tuple[float, float, float]:
 
 
 def advice(trials: Sequence[Trial]) -> str:
-    """What to do, in a sentence: of the wires that no other is surely better than, the one with the fewest tokens."""
+    """The advice in a sentence: of the formats that no other is surely better than, the one with the fewest tokens."""
     best = max(trials, key=lambda each: each.accuracy)
     if not best.accuracy:
         return "No format gave a right answer: look at some of them (typefold try), and at the labels."

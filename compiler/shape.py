@@ -108,14 +108,14 @@ class _Shape:
 
 def _choice(members: list[Any]) -> str:
     """The members of a choice, after the type. In place of the value, small models would copy the first member."""
-    said = [json.dumps(member, ensure_ascii=False) for member in members]
-    if len(said) == 1:
-        return said[0]
+    texts = [json.dumps(member, ensure_ascii=False) for member in members]
+    if len(texts) == 1:
+        return texts[0]
     words = [member for member in members if isinstance(member, str) and _PLAIN.fullmatch(member)]
     if len(words) == len(members):
         return f"string (one of: {', '.join(words)})"
     kind = "string" if all(isinstance(member, str) for member in members) else "value"
-    return f"{kind} (one of: {', '.join(said)})"
+    return f"{kind} (one of: {', '.join(texts)})"
 
 
 def _string(schema: JsonSchema) -> str:

@@ -51,7 +51,7 @@ def typefold_engine(request: pytest.FixtureRequest) -> Iterator[FakeEngine]:
     fake = FakeEngine(**options)
     with fake.runtime:  # its own block would also raise the error of a test that failed already
         yield fake
-    _tell(request, fake.problems)
+    _report_problems(request, fake.problems)
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def typefold_replay(request: pytest.FixtureRequest) -> Iterator[Runtime]:
     marker = request.node.get_closest_marker("typefold_replay")
     named: str | None = marker.args[0] if marker is not None and marker.args else None
     path = request.path.parent / named if named else _path_of(request)
-    how = f"Record it: TYPEFOLD_MODEL=... pytest --typefold-record=missing {shlex.quote(request.node.nodeid)}"
+    remedy = f"Record it: TYPEFOLD_MODEL=... pytest --typefold-record=missing {shlex.quote(request.node.nodeid)}"
     answering = recordings.runtime(
-        path, _options(request), shared=named is not None, how=how, passed=lambda: _has_passed(request)
+        path, _options(request), shared=named is not None, remedy=remedy, passed=lambda: _has_passed(request)
     )
     try:
         runtime = answering.__enter__()
@@ -77,7 +77,7 @@ def typefold_replay(request: pytest.FixtureRequest) -> Iterator[Runtime]:
             yield runtime
         finally:
             answering.__exit__(None, None, None)
-        _tell(request, runtime.missing)
+        _report_problems(request, runtime.missing)
         return
     pytest.fail(f"typefold_replay: {reason}", pytrace=False)
 
@@ -184,7 +184,7 @@ def _has_passed(request: pytest.FixtureRequest) -> bool:
     return passed
 
 
-def _tell(request: pytest.FixtureRequest, problems: Iterable[Exception]) -> None:
+def _report_problems(request: pytest.FixtureRequest, problems: Iterable[Exception]) -> None:
     """Fail a test that passed because the program caught an error of its answers."""
     first = next(iter(problems), None)
     if first is not None and _has_passed(request):

@@ -2,7 +2,7 @@
 
 A child of `os.fork` has a copy of everything but the threads: an engine without its loop, connections that sqlite forbids to use,
 locks that are never released. So a thing that belongs to a process has an `Owner`: in a child each use is an error, and releasing
-it does nothing. Work that can't wait is done as the child begins (`in_child`, `tell_child`). Invariant: a child waits for no lock
+it does nothing. Work that can't wait is done as the child begins (`in_child`, `notify_child`). Invariant: a child waits for no lock
 and no thread of its parent, and releases nothing that the parent still uses.
 
 Two threads deliver answers, the engine's and the journal's. They run callbacks, which may send requests. Code that waits there for
@@ -87,12 +87,12 @@ class Inherited(Protocol):
         """Release it: this is a child, and no other thread is there."""
 
 
-_told: WeakSet[Inherited] = WeakSet()
+_notified: WeakSet[Inherited] = WeakSet()
 
 
-def tell_child(thing: Inherited) -> None:
+def notify_child(thing: Inherited) -> None:
     """Call `forked` in each child, for as long as the object is there."""
-    _told.add(thing)
+    _notified.add(thing)
 
 
 def end_child(error: BaseException) -> NoReturn:
@@ -128,13 +128,13 @@ def lock(kind: Callable[[], T]) -> T:
     return made
 
 
-def _tell() -> None:
-    for thing in [*_told]:
+def _notify() -> None:
+    for thing in [*_notified]:
         with suppress(Exception):
             thing.forked()
 
 
-in_child(_tell)
+in_child(_notify)
 
 _here = threading.local()
 

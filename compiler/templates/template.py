@@ -18,7 +18,7 @@ LONGEST = 100_000_000
 class PromptTemplate:
     """A template and the names that it may use.
 
-    Single braces around one of `owed` are an error. A template that is the whole prompt (`alone`) has to use one of them.
+    Single braces around one of `expected` are an error. A template that is the whole prompt (`alone`) has to use one of them.
 
     Raises:
         TemplateError: Bad syntax, an unknown filter, a name that is no parameter, single braces around a parameter, or no
@@ -30,7 +30,7 @@ class PromptTemplate:
         source: str,
         parameters: Collection[str],
         *,
-        owed: Collection[str] = (),
+        expected: Collection[str] = (),
         alone: bool = False,
         name: str = "template",
     ) -> None:
@@ -40,11 +40,11 @@ class PromptTemplate:
 
         from typefold.compiler.templates.template_check import check_template, constant, environment
 
-        found = check_template(source, dict.fromkeys(parameters, UNKNOWN), owed=owed)
+        found = check_template(source, dict.fromkeys(parameters, UNKNOWN), expected=expected)
         for problem in found.problems:
             line = source.count("\n", 0, problem.offset) + 1
             raise TemplateError(f"{name}: line {line} of the docstring: {problem.message}")
-        if alone and (reason := constant(owed, found.used)) is not None:
+        if alone and (reason := constant(expected, found.used)) is not None:
             raise TemplateError(f"{name}: {reason}")
         try:
             self._template = environment().from_string(source)

@@ -54,8 +54,8 @@ class Report:
     used: set[str] = field(default_factory=set[str])
 
 
-def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collection[str] = ()) -> Report:
-    """Check a template against the kinds of its parameters; single braces around a name of `owed` are a problem."""
+def check_template(source: str, parameters: Mapping[str, Kind], *, expected: Collection[str] = ()) -> Report:
+    """Check a template against the kinds of its parameters; single braces around a name of `expected` are a problem."""
     try:
         tree = placed(source)
     except BadSyntax as error:
@@ -65,7 +65,7 @@ def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collect
     walk = _Walk(parameters, set_anywhere)
     walk.all(tree.body, {})
     for offset, text in plain(source):
-        for found in braces_in(text, owed, used=walk.report.used, before=source[:offset]):
+        for found in braces_in(text, expected, used=walk.report.used, before=source[:offset]):
             message = (
                 f"the template has {found.text} in single braces, which are sent as they stand; write "
                 f"{{{{ {found.shown} }}}}, or {{% raw %}}{found.text}{{% endraw %}} for the braces themselves"
@@ -75,9 +75,9 @@ def check_template(source: str, parameters: Mapping[str, Kind], *, owed: Collect
     return walk.report
 
 
-def constant(owed: Iterable[str], used: Collection[str]) -> str | None:
+def constant(expected: Iterable[str], used: Collection[str]) -> str | None:
     """The error for a template that uses none of its parameters; `None` if it uses one, or has none."""
-    names = [*owed]
+    names = [*expected]
     if not names or not set(used).isdisjoint(names):
         return None
     every = "its parameter" if len(names) == 1 else "any of its parameters"
@@ -405,8 +405,8 @@ def _tokens(source: str) -> Iterator[tuple[int, str, str]]:
             yield start, kind, text
     except TemplateSyntaxError as error:
         blank = len(source[end:]) - len(source[end:].lstrip())
-        said = re.sub(r" at \d+$", "", error.message or "it can't be read")  # of the line that it was read in
-        raise TemplateSyntaxError(said, end + blank) from error
+        message = re.sub(r" at \d+$", "", error.message or "it can't be read")  # of the line that it was read in
+        raise TemplateSyntaxError(message, end + blank) from error
 
 
 def _shown(value: object) -> object:

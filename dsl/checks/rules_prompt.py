@@ -36,23 +36,23 @@ def prompt_findings(
     file: CheckedFile,
     kinds: Mapping[str, Kind],
     *,
-    says_annotations: bool = False,
-    says_returns: bool = False,
+    reports_annotations: bool = False,
+    reports_returns: bool = False,
 ) -> Iterator[Finding]:
     """Check a prompt function; a type checker may say itself that an annotation or a `return` is missing."""
-    for finding in _findings(function, file, kinds, says_annotations, says_returns):
+    for finding in _findings(function, file, kinds, reports_annotations, reports_returns):
         yield replace(finding, silenced_on=function.head)
 
 
 def _findings(
-    function: Function, file: CheckedFile, kinds: Mapping[str, Kind], says_annotations: bool, says_returns: bool
+    function: Function, file: CheckedFile, kinds: Mapping[str, Kind], reports_annotations: bool, reports_returns: bool
 ) -> Iterator[Finding]:
-    kind = yield from _of_return_type(function, file, says_annotations)
+    kind = yield from _of_return_type(function, file, reports_annotations)
     yield from _of_examples(function, file, kind)
     used = yield from _of_template(function, file, kinds)
     yield from _of_body(function, file)
     if _returns_nothing(function):
-        if not says_returns:
+        if not reports_returns:
             name = function.node.name
             message = f"the body of a prompt function returns ask(...), and {name!r} returns nothing"
             yield _at_name("prompt-ask", message, function)
@@ -61,11 +61,11 @@ def _findings(
 
 
 def _of_return_type(
-    function: Function, file: CheckedFile, says_annotations: bool
+    function: Function, file: CheckedFile, reports_annotations: bool
 ) -> Generator[Finding, None, OutputType[Any] | None]:
     node, name, where = function.node.returns, function.node.name, file.beside(function)
     if node is None:
-        if not says_annotations:
+        if not reports_annotations:
             message = f"the prompt function {name!r} has no return annotation, which says what the model may answer"
             yield _at_name("prompt-return", message, function)
         return None
@@ -85,15 +85,15 @@ def _of_template(
         return set()
     from typefold.compiler.templates.template_check import check_template, constant  # it imports jinja2
 
-    owed = [argument.arg for argument in _owed_parameters(function)]
-    found = check_template(docstring.text, kinds, owed=owed)
+    expected = [argument.arg for argument in _expected_parameters(function)]
+    found = check_template(docstring.text, kinds, expected=expected)
     for problem in found.problems:
         code = "prompt-template" if problem.code == "syntax" else f"prompt-{problem.code}"
         start, end = docstring.place(problem.offset), docstring.place(problem.offset + problem.length)
         yield Finding(code, problem.message, start, end)
     if any(problem.code in ("syntax", "name", "braces") for problem in found.problems):
         return None  # in doubt
-    reason = None if _asks(function, file, bare=False) else constant(owed, found.used)
+    reason = None if _asks(function, file, bare=False) else constant(expected, found.used)
     if reason is None:
         return found.used
     yield Finding("prompt-constant", reason, docstring.place(0), docstring.place(len(docstring.text)))
@@ -200,7 +200,7 @@ def _returns_nothing(function: Function) -> bool:
     return not any(isinstance(node, ways_out) for node in function.inside)
 
 
-def _owed_parameters(function: Function) -> list[ast.arg]:
+def _expected_parameters(function: Function) -> list[ast.arg]:
     """The parameters that a prompt is made of; without those of methods and those that are left out on purpose."""
     return [each for each in function.arguments[function.is_bound :] if not each.arg.startswith("_")]
 
@@ -209,7 +209,7 @@ def _unused_parameters(function: Function, used_by_template: Collection[str], fi
     """Parameters that neither the body nor the template uses; none that a misspelt name in the body may mean."""
     nodes = [node for node in ast.walk(ast.Module(function.node.body, [])) if isinstance(node, ast.Name)]
     used = {node.id for node in nodes} | set(used_by_template)
-    unused = [argument for argument in _owed_parameters(function) if argument.arg not in used]
+    unused = [argument for argument in _expected_parameters(function) if argument.arg not in used]
     if not unused or used & _ALL_NAMES:
         return
     unknown = {node.id for node in nodes if not file.is_known(node, function)}

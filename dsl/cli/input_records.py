@@ -1,7 +1,7 @@
 """Records out of files: JSON lines, CSV, Parquet; `-` is standard input.
 
-Reading takes one record at a time, of a limited size. A mistake in a record costs that record, and is said with line and
-column; one in the columns as a whole is said before any record is read.
+Reading takes one record at a time, of a limited size. A mistake in a record costs that record, and is reported with line
+and column; one in the columns as a whole is reported before any record is read.
 """
 
 from __future__ import annotations

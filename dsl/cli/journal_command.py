@@ -228,7 +228,7 @@ def _open(file: Path, *, writing: bool = False) -> Generator[Journal]:
 
 @contextmanager
 def _writing(file: Path, output: str | None) -> Generator[Callable[[str], object]]:
-    """Takes lines, to a file that appears when it is whole, or to standard output."""
+    """Open a writer of lines: to a file that appears when it is whole, or to standard output."""
     from typefold.cli.output import check_apart, of_journal, open_output, written_to
     from typefold.cli.target import CommandError
 
@@ -287,8 +287,8 @@ def _show(console: Console, record: Record, longest: int | None) -> None:
     console.print()
 
 
-def _turn(console: Console, who: str, text: str, longest: int | None, style: str = "") -> None:
-    _print(console, f"  {who}", "dim")
+def _turn(console: Console, speaker: str, text: str, longest: int | None, style: str = "") -> None:
+    _print(console, f"  {speaker}", "dim")
     if longest is not None and len(text) > longest:
         text = f"{text[:longest]} ... and {len(text) - longest:,} characters more"
     for line in text.split("\n"):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from typefold.cli.target import CommandError
 from typefold.runtime.journal.lock import locked_file
-from typefold.runtime.ownership import tell_child
+from typefold.runtime.ownership import notify_child
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -50,7 +50,7 @@ class Output:
             self._permit(descriptor, private=private)
             os.ftruncate(descriptor, 0)
         self.file = io.BufferedWriter(_Own(descriptor, "wb"))
-        tell_child(self)
+        notify_child(self)
 
     def write(self, data: bytes) -> None:
         with self.explained():
@@ -127,13 +127,13 @@ class StandardOutput:
     path = "-"
 
     def write(self, data: bytes) -> None:
-        with _told():
+        with _standard_output_errors():
             _standard().write(data)
             if _apart:  # a job's results are seen as they come
                 _standard().flush()
 
     def flush(self) -> None:
-        with _told():
+        with _standard_output_errors():
             _standard().flush()
 
     sync = finish = flush
@@ -149,8 +149,8 @@ def _standard() -> BinaryIO:
 
 
 @contextmanager
-def _told() -> Generator[None]:
-    """Raise errors of standard output as a command's, but one that says that nobody reads it any more."""
+def _standard_output_errors() -> Generator[None]:
+    """Raise errors of standard output as a command's, except for that of a closed pipe."""
     try:
         yield
     except BrokenPipeError:
@@ -176,7 +176,7 @@ class _Own(io.FileIO):
 
 
 def check_target(path: str) -> None:
-    """See that nothing but a regular file would be replaced, and no database."""
+    """Check that only a regular file would be replaced, and no database."""
     try:
         found = os.stat(path)
         if stat.S_ISREG(found.st_mode):
@@ -194,7 +194,7 @@ def check_target(path: str) -> None:
 
 
 def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
-    """See that no file is written to that is read, and none for two things. Files are paths, or open descriptors."""
+    """Check that no file is both read and written, or written twice. Files are paths, or open descriptors."""
     seen: dict[object, str] = {}
     for option, paths in (*files.items(), ("the command's own output", (1, 2, *_apart))):
         own = [(identity, path) for path in paths if (identity := _identity(path)) is not None]
@@ -228,7 +228,7 @@ def own_output() -> Generator[None]:
         _apart.clear()
         if copy is not None:
             os.dup2(copy, number)
-            with suppress(OSError):  # nobody reads it any more, which was told
+            with suppress(OSError):  # a closed pipe, which was reported
                 stream.close()
 
 

@@ -1,4 +1,4 @@
-"""Records into files: JSON lines, Parquet; `-` is standard output. And the file of rows that failed.
+"""Writers of records, as JSON lines or Parquet (`-` is standard output), and of the rows that failed.
 
 A record is encoded when its row has ended and written when its turn comes, so a record that can't be written costs its own row only. JSON
 is such as any reader takes: a number that it has no form for is null.
@@ -19,7 +19,7 @@ from typefold.cli.target import CommandError
 
 
 class Writer(Protocol):
-    """Where records go."""
+    """A destination of records."""
 
     def encode(self, record: Mapping[str, Any]) -> Any:
         """Encode a record as it is written; raises where the file has no form for it."""
@@ -28,16 +28,16 @@ class Writer(Protocol):
     def write(self, encoded: Any) -> None: ...
 
     def finish(self) -> None:
-        """Let the file be seen under its name: all records are there."""
+        """Put the complete file in its place."""
         ...
 
     def discard(self) -> None:
-        """Let go of a file that is not to be finished."""
+        """Drop a file that is not to be finished."""
         ...
 
 
 def check_ending(path: str) -> None:
-    """See that files of a kind are written."""
+    """Check that files with this ending can be written."""
     if path != "-" and (ending := ending_of(path)) not in (".jsonl", ".ndjson", ".parquet"):
         raise CommandError(f"{path}: results are written to .jsonl and .parquet, not {ending or 'such a file'}")
 
@@ -140,7 +140,7 @@ class Failures:
 
     @property
     def unfinished(self) -> str | None:
-        """Where the rows are that have failed so far; none before there is one."""
+        """The file with the rows that have failed so far; `None` before there is one."""
         if not self.count or isinstance(self._output, StandardOutput) or self._output.file.closed:
             return None
         return self._output.part
@@ -164,7 +164,7 @@ class Failures:
         self._output.sync()
 
     def finish(self) -> bool:
-        """Put the file in its place; whether one of an earlier run was removed instead, since no row has failed."""
+        """Put the file in its place. Returns whether one of an earlier run was removed instead, since no row failed."""
         if isinstance(self._output, StandardOutput):
             return False
         if self.count:

@@ -110,7 +110,7 @@ class Job:
                 yield row
 
     def _ended(self, number: int, result: Result[Any, Exception]) -> bool:
-        """A record has ended; whether it failed."""
+        """Note the result of a record, and return whether it failed."""
         row = self._begun.pop(number, None)
         if row is None:
             return self._aside.pop(number)

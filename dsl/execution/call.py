@@ -50,8 +50,8 @@ class Call(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Thoughts:
-    """The source of a request for the reasoning before the answer of a call."""
+class ReasoningSource:
+    """The source of a request for the reasoning before a call's answer."""
 
     call: Call[Any]
 

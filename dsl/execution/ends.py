@@ -127,7 +127,7 @@ class FailedLoad:
 
 
 def _all_running() -> Iterable[Batch]:
-    """The batches that this thread may belong to, which no place tells of: any row may have started it."""
+    """The batches that this thread may belong to, though no place names them: any row may have started it."""
     return () if threading.current_thread() is threading.main_thread() else list(running)
 
 

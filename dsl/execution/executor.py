@@ -102,7 +102,7 @@ class FailureLimit:
     failed: int = 0
 
     def count(self) -> bool:
-        """Count one more failure, and tell whether it is one too many."""
+        """Count one more failure, and return whether it is one too many."""
         self.failed += 1
         return self.max_failures is not None and self.failed > self.max_failures
 

@@ -231,7 +231,7 @@ class Terminal:
         from rich.text import Text
 
         self._live.stop()
-        self._console.print(Text(metrics.line(self._console.width - 1, last=_took(seconds)), no_wrap=True))
+        self._console.print(Text(metrics.line(self._console.width - 1, last=_duration(seconds)), no_wrap=True))
 
 
 class Log:
@@ -243,7 +243,7 @@ class Log:
         self.write(metrics.line())
 
     def close(self, metrics: Metrics, seconds: float) -> None:
-        self.write(metrics.line(last=_took(seconds)))
+        self.write(metrics.line(last=_duration(seconds)))
 
     def write(self, line: str) -> None:
         logger.info("%s", line)
@@ -277,7 +277,7 @@ Display: TypeAlias = Terminal | Log
 """A place where metrics are shown: first after the seconds in its `every`, and again after as many."""
 
 
-def _took(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"took {clock(seconds)}"
 
 

@@ -26,7 +26,7 @@ from typefold.compiler import (
 )
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Exchange, OpenCall, Strategy, Thoughts
+from typefold.execution.call import Exchange, OpenCall, ReasoningSource, Strategy
 from typefold.execution.retries import Attempt
 from typefold.messages import RawPrompt
 from typefold.options import Options
@@ -70,18 +70,18 @@ class ReasonedStrategy(Strategy):
         thinking = call.call.runtime.facts.thinking
         if thinking is not None:
             request = replace(call.request(attempt), thinking=True)
-            thoughts = yield _free(request, call, begun=thinking.opening, stop_token_ids=[thinking.end])
+            reasoning = yield _free(request, call, begun=thinking.opening, stop_token_ids=[thinking.end])
             # The mark or the end of the text that ended them is the last token; at the limit there is none.
-            written = thoughts.token_ids[:-1] if thoughts.finish_reason is FinishReason.STOP else thoughts.token_ids
+            written = reasoning.token_ids[:-1] if reasoning.finish_reason is FinishReason.STOP else reasoning.token_ids
             answer = replace(request, begun=(*thinking.opening, *written, *thinking.closing))
         else:
             last = attempt.messages[-1]
             asked = (*attempt.messages[:-1], replace(last, content=f"{last.content}\n\n{_THINK}"))
-            thoughts = yield _free(replace(call.request(attempt), prompt=asked), call)
-            turns = (Message("assistant", thoughts.text), Message("user", _ANSWER))
+            reasoning = yield _free(replace(call.request(attempt), prompt=asked), call)
+            turns = (Message("assistant", reasoning.text), Message("user", _ANSWER))
             answer = replace(call.request(attempt), prompt=(*asked, *turns))
         outcome = yield answer
-        return Reasoned(value=call.conclude(outcome, attempt), reasoning=thoughts.text.strip())
+        return Reasoned(value=call.conclude(outcome, attempt), reasoning=reasoning.text.strip())
 
     def check_prompt(
         self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
@@ -159,7 +159,7 @@ def _free(request: Request, call: OpenCall[Any], begun: tuple[int, ...] = (), **
         "logprobs": None,
         **sampling,
     }
-    return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False, source=Thoughts(call.call))
+    return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False, source=ReasoningSource(call.call))
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,8 @@ def _of_prompt(decorator: nodes.Decorator, api: Any, workspace: Workspace) -> li
         function,
         file,
         _kinds(function, signature, look),
-        says_annotations=bool(api.options.disallow_untyped_defs or api.options.disallow_incomplete_defs),
-        says_returns=True,
+        reports_annotations=bool(api.options.disallow_untyped_defs or api.options.disallow_incomplete_defs),
+        reports_returns=True,
     )
     found = [*typed, *_beside(checked, typed, signature)]
     workspace.depends(api.tree, look.modules, look.triggers)

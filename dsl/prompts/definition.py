@@ -143,16 +143,16 @@ class Definition:
         document = inspect.getdoc(self.function)
         if not document or not self._body.may_ask_bare:
             return None
-        owed = self._owed if self._body.asks_bare else ()
+        expected = self._expected if self._body.asks_bare else ()
         alone = self._body.only_asks_bare
-        return PromptTemplate(document, list(self.signature.parameters), owed=owed, alone=alone, name=self.name)
+        return PromptTemplate(document, list(self.signature.parameters), expected=expected, alone=alone, name=self.name)
 
     @cached_property
     def _body(self) -> Body:
         return Body(self.function)
 
     @property
-    def _owed(self) -> list[str]:
+    def _expected(self) -> list[str]:
         """The parameters that a prompt should use: without `self`, `cls` and names that begin with an underscore."""
         names = [*self.signature.parameters]
         bound = self.binding == "class" or (self.binding == "instance" and "." in self.name)
@@ -161,7 +161,7 @@ class Definition:
     @cached_property
     def _no_f_string(self) -> str | None:
         """The error text for a text with braces around a parameter that the body never uses."""
-        unused = [name for name in self._owed if not self._body.uses(name)]
+        unused = [name for name in self._expected if not self._body.uses(name)]
         texts = self._body.texts() if unused else ()
         return next((no_f_string(found) for text in texts for found in braces_in(text, unused)), None)
 

@@ -98,11 +98,11 @@ class Parameters:
             value = arguments[name]
             if each.spread is None:
                 if not each.taken.takes(value) and value is not each.default:
-                    return _said(each, value)
+                    return _misfit(each, value)
             else:
                 for part in each.spread(value):
                     if not each.taken.takes(part):
-                        return _said(each, part)
+                        return _misfit(each, part)
         return None
 
     def by_name(self, arguments: Iterable[Any]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Parameters:
         for name, value in arguments.items():
             each = self._known.get(name) if is_missing(value) else None
             if each and each.spread is None and not each.taken.takes(value) and value is not each.default:
-                return _said(each, value)
+                return _misfit(each, value)
         return None
 
     @property
@@ -257,7 +257,7 @@ def _is_numpy(kind: type[Any], value: object) -> bool:
     return isinstance(value, kind) and ("numpy", "generic") in names_of(value)
 
 
-def _said(parameter: _Parameter, value: object) -> str:
+def _misfit(parameter: _Parameter, value: object) -> str:
     name, wanted, kind = parameter.name, describe(parameter.hint), type(value)
     if is_missing(value):
         if value is not None and parameter.taken.takes(None):

@@ -47,7 +47,7 @@ class Recordings:
 
     @contextmanager
     def runtime(
-        self, path: Path, options: Mapping[str, Any], *, shared: bool, how: str, passed: Callable[[], bool]
+        self, path: Path, options: Mapping[str, Any], *, shared: bool, remedy: str, passed: Callable[[], bool]
     ) -> Generator[ReplayRuntime]:
         """Make a runtime that answers from a file, or records it; it is current inside the block.
 
@@ -57,10 +57,10 @@ class Recordings:
         own = {name: value for name, value in options.items() if name in _OWN}
         if self._mode == "none":
             if not path.is_file():
-                raise NotRecorded(f"There is no recording {path}.\n{how}")
+                raise NotRecorded(f"There is no recording {path}.\n{remedy}")
             with (
                 Journal(path, read_only=True) as journal,
-                ReplayRuntime(journal, _only_model(journal, how), behind=None, how=how, **own) as runtime,
+                ReplayRuntime(journal, _only_model(journal, remedy), behind=None, remedy=remedy, **own) as runtime,
             ):
                 yield runtime
             return
@@ -75,7 +75,7 @@ class Recordings:
                     f"{path} was recorded with {', '.join(others)}, and {model.name} is another model or has other "
                     f"options. Record everything anew with --typefold-record, or set TYPEFOLD_MODEL to that model"
                 )
-            with ReplayRuntime(journal, model, behind=self._behind(engine), how=how, **own) as runtime:
+            with ReplayRuntime(journal, model, behind=self._behind(engine), remedy=remedy, **own) as runtime:
                 yield runtime
             count = journal.count()
         keep = self._mode == "all" and shared and _models_of(path) == [model.digest]
@@ -109,11 +109,11 @@ def _named(model: ModelIdentity) -> ModelIdentity:
     return replace(model, name=folder.resolve().name) if folder.is_dir() else model
 
 
-def _only_model(journal: Journal, how: str) -> ModelIdentity:
+def _only_model(journal: Journal, remedy: str) -> ModelIdentity:
     models = journal.models()
     if len(models) != 1:
         names = ", ".join(each.name for each in models) or "none"
-        raise NotRecorded(f"A recording has the answers of one model, and {journal.path} those of {names}.\n{how}")
+        raise NotRecorded(f"A recording has the answers of one model, and {journal.path} those of {names}.\n{remedy}")
     return models[0]
 
 

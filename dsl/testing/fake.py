@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
 
 from typefold.compiler import DecodeError, OutputType, Vocabulary
 from typefold.compiler.errors import describe
-from typefold.execution.call import Call, Thoughts
+from typefold.execution.call import Call, ReasoningSource
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.spec import PromptSpec
 from typefold.response_types import Logged, Reasoned, Scored
@@ -495,9 +495,9 @@ def _answer(answer: object, request: Request) -> Answer | PromptError | None:
             raise ScriptError(
                 f"{request.function}: an answer can't be {answer!r}; give a PromptError, or an EngineRefusal"
             )
-        case Reasoned() if isinstance(source, Thoughts):
+        case Reasoned() if isinstance(source, ReasoningSource):
             return answer.reasoning
-        case _ if isinstance(source, Thoughts):
+        case _ if isinstance(source, ReasoningSource):
             return None  # an answer says nothing of the reasoning before it
         case Text():
             return Cut(answer.text) if answer.cut else answer.text

@@ -44,17 +44,17 @@ class ModelRuntime(Runtime):
 class ReplayRuntime(Runtime):
     """Answers from a recording, whose journal stays open, and sends missing requests to the runtime `behind`, if any.
 
-    `how` is how to record a missing call, for the error; `missing` holds the errors, since a program may have caught them.
+    `remedy` is the advice on a missing call, for its error; `missing` holds the errors, since a program may have caught them.
     """
 
     def __init__(
-        self, journal: Journal, model: ModelIdentity, *, behind: ModelRuntime | None, how: str, **options: Any
+        self, journal: Journal, model: ModelIdentity, *, behind: ModelRuntime | None, remedy: str, **options: Any
     ) -> None:
         super().__init__(_no_engine, **options)
         self._model = model.name  # of another machine, perhaps: it is loaded by the runtime behind, or not at all
         self.missing: list[NotRecorded] = []
         self._behind = behind
-        self._how = how
+        self._remedy = remedy
         self._kept = journal
         self.journaled = True
         self._recorder = Recorder(
@@ -69,14 +69,14 @@ class ReplayRuntime(Runtime):
     def _send(self, requests: Sequence[Request]) -> Sequence[Future[Outcome]]:
         if self._behind is None:
             compared = len(self.missing) < _COMPARED
-            error = NotRecorded(_describe(self._kept, requests[0], self._how, compared=compared))
+            error = NotRecorded(_describe(self._kept, requests[0], self._remedy, compared=compared))
             self.missing.append(error)
             raise error
         return self._ready().submit(requests)
 
     def _load(self) -> Worker:
         if self._behind is None:
-            raise NotRecorded(f"{self._kept.path} has no facts of its model's engine. {self._how}")
+            raise NotRecorded(f"{self._kept.path} has no facts of its model's engine. {self._remedy}")
         return self._behind.worker
 
     def close(self) -> None:
@@ -89,10 +89,10 @@ def _no_engine() -> Engine:
     raise NotImplementedError  # `_load` says where the engine is
 
 
-def _describe(journal: Journal, request: Request, how: str, *, compared: bool) -> str:
+def _describe(journal: Journal, request: Request, remedy: str, *, compared: bool) -> str:
     [sent] = by_call([request])
     where = request.function if request.row is None else f"{request.function}, row {request.row}"
-    nearest = f"{_nearest(journal, request)}\n{how}\n" if compared else ""
+    nearest = f"{_nearest(journal, request)}\n{remedy}\n" if compared else ""
     return f"{where}: this call is not in the recording {journal.path}.\n{nearest}What was asked:\n{sent}"
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from typefold.runtime.journal.errors import JournalError, JournalInUse
-from typefold.runtime.ownership import tell_child
+from typefold.runtime.ownership import notify_child
 
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "beegfs"}
 _ALLOWED = "TYPEFOLD_JOURNAL_ANYWHERE"
@@ -36,10 +36,12 @@ class Lock:
             holder = ""
             with suppress(OSError):  # it may be gone by now
                 holder = self._path.read_text(errors="replace")[:32].strip()
-            who = "another part of this program" if holder == str(os.getpid()) else f"another process ({holder or '?'})"
+            owner = (
+                "another part of this program" if holder == str(os.getpid()) else f"another process ({holder or '?'})"
+            )
             raise JournalInUse(
                 path,
-                f"{who} is using it. Wait until that has ended, or name a file for each process; within a program, make "
+                f"{owner} is using it. Wait until that has ended, or name a file for each process; within a program, make "
                 f"one Journal and hand it to each Runtime",
             ) from error
         except OSError as error:
@@ -50,7 +52,7 @@ class Lock:
             ) from error
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
-        tell_child(self)
+        notify_child(self)
 
     def release(self) -> None:
         if self._file is not None:

@@ -39,7 +39,7 @@ from typefold.runtime.journal.keys import Numbers
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model_identity import ModelIdentity
 from typefold.runtime.journal.records import Record, Summary, check_values, checksum, moment, outcome_in, record_in
-from typefold.runtime.ownership import Owner, keep, tell_child
+from typefold.runtime.ownership import Owner, keep, notify_child
 from typefold.runtime.request import Outcome
 from typefold.runtime.scheduling.pending import Limits
 
@@ -112,7 +112,7 @@ class Journal:
         except BaseException:
             self.close()
             raise
-        tell_child(self)
+        notify_child(self)
 
     def __enter__(self) -> Self:
         return self

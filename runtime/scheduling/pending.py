@@ -128,7 +128,7 @@ class Generation:
         return not self.waiters
 
 
-def settle(end: Callable[[T], None], how: T) -> None:
+def settle(end: Callable[[T], None], result: T) -> None:
     """End a future, as in `settle(future.set_result, value)`, and survive its callbacks.
 
     Callbacks are the caller's, and exceptions of theirs that are no `Exception` (of `sys.exit`, say) come through to the code
@@ -136,7 +136,7 @@ def settle(end: Callable[[T], None], how: T) -> None:
     may be Ctrl-C.
     """
     try:
-        end(how)
+        end(result)
     except BaseException:
         if threading.current_thread() is threading.main_thread():
             raise

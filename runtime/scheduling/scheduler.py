@@ -18,7 +18,7 @@ from itertools import chain
 
 from typefold.runtime.engine import Engine, EngineInfo
 from typefold.runtime.errors import PromptError
-from typefold.runtime.ownership import Owner, serving, tell_child
+from typefold.runtime.ownership import Owner, notify_child, serving
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduling.loop import Loop
 from typefold.runtime.scheduling.pending import Broken, Deadlines, PendingRequest, RequestQueue, failure_of, settle
@@ -89,7 +89,7 @@ class Scheduler:
         self._watchdog, self._loop = self._begin()
         self._thread = threading.Thread(target=self._drive, name="typefold-engine", daemon=True)
         self._thread.start()
-        tell_child(self)
+        notify_child(self)
 
     @property
     def engine(self) -> Engine:
@@ -242,7 +242,7 @@ class Scheduler:
                 logger.exception("the engine could not be built again")
                 broken = diagnose(unable, self._restarts)
                 continue
-            if not self._took(engine, again):
+            if not self._adopted(engine, again):
                 return False
             for pending, why in failed:
                 self._fail(pending, why)
@@ -252,11 +252,11 @@ class Scheduler:
                 self._broken = broken
         return False
 
-    def _took(self, engine: Engine, again: list[PendingRequest]) -> bool:
-        """Take an engine that was built, and put back who goes again; `False` where it is only to be freed."""
+    def _adopted(self, engine: Engine, again: list[PendingRequest]) -> bool:
+        """Adopt an engine that was built and queue the requests to retry; `False` where it is only to be freed."""
         with self._lock:
             self._engine = engine
-            if self._closing:  # whoever closed may have given this thread up, and failed the rows
+            if self._closing:  # the closing thread may have given this one up, and failed the rows
                 return False
             self._between = []
             self._waiting.put_back(again)

@@ -119,7 +119,7 @@ def test_decoration_says_the_first_problem_with_its_line() -> None:
     ],
 )
 def test_single_braces_around_a_parameter_are_found_and_no_other(source: str, braces: list[str] | int) -> None:
-    found = check_template(source, PARAMETERS, owed=[*PARAMETERS]).problems
+    found = check_template(source, PARAMETERS, expected=[*PARAMETERS]).problems
     texts = [source[each.offset : each.offset + each.length] for each in found]
     assert (len(texts) if isinstance(braces, int) else texts) == braces
     assert {each.code for each in found} <= {"braces"}
@@ -127,13 +127,15 @@ def test_single_braces_around_a_parameter_are_found_and_no_other(source: str, br
 
 def test_braces_say_what_to_write() -> None:
     with pytest.raises(TemplateError) as caught:
-        PromptTemplate("Mood?\n{text.title!r}", ["text"], owed=["text"], name="mood")
+        PromptTemplate("Mood?\n{text.title!r}", ["text"], expected=["text"], name="mood")
     assert str(caught.value) == (
         "mood: line 2 of the docstring: the template has {text.title!r} in single braces, which are sent as they stand; write "
         "{{ text.title }}, or {% raw %}{text.title!r}{% endraw %} for the braces themselves"
     )
     assert (
-        PromptTemplate("Mood? {% raw %}{text}{% endraw %} {{ text }}", ["text"], owed=["text"]).render({"text": "x"})
+        PromptTemplate("Mood? {% raw %}{text}{% endraw %} {{ text }}", ["text"], expected=["text"]).render(
+            {"text": "x"}
+        )
         == "Mood? {text} x"
     )
 
@@ -142,11 +144,11 @@ def test_a_template_that_owes_a_parameter_uses_one() -> None:
     with pytest.raises(
         TemplateError, match=r"^f: the template does not use its parameter \(text\), so that every call"
     ):
-        PromptTemplate("Say it.", ["text"], owed=["text"], alone=True, name="f")
+        PromptTemplate("Say it.", ["text"], expected=["text"], alone=True, name="f")
     with pytest.raises(TemplateError, match=r"does not use any of its parameters \(a, b\), .* \{\{ a \}\} .* _a$"):
-        PromptTemplate("{% set c = 1 %}{{ c }}", ["a", "b"], owed=["a", "b"], alone=True)
-    PromptTemplate("{% if b %}x{% endif %}", ["a", "b"], owed=["a", "b"], alone=True)
-    PromptTemplate("Say it.", ["text"], owed=["text"])  # something else may be asked too
+        PromptTemplate("{% set c = 1 %}{{ c }}", ["a", "b"], expected=["a", "b"], alone=True)
+    PromptTemplate("{% if b %}x{% endif %}", ["a", "b"], expected=["a", "b"], alone=True)
+    PromptTemplate("Say it.", ["text"], expected=["text"])  # something else may be asked too
     PromptTemplate("Say it.", [], alone=True)
 
 

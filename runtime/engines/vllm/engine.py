@@ -36,7 +36,7 @@ from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
 from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of, written_by
-from typefold.runtime.ownership import lock, tell_child
+from typefold.runtime.ownership import lock, notify_child
 from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
@@ -118,7 +118,7 @@ class VllmEngine:
         )
         if owned:
             freeze()  # as `close` thaws
-        tell_child(self)
+        notify_child(self)
 
     @property
     def has_unfinished(self) -> bool:

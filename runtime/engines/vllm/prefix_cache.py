@@ -138,14 +138,14 @@ class _Pattern:
             raise ValueError(f"{self._text!r} goes on at {self._at}")
         return matched
 
-    def _took(self, text: str) -> bool:
+    def _accept(self, text: str) -> bool:
         took = self._text.startswith(text, self._at)
         self._at += len(text) if took else 0
         return took
 
     def _alternatives(self, *, folded: bool) -> _Matched:
         matched = self._sequence(folded)
-        while self._took("|"):
+        while self._accept("|"):
             matched = matched.either(self._sequence(folded))
         return matched
 
@@ -156,12 +156,12 @@ class _Pattern:
         return matched
 
     def _item(self, folded: bool) -> _Matched:
-        if self._took(r"(?!\S)"):
+        if self._accept(r"(?!\S)"):
             return _AT_SPACE_OR_END
         folds = folded or self._text.startswith("(?i:", self._at)
-        if self._took("(?i:") or self._took("(?:"):
+        if self._accept("(?i:") or self._accept("(?:"):
             matched = self._alternatives(folded=folds)
-            if not self._took(")"):
+            if not self._accept(")"):
                 raise ValueError(f"a group of {self._text!r} has no end")
             return matched
         atom = _ATOM.match(self._text, self._at)

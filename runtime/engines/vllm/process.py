@@ -32,7 +32,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from typefold.runtime.engine import EngineGone
-from typefold.runtime.ownership import tell_child
+from typefold.runtime.ownership import notify_child
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Guard:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # not in the group that Ctrl-C is sent to
             )
-        tell_child(self)
+        notify_child(self)
 
     def forked(self) -> None:
         """In a child: close its end of the pipe, which would keep the guard waiting as long as the child lives."""
@@ -159,7 +159,7 @@ class CoreProcess:
         self._killed = False
         self._guard = Guard(process.pid for process in processes if process.pid is not None)
         threading.Thread(target=self._watch, name="typefold-core", daemon=True).start()
-        tell_child(self)
+        notify_child(self)
 
     @classmethod
     def of(cls, client: Any) -> CoreProcess | None:
