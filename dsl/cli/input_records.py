@@ -407,7 +407,7 @@ def _parquet_records(path: str, file: Any) -> Generator[Read]:
             try:
                 batch = next(batches, None)
             except Exception as error:
-                raise CommandError(f"{path} is damaged behind row {done:,}: {first_line(error)}") from error
+                raise CommandError(f"{path} is damaged after row {done:,}: {first_line(error)}") from error
             if batch is None:
                 return
             try:
@@ -424,7 +424,7 @@ def _row(batch: Any, index: int) -> dict[str, Any] | BadRecord:
         try:
             record[name] = batch.column(place)[index].as_py()
         except Exception as error:
-            return BadRecord(f"column {place + 1} ({name}): its value is none in Python: {first_line(error)}")
+            return BadRecord(f"column {place + 1} ({name}): Python has no value for it: {first_line(error)}")
     return record
 
 

@@ -233,7 +233,7 @@ class Condition:
             parser = Parser(environment, expression, state="variable")
             parsed = parser.parse_expression()
             if not parser.stream.eos:
-                raise CommandError(f"--where {expression!r}: there is more behind the end of the expression")
+                raise CommandError(f"--where {expression!r}: there is more after the end of the expression")
             assigned = nodes.Assign(nodes.Name("result", "store"), parsed, lineno=1)
             template = nodes.Template([assigned], lineno=1)
             template.set_environment(environment)

@@ -222,7 +222,7 @@ def _taken(items: tuple[Any, ...]) -> tuple[list[Deferred[Any]], bool]:
     for index, node in enumerate(nodes):
         if not is_deferred(node):
             raise PromptUsageError(
-                f"gather: item {index} is no deferred value but {type(node).__name__}; make one with prompt.defer(...)"
+                f"gather: item {index} is not a deferred value, but {type(node).__name__}; make one with prompt.defer(...)"
             )
     return nodes, as_list
 

@@ -274,7 +274,7 @@ def _stream(
         raise PromptUsageError(f"run: max_rows_in_flight is a number of rows of at least 1, not {max_rows_in_flight!r}")
     if not callable(function):
         raise PromptUsageError(
-            f"run: the first argument is the function to call for each row, and here is a {type(function).__name__}"
+            f"run: the first argument is the function to call for each row, not {type(function).__name__}"
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise PromptUsageError(

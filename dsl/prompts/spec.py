@@ -279,7 +279,7 @@ def prompt_by_name(
     __import__(module)
     spec = _importable(module, name)
     if spec is None:
-        raise AttributeError(f"{module}.{name} is no prompt function here, and was one where it was pickled")
+        raise AttributeError(f"{module}.{name} is not a prompt function here, though it was one when it was pickled")
     return replace(spec, options=options or spec.options, examples=examples, bound=bound, safe=safe, _turns={})
 
 

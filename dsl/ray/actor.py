@@ -150,7 +150,9 @@ class Actor:
             KeyboardInterrupt,
         ) as error:  # Ray would make the process anew for the same rows, without end
             what = describe_exception(error)
-            raise RuntimeError(f"the function raised {what}, which ends a row here and no process") from error
+            raise RuntimeError(
+                f"the function raised {what}, which ends only its row here, and not the process"
+            ) from error
 
 
 def _records(table: Any) -> Iterator[dict[str, Any]]:

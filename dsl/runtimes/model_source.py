@@ -48,7 +48,7 @@ def engine_of(
     if (kind := engine_kind_of(built)) is not None:
         return kind.adopt_engine(built, owned=built is not model, control_tokens=control_tokens)
     if not hasattr(built, "kill"):
-        raise TypeError(f"it is to return a vllm.LLM or an engine, and returned {type(built).__name__}")
+        raise TypeError(f"it must return a vllm.LLM or an engine, not {type(built).__name__}")
     if control_tokens != "keep":
         raise PromptUsageError(
             f"Runtime: control_tokens={control_tokens!r} is for vLLM's chat templates, and {title(model)} has none"

@@ -267,9 +267,9 @@ def _misfit(parameter: _Parameter, value: object) -> str:
             f"{name} is {what}, and the parameter takes {wanted}; fill or drop such rows, or annotate it with `| None`"
         )
     if kind.__name__ == wanted and kind.__module__ != "builtins":
-        return f"{name} takes {wanted}, and here is one of another class of that name (was it defined again?); make the value anew"
+        return f"{name} takes {wanted}, and this is one of another class of that name (was it defined again?); make the value anew"
     shown = f" ({_short(value)})" if isinstance(value, (str, bytes, int, float, Enum)) else ""
-    return f"{name} takes {wanted}, and here is a {kind.__name__}{shown}; {_remedy(parameter.hint, value)}"
+    return f"{name} takes {wanted}, not {kind.__name__}{shown}; {_remedy(parameter.hint, value)}"
 
 
 def _short(value: object) -> str:

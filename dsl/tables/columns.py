@@ -104,11 +104,11 @@ def spread(rows: Iterable[Any]) -> Iterator[tuple[Any, ...] | Unfit]:
 def _unspread(row: object) -> str | None:
     kind = type(row).__name__
     if isinstance(row, Mapping):
-        return f"a row of starmap is a tuple of arguments, and here is a {kind}; give the rows to map_rows, which goes by names"
+        return f"a row of starmap is a tuple of arguments, not {kind}; give the rows to map_rows, which goes by names"
     if isinstance(row, (set, frozenset)):
         return f"a row of starmap is a tuple of arguments, and a {kind} has no order; give a tuple"
     if isinstance(row, (str, bytes, bytearray)) or not isinstance(row, Iterable):
-        return f"a row of starmap is a tuple of arguments, and here is a {kind}; give (row,), or the rows to map"
+        return f"a row of starmap is a tuple of arguments, not {kind}; give (row,), or the rows to map"
     return None
 
 

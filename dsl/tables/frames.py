@@ -99,8 +99,7 @@ def to_frame(
     name = type(results).__name__
     if isinstance(results, (str, bytes, Mapping, set, frozenset, Result)) or hasattr(results, "columns"):
         raise PromptUsageError(
-            f"to_frame: results are a list of values or of results, and here is a {name}; give [value] if it "
-            f"is one of them"
+            f"to_frame: results are a list of values or of results, not {name}; give [value] if it is one of them"
         )
     rows = list(results)
     if index is None and to == "pandas" and isinstance(results, Indexed):
@@ -142,7 +141,7 @@ def _refuse_no_labels(index: object) -> None:
     name = type(index).__name__
     if isinstance(index, (str, bytes, set, frozenset)) or not isinstance(index, Iterable):
         raise PromptUsageError(
-            f"to_frame: index holds the labels of the rows in their order, and here is a {name}; give index=frame.index, or a list"
+            f"to_frame: index holds the labels of the rows in their order, not {name}; give index=frame.index, or a list"
         )
 
 

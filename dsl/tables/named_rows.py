@@ -120,7 +120,7 @@ def _of_mappings(
     for number, row in enumerate(rows):
         if not hasattr(row, "keys"):
             reason = (
-                f"a row of map_rows is a mapping, or a table's, and here is a {type(row).__name__}; {_remedy(row)}, or "
+                f"a row of map_rows is a mapping, or a table's, not {type(row).__name__}; {_remedy(row)}, or "
                 f"rows in the order of the parameters to starmap"
             )
             if not number:

@@ -205,7 +205,7 @@ def test_a_value_of_parquet_that_python_has_none_for_costs_its_row(path: Path) -
     pq.write_table(pa.table({"a": [1, 2, 3], "day": days}), path)
     first, second, third = told(path, path.read_bytes())
     assert (first["a"], third["a"]) == (1, 3)
-    assert second.startswith("column 2 (day): its value is none in Python: ")
+    assert second.startswith("column 2 (day): Python has no value for it: ")
 
 
 def test_a_parquet_file_that_is_damaged_further_on_ends_the_command(folder: Path, command: Command) -> None:
@@ -216,7 +216,7 @@ def test_a_parquet_file_that_is_damaged_further_on_ends_the_command(folder: Path
     data[offset : offset + 100] = b"\xff" * 100
     (folder / "in.parquet").write_bytes(data)
     done = command("run", "tickets:classify", "-i", "in.parquet", "-o", "out.jsonl")
-    assert (done.exit_code, "in.parquet is damaged behind row " in done.stderr) == (2, True), done.output
+    assert (done.exit_code, "in.parquet is damaged after row " in done.stderr) == (2, True), done.output
     assert not list(folder.glob("out*"))
 
 

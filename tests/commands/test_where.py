@@ -98,7 +98,7 @@ def test_a_condition_that_fails_for_a_record_costs_that_record(folder: Path, com
         ("in.csv", "txet == 'a'", "there is no column txet; did you mean text?"),
         ("in.csv", "other == 'a'", "there is no column other; there are text, year, text, stars"),
         ("in.csv", "year > 2000", "it fails for every record (2), so nothing was run"),
-        ("in.csv", "text text", "there is more behind the end of the expression"),
+        ("in.csv", "text text", "there is more after the end of the expression"),
         ("in.csv", "text(", "--where 'text('"),
         ("in.csv", "(" * 3000, "maximum recursion depth exceeded"),
     ],

@@ -165,32 +165,32 @@ def test_what_is_of_another_type_is_refused(hint: Any, others: list[Any]) -> Non
         (str, None, "given is None, and the parameter takes str; fill or drop such rows, or annotate it with `| None`"),
         (str, NaN, "given is nan, a missing value, and the parameter takes str; fill or drop such rows"),
         (int | None, NaN, "given is nan, a missing value, and the parameter takes int | None; give None for it"),
-        (str, 5, "given takes str, and here is a int (5); write str(...) if that is what is meant"),
-        (Hero, {"name": "Ada"}, "given takes Hero, and here is a dict; write Hero.model_validate(...)"),
-        (Point, {"x": 1}, "given takes Point, and here is a dict; write Point(**...)"),
-        (Path, "a.png", "given takes Path, and here is a str ('a.png'); write Path(...) if that is what is meant"),
-        (dt.date | None, "x", "given takes date | None, and here is a str ('x'); write date.fromisoformat(...)"),
-        (Literal["a"], "b" * 99, f"given takes Literal['a'], and here is a str ('{'b' * 36}...); give one of these"),
+        (str, 5, "given takes str, not int (5); write str(...) if that is what is meant"),
+        (Hero, {"name": "Ada"}, "given takes Hero, not dict; write Hero.model_validate(...)"),
+        (Point, {"x": 1}, "given takes Point, not dict; write Point(**...)"),
+        (Path, "a.png", "given takes Path, not str ('a.png'); write Path(...) if that is what is meant"),
+        (dt.date | None, "x", "given takes date | None, not str ('x'); write date.fromisoformat(...)"),
+        (Literal["a"], "b" * 99, f"given takes Literal['a'], not str ('{'b' * 36}...); give one of these"),
         (
             str,
             {"a": 1},
-            "given takes str, and here is a dict; give a str, and rows of such to map_rows, which goes by names",
+            "given takes str, not dict; give a str, and rows of such to map_rows, which goes by names",
         ),
-        (str, ["a"], "given takes str, and here is a list; give a str"),
-        (str, b"a", "given takes str, and here is a bytes (b'a'); write .decode()"),
-        (str, Colour.RED, "given takes str, and here is a Colour (<Colour.RED: 'red'>); write .value"),
-        (list[int], (1,), "given takes list[int], and here is a tuple; write list(...) if that is what is meant"),
-        (Hero, 5, "given takes Hero, and here is a int (5); give a Hero"),
+        (str, ["a"], "given takes str, not list; give a str"),
+        (str, b"a", "given takes str, not bytes (b'a'); write .decode()"),
+        (str, Colour.RED, "given takes str, not Colour (<Colour.RED: 'red'>); write .value"),
+        (list[int], (1,), "given takes list[int], not tuple; write list(...) if that is what is meant"),
+        (Hero, 5, "given takes Hero, not int (5); give a Hero"),
         (
             int,
             4.0,
-            "given takes int, and here is a float (4.0); write int(...) if that is what is meant (of pandas, frame.conv",
+            "given takes int, not float (4.0); write int(...) if that is what is meant (of pandas, frame.conv",
         ),
-        (str, pa.scalar("a"), "given takes str, and here is a StringScalar; write .as_py(), or give the whole column"),
+        (str, pa.scalar("a"), "given takes str, not StringScalar; write .as_py(), or give the whole column"),
         (
             Point,
             OldPoint(1),
-            "given takes Point, and here is one of another class of that name (was it defined again?); make",
+            "given takes Point, and this is one of another class of that name (was it defined again?); make",
         ),
     ],
 )
@@ -273,7 +273,7 @@ def test_an_example_is_compared_too_and_names_may_be_defined_later() -> None:
     def of(thing: LaterDefined) -> str:
         return ask(f"{thing}")
 
-    with pytest.raises(BadInput, match="thing takes LaterDefined, and here is a str"):
+    with pytest.raises(BadInput, match="thing takes LaterDefined, not str"):
         of.render(word)
 
 
@@ -369,8 +369,8 @@ def test_a_message_that_is_a_missing_value_costs_its_row(engine: ScriptedEngine)
 @pytest.mark.parametrize(
     ("function", "max_rows_in_flight", "words"),
     [
-        (None, None, "the first argument is the function to call for each row, and here is a NoneType"),
-        (["a"], None, "for each row, and here is a list"),
+        (None, None, "the first argument is the function to call for each row, not NoneType"),
+        (["a"], None, "for each row, not list"),
         (str, "5", "max_rows_in_flight is a number of rows of at least 1, not '5'"),
         (str, 1.5, "at least 1, not 1.5"),
         (yielding, None, "yielding yields, so that a call runs none of it; return the row's value"),
@@ -401,10 +401,10 @@ def test_gather_takes_no_mapping() -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"text": "a"}, "here is a dict; give the rows to map_rows, which goes by names"),
-        ("ab", r"here is a str; give \(row,\), or the rows to map"),
+        ({"text": "a"}, "not dict; give the rows to map_rows, which goes by names"),
+        ("ab", r"not str; give \(row,\), or the rows to map"),
         ({"a", "b"}, "a set has no order; give a tuple"),
-        (5, r"here is a int; give \(row,\), or the rows to map"),
+        (5, r"not int; give \(row,\), or the rows to map"),
     ],
 )
 def test_a_row_of_starmap_holds_its_arguments_in_order(row: Any, words: str, engine: ScriptedEngine) -> None:

@@ -431,7 +431,7 @@ def test_a_deferred_value_is_refused_where_a_value_is_due() -> None:
         total.defer([one, 2])  # type: ignore[list-item]  # pyright: ignore
     with pytest.raises(PromptUsageError, match="neither true nor false"):
         bool(one)
-    with pytest.raises(PromptUsageError, match=r"gather: item 1 is no deferred value but int"):
+    with pytest.raises(PromptUsageError, match=r"gather: item 1 is not a deferred value, but int"):
         gather(one, 3)  # type: ignore[call-overload]  # pyright: ignore
     with pytest.raises(TypeError, match="missing a required argument: 'right'"):
         add.defer(1)  # type: ignore[call-overload]  # pyright: ignore

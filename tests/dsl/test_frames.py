@@ -484,15 +484,11 @@ def test_an_index_is_for_pandas_and_of_as_many_rows() -> None:
     "given", ["abc", {"a": 1}, {"a"}, Failure(ValueError("x")), Success("a"), pd.DataFrame({"a": [1]})]
 )
 def test_one_value_or_a_whole_frame_is_no_list_of_results(given: Any) -> None:
-    with pytest.raises(
-        PromptUsageError, match=rf"results are a list .* and here is a {type(given).__name__}; give \[value\]"
-    ):
+    with pytest.raises(PromptUsageError, match=rf"results are a list .*, not {type(given).__name__}; give \[value\]"):
         to_frame(given, str)
 
 
 @pytest.mark.parametrize("index", [False, 5, "ab", {1, 2}])
 def test_what_holds_no_labels_in_order_is_no_index(index: Any) -> None:
-    with pytest.raises(
-        PromptUsageError, match=f"labels of the rows in their order, and here is a {type(index).__name__}; give"
-    ):
+    with pytest.raises(PromptUsageError, match=f"labels of the rows in their order, not {type(index).__name__}; give"):
         to_frame(["a", "b"], str, to="pandas", index=index)

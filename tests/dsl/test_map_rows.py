@@ -144,7 +144,7 @@ def test_a_missing_cell_costs_its_row_and_one_of_another_type_too(make: Callable
         assert isinstance(error, BadInput) and error.row == 1
         assert "text is None, and the parameter takes str; fill or drop such rows" in str(error)
     wrong = tag.safe.map_rows(rows)[0].failure()
-    assert "stars takes int, and here is a str ('4'); write int(...)" in str(wrong)
+    assert "stars takes int, not str ('4'); write int(...)" in str(wrong)
 
 
 def one(text: str) -> str:
@@ -186,7 +186,7 @@ def test_a_function_of_one_parameter_with_fields_takes_the_whole_row(runtime: Ru
     ready: list[dict[str, object]] = [{"review": Review(text="a", stars=1)}, {"review": {"text": "a", "stars": 1}}]
     first, second = read.safe.map_rows(ready)  # a column of the parameter's name goes to it as it is
     assert first == Success("1: a")
-    assert "review takes Review, and here is a dict; write Review.model_validate(...)" in str(second.failure())
+    assert "review takes Review, not dict; write Review.model_validate(...)" in str(second.failure())
     assert "review: stars: Input should be a valid integer" in str(
         read.safe.map_rows([{"text": "a", "stars": "x"}])[0].failure()
     )
@@ -200,8 +200,8 @@ def test_results_know_the_index_of_their_frame(runtime: Runtime) -> None:
 
 
 NO_ROWS: list[tuple[Any, str]] = [
-    ([("a", 1)], "a row of map_rows is a mapping, or a table's, and here is a tuple; .* to starmap"),
-    (["a"], "a row of map_rows is a mapping, or a table's, and here is a str"),
+    ([("a", 1)], "a row of map_rows is a mapping, or a table's, not tuple; .* to starmap"),
+    (["a"], "a row of map_rows is a mapping, or a table's, not str"),
     ({"text": ["a"]}, r"rows can't be taken from a dict, whose keys would be the rows; give \[row\]$"),
     ("a", r"rows can't be taken from a str, which is one value; give \[value\]"),
     (pd.Series(["a"]), "map_rows takes rows with named columns, and this is one column; give it to map"),
@@ -246,7 +246,7 @@ def test_one_mapping_that_lacks_a_value_costs_its_row(runtime: Runtime) -> None:
     first, lacks, none, broken, last = tag.safe.map_rows(rows)
     assert (first, last) == (Success("3: a"), Success("3: e"))
     assert "text: there is no value; the row has words, 3" in str(lacks.failure())
-    assert "a row of map_rows is a mapping, or a table's, and here is a int" in str(none.failure())
+    assert "a row of map_rows is a mapping, or a table's, not int" in str(none.failure())
     assert "the row can't be read (OSError: gone)" in str(broken.failure())
 
 
@@ -319,8 +319,8 @@ def test_records_of_numpy_are_rows_with_names(runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (Review(text="a", stars=1), r"here is a Review; give row.model_dump\(\), or the rows to map, or rows in"),
-        (next(pd.DataFrame(RECORDS).itertuples()), r"here is a Pandas; give row._asdict\(\), or rows in the order"),
+        (Review(text="a", stars=1), r"not Review; give row.model_dump\(\), or the rows to map, or rows in"),
+        (next(pd.DataFrame(RECORDS).itertuples()), r"not Pandas; give row._asdict\(\), or rows in the order"),
     ],
 )
 def test_a_row_with_names_that_is_no_mapping_is_told_how_to_become_one(row: Any, words: str) -> None:

@@ -73,7 +73,10 @@ def test_a_row_that_would_end_the_process_ends_alone(actor: Callable[..., Actor]
     for function in (programs.leaving, programs.leaving_later):
         got = rows_of(actor(function), [{"id": 1}, {"id": 2}, {"id": 3}])
         assert [row["result"] for row in got] == [1, None, 3]
-        assert got[1]["result_message"] == "the function raised SystemExit: 3, which ends a row here and no process"
+        assert (
+            got[1]["result_message"]
+            == "the function raised SystemExit: 3, which ends only its row here, and not the process"
+        )
 
 
 def test_a_field_with_an_alias_keeps_its_value(actor: Callable[..., Actor]) -> None:

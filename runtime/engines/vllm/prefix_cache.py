@@ -176,7 +176,7 @@ class _Pattern:
             return matched
         self._at = found.end()
         if self._text[self._at : self._at + 1] in ("?", "*", "+", "{"):
-            raise ValueError(f"{self._text!r} is repeated as it likes at {self._at}")  # possessive, lazy or twice
+            raise ValueError(f"{self._text!r} has an unknown repetition at {self._at}")  # possessive, lazy or twice
         if sign := found[1]:
             return matched.times(int(sign == "+"), sign != "?")
         return matched.times(int(found[2]), bool(found[3]) or int(found[2]) > 1)
