@@ -83,7 +83,7 @@ class Tracer:
     """Counts the calls of functions of the package, in every thread that starts after it.
 
     Attributes:
-        calls: How often each pair of caller and called was seen; the caller is the nearest function of the package.
+        calls: The number of calls of each pair of caller and called; the caller is the nearest function of the package.
     """
 
     calls: Counter[tuple[Function | None, Function]] = field(default_factory=Counter[tuple[Function | None, Function]])

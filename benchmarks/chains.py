@@ -34,7 +34,7 @@ def engine_of(arguments: argparse.Namespace) -> Runtime:
         deduplicate=False,
         max_num_seqs=arguments.max_num_seqs,
         max_model_len=1024,
-        enable_prefix_caching=False,  # with it, whoever comes second would gain
+        enable_prefix_caching=False,  # with it, the second side would gain
     )
 
 

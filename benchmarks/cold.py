@@ -1,4 +1,4 @@
-"""What a batch of a new type waits for its grammar: the first batch of a type beside the second.
+"""The time that a batch of a new type waits for its grammar: the first batch of a type beside the second.
 
     python -m benchmarks.cold [--model PATH] [--rows 512] [--types 4] [--process] [--json FILE]
 

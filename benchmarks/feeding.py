@@ -1,4 +1,4 @@
-"""What it takes to make a prompt's tokens: as a hand-written loop does, and as typefold does.
+"""The cost of making a prompt's tokens: as a hand-written loop does, and as typefold does.
 
     python -m benchmarks.feeding [--model PATH] [--rows 2000] [--rounds 5] [--json FILE]
 

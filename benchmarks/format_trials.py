@@ -46,11 +46,11 @@ class Trial:
         name: The name of the form.
         marks: For each row whether its answer was right, by the row's number.
         failed: Rows that gave no value, or one that can't be compared.
-        problem: What the first of these gave.
+        problem: The error of the first of these rows.
         output_tokens: Tokens of the answers.
         prompt_tokens: Tokens of the prompts.
         steps: Steps of the engine.
-        seconds: How long it took.
+        seconds: The time that it took.
     """
 
     name: str
@@ -98,7 +98,7 @@ def compare(
     Args:
         programs: The function for each wire, by the wire's name.
         rows: Its rows.
-        is_right: Whether a value is what a row should give.
+        is_right: Returns whether a value is the one that a row should give.
         runtime: The runtime that answers.
         formats: The runtime's format for each, where the function names none itself.
 
@@ -212,8 +212,8 @@ def labelled(
         target: The function.
         source: The records.
         inputs: Makes arguments of them.
-        column: Where the labels are.
-        limit: How many records are taken at most.
+        column: The field that holds the label.
+        limit: The most records that are taken.
 
     Raises:
         CommandError: A record does not fit, has no label, or one that the function's return type can't be.

@@ -1,4 +1,4 @@
-"""What grammars cost: forms of one language in xgrammar, typefold's own compiler, and every documented type.
+"""The cost of grammars: forms of one language in xgrammar, typefold's own compiler, and every documented type.
 
     python -m benchmarks.grammar [--model PATH] [--tables own,forms,objects,types] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""What typefold costs on top of the engine.
+"""The cost of typefold on top of the engine.
 
     python benchmarks/overhead.py [--model PATH] [--requests 256] [--rounds 3] [--json FILE]
 
@@ -90,7 +90,7 @@ def against_bare(model: str, requests: int, rounds: int) -> list[dict[str, Any]]
     options: dict[str, Any] = {"max_model_len": 1024, "structured_outputs_config": {"backend": "xgrammar"}}
     if not has_gpu():
         options |= {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "enable_chunked_prefill": False}
-    llm: Any = LLM(model, enable_prefix_caching=False, **options)  # without it, whoever comes second would gain
+    llm: Any = LLM(model, enable_prefix_caching=False, **options)  # without it, the second side would gain
     # Each round asks the same again, and both sides decode whole answers.
     runtime = Runtime(llm, deduplicate=False, early_stop=False)
     rows = things(requests)

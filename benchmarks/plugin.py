@@ -1,4 +1,4 @@
-"""What the mypy plugin costs: mypy's time over 200 prompt functions, with and without it.
+"""The cost of the mypy plugin: mypy's time over 200 prompt functions, with and without it.
 
     python benchmarks/plugin.py [functions [rounds]]
 

@@ -1,4 +1,4 @@
-"""Whether the order of requests matters to vLLM's prefix cache.
+"""The effect of the order of requests on vLLM's prefix cache.
 
     python -m benchmarks.prefix [--model PATH] [--groups 4] [--rows 16] [--max-num-seqs 4] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""What a call costs, in time and memory, from a thousand rows to a million.
+"""The cost of a call, in time and memory, from a thousand rows to a million.
 
     python -m benchmarks.scale [--most 1000000] [--stages 1] [--journal [--sampled]] [--profile 20000] [--json FILE]
 

@@ -34,7 +34,7 @@ from typefold.runtime.engines.scripted import Answer, ScriptedEngine
 __all__ = ["Plan", "soak"]
 
 OWN = ["Invalid", "Refused", "BadInput", "PromptTooLong", "Truncated", "TimedOut", "Cancelled", "KeyError"]
-"""What a row can do alone, by the name of its error; the last is the program's own."""
+"""Faults of single rows, by the names of their errors; the last is the program's own."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Plan:
     """Which row does what.
 
     Attributes:
-        rows: How many there are.
+        rows: The number of rows.
         crash_every: One in so many rows makes an engine crash, once.
         poison_every: One in so many makes every engine crash that it comes to.
         hangs: The rows at which an engine hangs.

@@ -1,4 +1,4 @@
-"""How benchmarks show what they measured: a table for people, JSON for programs."""
+"""Results of benchmarks: a table for people, JSON for programs."""
 
 import json
 from pathlib import Path

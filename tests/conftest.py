@@ -1,4 +1,4 @@
-"""What all tests share: a runtime on the scripted engine, and a clean slate for the process-wide defaults."""
+"""Fixtures of all tests: a runtime on the scripted engine, and a clean slate for the process-wide defaults."""
 # Tests look inside:
 # pyright: reportPrivateUsage=false
 

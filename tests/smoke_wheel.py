@@ -1,4 +1,4 @@
-"""What the wheel must do where nothing but it and its dependencies is installed: no vLLM, no torch, no source tree.
+"""Tests of the wheel, where nothing but it and its dependencies is installed: no vLLM, no torch, no source tree.
 
 `make wheel-test` runs this in such an environment, away from the repository; it is no test of pytest's.
 """

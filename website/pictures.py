@@ -1,6 +1,6 @@
 """The terminal picture of the README and the site, from a real run of the quickstart on the demo model (`make picture`).
 
-What the program prints is recorded as it is printed, and nothing is added but the command. Rich's own template names a
+The program's output is recorded as it is printed, and nothing is added but the command. Rich's own template names a
 web font; the picture may load nothing, so it has a template without one. Left out: what vLLM logs to standard error.
 """
 

@@ -1,4 +1,4 @@
-"""What tests of output types share: `prove` puts a type to both laws, whichever way its values are read."""
+"""Fixtures of tests of output types: `prove` puts a type to both laws, whichever way its values are read."""
 
 from __future__ import annotations
 

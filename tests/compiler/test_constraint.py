@@ -1,4 +1,4 @@
-"""What is sent to an engine, and when a text can only be a whole answer."""
+"""Constraints as they are sent to an engine, and texts that can only be whole answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What compiling costs, counted in calls of functions and not by a clock: some thousands are some milliseconds."""
+"""The cost of compiling, counted in calls of functions and not by a clock: some thousands are some milliseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After how many tokens an answer is settled: never too few for any path of tokens, and no more than one path needs."""
+"""The number of tokens after which an answer is settled: never too few for any path of tokens, and no more than one path needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an output type tells of itself, and how types are named in errors."""
+"""The printed forms of output types, and the names of types in errors."""
 
 # Types made at run time, which pyright does not follow:
 # pyright: reportUnknownLambdaType=false, reportGeneralTypeIssues=false, reportInvalidTypeForm=false

@@ -1,4 +1,4 @@
-"""What a model is told of the form of its answer."""
+"""The description of an answer's form for the model."""
 
 from __future__ import annotations
 

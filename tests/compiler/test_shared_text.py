@@ -1,4 +1,4 @@
-"""Whether two languages share a text: exact without recursion, and a search that gives up with it."""
+"""Texts that two languages share: exact without recursion, and a search that gives up with it."""
 
 from __future__ import annotations
 

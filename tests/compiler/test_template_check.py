@@ -1,4 +1,4 @@
-"""What a template is found to be before it has values; docs/typing.md shows the messages."""
+"""Checks of templates before they have values; docs/typing.md shows the messages."""
 
 from __future__ import annotations
 

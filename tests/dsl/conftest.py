@@ -1,4 +1,4 @@
-"""What tests of batches share: an engine whose steps no clock decides."""
+"""Fixtures of tests of batches: an engine whose steps no clock decides."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a runtime's model may be, and what is refused before anything is loaded."""
+"""The models that a runtime takes, and those that it refuses before anything is loaded."""
 
 import inspect
 import time

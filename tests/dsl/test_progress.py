@@ -1,4 +1,4 @@
-"""What is shown of a batch while it runs, where, and where nothing is."""
+"""The metrics of a batch that are shown while it runs, the places of them, and where nothing is shown."""
 # Tests look inside:
 # pyright: reportPrivateUsage=false
 

@@ -1,4 +1,4 @@
-"""What an engine in a process of its own finds out: a program beside this file is run, and says it in a line of JSON."""
+"""Facts from an engine in a process of its own: a program beside this file is run and prints them as a line of JSON."""
 
 from __future__ import annotations
 

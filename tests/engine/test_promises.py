@@ -1,4 +1,4 @@
-"""What is promised of programs, kept by a real engine; the scripted engine keeps it at length. See docs/promises.md."""
+"""The promises to programs, kept by a real engine; the scripted engine keeps it at length. See docs/promises.md."""
 # Without its mypy plugin, and under pyright, returns leaves types open:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 

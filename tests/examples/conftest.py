@@ -1,4 +1,4 @@
-"""What a program prints, in lines that are not broken."""
+"""The output of a program, in lines that are not broken."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What was found out about foreign models, told at the end."""
+"""Findings about foreign models, printed at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens to the bytes of a journal, an answer is the true one, or a new one, or there is a `JournalError`."""
+"""Damage to any bytes of a journal: an answer is the true one, or a new one, or there is a `JournalError`."""
 
 # Tests look inside:
 # pyright: reportPrivateUsage=false

@@ -1,4 +1,4 @@
-"""What tests of the kit share: runs of pytest inside of this one, without the plugins that they don't need."""
+"""Fixtures of tests of the kit: runs of pytest inside of this one, without the plugins that they don't need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the laws are put to: real engines' matchers over a small vocabulary; and the counts, told at the end."""
+"""Matchers of real engines over a small vocabulary, by which the laws are checked; the counts are printed at the end."""
 
 from __future__ import annotations
 

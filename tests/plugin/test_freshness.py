@@ -1,4 +1,4 @@
-"""What has changed is looked at again: with mypy's cache, and by its daemon, however far away it is."""
+"""Changes are looked at again, with mypy's cache and by its daemon, however many modules away they are."""
 
 from __future__ import annotations
 

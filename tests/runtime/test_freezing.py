@@ -1,4 +1,4 @@
-"""What is frozen while an engine is there is freed with it. No vLLM is needed."""
+"""Objects that are frozen while an engine is there are freed with it. No vLLM is needed."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""How a model thinks: what is read off its chat template and its vocabulary."""
+"""The form of a model's reasoning, read from its chat template and its vocabulary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who goes again after a crash, with how many others, and what the others are told."""
+"""Requests that are retried after a crash, the number that run together, and the errors of the others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the actors of these tests run. It is a module of its own, since they import it by its name."""
+"""Programs that the actors of these tests run. They are a module, since actors import them by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an actor does with its batches, without Ray around it."""
+"""An actor's work on its batches, without Ray around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What type checkers see, right and wrong. Both mypy and pyright read this file; nobody runs it.
+"""Types as checkers see them, right and wrong. Both mypy and pyright read this file; nobody runs it.
 
 `assert_type` must hold exactly. A line with an `ignore` must be an error: an ignore that is not needed is one itself.
 """

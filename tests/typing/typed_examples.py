@@ -1,4 +1,4 @@
-"""What type checkers see of examples. Both mypy and pyright read this file; nobody runs it."""
+"""Types, as checkers see them, of examples. Both mypy and pyright read this file; nobody runs it."""
 
 from typing import Literal, assert_type
 

@@ -1,4 +1,4 @@
-"""What type checkers see of frames. Nobody runs it; see `typed_cases.py`."""
+"""Types, as checkers see them, of frames. Nobody runs it; see `typed_cases.py`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_type

@@ -1,4 +1,4 @@
-"""What type checkers see of prompt functions in classes, `@prompt` above and below. Nobody runs it.
+"""Types, as checkers see them, of prompt functions in classes, `@prompt` above and below. Nobody runs it.
 
 As in `typed_cases.py`, `assert_type` must hold exactly, and a line with an `ignore` must be an error.
 """

@@ -1,4 +1,4 @@
-"""What type checkers see of `run`: programs of any arity, plain and async, and prompts themselves. Nobody runs it.
+"""Types, as checkers see them, of `run`: programs of any arity, plain and async, and prompts themselves. Nobody runs it.
 
 As in `typed_cases.py`, `assert_type` must hold exactly, and a line with an `ignore` must be an error.
 """

@@ -1,4 +1,4 @@
-"""What type checkers see of samples, votes and scores. Nobody runs it; see `typed_cases.py`."""
+"""Types, as checkers see them, of samples, votes and scores. Nobody runs it; see `typed_cases.py`."""
 
 from typing import Literal, assert_type
 

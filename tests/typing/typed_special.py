@@ -1,4 +1,4 @@
-"""What type checkers see of `Logged`, `Reasoned`, `Scored` and of the options for asking again.
+"""Types, as checkers see them, of `Logged`, `Reasoned`, `Scored` and of the options for asking again.
 
 Both mypy and pyright read this file; nobody runs it. `assert_type` must hold exactly; a line with an `ignore` must be an
 error.

@@ -1,4 +1,4 @@
-"""What type checkers see of streams. Both mypy and pyright read this file; nobody runs it."""
+"""Types, as checkers see them, of streams. Both mypy and pyright read this file; nobody runs it."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Literal, assert_type

@@ -1,4 +1,4 @@
-"""What type checkers see of the testing kit, right and wrong; see `typed_cases`."""
+"""Types, as checkers see them, of the testing kit, right and wrong; see `typed_cases`."""
 
 from typing import Literal, assert_type
 

@@ -1,4 +1,4 @@
-"""What type checkers see of tools. Nobody runs it; see `typed_cases.py`."""
+"""Types, as checkers see them, of tools. Nobody runs it; see `typed_cases.py`."""
 
 from typing import Annotated, assert_type
 
