@@ -29,7 +29,7 @@ _Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", h
 _Model = Annotated[str | None, typer.Option(help="A model's name or path. By default TYPEFOLD_MODEL.")]
 _Engine = Annotated[
     list[str] | None,
-    typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, as max_model_len=8192."),
+    typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, such as max_model_len=8192."),
 ]
 
 
@@ -54,7 +54,7 @@ def typefold(
 @app.command("demo-model")
 def demo_model_command(
     folder: Annotated[
-        Path | None, typer.Argument(help="Where the model shall be. By default: the user's cache.", show_default=False)
+        Path | None, typer.Argument(help="The model's folder. By default: in the user's cache.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make it again even if it is there.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its SHA-256.")] = False,
@@ -79,7 +79,7 @@ def check_command(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files and folders. By default: this folder.", show_default=False)
     ] = None,
-    form: Annotated[Literal["text", "json"], typer.Option("--format", help="How findings are printed.")] = "text",
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="The form of the findings.")] = "text",
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
     imports: Annotated[
         bool, typer.Option("--import", help="Also import the files, to compile what only a running program knows.")
@@ -126,26 +126,26 @@ def run_command(
         bool, typer.Option(help="Whether the journal keeps prompts, to be read. Answers are found without them.")
     ] = True,
     failures: Annotated[
-        str | None, typer.Option(help="Where failed rows go. By default beside the output.", show_default=False)
+        str | None, typer.Option(help="The file for failed rows. By default beside the output.", show_default=False)
     ] = None,
     column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
-    limit: Annotated[int | None, typer.Option(min=1, help="Take only so many records.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")] = None,
     where: Annotated[
         str | None,
-        typer.Option(help="Take only records of which this holds, as 'stars < 3'; parameters have their types."),
+        typer.Option(help="Take only records that meet this, such as 'stars < 3'; parameters have their types."),
     ] = None,
     given: _Set = None,
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Makes sampling repeat.")] = None,
+    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     engine: _Engine = None,
 ) -> None:
     """Run a function for every record of a file.
 
     Columns go to the parameters of their names, and are read as the parameters' types. The function's result is written
-    behind the record, in the order of the input. A record that does not fit, or whose row fails, is kept aside with the
+    after the record, in the order of the input. A record that does not fit, or whose row fails, is kept aside with the
     reason, and costs no other row anything. Output and failures take the place of earlier files when the job is done; until
     then they grow beside, as NAME.typefold-part.
 

@@ -88,11 +88,11 @@ def info_command(
 @journal_app.command("show")
 def show_command(
     file: _File,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the last ones.")] = 10,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="The number of requests, the newest.")] = 10,
     function: _Function = None,
     row: _Row = None,
     model: _Model = None,
-    full: Annotated[bool, typer.Option("--full", help="Print long texts to their ends.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print long texts in full.")] = False,
 ) -> None:
     """Print the last requests for reading: function, row, prompt, answer, tokens.
 
@@ -121,7 +121,8 @@ def show_command(
 def export_command(
     file: _File,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Where to. By default: standard output.", show_default=False)
+        str | None,
+        typer.Option("--output", "-o", help="The file to write. By default: standard output.", show_default=False),
     ] = None,
     function: _Function = None,
     row: _Row = None,
