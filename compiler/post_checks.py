@@ -64,7 +64,7 @@ def matching_checks(checks: Iterable[str], problems: Sequence[dict[str, Any]]) -
     for problem in problems:
         words = "|".join(map(re.escape, _words(problem)))
         about = [check for check in listed if re.search(rf"\b(?:{words})\b", check.partition(": ")[2])]
-        found.update(dict.fromkeys(sorted(about, key=lambda check: -_nearness(check, problem["loc"]))))
+        found.update(dict.fromkeys(sorted(about, key=lambda check: _distance(check, problem))))
     return list(found)
 
 
@@ -78,13 +78,14 @@ def _words(problem: dict[str, Any]) -> Iterable[str]:
         yield "levels"
 
 
-def _nearness(check: str, loc: Sequence[object]) -> int:
-    """The number of steps that a post-check's path shares with an error's, less the steps that it does not share."""
+def _distance(check: str, problem: dict[str, Any]) -> tuple[int, bool]:
+    """The steps of a post-check's path that an error's lacks, less those that both have; then whether its value is another."""
     path, _, name = check.partition(": ")
-    parts = ["[]" if isinstance(part, int) else str(part) for part in loc]
+    parts = ["[]" if isinstance(part, int) else str(part) for part in problem["loc"]]
     steps = [step or "[]" for step in re.findall(r"\.(\w+)|\[\d*\]", path)]
     looked_at = name.partition(" of ")[2].split(", ") if name.startswith("validator ") and " of " in name else []
-    return sum(1 if step in parts else -1 for step in (*steps, *looked_at))
+    distance = sum(-1 if step in parts else 1 for step in (*steps, *looked_at))
+    return distance, name.partition("=")[2] not in str(problem["msg"]).split()
 
 
 def decode_error(text: str, error: BaseException, checks: Iterable[str]) -> DecodeError:

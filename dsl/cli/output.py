@@ -145,6 +145,8 @@ class StandardOutput:
 
 
 def _standard() -> BinaryIO:
+    if not _apart and sys.stdout is None:
+        raise CommandError("standard output is closed; name a file")
     return next(iter(_apart.values()), sys.stdout.buffer)
 
 

@@ -102,8 +102,9 @@ class OpenCall(Generic[T]):
 
     def start(self) -> Request | Result[T, PromptError]:
         """Return the first request, or the result where there is nothing to ask. The call's time begins to run."""
-        timeout = self.call.options.timeout
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        if (timeout := self.call.options.timeout) is not None:
+            _ = self.call.runtime.facts  # the time in which the engine is loaded is not the call's
+            self._deadline = time.monotonic() + timeout
         return self._step(partial(next, self._exchange))
 
     def resume(self, future: Future[Outcome]) -> Request | Result[T, PromptError]:

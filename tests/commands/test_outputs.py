@@ -24,7 +24,7 @@ from tests.commands.conftest import Command
 from typefold import Journal, JournalError, Runtime, ask, prompt
 from typefold.cli import output as output_module
 from typefold.cli.input_records import open_source
-from typefold.cli.output import Output, own_output
+from typefold.cli.output import Output, open_output, own_output
 from typefold.cli.target import CommandError
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.tables.arrow import pyarrow
@@ -139,6 +139,8 @@ def test_a_standard_stream_that_is_closed_is_said(monkeypatch: pytest.MonkeyPatc
         without.setattr(sys, "stdout", None)
         with pytest.raises(CommandError, match="standard output is closed; name a file"):
             own_output().__enter__()
+        with pytest.raises(CommandError, match="standard output is closed; name a file"):
+            open_output("-").write(b"x")
 
 
 NOISY = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
@@ -40,6 +40,16 @@ class Row:
             raise RuntimeError("unlucky")
 
 
+class Threes(BaseModel):
+    kind: Literal["threes"]
+    number: Annotated[int, Field(multiple_of=3)]
+
+
+class Fives(BaseModel):
+    kind: Literal["fives"]
+    number: Annotated[int, Field(multiple_of=5)]
+
+
 def odd(number: int) -> int:
     assert number % 2, "even"
     return number
@@ -57,6 +67,11 @@ FAILING: dict[str, tuple[Any, str, str]] = {
     "the model's": (Person, '{"name": "A", "age": 4, "height": 3, "friends": []}', "return: validator Person.tall"),
     "a dataclass's": (Row, '{"number": 13}', "return: validator __post_init__"),
     "a function's": (list[Annotated[int, AfterValidator(odd)]], "[1, 2]", "return[]: validator odd"),
+    "the member's that was written": (
+        Annotated[Threes | Fives, Field(discriminator="kind")],
+        '{"kind": "fives", "number": 4}',
+        "return|Fives.number: multiple_of=5",
+    ),
     "several": (Person, '{"name": "A", "age": 1, "height": 4, "friends": [1]}', "return.age: multiple_of=2"),
 }
 

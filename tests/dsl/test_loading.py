@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from typefold import NoRuntime, PromptUsageError, Runtime, ask, configure, prompt
+from typefold import NoRuntime, PromptUsageError, Reasoned, Runtime, ask, configure, prompt
 from typefold.execution.open_runtimes import opened
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtimes import model_source
@@ -175,11 +175,17 @@ def hurried(number: int) -> str:
     return ask(f"{number}")
 
 
+@prompt(timeout=500)
+def considered(number: int) -> Reasoned[str]:
+    return ask(f"{number}")
+
+
 ASKED: dict[str, Callable[[], object]] = {
     "a call": lambda: hurried(1),
     ".map": lambda: hurried.map([1])[0],
     ".submit": lambda: hurried.submit(1).result(),
     ".stream": lambda: hurried.stream(1).result(),
+    "a call of two requests": lambda: considered(1).value,
 }
 
 
@@ -193,7 +199,7 @@ def test_the_time_in_which_an_engine_is_loaded_is_not_the_call_s(
 
     def load() -> ScriptedEngine:
         later[0] += 1000  # seconds
-        return ScriptedEngine(answers=["yes"])
+        return ScriptedEngine(answers=lambda request: "yes")
 
     with Runtime(load, journal=tmp_path / "run.db" if journaled else None):
         assert ASKED[way]() == "yes"
