@@ -129,7 +129,7 @@ class StandardOutput:
     def write(self, data: bytes) -> None:
         with _standard_output_errors():
             _standard().write(data)
-            if _apart:  # a job's results are seen as they come
+            if _results:  # a job's results are seen as they come
                 _standard().flush()
 
     def flush(self) -> None:
@@ -145,9 +145,9 @@ class StandardOutput:
 
 
 def _standard() -> BinaryIO:
-    if not _apart and sys.stdout is None:
+    if not _results and sys.stdout is None:
         raise CommandError("standard output is closed; name a file")
-    return next(iter(_apart.values()), sys.stdout.buffer)
+    return next(iter(_results.values()), sys.stdout.buffer)
 
 
 @contextmanager
@@ -198,7 +198,7 @@ def check_target(path: str) -> None:
 def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
     """Check that no file is both read and written, or written twice. Files are paths, or open descriptors."""
     seen: dict[object, str] = {}
-    for option, paths in (*files.items(), ("the command's own output", (1, 2, *_apart))):
+    for option, paths in (*files.items(), ("the command's own output", (1, 2, *_results))):
         own = [(identity, path) for path in paths if (identity := _identity(path)) is not None]
         for identity, path in own:
             if (earlier := seen.get(identity)) is not None:
@@ -207,7 +207,7 @@ def check_apart(files: Mapping[str, Iterable[str | int]]) -> None:
         seen.update(dict.fromkeys([identity for identity, _ in own], option))
 
 
-_apart: dict[int, BinaryIO] = {}  # the descriptor of standard output while others print to standard error
+_results: dict[int, BinaryIO] = {}  # the descriptor of standard output while others print to standard error
 
 
 @contextmanager
@@ -222,12 +222,12 @@ def own_output() -> Generator[None]:
         copy = os.dup(number)
         stream = open(copy, "wb")  # noqa: SIM115  # closed below
         os.dup2(2, number)
-    _apart[-1 if copy is None else copy] = stream
+    _results[-1 if copy is None else copy] = stream
     try:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        _apart.clear()
+        _results.clear()
         if copy is not None:
             os.dup2(copy, number)
             with suppress(OSError):  # a closed pipe, which was reported

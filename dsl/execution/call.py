@@ -19,7 +19,7 @@ from typefold.compiler import DecodeError, Message, OutputType
 from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.ends import end_batches
-from typefold.execution.greenlets import heed
+from typefold.execution.greenlets import end_if_cancelled
 from typefold.execution.retries import Attempt
 from typefold.execution.seeding import Batch, identity_here, seed_for
 from typefold.messages import RawPrompt
@@ -191,7 +191,7 @@ class OpenCall(Generic[T]):
 
 def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> OpenCall[T]:
     """Open a call at the place of the program where it is made."""
-    heed()
+    end_if_cancelled()
     runtime, sample = call.runtime, None
     if call.sample is not None:
         row, sample = call.sample

@@ -45,8 +45,8 @@ def end_batches(error: Exception) -> None:
     """End the batches that this code is in a row of, by an error that is about none of their rows."""
     for batch in around():
         batch.fault = batch.fault or error
-        if batch.tell is not None:
-            batch.tell()
+        if batch.wake_reader is not None:
+            batch.wake_reader()
 
 
 async def end_if_over() -> None:
@@ -59,8 +59,8 @@ async def end_if_over() -> None:
 class TaskEnds:
     """The end of rows that are tasks of one event loop."""
 
-    def __init__(self, batch: Batch, tell: Callable[[], None]) -> None:
-        batch.tell, batch.end_call = tell, self.end_call
+    def __init__(self, batch: Batch, wake_reader: Callable[[], None]) -> None:
+        batch.wake_reader, batch.end_call = wake_reader, self.end_call
         self._batch = batch
         self.places: WeakKeyDictionary[asyncio.Task[Any], Place] = WeakKeyDictionary()  # shared with the tasks of a row
         self._over: Future[None] = Future()

@@ -20,7 +20,7 @@ from returns.result import Failure, Result, Success
 from typefold.errors import BatchError
 from typefold.execution.call import Call, OpenCall, open_call
 from typefold.execution.ends import end_if_over
-from typefold.execution.greenlets import Mailbox, RowCancelled, current_row, heed, refuse_waiting, row_index
+from typefold.execution.greenlets import Mailbox, RowCancelled, current_row, end_if_cancelled, refuse_waiting, row_index
 from typefold.execution.interrupts import interruptible
 from typefold.execution.progress import Progress
 from typefold.execution.seeding import Batch
@@ -38,7 +38,7 @@ AHEAD = 4
 def run_call(call: Call[T] | PromptError) -> T:
     """Return one call's value or raise its `PromptError`; a row of `run` parks while it waits."""
     if isinstance(call, PromptError):
-        heed()
+        end_if_cancelled()
         raise call
     under_way = open_call(call, row_index())
     mailbox: Mailbox[Future[Outcome]] = Mailbox()
@@ -85,7 +85,7 @@ def in_order(
     rows: Generator[tuple[int, Result[T, E]]], total: int | None, max_failures: int | None = None
 ) -> list[Result[T, E]]:
     """Return the results of rows that come as they end, each with its index; watched, and closed at the end."""
-    heed()
+    end_if_cancelled()
     collected: _Collected[T, E] = _Collected(total, max_failures)
     with Progress(total) as progress, closing(rows):
         for row, result in rows:

@@ -221,7 +221,7 @@ def current_row() -> Parked | None:
     return running if isinstance(running, Parked) and not running.owner.elsewhere else None
 
 
-def heed() -> None:
+def end_if_cancelled() -> None:
     """End the row that runs, if it or its batch was told to end."""
     if (row := current_row()) is not None and (row.cancelled is not None or stop.is_due):
         row.park()

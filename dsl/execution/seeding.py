@@ -46,12 +46,12 @@ class Place:
 class Batch:
     """Rows that are asked together. It is numbered in its place with the first call that a runtime gets of it."""
 
-    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault", "tell")
+    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault", "wake_reader")
 
     def __init__(self, name: str) -> None:
         self.fault: Exception | None = None  # about no row: it ends the batch
         # Where its rows are tasks of an event loop: wakes the thread that takes its results; ends a call if it is over.
-        self.tell: Callable[[], None] | None = None
+        self.wake_reader: Callable[[], None] | None = None
         self.end_call: Callable[[], Awaitable[None]] | None = None
         self._name = name
         self._around = here.get()

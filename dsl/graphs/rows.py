@@ -24,7 +24,7 @@ from returns.result import Failure, Result, Success
 from typefold.errors import NoRuntime
 from typefold.execution.ends import TaskEnds, running
 from typefold.execution.executor import AHEAD
-from typefold.execution.greenlets import Mailbox, Parked, RowCancelled, current_row, heed, stop
+from typefold.execution.greenlets import Mailbox, Parked, RowCancelled, current_row, end_if_cancelled, stop
 from typefold.execution.open_runtimes import any_journaled
 from typefold.execution.seeding import Batch, Place, here
 from typefold.runtime import Cancelled, PromptError
@@ -109,7 +109,7 @@ class Rows(Generic[T]):
     def __init__(
         self, function: Callable[..., T], *, named: bool = True, key: Callable[..., object] | None = None
     ) -> None:
-        heed()
+        end_if_cancelled()
         self._function = function
         self._key = key
         self._named = named
