@@ -219,7 +219,7 @@ def test_a_factory_that_returns_no_engine_is_told_what_it_is_to_return() -> None
     nothing: Any = lambda: None  # noqa: E731  # as a program may have it
     with (
         Runtime(nothing),
-        pytest.raises(EngineLoadError, match="or an engine, and returned NoneType"),
+        pytest.raises(EngineLoadError, match="or an engine, not NoneType"),
     ):
         tell(1)
 
