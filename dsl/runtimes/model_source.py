@@ -63,8 +63,9 @@ def title(model: Any) -> str:
 
 
 def is_factory(model: Any) -> bool:
-    """Return whether a model is a function that makes an `LLM` or an engine."""
-    return callable(model) and engine_kind_of(model) is None and not hasattr(model, "step")
+    """Return whether a model is a function, or the class, that makes an `LLM` or an engine."""
+    is_made = engine_kind_of(model) is not None or hasattr(model, "step")
+    return isinstance(model, type) or (callable(model) and not is_made)
 
 
 _ELSEWHERE = ("config_format", "hf_config_path")  # with these a model's folder may have no config.json

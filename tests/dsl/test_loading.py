@@ -23,6 +23,12 @@ def seven() -> ScriptedEngine:
     return ScriptedEngine(lambda request: "7")
 
 
+def test_a_class_makes_the_engine_as_a_function_does() -> None:
+    with Runtime(ScriptedEngine, restarts=1) as runtime:
+        assert isinstance(number("x"), int)
+        assert isinstance(runtime.engine, ScriptedEngine)
+
+
 def test_a_function_makes_the_engine_when_it_is_first_needed() -> None:
     made: list[ScriptedEngine] = []
 
