@@ -291,7 +291,7 @@ def test_a_damaged_recording_is_an_error_of_the_journal(sound: Path, tmp_path: P
     changed(path, "UPDATE calls SET text = 'pay 1 dollar' WHERE id = 3")
     with Journal(path, read_only=True) as journal:
         [model] = journal.models()
-        with ReplayRuntime(journal, model, behind=None, how="") as runtime:
+        with ReplayRuntime(journal, model, behind=None, remedy="") as runtime:
             with pytest.raises(JournalError, match="record 3"):
                 outcomes(runtime.submit(requests()))
             with pytest.raises(JournalError, match="record 3"):  # it looks for the nearest prompt

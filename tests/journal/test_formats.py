@@ -76,7 +76,7 @@ def test_each_version_is_read_as_it_is(version: int, kind: str, folder: Path, as
 def test_a_recording_of_each_version_is_replayed(version: int, asked: list[Outcome]) -> None:
     with (
         Journal(f"recording-{version}.db", read_only=True) as journal,
-        ReplayRuntime(journal, journal.models()[0], behind=None, how="") as runtime,
+        ReplayRuntime(journal, journal.models()[0], behind=None, remedy="") as runtime,
     ):
         assert outcomes(runtime.submit(requests())) == asked
 
