@@ -237,7 +237,7 @@ def test_whatever_a_validator_raises_is_invalid_in_its_own_row(name: str) -> Non
 
 def test_a_validator_that_calls_itself_without_end_is_invalid() -> None:
     kind: Any = output_type(Annotated[int, AfterValidator(_recurse)])
-    with pytest.raises(DecodeError, match="validator: RecursionError"):
+    with pytest.raises(DecodeError, match="validator _recurse: RecursionError"):
         kind.decode("1")
 
 
