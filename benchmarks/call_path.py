@@ -148,7 +148,7 @@ def walks(journal: Path) -> dict[str, Callable[[list[str]], object]]:
 
 
 def figures(name: str, walk: Callable[[list[str]], object], rows: int) -> dict[str, Any]:
-    """What one further row of a walk comes to."""
+    """Counts of one further row of a walk."""
     few, many = traced(walk, rows), traced(walk, 2 * rows)
     further = {pair: (count - few[pair]) / rows for pair, count in many.items()}
     functions = defaultdict[Function, float](float)

@@ -40,7 +40,7 @@ _Z = 1.96  # of 95%
 
 @dataclass
 class Trial:
-    """What came of one wire.
+    """Results of one JSON format.
 
     Attributes:
         name: The name of the form.
@@ -72,7 +72,7 @@ class Trial:
         return total / max(1, len(self.marks))
 
     def line(self) -> dict[str, str | float]:
-        """What a table shows of it."""
+        """Cells of its row in the table."""
         low, high = interval(sum(self.marks.values()), len(self.marks))
         return {
             "format": self.name,
@@ -93,10 +93,10 @@ def compare(
     *,
     formats: dict[str, JsonFormat] | None = None,
 ) -> list[Trial]:
-    """Run a function on rows in each wire.
+    """Run a function on rows in each JSON format.
 
     Args:
-        programs: The function for each wire, by the wire's name.
+        programs: The function for each format, by its name.
         rows: Its rows.
         is_right: Returns whether a value is the one that a row should give.
         runtime: The runtime that answers.
@@ -160,7 +160,7 @@ def interval(right: int, rows: int) -> tuple[float, float]:
 
 
 def difference(one: Trial, other: Trial) -> tuple[float, float, float]:
-    """How much more often one was right than the other, row by row, and the 95% interval of that.
+    """Mean difference of right answers, paired by row, with its 95% interval.
 
     Example:
         >>> better, worse = Trial("a", {0: True, 1: True}), Trial("b", {0: True, 1: False})
@@ -257,10 +257,10 @@ def _label(adapter: TypeAdapter[Any], value: Any, *, texts: bool) -> Any:
 
 
 def try_formats(target: Target, rows: list[Labelled], runtime: Runtime) -> list[Trial]:
-    """Run the function on the rows in each wire.
+    """Run the function on the rows in each JSON format.
 
     Raises:
-        CommandError: The function is a prompt whose answers have no wire, being bare text.
+        CommandError: The function is a prompt whose answers are bare text, the same in every format.
     """
     function: Any = target.function
     formats = {each.value: each for each in JsonFormat}

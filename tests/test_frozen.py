@@ -173,7 +173,7 @@ def test_the_findings_are_as_they_were(
 
 
 def sent(request: Request) -> dict[str, Any]:
-    """What of a request an engine is sent, to be read."""
+    """Readable form of a request as the engine gets it."""
     prompt = request.prompt
     return {
         "prompt": prompt if isinstance(prompt, str) else [[each.role, each.content] for each in prompt],

@@ -182,7 +182,7 @@ def edges() -> dict[str, set[str]]:
 
 
 def place(module: str) -> tuple[int, int]:
-    """How high a module stands: its room, and its layer in there."""
+    """Height of a module: its room, and its layer in there."""
     room = next(room for room in OF_THE_PACKAGE if is_in(module, room))
     return OF_THE_PACKAGE.index(room), LAYERS[room].index(module.removeprefix(f"{room}.").split(".")[0])
 

@@ -45,14 +45,6 @@ def engine() -> ScriptedEngine:
     return ScriptedEngine(answers=echo)
 
 
-def steps(engine: ScriptedEngine, work: object) -> int:
-    """How many engine steps a piece of work takes."""
-    before = engine.steps
-    assert callable(work)
-    work()
-    return engine.steps - before
-
-
 def thrice(number: int) -> int:
     for _ in range(3):
         number = plus_one(number)
@@ -64,11 +56,13 @@ def test_rows_of_three_calls_each_come_back_in_order() -> None:
     assert run(thrice, range(100)) == [number + 3 for number in range(100)]
 
 
-@pytest.mark.usefixtures("runtime")
-def test_many_rows_take_about_the_engine_steps_of_one(engine: ScriptedEngine) -> None:
-    one = steps(engine, lambda: run(thrice, [10]))
-    many = steps(engine, lambda: run(thrice, [10] * 50))
-    assert many < 3 * one
+def test_many_rows_take_the_engine_steps_of_one(lockstep: MakeEngine) -> None:
+    one, many = lockstep(1, echo), lockstep(50, echo)
+    with Runtime(one):
+        run(thrice, [10])
+    with Runtime(many):
+        run(thrice, [10] * 50)
+    assert many.steps == one.steps == 3 * 3  # two digits and an end, thrice
 
 
 @pytest.mark.usefixtures("runtime")
