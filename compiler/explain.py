@@ -36,7 +36,7 @@ class Explanation:
         name: The prompt function with its signature, or the type.
         answer: The type of the answers; for `Logged` and the like, the type inside.
         is_bare: Whether an answer is bare text and not JSON.
-        shape: The description of the answer's form in the prompt; `None` for bare text.
+        shape: The description of the answer's form for the model; `None` for bare text of which there is nothing to say.
         json_schema: The form as a JSON schema; it enforces nothing.
         kind: The form of the constraint: none (`text`), a list of choices (`choice`), or a `grammar`.
         grammar: The grammar for the default backend, or the choices; empty for `text`.
@@ -121,7 +121,7 @@ class Explanation:
         return f"<div><code>{html.escape(self.name)}</code><table>{rows}</table>{details}</div>"
 
     def _sections(self) -> Iterator[tuple[str, list[str]]]:
-        yield "answer", ["bare text"] if self.shape is None else f"JSON: {self.shape}".split("\n")
+        yield "answer", ["bare text"] if self.is_bare else f"JSON: {self.shape}".split("\n")
         yield "constraint", [self._constraint]
         form = "nothing: any text" if self.kind == "text" else "the form"
         yield "enforced", [form, *by_path(self.enforced)]

@@ -32,7 +32,7 @@ from typefold.compiler.json_format import JsonFormat, JsonFormatName, read_exact
 from typefold.compiler.limits import Limits
 from typefold.compiler.post_checks import DEEPEST, decode_error
 from typefold.compiler.registry import Registry, default_registry
-from typefold.compiler.shape import shape_of
+from typefold.compiler.shape import bare_shape_of, shape_of
 
 T = TypeVar("T")
 
@@ -205,8 +205,8 @@ class OutputType(Generic[T]):
 
     @cached_property
     def shape(self) -> str | None:
-        """The description of the answer's form in the prompt; `None` for bare text."""
-        return None if self.is_bare else shape_of(self.json_schema, self.json_format)
+        """The description of the answer's form for the model; `None` for bare text of which there is nothing to say."""
+        return (bare_shape_of if self.is_bare else shape_of)(self.json_schema, self.json_format)
 
     @cached_property
     def adapter(self) -> TypeAdapter[T] | None:

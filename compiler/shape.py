@@ -1,4 +1,4 @@
-"""Description of a JSON answer for a model: JSON with types in place of values.
+"""Description of an answer for a model: JSON with types in place of values, or bare text with its limits.
 
 It is made from the JSON schema, is spaced like the answer, and names the limits that the constraint enforces. A field's
 description follows it as a comment. Types that contain themselves are named and defined once.
@@ -104,6 +104,19 @@ class _Shape:
         least, most = schema.get("minItems"), schema.get("maxItems")
         bound = _between(least, most, "items")
         return f"[{self.of(schema.get('items', {}))}{comma}...]{bound}"
+
+
+def bare_shape_of(schema: JsonSchema, json_format: JsonFormat) -> str | None:
+    """Describe bare text, such as `one of: keep, drop`; `None` where there is nothing to say of it."""
+    definitions = schema.get("$defs", {})
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].removeprefix("#/$defs/")]
+    text = shape_of(schema, json_format)
+    if len(schema.get("enum", ())) > 1:
+        text = text.removeprefix("string (").removesuffix(")")
+    elif "enum" not in schema:
+        text = "text" + text.removeprefix("string")
+    return None if text == "text" else text
 
 
 def _choice(members: list[Any]) -> str:

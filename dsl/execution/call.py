@@ -203,7 +203,7 @@ def with_shape(
     messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options
 ) -> tuple[Message, ...] | RawPrompt:
     """Add the shape of a JSON answer to the last user message, unless the options say no."""
-    if kind.shape is None or not options.describe_format or isinstance(messages, RawPrompt):
+    if kind.is_bare or kind.shape is None or not options.describe_format or isinstance(messages, RawPrompt):
         return messages
     last = next((index for index in reversed(range(len(messages))) if messages[index].role == "user"), None)
     if last is None:

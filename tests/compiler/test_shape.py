@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from enum import Enum
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
-from typefold.compiler import JsonFormat, output_type
+from typefold.compiler import Grammar, JsonFormat, OneOf, output_type
 from typefold.compiler.shape import shape_of
 
 SPACED = JsonFormat.SPACED
 Nested = TypeAliasType("Nested", "bool | list[Nested]")
+
+
+class Mood(Enum):
+    GRIM = "grim"
+    FUNNY = "funny"
+
+
+MoodAlias = TypeAliasType("MoodAlias", Mood)
 
 
 class Place(BaseModel):
@@ -132,8 +141,27 @@ def test_the_shape_is_spaced_as_the_answer_is() -> None:
     assert output_type(tuple[int, str], json_format=JsonFormat.TIGHT).shape == "[integer,string]"
 
 
-@pytest.mark.parametrize("hint", [str, Literal["a", "b"], Annotated[str, Field(max_length=9)]])
-def test_bare_text_has_no_shape(hint: Any) -> None:
+@pytest.mark.parametrize(
+    ("hint", "shape"),
+    [
+        (Literal["keep", "drop"], "one of: keep, drop"),
+        (Literal["a, b", "c"], 'one of: "a, b", "c"'),
+        (Literal["keep"], '"keep"'),
+        (Mood, "one of: grim, funny"),
+        (MoodAlias, "one of: grim, funny"),
+        (Annotated[str, OneOf(["Oslo", "Rome"])], "one of: Oslo, Rome"),
+        (Annotated[str, OneOf(map(str, range(500)))], "text (one of 500 names)"),
+        (Annotated[str, Field(max_length=9)], "text (at most 9 characters)"),
+        (Annotated[str, Field(pattern="^[a-z]+$")], "text matching ^[a-z]+$"),
+    ],
+)
+def test_bare_text_is_told_as_a_choice_or_as_text_with_its_limits(hint: Any, shape: str) -> None:
+    kind = output_type(hint)
+    assert (kind.is_bare, kind.shape) == (True, shape)
+
+
+@pytest.mark.parametrize("hint", [str, NewType("Name", str), Annotated[str, Grammar('root ::= "yes"')]])
+def test_there_is_nothing_to_say_of_any_text(hint: Any) -> None:
     assert output_type(hint).shape is None
 
 
