@@ -7,6 +7,7 @@ from a user's hook). It prints the language on demand in the dialect of the engi
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -110,6 +111,8 @@ class Constraint:
         """Return whether `text`, cut off here, is a whole answer that nothing may follow. Free text always is."""
         if self.language is None:
             return self.kind == "text"
+        if self.json and _is_open_json(text):
+            return False
         state = Matcher.start(self.language).advance(text)
         return state.complete and not state.stacks
 
@@ -133,6 +136,22 @@ class Constraint:
     @cached_property
     def _printed(self) -> dict[Dialect, str]:
         return {}
+
+
+def _is_open_json(text: str) -> bool:
+    """Return whether a text begins as an object or an array and is no whole one: far faster than a matcher's steps."""
+    closing = {"{": "}", "[": "]"}.get(text[:1])
+    if closing is None:
+        return False
+    if not text.endswith(closing):
+        return True
+    try:
+        json.loads(text, parse_int=str)  # a whole number may have more digits than `int` reads
+    except ValueError:
+        return True
+    except RecursionError:
+        return False
+    return False
 
 
 TEXT = Constraint("text")

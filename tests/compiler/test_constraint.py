@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from typefold.compiler import TEXT, Constraint, TokenBounds, Vocabulary, output_type
 from typefold.compiler.grammar import ebnf
+from typefold.compiler.grammar.matcher import Matcher
 from typefold.compiler.grammar.nodes import ANY, Language, Lit, Ref, Repeat, char_class, choice, optional, seq
 
 
@@ -38,6 +39,41 @@ def test_a_text_decides_where_nothing_may_follow_it(hint: Any, whole: list[str],
         assert constraint.is_complete(text), text
     for text in open_:
         assert not constraint.is_complete(text), text
+
+
+class Deep(BaseModel):
+    inner: Deep | None = None
+    tags: dict[str, list[int]] = {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"inner": {"tags": {"a": [1, 2]',
+        '{"inner": {"tags": {"a": [1]}}',
+        '{"tags": {"}": [',
+        '{"inner": null, "tags": {"]}": ',
+    ],
+)
+def test_a_cut_object_is_judged_without_steps_over_its_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's thread judges cut answers, so that the time may not grow with an answer."""
+    constraint = output_type(Deep).constraint
+
+    def no_steps(self: Matcher, text: str) -> Matcher:
+        raise AssertionError("the matcher stepped over a text that can't be whole")
+
+    monkeypatch.setattr(Matcher, "advance", no_steps)
+    assert not constraint.is_complete(text)
+
+
+def test_each_prefix_of_an_object_is_judged_as_the_matcher_judges_it() -> None:
+    constraint = output_type(Deep).constraint
+    whole = '{"inner": {"inner": null, "tags": {"}": [1, 2], "]\\"}": []}}, "tags": {}}'
+    digits = '{"tags": {"a": [1' + "0" * 5_000 + "]}}"  # more digits than int() reads
+    assert constraint.is_complete(whole) and constraint.is_complete(digits)
+    for end in range(len(whole)):
+        assert not constraint.is_complete(whole[:end]), whole[:end]
+    assert not constraint.is_complete(whole + "}") and not constraint.is_complete('{"other": 1}')
 
 
 @pytest.mark.parametrize("text", ["maybe", "keepx", "\ud800"])
