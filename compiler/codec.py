@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from typefold.compiler.grammar.nodes import Expr
 
@@ -81,6 +81,14 @@ def identity(value: Any) -> Any:
 def schema_of(kind: str, **keywords: Any) -> JsonSchema:
     """Make the JSON schema of a type with the keywords that are not `None`."""
     return {"type": kind} | {keyword: value for keyword, value in keywords.items() if value is not None}
+
+
+def adapter_of(hint: Any, names: Mapping[str, Any], config: ConfigDict | None = None) -> TypeAdapter[Any]:
+    """Make pydantic's adapter of a type; `names` are those of functions' scopes that annotations in it mention."""
+    adapter = TypeAdapter[Any](hint, config=config)
+    if names:  # also where it found others of these names in the module
+        adapter.rebuild(force=True, _types_namespace=names)
+    return adapter
 
 
 def pydantic_reader(hint: Any) -> Callable[[Any], Any]:

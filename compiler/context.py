@@ -8,16 +8,17 @@ that look up the finished one when they are used.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
-from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter
+from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
 
-from typefold.compiler.codec import Codec
-from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.codec import Codec, adapter_of
+from typefold.compiler.contained import is_fatal
+from typefold.compiler.errors import UnsupportedType, describe
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
 from typefold.compiler.guards import class_of, split_annotated
 from typefold.compiler.json_format import JsonFormat
@@ -29,6 +30,8 @@ Hook: TypeAlias = Callable[[Any, "Context"], Codec[Any]]
 _RESERVED = ("root", "start", "true", "false", "json_value", "json_number")
 MAX_DEPTH = 64  # levels of nesting of a type; JSON parsers and grammar compilers have limits near it
 MAX_PARTS = 20_000  # parts of a type; a part counts each time that it is written out
+_MASK = b"**********"
+_LEAVES = frozenset({"string", "integer", "number", "boolean", "null", "any"})
 _MAX_INLINE = 2_000  # nodes of an expression; a larger part of a type is written once, as a rule
 
 
@@ -38,6 +41,9 @@ class Compilation:
 
     find_hook: Callable[[Any], Hook | None]
     json_format: JsonFormat
+    namespace: Mapping[str, Any] = field(default_factory=dict[str, Any])  # names that the caller gave, for annotations
+    names: dict[str, Any] = field(default_factory=dict[str, Any])  # names of functions' scopes that annotations mention
+    unasked: dict[str, None] = field(default_factory=dict[str, None])  # paths of fields that the program fills
     rules: dict[str, Expr] = field(default_factory=dict[str, Expr])
     definitions: dict[str, Any] = field(default_factory=dict[str, Any])
     anonymous: dict[tuple[str, Expr], str] = field(default_factory=dict[tuple[str, Expr], str])  # rules without a type
@@ -155,6 +161,7 @@ class Context:
         self.compilation.parts[part.path] = codec.expr
         if reason := part.limits.refusal():
             raise part.refuse(hint, reason)
+        codec = _lenient(codec, hint, metadata, self.compilation.names)
         for limit in part.limits.held():
             self.compilation.enforced[f"{part.path}: {limit}"] = None
         left = tuple(part.limits.left())
@@ -162,7 +169,7 @@ class Context:
             part.check(check)
         if left:
             by_python = part.has_python_patterns and "pattern" in part.limits.names()
-            codec = _checked(codec, hint, metadata, self.json_format, by_python=by_python)
+            codec = _checked(codec, hint, metadata, part, by_python=by_python)
         return replace(codec, plain=False) if part.limits.changing else codec
 
     def same(self, hint: Any) -> Codec[Any]:
@@ -206,6 +213,10 @@ class Context:
         if most is not None and most <= longest:
             self.limits.take("max_length")
         return least if least <= longest else 0, most if most is not None and most <= longest else None
+
+    def leave_to_program(self, at: str) -> None:
+        """Note a field that the model is neither told nor asked: the program's default fills it."""
+        self.compilation.unasked[f"{self.path}{at}"] = None
 
     def check(self, name: str) -> None:
         """Note a post-check: a limit on this part that decoding cannot enforce."""
@@ -260,22 +271,58 @@ class Context:
         return codec
 
 
-def _checked(
-    codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], json_format: JsonFormat, *, by_python: bool
-) -> Codec[Any]:
-    """The codec with its post-checks run by pydantic, also where a hook reads the value."""
+def _lenient(codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], names: Mapping[str, Any]) -> Codec[Any]:
+    """The codec, which writes what pydantic's serializer writes for a value of another type, as an unchecked default may be.
+
+    Such a value is written as the one that pydantic reads from that; where there is none, it is refused.
+    """
+    is_leaf = codec.schema.get("type", "any") in _LEAVES and not codec.schema.keys() & {"$ref", "anyOf", "enum"}
 
     @cache
     def adapter() -> TypeAdapter[Any]:
-        annotated: Any = Annotated[hint, *map(_for_pydantic, metadata)]
+        return adapter_of(Annotated[hint, None, *map(_for_pydantic, metadata)], names)
+
+    def to_json(value: Any) -> Any:
+        if codec.accepts(value):
+            return codec.to_json(value)
         try:
-            return TypeAdapter(annotated, config=ConfigDict(regex_engine="python-re") if by_python else None)
+            if is_leaf:
+                raise ValueError
+            return codec.to_json(value)  # a subclass, or a container whose items are written in their turn
+        except (ValueError, TypeError, AttributeError, ArithmeticError, KeyError) as error:
+            problem = error if str(error) else ValueError(f"{value!r:.80} is no value of {describe(hint)}")
+        read = value
+        try:
+            text = adapter().dump_json(value, by_alias=True, warnings=False) if codec.native else _MASK
+            if _MASK not in text:  # pydantic does not write secrets
+                read = adapter().validate_json(text)
+        except BaseException as error:  # a serializer is user code
+            if is_fatal(error):
+                raise
+        if read is value or not codec.accepts(read):
+            raise ValueError(str(problem)) from problem
+        return codec.to_json(read)
+
+    return replace(codec, to_json=to_json)
+
+
+def _checked(codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], part: Context, *, by_python: bool) -> Codec[Any]:
+    """The codec with its post-checks run by pydantic, also where a hook reads the value."""
+    names = part.compilation.names
+
+    @cache
+    def adapter() -> TypeAdapter[Any]:
+        annotated: Any = Annotated[hint, *map(_for_pydantic, (*metadata, *part.limits.implied))]
+        try:
+            return adapter_of(annotated, names, ConfigDict(regex_engine="python-re") if by_python else None)
         except PydanticSchemaGenerationError:  # of a class that pydantic does not know; it tests with isinstance
-            return TypeAdapter(annotated, config=ConfigDict(arbitrary_types_allowed=True))
+            return adapter_of(annotated, names, ConfigDict(arbitrary_types_allowed=True))
+        except PydanticUserError:  # a class takes no configuration from outside
+            return adapter_of(annotated, names)
 
     def from_json(data: Any) -> Any:
         if codec.native:
-            return adapter().validate_json(json_format.dump(codec.expanded(data)))
+            return adapter().validate_json(part.json_format.dump(codec.expanded(data)))
         return adapter().validate_python(codec.from_json(data))
 
     return replace(codec, from_json=from_json)

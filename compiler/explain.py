@@ -49,6 +49,7 @@ class Explanation:
         decided_after: The number of tokens after which one of few possible answers is settled and generation stops;
             `None` where there is none.
         settled_by: The name of a last field whose value settles the answer, so that generation stops there; else `None`.
+        unasked: The paths of fields that the model is neither told nor asked; the program's defaults fill them.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -80,6 +81,7 @@ class Explanation:
     tokens: TokenBounds | None
     decided_after: int | None = None
     settled_by: str | None = None
+    unasked: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         sections = list(self._sections())
@@ -125,6 +127,8 @@ class Explanation:
         yield "constraint", [self._constraint]
         form = "nothing: any text" if self.kind == "text" else "the form"
         yield "enforced", [form, *by_path(self.enforced)]
+        if self.unasked:
+            yield "left out", [", ".join(each.removeprefix("return") for each in self.unasked)]
         yield "checked after", list(by_path(self.post_checks)) or ["nothing"]
         yield "length", [self._length]
         if (after := self.decided_after) is not None:

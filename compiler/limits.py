@@ -12,6 +12,7 @@ import annotated_types
 from pydantic import Discriminator, Json, PlainSerializer, SkipValidation, StringConstraints, Tag, WrapSerializer
 from pydantic.fields import FieldInfo
 from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator, WrapValidator
+from pydantic.json_schema import SkipJsonSchema
 
 BOUNDS = ("ge", "gt", "le", "lt")
 LENGTHS = ("min_length", "max_length")
@@ -39,7 +40,11 @@ _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 # Marks of pydantic without a check: on serialization, and on the members of a union.
 _UNCHECKED = (Discriminator, PlainSerializer, Tag, WrapSerializer)
 
+SKIPPED: Any = SkipJsonSchema
+"""The mark that keeps a type from the model; to type checkers it is `Annotated`."""
+
 _REFUSED: dict[Any, str] = {
+    SKIPPED: "is kept from the model by SkipJsonSchema, so no answer can hold it; leave the mark out",
     Json: "is wrapped in Json, which is JSON inside a JSON string; use the type itself",
     SkipValidation: "has SkipValidation, so nothing would turn JSON into its values; leave the mark out",
 }
@@ -54,6 +59,7 @@ class Limits:
         self._values: dict[str, list[Any]] = {}
         self._taken: set[str] = set()
         self.checks: list[str] = []
+        self.implied: list[Any] = []  # marks that come from the configuration around, and stand nowhere
         self._marks: list[Any] = []
         self.add(metadata)
 
@@ -127,6 +133,8 @@ class Limits:
                 if not isinstance(item, _UNCHECKED):
                     self._marks.append(item)
                 return
+            if isinstance(item, SKIPPED):
+                self._marks.append(item)
             for name in KEYWORDS:
                 value = getattr(item, name, None)
                 if value is not None and value is not False and not isinstance(item, type):

@@ -18,7 +18,7 @@ from pydantic_core import SchemaError
 from typing_extensions import TypeForm
 
 import typefold.compiler.types  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fills the default registry
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import Codec, JsonSchema, adapter_of
 from typefold.compiler.constraint import TEXT, Constraint
 from typefold.compiler.contained import is_fatal
 from typefold.compiler.context import Compilation, Context, refuse_endless
@@ -54,6 +54,8 @@ class OutputType(Generic[T]):
         codec: The type's form inside JSON.
         parts: The JSON texts of each part, by path; for `explain`.
         reader_limits: Limits of the JSON readers that answers don't meet in practice; `explain` does not list them.
+        unasked: The paths of fields that the model is neither told nor asked, since the program's default fills them.
+        names: Names of functions' scopes that annotations of their classes mention, for pydantic.
 
     Example:
         >>> from typing import Literal
@@ -80,6 +82,8 @@ class OutputType(Generic[T]):
     codec: Codec[T] = field(repr=False)
     parts: Mapping[str, Expr] = field(default_factory=dict[str, Expr], repr=False)
     reader_limits: tuple[str, ...] = field(default=(), repr=False)
+    unasked: tuple[str, ...] = ()
+    names: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
     def is_bare(self) -> bool:
@@ -193,6 +197,7 @@ class OutputType(Generic[T]):
             most_bytes=None if most == inf else int(most),
             tokens=None if vocabulary is None else self.token_bounds(vocabulary),
             settled_by=None if tail is None else tail.key,
+            unasked=self.unasked,
             decided_after=None if decision is None or decision.tokens > most else decision.tokens,
         )
 
@@ -210,7 +215,7 @@ class OutputType(Generic[T]):
 
     @cached_property
     def adapter(self) -> TypeAdapter[T] | None:
-        return TypeAdapter(self.hint) if self.codec.native else None
+        return adapter_of(self.hint, self.names) if self.codec.native else None
 
 
 def output_type(
@@ -219,6 +224,7 @@ def output_type(
     json_format: JsonFormat | JsonFormatName | None = None,
     registry: Registry = default_registry,
     path: str = "return",
+    namespace: Mapping[str, Any] | None = None,
 ) -> OutputType[T]:
     """Compile a type.
 
@@ -227,6 +233,8 @@ def output_type(
         json_format: The format of JSON, as a `JsonFormat` or its name; `JsonFormat.SPACED` by default.
         registry: The hooks to use; the default registry by default.
         path: The name of the type in errors, `return` by default.
+        namespace: Names that annotations kept as text mention, for classes of a function that has returned. The names
+            of a running function are found without.
 
     Returns:
         The compiled type. Equal annotations share one.
@@ -244,10 +252,12 @@ def output_type(
     same = _latest.get((id(hint), fmt, path))
     if same is not None and same[0] is hint and same[1] == (registry, registry.version):
         return cast("OutputType[T]", same[2])
-    return _remembered(hint, fmt, registry, path)
+    return _remembered(hint, fmt, registry, path, namespace or {})
 
 
-def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: str) -> OutputType[T]:
+def _remembered(
+    hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: str, namespace: Mapping[str, Any]
+) -> OutputType[T]:
     """The compiled type of an equal annotation, or a new one. An annotation without a hash is compiled each time."""
     identity: Any = hint
     if not isinstance(hint, type) or hasattr(hint, "__args__"):
@@ -257,11 +267,11 @@ def _remembered(hint: TypeForm[T], fmt: JsonFormat, registry: Registry, path: st
     try:
         known = _compiled.get(key)
     except TypeError:
-        return _compile(hint, fmt, registry, path)
+        return _compile(hint, fmt, registry, path, namespace)
     if known is None:
         if len(_compiled) >= _CACHE_SIZE:
             _compiled.clear()
-        known = _compiled[key] = _compile(hint, fmt, registry, path)
+        known = _compiled[key] = _compile(hint, fmt, registry, path, namespace)
     if len(_latest) >= _CACHE_SIZE:
         _latest.clear()
     _latest[id(hint), fmt, path] = hint, (registry, registry.version), known
@@ -274,11 +284,15 @@ _compiled: dict[Any, OutputType[Any]] = {}
 _latest: dict[tuple[int, JsonFormat, str], tuple[Any, tuple[Registry, tuple[int, ...]], OutputType[Any]]] = {}
 
 
-def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) -> OutputType[Any]:
+def _compile(
+    hint: Any, json_format: JsonFormat, registry: Registry, path: str, namespace: Mapping[str, Any]
+) -> OutputType[Any]:
     not_native = frozenset[str]()
     try:
         while True:
-            state = Compilation(registry.find, json_format, not_native=not_native, positional=json_format.positional)
+            state = Compilation(
+                registry.find, json_format, namespace, not_native=not_native, positional=json_format.positional
+            )
             codec = Context("", Limits(), state).codec(hint, at=path)
             for finish in state.later:
                 finish()
@@ -308,6 +322,8 @@ def _compile(hint: Any, json_format: JsonFormat, registry: Registry, path: str) 
         codec,
         state.parts,
         tuple(state.reader_limits),
+        tuple(state.unasked),
+        state.names,
     )
     if codec.native:
         try:

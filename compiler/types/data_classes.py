@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any, get_args
 
 import typing_extensions
+from pydantic.dataclasses import rebuild_dataclass
 from pydantic.fields import FieldInfo
 from typing_inspection.introspection import AnnotationSource, inspect_annotation
 
@@ -22,20 +23,23 @@ from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.guards import is_dict, split_annotated
+from typefold.compiler.types.local_names import hides_names, mentioned_names, resolved_hints
 from typefold.compiler.types.objects import (
     Field,
     constructor_arguments,
     field_key,
     generic_of,
     inherits_arguments,
+    is_asked,
     last_field_info,
     object_codec,
     object_data,
     object_hook,
     parameters_of,
-    resolved_hints,
     substituted,
 )
+
+_INIT_VAR, _CLASS_VAR = (getattr(dataclasses, f"_FIELD_{name}") for name in ("INITVAR", "CLASSVAR"))
 
 
 def _class_with(attribute: str) -> Callable[[Any], bool]:
@@ -55,37 +59,55 @@ def _is_dataclass(hint: Any) -> bool:
 def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields of `__init__`, in order; those with a default may be left out."""
     cls = generic_of(hint)
+    if getattr(cls, "__pydantic_complete__", True) is False:
+        rebuild_dataclass(cls, raise_errors=False, _types_namespace=mentioned_names(cls, context))
     hints, known = resolved_hints(cls, context), parameters_of(hint)
     fields: list[Field] = []
-    for field in dataclasses.fields(cls):
-        if not field.init:
-            continue
+    for field in cls.__dataclass_fields__.values():
         default = field.default
         metadata: tuple[Any, ...] = ()
         has_default = default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if has_default and isinstance(default, FieldInfo):
-            metadata, has_default = tuple(default.metadata), not default.is_required()
+            metadata, has_default = (*default.metadata, default), not default.is_required()
+            default = default.default
+        info = getattr(cls, "__pydantic_fields__", {}).get(field.name)
+        if field._field_type is _INIT_VAR or (info is not None and info.init_var):
+            if not has_default:
+                raise context.refuse(
+                    hint,
+                    f"needs {field.name!r}, an InitVar, which no value keeps; make it a field, or give it a default",
+                )
+            context.leave_to_program(f".{field.name}")
+            continue
+        if field._field_type is _CLASS_VAR or not field.init or (info is not None and info.init is False):
+            continue
         kind = substituted(hints[field.name], known)
+        marks = (*split_annotated(kind)[1], *metadata, *([] if info is None else [info]))
+        if not is_asked(hint, field.name, marks, context, required=not has_default):
+            continue
         codec = context.codec(kind, at=f".{field.name}", metadata=metadata)
-        info = getattr(cls, "__pydantic_fields__", {}).get(field.name) or last_field_info(split_annotated(kind)[1])
+        info = info or last_field_info(marks)
         key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
-        fields.append(Field(field.name, key, codec, not has_default, info and info.description))
+        fields.append(Field(field.name, key, codec, not has_default, info and info.description, default))
     if getattr(cls, "__post_init__", None) is not None:
         context.check("validator __post_init__")
     by_key = hasattr(cls, "__pydantic_fields__")  # a pydantic dataclass takes aliases in its `__init__`
-    return object_codec(hint, fields, context, by_key=by_key, native=not inherits_arguments(hint))
+    native = not inherits_arguments(hint) and (by_key or not hides_names(cls, context))
+    return object_codec(hint, fields, context, by_key=by_key, native=native)
 
 
 @object_hook(lambda hint: typing_extensions.is_typeddict(generic_of(hint)))
 def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
     """The keys in order; `NotRequired` ones may be left out."""
     cls = generic_of(hint)
-    parameters = parameters_of(hint)
+    hints, parameters = resolved_hints(cls, context), parameters_of(hint)
     fields: list[Field] = []
-    for name, hinted in resolved_hints(cls, context).items():
+    for name, hinted in hints.items():
         kind, qualifiers, metadata = inspect_annotation(hinted, annotation_source=AnnotationSource.ANY)
         required = "required" in qualifiers or (name in cls.__required_keys__ and "not_required" not in qualifiers)
         info = last_field_info(metadata)
+        if not is_asked(hint, name, metadata, context, required=required, at=f"[{name!r}]"):
+            continue
         key = field_key(cls, name, info, getattr(cls, "__pydantic_config__", {}), context)
         codec = context.codec(substituted(kind, parameters), at=f"[{name!r}]", metadata=tuple(metadata))
         fields.append(Field(name, key, codec, required, info and info.description))
@@ -95,7 +117,7 @@ def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
         return (
             is_dict(value)
             and all(field.name in value for field in fields if field.required)
-            and all(name in known and known[name].accepts(item) for name, item in value.items())
+            and all(name in hints and (name not in known or known[name].accepts(item)) for name, item in value.items())
         )
 
     # On Python 3.11 pydantic takes only typing_extensions' TypedDict; we take both.
@@ -125,10 +147,13 @@ def named_tuple_codec(hint: Any, context: Context) -> Codec[Any]:
     hints, known = resolved_hints(cls, context), parameters_of(hint)
     fields: list[Field] = []
     for name in cls._fields:
-        kind = substituted(hints.get(name, Any), known)
+        kind, required = substituted(hints.get(name, Any), known), name not in cls._field_defaults
+        marks = split_annotated(kind)[1]
+        if not is_asked(hint, name, marks, context, required=required):
+            continue
         codec = context.codec(kind, at=f".{name}")
-        key = field_key(cls, name, last_field_info(split_annotated(kind)[1]), {}, context)
-        fields.append(Field(name, key, codec, name not in cls._field_defaults))
+        key = field_key(cls, name, last_field_info(marks), {}, context)
+        fields.append(Field(name, key, codec, required, default=cls._field_defaults.get(name)))
     return object_codec(hint, fields, context, native=not (get_args(hint) or inherits_arguments(hint)))
 
 
@@ -142,8 +167,11 @@ def attrs_codec(hint: Any, context: Context) -> Codec[Any]:
     for attribute in cls.__attrs_attrs__:
         if not attribute.init:
             continue
-        codec = context.codec(substituted(hints.get(attribute.name, Any), known), at=f".{attribute.name}")
-        fields.append(Field(attribute.name, attribute.alias, codec, attribute.default is nothing))
+        kind, required = substituted(hints.get(attribute.name, Any), known), attribute.default is nothing
+        if not is_asked(hint, attribute.name, split_annotated(kind)[1], context, required=required):
+            continue
+        codec = context.codec(kind, at=f".{attribute.name}")
+        fields.append(Field(attribute.name, attribute.alias, codec, required, default=attribute.default))
         if attribute.validator is not None or attribute.converter is not None:
             context.check(f"validator {cls.__name__}.{attribute.name}")
     if any(hasattr(cls, name) for name in ("__attrs_pre_init__", "__attrs_post_init__")):
@@ -160,8 +188,9 @@ def struct_codec(hint: Any, context: Context) -> Codec[Any]:
     defaults = (missing,) * (len(cls.__struct_fields__) - len(cls.__struct_defaults__)) + cls.__struct_defaults__
     fields: list[Field] = []
     for name, key, default in zip(cls.__struct_fields__, cls.__struct_encode_fields__, defaults, strict=True):
-        codec = context.codec(substituted(hints[name], known), at=f".{name}")
-        fields.append(Field(name, key, codec, default is missing))
+        kind, required = substituted(hints[name], known), default is missing
+        if is_asked(hint, name, split_annotated(kind)[1], context, required=required):
+            fields.append(Field(name, key, context.codec(kind, at=f".{name}"), required, default=default))
     if hasattr(cls, "__post_init__"):
         context.check(f"validator {cls.__name__}.__post_init__")
     config = cls.__struct_config__

@@ -7,14 +7,16 @@ text, under the limits of a text; `SecretBytes` in base64; `Secret[T]` as `T`. `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     BaseModel,
     ByteSize,
     JsonValue,
+    PydanticUndefinedAnnotation,
     RootModel,
     Secret,
     SecretBytes,
@@ -32,7 +34,8 @@ from typefold.compiler.grammar.numeric import integers
 from typefold.compiler.limits import BOUNDS, LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.binary import bytes_codec
-from typefold.compiler.types.objects import Field, field_key, object_codec, object_data, object_hook
+from typefold.compiler.types.local_names import find_name, mentioned_names, note_names
+from typefold.compiler.types.objects import Field, field_key, is_asked, object_codec, object_data, object_hook
 from typefold.compiler.types.scalars import any_codec
 
 default_registry.hook(JsonValue)(any_codec)
@@ -46,14 +49,18 @@ def model_codec(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
     _complete(hint, context)
     fields: list[Field] = []
     for name, info in hint.model_fields.items():
+        if not is_asked(hint, name, (*info.metadata, info), context, required=info.is_required()):
+            continue
         codec = context.codec(info.annotation, at=f".{name}", metadata=tuple(info.metadata))
         key = field_key(hint, name, info, hint.model_config, context)
-        fields.append(Field(name, key, codec, _must_be_written(hint, info, codec, context), info.description))
+        required = _must_be_written(hint, info, codec, context)
+        fields.append(Field(name, key, codec, required, info.description, info.default))
     keys = [field.key for field in fields]
     if len(set(keys)) < len(keys):
         raise context.refuse(
             hint, f"has two fields with one alias ({sorted(k for k in keys if keys.count(k) > 1)[0]!r})"
         )
+    _note_init(hint, fields, context)
     _note_validators(hint, context)
     codecs = {field.key: field.codec for field in fields}
     native = all(codec.native for codec in codecs.values())
@@ -170,12 +177,39 @@ def _is_endless(expr: Expr, rules: Mapping[str, Expr]) -> bool:
 
 
 def _complete(hint: type[BaseModel], context: Context) -> None:
-    try:
-        hint.model_rebuild()
-    except (UnsupportedType, ValidationError):
-        raise
-    except (NameError, TypeError, ValueError) as error:
-        raise context.refuse(hint, f"is not fully defined ({error})") from error
+    if hint.__pydantic_complete__:
+        return
+    names = mentioned_names(hint, context)
+    while True:
+        try:
+            hint.model_rebuild(_types_namespace=names)
+        except (UnsupportedType, ValidationError):
+            raise
+        except PydanticUndefinedAnnotation as error:
+            name = str(error.name)
+            try:
+                if name in names:
+                    raise KeyError(name)
+                names[name] = find_name(name, hint, context)
+            except KeyError:
+                raise context.refuse(hint, f"is not fully defined ({error})") from error
+        except (NameError, TypeError, ValueError) as error:
+            raise context.refuse(hint, f"is not fully defined ({error})") from error
+        else:
+            return note_names(names, context)
+
+
+def _note_init(hint: type[BaseModel], fields: Sequence[Field], context: Context) -> None:
+    """Note an `__init__` of the model's own, which pydantic calls with the fields; one that wants more is never met."""
+    if not hint.__pydantic_custom_init__:
+        return
+    given = {field.key for field in fields}
+    for each in list(signature(hint.__init__).parameters.values())[1:]:
+        if each.default is each.empty and each.name not in given and each.kind is each.POSITIONAL_OR_KEYWORD:
+            raise context.refuse(
+                hint, f"needs {each.name!r} in its __init__, which is no field; give it a default, or make it a field"
+            )
+    context.check(f"validator {hint.__name__}.__init__")
 
 
 def _note_validators(hint: type[BaseModel], context: Context) -> None:
@@ -184,7 +218,9 @@ def _note_validators(hint: type[BaseModel], context: Context) -> None:
         context.check(f"validator {hint.__name__}.{name} of {', '.join(decorator.info.fields)}")
     for name in (*decorators.model_validators, *decorators.root_validators):
         context.check(f"validator {hint.__name__}.{name}")
-    if hint.model_post_init is not BaseModel.model_post_init:
+    if (
+        hint.model_post_init.__module__.partition(".")[0] != "pydantic"
+    ):  # which fills private attributes in one of its own
         context.check(f"validator {hint.__name__}.model_post_init")
     for key in ("str_min_length", "str_max_length", "str_strip_whitespace", "str_to_lower", "str_to_upper"):
         if hint.model_config.get(key):

@@ -14,19 +14,24 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import Any, Generic, TypeAlias, get_args, get_origin, get_type_hints
+from inspect import isabstract
+from typing import Any, Generic, TypeAlias, get_args, get_origin
 
 from pydantic import AliasChoices, AliasPath
 from pydantic.fields import FieldInfo
+from typing_extensions import is_protocol
 
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, choice, join, seq
+from typefold.compiler.limits import SKIPPED
 from typefold.compiler.registry import default_registry
 
 _MARKS = ("null", "[]", "{}")  # for a field that is left out: the first that is no value of it
 
+
+_NOTHING: Any = object()  # in place of a default
 
 Build: TypeAlias = Callable[[Any, Context], Codec[Any]]
 
@@ -39,6 +44,10 @@ def object_hook(predicate: Callable[[Any], bool]) -> Callable[[Build], Build]:
         @wraps(build)
         def hook(hint: Any, context: Context) -> Codec[Any]:
             context.allow(hint)
+            if isabstract(generic_of(hint)) or is_protocol(generic_of(hint)):
+                raise context.refuse(
+                    hint, "is abstract, so no answer can be one; use a class that is none, or a union of such"
+                )
             return context.named(hint, lambda: build(hint, context), has_fields=True)
 
         return hook
@@ -48,13 +57,14 @@ def object_hook(predicate: Callable[[Any], bool]) -> Callable[[Build], Build]:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an object: its name in Python, its key in JSON, and a line about it for the model."""
+    """A field of an object: its name in Python, its key in JSON, a line about it for the model, and its default."""
 
     name: str
     key: str
     codec: Codec[Any]
     required: bool
     description: str | None = None
+    default: object = _NOTHING
 
 
 def object_codec(
@@ -100,7 +110,10 @@ def object_codec(
 
 
 def object_data(fields: Sequence[Field], get: Callable[[str], Any]) -> dict[str, Any]:
-    """Convert a value's fields to JSON data; `get` raises `KeyError` or `AttributeError` for an absent one."""
+    """Convert a value's fields to JSON data; `get` raises `KeyError` or `AttributeError` for an absent one.
+
+    A default that its own type does not hold, as `None` for an `int`, is left out, and so comes back.
+    """
     data: dict[str, Any] = {}
     for field in fields:
         try:
@@ -109,8 +122,27 @@ def object_data(fields: Sequence[Field], get: Callable[[str], Any]) -> dict[str,
             if field.required:
                 raise
             continue
-        data[field.key] = field.codec.to_json(value)
+        try:
+            data[field.key] = field.codec.to_json(value)
+        except ValueError:
+            if field.required or value is not field.default:
+                raise
     return data
+
+
+def is_asked(owner: Any, name: str, marks: Sequence[Any], context: Context, *, required: bool, at: str = "") -> bool:
+    """Whether the model is asked for a field. One that `SkipJsonSchema` or `exclude` keeps from JSON is left to its default."""
+    at, info = at or f".{name}", last_field_info(marks)
+    skipped = any(isinstance(mark, SKIPPED) for mark in marks)
+    if skipped and required:
+        raise replace(context, path=context.path + at).refuse(
+            owner,
+            f"needs {name!r}, which SkipJsonSchema keeps from the model; give it a default, or leave the mark out",
+        )
+    if skipped or (not required and info is not None and info.exclude):
+        context.leave_to_program(at)
+        return False
+    return True
 
 
 def constructor_arguments(fields: Iterable[Field], *, by_key: bool = False) -> Callable[[Any], dict[str, Any]]:
@@ -245,14 +277,6 @@ def _admits(expr: Expr, text: str, context: Context) -> bool:
 def generic_of(hint: Any) -> Any:
     """The class that a parametrised type was made from, or the class itself."""
     return get_origin(hint) or hint
-
-
-def resolved_hints(cls: Any, context: Context) -> dict[str, Any]:
-    """A class's annotations with forward references looked up; inherited ones included."""
-    try:
-        return get_type_hints(cls, include_extras=True)
-    except NameError as error:
-        raise context.refuse(cls, f"refers to a name that is not defined ({error})") from error
 
 
 def field_key(owner: Any, name: str, info: FieldInfo | None, config: Mapping[str, Any], context: Context) -> str:

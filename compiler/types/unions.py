@@ -27,6 +27,7 @@ from typefold.compiler.grammar.matcher import Matcher, Undecided, recognises, sh
 from typefold.compiler.grammar.nodes import Language, choice, seq
 from typefold.compiler.guards import class_of, is_dict, is_list, split_annotated
 from typefold.compiler.json_format import write_exact
+from typefold.compiler.limits import SKIPPED
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import generic_of
 
@@ -39,7 +40,7 @@ _JSON_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number"
 @default_registry.hook(Union, UnionType)
 def union_codec(hint: Any, context: Context) -> Codec[Any]:
     """Any of the members."""
-    members, state = get_args(hint), context.compilation
+    members, state = _offered(hint, context), context.compilation
     if len(members) > _MOST_MEMBERS:
         raise context.refuse(
             type(hint),
@@ -119,6 +120,15 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
         plain=all(codec.plain for codec in codecs),
         expand=expand if any(codec.expand is not None for codec in codecs) else None,
     )
+
+
+def _offered(hint: Any, context: Context) -> tuple[Any, ...]:
+    """The members that an answer can be: those that `SkipJsonSchema` does not keep from the model."""
+    members = get_args(hint)
+    offered = tuple(each for each in members if not any(isinstance(mark, SKIPPED) for mark in split_annotated(each)[1]))
+    if not offered:
+        raise context.refuse(hint, "has no member that SkipJsonSchema does not keep from the model; leave the mark out")
+    return offered
 
 
 def _put_under_names(members: tuple[Any, ...], codecs: list[Codec[Any]], context: Context) -> None:

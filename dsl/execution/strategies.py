@@ -183,12 +183,13 @@ def compile_return(
     path: str = "return",
     function: str = "",
     registry: Registry = default_registry,
+    namespace: Mapping[str, Any] | None = None,
 ) -> ReturnType:
     """Compile a return type. Raises UnsupportedType where no constraint can be made of it."""
     strategy = strategy_of(hint, path)
     try:
         kind: OutputType[Any] = output_type(
-            strategy.hint, json_format=json_format, registry=registry, path=strategy.path
+            strategy.hint, json_format=json_format, registry=registry, path=strategy.path, namespace=namespace
         )
     except UnsupportedType as error:
         if not function:

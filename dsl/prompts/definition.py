@@ -135,7 +135,7 @@ class Definition:
 
     def return_type(self, json_format: JsonFormat | None = None) -> ReturnType:
         """Compile the return type. Raises `NameError` where it names something that is not defined yet."""
-        return compile_return(self.hint, json_format, function=self.name)
+        return compile_return(self.hint, json_format, function=self.name, namespace=self.namespace)
 
     @cached_property
     def template(self) -> PromptTemplate | None:
@@ -240,7 +240,8 @@ class Definition:
             try:
                 asked = self.messages(*self._spread(item.arguments), known)
                 answer = kind.encode(item.value)
-                if kind.decode(answer) != item.value:
+                back = kind.decode(answer)
+                if back != item.value and not (kind.unasked and kind.encode(back) == answer):
                     raise ValueError("the value changes when it is encoded and decoded")
             except PromptUsageError:
                 raise
