@@ -38,7 +38,7 @@ from benchmarks.mixed import Steps, engine
 from benchmarks.tables import Rows, show
 from typefold import BatchError, Runtime, demo_model, output_type
 from typefold.compiler import JsonFormatName
-from typefold.execution.call import with_shape
+from typefold.execution.format_description import with_format
 from typefold.messages import user
 from typefold.options import Options
 
@@ -149,7 +149,7 @@ def sides(llm: Any, runtimes: dict[str, Runtime], task: Task, asked: list[str], 
         return []
 
     def ids(content: str) -> Any:
-        shown = with_shape((user(content),), kind, Options())
+        shown = with_format((user(content),), kind, Options(), where="")
         assert isinstance(shown, tuple)
         messages = [{"role": "user", "content": message.content} for message in shown]
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

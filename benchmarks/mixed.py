@@ -32,7 +32,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from benchmarks.tables import Rows, show
 from typefold import Runtime, demo_model, output_type
-from typefold.execution.call import with_shape
+from typefold.execution.format_description import with_format
 from typefold.messages import user
 from typefold.options import Options
 
@@ -199,7 +199,9 @@ def sides(llm: Any, runtime: Runtime, arguments: argparse.Namespace) -> tuple[di
     hints = [hint for _, hint in asked]
     limit = arguments.max_tokens
     kinds = [output_type(hint) for hint in hints]
-    shown = [with_shape((user(text),), kind, Options()) for (text, _), kind in zip(asked, kinds, strict=True)]
+    shown = [
+        with_format((user(text),), kind, Options(), where="") for (text, _), kind in zip(asked, kinds, strict=True)
+    ]
     contents = [messages[0].content for messages in shown if isinstance(messages, tuple)]
 
     def typefold_side() -> list[str]:

@@ -37,6 +37,8 @@ class Explanation:
         answer: The type of the answers; for `Logged` and the like, the type inside.
         is_bare: Whether an answer is bare text and not JSON.
         shape: The description of the answer's form for the model; `None` for bare text of which there is nothing to say.
+        told: The words that a prompt function adds to its message to describe the form; empty where it adds none, `None`
+            for a type by itself.
         json_schema: The form as a JSON schema; it enforces nothing.
         kind: The form of the constraint: none (`text`), a list of choices (`choice`), or a `grammar`.
         grammar: The grammar for the default backend, or the choices; empty for `text`.
@@ -82,6 +84,7 @@ class Explanation:
     decided_after: int | None = None
     settled_by: str | None = None
     unasked: tuple[str, ...] = ()
+    told: str | None = None
 
     def __str__(self) -> str:
         sections = list(self._sections())
@@ -124,6 +127,8 @@ class Explanation:
 
     def _sections(self) -> Iterator[tuple[str, list[str]]]:
         yield "answer", ["bare text"] if self.is_bare else f"JSON: {self.shape}".split("\n")
+        if self.told is not None:
+            yield "told", self._told
         yield "constraint", [self._constraint]
         form = "nothing: any text" if self.kind == "text" else "the form"
         yield "enforced", [form, *by_path(self.enforced)]
@@ -136,6 +141,13 @@ class Explanation:
         if self.settled_by is not None:
             yield "decided", [f"with the value of {self.settled_by}: generation stops there"]
         yield "unbounded", list(by_path(self.unbounded)) or ["nothing"]
+
+    @property
+    def _told(self) -> list[str]:
+        """The words of the prompt, without the description where the section of the answer shows it."""
+        if self.told and self.shape and not self.is_bare and self.told.endswith(self.shape):
+            return [*self.told.removesuffix(self.shape).split("\n")[:-1], "... (as above)"]
+        return self.told.split("\n") if self.told else ["nothing"]
 
     @property
     def _constraint(self) -> str:

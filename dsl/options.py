@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from threading import TIMEOUT_MAX
 from types import MappingProxyType
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from typefold.compiler import JsonFormat, JsonFormatName, OutputType
+from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError
 from typefold.runtime import EngineFacts, Outcome, Request
 from typefold.runtime.request import AdapterLike, is_adapter
@@ -34,6 +36,9 @@ from typefold.runtime.sampling import (
     whole,
 )
 
+DescribeFormat: TypeAlias = bool | str | Callable[[OutputType[Any]], str]
+"""What a prompt says of its answer's form: typefold's words, none, a template, or a function that makes a text of the type."""
+
 
 class Submitter(ABC):
     """A runtime, as far as calls need it. `Runtime` is one.
@@ -41,11 +46,13 @@ class Submitter(ABC):
     Attributes:
         seed: The seed that those of its calls are made of, if any.
         json_format: The way in which JSON is written for calls that don't say.
+        describe_format: The description of the format for calls that don't say.
         journaled: Whether it keeps a journal.
     """
 
     seed: int | None
     json_format: JsonFormat | None
+    describe_format: DescribeFormat | None
     journaled: bool
 
     @property
@@ -81,7 +88,7 @@ class SamplingOptions(TypedDict, total=False):
 
 class _SharedOptions(SamplingOptions, total=False):
     timeout: float
-    describe_format: bool
+    describe_format: DescribeFormat
     truncation: Literal["value", "error"]
     json_format: JsonFormat | JsonFormatName
     retries: int
@@ -101,7 +108,10 @@ class CallOptions(_SharedOptions, total=False):
         runtime: The runtime to use in place of the current one.
         timeout: Seconds until the call fails with `TimedOut`, retries included; `None` (the default) for no limit. It
             covers the engine, not the program's own code.
-        describe_format: Whether the form of a JSON answer is described to the model in the prompt; true unless set.
+        describe_format: The text at the end of the last user message that describes the answer's form. `True` says it in
+            typefold's words, `False` adds nothing. Own words are a text, or a Jinja2 template with `{{ format }}`, which adds
+            nothing where an answer is free text; a function makes the text of the `OutputType`, once a prompt. Unset, the
+            runtime's holds, and else all of it is told but for nothing.
         truncation: Whether plain text that met its token limit is a `"value"` (the default) or an `"error"`.
         json_format: The way in which JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
         retries: The number of times that a row whose answer failed a check asks again, with its answer and the errors in
@@ -167,7 +177,10 @@ _OWN: Mapping[str, Range] = {
     "timeout": Range(
         "a number of seconds above 0, or None for no limit", or_none(number(lambda value: 0 < value <= TIMEOUT_MAX))
     ),
-    "describe_format": FLAG,
+    "describe_format": Range(
+        "True, False, own words (a text, or a template with {{ format }}) or a function that makes them of an OutputType",
+        lambda value: isinstance(value, bool) or (bool(value.strip()) if isinstance(value, str) else callable(value)),
+    ),
     "truncation": one_of("value", "error"),
     "retries": Range("a number of further attempts", whole(0)),
     "retry_truncated": FLAG,
@@ -188,7 +201,7 @@ class Options:
     engine: Mapping[str, Any] = field(default_factory=_nothing)
     runtime: Submitter | None = None
     timeout: float | None = None
-    describe_format: bool = True
+    describe_format: DescribeFormat | None = None
     truncation: Literal["value", "error"] = "value"
     json_format: JsonFormat | None = None
     retries: int = 0
@@ -222,7 +235,18 @@ class Options:
             del engine["priority"]
         if "json_format" in kept:
             kept["json_format"] = json_format_of(kept["json_format"], where=where)
+        if isinstance(words := kept.get("describe_format"), str):
+            own_words(words, where)
         return replace(self, sampling=sampling, engine=engine, **kept)
+
+    def under(self, runtime: Submitter | None) -> Options:
+        """Return these options with the runtime's in the place of those that are not set."""
+        if runtime is None:
+            return self
+        own = {
+            name: getattr(runtime, name) for name in ("json_format", "describe_format") if getattr(self, name) is None
+        }
+        return replace(self, **own) if any(value is not None for value in own.values()) else self
 
     def asked(self, name: str) -> Any:
         """Return a sampling parameter as the caller set it, by itself or in `sampling_params`; `None` where not set."""
@@ -272,6 +296,17 @@ def json_format_of(json_format: Any, *, where: str) -> JsonFormat | None:
         return None if json_format is None else JsonFormat.named(json_format)
     except (ValueError, TypeError) as error:
         raise PromptUsageError(f"{where}: {error}") from None
+
+
+def describe_format_of(given: Any, *, where: str) -> DescribeFormat | None:
+    """Return a runtime's option `describe_format`, checked. Raises PromptUsageError, or TemplateError for a template."""
+    return None if given is None else Options().with_({"describe_format": given}, where=where).describe_format
+
+
+@lru_cache(maxsize=256)
+def own_words(source: str, where: str = "describe_format") -> PromptTemplate:
+    """Return a description of the format in own words as a template. Raises TemplateError where it is none."""
+    return PromptTemplate(source, ["format"], expected=["format"], name=where, title="describe_format")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

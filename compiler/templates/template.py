@@ -1,4 +1,4 @@
-"""Docstring templates in Jinja2: checked when they are made, rendered in a sandbox.
+"""Templates in Jinja2, of docstrings and options: checked when they are made, rendered in a sandbox.
 
 Values are data: a value that looks like a template is shown unchanged. `text_of` gives the text of a value.
 """
@@ -19,6 +19,7 @@ class PromptTemplate:
     """A template and the names that it may use.
 
     Single braces around one of `expected` are an error. A template that is the whole prompt (`alone`) has to use one of them.
+    Errors call it `title`. The names that it reads are in `used`.
 
     Raises:
         TemplateError: Bad syntax, an unknown filter, a name that is no parameter, single braces around a parameter, or no
@@ -33,6 +34,7 @@ class PromptTemplate:
         expected: Collection[str] = (),
         alone: bool = False,
         name: str = "template",
+        title: str = "the docstring",
     ) -> None:
         self._name = name
         # jinja2 takes 30 ms to import: only prompts with templates pay for it.
@@ -40,16 +42,17 @@ class PromptTemplate:
 
         from typefold.compiler.templates.template_check import check_template, constant, environment
 
-        found = check_template(source, dict.fromkeys(parameters, UNKNOWN), expected=expected)
+        found = check_template(source, dict.fromkeys(parameters, UNKNOWN), expected=expected, title=title)
         for problem in found.problems:
             line = source.count("\n", 0, problem.offset) + 1
-            raise TemplateError(f"{name}: line {line} of the docstring: {problem.message}")
+            raise TemplateError(f"{name}: line {line} of {title}: {problem.message}")
         if alone and (reason := constant(expected, found.used)) is not None:
             raise TemplateError(f"{name}: {reason}")
         try:
             self._template = environment().from_string(source)
         except JinjaError as error:
-            raise TemplateError(f"{name}: the docstring is no valid Jinja2 template: {error}") from error
+            raise TemplateError(f"{name}: {title} is no valid Jinja2 template: {error}") from error
+        self.used = frozenset(found.used)
 
     def render(self, values: Mapping[str, Any]) -> str:
         """Render the text for these values. Raises jinja2.TemplateError, or TemplateError for a text that is too long."""

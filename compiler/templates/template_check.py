@@ -54,15 +54,17 @@ class Report:
     used: set[str] = field(default_factory=set[str])
 
 
-def check_template(source: str, parameters: Mapping[str, Kind], *, expected: Collection[str] = ()) -> Report:
+def check_template(
+    source: str, parameters: Mapping[str, Kind], *, expected: Collection[str] = (), title: str = "the docstring"
+) -> Report:
     """Check a template against the kinds of its parameters; single braces around a name of `expected` are a problem."""
     try:
         tree = placed(source)
     except BadSyntax as error:
-        message = f"the docstring is no valid Jinja2 template: {error.reason}"
+        message = f"{title} is no valid Jinja2 template: {error.reason}"
         return Report([Problem("syntax", message, error.offset)])
     set_anywhere = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
-    walk = _Walk(parameters, set_anywhere)
+    walk = _Walk(parameters, set_anywhere, title)
     walk.all(tree.body, {})
     for offset, text in plain(source):
         for found in braces_in(text, expected, used=walk.report.used, before=source[:offset]):
@@ -96,8 +98,9 @@ _OF_BLOCKS = ("self", "super")
 class _Walk:
     """A walk through a tree. Scopes hold the names that the template sets."""
 
-    def __init__(self, parameters: Mapping[str, Kind], set_anywhere: Iterable[str]) -> None:
+    def __init__(self, parameters: Mapping[str, Kind], set_anywhere: Iterable[str], title: str) -> None:
         self.parameters = parameters
+        self.title = title
         self.for_macros: Scope = dict.fromkeys(set_anywhere, UNKNOWN)
         self.blocks: set[str] = set()
         self.report = Report()
@@ -138,7 +141,7 @@ class _Walk:
                 scope.update(dict.fromkeys(_imported_names(node), UNKNOWN))
             case nodes.Block():
                 if node.name in self.blocks:
-                    message = f"the docstring is no valid Jinja2 template: block {node.name!r} defined twice"
+                    message = f"{self.title} is no valid Jinja2 template: block {node.name!r} defined twice"
                     self._problem("syntax", message, node.lineno)
                 self.blocks.add(node.name)
                 self._children(node, scope)

@@ -16,7 +16,7 @@ from typefold.checks.checked_file import CheckedFile
 from typefold.checks.evaluator.verdict import Evaluator, Judgement, judged
 from typefold.checks.findings import Finding, at
 from typefold.checks.source import Declared, Known, Unknown, Where, arguments_of
-from typefold.compiler import output_type
+from typefold.compiler import TemplateError, output_type
 from typefold.errors import PromptUsageError
 from typefold.options import CallOptions, Options
 from typefold.runtimes.current import current
@@ -55,7 +55,7 @@ def option_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
             Options().with_({keyword.arg: value}, where="")
         except Unknown:
             continue
-        except PromptUsageError as error:
+        except (PromptUsageError, TemplateError) as error:
             message = str(error).removeprefix(": ")
             yield replace(at("prompt-option", message, keyword.value), silenced_on=lines)
 
@@ -83,8 +83,10 @@ def known_options(call: ast.Call | None, evaluator: Evaluator, where: Where) -> 
     for keyword in call.keywords if call is not None else ():
         try:
             value = evaluator.value(keyword.value, where)
+            if callable(value):  # a stand-in for a function of the source, which never runs here
+                continue
             options = options.with_({keyword.arg or "": value}, where="")
-        except (Unknown, PromptUsageError):
+        except (Unknown, PromptUsageError, TemplateError):
             continue
     return options
 

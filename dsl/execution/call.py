@@ -39,7 +39,7 @@ class Call(Generic[T]):
     """One call, ready to be sent."""
 
     function: str
-    messages: tuple[Message, ...] | RawPrompt  # complete, with examples and shape
+    messages: tuple[Message, ...] | RawPrompt  # complete, with examples and the description of the format
     kind: OutputType[Any]
     options: Options
     strategy: Strategy
@@ -197,19 +197,6 @@ def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> Ope
         row, sample = call.sample
     seed = None if runtime.seed is None else seed_for(runtime, call.function, batch, row, sample)
     return OpenCall(call, row, seed, identity_here(batch) if runtime.journaled else b"")
-
-
-def with_shape(
-    messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options
-) -> tuple[Message, ...] | RawPrompt:
-    """Add the shape of a JSON answer to the last user message, unless the options say no."""
-    if kind.is_bare or kind.shape is None or not options.describe_format or isinstance(messages, RawPrompt):
-        return messages
-    last = next((index for index in reversed(range(len(messages))) if messages[index].role == "user"), None)
-    if last is None:
-        return messages
-    content = f"{messages[last].content}\n\nAnswer with JSON in this form:\n{kind.shape}"
-    return (*messages[:last], Message("user", content, messages[last].images), *messages[last + 1 :])
 
 
 def failed_call(error: BaseException, function: str, row: int | None) -> PromptError:

@@ -27,6 +27,7 @@ from typefold.compiler import (
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Exchange, OpenCall, ReasoningSource, Strategy
+from typefold.execution.format_description import describe_format
 from typefold.execution.retries import Attempt
 from typefold.messages import RawPrompt
 from typefold.options import Options
@@ -171,6 +172,7 @@ class ReturnType:
 
     def check(self, options: Options, *, where: str, shared: bool = False) -> None:
         options.check(self.kind, where=where)
+        describe_format(self.kind, options, where=where)  # own words that can't be made are refused early
         self.strategy.check(self.kind, where=where)
         if not shared:
             self.strategy.check_options(options, where=where)

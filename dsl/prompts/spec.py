@@ -22,7 +22,8 @@ from returns.result import Result
 
 from typefold.compiler import Explanation, Message, OutputType
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Call, failed_call, values, with_shape
+from typefold.execution.call import Call, failed_call, values
+from typefold.execution.format_description import describe_format, with_format
 from typefold.execution.greenlets import row_index
 from typefold.execution.strategies import ReturnType
 from typefold.graphs.deferred import Deferred
@@ -117,10 +118,12 @@ class PromptSpec:
     def explain(self) -> Explanation:
         """Explain the return type under the options in force."""
         calls = _Calls(self)
-        return calls.compiled.kind.explain(
+        kind = calls.compiled.kind
+        explained = kind.explain(
             calls.runtime.vocabulary if isinstance(calls.runtime, Runtime) else None,
             name=f"{self.name}{self.definition.signature_as_written}",
         )
+        return replace(explained, told=describe_format(kind, calls.options, where=self.name))
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
         return _Calls(self).attempt(args, kwargs, row)
@@ -203,11 +206,8 @@ class _Calls:
 
     @cached_property
     def options(self) -> Options:
-        """The options in force. Where they don't say how JSON is written, the runtime does."""
-        options, runtime = self._spec.options, self.runtime
-        if options.json_format is not None or runtime is None or runtime.json_format is None:
-            return options
-        return replace(options, json_format=runtime.json_format)
+        """The options in force. Where they don't say how JSON is written and described, the runtime does."""
+        return self._spec.options.under(self.runtime)
 
     @cached_property
     def compiled(self) -> ReturnType:
@@ -228,7 +228,7 @@ class _Calls:
             )
         compiled, options = self.compiled, self.options
         kind = compiled.kind
-        messages = with_shape(spec.definition.messages((*spec.bound, *args), kwargs), kind, options)
+        messages = with_format(spec.definition.messages((*spec.bound, *args), kwargs), kind, options, where=name)
         if spec.examples:
             if isinstance(messages, RawPrompt):
                 raise PromptUsageError(f"{name}: examples can't be added to a raw(...) prompt")

@@ -23,14 +23,15 @@ from typefold.compiler import JsonFormat, JsonFormatName, Message, Vocabulary
 from typefold.compiler.contained import describe_exception
 from typefold.compiler.guards import is_list_or_tuple
 from typefold.errors import AT_ONCE, EngineLoadError, PromptUsageError
-from typefold.execution.call import Call, failed_call, values, with_shape
+from typefold.execution.call import Call, failed_call, values
 from typefold.execution.ends import FailedLoad, ending_batches
 from typefold.execution.executor import run_call, run_calls
+from typefold.execution.format_description import with_format
 from typefold.execution.open_runtimes import Block, OpenRuntime, entered, innermost, loading, opened
 from typefold.execution.strategies import compile_return
 from typefold.execution.tracing import trace, tracer
 from typefold.messages import RawPrompt, is_missing, user
-from typefold.options import PER_PROMPT, GenerateOptions, Options, json_format_of
+from typefold.options import PER_PROMPT, DescribeFormat, GenerateOptions, Options, describe_format_of, json_format_of
 from typefold.runtime import BadInput, Engine, EngineFacts, Outcome, PromptError, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
 from typefold.runtime.engines.engine_registry import DEFAULT_ENGINE
@@ -53,6 +54,8 @@ class Runtime(OpenRuntime):
             variable TYPEFOLD_MODEL names.
         json_format: The way in which JSON is written for calls that don't say: `"spaced"` (the default), `"tight"` or
             `"compact"`.
+        describe_format: The description of the answer's form for calls that don't say: `True` (typefold's words), `False`
+            (none), own words, or a function that makes them of an `OutputType`; see `typefold.options.CallOptions`.
         deduplicate: Whether equal deterministic requests (greedy or seeded) share one generation, in flight or among the last
             1,024 that finished. Switch it off where the model's weights change between calls.
         early_stop: Whether generation stops as soon as the answer is determined, where the answer is one of a few texts (a
@@ -97,6 +100,7 @@ class Runtime(OpenRuntime):
         model: Model | None = None,
         *,
         json_format: JsonFormat | JsonFormatName | None = None,
+        describe_format: DescribeFormat | None = None,
         deduplicate: bool = True,
         early_stop: bool = True,
         seed: int | None = None,
@@ -123,6 +127,7 @@ class Runtime(OpenRuntime):
         }
         check_own(named, own)
         self.json_format = json_format_of(json_format, where="Runtime")
+        self.describe_format = describe_format_of(describe_format, where="Runtime")
         self._model: Any = named
         self._engine_options = engine_options
         self._scheduler: Worker | None = None
@@ -334,7 +339,7 @@ class Runtime(OpenRuntime):
 
     @property
     def _defaults(self) -> Options:
-        return Options(runtime=self, json_format=self.json_format)
+        return Options(runtime=self).under(self)
 
     def close(self) -> None:
         """Abort the requests in flight and free the engine, its memory and its processes. May be called twice.
@@ -486,7 +491,8 @@ def _call_for(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) 
     strategy, kind = compiled.strategy, compiled.kind
     if is_missing(prompt):
         raise BadInput(function=_GENERATE, reason=f"the prompt is {prompt}, a missing value; fill or drop such rows")
-    messages = prompt if isinstance(prompt, RawPrompt) else with_shape(_messages(prompt), kind, options)
+    messages = prompt if isinstance(prompt, RawPrompt) else _messages(prompt)
+    messages = with_format(messages, kind, options, where=_GENERATE)
     strategy.check_prompt(messages, kind, options, where=_GENERATE)
     return Call(_GENERATE, messages, kind, options, strategy, options.runtime)
 

@@ -26,7 +26,7 @@ from typefold.testing.replay import ModelRuntime, NotRecorded, ReplayRuntime
 Mode: TypeAlias = Literal["none", "missing", "all"]
 """Which calls are recorded: none, those that a recording lacks, or all of them anew."""
 
-_OWN = frozenset({"seed", "json_format", "deduplicate"})
+_OWN = frozenset({"seed", "json_format", "describe_format", "deduplicate"})
 """Options of a runtime; all others are the engine's."""
 
 _SAME = " AND ".join(f"a.{name} IS b.{name}" for name in CALLS.split(", ") if name not in ("finished", "checksum"))

@@ -45,7 +45,10 @@ WORDS: dict[str, tuple[str, list[Any]]] = {
     "ignore_eos": ("True or False", [1, "no", None]),
     "logprobs": ("an int of at least 0, -1 for all tokens, or None", [-2, 1.5, "3"]),
     "timeout": ("a number of seconds above 0, or None for no limit", [-1, 0, NAN, float("inf"), "3", True, []]),
-    "describe_format": ("True or False", [1, "no", None]),
+    "describe_format": (
+        "True, False, own words (a text, or a template with {{ format }}) or a function that makes them of an OutputType",
+        [1, None, "", " \n", b"JSON", ["JSON"], {"format": "JSON"}],
+    ),
     "truncation": ("'value' or 'error'", ["no", None, [], {}]),
     "retries": ("a number of further attempts", [-1, 1.5, True, "2", None]),
     "retry_truncated": ("True or False", [1, "yes"]),

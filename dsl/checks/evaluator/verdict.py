@@ -11,7 +11,7 @@ from pydantic_core import SchemaError
 
 from typefold.checks.evaluator.evaluate import Evaluator
 from typefold.checks.evaluator.stand_ins import REGISTRY, has_opaque, is_opaque
-from typefold.compiler.errors import UnsupportedType
+from typefold.compiler.errors import TemplateError, UnsupportedType
 from typefold.compiler.output_type import OutputType, output_type
 from typefold.errors import PromptUsageError
 from typefold.execution.strategies import compile_return
@@ -46,7 +46,7 @@ def judged(hint: Any, *, path: str = "return", options: Options | None = None, i
             options.check(kind, where="")
     except UnsupportedType as error:
         return Judgement() if has_opaque(error.hint) else Judgement(refused=one_line(str(error).removeprefix(": ")))
-    except PromptUsageError as error:
+    except (PromptUsageError, TemplateError) as error:
         return Judgement(kind, misused=str(error).removeprefix(": "))
     except (SchemaError, PydanticUserError) as error:
         return Judgement(refused=one_line(f"{UnsupportedType(path, hint, 'is refused by pydantic')}: {error}"))
