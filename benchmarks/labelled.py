@@ -1,7 +1,8 @@
 """Generated texts with what they say, as fields: choices, copied strings, numbers and truth values. Eight kinds of text.
 
 Each row asks for some fields of one text, in one of several wordings, and comes with another text of the kind and its answer,
-for an example in the prompt. Equal seeds make equal rows.
+for an example in the prompt. Equal seeds make equal rows. In these texts a choice is mostly named; `make_meanings` has short
+ones with a label that they mean and don't name.
 """
 
 from __future__ import annotations
@@ -123,3 +124,74 @@ def make_rows(count: int, seed: int = 0, selections: int | None = None) -> Itera
         said = [wording.format(**{f.name: f.said for f in fields.values()}) for fields in drawn]
         texts = [" ".join([*before, text, *after]) for text in said]
         yield Row(index, topic, question, texts, answers)
+
+
+# Topic and question, then labels, each with ways to mean it; of `{a|b}` one is drawn.
+MEANINGS = """
+# message to a shop | department
+billing: {I was|We were|My card was} charged {twice|too much|the wrong amount|for nothing} {this month|on Monday|again}.
+billing: {Why did|How come} the {price|invoice|bill} {go up|double|change} {since last week|without a word|again}?
+billing: Please {give|send} {me|us} my money back for {the lamp|the chair|both of them|the last one}.
+delivery: {The parcel|My package|The box} {never came|is a week late|went to a neighbour|got lost on the way}.
+delivery: {When|On which day} will {the courier|the driver|my parcel} {arrive|be here|come to my house}?
+delivery: {The driver|The courier} left {the box|it|my parcel} {in the rain|at the wrong door|on the street}.
+technical: {The app|Your site|The screen} {crashes|freezes|goes black} {when I open it|every time|after the update}.
+technical: The {lamp|charger|printer|remote} {does not switch on|makes a loud noise|stopped working} {today|at all|again}.
+technical: {How do|Can} I {connect|install|reset} the {printer|camera|speaker} {to my phone|at home|without a cable}?
+account: {I forgot|I can't remember|Please reset} my {password|login|user name} {again|since Monday|for the shop}.
+account: {Please change|I want to change} my {email address|phone number|name} {in your files|from now on|today}.
+account: {I can't|We can't|My wife can't} {log in|sign in|register} {with my email|any more|since yesterday}.
+# review of a restaurant | subject
+food: The {soup|pasta|fish|cake|rice} {was cold|tasted wonderful|was far too salty|was delicious|burned} {today|again|as always}.
+food: {Best|Worst|Freshest|Dullest} {steak|salad|curry|pizza} {of my life|in town|for years|that I remember}.
+service: {The waiter|Our waitress|The staff} {ignored us|smiled all evening|was rude|forgot us|helped at once} {today|again|for an hour}.
+service: {We waited|They made us wait} {an hour|forever|too long} {for a table|to order|before anybody came}.
+price: {Far too|Not at all|Much too|Surprisingly little} {expensive|money} {for lunch|for what you get|in this street}.
+price: {We paid|It cost us} {a fortune|very little|twice as much as next door|only ten euros} {for two|in the end|last time}.
+# review | mood
+positive: {I|We|My family} {loved|enjoyed|adored} {every minute|all of it|the last part|it from the start} {again|so much|this time}.
+positive: {What a joy|A wonderful evening|Pure delight}, {and we will come back|from start to end|I can only recommend it}.
+negative: {I|We|My family} {hated|regretted|could not stand} {every minute|all of it|the last part|the noise} {again|so much|this time}.
+negative: {What a waste of time|A dreadful evening|Pure boredom}, {and never again|from start to end|stay away from it}.
+# question | topic
+sports: {Who won|Who lost|What was the score of} the {match|final|race|cup} {last night|in 1998|between the two teams}?
+sports: {How many goals|Which medals} did {the champion|the striker|our goalkeeper} {get|score|win} {this season|in May}?
+health: {What helps|Is there a pill} against {a headache|fever|a sore throat|back pain} {at night|for children|in winter}?
+health: {How much sleep|How many vitamins|How much water} does {a baby|an adult|my mother} need {a day|in summer|after an illness}?
+travel: {Which train|What flight|Which ferry} {goes|leaves} {to Lisbon|to the coast|from here} {on Sunday|in the morning|tonight}?
+travel: {Where can I|Where do people} {stay|rent a car|book a hotel} {in Kyoto|near the beach|for a week}?
+money: {How do I|Where should I} {save|invest|borrow} {a thousand dollars|my wages|for a house} {this year|safely|without a bank}?
+money: {Why do|When will} {interest rates|stock prices|taxes} {go up|fall|change} {in spring|again|after elections}?
+"""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    topic: str
+    asked: str
+    labels: tuple[str, ...]
+    label: str
+    text: str
+
+
+def make_meanings(count: int, seed: int = 0) -> Iterator[Meaning]:
+    """Short texts, each with a label that it means; no two are equal."""
+    rng, seen = random.Random(seed), set[str]()
+    kinds: list[tuple[str, str, dict[str, list[str]]]] = []
+    for block in MEANINGS.split("# ")[1:]:
+        head, *lines = block.strip().split("\n")
+        ways: dict[str, list[str]] = {}
+        for line in lines:
+            label, _, way = line.partition(": ")
+            ways.setdefault(label, []).append(way)
+        topic, _, asked = head.partition(" | ")
+        kinds.append((topic, asked, ways))
+    fillers = FILLERS.replace("\n", "").split(" | ")
+    while len(seen) < count:
+        topic, asked, ways = kinds[len(seen) % len(kinds)]
+        label = rng.choice(list(ways))
+        said = re.sub(r"{([^}]*)}", lambda found: rng.choice(found[1].split("|")), rng.choice(ways[label]))
+        text = " ".join([*rng.sample(fillers, rng.choice((0, 1, 1, 2))), said])
+        if text not in seen:
+            seen.add(text)
+            yield Meaning(topic, asked, tuple(ways), label, text)
