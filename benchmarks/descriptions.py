@@ -228,9 +228,8 @@ def answered(asked: Asked, *, runtime: Runtime, telling: Telling) -> Any:
     """The value that the model gives."""
     arguments: dict[str, Any] = {"output_type": asked.hint, "temperature": 0.0, "max_tokens": _most_tokens(asked.hint)}
     arguments |= telling(asked)
-    prompt: Any = arguments.pop("prompt")
-    value: Any = runtime.generate(prompt, **arguments)
-    return value
+    generate: Any = runtime.generate
+    return generate(arguments.pop("prompt"), **arguments)
 
 
 def _most_tokens(hint: Any) -> int:
@@ -310,7 +309,9 @@ def main() -> None:
                 told = {name: each for name, each in TOLD[task].items() if name in (arguments.told or TOLD[task])}
                 so_far = [known(name, results[title][name]) for name in told if name in results.get(title, {})]
                 trials = {each.name: each for each in so_far} or {name: Trial(name) for name in told}
-                programs = {name: partial(answered, runtime=runtime, telling=told[name]) for name in trials}
+                programs: dict[str, Callable[[Asked], Any]] = {
+                    name: partial(answered, runtime=runtime, telling=told[name]) for name in trials
+                }
                 done = len(next(iter(trials.values())).marks)
                 rows = islice(asked_rows(task, style), done, arguments.rows)
                 while time.monotonic() - started < arguments.seconds and (block := list(islice(rows, arguments.block))):

@@ -16,7 +16,7 @@ from typefold.errors import AT_ONCE, PromptUsageError
 from typefold.messages import RawPrompt
 from typefold.options import DescribeFormat, Options, own_words
 
-_TELLS_BARE = True  # unless an option says so; as measured, see docs/performance.md
+_TELLS_BARE = False  # where no option says so; as measured, see docs/performance.md
 _MOST_KNOWN = 4096
 _known: dict[tuple[int, int], tuple[OutputType[Any], DescribeFormat, str]] = {}
 """Descriptions in own words, by the identities of a type and an option, which are held here."""
@@ -79,7 +79,7 @@ def _filled(kind: OutputType[Any], source: str, where: str) -> str:
 def _made(kind: OutputType[Any], describe: Callable[[OutputType[Any]], str], where: str) -> str:
     name = getattr(describe, "__qualname__", None) or class_of(describe).__name__
     try:
-        words: object = describe(kind)
+        words: Any = describe(kind)
     except BaseException as error:  # whatever a function of the user's raises
         if is_fatal(error) or isinstance(error, AT_ONCE):
             raise

@@ -112,6 +112,7 @@ class BasePrompt(Generic[P, R]):
             >>> print(judge.explain())
             judge(text: str) -> Literal['keep', 'drop']
               answer         bare text
+              told           nothing
               constraint     choice of 2
               enforced       the form
               checked after  nothing

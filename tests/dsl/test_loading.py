@@ -154,6 +154,7 @@ CHECKED: dict[str, tuple[str, list[Any]]] = {
     "journal": ("the path of a file, or a Journal, not ", [3, "", b"run.db", True]),
     "control_tokens": ("'keep', 'refuse' or 'escape', not ", ["x", None, []]),
     "json_format": ("one of 'spaced', 'tight', 'compact' or a typefold.JsonFormat, not ", ["tigt", 3, []]),
+    "describe_format": ("True, False, own words (a text", ["", 3, []]),
     "seed": ("an int, not ", ["1", 1.5, True]),
     "replicas": ("a number of engines, an int from 1, not ", ["2", 0, True, 1.0, None]),
     "restarts": ("how often the engine may be built again, an int from 0, not ", [-1, "1", None]),
