@@ -288,7 +288,8 @@ class Runtime(OpenRuntime):
         Args:
             prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a list of these.
             output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
-                A list of types, one for each prompt, makes one batch of many types.
+                A list of types, one for each prompt, makes one batch of many types. A JSON schema becomes a type by
+                `typefold.compiler.type_of_schema(schema)`, a list of choices by `Annotated[str, OneOf(names)]`.
             **options: Sampling parameters by name, and the other options of `@prompt`; see
                 `typefold.options.GenerateOptions`. For a list of prompts, `sampling_params`, `priority` and `lora_request`
                 may be lists too, one entry a prompt.
@@ -314,6 +315,42 @@ class Runtime(OpenRuntime):
         return _generate(self._defaults, prompt, output_type, options)
 
     __call__ = generate
+
+    def render(
+        self,
+        prompt: str | Sequence[Message],
+        /,
+        *,
+        output_type: TypeForm[Any] = str,
+        **options: Unpack[GenerateOptions],
+    ) -> tuple[Message, ...] | RawPrompt:
+        """Make the messages of a call of `generate` exactly as they are sent, without sending them. Loads no engine.
+
+        Args:
+            prompt: One prompt: a text, a conversation or `raw(...)`.
+            output_type: The type of the answer.
+            **options: The options of the call.
+
+        Returns:
+            The messages with the description of the format; of `raw(...)`, what was given.
+
+        Raises:
+            PromptUsageError: There is more than one prompt, an option does not exist, or it does not go with the type.
+            UnsupportedType: The type has no JSON form.
+
+        Example:
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> with Runtime(ScriptedEngine()) as runtime:
+            ...     print(runtime.render("Lucky numbers?", output_type=list[int])[0].content)
+            Lucky numbers?
+            <BLANKLINE>
+            Answer with JSON in this form:
+            [integer, ...]
+        """
+        _check_output_type(output_type, one=True)
+        if not _is_one(prompt):
+            raise PromptUsageError("render() takes one prompt: a text, a list of messages, or raw(...)")
+        return _call_for(prompt, output_type, self._defaults.with_(options, where=_GENERATE)).messages
 
     def options(self, changes: Mapping[str, Any], *, where: str) -> Options:
         """Check options, and lay them over the defaults of this runtime.
@@ -445,6 +482,7 @@ _GENERATE = "generate"  # its name in errors and statistics
 
 
 def _generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, Any]) -> Any:
+    _check_output_type(hint, one=_is_one(prompt))
     if _is_one(prompt):
         return run_call(_call_for(prompt, hint, defaults.with_(changes, where=_GENERATE)))
     if not is_list_or_tuple(prompt):
@@ -468,6 +506,35 @@ def _generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, A
         except BaseException as error:
             calls.append(failed_call(error, _GENERATE, row))
     return values(run_calls(calls, max_failures=shared.max_failures))
+
+
+def _check_output_type(hint: object, *, one: bool) -> None:
+    """Refuse values that other libraries take for a type: a JSON schema, a list of choices."""
+    every = hint if is_list_or_tuple(hint) else (hint,)
+    if any(isinstance(each, Mapping) for each in every):
+        raise PromptUsageError(
+            f"generate(): output_type is a type, not {hint!r:.80}; of a JSON schema make a type first, with "
+            f"typefold.compiler.type_of_schema(schema)"
+        )
+    if any(isinstance(each, str) for each in every):
+        if every is not hint:
+            raise PromptUsageError(
+                f"generate(): output_type is a type, not the text {hint!r:.80}; of the text of a JSON schema make a type "
+                f"first, with typefold.compiler.type_of_schema(json.loads(text))"
+            )
+        raise PromptUsageError(
+            f"generate(): output_type is a type, not a list of texts; for one of them write Literal[{_listed(every)}], or "
+            f"Annotated[str, OneOf(names)] for names that the program makes"
+        )
+    if one and every is hint:
+        raise PromptUsageError(
+            "generate(): a list of types goes with a list of prompts, one type a prompt; for an answer of one of several "
+            "types write a union, A | B"
+        )
+
+
+def _listed(names: Sequence[object]) -> str:
+    return ", ".join(map(repr, names)) if len(names) <= 3 else f"{names[0]!r}, {names[1]!r}, ..."
 
 
 def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:

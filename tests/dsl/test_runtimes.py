@@ -1,6 +1,7 @@
 """`Runtime`: which one is meant, what `generate` gives, and how it ends."""
 
 import asyncio
+import json
 import logging
 import pickle
 import threading
@@ -8,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 from pydantic import BaseModel
@@ -388,3 +389,49 @@ def test_a_callback_of_a_future_calls_the_runtime_of_its_call() -> None:
         number.submit("x").add_done_callback(go_on)
         assert told.wait(60)
     assert said == [2, 2]
+
+
+SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
+NO_TYPES: list[Any] = [
+    (SCHEMA, r"not \{'type': 'object'.*type_of_schema\(schema\)"),
+    ([SCHEMA, SCHEMA], r"type_of_schema\(schema\)"),
+    (json.dumps(SCHEMA), r"not the text .*type_of_schema\(json\.loads\(text\)\)"),
+    (
+        ["yes", "no"],
+        r"not a list of texts; for one of them write Literal\['yes', 'no'\], or Annotated\[str, OneOf\(names\)\]",
+    ),
+    (("a", "b", "c", "d"), r"Literal\['a', 'b', \.\.\.\]"),
+]
+
+
+@pytest.mark.parametrize("prompt", ["a", ["a", "b"]], ids=["one", "several"])
+@pytest.mark.parametrize(("given", "said"), NO_TYPES)
+def test_what_other_libraries_take_for_a_type_is_refused_with_the_type_to_write(
+    prompt: Any, given: Any, said: str
+) -> None:
+    engine = ScriptedEngine()
+    with Runtime(engine) as runtime, pytest.raises(PromptUsageError, match=said):
+        runtime.generate(prompt, output_type=given)
+    assert not engine.requests
+
+
+def test_a_list_of_types_is_for_a_list_of_prompts() -> None:
+    wrong: Any = [int, str]
+    with Runtime(ScriptedEngine()) as runtime, pytest.raises(PromptUsageError, match=r"write a union, A \| B"):
+        runtime.generate("a", output_type=wrong)
+
+
+def test_what_generate_sends_can_be_seen_without_an_engine() -> None:
+    engine = ScriptedEngine(answers=lambda _: "[1]")
+    with Runtime(engine, describe_format="In brackets: {{ format }}") as runtime:
+        seen = runtime.render([system("Count."), user("Which?")], output_type=list[int], temperature=0)
+        assert not runtime.loaded
+        runtime.generate([system("Count."), user("Which?")], output_type=list[int], temperature=0)
+        assert engine.requests[0].prompt == seen == (system("Count."), user("Which?\n\nIn brackets: [integer, ...]"))
+        assert runtime.render(raw("<s>"), output_type=int) == raw("<s>")
+        several: Any = ["a", "b"]
+        unknown: Any = {"temprature": 1}
+        with pytest.raises(PromptUsageError, match=r"render\(\) takes one prompt"):
+            runtime.render(several)
+        with pytest.raises(PromptUsageError, match="there is no option 'temprature'"):
+            runtime.render("a", **unknown)
