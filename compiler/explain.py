@@ -52,6 +52,7 @@ class Explanation:
             `None` where there is none.
         settled_by: The name of a last field whose value settles the answer, so that generation stops there; else `None`.
         unasked: The paths of fields that the model is neither told nor asked; the program's defaults fill them.
+        reasoning: The way in which the model reasons before it answers; empty where it does not, or where that is unknown.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -85,6 +86,7 @@ class Explanation:
     settled_by: str | None = None
     unasked: tuple[str, ...] = ()
     told: str | None = None
+    reasoning: str = ""
 
     def __str__(self) -> str:
         sections = list(self._sections())
@@ -126,6 +128,8 @@ class Explanation:
         return f"<div><code>{html.escape(self.name)}</code><table>{rows}</table>{details}</div>"
 
     def _sections(self) -> Iterator[tuple[str, list[str]]]:
+        if self.reasoning:
+            yield "reasoning", [self.reasoning]
         yield "answer", ["bare text"] if self.is_bare else f"JSON: {self.shape}".split("\n")
         if self.told is not None:
             yield "told", self._told

@@ -118,7 +118,8 @@ class CallOptions(_SharedOptions, total=False):
             it as further turns; 0 by default.
         retry_truncated: Whether an answer that met `max_tokens` is asked for again with twice that, up to the room that the
             context leaves; false unless set.
-        max_reasoning_tokens: The most tokens of the reasoning before a `Reasoned` answer; 512 by default.
+        max_reasoning_tokens: The most tokens of the reasoning before a `Reasoned` answer, and before every answer of a model
+            whose chat template always begins a thought; 512 by default, and 0 for none: the thought is closed at once.
         max_failures: The rows of a batch (`.map`, `.starmap`, samples) that may fail: with one more it is ended, and
             `BatchError` raised by the `.safe` forms too. As many as there are unless set.
         priority: The request's priority, where the engine schedules by priority (lower goes first).
@@ -184,7 +185,7 @@ _OWN: Mapping[str, Range] = {
     "truncation": one_of("value", "error"),
     "retries": Range("a number of further attempts", whole(0)),
     "retry_truncated": FLAG,
-    "max_reasoning_tokens": Range("a number of tokens", whole(1)),
+    "max_reasoning_tokens": Range("a number of tokens", whole(0)),
     "max_failures": Range("how many rows may fail, an int from 0", or_none(whole(0))),
     "chat_template_kwargs": Range("a dict of variables by name", _are_variables),
     "priority": Range("an int", or_none(whole())),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from typefold.compiler import Codec, default_registry
 from typefold.compiler.context import Context
 from typefold.runtime import FinishReason, TokenLogprob
+
+ReasoningWay = Literal["marks", "words", "none"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -31,7 +33,7 @@ class Logged(Generic[T_co]):
         token_ids: The tokens of the answer, the one that ends it included.
         logprobs: With `logprobs=n`, for each of these tokens itself and the n likeliest; else `None`. Under a constraint
             these are probabilities among the tokens that it admits.
-        prompt_tokens: The number of tokens of the prompt.
+        prompt_tokens: The number of tokens of the prompt, without reasoning of the model's.
         cached_tokens: The number of those that the prefix cache held.
         attempts: The number of answers that were asked for.
 
@@ -61,13 +63,15 @@ class Logged(Generic[T_co]):
 class Reasoned(Generic[T_co]):
     """A value and the reasoning before it: `-> Reasoned[T]` in place of `-> T`.
 
-    The model reasons in free text first, for `max_reasoning_tokens` at most (512 by default), and then answers, held to the
-    type. Both are one call. A reasoning model does so in its own way, with the switch of its chat template on; another is
-    asked to think step by step, and in a second turn for the answer.
+    The model reasons in free text first, for `max_reasoning_tokens` at most (512 by default, and 0 for none), and then answers,
+    held to the type. Both are one call. A reasoning model does so between its own marks, with the switch of its chat template
+    on; another, and one that `chat_template_kwargs` switches off, is asked to think step by step, and in a second turn for the
+    answer.
 
     Attributes:
         value: The value.
         reasoning: The text of the reasoning.
+        way: The way in which the model was made to reason: between its `"marks"`, asked in `"words"`, or `"none"`.
 
     Example:
         >>> from typefold import Reasoned, Runtime, ask, prompt
@@ -82,6 +86,7 @@ class Reasoned(Generic[T_co]):
 
     value: T_co
     reasoning: str
+    way: ReasoningWay = field(default="none", compare=False, repr=False, metadata={"digest": False})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from typefold.compiler import Vocabulary
+from typefold.compiler.guards import is_list
 from typefold.runtime.request import Outcome, Request
 
 ControlTokenPolicy = Literal["keep", "refuse", "escape"]
@@ -69,13 +70,41 @@ class Thinking:
 
     Attributes:
         opening: Tokens that make it think; none where its chat template ends in them.
-        end: The token of the end marker, which the model writes itself.
-        closing: Tokens between its reasoning and the answer, `end` included.
+        end: The token of the end marker, which the model writes itself; `None` where the marker is ordinary text.
+        closing: Tokens between its reasoning and the answer, the end marker included.
+        answer: The tokens of `closing` behind the end marker.
+        always: Whether its chat template begins each answer inside a thought, and has no switch for that.
+        marks: The texts of the two markers.
+        switches: Variables of the chat template, each with the values that switch reasoning on and off.
     """
 
     opening: tuple[int, ...]
-    end: int
+    end: int | None
     closing: tuple[int, ...]
+    answer: tuple[int, ...] = ()
+    always: bool = False
+    marks: tuple[str, str] = ("", "")
+    switches: tuple[tuple[str, Any, Any], ...] = ()
+
+    def switched(self, variables: Mapping[str, Any]) -> bool | None:
+        """Return whether template variables switch reasoning on or off; `None` where they leave it alone.
+
+        Args:
+            variables: The variables by name.
+
+        Example:
+            >>> thinking = Thinking((1,), 2, (2,), switches=(("enable_thinking", True, False),))
+            >>> thinking.switched({"enable_thinking": False}), thinking.switched({})
+            (False, None)
+        """
+        for name, on, off in self.switches:
+            if name in variables and variables[name] in (on, off):
+                return bool(variables[name] == on)
+        return None
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if is_list(value) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +125,14 @@ class EngineFacts:
     def from_json(cls, text: str) -> EngineFacts:
         """Return the facts in a `text` that `as_json` returned."""
         held: dict[str, Any] = json.loads(text)
-        marks = held.pop("thinking")
-        thinking = marks and Thinking(tuple(marks["opening"]), marks["end"], tuple(marks["closing"]))
+        found = held.pop("thinking")
+        thinking = found and Thinking(**{name: _as_tuples(value) for name, value in found.items()})
         return EngineFacts(**held, thinking=thinking)
 
     def as_json(self) -> str:
         """Return the facts as a text for a journal."""
-        thinking = self.thinking
-        marks = thinking and {"opening": thinking.opening, "end": thinking.end, "closing": thinking.closing}
-        return json.dumps({"max_num_seqs": self.max_num_seqs, "max_logprobs": self.max_logprobs, "thinking": marks})
+        thinking = self.thinking and asdict(self.thinking)
+        return json.dumps({"max_num_seqs": self.max_num_seqs, "max_logprobs": self.max_logprobs, "thinking": thinking})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

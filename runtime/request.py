@@ -102,7 +102,8 @@ class Request:
         whole: Whether free text that is cut off at its limit is `Truncated`, and not a value.
         begun: Tokens of the answer that are there already: the engine goes on behind them and returns the new ones. The
             constraint is for the new part.
-        thinking: Whether the model is to reason before it answers, where its chat template has a switch for that.
+        thinking: Whether the prompt is to end where the model reasons, and not where it answers. Without it, an answer never
+            begins inside a thought.
         settled_by: Texts of which each settles the answer as soon as it is written. An engine may stop there and return the
             answer up to there. Nothing else depends on it.
         begins: Texts of which the answer's only token begins one. An engine that knows its tokens may admit just those,
@@ -113,6 +114,8 @@ class Request:
         source: The caller's own object, for tests and tools that look at requests later. The runtime never reads it.
         on_delta: Streams the answer: called with each piece of its text as it is written. It runs on the engine's thread, so
             it must be quick. `None` for an answer that comes whole, which is cheaper.
+        before: The constraint of an answer that goes on behind this text, for which room is left in the context; `None` for a
+            text that is an answer itself.
     """
 
     prompt: tuple[Message, ...] | str
@@ -134,6 +137,7 @@ class Request:
     place: bytes = b""
     source: object = field(default=None, compare=False, repr=False)
     on_delta: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    before: Constraint | None = field(default=None, compare=False, repr=False)
 
     def asked(self, name: str, defaults: object = None) -> Any:
         """Return a sampling parameter as asked for.

@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from returns.result import Failure, Result, Success
 
-from typefold.compiler import DecodeError, Message, OutputType
+from typefold.compiler import TEXT, DecodeError, Message, OutputType
 from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.ends import end_batches
@@ -24,7 +24,8 @@ from typefold.execution.retries import Attempt
 from typefold.execution.seeding import Batch, identity_here, seed_for
 from typefold.messages import RawPrompt
 from typefold.options import Options, Submitter
-from typefold.runtime import BadInput, Cancelled, Invalid, Outcome, PromptError, Request, TimedOut
+from typefold.runtime import BadInput, Cancelled, FinishReason, Invalid, Outcome, PromptError, Request, TimedOut
+from typefold.runtime.engine import EngineFacts, Thinking
 from typefold.runtime.journal import JournalError
 from typefold.tables.columns import indexed
 
@@ -51,9 +52,10 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ReasoningSource:
-    """The source of a request for the reasoning before a call's answer."""
+    """The source of a request for the reasoning before a call's answer; `shown` where that is part of the value."""
 
     call: Call[Any]
+    shown: bool
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,31 @@ class Strategy:
     """The way in which an answer is asked for; this is the plain one, and `strategies` has others."""
 
     is_drawn: ClassVar[bool] = True  # whether two equal calls may be answered differently
+    is_reasoned: ClassVar[bool] = False  # whether reasoning is part of the value
 
     hint: Any
     path: str = "return"  # of the type, in errors
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Any]:
-        outcome = yield call.request(attempt)
+        request, _ = yield from think(call, attempt)
+        outcome = yield request
         return call.conclude(outcome, attempt)
+
+    def reasoning(self, options: Options, facts: EngineFacts | None) -> str:
+        """Return in words how a model reasons before it answers; nothing where it does not, or where that is unknown."""
+        thinking, limit = facts and facts.thinking, f"at most {options.max_reasoning_tokens:,} tokens"
+        if thinking is None:
+            if not (self.is_reasoned and options.max_reasoning_tokens):
+                return ""
+            return f"{limit}, {'' if facts else 'between marks of its own where the model has some, else '}asked for in words"
+        if not thinks(options, thinking, asked=self.is_reasoned):
+            return f"{limit}, asked for in words" if self.is_reasoned and options.max_reasoning_tokens else "none"
+        why = (
+            "opened by the chat template"
+            if thinking.always
+            else "as " + ("switched on" if thinking.switches else "asked")
+        )
+        return f"{limit} between {thinking.marks[0]} and {thinking.marks[1]}, {why}"
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
         """Refuse, when a function is decorated, a type that can't be asked for in this way."""
@@ -187,6 +207,76 @@ class OpenCall(Generic[T]):
             return Success(end.value)
         except PromptError as error:
             return Failure(error)
+
+
+def thinks(options: Options, thinking: Thinking, *, asked: bool) -> bool:
+    """Return whether a reasoning model thinks between its marks before an answer; `asked` says whether the caller wants it to."""
+    switched = thinking.switched(options.chat_template_kwargs)
+    return options.max_reasoning_tokens > 0 and bool(thinking.always or switched or (asked and switched is None))
+
+
+def think(
+    call: OpenCall[Any], attempt: Attempt, *, shown: bool = False, **sampling: Any
+) -> Exchange[tuple[Request, Outcome | None]]:
+    """Return the request for the answer, after the reasoning before it: of a model that can't but think, or is made to.
+
+    These are two requests, of which the second continues the first, so the prefix cache holds all but the last tokens. The first
+    is free text, stopped at the end marker or at `max_reasoning_tokens`; behind the marker the answer is held to its type.
+
+    Args:
+        call: The call.
+        attempt: The attempt at an answer.
+        shown: Whether the reasoning is part of the value, so that a model with a switch is made to think.
+        **sampling: Parameters of the reasoning alone.
+    """
+    request, options, messages = call.request(attempt), call.call.options, attempt.messages
+    begun = isinstance(messages, RawPrompt) or messages[-1].role == "assistant"
+    if begun or not options.max_reasoning_tokens:
+        return request, None
+    thinking = call.call.runtime.facts.thinking
+    if thinking is None or not thinks(options, thinking, asked=shown):
+        return request, None
+    request = replace(request, thinking=True)
+    if thinking.end is not None:
+        ends: dict[str, Any] = {"stop_token_ids": [thinking.end]}
+    else:
+        ends = {"stop": [thinking.marks[1]], "include_stop_str_in_output": True}
+    asked = free_text(request, call.call, shown=shown, begun=thinking.opening, **ends, **sampling)
+    try:
+        reasoning = yield asked
+    except PromptError as error:
+        raise (error if shown else error.at(text="")) from error.__cause__
+    written, closing = reasoning.token_ids, thinking.closing
+    if thinking.end is None and reasoning.text.endswith(thinking.marks[1]):
+        reasoning, closing = replace(reasoning, text=reasoning.text.removesuffix(thinking.marks[1])), thinking.answer
+    elif reasoning.finish_reason is FinishReason.STOP:
+        written = written[:-1]  # the marker, or the token that ends a text; at the limit there is neither
+    return replace(request, begun=(*thinking.opening, *written, *closing)), reasoning
+
+
+def free_text(
+    request: Request, call: Call[Any], *, shown: bool, begun: tuple[int, ...] = (), **sampling: Any
+) -> Request:
+    """Return the request for the reasoning: without a constraint, and without what was meant for the answer."""
+    own: Mapping[str, Any] = {
+        **request.sampling,
+        "max_tokens": call.options.max_reasoning_tokens,
+        "min_tokens": 0,
+        "stop": [],
+        "stop_token_ids": [],
+        "ignore_eos": False,
+        "logprobs": None,
+        **sampling,
+    }
+    return replace(
+        request,
+        constraint=TEXT,
+        begun=begun,
+        sampling=own,
+        whole=False,
+        before=request.constraint,
+        source=ReasoningSource(call, shown),
+    )
 
 
 def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> OpenCall[T]:

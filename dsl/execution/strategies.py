@@ -14,7 +14,6 @@ from typing import Any, get_args, get_origin
 from typing_extensions import TypeAliasType
 
 from typefold.compiler import (
-    TEXT,
     DecodeError,
     JsonFormat,
     Message,
@@ -26,13 +25,12 @@ from typefold.compiler import (
 )
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Exchange, OpenCall, ReasoningSource, Strategy
+from typefold.execution.call import Exchange, OpenCall, Strategy, free_text, think
 from typefold.execution.format_description import describe_format
 from typefold.execution.retries import Attempt
 from typefold.messages import RawPrompt
 from typefold.options import Options
-from typefold.response_types import Logged, Reasoned, Scored
-from typefold.runtime import FinishReason, Request
+from typefold.response_types import Logged, Reasoned, ReasoningWay, Scored
 from typefold.runtime.scoring import probabilities
 
 _MOST_CHOICES = 1000
@@ -44,45 +42,43 @@ class LoggedStrategy(Strategy):
     """A plain call, and the facts of its outcome."""
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Logged[Any]]:
-        outcome = yield call.request(attempt)
+        request, reasoning = yield from think(call, attempt)
+        outcome = yield request
+        first = reasoning or outcome  # whose prompt has no reasoning in it
         return Logged(
             value=call.conclude(outcome, attempt),
             text=outcome.text,
             finish_reason=outcome.finish_reason,
             token_ids=outcome.token_ids,
             logprobs=outcome.logprobs,
-            prompt_tokens=outcome.prompt_tokens,
-            cached_tokens=outcome.cached_tokens,
+            prompt_tokens=first.prompt_tokens,
+            cached_tokens=first.cached_tokens,
             attempts=attempt.number,
         )
 
 
 class ReasonedStrategy(Strategy):
-    """Reasoning in free text, and then the answer: two requests, of which the second continues the first.
+    """Reasoning in free text, and then the answer.
 
-    Reasoning models delimit reasoning with a start and an end marker; the end marker is one token. Such a model is made to
-    begin with the first, stopped at the second or at the limit, and the answer is held to its type behind the second; so the
-    prefix cache holds all but the last tokens. Any other model is asked to think in the user's message, and for the answer
-    in a further turn.
+    A reasoning model thinks between the marks of its own. Any other model, and one whose reasoning is switched off, is asked to
+    think in the user's message, and for the answer in a further turn.
     """
+
+    is_reasoned = True
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Reasoned[Any]]:
         assert not isinstance(attempt.messages, RawPrompt)
-        thinking = call.call.runtime.facts.thinking
-        if thinking is not None:
-            request = replace(call.request(attempt), thinking=True)
-            reasoning = yield _free(request, call, begun=thinking.opening, stop_token_ids=[thinking.end])
-            # The mark or the end of the text that ended them is the last token; at the limit there is none.
-            written = reasoning.token_ids[:-1] if reasoning.finish_reason is FinishReason.STOP else reasoning.token_ids
-            answer = replace(request, begun=(*thinking.opening, *written, *thinking.closing))
-        else:
-            last = attempt.messages[-1]
+        answer, reasoning = yield from think(call, attempt, shown=True)
+        way: ReasoningWay = "none" if reasoning is None else "marks"
+        if reasoning is None and call.call.options.max_reasoning_tokens:
+            last, way = attempt.messages[-1], "words"
             asked = (*attempt.messages[:-1], replace(last, content=f"{last.content}\n\n{_THINK}"))
-            reasoning = yield _free(replace(call.request(attempt), prompt=asked), call)
+            reasoning = yield free_text(replace(answer, prompt=asked), call.call, shown=True)
             turns = (Message("assistant", reasoning.text), Message("user", _ANSWER))
-            answer = replace(call.request(attempt), prompt=(*asked, *turns))
+            answer = replace(answer, prompt=(*asked, *turns))
         outcome = yield answer
-        return Reasoned(value=call.conclude(outcome, attempt), reasoning=reasoning.text.strip())
+        text = "" if reasoning is None else reasoning.text.strip()
+        return Reasoned(value=call.conclude(outcome, attempt), reasoning=text, way=way)
 
     def check_prompt(
         self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
@@ -98,14 +94,15 @@ class ReasonedStrategy(Strategy):
 
 
 class ScoredStrategy(Strategy):
-    """The probabilities of all choices; nothing is sampled."""
+    """The probabilities of all choices; nothing is sampled, and reasoning before them is greedy."""
 
     is_drawn = False
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Scored[Any]]:
         choices = _choices(call.call.kind, self.path)
         facts = call.call.runtime.facts
-        request = replace(call.request(attempt), sampling_params=None, sampling={})
+        asked, _ = yield from think(call, attempt, temperature=0.0)
+        request = replace(asked, sampling_params=None, sampling={})
         found = yield from probabilities(request, list(choices), max_logprobs=facts.max_logprobs)
         by_value: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)
         for value, probability in zip(choices.values(), found, strict=True):
@@ -146,21 +143,6 @@ def strategy_of(hint: Any, path: str = "return") -> Strategy:
         hint = hint.__value__
     kind = _STRATEGIES.get(get_origin(hint))
     return Strategy(hint, path) if kind is None else kind(get_args(hint)[0], f"{path}.value")
-
-
-def _free(request: Request, call: OpenCall[Any], begun: tuple[int, ...] = (), **sampling: Any) -> Request:
-    """Return the request for the reasoning: without a constraint, and without what was meant for the answer."""
-    own: Mapping[str, Any] = {
-        **request.sampling,
-        "max_tokens": call.call.options.max_reasoning_tokens,
-        "min_tokens": 0,
-        "stop": [],
-        "stop_token_ids": [],
-        "ignore_eos": False,
-        "logprobs": None,
-        **sampling,
-    }
-    return replace(request, constraint=TEXT, begun=begun, sampling=own, whole=False, source=ReasoningSource(call.call))
 
 
 @dataclass(frozen=True, slots=True)

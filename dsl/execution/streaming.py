@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from returns.result import Failure, Result, Success
 
 from typefold.compiler.json_format import partial_json
-from typefold.execution.call import Call, open_call
+from typefold.execution.call import Call, ReasoningSource, open_call
 from typefold.execution.ends import end_if_over
 from typefold.execution.executor import unwrap, unwrap_in_row
 from typefold.execution.greenlets import AsyncMailbox, Mailbox, current_row, row_index
@@ -79,7 +79,9 @@ class PartialAnswer(Generic[R]):
         """Return the value so far, if it differs from the one that this last gave."""
         text, whole = self.text, isinstance(self.result, Success)
         if self.closed or self._asked is None or self._asked.constraint is not self._kind.constraint:
-            return []  # reasoning, say: no answer
+            return []
+        if isinstance(self._asked.source, ReasoningSource):  # text too, and no answer
+            return []
         try:
             if not self._kind.is_bare:
                 value: JsonValue = self._kind.expanded(from_json(text) if whole else partial_json(text))
@@ -109,7 +111,7 @@ class PartialAnswer(Generic[R]):
 
     def _rest(self, ended: Future[Outcome]) -> str:
         """Return the part of the text that did not come in pieces: all of it, or nothing."""
-        if ended.cancelled() or ended.exception() is not None or self._asked is None or self._asked.probe:
+        if ended.cancelled() or ended.exception() is not None or self._asked is None or _is_hidden(self._asked):
             return ""
         return ended.result().text[len(self.text) :]
 
@@ -117,12 +119,19 @@ class PartialAnswer(Generic[R]):
         if not isinstance(step, Request):
             self.result = step
             return
-        self.part += 1
+        hidden = _is_hidden(step)
+        self.part += step.probe or not hidden
         self._pieces, self._shown, self._asked = [], [], step
-        self._future = self._call.submit(step if step.probe else replace(step, on_delta=self._put))
+        self._future = self._call.submit(step if hidden else replace(step, on_delta=self._put))
         self._future.add_done_callback(self._put)
         if (row := current_row()) is not None:
             row.owns(self._future)
+
+
+def _is_hidden(request: Request) -> bool:
+    """Return whether a request writes nothing that is for the reader: a step of `Scored`, or reasoning that is no part of the value."""
+    source = request.source
+    return request.probe or (isinstance(source, ReasoningSource) and not source.shown)
 
 
 class _View(Generic[R]):

@@ -116,14 +116,15 @@ class PromptSpec:
         return _Calls(self).messages(args, kwargs)
 
     def explain(self) -> Explanation:
-        """Explain the return type under the options in force."""
+        """Explain the return type under the options in force, and under the runtime's engine where that is loaded."""
         calls = _Calls(self)
+        runtime = calls.runtime if isinstance(calls.runtime, Runtime) and calls.runtime.loaded else None
         kind = calls.compiled.kind
         explained = kind.explain(
-            calls.runtime.vocabulary if isinstance(calls.runtime, Runtime) else None,
-            name=f"{self.name}{self.definition.signature_as_written}",
+            None if runtime is None else runtime.vocabulary, name=f"{self.name}{self.definition.signature_as_written}"
         )
-        return replace(explained, told=describe_format(kind, calls.options, where=self.name))
+        reasoning = calls.compiled.strategy.reasoning(calls.options, None if runtime is None else runtime.facts)
+        return replace(explained, told=describe_format(kind, calls.options, where=self.name), reasoning=reasoning)
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
         return _Calls(self).attempt(args, kwargs, row)

@@ -90,7 +90,7 @@ class FakeEngine:
         max_num_seqs: The number of requests that run at once.
         tokens_per_step: The number of bytes of an answer that come at once when it is streamed.
         exotic: The share (0 to 1) of made-up characters that are any that the type admits; the others are printable ASCII.
-        thinking: The reasoning marks of a model, for `Reasoned`; by default it does not reason.
+        thinking: The form in which a model reasons; by default it does not. With `always`, it reasons before plain answers too.
 
     Attributes:
         runtime: The runtime, for programs that take one.
@@ -486,6 +486,8 @@ def _in_turn(name: str, answers: Sequence[object]) -> Callable[[Request], object
 def _answer(answer: object, request: Request) -> Answer | PromptError | None:
     """Return the engine's answer for one of a script; `None` where that says nothing of this request."""
     source = request.source
+    if isinstance(source, ReasoningSource) and not source.shown:
+        return None  # it is made up: an answer says nothing of it
     match answer:
         case PromptError():
             return answer.at(function=request.function, row=request.row, prompt=request.prompt)

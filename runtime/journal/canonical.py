@@ -134,7 +134,8 @@ def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
     """Return the fields of a record, or `None`; not those of structs at their defaults, since a library's versions add some."""
     kind = class_of(value)
     if is_dataclass(kind):
-        return [(each.name, getattr(value, each.name, None)) for each in fields(kind)]
+        kept = [each.name for each in fields(kind) if each.metadata.get("digest", True)]
+        return [(name, getattr(value, name, None)) for name in kept]
     if hasattr(kind, "model_fields"):  # pydantic
         extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
         declared: dict[str, Any] = getattr(value, "__dict__", {})

@@ -20,6 +20,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from typefold.compiler import TokenBounds
 from typefold.compiler.grammar.early_stop import ForcedEnding
 from typefold.runtime.engine import Engine, EngineRefusal, PromptTooLarge, ReportsPartialText
 from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, TimedOut, Truncated
@@ -232,7 +233,8 @@ class Loop:
             self._fail(pending, error)
         elif pending.claim():
             self._counts.succeeded += 1
-            is_cut = outcome.finish_reason is FinishReason.LENGTH and request.constraint.kind == "text"
+            is_answer = request.constraint.kind == "text" and request.before is None
+            is_cut = outcome.finish_reason is FinishReason.LENGTH and is_answer
             self._counts.truncated += is_cut
             settle(pending.set_result, outcome)
 
@@ -259,14 +261,23 @@ def admit(engine: Engine, request: Request, *, early_stop: bool = False) -> tupl
     few = request.constraint.few_answers if early else None
     least = 1 if request.probe else bounds.least if few is None else min(bounds.least, few.tokens)
     room = info.max_model_len - len(token_ids)
+    kept = 0 if request.before is None else _kept_for(request.before.token_bounds(info.vocabulary), room)
+    room -= kept
     if room < least:
-        raise PromptTooLong(**fields, prompt_tokens=len(token_ids), max_model_len=info.max_model_len, needed=least)
+        needed = least + kept
+        raise PromptTooLong(**fields, prompt_tokens=len(token_ids), max_model_len=info.max_model_len, needed=needed)
     limit = room if bounds.most is None else min(room, bounds.most)
     max_tokens = limit if own_limit is None else min(own_limit, room)
     if max_tokens < least:
         raise Truncated(**fields, max_tokens=max_tokens, needed=bounds.most or bounds.least, room=room)
     ending = request.constraint.forced_ending if early and few is None else None
     return token_ids, Limits(max_tokens, bounds.most, room, few or ending)
+
+
+def _kept_for(answer: TokenBounds, room: int) -> int:
+    """Return the part of a context's room that reasoning leaves to the answer behind it: half of it, if it needs no less or more."""
+    half = room // 2 if answer.most is None else min(answer.most, room // 2)
+    return max(answer.least, half) + _MARKS
 
 
 def _may_end_early(request: Request) -> bool:
@@ -277,6 +288,7 @@ def _may_end_early(request: Request) -> bool:
 
 
 _REMEMBERED = 1024
+_MARKS = 16  # tokens that may stand between reasoning and an answer
 
 SETTLED = frozenset({FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPETITION})
 """The finish reasons with which an equal request would end too."""
@@ -299,7 +311,8 @@ class Deduplicator:
         named = [repr(sorted(each.items())) for each in (request.chat_template_kwargs, request.options)]
         if any(" at 0x" in each for each in named):  # an object that is told by its address alone
             return None
-        parameters = repr((settled_by, request.begun, request.thinking, named))
+        before = None if request.before is None else request.before.digest  # on which the room depends
+        parameters = repr((settled_by, request.begun, request.thinking, named, before))
         return request.digest(b"", parameters.encode("utf-8", "surrogatepass"))
 
     def find(self, identity: bytes) -> Generation | tuple[Limits, Outcome] | None:

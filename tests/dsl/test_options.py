@@ -52,7 +52,7 @@ WORDS: dict[str, tuple[str, list[Any]]] = {
     "truncation": ("'value' or 'error'", ["no", None, [], {}]),
     "retries": ("a number of further attempts", [-1, 1.5, True, "2", None]),
     "retry_truncated": ("True or False", [1, "yes"]),
-    "max_reasoning_tokens": ("a number of tokens", [0, -1, 2.0, True, None]),
+    "max_reasoning_tokens": ("a number of tokens", [-1, 2.0, True, None]),
     "max_failures": ("how many rows may fail, an int from 0", [-1, 1.5, True, "2"]),
     "chat_template_kwargs": ("a dict of variables by name", [[], "x", {1: 2}, None]),
     "priority": ("an int", [1.5, "high", True, [1]]),

@@ -4,7 +4,7 @@ python other_models.py exact PATH: the demo model in float32, and what it scores
 python other_models.py thinking PATH: a model with marks around its thoughts, and what it is asked.
 """
 # transformers says little of its types:
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportPrivateUsage=false
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from typefold import Logged, Reasoned, Runtime, Scored, user
+from typefold import Logged, Reasoned, Runtime, Scored, ask, prompt, user
 from typefold.runtime import Request
 from typefold.runtime.engines.vllm.engine import VllmEngine, load
 
 QUESTION = "Is the sky blue?"
+ALWAYS = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
+)
 CHOICES = [
     ["positive", "negative", "neutral"],
     ["true", "false"],
@@ -49,6 +53,7 @@ def thinking(engine: VllmEngine) -> dict[str, Any]:
     """What is sent with thinking on and off, and what comes of it."""
     assert engine.info.thinking is not None
     mark = engine.info.thinking.end
+    assert mark is not None
     seen: list[Request] = []
     add = engine.add
 
@@ -70,6 +75,51 @@ def thinking(engine: VllmEngine) -> dict[str, Any]:
         ended = runtime.generate(QUESTION, output_type=Reasoned[bool], logit_bias={mark: 100.0})
         facts["ended"] = [ended.value, ended.reasoning, [text(engine, list(request.begun)) for request in seen]]
         facts["plain"] = runtime.generate(QUESTION, output_type=Logged[bool]).text
+        facts["always"] = always(engine)
+    return facts
+
+
+def always(engine: VllmEngine) -> dict[str, Any]:
+    """What is sent, and what comes of it, under a chat template that begins every answer inside a thought."""
+    llm = engine._llm
+    llm.chat_template = ALWAYS
+    opened = VllmEngine(llm, owned=False)
+    seen: list[tuple[Request, str]] = []
+    add = opened.add
+
+    def watched(key: str, request: Request, token_ids: Any, max_tokens: int) -> None:
+        seen.append((request, text(engine, list(token_ids))))
+        add(key, request, token_ids, max_tokens)
+
+    opened.add = watched  # type: ignore[method-assign]
+    thinking = opened.info.thinking
+    assert thinking is not None
+    facts: dict[str, Any] = {"always": thinking.always}
+    on_and_on: dict[int, float] = {2: -100.0}  # this model would end at once
+
+    @prompt(describe_format=False, temperature=0, max_reasoning_tokens=8, logit_bias=on_and_on)
+    def is_so() -> bool:
+        return ask(QUESTION)
+
+    @prompt(max_tokens=8, temperature=0, max_reasoning_tokens=8, logit_bias=on_and_on)
+    def tell() -> str:
+        return ask(QUESTION)
+
+    @prompt(describe_format=False, max_reasoning_tokens=8)
+    def weigh() -> Scored[bool]:
+        return ask(QUESTION)
+
+    with Runtime(opened):
+        facts["label"], facts["text"] = is_so(), tell()
+        facts["sent"] = [sent for _, sent in seen]
+        seen.clear()
+        facts["closed"] = is_so.using(max_reasoning_tokens=0)()
+        facts["scored"] = list(weigh().probabilities.values())
+        facts["behind"] = [sent for _, sent in seen]
+        seen.clear()
+        assert thinking.end is not None
+        value = is_so.using(logit_bias={thinking.end: 100.0}, max_reasoning_tokens=64)()
+        facts["ended"] = [value, [sent for _, sent in seen]]
     return facts
 
 

@@ -207,3 +207,27 @@ def test_a_model_that_was_made_to_think_does_so_between_its_marks(model: str, tm
     assert reasoning == ""
     assert begun == ["<think>\n", "<think>\n</think>\n\n"]
     assert facts["plain"] in ("true", "false")
+    answers_come_behind_the_thought(facts["always"])
+
+
+def answers_come_behind_the_thought(facts: dict[str, Any]) -> None:
+    """Check what came of a chat template that begins every answer inside a thought."""
+    assert facts["always"] is True
+    assert isinstance(facts["label"], bool)
+    assert "think>" not in facts["text"] and facts["text"].strip()
+    asked = facts["sent"][0]
+    assert asked.endswith("<|im_start|>assistant\n<think>\n")
+    label, text = facts["sent"][1], facts["sent"][3]
+    assert facts["sent"][::2] == [asked, asked]
+    assert label == text  # the same thought, closed at its limit
+    assert label.startswith(asked) and label.endswith("</think>\n\n") and len(label) > len(asked) + len("</think>\n\n")
+    assert facts["text"] not in label.removeprefix(asked)
+    closed, thought, *steps = facts["behind"]
+    assert isinstance(facts["closed"], bool)
+    assert closed == f"{asked}\n</think>\n\n"
+    assert thought == asked
+    assert steps and all(step.startswith(asked) and "</think>\n\n" in step for step in steps)
+    assert math.fsum(facts["scored"]) == pytest.approx(1)
+    value, sent = facts["ended"]
+    assert isinstance(value, bool)
+    assert sent == [asked, f"{asked}</think>\n\n"]

@@ -21,7 +21,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import PreTrainedTokenizerFast
 
 from typefold.runtime.engine import ControlTokenPolicy
-from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer, Render
+from typefold.runtime.engines.vllm.chat_tokenizer import PromptTokenizer
+from typefold.runtime.engines.vllm.thinking import Render
 
 __all__ = ["MODELS", "Model", "model"]
 
@@ -105,6 +106,15 @@ _DEEPSEEK = """{{- bos_token -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<｜Assistant｜>' -}}{%- endif -%}"""
 
+_R1 = _DEEPSEEK.replace("'<｜Assistant｜>' -}}{%- endif -%}", "'<｜Assistant｜><think>\\n' -}}{%- endif -%}")
+
+_HARMONY = """{%- for message in messages -%}
+{%- if message['role'] == 'assistant' -%}{{- '<|start|>assistant<|channel|>final<|message|>' + message['content'] -}}
+{%- else -%}{{- '<|start|>' + message['role'] + '<|message|>' + message['content'] -}}{%- endif -%}
+{%- if not (loop.last and continue_final_message) -%}{{- '<|end|>' -}}{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|start|>assistant' -}}{%- endif -%}"""
+
 _VICUNA = """{%- for message in messages -%}
 {%- if message['role'] == 'system' -%}{{- message['content'] + '\n' -}}
 {%- elif message['role'] == 'user' -%}{{- 'USER: ' + message['content'] + '\n' -}}
@@ -134,6 +144,13 @@ _TEMPLATES = {
         ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"),
         bos="<｜begin▁of▁sentence｜>",
     ),
+    "r1": Template(
+        _R1,
+        ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"),
+        ("<think>", "</think>"),
+        bos="<｜begin▁of▁sentence｜>",
+    ),
+    "harmony": Template(_HARMONY, ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|return|>")),
     "vicuna": Template(_VICUNA, ("<s>", "</s>", "[CLS]", "[UNK]"), bos="<s>"),
 }
 
@@ -224,6 +241,9 @@ MODELS: dict[str, tuple[str, str]] = {
     "mistral": ("llama-legacy", "mistral"),
     "phi-3": ("llama-metaspace", "phi"),
     "deepseek": ("byte-level-split", "deepseek"),
+    "deepseek-r1": ("byte-level-split", "r1"),
+    "llama-r1": ("llama-metaspace", "r1"),
+    "gpt-oss": ("byte-level-split", "harmony"),
     "unigram-qwen": ("unigram-nfkc", "qwen"),
     "unigram-gemma": ("unigram-nfkc", "gemma"),
     "wordpiece-vicuna": ("wordpiece", "vicuna"),

@@ -125,6 +125,29 @@ def test_a_token_that_data_and_template_make_together_is_none(name: str) -> None
                 assert not control_of(made, token_ids), (source, content)
 
 
+@pytest.mark.parametrize(
+    ("name", "added"),
+    [
+        ("deepseek-r1", ["</think>"]),
+        ("llama-r1", ["</think>"]),
+        ("gpt-oss", ["<|channel|>", "<|message|>"]),
+        ("llama-3", []),
+    ],
+)
+def test_an_answer_begins_outside_of_a_thought_in_every_tokenizer(name: str, added: list[str]) -> None:
+    made = model(name)
+    prompts, names = made.prompts(), made.ids()
+    for content in ("Is it?", "</think>", "<think>\n", "<|channel|>final<|message|>", "x <think>"):
+        for messages in ((Message("user", content),), (Message("system", content), Message("user", "?"))):
+            open_, closed = (prompts.encode(messages, {}, thinking=each) for each in (True, False))
+            assert [names[each] for each in closed if each in names] == [
+                *(names[each] for each in open_ if each in names),
+                *added,
+            ]
+        begun = (Message("user", content), Message("assistant", "It is"))
+        assert prompts.encode(begun, {}, thinking=False) == prompts.encode(begun, {})
+
+
 @pytest.mark.parametrize("name", ["qwen", "unigram-qwen"])
 def test_texts_in_template_variables_are_data_too(name: str) -> None:
     made = model(name)

@@ -1,4 +1,4 @@
-"""Prompts as token ids, for any tokenizer that vLLM loads, and the form of a model's reasoning, by its chat template.
+"""Prompts as token ids, for any tokenizer that vLLM loads.
 
 Invariant: no content of a message becomes a control token. Text without any is encoded exactly as the template has it, and the
 control tokens of a prompt are compared with those that its template writes around other contents. Only where they differ, or a
@@ -14,22 +14,22 @@ from __future__ import annotations
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
 from typefold.compiler import Image, Message
 from typefold.compiler.grammar.enumerate import common_prefix
-from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge, Thinking
+from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
 from typefold.runtime.engines.vllm.prefix_cache import PrefixEncoder
+from typefold.runtime.engines.vllm.thinking import Render, Switches, Thoughts
 
 logger = logging.getLogger(__name__)
-
-Render = Callable[[list[dict[str, Any]], dict[str, Any]], "str | list[int]"]
 
 _ROLES = ("system", "user", "assistant")
 _NONCHARACTERS = [chr(point) for point in range(0xFDD0, 0xFDF0)]  # no text should hold them, so some are free as marks
@@ -68,11 +68,14 @@ class PromptTokenizer:
         *,
         most: int | None = None,  # tokens that there is room for: a far longer text is not encoded to its end
         control_tokens: ControlTokenPolicy = "keep",
+        switches: Switches = MappingProxyType({}),
+        template: object = None,  # what `render` fills in, where it is a text
     ) -> None:
         if control_tokens not in get_args(ControlTokenPolicy):
             raise ValueError(f"control_tokens is 'keep', 'refuse' or 'escape', not {control_tokens!r}")
         self._tokenizer = tokenizer
         self._render = render or _by_blank_lines  # the model may have no template
+        self.thoughts = Thoughts(tokenizer, render, switches, template)
         self._add_special_tokens = render is None  # a template writes its own
         self._most = most
         self._on_marker: ControlTokenPolicy = control_tokens
@@ -83,9 +86,17 @@ class PromptTokenizer:
         self._shapes: OrderedDict[tuple[object, ...], list[int] | None] = OrderedDict()
 
     def encode(
-        self, prompt: Sequence[Message] | str, template_kwargs: Mapping[str, Any], pictures: Sequence[Any] = ()
+        self,
+        prompt: Sequence[Message] | str,
+        template_kwargs: Mapping[str, Any],
+        pictures: Sequence[Any] = (),
+        *,
+        thinking: bool = True,
     ) -> list[int]:
-        """Return the token ids of a prompt, with a placeholder for each image. Raises PromptTooLarge."""
+        """Return the token ids of a prompt, with a placeholder for each image. Raises PromptTooLarge.
+
+        They end where the template ends them, without `thinking` outside of the model's reasoning.
+        """
         try:
             if isinstance(prompt, str):
                 prompt.encode()  # a lone surrogate fails here, with its place; in the tokenizer it is a TypeError
@@ -98,7 +109,9 @@ class PromptTokenizer:
             if not prompt:
                 raise ValueError("there are no messages")
             self._refuse_larger([message.content for message in prompt])
-            return self._messages(prompt, dict(template_kwargs), iter(pictures))
+            token_ids = self._messages(prompt, dict(template_kwargs), iter(pictures))
+            begun = thinking or prompt[-1].role == "assistant"
+            return token_ids if begun else self.thoughts.outside(token_ids, dict(template_kwargs))
         except UnicodeEncodeError as error:
             raise ValueError(f"the prompt is not valid Unicode: {error}") from error
         except ValueError:
@@ -353,44 +366,3 @@ def placed(renderer: Any, token_ids: Sequence[int], pictures: Sequence[Any], beg
     if len(made["mm_placeholders"]["image"]) != len(pictures):
         raise ValueError("a message holds what this model takes for the place of an image; take it out")
     return PromptTokens({**made, "prompt_token_ids": [*made["prompt_token_ids"], *begun]})
-
-
-_SWITCHES = ("enable_thinking", "thinking")
-_MARKS = (
-    ("<think>", "</think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<seed:think>", "</seed:think>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-)
-_CODE = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-
-
-def switches_of(template: object) -> tuple[str, ...]:
-    """Return the variables of a chat template that switch reasoning on or off."""
-    templates: list[object] = list(template.values()) if isinstance(template, dict) else [template]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # named templates
-    code = " ".join(
-        _QUOTED.sub("", part) for each in templates if isinstance(each, str) for part in _CODE.findall(each)
-    )
-    return tuple(name for name in _SWITCHES if re.search(rf"(?<![\w.]){name}\b", code))
-
-
-def thinking_of(tokenizer: Any, render: Render | None, switches: Sequence[str]) -> Thinking | None:
-    """Return the form of a model's reasoning; `None` if it has none that is known."""
-    vocabulary: dict[str, int] = tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else {}
-    known = [(start, end) for start, end in _MARKS if end in vocabulary]
-    if render is None or not known:
-        return None
-    [(start, end), *_] = known
-    variables = {"add_generation_prompt": True, "continue_final_message": False, **dict.fromkeys(switches, True)}
-    rendered = render([{"role": "user", "content": "?"}], variables)
-    if not isinstance(rendered, str):
-        return None
-    begins = rendered.rstrip().endswith(start)
-    if not (begins or switches):
-        return None
-
-    def encode(text: str) -> tuple[int, ...]:
-        return tuple(tokenizer.encode(text, add_special_tokens=False))
-
-    return Thinking(() if begins else encode(f"{start}\n"), vocabulary[end], encode(f"{end}\n\n"))

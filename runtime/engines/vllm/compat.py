@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from typefold.compiler import Dialect
-from typefold.runtime.engines.vllm.chat_tokenizer import Render
+from typefold.runtime.engines.vllm.thinking import Render
 from typefold.runtime.ownership import keep
 
 _OLDEST, _NEWEST = (0, 25), (0, 33)

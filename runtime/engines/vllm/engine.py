@@ -26,8 +26,6 @@ from typefold.runtime.engines.vllm.chat_tokenizer import (
     decoded,
     images_of,
     placed,
-    switches_of,
-    thinking_of,
 )
 from typefold.runtime.engines.vllm.compat import UnsupportedEngine
 from typefold.runtime.engines.vllm.control_tokens import unwritten_ids
@@ -35,6 +33,7 @@ from typefold.runtime.engines.vllm.loading import freeze, loading_of, thaw
 from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
+from typefold.runtime.engines.vllm.thinking import switches_of
 from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of, written_by
 from typefold.runtime.ownership import lock, notify_child
 from typefold.runtime.request import Request
@@ -88,6 +87,18 @@ class VllmEngine:
         # llguidance, unlike xgrammar, leaves tokens that end within a character out of its mask.
         listed = dialect == "ebnf" and not compat.is_diffusion(config.model_config)
         known = int(config.model_config.get_vocab_size())
+        self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
+        render = compat.chat_renderer(llm, self._tokenizer)
+        template = llm.chat_template or getattr(self._tokenizer, "chat_template", None)
+        self._switches = switches_of(template)
+        self._prompts = PromptTokenizer(
+            self._tokenizer,
+            render,
+            most=max_model_len,
+            control_tokens=control_tokens,
+            switches=self._switches,
+            template=template,
+        )
         self._parameters = Parameters(
             defaults=defaults,
             default_max_tokens=own_defaults.get("max_tokens"),
@@ -95,14 +106,11 @@ class VllmEngine:
             structured_outputs=StructuredOutputsParams,
             dialect=dialect,
             unwritten=unwritten_ids(self._tokenizer, known),
+            text_ends=self._prompts.thoughts.text_ends,
             first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
             masks_stops=compat.masks_stop_tokens(version),
             check=compat.check_xgrammar if backend == "auto" else None,
         )
-        self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
-        render = compat.chat_renderer(llm, self._tokenizer)
-        self._prompts = PromptTokenizer(self._tokenizer, render, most=max_model_len, control_tokens=control_tokens)
-        self._switches = switches_of(llm.chat_template or getattr(self._tokenizer, "chat_template", None))
         most = int(config.model_config.max_logprobs)
         self.info = EngineInfo(
             provider="vllm",
@@ -112,7 +120,7 @@ class VllmEngine:
             max_num_seqs=int(config.scheduler_config.max_num_seqs),
             max_logprobs=known if most == -1 else most,
             vocabulary=vocabulary_of(self._tokenizer),
-            thinking=thinking_of(self._tokenizer, render, self._switches),
+            thinking=self._prompts.thoughts.thinking,
             backend=backend,
             device=device,
         )
@@ -126,17 +134,22 @@ class VllmEngine:
         return self._engine is not None and bool(self._engine.has_unfinished_requests())
 
     def tokenize(self, request: Request) -> Sequence[int]:
-        """Return the prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for."""
-        variables = {**dict.fromkeys(self._switches, request.thinking), **request.chat_template_kwargs}
+        """Return the prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for.
+
+        A request that is not to think gets the marks behind which its answer is outside of a thought.
+        """
+        thinking = request.thinking
+        switched = {name: on if thinking else off for name, (on, off) in self._switches.items()}
+        variables = {**switched, **request.chat_template_kwargs}
         if images := images_of(request.prompt):
             if not self._sees:
                 raise EngineRefusal(f"{self.info.model} is a model of text alone, and the prompt has {images[0]} in it")
             pictures = decoded(images)
-            token_ids = self._prompts.encode(request.prompt, variables, pictures)
+            token_ids = self._prompts.encode(request.prompt, variables, pictures, thinking=thinking)
             if len(token_ids) > self.info.max_model_len:  # without what the images take
                 raise PromptTooLarge(len(token_ids))
             return placed(self._llm.renderer, token_ids, pictures, request.begun)
-        return [*self._prompts.encode(request.prompt, variables), *request.begun]
+        return [*self._prompts.encode(request.prompt, variables, thinking=thinking), *request.begun]
 
     def max_tokens(self, request: Request) -> int | None:
         return self._parameters.limit(request)

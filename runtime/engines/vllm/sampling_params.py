@@ -54,6 +54,7 @@ class Parameters:
         structured_outputs: Callable[..., Any],
         dialect: Dialect,
         unwritten: Sequence[int] = (),
+        text_ends: Sequence[int] = (),  # tokens that end a text beside the model's own end
         first_tokens: Callable[[tuple[str, ...]], Sequence[int]] | None = None,  # `None` if no list of tokens will do
         masks_stops: bool = True,
         check: Callable[[Any], None] | None = None,
@@ -64,6 +65,7 @@ class Parameters:
         self._structured_outputs = structured_outputs
         self._dialect: Dialect = dialect
         self._unwritten = [*unwritten]
+        self._text_ends = [*text_ends]
         self._first_tokens = first_tokens
         self._masks_stops = masks_stops
         self._check = check
@@ -163,6 +165,8 @@ class Parameters:
             if given is not None and given != HARMLESS.get(name):
                 raise EngineRefusal(f"{name}={given!r:.80} can't be set: {why}")
             fields.pop(name, None)
+        if constraint.kind == "text" and self._text_ends:
+            fields["stop_token_ids"] = [*(fields["stop_token_ids"] or ()), *self._text_ends]
         if constraint.kind != "text":
             for name in AGAINST_CONSTRAINTS:
                 if fields.get(name):

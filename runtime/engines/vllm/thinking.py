@@ -1,0 +1,357 @@
+"""Reasoning models: the marks around their reasoning, and what their prompts need so that an answer begins outside of it.
+
+The marks are a table, after vLLM's reasoning parsers (`vllm.reasoning`, `vllm.parser`), which a test compares with it. Which row is a
+model's, how its template spaces the marks, and whether its prompts end inside a thought is read from what the template renders:
+a question, and a conversation with an answer in it. A template that renders no text (Mistral's own tokenizer) is read by its marks
+alone. vLLM is not imported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from typefold.runtime.engine import Thinking
+from typefold.runtime.engines.vllm.control_tokens import ControlTokens
+
+Render = Callable[[list[dict[str, Any]], dict[str, Any]], "str | list[int]"]
+Switches = Mapping[str, tuple[Any, Any]]
+"""Variables of a chat template by name, each with the values that switch reasoning on and off."""
+
+_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z]+\]")
+_CODE = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_THOUGHT = re.compile(r"([<\[])([^<>\[\]/\s]*(?:think|thought|reason)[^<>\[\]/\s]*)([>\]])", re.IGNORECASE)
+_SUFFIXED = re.compile(r"<think(:[^\s<>]+)>")
+_QUESTION, _ANSWER = "Which colour has the sea?", "It has many colours."
+_REMEMBERED = 256  # sets of template variables
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The marks of a family of models.
+
+    Attributes:
+        start: Stands before the reasoning.
+        end: Stands behind it.
+        turn: Where reasoning and answer are messages of their own: the beginning of such a message.
+        answer: Stands before an answer, behind `turn`.
+        between: The white space of an empty thought, where the template shows none.
+        after: The white space behind `end`, likewise.
+        parsers: The names of vLLM's reasoning parsers that read these marks.
+    """
+
+    start: str
+    end: str
+    turn: str = ""
+    answer: str = ""
+    between: str = ""
+    after: str = ""
+    parsers: tuple[str, ...] = ()
+
+    @cached_property
+    def tokens(self) -> frozenset[str]:
+        """The parts that are tokens of their own in a vocabulary made for them."""
+        return frozenset(_TOKEN.findall(self.turn + self.start + self.end + self.answer))
+
+    @property
+    def stop(self) -> str:
+        """The first token of `end`; all of it where that is ordinary text."""
+        found = _TOKEN.match(self.end)
+        return self.end if found is None else found[0]
+
+    def opens(self, text: str) -> bool:
+        """Return whether a text ends inside a thought."""
+        return text.rfind(self.start) > text.rfind(self.end)
+
+
+_THINK = (
+    *(
+        "deepseek_r1",
+        "deepseek_v3",
+        "deepseek_v4",
+        "deepseek_v41",
+        "ernie45",
+        "glm45",
+        "glm47",
+        "granite_thinking_parser",
+    ),
+    *("holo2", "hy_v3", "hy_v4", "kimi_k2", "ling3", "mimo", "minicpmv", "minimax_m2", "minimax_m2_append_think"),
+    *("nemotron_v3", "olmo3", "poolside_v1", "qwen3", "step3", "step3p5"),
+)
+MARKS = (
+    Marks(
+        "<|channel|>analysis<|message|>",
+        "<|end|>",
+        turn="<|start|>assistant",
+        answer="<|channel|>final<|message|>",
+        parsers=("openai_gptoss",),
+    ),
+    Marks(
+        " to=self<|message|>",
+        "<|eom|>",
+        turn="<|start|>assistant",
+        answer=" to=user<|message|>",
+        parsers=("muse_glimmer",),
+    ),
+    Marks(
+        "<|content_thinking|>",
+        "<|end_message|>",
+        turn="<|message_model|>",
+        answer="<|content_text|>",
+        parsers=("inkling",),
+    ),
+    Marks("<|open|>think<|sep|>", "<|close|>think<|sep|>", answer="<|open|>response<|sep|>", parsers=("kimi_k3",)),
+    Marks(
+        "<|START_THINKING|>",
+        "<|END_THINKING|>",
+        answer="<|START_RESPONSE|>",
+        parsers=("cohere_command3", "cohere_command4"),
+    ),
+    Marks("<|channel>thought", "<channel|>", between="\n", parsers=("gemma4",)),
+    Marks("<mm:think>", "</mm:think>", parsers=("minimax_m3",)),
+    Marks("[THINK]", "[/THINK]", parsers=("mistral",)),
+    Marks("<seed:think>", "</seed:think>", parsers=("seed_oss",)),
+    Marks("<|plamo:begin_think:plamo|>", "<|plamo:end_think:plamo|>", parsers=("plamo3",)),
+    *(
+        Marks(f"<ifm|{name}>", f"</ifm|{name}>", parsers=("k2_horizon",))
+        for name in ("think", "think_fast", "think_faster")
+    ),
+    Marks("<think>\n", "\n</think>\n", answer="<answer>\n", parsers=("hunyuan_a13b",)),
+    Marks("Here is my thought process:", "Here is my response:", parsers=("granite",)),
+    Marks("<think>", "</think>", between="\n\n", after="\n\n", parsers=_THINK),
+)
+"""The marks of each family; of two that a template names, the first is taken."""
+
+_SWITCHES = (("enable_thinking", True, False), ("thinking", True, False), ("reasoning", True, False))
+_WORDED = (  # only where a template names the words
+    ("thinking_mode", "enabled", "disabled"),
+    ("thinking_mode", "thinking", "chat"),
+    ("reasoning_effort", "high", "no_think"),
+    ("reasoning_effort", "high", "none"),
+)
+
+
+def sources_of(template: object) -> str:
+    """Return the text of a chat template, or of several by name; nothing for what is no text."""
+    templates: list[object] = list(template.values()) if isinstance(template, dict) else [template]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # named templates
+    return "\n".join(each for each in templates if isinstance(each, str))
+
+
+def switches_of(template: object) -> dict[str, tuple[Any, Any]]:
+    """Return the variables of a chat template that switch reasoning, each with its values for on and off."""
+    code = _CODE.findall(sources_of(template))
+    bare = " ".join(_QUOTED.sub("", part) for part in code)
+    words = {each[1:-1] for part in code for each in _QUOTED.findall(part)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, on, off in (*_SWITCHES, *(each for each in _WORDED if words.issuperset(each[1:]))):
+        # Some templates have a variable `reasoning` of their own.
+        own = name == "reasoning" and re.search(r"\b(?:set|for)\s+reasoning\b", bare)
+        if not own and re.search(rf"(?<![\w.]){name}\b(?!\s*\()", bare):
+            found.setdefault(name, (on, off))
+    return found
+
+
+def thinking_of(tokenizer: Any, render: Render | None, switches: Switches, template: object = None) -> Thinking | None:
+    """Return the form of a model's reasoning; `None` if it has none that is known."""
+    return Thoughts(tokenizer, render, switches, template).thinking
+
+
+class _Change(NamedTuple):
+    """A change to the end of a prompt: its last tokens, those in their place, and all that is new where the last are others."""
+
+    last: list[int]
+    instead: list[int]
+    behind: list[int]
+
+    def apply(self, token_ids: list[int]) -> list[int]:
+        if self.last and token_ids[-len(self.last) :] != self.last:
+            return [*token_ids, *self.behind]
+        return [*token_ids[: len(token_ids) - len(self.last)], *self.instead]
+
+
+class Thoughts:
+    """The reasoning of a model, by its tokenizer and its chat template."""
+
+    def __init__(self, tokenizer: Any, render: Render | None, switches: Switches, template: object = None) -> None:
+        self._tokenizer = tokenizer
+        self._render = render
+        self._switches = switches
+        self._source = sources_of(template)
+        self._changes: dict[str, _Change] = {}
+
+    @cached_property
+    def thinking(self) -> Thinking | None:
+        marks = self.marks
+        if marks is None:
+            return None
+        on, off = self._prompt_end(self._switched(on=True)), self._prompt_end(self._switched(on=False))
+        between, after = self._spaces
+        begun = ""
+        if not marks.opens(on):
+            shown = off.rpartition(on)[2] if on else ""  # with the white space that stands before the mark
+            space = shown[: shown.index(marks.start)] if marks.start in shown else ""
+            line = between[: between.find("\n") + 1]
+            begun = f"{space}{_without(on, marks.turn + marks.start)}{line}"
+        stop = self._vocabulary.get(marks.stop)
+        behind = f"{marks.turn}{marks.answer}{after}"
+        return Thinking(
+            opening=self._encoded(begun),
+            end=stop,
+            closing=self._encoded(marks.end + behind),
+            answer=self._encoded(behind),
+            always=marks.opens(off),
+            marks=(marks.start.strip(), marks.end.strip()),
+            switches=tuple((name, *values) for name, values in self._switches.items()),
+        )
+
+    @cached_property
+    def marks(self) -> Marks | None:
+        """The row of the table that is this model's."""
+        if self._render is None:
+            return None
+        vocabulary = self._vocabulary
+        on, off = self._prompt_end(self._switched(on=True)), self._prompt_end(self._switched(on=False))
+        named = "\n".join((self._source, on, off, self._answered(self._switched(on=False))))
+        rows = [*MARKS, *self._others(named, on + off)]
+        known = [row for row in rows if vocabulary.keys() >= row.tokens != frozenset()]
+        said = [row for row in rows if row.start in named and (row in known or (row.end + row.answer).strip() in named)]
+        tests: tuple[Iterator[Marks], ...] = (
+            (
+                row
+                for row in rows
+                if (row.opens(on) or row.opens(off)) and (row in known or row.answer.strip() in named)
+            ),
+            (row for row in said if row in known or self._switches),
+            (row for row in known if row.end in named and self._switches),
+            (row for row in known if row.turn),
+            (row for row in known if self._switches),
+        )
+        return next((row for each in tests for row in each), None)
+
+    def _others(self, named: str, ended: str) -> Iterator[Marks]:
+        """Yield marks that no parser has by name: with a suffix of the checkpoint's own, and others that prompts end in."""
+        found = [
+            (f"<think{each[1]}>", f"</think{each[1]}>") for each in map(_SUFFIXED.fullmatch, self._vocabulary) if each
+        ]
+        found += [(each[0], f"{each[1]}/{each[2]}{each[3]}") for each in _THOUGHT.finditer(ended)]
+        plain = MARKS[-1]
+        for start, end in dict.fromkeys(found):
+            if end in self._vocabulary or end in named:
+                yield Marks(start, end, between=plain.between, after=plain.after)
+
+    @property
+    def text_ends(self) -> tuple[int, ...]:
+        """The token that ends an answer too, where answers have a header: behind it stands no more text."""
+        thinking = self.thinking
+        return (
+            ()
+            if self.marks is None or not self.marks.answer or not thinking or thinking.end is None
+            else (thinking.end,)
+        )
+
+    def outside(self, token_ids: list[int], variables: dict[str, Any]) -> list[int]:
+        """Return the tokens of a prompt so that an answer begins behind them, in no thought and under its own header."""
+        key = repr(variables)
+        if (change := self._changes.get(key)) is None:
+            change = self._change(variables)
+            if len(self._changes) < _REMEMBERED:
+                self._changes[key] = change
+        return change.apply(token_ids)
+
+    def _change(self, variables: dict[str, Any]) -> _Change:
+        ended = self._prompt_end(variables)
+        missing = self._missing(ended, variables)
+        behind = [*self._encoded(missing)]
+        if not missing or not ended or "\0" in ended:
+            return _Change([], behind, behind)
+        part, whole = self._control.encode(ended), self._control.encode(ended + missing)
+        same = next((at for at, (one, other) in enumerate(zip(part, whole, strict=False)) if one != other), len(part))
+        return _Change(part[same:], whole[same:], behind)
+
+    def _missing(self, ended: str, variables: dict[str, Any]) -> str:
+        """Return the text between the end of a prompt and an answer without a thought."""
+        marks = self.marks
+        if marks is None:
+            return ""
+        between, after = self._spaces
+        header = marks.turn + marks.answer
+        if marks.opens(ended):
+            written = ended[ended.rfind(marks.start) + len(marks.start) :]
+            rest = between.removeprefix(written) if between.startswith(written) else ""
+            return f"{rest}{marks.end}{header}{after}"
+        closed = ended.rstrip().endswith(marks.end.strip())
+        answered = self._answered(variables)
+        if answered.startswith(ended):  # what the template writes before the answers of earlier turns
+            shown = answered.removeprefix(ended)
+            if closed or marks.tokens.intersection(_TOKEN.findall(shown)):
+                return shown
+        if header:
+            return _without(ended, header)
+        shown = self._shown([("user", _QUESTION)], variables, generate=True)
+        if closed or self._switches or marks.start not in shown:  # else the template tells the model to think
+            return ""
+        return f"{marks.start}{between}{marks.end}{after}"
+
+    @cached_property
+    def _spaces(self) -> tuple[str, str]:
+        """The white space of an empty thought, and that behind it: as the template writes them, else as the table has them."""
+        marks = self.marks
+        assert marks is not None
+        off = self._switched(on=False)
+        for shown in (self._answered(off), self._prompt_end(off)):
+            before, found, after = shown.rpartition(marks.end)
+            if found and not after.strip():
+                between = before.rpartition(marks.start)[2] if marks.start in before else marks.between
+                return (between if not between.strip() else marks.between), after
+        return marks.between, marks.after
+
+    def _switched(self, *, on: bool) -> dict[str, Any]:
+        return {name: values[not on] for name, values in self._switches.items()}
+
+    def _prompt_end(self, variables: dict[str, Any]) -> str:
+        """Return what the template writes behind a question."""
+        return self._shown([("user", _QUESTION)], variables, generate=True).rpartition(_QUESTION)[2]
+
+    def _answered(self, variables: dict[str, Any]) -> str:
+        """Return what it writes between a question and the answer of an earlier turn; nothing where that is unknown."""
+        turns = [("user", _QUESTION), ("assistant", _ANSWER), ("user", "And the sky?")]
+        before, found, _ = self._shown(turns, variables, generate=False).partition(_ANSWER)
+        return before.rpartition(_QUESTION)[2] if found else ""
+
+    def _shown(self, turns: list[tuple[str, str]], variables: dict[str, Any], *, generate: bool) -> str:
+        assert self._render is not None
+        ours = {"add_generation_prompt": generate, "continue_final_message": False}
+        try:
+            rendered = self._render([{"role": role, "content": text} for role, text in turns], {**variables, **ours})
+        except Exception:  # templates raise what they like
+            return ""
+        if isinstance(rendered, str):
+            return rendered
+        marks = {index: token for token, index in self._vocabulary.items() if _TOKEN.fullmatch(token)}
+        return "".join(marks.get(each, "\0") for each in rendered)
+
+    @cached_property
+    def _vocabulary(self) -> dict[str, int]:
+        return self._tokenizer.get_vocab() if hasattr(self._tokenizer, "get_vocab") else {}
+
+    @cached_property
+    def _control(self) -> ControlTokens:
+        return ControlTokens(self._tokenizer)
+
+    def _encoded(self, text: str) -> tuple[int, ...]:
+        token_ids: list[int] = []
+        for piece in filter(None, re.split(f"({_TOKEN.pattern})", text)):
+            known = (
+                self._vocabulary.get(piece) if _TOKEN.fullmatch(piece) else None
+            )  # Mistral's own encodes none as a text
+            token_ids += self._control.encode_behind(piece) if known is None else [known]
+        return tuple(token_ids)
+
+
+def _without(written: str, text: str) -> str:
+    """Return a text without its beginning, as far as that is the end of what is written."""
+    return next(text[size:] for size in range(len(text), -1, -1) if written.endswith(text[:size]))
