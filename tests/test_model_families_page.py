@@ -73,6 +73,7 @@ def rendered(family: Family, thinking: Thinking | None, answer: str) -> str:
 
 def section(family: Family) -> str:
     thinking = engine_of(family)[0]._prompts.thoughts.thinking  # pyright: ignore[reportPrivateUsage]
+    forms: dict[str, Thinking | None]
     if thinking is None:
         forms = {"All answers; `Reasoned` asks in words, in a turn before this one:": None}
     elif thinking.always:

@@ -75,7 +75,8 @@ class Strategy:
 
     def reasoning(self, options: Options, facts: EngineFacts | None) -> str:
         """Return in words how a model reasons before it answers; nothing where it does not, or where that is unknown."""
-        thinking, limit = facts and facts.thinking, f"at most {options.max_reasoning_tokens:,} tokens"
+        thinking = None if facts is None else facts.thinking
+        limit = f"at most {options.max_reasoning_tokens:,} tokens"
         if thinking is None:
             if not (self.is_reasoned and options.max_reasoning_tokens):
                 return ""

@@ -218,14 +218,13 @@ def test_a_stream_shows_no_thought() -> None:
         with tell.stream("Hi!") as stream:
             assert "".join(stream) == "Hello!"
             assert (stream.result(), stream.text, stream.part) == ("Hello!", "Hello!", 1)
-        with numbers.stream() as stream:
-            partials = list(stream.partials())
+        with numbers.stream() as counted:
+            partials = list(counted.partials())
         assert partials[-1] == [7, 8] and [1, 2] not in partials
 
 
 def test_a_reasoned_text_has_no_partial_values_of_its_reasoning() -> None:
-    with Runtime(scripted("Hm.", "Hello!")) as runtime:
-        assert runtime
+    with Runtime(scripted("Hm.", "Hello!")):
 
         @prompt
         def greet() -> Reasoned[str]:
@@ -303,8 +302,8 @@ def test_a_scripted_program_answers_what_is_behind_the_thought() -> None:
 def said_by(kind: Any, thinking: Thinking | None, **options: Any) -> str:
     ask_it = prompt(**options)(_typed(kind))
     with Runtime(ScriptedEngine(thinking=thinking)) as runtime:
-        assert runtime.engine  # which is loaded now
-        return ask_it.explain().reasoning
+        _ = runtime.engine  # which is loaded now
+        return str(ask_it.explain().reasoning)
 
 
 def _typed(kind: Any) -> Callable[[], Any]:

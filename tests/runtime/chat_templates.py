@@ -471,16 +471,16 @@ def _as_json(value: object, **options: object) -> str:
 
 def render_of(template: str) -> Render:
     """Return what fills in a chat template, with what transformers gives one to work with."""
-    environment = ImmutableSandboxedEnvironment(
+    environment: Any = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation], undefined=jinja2.Undefined
     )
-    environment.globals.update({"raise_exception": _raised, "strftime_now": _day})  # type: ignore[arg-type]  # functions too
+    environment.globals.update({"raise_exception": _raised, "strftime_now": _day})
     environment.filters["tojson"] = _as_json
     compiled = environment.from_string(template)
 
     def render(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> str:
         final = conversation[-1]["content"]
-        rendered = compiled.render(messages=conversation, bos_token="", eos_token="", **variables)
+        rendered: str = compiled.render(messages=conversation, bos_token="", eos_token="", **variables)
         if variables.get("continue_final_message"):  # as transformers does it
             return rendered[: rendered.rindex(final.strip()) + len(final.strip())]
         return rendered
