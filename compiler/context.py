@@ -16,13 +16,13 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
 
-from typefold.compiler.codec import Codec, adapter_of
+from typefold.compiler.codec import Codec, JsonSchema, adapter_of
 from typefold.compiler.contained import is_fatal
 from typefold.compiler.errors import UnsupportedType, describe
 from typefold.compiler.grammar.nodes import EMPTY, Expr, Ref, children
 from typefold.compiler.guards import class_of, split_annotated
 from typefold.compiler.json_format import JsonFormat
-from typefold.compiler.limits import KEYWORDS, Limits
+from typefold.compiler.limits import KEYWORDS, Limits, with_description
 
 Hook: TypeAlias = Callable[[Any, "Context"], Codec[Any]]
 
@@ -54,6 +54,10 @@ class Compilation:
     enforced: dict[str, None] = field(default_factory=dict[str, None])
     parts: dict[str, Expr] = field(default_factory=dict[str, Expr])  # by path, the outer ones first
     named: dict[Any, str] = field(default_factory=dict[Any, str])
+    choices: dict[Any, str] = field(
+        default_factory=dict[Any, str]
+    )  # names of classes that have no rule, for the schema
+    choice_schemas: dict[str, JsonSchema] = field(default_factory=dict[str, JsonSchema])  # and what is said of them
     with_fields: set[str] = field(default_factory=set[str])  # names of objects with fields
     positional: bool = False  # whether such objects are arrays, here
     expansions: int = 0  # parts whose data must be expanded before pydantic reads it
@@ -115,13 +119,16 @@ class Context:
                     return bool(config.get("regex_engine") == "python-re")
         return False
 
-    def codec(self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = ()) -> Codec[Any]:
+    def codec(
+        self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = (), about: tuple[Any, ...] = ()
+    ) -> Codec[Any]:
         """Compile a part.
 
         Args:
             hint: The part's type, `Annotated` or not.
             at: The step to add to the path: `[0]`, `.when`.
             metadata: Annotations that stand apart from the type, as in pydantic's fields.
+            about: Marks of which only the descriptions count, as a pydantic field beside its annotations.
 
         Returns:
             The codec of the part.
@@ -131,7 +138,7 @@ class Context:
         """
         hint, inner = split_annotated(hint)
         metadata = (*inner, *metadata)
-        part = Context(self.path + at, Limits(metadata), self.compilation, self.depth + 1)
+        part = Context(self.path + at, Limits(metadata, about), self.compilation, self.depth + 1)
         if part.depth > MAX_DEPTH:
             raise part.refuse(hint, f"is nested deeper than {MAX_DEPTH} levels")
         self.compilation.part_count += 1
@@ -166,11 +173,19 @@ class Context:
             self.compilation.enforced[f"{part.path}: {limit}"] = None
         left = tuple(part.limits.left())
         for check in left:
-            part.check(check)
+            part.check(check, told="")  # limits are told by their values
         if left:
             by_python = part.has_python_patterns and "pattern" in part.limits.names()
             codec = _checked(codec, hint, metadata, part, by_python=by_python)
-        return replace(codec, plain=False) if part.limits.changing else codec
+        plain = codec.plain and not part.limits.changing
+        return replace(codec, plain=plain, schema=part.described(hint, codec.schema))
+
+    def described(self, hint: Any, schema: JsonSchema) -> JsonSchema:
+        """The schema of this part with its limits, checks and descriptions, each of which is added once."""
+        try:
+            return self.limits.described(schema, self.path.rpartition(".")[2].rpartition("[")[2])
+        except ValueError as error:
+            raise self.refuse(hint, str(error)) from None
 
     def same(self, hint: Any) -> Codec[Any]:
         """The codec of another type at the same path, under the same limits: for aliases and new types."""
@@ -218,9 +233,16 @@ class Context:
         """Note a field that the model is neither told nor asked: the program's default fills it."""
         self.compilation.unasked[f"{self.path}{at}"] = None
 
-    def check(self, name: str) -> None:
-        """Note a post-check: a limit on this part that decoding cannot enforce."""
+    def check(self, name: str, *, told: str | None = None) -> None:
+        """Note a post-check: a limit on this part that decoding cannot enforce.
+
+        Args:
+            name: The name of the check.
+            told: The words for the model; the name by default, but for a validator. None are told if it is empty.
+        """
         self.compilation.checks[f"{self.path}: {name}"] = None
+        if words := "" if told is None and name.startswith("validator ") else name if told is None else told:
+            self.limits.note(words)
 
     def reader_limit(self, name: str) -> None:
         """Note a limit of the reader of JSON at this place that an answer does not meet in practice."""
@@ -230,6 +252,18 @@ class Context:
         """A rule that several parts share."""
         self.compilation.rules.setdefault(name, expr)
         return Ref(name)
+
+    def named_choice(self, hint: Any, schema: JsonSchema, about: Mapping[str, Any]) -> JsonSchema:
+        """The schema of a class of choices, with a name under which the description defines it; `about` describes the class."""
+        state = self.compilation
+        if hint not in state.choices:
+            name = _rule_name(hint, {*state.named.values(), *state.rules, *state.choice_schemas})
+            state.choices[hint] = name
+            try:
+                state.choice_schemas[name] = with_description({"title": hint.__name__}, about)
+            except ValueError as error:
+                raise self.refuse(hint, str(error)) from None
+        return schema | {"x-class": state.choices[hint]}
 
     def fresh_rule(self, base: str, expr: Expr) -> Ref:
         """A rule for an expression, with a new name made from `base`; equal expressions share one."""
@@ -254,16 +288,19 @@ class Context:
         if hint in state.named:
             name = state.named[hint]
             return state.finished.get(name) or _forward_reference(state, name)
-        name = _rule_name(hint, {*state.named.values(), *state.rules})
+        name = _rule_name(hint, {*state.named.values(), *state.rules, *state.choice_schemas})
         state.named[hint] = name
         if has_fields:
             state.with_fields.add(name)
         owners = [hint] if isinstance(get_origin(hint) or hint, type) else []
         state.owners += owners
+        outer = self.limits.descriptions.copy()  # of this occurrence, and not of the type
+        self.limits.descriptions.clear()
         made = build()
         del state.owners[len(state.owners) - len(owners) :]
         state.rules[name] = made.expr
-        state.definitions[name] = made.schema
+        state.definitions[name] = self.described(hint, made.schema)
+        self.limits.descriptions[:] = outer
         if name in state.assumed_native and not made.native:
             state.misjudged.add(name)
         codec = replace(made, expr=Ref(name), schema={"$ref": f"#/$defs/{name}"}, raw=None)

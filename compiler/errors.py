@@ -6,6 +6,8 @@ from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from typefold.compiler.guards import is_list
 from typefold.compiler.limits import Limits
 
@@ -61,7 +63,8 @@ def describe(hint: object) -> str:
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
         marks = (_mark(mark) for mark in parts[1:] if mark is not None)
-        return f"Annotated[{', '.join([describe(parts[0]), *marks])}]"
+        listed = ", ".join(filter(None, [describe(parts[0]), *marks]))
+        return listed if listed == describe(parts[0]) else f"Annotated[{listed}]"
     if kind is Union or kind is UnionType:
         return " | ".join(map(describe, parts))
     if kind is Literal:
@@ -84,4 +87,6 @@ def describe(hint: object) -> str:
 def _mark(mark: object) -> str:
     limits = Limits([mark])
     named = [f"{name}={value!r}" for name in limits.names() for value in limits.all(name)]
+    if isinstance(mark, FieldInfo) and not limits:
+        return ""  # a description is no part of the type
     return repr(mark) if hasattr(mark, "one_of") else ", ".join([*named, *limits.checks]) or repr(mark)

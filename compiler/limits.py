@@ -1,18 +1,23 @@
-"""Limits of `Annotated` and `Field` on a type: bounds, lengths, patterns and validators.
+"""Limits and descriptions of `Annotated` and `Field` on a type: bounds, lengths, patterns, validators, words for the model.
 
-A hook takes the limits that it puts into the language. pydantic checks the others after decoding, as named post-checks.
+A hook takes the limits that it puts into the language. pydantic checks the others after decoding, as named post-checks. All
+of them, taken or not, are told to the model, and so are checks with a meaning: `Limits.described` adds them to the schema.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import annotated_types
 from pydantic import Discriminator, Json, PlainSerializer, SkipValidation, StringConstraints, Tag, WrapSerializer
 from pydantic.fields import FieldInfo
 from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator, WrapValidator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 BOUNDS = ("ge", "gt", "le", "lt")
 LENGTHS = ("min_length", "max_length")
@@ -49,23 +54,102 @@ _REFUSED: dict[Any, str] = {
     SkipValidation: "has SkipValidation, so nothing would turn JSON into its values; leave the mark out",
 }
 
+_IN_SCHEMA = {"ge": "Minimum", "gt": "ExclusiveMinimum", "le": "Maximum", "lt": "ExclusiveMaximum"}
+_LENGTH_IN_SCHEMA = {"string": "Length", "array": "Items", "object": "Properties"}
+_WORDS = {
+    "ge": ">= {}",
+    "gt": "> {}",
+    "le": "<= {}",
+    "lt": "< {}",
+    "multiple_of": "a multiple of {}",
+    "min_length": "length at least {}",
+    "max_length": "length at most {}",
+    "pattern": "matching {}",
+    "max_digits": "at most {} digits",
+    "decimal_places": "at most {} decimals",
+    "strip_whitespace": "no space at either end",
+    "to_lower": "lower case",
+    "to_upper": "upper case",
+    "ascii_only": "ASCII only",
+}
+"""Words for a limit that no keyword of JSON schema expresses."""
+
+_PREDICATES: dict[Any, str] = {
+    str.islower: "lower case",
+    str.isupper: "upper case",
+    str.istitle: "title case",
+    str.isdigit: "digits only",
+    str.isdecimal: "digits only",
+    str.isnumeric: "digits only",
+    str.isalpha: "letters only",
+    str.isalnum: "letters and digits only",
+    str.isascii: "ASCII only",
+    str.isidentifier: "an identifier",
+}
+"""Functions in `Predicate` that have a meaning for the model. The names of other functions are not told."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 M = TypeVar("M")
 
 
 class Limits:
     """The limits on one part of a type; `checks` names those that can only run after decoding."""
 
-    def __init__(self, metadata: Iterable[Any] = ()) -> None:
+    def __init__(self, metadata: Iterable[Any] = (), about: Iterable[Any] = ()) -> None:
         self._values: dict[str, list[Any]] = {}
         self._taken: set[str] = set()
         self.checks: list[str] = []
         self.implied: list[Any] = []  # marks that come from the configuration around, and stand nowhere
         self._marks: list[Any] = []
-        self.add(metadata)
+        self._notes: list[str] = []
+        self._told: set[str] = set()
+        self.descriptions: list[dict[str, Any]] = []
+        self.add(metadata, about)
 
-    def add(self, metadata: Iterable[Any]) -> None:
+    def add(self, metadata: Iterable[Any], about: Iterable[Any] = ()) -> None:
+        """Take annotations; of those in `about` only the descriptions."""
+        metadata = tuple(metadata)
+        self.describe((*metadata, *about))
         for item in _flatten(metadata):
             self._read(item)
+
+    def describe(self, marks: Iterable[Any]) -> None:
+        """Take the descriptions in metadata; of several beside each other the last one counts, as in pydantic."""
+        found: dict[str, Any] = {}
+        for mark in marks:
+            found |= {name: value for name, value in _said(mark) if value is not None}
+        if found:
+            self.descriptions.append(found)
+
+    def note(self, words: str) -> None:
+        """Add words for the model about a check."""
+        self._notes.append(words)
+
+    def described(self, schema: dict[str, Any], name: str = "") -> dict[str, Any]:
+        """The schema with the limits, the checks and the descriptions that it lacks. Each is added once.
+
+        Args:
+            schema: The schema of the part; the one in a definition, if it has a definition.
+            name: The name of the part in its type. A title that says the same is left out.
+
+        Raises:
+            ValueError: A description is not text.
+        """
+        for limit, values in self._values.items():
+            if limit in self._told or limit == "one_of":
+                continue
+            self._told.add(limit)
+            tightest = self.peek(limit)
+            for value in [tightest, *(other for other in values if other != tightest and limit in _SEVERAL)]:
+                schema = _with_limit(schema, limit, _plain(value, schema))
+        if notes := [each for each in dict.fromkeys(self._notes) if each not in schema.get("x-notes", ())]:
+            schema = schema | {"x-notes": [*schema.get("x-notes", ()), *notes]}
+        self._notes.clear()
+        for words in reversed(self.descriptions):  # those of an outer alias come last, and stand first
+            schema = with_description(schema, words, name)
+        self.descriptions.clear()
+        return schema
 
     def take(self, name: str) -> Any:
         """The limit, the tightest where there are several, or `None`. The caller must enforce it."""
@@ -128,6 +212,8 @@ class Limits:
     def _read(self, item: Any) -> None:
         if isinstance(item, (*_VALIDATORS, annotated_types.Predicate)):
             self.checks.append(f"validator {_name(item.func)}")
+            if isinstance(item.func, type(str.islower)) and item.func in _PREDICATES:
+                self._notes.append(_PREDICATES[item.func])
         else:
             if hasattr(item, "__get_pydantic_core_schema__") and not hasattr(item, "one_of"):
                 if not isinstance(item, _UNCHECKED):
@@ -160,3 +246,111 @@ def _class_of(mark: Any) -> type:
 
 def _name(func: Any) -> str:
     return str(getattr(func, "__qualname__", None) or repr(func)).replace("<locals>.", "")
+
+
+_SEVERAL = ("pattern", "multiple_of")
+
+
+def _with_limit(schema: dict[str, Any], limit: str, value: Any) -> dict[str, Any]:
+    """The schema with a limit in the keyword for it, that of a union in each member that has such values; else in words."""
+    if "anyOf" in schema:
+        return schema | {"anyOf": [_with_limit(part, limit, value) for part in schema["anyOf"]]}
+    kind, form = schema.get("type"), str(schema.get("format", ""))
+    if (
+        value is None
+        or kind in ("null", "boolean")
+        or (kind == "integer" and limit in BOUNDS and _has_side(schema, limit))
+    ):
+        return schema
+    keyword, words = None, _WORDS[limit].format(value)
+    if form.startswith("base64") and form.endswith("UTF-8"):
+        words = f"decoded {words}"
+    elif limit in LENGTHS and kind in _LENGTH_IN_SCHEMA:
+        keyword = f"{limit[:3]}{'Bytes' if form.startswith('base64') else _LENGTH_IN_SCHEMA[kind]}"
+    elif limit in _IN_SCHEMA and kind in ("integer", "number", "string"):
+        word = _IN_SCHEMA[limit]
+        keyword = f"format{word}" if kind == "string" else word[0].lower() + word[1:]
+    elif limit == "multiple_of" and kind in ("integer", "number"):
+        keyword = "multipleOf"
+    elif limit == "pattern" and kind == "string":
+        keyword = "pattern"
+    if keyword is None or schema.get(keyword, value) != value:
+        return schema | {"x-notes": [*schema.get("x-notes", ()), words]}
+    return schema | {keyword: value}
+
+
+def _has_side(schema: dict[str, Any], limit: str) -> bool:
+    """Whether a hook has put a bound of whole numbers into the schema, which may be of another kind (`gt=0`, `minimum: 1`)."""
+    return ("minimum" if limit in ("ge", "gt") else "maximum") in schema
+
+
+def _plain(value: Any, schema: dict[str, Any]) -> Any:
+    """A limit as JSON has it; `None` for one that says nothing."""
+    if isinstance(value, (float, Decimal)) and not math.isfinite(value):
+        return None
+    if isinstance(value, (int, float, Decimal)) and schema.get("type") == "number":
+        return float(value)
+    if isinstance(value, (int, float, str)):
+        return value
+    try:
+        return getattr(value, "pattern", None) or to_jsonable_python(value)
+    except PydanticSerializationError:
+        return str(value)
+
+
+def _said(mark: Any) -> Iterator[tuple[str, Any]]:
+    """The keywords of JSON schema in which pydantic, msgspec and `Doc` describe a value."""
+    if isinstance(mark, WithJsonSchema):
+        mark = mark.json_schema or {}
+    if isinstance(mark, Mapping):
+        yield from ((name, mark.get(name)) for name in ("title", "description", "examples", "deprecated", "x-notes"))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    elif isinstance(mark, FieldInfo) or type(mark).__module__.partition(".")[0] == "msgspec":
+        yield from ((name, getattr(mark, name, None)) for name in ("title", "description", "examples"))
+        yield "deprecated", bool(getattr(mark, "deprecated", None)) or None
+        extra = getattr(mark, "json_schema_extra", None) or getattr(mark, "extra_json_schema", None)
+        if isinstance(extra, Mapping):
+            yield from _said(extra)
+    elif type(mark).__name__ in ("Doc", "DocInfo"):
+        yield "description", getattr(mark, "documentation", None)
+
+
+def with_description(schema: dict[str, Any], words: Mapping[str, Any], name: str = "") -> dict[str, Any]:
+    """The schema with a description and the like, before the one that it has.
+
+    Raises:
+        ValueError: A description is not text.
+    """
+    texts: list[str] = []
+    for keyword in ("title", "description"):
+        text = words.get(keyword)
+        if text is None:
+            continue
+        if not isinstance(text, str):
+            raise ValueError(f"has a {keyword} that is {text!r}, which is not text")
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise ValueError(f"has a {keyword} with half of a surrogate pair, which UTF-8 can't write")
+        if (text := one_line(text)) and not (keyword == "title" and _letters(text) == _letters(name)):
+            texts.append(text)
+    about = ": ".join(dict.fromkeys(texts))
+    made: dict[str, Any] = {}
+    if about and about != schema.get("description"):
+        made["description"] = " ".join([about, *([schema["description"]] if schema.get("description") else [])])
+    if (examples := words.get("examples")) is not None:
+        if not isinstance(examples, (list, tuple)):
+            raise ValueError(f"has examples that are {examples!r}, which is not a list")
+        try:
+            made["examples"] = to_jsonable_python(examples)  # pyright: ignore[reportUnknownArgumentType]
+        except PydanticSerializationError as error:
+            raise ValueError(f"has an example that JSON can't write ({error})") from error
+    if words.get("x-notes"):
+        made["x-notes"] = [*words["x-notes"], *schema.get("x-notes", ())]
+    return schema | made | ({"deprecated": True} if words.get("deprecated") else {})
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, control characters and needless spaces."""
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text).casefold()

@@ -32,7 +32,7 @@ from typefold.compiler.json_format import JsonFormat, JsonFormatName, read_exact
 from typefold.compiler.limits import Limits
 from typefold.compiler.post_checks import DEEPEST, decode_error
 from typefold.compiler.registry import Registry, default_registry
-from typefold.compiler.shape import bare_shape_of, shape_of
+from typefold.compiler.shape import LONGEST, bare_shape_of, shape_of, with_choice_classes
 
 T = TypeVar("T")
 
@@ -186,7 +186,7 @@ class OutputType(Generic[T]):
             name=name or answer,
             answer=answer,
             is_bare=self.is_bare,
-            shape=self.shape,
+            shape=self._shape,
             json_schema=self.json_schema,
             kind=constraint.kind,
             grammar=constraint.spec,
@@ -210,7 +210,23 @@ class OutputType(Generic[T]):
 
     @cached_property
     def shape(self) -> str | None:
-        """The description of the answer's form for the model; `None` for bare text of which there is nothing to say."""
+        """The description of the answer's form for the model; `None` for bare text of which there is nothing to say.
+
+        Raises:
+            UnsupportedType: It is too long to be part of each prompt.
+        """
+        text = self._shape
+        if text is not None and len(text) > LONGEST:
+            raise UnsupportedType(
+                next(iter(self.parts)),
+                self.hint,
+                f"is described in {len(text):,} characters, which each prompt would carry, and {LONGEST:,} are the most; "
+                "shorten its choices and descriptions, or describe it in your own words (with describe_format=False)",
+            )
+        return text
+
+    @cached_property
+    def _shape(self) -> str | None:
         return (bare_shape_of if self.is_bare else shape_of)(self.json_schema, self.json_format)
 
     @cached_property
@@ -311,7 +327,7 @@ def _compile(
     constraint = TEXT if codec.bare == ANY_TEXT else Constraint.of(language, json=codec.bare is None)
     if codec.raw is not None:
         constraint = Constraint("grammar", raw=codec.raw)
-    schema = dict(codec.schema) if not state.definitions else {**codec.schema, "$defs": dict(state.definitions)}
+    schema = with_choice_classes(codec.schema, state.definitions, state.choice_schemas)
     made = OutputType(
         hint,
         json_format,

@@ -52,7 +52,7 @@ def bytes_codec(hint: Any, context: Context) -> Codec[Any]:
 
 def encoded_str_codec(hint: Any, mark: EncodedStr, context: Context) -> Codec[str]:
     """A text in base64, for `Base64Str`; whether the bytes are UTF-8 is a post-check."""
-    context.check("base64 of UTF-8")
+    context.check("base64 of UTF-8", told="")
     return _encoded(hint, mark.encoder, context, to_bytes=str.encode)
 
 
@@ -66,7 +66,7 @@ def _encoded(hint: Any, encoder: Any, context: Context, *, to_bytes: Any) -> Cod
     return text_codec(
         Annotated[hint, (EncodedBytes if hint is bytes else EncodedStr)(encoder=encoder)],
         seq('"', _groups(0, None, "-_" if url else "+/"), '"'),
-        "base64url" if url else "base64",
+        ("base64url" if url else "base64") + (" of UTF-8" if hint is str else ""),
         hint,
         write=lambda value: write(to_bytes(value)).decode(),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum, Flag
 from functools import reduce
 from typing import Any, Literal, get_args
@@ -23,7 +24,7 @@ from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit, choice
 from typefold.compiler.guards import class_of
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.objects import generic_of, ordered_parts
+from typefold.compiler.types.objects import class_description, generic_of, ordered_parts
 from typefold.compiler.types.strings import is_text
 
 _SCALARS = (str, int, float, bool, type(None))
@@ -47,7 +48,11 @@ def literal_codec(hint: Any, context: Context) -> Codec[Any]:
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, Enum))
 def enum_codec(hint: type[Enum], context: Context) -> Codec[Enum]:
     """One of the members, as JSON writes its value."""
-    return _choice_codec(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
+    codec = _choice_codec(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
+    abouts = [vars(member).get("__doc__") for member in hint]
+    if any(isinstance(about, str) for about in abouts):
+        codec.schema["x-descriptions"] = [about if isinstance(about, str) else None for about in abouts]
+    return replace(codec, schema=context.named_choice(hint, codec.schema, class_description(hint)))
 
 
 # A flag is an enumeration too; the newest predicate is asked first.
@@ -70,7 +75,12 @@ def flag_codec(hint: type[Flag], context: Context) -> Codec[Flag]:
     parts = [(Lit(context.json_format.dump(name)), False) for name in names]
     return Codec(
         ordered_parts(hint.__name__, "[", parts, "]", context),
-        {"type": "array", "items": {"enum": names, "type": "string"}, "uniqueItems": True},
+        {
+            "type": "array",
+            "items": {"enum": names, "type": "string"},
+            "uniqueItems": True,
+            "x-notes": ["in this order"],
+        },
         to_json,
         lambda data: reduce(_union, [hint[name] for name in data], hint(0)),
         lambda value: type(value) is hint,

@@ -57,7 +57,7 @@ def set_codec(hint: Any, context: Context) -> Codec[Any]:
             hint, f"has items that cannot be in a set: {describe(unhashable)} is not hashable; use a list"
         )
     if not _is_hashable(item):
-        context.check("hashable items")
+        context.check("hashable items", told="")
     made = _array(
         hint,
         codec,

@@ -25,6 +25,7 @@ from typefold.compiler.grammar.nodes import Lit
 from typefold.compiler.guards import is_dict, split_annotated
 from typefold.compiler.types.local_names import hides_names, mentioned_names, resolved_hints
 from typefold.compiler.types.objects import (
+    NOTHING,
     Field,
     constructor_arguments,
     field_key,
@@ -36,6 +37,7 @@ from typefold.compiler.types.objects import (
     object_data,
     object_hook,
     parameters_of,
+    said_by_pydantic,
     substituted,
 )
 
@@ -61,11 +63,12 @@ def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
     cls = generic_of(hint)
     if getattr(cls, "__pydantic_complete__", True) is False:
         rebuild_dataclass(cls, raise_errors=False, _types_namespace=mentioned_names(cls, context))
-    hints, known = resolved_hints(cls, context), parameters_of(hint)
+    hints, known, said = resolved_hints(cls, context), parameters_of(hint), said_by_pydantic(cls)
     fields: list[Field] = []
     for field in cls.__dataclass_fields__.values():
         default = field.default
         metadata: tuple[Any, ...] = ()
+        about: tuple[Any, ...] = ({"description": getattr(field, "doc", None)},)  # Python 3.14
         has_default = default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if has_default and isinstance(default, FieldInfo):
             metadata, has_default = (*default.metadata, default), not default.is_required()
@@ -85,10 +88,10 @@ def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
         marks = (*split_annotated(kind)[1], *metadata, *([] if info is None else [info]))
         if not is_asked(hint, field.name, marks, context, required=not has_default):
             continue
-        codec = context.codec(kind, at=f".{field.name}", metadata=metadata)
+        codec = context.codec(kind, at=f".{field.name}", metadata=metadata, about=(*about, info, said.get(field.name)))
         info = info or last_field_info(marks)
         key = field_key(cls, field.name, info, getattr(cls, "__pydantic_config__", {}), context)
-        fields.append(Field(field.name, key, codec, not has_default, info and info.description, default))
+        fields.append(Field(field.name, key, codec, not has_default, default))
     if getattr(cls, "__post_init__", None) is not None:
         context.check("validator __post_init__")
     by_key = hasattr(cls, "__pydantic_fields__")  # a pydantic dataclass takes aliases in its `__init__`
@@ -100,7 +103,7 @@ def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
 def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
     """The keys in order; `NotRequired` ones may be left out."""
     cls = generic_of(hint)
-    hints, parameters = resolved_hints(cls, context), parameters_of(hint)
+    hints, parameters, said = resolved_hints(cls, context), parameters_of(hint), said_by_pydantic(cls)
     fields: list[Field] = []
     for name, hinted in hints.items():
         kind, qualifiers, metadata = inspect_annotation(hinted, annotation_source=AnnotationSource.ANY)
@@ -109,8 +112,10 @@ def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
         if not is_asked(hint, name, metadata, context, required=required, at=f"[{name!r}]"):
             continue
         key = field_key(cls, name, info, getattr(cls, "__pydantic_config__", {}), context)
-        codec = context.codec(substituted(kind, parameters), at=f"[{name!r}]", metadata=tuple(metadata))
-        fields.append(Field(name, key, codec, required, info and info.description))
+        kind, about = substituted(kind, parameters), (said.get(name),)
+        codec = context.codec(kind, at=f"[{name!r}]", metadata=tuple(metadata), about=about)
+        extra = info and info.json_schema_extra
+        fields.append(Field(name, key, codec, required, extra.get("default", NOTHING) if is_dict(extra) else NOTHING))
     known = {field.name: field.codec for field in fields}
 
     def accepts(value: Any) -> bool:

@@ -75,7 +75,6 @@ def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
         text, keep = _endless(bounds)
     if text == NEVER:
         raise context.refuse(hint, "has limits that no number meets")
-    form = _describe(bounds, limits.peek("max_digits"), limits.peek("decimal_places"))
 
     def to_json(value: Decimal) -> str:
         endless = places is None and most is None
@@ -83,7 +82,7 @@ def decimal_codec(hint: type[Decimal], context: Context) -> Codec[Decimal]:
         text = _write(value, zeros, exponents=endless, scale=_scale(bounds))
         return text + ".0" if fractions and "." not in text else text
 
-    return text_codec(hint, seq('"', text, '"'), form, Decimal, write=to_json)
+    return text_codec(hint, seq('"', text, '"'), "decimal number", Decimal, write=to_json)
 
 
 def _taken(name: str, context: Context) -> int | None:
@@ -233,16 +232,3 @@ def _write(value: Decimal, keep: int, *, exponents: bool, scale: int) -> str:
     whole, _, part = text.partition(".")
     part = part[:keep] + part[keep:].rstrip("0")
     return f"{whole}.{part}" if part else whole
-
-
-def _describe(bounds: _Range, digits: int | None, places: int | None) -> str:
-    words = ["decimal number"]
-    if bounds.low is not None:
-        words.append(f"{'>' if bounds.low_open else '>='} {bounds.low}")
-    if bounds.high is not None:
-        words.append(f"{'<' if bounds.high_open else '<='} {bounds.high}")
-    if digits is not None:
-        words.append(f"at most {digits} digits")
-    if places is not None:
-        words.append(f"at most {places} decimals")
-    return ", ".join(words)

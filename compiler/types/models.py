@@ -35,7 +35,16 @@ from typefold.compiler.limits import BOUNDS, LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.binary import bytes_codec
 from typefold.compiler.types.local_names import find_name, mentioned_names, note_names
-from typefold.compiler.types.objects import Field, field_key, is_asked, object_codec, object_data, object_hook
+from typefold.compiler.types.objects import (
+    Field,
+    class_description,
+    field_key,
+    is_asked,
+    object_codec,
+    object_data,
+    object_hook,
+    said_by_pydantic,
+)
 from typefold.compiler.types.scalars import any_codec
 
 default_registry.hook(JsonValue)(any_codec)
@@ -48,13 +57,15 @@ def model_codec(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
         raise context.refuse(hint, "has no fields of its own; use a model of yours")
     _complete(hint, context)
     fields: list[Field] = []
+    said = said_by_pydantic(hint)
     for name, info in hint.model_fields.items():
         if not is_asked(hint, name, (*info.metadata, info), context, required=info.is_required()):
             continue
-        codec = context.codec(info.annotation, at=f".{name}", metadata=tuple(info.metadata))
         key = field_key(hint, name, info, hint.model_config, context)
+        about = (info, said.get(key))
+        codec = context.codec(info.annotation, at=f".{name}", metadata=tuple(info.metadata), about=about)
         required = _must_be_written(hint, info, codec, context)
-        fields.append(Field(name, key, codec, required, info.description, info.default))
+        fields.append(Field(name, key, codec, required, info.default))
     keys = [field.key for field in fields]
     if len(set(keys)) < len(keys):
         raise context.refuse(
@@ -77,8 +88,7 @@ def model_codec(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
             return hint.model_validate_json(context.json_format.dump(named))
         return hint.model_validate({key: codecs[key].from_json(item) for key, item in data.items()})
 
-    doc = hint.__doc__.strip() if hint.__doc__ and hint.__doc__ != BaseModel.__doc__ else None
-    return object_codec(hint, fields, context, from_json=from_json, to_json=to_json, description=doc)
+    return object_codec(hint, fields, context, from_json=from_json, to_json=to_json)
 
 
 @default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, RootModel))
@@ -93,7 +103,8 @@ def root_model_codec(hint: type[RootModel[Any]], context: Context) -> Codec[Root
             raise context.refuse(
                 hint, "has a deprecated root, of which pydantic makes no value; leave `deprecated` out"
             )
-        codec = context.codec(field.annotation, metadata=tuple(field.metadata))
+        codec = context.codec(field.annotation, metadata=tuple(field.metadata), about=(field,))
+        context.limits.describe([class_description(hint)])
         _note_validators(hint, context)
         return Codec(
             codec.expr,
@@ -222,6 +233,16 @@ def _note_validators(hint: type[BaseModel], context: Context) -> None:
         hint.model_post_init.__module__.partition(".")[0] != "pydantic"
     ):  # which fills private attributes in one of its own
         context.check(f"validator {hint.__name__}.model_post_init")
-    for key in ("str_min_length", "str_max_length", "str_strip_whitespace", "str_to_lower", "str_to_upper"):
-        if hint.model_config.get(key):
-            context.check(f"{key}={hint.model_config.get(key)!r} of {hint.__name__}")
+    for key, words in _STRINGS.items():
+        if value := hint.model_config.get(key):
+            context.check(f"{key}={value!r} of {hint.__name__}", told=words.format(value))
+
+
+_STRINGS = {
+    "str_min_length": "strings of at least {} characters",
+    "str_max_length": "strings of at most {} characters",
+    "str_strip_whitespace": "strings without space at either end",
+    "str_to_lower": "strings in lower case",
+    "str_to_upper": "strings in upper case",
+}
+"""The limits that a model's configuration puts on all texts in it, in words for the model."""

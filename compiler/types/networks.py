@@ -123,7 +123,7 @@ def email_codec(hint: Any, context: Context) -> Codec[str]:
     context.allow(hint, *LENGTHS, "pattern")
     if find_spec("email_validator") is None:
         raise context.refuse(hint, "needs the package email-validator; install pydantic[email]")
-    context.check("a valid email address")
+    context.check("a valid email address", told="")
     atom = repeat(_ALNUM | char_class("!#$%&'*+-/=?^_`{|}~") | _IN_LOCAL | _PLANES, 1, None)
     inner = _ALNUM | _IN_DOMAIN | _PLANES
     label = seq(inner, optional(seq(repeat(inner | char_class("-"), 0, None), inner)))
@@ -138,7 +138,7 @@ def url_codec(hint: Any, context: Context) -> Codec[Any]:
     marks: list[UrlConstraints] = [hint._constraints, *context.limits.claim(UrlConstraints)]
     context.allow(hint)
     schemes = next((mark.allowed_schemes for mark in reversed(marks) if mark.allowed_schemes), None)
-    context.check("a valid URL")
+    context.check("a valid URL", told="")
     rest = optional(seq(char_class("/?#"), repeat(_VISIBLE | _BEYOND, 0, None)))
     if schemes is None:
         lower = char_class((0x61, 0x7A))

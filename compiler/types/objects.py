@@ -11,27 +11,38 @@ back, so that pydantic reads objects as ever.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import isabstract
 from typing import Any, Generic, TypeAlias, get_args, get_origin
 
-from pydantic import AliasChoices, AliasPath
+from pydantic import AliasChoices, AliasPath, RootModel, TypeAdapter
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined, to_jsonable_python
 from typing_extensions import is_protocol
 
 from typefold.compiler.codec import Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, choice, join, seq
+from typefold.compiler.guards import is_dict
 from typefold.compiler.limits import SKIPPED
 from typefold.compiler.registry import default_registry
 
 _MARKS = ("null", "[]", "{}")  # for a field that is left out: the first that is no value of it
+_LONGEST_DEFAULT = 80  # characters of JSON
+_ABOUT = ("title", "description", "examples", "deprecated")
 
 
-_NOTHING: Any = object()  # in place of a default
+NOTHING: Any = PydanticUndefined  # in place of a default
+_OF_MARKS = (
+    "attr",
+    "dataclasses",
+    "msgspec",
+    "pydantic_core",
+)  # modules of objects that stand for no default, or a factory
 
 Build: TypeAlias = Callable[[Any, Context], Codec[Any]]
 
@@ -57,14 +68,13 @@ def object_hook(predicate: Callable[[Any], bool]) -> Callable[[Build], Build]:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an object: its name in Python, its key in JSON, a line about it for the model, and its default."""
+    """A field of an object: its name in Python, its key in JSON, and its default, or a library's mark for none."""
 
     name: str
     key: str
     codec: Codec[Any]
     required: bool
-    description: str | None = None
-    default: object = _NOTHING
+    default: object = NOTHING
 
 
 def object_codec(
@@ -79,7 +89,6 @@ def object_codec(
     native: bool = True,
     plain: bool = False,
     may_lack: bool = False,
-    description: str | None = None,
 ) -> Codec[Any]:
     """Make the codec of an object in the format of this compilation: with keys, or as an array.
 
@@ -94,12 +103,12 @@ def object_codec(
         native: Whether pydantic reads the object as it is, if it reads all fields.
         plain: Whether a value is its own JSON data, where it has keys.
         may_lack: Whether a value that lacks a field differs from one that has its default, as of a `TypedDict`.
-        description: A line about the type for the model.
     """
     cls, arguments = generic_of(hint), constructor_arguments(fields, by_key=by_key)
+    context.limits.describe([class_description(hint), said_by_pydantic(cls).get("")])
     codec = Codec(
         EMPTY if context.positional else _with_keys(cls.__name__, fields, context),
-        _schema(fields, cls.__name__, description),
+        _schema(fields, cls.__name__),
         to_json or (lambda value: object_data(fields, lambda name: getattr(value, name))),
         from_json or (lambda data: cls(**arguments(data))),
         accepts or (lambda value: type(value) is cls),
@@ -183,19 +192,69 @@ def ordered_parts(name: str, opening: str, parts: Sequence[tuple[Expr, bool]], c
     return seq(opening, choice(*reversed(alone)), *reversed(rest))
 
 
-def _schema(fields: Sequence[Field], title: str, description: str | None) -> JsonSchema:
-    properties = {
-        field.key: field.codec.schema | ({"description": field.description} if field.description else {})
-        for field in fields
-    }
+def class_description(hint: Any) -> dict[str, Any]:
+    """The docstring and the title that a class has of its own: not an inherited docstring, nor one that was made for it."""
+    cls = generic_of(hint)
+    cls = getattr(cls, "__pydantic_generic_metadata__", {}).get("origin") or cls
+    config = _config(cls)
+    doc: Any = vars(cls).get("__doc__")
+    if (
+        not isinstance(doc, str)
+        or cls is RootModel
+        or doc == "An enumeration."
+        or re.fullmatch(rf"{re.escape(cls.__name__)}\(.*\)", doc)
+    ):
+        doc = None
+    title = config.get("title")
+    about = {"title": None if title == cls.__name__ else title, "description": doc}
+    extra = config.get("json_schema_extra")
+    return about | {key: extra[key] for key in _ABOUT if key in extra} if is_dict(extra) else about
+
+
+def _config(cls: Any) -> Mapping[str, Any]:
+    """The configuration that pydantic finds at a class."""
+    return getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None) or {}
+
+
+def said_by_pydantic(cls: Any) -> dict[str, Any]:
+    """Descriptions of a class's fields that only pydantic's own schema has, by key; `""` is that of the class.
+
+    They come from functions that change the schema, and from docstrings of fields where the class keeps none of them.
+    """
+    config, infos = _config(cls), getattr(cls, "__pydantic_fields__", {})
+    extras: list[Any] = [config.get("json_schema_extra"), *(info.json_schema_extra for info in infos.values())]
+    if not (any(map(callable, extras)) or (config.get("use_attribute_docstrings") and not infos)):
+        return {}
+    try:
+        schema = TypeAdapter(cls).json_schema()
+    except Exception:  # types without a schema, or an error of such a function: then there is nothing to tell
+        return {}
+    schema = schema.get("$defs", {}).get(str(schema.get("$ref", "")).removeprefix("#/$defs/"), schema)
+    parts = {"": schema, **schema.get("properties", {})}
+    return {key: {word: part[word] for word in _ABOUT[1:] if word in part} for key, part in parts.items()}
+
+
+def _schema(fields: Sequence[Field], title: str) -> JsonSchema:
     return {
         "type": "object",
         "title": title,
-        **({"description": description} if description else {}),
-        "properties": properties,
+        "properties": {field.key: field.codec.schema | _default(field) for field in fields},
         "required": [field.key for field in fields if field.required],
         "additionalProperties": False,
     }
+
+
+def _default(field: Field) -> dict[str, Any]:
+    """The default of a field in JSON. One that has no JSON form, or a long one, is not told."""
+    if field.required or type(field.default).__module__.partition(".")[0] in _OF_MARKS:
+        return {}
+    for write in (field.codec.to_json, to_jsonable_python):  # pydantic writes a default that is of another type
+        try:
+            data = write(field.default)
+            return {"default": data} if len(json.dumps(data, allow_nan=False)) <= _LONGEST_DEFAULT else {}
+        except Exception:  # whatever is wrong with a default is found by the code that uses it
+            continue
+    return {}
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,7 @@ def float_codec(hint: type[float], context: Context) -> Codec[float]:
         expr = any_float() if low is None and high is None else _bounded_float(least, most, context)
     if expr == NEVER:
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
-    schema = schema_of("number", minimum=low, maximum=high)
-    return Codec(expr, schema, float, float, lambda value: type(value) is float, plain=True)
+    return Codec(expr, {"type": "number"}, float, float, lambda value: type(value) is float, plain=True)
 
 
 def _bounded_float(least: float, most: float, context: Context) -> Expr:

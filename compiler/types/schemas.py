@@ -43,6 +43,8 @@ _NOTES = frozenset(
 )
 """Keywords that describe, and demand nothing of a value."""
 
+_TOLD = ("default", "deprecated", "description", "examples")
+
 _typed_dict: Any = TypedDict  # no type checker follows one that is made at run time
 
 _NUMBERS = {
@@ -164,6 +166,9 @@ class _Reader:
         self.named: dict[str, type[SchemaPart]] = {}
 
     def hint(self, schema: Any, at: str) -> Any:
+        return self.described(self.demanded(schema, at), schema)
+
+    def demanded(self, schema: Any, at: str) -> Any:
         if schema is True or schema == {}:
             return Any
         if not is_dict(schema):
@@ -245,13 +250,16 @@ class _Reader:
         fields = {
             key: hint if key in required else NotRequired[hint]
             for key, part in schema["properties"].items()
-            for hint in (self.described(self.hint(part, f"{at}/properties/{key}"), part),)
+            for hint in (self.hint(part, f"{at}/properties/{key}"),)
         }
         return _typed_dict(self.title(schema), fields)
 
     def described(self, hint: Any, schema: Any) -> Any:
-        about = schema.get("description") if is_dict(schema) else None
-        return Annotated[hint, Field(description=about)] if about else hint
+        """The annotation with the keywords that demand nothing; the model is told them."""
+        said = {key: schema[key] for key in _TOLD if key in schema} if is_dict(schema) else {}
+        if isinstance(form := schema.get("format") if is_dict(schema) else None, str):
+            said["x-notes"] = [form]
+        return Annotated[hint, Field(json_schema_extra=said)] if said else hint
 
     def members(self, schema: Mapping[str, Any], at: str) -> Any:
         self.check(schema, {"const", "enum", "type"}, at)

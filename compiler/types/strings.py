@@ -244,7 +244,7 @@ def _grammar_codec(hint: type[str], grammar: Grammar, context: Context) -> Codec
             f"has a Grammar of {len(grammar.text):,} characters; a backend may take minutes and gigabytes for one of more "
             f"than {_LONGEST_GRAMMAR:,}, in which no other row goes on",
         )
-    context.check("the engine alone reads the grammar")
+    context.check("the engine alone reads the grammar", told="")
     return Codec(
         json_string(ANY_TEXT),
         {"type": "string"},

@@ -154,7 +154,10 @@ class ReturnType:
 
     def check(self, options: Options, *, where: str, shared: bool = False) -> None:
         options.check(self.kind, where=where)
-        describe_format(self.kind, options, where=where)  # own words that can't be made are refused early
+        try:
+            describe_format(self.kind, options, where=where)  # own words that can't be made are refused early
+        except UnsupportedType as error:  # and a description that is too long
+            raise UnsupportedType(error.path, error.hint, error.reason, function=where or None) from None
         self.strategy.check(self.kind, where=where)
         if not shared:
             self.strategy.check_options(options, where=where)

@@ -46,7 +46,16 @@ _COMPACT_ROWS = (
 )
 
 _COLUMNS = ["annotation", "an answer", "form", "in the grammar", "checked after", "tokens"]
-_LIMITS = {"minimum", "maximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "pattern"}
+_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+_COUNTED = ("Length", "Bytes", "Items", "Properties")
+_LIMITS = {
+    *_BOUNDS,
+    *(f"format{word[0].upper()}{word[1:]}" for word in _BOUNDS),
+    "multipleOf",
+    "pattern",
+    "x-notes",
+} | {*("uniqueItems", *(f"{side}{what}" for side in ("min", "max") for what in _COUNTED))}
+_NOTES = {"default", "examples", "x-descriptions"}
 
 _HEAD = """\
 # Types
@@ -158,20 +167,20 @@ def enforced(kind: OutputType[Any]) -> str:
 
 
 def _choices(schema: dict[str, Any]) -> str:
+    while "$ref" in schema:
+        schema = {"$defs": schema["$defs"], **schema["$defs"][schema["$ref"].removeprefix("#/$defs/")]}
     return ", ".join(_code(text) for text in schema["enum"])
 
 
 def _without_limits(schema: Any) -> Any:
-    """A schema of the form alone: it also names limits that are only checked after."""
+    """A schema of the form alone: it also names limits that are only checked after, and defaults."""
     made: dict[str, Any] = {}
     for key, value in schema.items():
         if key in ("properties", "$defs"):
             made[key] = {name: _without_limits(part) for name, part in value.items()}
         elif key in ("anyOf", "prefixItems"):
             made[key] = [_without_limits(part) for part in value]
-        elif key == "format":
-            made[key] = value.partition(",")[0]  # that of a Decimal goes on with its limits
-        elif key not in _LIMITS:
+        elif key not in _LIMITS | _NOTES:
             made[key] = _without_limits(value) if isinstance(value, dict) else value
     return made
 

@@ -118,15 +118,16 @@ LOOKS: dict[str, tuple[Any, Any, str, str]] = {
         Character,
         Character(name="Ada", age=36),
         '["Ada", 36, "hero"]',
-        "[name: string (at most 20 characters) (in full), age: integer, role: string (one of: hero, villain) or null]",
+        "[name: string (at most 20 characters) (in full), age: integer, role: string (one of: hero, villain) or null "
+        '(default "hero")] (Somebody.)',
     ),
     "a dataclass": (
         Point,
         Point(1),
         '[1, 7, "none given"]',
-        "[x: integer, y: integer or null, label: string or null]",
+        "[x: integer, y: integer or null (default 7), label: string or null]",
     ),
-    "a named tuple": (Pair, Pair(1), "[1, 0]", "[left: integer, right: integer or null]"),
+    "a named tuple": (Pair, Pair(1), "[1, 0]", "[left: integer, right: integer or null (default 0)]"),
     "a typed dictionary": (
         Keys,
         {"a": 1, "c": None},
@@ -137,7 +138,7 @@ LOOKS: dict[str, tuple[Any, Any, str, str]] = {
         Crate,
         Crate(3, [Pair(1, 2)]),
         "[3, [[1, 2]]]",
-        "[weight: integer, parts: [[left: integer, right: integer or null], ...] or null]",
+        "[weight: integer, parts: [[left: integer, right: integer or null (default 0)], ...] or null]",
     ),
     "fields that can only be one thing": (
         Fixed,
@@ -181,14 +182,13 @@ LOOKS: dict[str, tuple[Any, Any, str, str]] = {
         Tree,
         Tree(value=1, left=Tree(value=2, left=Leaf(text="x"))),
         '[1, {"Tree": [2, {"Leaf": ["x"]}]}]',
-        '[value: integer, left: {"Tree": tree} or {"Leaf": [text: string]} or null]\nwhere\n'
-        'tree: [value: integer, left: {"Tree": tree} or {"Leaf": [text: string]} or null]',
+        'tree\nwhere\ntree: [value: integer, left: {"Tree": tree} or {"Leaf": [text: string]} or null]',
     ),
     "a tuple": (
         tuple[Pair, str],
         (Pair(1, 2), "x"),
         '[[1, 2], "x"]',
-        "[[left: integer, right: integer or null], string]",
+        "[[left: integer, right: integer or null (default 0)], string]",
     ),
 }
 

@@ -38,9 +38,10 @@ class Tree(BaseModel):
 
 PERSON = """\
 Person
-  answer         JSON: {"name": string (at most 20 characters), "email": string (email), "home": {"street": string, \
-"zip": string matching ^[0-9]{5}$}, "work": {"street": string, "zip": string matching ^[0-9]{5}$} or null (optional), \
-"marks": [integer from 0 to 9, ...] (at most 3 items)}
+  answer         JSON: {"name": string (at most 20 characters), "email": string (email), "home": address, \
+"work": address or null (optional), "marks": [integer from 0 to 9, ...] (at most 3 items)}
+                 where
+                 address: {"street": string, "zip": string matching ^[0-9]{5}$}
   constraint     grammar
   enforced       the form
                  .name: max_length=20
