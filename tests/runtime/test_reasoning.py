@@ -10,7 +10,7 @@ from typefold.compiler import Message
 from typefold.runtime import Thinking
 from typefold.runtime.engine import EngineFacts
 from typefold.runtime.engines.vllm.engine import VllmEngine
-from typefold.runtime.engines.vllm.thinking import MARKS, Render, Thoughts, switches_of, thinking_of
+from typefold.runtime.engines.vllm.thinking import MARKS, Render, Thoughts, switches_by, switches_of, thinking_of
 from typefold.runtime.request import Request
 
 from .chat_templates import FAMILIES, Family, prompts_of
@@ -94,6 +94,25 @@ def test_a_template_without_a_text_is_read_by_its_tokens() -> None:
     assert found is not None
     assert (found.opening, found.closing, found.always) == ((), (200_001,), True)
     assert Thoughts(tokenizer, render([1, 200_002, 200_000]), {}).outside([1, 200_000], {}) == [1, 200_000, 200_001]
+
+
+def test_prompts_that_no_template_writes_are_tried_with_each_switch() -> None:
+    def encoded(conversation: list[dict[str, str]], variables: dict[str, Any]) -> list[int]:
+        if "enable_thinking" in variables:
+            raise TypeError("there is no enable_thinking")
+        return [1, 200_000] if variables.get("thinking", True) else [1, 200_000, 200_001]
+
+    switches = switches_by(encoded)
+    assert switches == {"thinking": BOTH}
+    found = thinking_of(Tokenizer("<think>", "</think>"), encoded, switches)
+    assert found is not None
+    assert (found.opening, found.always, found.switches) == ((), False, (("thinking", True, False),))
+    assert switches_by(None) == {} == switches_by(render("the same"))
+
+
+def test_a_switch_by_its_name_is_a_flag() -> None:
+    tokenizer = Tokenizer("<think>", "</think>")
+    assert thinking_of(tokenizer, render("x"), ("thinking",)) == thinking_of(tokenizer, render("x"), {"thinking": BOTH})
 
 
 CHANNELS = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|return|>")

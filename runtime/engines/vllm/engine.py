@@ -33,7 +33,7 @@ from typefold.runtime.engines.vllm.loading import freeze, loading_of, thaw
 from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
-from typefold.runtime.engines.vllm.thinking import switches_of
+from typefold.runtime.engines.vllm.thinking import sources_of, switches_by, switches_of
 from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of, written_by
 from typefold.runtime.ownership import lock, notify_child
 from typefold.runtime.request import Request
@@ -90,7 +90,7 @@ class VllmEngine:
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
         render = compat.chat_renderer(llm, self._tokenizer)
         template = llm.chat_template or getattr(self._tokenizer, "chat_template", None)
-        self._switches = switches_of(template)
+        self._switches = switches_of(template) if sources_of(template) else switches_by(render)
         self._prompts = PromptTokenizer(
             self._tokenizer,
             render,

@@ -9,7 +9,7 @@ alone. vLLM is not imported.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -126,7 +126,7 @@ MARKS = (
 )
 """The marks of each family; of two that a template names, the first is taken."""
 
-_SWITCHES = (("enable_thinking", True, False), ("thinking", True, False), ("reasoning", True, False))
+_FLAGS = (("enable_thinking", True, False), ("thinking", True, False), ("reasoning", True, False))
 _WORDED = (  # only where a template names the words
     ("thinking_mode", "enabled", "disabled"),
     ("thinking_mode", "thinking", "chat"),
@@ -147,7 +147,7 @@ def switches_of(template: object) -> dict[str, tuple[Any, Any]]:
     bare = " ".join(_QUOTED.sub("", part) for part in code)
     words = {each[1:-1] for part in code for each in _QUOTED.findall(part)}
     found: dict[str, tuple[Any, Any]] = {}
-    for name, on, off in (*_SWITCHES, *(each for each in _WORDED if words.issuperset(each[1:]))):
+    for name, on, off in (*_FLAGS, *(each for each in _WORDED if words.issuperset(each[1:]))):
         # Some templates have a variable `reasoning` of their own.
         own = name == "reasoning" and re.search(r"\b(?:set|for)\s+reasoning\b", bare)
         if not own and re.search(rf"(?<![\w.]){name}\b(?!\s*\()", bare):
@@ -155,9 +155,23 @@ def switches_of(template: object) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def thinking_of(tokenizer: Any, render: Render | None, switches: Switches, template: object = None) -> Thinking | None:
-    """Return the form of a model's reasoning; `None` if it has none that is known."""
-    return Thoughts(tokenizer, render, switches, template).thinking
+def thinking_of(
+    tokenizer: Any, render: Render | None, switches: Switches | Iterable[str], template: object = None
+) -> Thinking | None:
+    """Return the form of a model's reasoning; `None` if it has none that is known. A switch by its name alone is a flag."""
+    known: Any = switches if isinstance(switches, Mapping) else dict.fromkeys(switches, (True, False))
+    return Thoughts(tokenizer, render, known, template).thinking
+
+
+def switches_by(render: Render | None) -> dict[str, tuple[Any, Any]]:
+    """Return the switches of prompts that no template writes, by what they do to the end of a prompt."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, on, off in (*_FLAGS, *_WORDED):
+        ends = [_rendered(render, [("user", _QUESTION)], {name: value}, generate=True) for value in (on, off)]
+        behind = [each.rpartition(_QUESTION)[2] if isinstance(each, str) else each for each in ends]
+        if None not in behind and behind[0] != behind[1]:
+            found.setdefault(name, (on, off))
+    return found
 
 
 class _Change(NamedTuple):
@@ -323,14 +337,9 @@ class Thoughts:
         return before.rpartition(_QUESTION)[2] if found else ""
 
     def _shown(self, turns: list[tuple[str, str]], variables: dict[str, Any], *, generate: bool) -> str:
-        assert self._render is not None
-        ours = {"add_generation_prompt": generate, "continue_final_message": False}
-        try:
-            rendered = self._render([{"role": role, "content": text} for role, text in turns], {**variables, **ours})
-        except Exception:  # templates raise what they like
-            return ""
-        if isinstance(rendered, str):
-            return rendered
+        rendered = _rendered(self._render, turns, variables, generate=generate)
+        if rendered is None or isinstance(rendered, str):
+            return rendered or ""
         marks = {index: token for token, index in self._vocabulary.items() if _TOKEN.fullmatch(token)}
         return "".join(marks.get(each, "\0") for each in rendered)
 
@@ -350,6 +359,19 @@ class Thoughts:
             )  # Mistral's own encodes none as a text
             token_ids += self._control.encode_behind(piece) if known is None else [known]
         return tuple(token_ids)
+
+
+def _rendered(
+    render: Render | None, turns: list[tuple[str, str]], variables: dict[str, Any], *, generate: bool
+) -> str | list[int] | None:
+    """Return a conversation as it is rendered; `None` where it can't be."""
+    if render is None:
+        return None
+    ours = {"add_generation_prompt": generate, "continue_final_message": False}
+    try:
+        return render([{"role": role, "content": text} for role, text in turns], {**variables, **ours})
+    except Exception:  # templates raise what they like
+        return None
 
 
 def _without(written: str, text: str) -> str:
