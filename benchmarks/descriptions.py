@@ -5,8 +5,8 @@
 
 Tasks (`benchmarks.labelled`): `labels`, a Literal that the text names; `meanings`, one that it does not name; `booleans` and
 `integers`; `objects` of two to seven fields. Styles: the message names the choices, or the fields of an object, or it does
-not. Told: nothing, the description as it was before bare answers were told (`before`), typefold's own (`now`), and variants
-in wording and place. Greedy; the descriptions take turns in coming first. An answer is right if all of it is. Intervals are
+not. Told: nothing; typefold's own words (`now`) behind the message, before it, as the system's message, and in each of these
+places beside a system message that the program has; the words as they were `before`; and other wordings. Greedy; the descriptions take turns in coming first. An answer is right if all of it is. Intervals are
 95%: Wilson's, and for differences those of pairs.
 
 With `--json`, results are kept in the file after each block of rows, and a run goes on where the last one ended: so a long
@@ -32,6 +32,8 @@ from benchmarks.labelled import Meaning, Row, make_meanings, make_rows
 from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
 from typefold import Message, OutputType, Runtime, demo_model, output_type, system, user
+from typefold.execution.format_description import describe_format
+from typefold.options import Options
 
 TASKS = ("labels", "meanings", "booleans", "integers", "objects")
 STYLES = ("named", "unnamed")
@@ -140,6 +142,29 @@ def _as_system(words: Callable[[OutputType[Any]], str]) -> Telling:
     return told
 
 
+def _beside_system(place: Literal["nowhere", "last", "first", "in it"]) -> Telling:
+    """Beside a system message of the program's own; templates that have a default one don't use it then."""
+
+    def told(asked: Asked) -> dict[str, Any]:
+        words = _now(output_type(asked.hint))
+        asking = {"last": f"{asked.message}\n\n{words}", "first": f"{words}\n\n{asked.message}"}.get(
+            place, asked.message
+        )
+        head = f"{_SYSTEM}\n\n{words}" if place == "in it" else _SYSTEM
+        turns: list[Message] = [system(head), user(asking)]
+        return {"prompt": turns, "describe_format": False}
+
+    return told
+
+
+_SYSTEM = "You are a careful assistant."
+
+
+def _now(kind: OutputType[Any]) -> str:
+    """typefold's own words."""
+    return describe_format(kind, Options(describe_format=True), where="now")
+
+
 def _members(kind: OutputType[Any]) -> list[str]:
     return [str(member) for member in kind.json_schema["enum"]]
 
@@ -159,10 +184,6 @@ def _form(schema: Any) -> str:
         pairs = (f'"{name}": {_form(value)}' for name, value in schema["properties"].items())
         return f"{{{', '.join(pairs)}}}"
     return f"string (one of: {', '.join(schema['enum'])})" if "enum" in schema else str(schema["type"])
-
-
-def _listed(kind: OutputType[Any]) -> str:
-    return f"Answer with one of: {', '.join(_members(kind))}"
 
 
 def _or(kind: OutputType[Any]) -> str:
@@ -186,25 +207,35 @@ def _short(kind: OutputType[Any]) -> str:
 
 
 def _described(asked: Asked) -> dict[str, Any]:
-    return {"prompt": asked.message, "output_type": asked.described, "describe_format": True}
+    return {"prompt": asked.message, "output_type": asked.described, "describe_format": _now}
 
 
-NOTHING, NOW = _after(False), _after(True)
-_LABELS: dict[str, Telling] = {
+def _described_first(asked: Asked) -> dict[str, Any]:
+    words = _now(output_type(asked.described))
+    return {"prompt": f"{words}\n\n{asked.message}", "output_type": asked.described, "describe_format": False}
+
+
+NOTHING = _after(False)
+_EVERY: dict[str, Telling] = {
     "nothing": NOTHING,
-    "now": NOW,
-    "one of": _after(_listed),
+    "now": _after(_now),
+    "now, first": _first(_now),
+    "now, as system": _as_system(_now),
+    "own system": _beside_system("nowhere"),
+    "own system, last": _beside_system("last"),
+    "own system, first": _beside_system("first"),
+    "own system, in it": _beside_system("in it"),
+}
+_LABELS: dict[str, Telling] = {
+    **_EVERY,
     "a, b or c": _after(_or),
+    "a, b or c, first": _first(_or),
     "quoted": _after(_quoted),
-    "first": _first(_listed),
-    "system": _as_system(_listed),
 }
 _VALUES: dict[str, Telling] = {
-    "nothing": NOTHING,
-    "before": _after(_before),
-    "now": NOW,
+    **_EVERY,
     "in words": _after(_in_words),
-    "first": _first(_in_words),
+    "in words, first": _first(_in_words),
 }
 TOLD: dict[str, dict[str, Telling]] = {
     "labels": _LABELS,
@@ -212,14 +243,12 @@ TOLD: dict[str, dict[str, Telling]] = {
     "booleans": _VALUES,
     "integers": _VALUES,
     "objects": {
-        "nothing": NOTHING,
+        **_EVERY,
         "before": _after(_before),
-        "now": NOW,
         "described": _described,
+        "described, first": _described_first,
         "short": _after(_short),
         "schema": _after(_schema),
-        "first": _first(_before),
-        "system": _as_system(_before),
     },
 }
 
