@@ -317,15 +317,28 @@ FAMILIES = (
             "Seed-OSS",
             lambda: ours(
                 (text("<seed:bos>user\n"), text("<seed:eos>")),
-                (text("<seed:bos>assistant\n"), text("<seed:eos>")),
+                (
+                    text("<seed:bos>assistant\n")
+                    + when("message.reasoning_content", "<seed:think>")
+                    + "{{- message.reasoning_content -}}"
+                    + when("message.reasoning_content", "</seed:think>"),
+                    text("<seed:eos>"),
+                ),
                 text("<seed:bos>assistant\n") + when("thinking_budget == 0", "<seed:think><seed:cot_budget_reflect>"),
             ),
         ),
         source=f"{_LLAMA_CPP}ByteDance-Seed-OSS.jinja",
-        plain="<seed:bos>assistant\n",  # as it writes the answers of earlier turns
+        plain="<seed:bos>assistant\n<seed:think></seed:think>",
         opened="<seed:bos>assistant\n<seed:think>",
         closing="</seed:think>",
         tokens=("<seed:think>", "</seed:think>"),
+    ),
+    Family(
+        *("LFM2.5", lambda: trl("lfm2_2_5_v2"), "trl"),
+        plain="<|im_start|>assistant\n<think></think>",
+        opened="<|im_start|>assistant\n<think>",
+        closing="</think>",
+        tokens=THINK,
     ),
     Family(
         *(

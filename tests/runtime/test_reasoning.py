@@ -39,6 +39,8 @@ BOTH = (True, False)
         ("{% set reasoning_effort = 'medium' %}{{ 'Reasoning: ' + reasoning_effort }}", {}),  # there is no word for off
         ("{% if reasoning %}{% endif %}", {"reasoning": BOTH}),
         ("{% set reasoning = message.reasoning %}{{ reasoning }}", {}),
+        ("{% set thinking = message.thinking or message.reasoning %}{{ thinking }}", {}),
+        ("{% set thinking = thinking | default(true) %}{{ thinking }}", {"thinking": BOTH}),
     ],
 )  # fmt: skip
 def test_switches_are_variables_of_the_template(template: Any, switches: dict[str, Any]) -> None:

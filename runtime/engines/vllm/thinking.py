@@ -9,17 +9,19 @@ alone. vLLM is not imported.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from typefold.compiler.guards import is_mapping
 from typefold.runtime.engine import Thinking
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens
 
 Render = Callable[[list[dict[str, Any]], dict[str, Any]], "str | list[int]"]
 Switches = Mapping[str, tuple[Any, Any]]
 """Variables of a chat template by name, each with the values that switch reasoning on and off."""
+_Turn: TypeAlias = "tuple[str, str] | dict[str, Any]"
 
 _TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z]+\]")
 _CODE = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
@@ -27,6 +29,8 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _THOUGHT = re.compile(r"([<\[])([^<>\[\]/\s]*(?:think|thought|reason)[^<>\[\]/\s]*)([>\]])", re.IGNORECASE)
 _SUFFIXED = re.compile(r"<think(:[^\s<>]+)>")
 _QUESTION, _ANSWER = "Which colour has the sea?", "It has many colours."
+_REASON = "It mirrors the sky"
+_REASONING = ("reasoning", "reasoning_content", "thinking")  # fields of a message
 _REMEMBERED = 256  # sets of template variables
 
 
@@ -148,9 +152,10 @@ def switches_of(template: object) -> dict[str, tuple[Any, Any]]:
     words = {each[1:-1] for part in code for each in _QUOTED.findall(part)}
     found: dict[str, tuple[Any, Any]] = {}
     for name, on, off in (*_FLAGS, *(each for each in _WORDED if words.issuperset(each[1:]))):
-        # Some templates have a variable `reasoning` of their own.
-        own = name == "reasoning" and re.search(r"\b(?:set|for)\s+reasoning\b", bare)
-        if not own and re.search(rf"(?<![\w.]){name}\b(?!\s*\()", bare):
+        # Some have variables of their own by these names: nobody else gives them a value.
+        own = re.search(rf"\b(?:set|for)\s+{name}\b", bare)
+        given = re.search(rf"\b{name}\s+is\s+(?:not\s+)?(?:defined|undefined)|\b{name}\s*\|\s*default\b", bare)
+        if (given or not own) and re.search(rf"(?<![\w.]){name}\b(?!\s*\()", bare):
             found.setdefault(name, (on, off))
     return found
 
@@ -159,7 +164,7 @@ def thinking_of(
     tokenizer: Any, render: Render | None, switches: Switches | Iterable[str], template: object = None
 ) -> Thinking | None:
     """Return the form of a model's reasoning; `None` if it has none that is known. A switch by its name alone is a flag."""
-    known: Any = switches if isinstance(switches, Mapping) else dict.fromkeys(switches, (True, False))
+    known = switches if is_mapping(switches) else dict.fromkeys(switches, (True, False))
     return Thoughts(tokenizer, render, known, template).thinking
 
 
@@ -305,10 +310,25 @@ class Thoughts:
                 return shown
         if header:
             return _without(ended, header)
-        shown = self._shown([("user", _QUESTION)], variables, generate=True)
-        if closed or self._switches or marks.start not in shown:  # else the template tells the model to think
+        if closed or self._switches or not self._thinks_unasked:
             return ""
         return f"{marks.start}{between}{marks.end}{after}"
+
+    @cached_property
+    def _thinks_unasked(self) -> bool:
+        """Whether the model opens its thoughts itself: its template tells it to, or keeps the reasoning of an answer."""
+        marks = self.marks
+        assert marks is not None
+        return any(
+            marks.start in each for each in (self._reasoned, self._shown([("user", _QUESTION)], {}, generate=True))
+        )
+
+    @cached_property
+    def _reasoned(self) -> str:
+        """The text that the template writes between a question and an answer that has its reasoning beside it."""
+        answer = {"role": "assistant", "content": _ANSWER, **dict.fromkeys(_REASONING, _REASON)}
+        shown = self._shown([("user", _QUESTION), answer], {}, generate=False)
+        return shown.partition(_ANSWER)[0].rpartition(_QUESTION)[2]
 
     @cached_property
     def _spaces(self) -> tuple[str, str]:
@@ -321,6 +341,9 @@ class Thoughts:
             if found and not after.strip():
                 between = before.rpartition(marks.start)[2] if marks.start in before else marks.between
                 return (between if not between.strip() else marks.between), after
+        start, end = re.escape(marks.start), re.escape(marks.end)
+        if (spaces := re.search(rf"{start}(\s*){_REASON}(\s*){end}(\s*)\Z", self._reasoned)) is not None:
+            return spaces[1] + spaces[2], spaces[3]
         return marks.between, marks.after
 
     def _switched(self, *, on: bool) -> dict[str, Any]:
@@ -336,7 +359,7 @@ class Thoughts:
         before, found, _ = self._shown(turns, variables, generate=False).partition(_ANSWER)
         return before.rpartition(_QUESTION)[2] if found else ""
 
-    def _shown(self, turns: list[tuple[str, str]], variables: dict[str, Any], *, generate: bool) -> str:
+    def _shown(self, turns: Sequence[_Turn], variables: dict[str, Any], *, generate: bool) -> str:
         rendered = _rendered(self._render, turns, variables, generate=generate)
         if rendered is None or isinstance(rendered, str):
             return rendered or ""
@@ -362,14 +385,15 @@ class Thoughts:
 
 
 def _rendered(
-    render: Render | None, turns: list[tuple[str, str]], variables: dict[str, Any], *, generate: bool
+    render: Render | None, turns: Sequence[_Turn], variables: dict[str, Any], *, generate: bool
 ) -> str | list[int] | None:
     """Return a conversation as it is rendered; `None` where it can't be."""
     if render is None:
         return None
     ours = {"add_generation_prompt": generate, "continue_final_message": False}
     try:
-        return render([{"role": role, "content": text} for role, text in turns], {**variables, **ours})
+        conversation = [{"role": turn[0], "content": turn[1]} if isinstance(turn, tuple) else turn for turn in turns]
+        return render(conversation, {**variables, **ours})
     except Exception:  # templates raise what they like
         return None
 
