@@ -227,7 +227,14 @@ class OutputType(Generic[T]):
 
     @cached_property
     def _shape(self) -> str | None:
-        return (bare_shape_of if self.is_bare else shape_of)(self.json_schema, self.json_format)
+        try:
+            return (bare_shape_of if self.is_bare else shape_of)(self.json_schema, self.json_format)
+        except RecursionError as error:
+            raise UnsupportedType(
+                next(iter(self.parts)),
+                self.hint,
+                "is a chain of too many types to be described; describe it in your own words (with describe_format=...)",
+            ) from error
 
     @cached_property
     def adapter(self) -> TypeAdapter[T] | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from typefold.compiler.codec import JsonSchema
-from typefold.compiler.guards import is_dict
+from typefold.compiler.guards import class_of, is_dict
 from typefold.compiler.json_format import JsonFormat
 from typefold.compiler.limits import one_line
 
@@ -29,6 +29,7 @@ _PLAIN = re.compile(r"[^\W_](?:[^\n\r\t\v\f\x00-\x1f,;()\[\]{}\"`\\]*[^\s,;()\[\
 """A member that can be listed without quotation marks and be read as meant."""
 _LABEL = re.compile(r"\w+")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _WORDS = frozenset(
     re.findall(r"\w+", "any array boolean false integer null number object one or string text true value where")
 )
@@ -56,6 +57,8 @@ def with_choice_classes(
     schema: JsonSchema, definitions: dict[str, JsonSchema], classes: dict[str, JsonSchema]
 ) -> JsonSchema:
     """The whole schema, with each class of choices (`x-class`) among its definitions."""
+    if not classes:
+        return {**schema, "$defs": dict(definitions)} if definitions else dict(schema)
     found: dict[str, JsonSchema] = {}
 
     def moved(part: JsonSchema) -> JsonSchema:
@@ -117,6 +120,8 @@ class _Printer:
         self.colon, self.comma, self.dump = json_format.colon, json_format.comma, json_format.dump
         self.nodes: dict[str, _Node] = {}
         self.referred: dict[str, _Node] = {}  # the nodes of definitions
+        self.names_of: dict[int, str] = {}  # and their names, by the numbers of the nodes
+        self.waiting: list[str] = []
         self.names: set[str] = set(_WORDS)
         self.below: list[tuple[str, str]] = []
 
@@ -125,11 +130,12 @@ class _Printer:
     def rooted(self, schema: JsonSchema) -> _Node:
         """The node of a whole schema, with the uses of all nodes counted."""
         root = self.node({key: value for key, value in schema.items() if key != "$defs"})
-        pending, made = [root], set[str]()
-        while waiting := [name for name in self.referred_names() if name not in made]:
-            for name in waiting:
-                made.add(name)
+        while self.waiting:
+            name = self.waiting.pop()
+            if name not in self.referred:
                 self.referred[name] = self.node(self.definitions[name])
+                self.names_of.setdefault(self.referred[name].number, name)
+        pending = [root]
         root.uses = 1
         while pending:
             for part in self.parts(pending.pop()):
@@ -137,9 +143,6 @@ class _Printer:
                 if part.uses == 1:
                     pending.append(part)
         return root
-
-    def referred_names(self) -> list[str]:
-        return [node.schema["$ref"] for node in self.nodes.values() if "$ref" in node.schema]
 
     def parts(self, node: _Node) -> list[_Node]:
         return [self.referred[node.schema["$ref"]]] if "$ref" in node.schema else node.parts
@@ -155,6 +158,7 @@ class _Printer:
             return self.one(node, f"{json.dumps(schema['x-tag'])}{inner.number}")
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/$defs/")
+            self.waiting.append(name)
             return self.one(_Node(0, {"$ref": name}), f"#{name}")
         parts: list[_Node] = []
 
@@ -205,7 +209,7 @@ class _Printer:
 
     def name_of(self, node: _Node) -> str | None:
         """The name of the definition that a node refers to or is."""
-        return node.schema.get("$ref") or next((name for name, each in self.referred.items() if each is node), None)
+        return node.schema.get("$ref") or self.names_of.get(node.number)
 
     def is_worth_a_name(self, node: _Node, text: str) -> bool:
         name = self.name_of(node)
@@ -268,7 +272,8 @@ class _Printer:
         text = self.text(node)
         if node.name is not None or text.startswith(("string", '"')):
             return text
-        return f"string ({text.removeprefix('value (').removesuffix(')') if text.startswith('value (') else text})"
+        members = text.partition(" (one of: ")[2]
+        return f"string (one of: {members}" if members else f"string ({text})"
 
     def property(self, schema: dict[str, Any], key: str) -> str:
         node: _Node = schema["properties"][key]
@@ -283,11 +288,13 @@ class _Printer:
         return text + mark
 
     def default(self, schema: dict[str, Any], key: str, before: str) -> str:
-        """The default of a field that may be left out; that it is null goes without saying, where null is a value."""
+        """The default of a field that may be left out. Null goes without saying where it is a value, and so does the only value."""
         defaults = schema["defaults"]
-        if key not in defaults or (defaults[key] is None and self.admits_null(schema["properties"][key])):
+        node: _Node = schema["properties"][key]
+        if key not in defaults or (defaults[key] is None and self.admits_null(node)):
             return ""
-        return f"{before}default {self.dump(defaults[key])}"
+        text = self.dump(defaults[key])
+        return "" if self.text(node) == text else f"{before}default {text}"
 
     def admits_null(self, node: _Node) -> bool:
         node = node.inner if node.inner is not None else node
@@ -368,7 +375,8 @@ def _choice(schema: dict[str, Any]) -> str:
     members: list[Any] = schema["enum"]
     if len(members) == 1 and "x-descriptions" not in schema:
         return json.dumps(members[0], ensure_ascii=False)
-    kind = "string" if all(isinstance(member, str) for member in members) else "value"
+    kinds = {_KINDS.get(class_of(member), "value") for member in members}
+    kind = kinds.pop() if len(kinds) == 1 else "number" if kinds == {"integer", "number"} else "value"
     return f"{kind} (one of: {_members(schema)})"
 
 

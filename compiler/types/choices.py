@@ -10,6 +10,7 @@ reads them itself. Bits without a name cannot be written.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, Flag
@@ -49,10 +50,18 @@ def literal_codec(hint: Any, context: Context) -> Codec[Any]:
 def enum_codec(hint: type[Enum], context: Context) -> Codec[Enum]:
     """One of the members, as JSON writes its value."""
     codec = _choice_codec(hint, list(hint), context, native=_pydantic_reads([each.value for each in hint]), plain=False)
-    abouts = [vars(member).get("__doc__") for member in hint]
-    if any(isinstance(about, str) for about in abouts):
-        codec.schema["x-descriptions"] = [about if isinstance(about, str) else None for about in abouts]
+    abouts = list(map(_description, hint))
+    if any(abouts):
+        codec.schema["x-descriptions"] = abouts
     return replace(codec, schema=context.named_choice(hint, codec.schema, class_description(hint)))
+
+
+def _description(member: Enum) -> str | None:
+    """A docstring of the member's own; else its name, where its value is no text and no part of the name."""
+    about = vars(member).get("__doc__")
+    if isinstance(about, str) or isinstance(member.value, str):
+        return about if isinstance(about, str) else None
+    return None if re.sub(r"\W", "", str(member.value)) in member.name else member.name
 
 
 # A flag is an enumeration too; the newest predicate is asked first.

@@ -139,6 +139,9 @@ def url_codec(hint: Any, context: Context) -> Codec[Any]:
     context.allow(hint)
     schemes = next((mark.allowed_schemes for mark in reversed(marks) if mark.allowed_schemes), None)
     context.check("a valid URL", told="")
+    for mark in marks[1:]:
+        if mark.max_length is not None:
+            context.limits.note(f"at most {mark.max_length} characters")
     rest = optional(seq(char_class("/?#"), repeat(_VISIBLE | _BEYOND, 0, None)))
     if schemes is None:
         lower = char_class((0x61, 0x7A))

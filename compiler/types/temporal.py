@@ -77,6 +77,8 @@ def datetime_codec(hint: Any, context: Context) -> Codec[datetime]:
         raise context.refuse(hint, "has bounds that no datetime meets")
     kinds: dict[Any, Expr] = {NaiveDatetime: seq(), AwareDatetime: _offset()}
     text = seq('"', _dates(low, high), "T", _clock(), kinds.get(hint, optional(_offset())), '"')
+    if hint in kinds:
+        context.limits.note("without UTC offset" if hint is NaiveDatetime else "with UTC offset")
 
     def accepts(value: Any) -> bool:
         wanted = {NaiveDatetime: False, AwareDatetime: True}.get(hint)

@@ -24,17 +24,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     EmailStr,
     Field,
     FilePath,
     FutureDatetime,
+    HttpUrl,
     PastDate,
     RootModel,
     SecretStr,
     StringConstraints,
     TypeAdapter,
+    UrlConstraints,
     create_model,
 )
 from pydantic.json_schema import WithJsonSchema
@@ -70,6 +73,12 @@ class Told(Enum):
 
     NORTH = "north", "where it is cold"
     SOUTH = "south", None
+
+
+class Level(Enum):
+    LOW = 1
+    HIGH = 2
+    LEVEL_3 = 3
 
 
 class Money(BaseModel):
@@ -228,6 +237,8 @@ HINTS: list[Any] = [
     Mood,
     Told,
     list[Told],
+    list[Level],
+    dict[Level, bool],
     Money,
     Cat | Dog,
     Names,
@@ -279,6 +290,7 @@ HINTS: list[Any] = [
     list[Annotated[str, StringConstraints(ascii_only=True)]],
     PastDate,
     FutureDatetime,
+    HttpUrl,
     FilePath,
     Annotated[list[Annotated[str, Field(max_length=2000, pattern="^[a-z]+$")]], Field(max_length=1)],
     Annotated[Literal["a"], Field(description="first")] | Annotated[Literal["b"], Field(description="second")],
@@ -461,6 +473,24 @@ def test_a_description_of_a_type_is_told_at_its_definition_and_that_of_a_field_a
     )
 
 
+@pytest.mark.parametrize(
+    ("hint", "told"),
+    [
+        (Level, "integer (one of: 1 (LOW), 2 (HIGH), 3)"),
+        (Enum("Ratio", {"HALF": 0.5, "ALL": 1}), "number (one of: 0.5 (HALF), 1 (ALL))"),
+        (Literal[1, 2], "integer (one of: 1, 2)"),
+        (Literal[True, False], "boolean (one of: true, false)"),
+        (Literal["a", 1], 'value (one of: "a", 1)'),
+        (dict[Level, str], "{string (one of: 1 (LOW), 2 (HIGH), 3): string, ...}"),
+        (Told, "one of: north (where it is cold), south (Members that describe themselves.)"),
+        (AwareDatetime, "string (date-time, with UTC offset)"),
+        (Annotated[HttpUrl, UrlConstraints(max_length=60)], "string (uri with http or https, at most 60 characters)"),
+    ],
+)
+def test_numbers_in_an_enum_are_told_with_their_names_and_formats_with_what_they_demand(hint: Any, told: str) -> None:
+    assert output_type(hint).shape == told
+
+
 def test_names_of_definitions_are_no_words_of_descriptions() -> None:
     told = output_type(String).shape or ""
     assert told.startswith("string_2\nwhere\nstring_2: ")
@@ -481,7 +511,7 @@ def test_docstrings_that_nobody_wrote_are_not_told() -> None:
         x: int
 
     functional: Any = NamedTuple("functional", [("x", int)])
-    hints: list[Any] = [Plain, Made, Point, functional, RootModel[int], Enum("Kind", {"A": 1, "B": 2}), Rights]
+    hints: list[Any] = [Plain, Made, Point, functional, RootModel[int], Enum("Kind", {"A": "a", "B": "b"}), Rights]
     for hint in hints:
         assert "(" not in re.sub(r"\((?:one of|unique)[^)]*\)", "", output_type(hint).shape or ""), hint
     assert "taxes" not in (output_type(Child).shape or "")

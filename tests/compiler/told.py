@@ -155,7 +155,8 @@ def of_part(schema: dict[str, Any], kind: OutputType[Any], *, is_bare: bool = Fa
         choices = [", ".join(texts), ", ".join(bare)]
         if "x-descriptions" in schema:
             for each, bare_one, about in zip(texts, bare, schema["x-descriptions"], strict=True):
-                yield (f"{bare_one} ({one_line(about)})", f"{each} ({one_line(about)})") if about else (bare_one, each)
+                ending = f" ({one_line(about)})" if about else ""
+                yield (f"{each}{ending}", f"{bare_one}{ending}")
         elif len(texts) > 1 or is_bare:
             yield tuple(dict.fromkeys(f"one of: {listed}" for listed in choices))
         else:
@@ -169,21 +170,23 @@ def of_part(schema: dict[str, Any], kind: OutputType[Any], *, is_bare: bool = Fa
         quoted = json.dumps(key, ensure_ascii=False)
         yield (f"{quoted}{kind.json_format.colon}",) if positions is None else (f"{key}: ", f"{quoted}: ")
         default = kind.json_format.dump(value["default"]) if "default" in value else "null"
+        goes_without_saying = default == "null" or [default] == members_of(value, kind)
         if positions is None and key not in required:
-            yield (
-                (f"(optional, default {default})", "(optional)")
-                if default == "null"
-                else (f"(optional, default {default})",)
-            )
+            said = f"(optional, default {default})"
+            yield (said, "(optional)") if goes_without_saying else (said,)
         elif positions is not None and positions[key] is not None:
-            yield (
-                (f"or {positions[key]} (default {default})", f"or {positions[key]}")
-                if default == "null"
-                else (f"or {positions[key]} (default {default})",)
-            )
+            said = f"or {positions[key]} (default {default})"
+            yield (said, f"or {positions[key]}") if goes_without_saying else (said,)
         yield from of_part(value, kind)
     for part in parts({key: value for key, value in schema.items() if key not in ("properties", "x-positions")}):
         yield from of_part(part, kind)
+
+
+def members_of(schema: dict[str, Any], kind: OutputType[Any]) -> list[str]:
+    """The members of a choice as JSON, wherever it is defined."""
+    while "$ref" in schema:
+        schema = kind.json_schema["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    return list(map(kind.json_format.dump, schema.get("enum", ())))
 
 
 def of_notes(schema: dict[str, Any]) -> Iterator[tuple[str, ...]]:
