@@ -53,8 +53,9 @@ def by_part(answer: Callable[[Request], Any], thought: str = "Hm, hm.") -> Calla
 
 def test_a_plain_answer_comes_behind_the_thought() -> None:
     engine = scripted("It is good.", "keep")
-    with Runtime(engine):
+    with Runtime(engine) as runtime:
         assert judge("a poem") == "keep"
+        assert runtime.stats.tokens_saved == 4  # one letter tells
     thought, answer = engine.requests
     assert thought.thinking and answer.thinking
     assert (thought.constraint.kind, thought.sampling["max_tokens"], begun(thought)) == ("text", 512, "")

@@ -455,7 +455,7 @@ class MarkTokenizer:
     def __call__(self, text: str, **options: Any) -> dict[str, list[int]]:
         return {"input_ids": self.encode(text)}
 
-    def decode(self, token_ids: list[int] | tuple[int, ...]) -> str:
+    def decode(self, token_ids: list[int] | tuple[int, ...], skip_special_tokens: bool = False) -> str:
         names = {index: token for token, index in self.vocabulary.items()} | {1_190_000: "\n\n"}
         return "".join(names.get(each) or chr(each) for each in token_ids)
 

@@ -13,7 +13,7 @@ from typefold.runtime.engines.vllm.engine import VllmEngine
 from typefold.runtime.engines.vllm.thinking import MARKS, Render, Thoughts, switches_by, switches_of, thinking_of
 from typefold.runtime.request import Request
 
-from .chat_templates import FAMILIES, Family, prompts_of
+from .chat_templates import FAMILIES, Family, prompts_of, render_of
 
 QWEN = (
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
@@ -96,6 +96,25 @@ def test_a_template_without_a_text_is_read_by_its_tokens() -> None:
     assert found is not None
     assert (found.opening, found.closing, found.always) == ((), (200_001,), True)
     assert Thoughts(tokenizer, render([1, 200_002, 200_000]), {}).outside([1, 200_000], {}) == [1, 200_000, 200_001]
+
+
+@pytest.mark.parametrize("name", ["Kimi K3", "Inkling", "gpt-oss", "Magistral", "DeepSeek-V3.1"])
+def test_prompts_that_are_rendered_as_tokens_end_in_the_same(name: str) -> None:
+    [family] = [each for each in FAMILIES if each.name == name]
+    engine, tokenizer = engine_of(family)
+    thoughts = engine._prompts.thoughts  # pyright: ignore[reportPrivateUsage]
+    rendered = render_of(tokenizer.chat_template)
+
+    def encoded(conversation: list[dict[str, Any]], variables: dict[str, Any]) -> list[int]:
+        token_ids: list[int] = tokenizer.encode(str(rendered(conversation, variables)))
+        return token_ids
+
+    by_tokens = Thoughts(tokenizer, encoded, switches_of(tokenizer.chat_template))
+    off = {name: values[1] for name, values in switches_of(tokenizer.chat_template).items()}
+    asked = [{"role": "user", "content": "Is it?"}]
+    prompt = encoded(asked, {"add_generation_prompt": True, **off})
+    assert tokenizer.decode(by_tokens.outside(prompt, off)).endswith(family.plain)
+    assert by_tokens.thinking == thoughts.thinking
 
 
 def test_prompts_that_no_template_writes_are_tried_with_each_switch() -> None:

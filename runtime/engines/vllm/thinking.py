@@ -2,14 +2,15 @@
 
 The marks are a table, after vLLM's reasoning parsers (`vllm.reasoning`, `vllm.parser`), which a test compares with it. Which row is a
 model's, how its template spaces the marks, and whether its prompts end inside a thought is read from what the template renders:
-a question, and a conversation with an answer in it. A template that renders no text (Mistral's own tokenizer) is read by its marks
-alone. vLLM is not imported.
+a question, and a conversation with an answer in it. Prompts that vLLM's own code renders as tokens are decoded for that, or read by
+their marks alone. vLLM is not imported.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -234,7 +235,8 @@ class Thoughts:
             return None
         vocabulary = self._vocabulary
         on, off = self._prompt_end(self._switched(on=True)), self._prompt_end(self._switched(on=False))
-        named = "\n".join((self._source, on, off, self._answered(self._switched(on=False))))
+        told = self._shown([("user", _QUESTION)], self._switched(on=False), generate=True)
+        named = "\n".join((self._source, told, on, self._answered(self._switched(on=False))))
         rows = [*MARKS, *self._others(named, on + off)]
         known = [row for row in rows if vocabulary.keys() >= row.tokens != frozenset()]
         said = [row for row in rows if row.start in named and (row in known or (row.end + row.answer).strip() in named)]
@@ -285,7 +287,8 @@ class Thoughts:
         ended = self._prompt_end(variables)
         missing = self._missing(ended, variables)
         behind = [*self._encoded(missing)]
-        if not missing or not ended or "\0" in ended:
+        shown = _rendered(self._render, [("user", _QUESTION)], variables, generate=True)
+        if not missing or not ended or not isinstance(shown, str):
             return _Change([], behind, behind)
         part, whole = self._control.encode(ended), self._control.encode(ended + missing)
         same = next((at for at, (one, other) in enumerate(zip(part, whole, strict=False)) if one != other), len(part))
@@ -363,6 +366,9 @@ class Thoughts:
         rendered = _rendered(self._render, turns, variables, generate=generate)
         if rendered is None or isinstance(rendered, str):
             return rendered or ""
+        with suppress(Exception):  # not every tokenizer writes its control tokens
+            if _QUESTION in (written := str(self._tokenizer.decode(list(rendered), skip_special_tokens=False))):
+                return written
         marks = {index: token for token, index in self._vocabulary.items() if _TOKEN.fullmatch(token)}
         return "".join(marks.get(each, "\0") for each in rendered)
 
