@@ -7,6 +7,7 @@ that look up the finished one when they are used.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
+from pydantic_core import to_json as to_json_text
 
 from typefold.compiler.codec import Codec, JsonSchema, adapter_of
 from typefold.compiler.contained import is_fatal
@@ -30,6 +32,9 @@ Hook: TypeAlias = Callable[[Any, "Context"], Codec[Any]]
 _RESERVED = ("root", "start", "true", "false", "json_value", "json_number")
 MAX_DEPTH = 64  # levels of nesting of a type; JSON parsers and grammar compilers have limits near it
 MAX_PARTS = 20_000  # parts of a type; a part counts each time that it is written out
+_CONFIGURED = {f"str_{name}": name for name in ("min_length", "max_length", "strip_whitespace", "to_lower", "to_upper")}
+_BEYOND = (math.inf, -math.inf, math.nan)
+_MODES: tuple[Literal["null", "strings"], ...] = ("null", "strings")
 _MASK = b"**********"
 _LEAVES = frozenset({"string", "integer", "number", "boolean", "null", "any"})
 _MAX_INLINE = 2_000  # nodes of an expression; a larger part of a type is written once, as a rule
@@ -105,19 +110,39 @@ class Context:
         return self.compilation.positional
 
     @property
+    def is_key(self) -> bool:
+        """Whether this is a dictionary's key, which is a string in JSON."""
+        return self.path.endswith((".keys()", ".keys()|"))
+
+    @property
     def is_root(self) -> bool:
         """Whether this is the whole type."""
         return self.depth == 1
 
     @property
-    def has_python_patterns(self) -> bool:
-        """Whether pydantic uses Python's regex engine here, by the configuration of the innermost class that has one."""
+    def config(self) -> ConfigDict:
+        """The configuration here: of the innermost class that has one, since plain records inherit it."""
         for owner in reversed(self.compilation.owners):
-            for name in ("model_config", "__pydantic_config__"):
-                config = getattr(get_origin(owner) or owner, name, None)
-                if config is not None:
-                    return bool(config.get("regex_engine") == "python-re")
-        return False
+            cls = get_origin(owner) or owner
+            for base in (cls, *getattr(cls, "__orig_bases__", ())):  # a typed dictionary has no other bases
+                for name in ("model_config", "__pydantic_config__"):
+                    config: ConfigDict | None = getattr(get_origin(base) or base, name, None)
+                    if config is not None:
+                        return config
+            if hasattr(cls, "__attrs_attrs__") or hasattr(cls, "__struct_fields__"):  # which pydantic does not read
+                break
+        return ConfigDict()
+
+    def imply_config(self) -> None:
+        """Add the limits that the configuration sets for every text here, unless the part has its own."""
+        for name, limit in _CONFIGURED.items():
+            if value := self.config.get(name):
+                self.limits.imply(limit, value)
+
+    @property
+    def has_python_patterns(self) -> bool:
+        """Whether pydantic uses Python's regex engine here."""
+        return self.config.get("regex_engine") == "python-re"
 
     def codec(
         self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = (), about: tuple[Any, ...] = ()
@@ -327,11 +352,17 @@ def _lenient(codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], names: Map
                 raise ValueError
             return codec.to_json(value)  # a subclass, or a container whose items are written in their turn
         except (ValueError, TypeError, AttributeError, ArithmeticError, KeyError) as error:
-            problem = error if str(error) else ValueError(f"{value!r:.80} is no value of {describe(hint)}")
+            remedy = (
+                ""
+                if value not in _BEYOND
+                else "; where ser_json_inf_nan='strings' is configured, it has a word in JSON"
+            )
+            problem = error if str(error) else ValueError(f"{value!r:.80} is no value of {describe(hint)}{remedy}")
         read = value
         try:
+            nulls, words = (to_json_text(value, inf_nan_mode=mode, serialize_unknown=True) for mode in _MODES)
             text = adapter().dump_json(value, by_alias=True, warnings=False) if codec.native else _MASK
-            if _MASK not in text:  # pydantic does not write secrets
+            if _MASK not in text and nulls == words:  # pydantic does not write secrets, nor infinities but as null
                 read = adapter().validate_json(text)
         except BaseException as error:  # a serializer is user code
             if is_fatal(error):

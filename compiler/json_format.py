@@ -54,9 +54,9 @@ class JsonFormat(Enum):
             names = ", ".join(repr(each.value) for each in cls)
             raise ValueError(f"json_format is one of {names} or a typefold.JsonFormat, not {json_format!r}") from None
 
-    def dump(self, data: Any) -> str:
-        """Return JSON `data` as canonical text."""
-        return json.dumps(data, ensure_ascii=False, separators=(self.comma, self.colon), allow_nan=False)
+    def dump(self, data: Any, *, finite: bool = False) -> str:
+        """Return JSON `data` as canonical text. Codecs say whether it may hold infinities, or `finite` does."""
+        return json.dumps(data, ensure_ascii=False, separators=(self.comma, self.colon), allow_nan=not finite)
 
 
 class _Number(str):

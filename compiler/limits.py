@@ -99,7 +99,9 @@ class Limits:
     def __init__(self, metadata: Iterable[Any] = (), about: Iterable[Any] = ()) -> None:
         self._values: dict[str, list[Any]] = {}
         self._taken: set[str] = set()
+        self._off: set[str] = set()  # options that are set to False
         self.checks: list[str] = []
+        self.allow_inf_nan: bool | None = None
         self.implied: list[Any] = []  # marks that come from the configuration around, and stand nowhere
         self._marks: list[Any] = []
         self._notes: list[str] = []
@@ -178,6 +180,12 @@ class Limits:
         """Give back limits that could not be enforced."""
         self._taken -= set(names)
 
+    def imply(self, name: str, value: Any) -> None:
+        """Add a limit that the configuration sets where there is none."""
+        if name not in self._values and name not in self._off:
+            self._values[name] = [value]
+            self.implied.append(StringConstraints(**{name: value}))
+
     def names(self) -> tuple[str, ...]:
         return tuple(self._values)
 
@@ -221,8 +229,12 @@ class Limits:
                 return
             if isinstance(item, SKIPPED):
                 self._marks.append(item)
+            if isinstance(allowed := getattr(item, "allow_inf_nan", None), bool):
+                self.allow_inf_nan = allowed
             for name in KEYWORDS:
                 value = getattr(item, name, None)
+                if value is False:
+                    self._off.add(name)
                 if value is not None and value is not False and not isinstance(item, type):
                     self._values.setdefault(name, []).append(value)
 

@@ -20,9 +20,10 @@ _MOST_PROBLEMS = 10_000
 _SHOWN = 20  # problems that a message names
 
 _NAMES_OF_KIND = {
-    "string_too_short": ("min_length", "str_min_length", "str_strip_whitespace"),
-    "string_too_long": ("max_length", "str_max_length"),
-    "string_pattern_mismatch": ("pattern", "str_strip_whitespace"),
+    "string_too_short": ("min_length", "strip_whitespace"),
+    "string_too_long": ("max_length",),
+    "string_pattern_mismatch": ("pattern", "strip_whitespace"),
+    "path_type": ("min_length", "max_length", "strip_whitespace"),
     "string_not_ascii": ("ascii_only",),
     "too_short": ("min_length",),
     "too_long": ("max_length",),
@@ -36,6 +37,7 @@ _NAMES_OF_KIND = {
     "not_in_range": ("validator",),
     "set_item_not_hashable": ("hashable items",),
     "int_parsing_size": ("digits",),
+    "fraction_parsing": ("digits",),
     "bytes_too_short": ("min_length",),
     "bytes_too_long": ("max_length",),
     "date_past": ("in the past",),

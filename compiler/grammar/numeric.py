@@ -171,7 +171,7 @@ def _positional(low: int, high: int | None, places: int) -> Expr:
 
 
 def decimals(low: Decimal | None, high: Decimal | None, *, places: int, whole_digits: int | None = None) -> Expr:
-    """Decimals with a point and 1 to `places` digits after it, inclusive; `-0.0` and its like wherever zero is admitted."""
+    """Decimals with a point and 1 to `places` digits after it, inclusive; `-0.0` and its like where less than zero is in it."""
     with localcontext() as context:
         context.prec = 400
         unit = Decimal(10) ** places
@@ -184,7 +184,7 @@ def decimals(low: Decimal | None, high: Decimal | None, *, places: int, whole_di
     options: list[Expr] = []
     if most is None or most >= 0:
         options.append(_positional(max(least or 0, 0), most, places))
-    if least is None or least <= 0:
+    if least is None or least < 0 or (least == 0 and low is not None and low < 0):
         floor = 0 if most is None or most >= 0 else -most
         options.append(seq("-", _positional(floor, None if least is None else -least, places)))
     return choice(*(option for option in options if option != NEVER))

@@ -53,6 +53,7 @@ def bytes_codec(hint: Any, context: Context) -> Codec[Any]:
 def encoded_str_codec(hint: Any, mark: EncodedStr, context: Context) -> Codec[str]:
     """A text in base64, for `Base64Str`; whether the bytes are UTF-8 is a post-check."""
     context.check("base64 of UTF-8", told="")
+    context.imply_config()
     return _encoded(hint, mark.encoder, context, to_bytes=str.encode)
 
 
@@ -123,6 +124,7 @@ def path_codec(hint: type[pathlib.PurePath], context: Context) -> Codec[pathlib.
         kind = type(hint())
     except (NotImplementedError, RuntimeError):  # a path of the other operating system
         raise context.refuse(hint, "cannot be made on this system; use its Pure form") from None
+    context.imply_config()
     for mark in context.limits.claim(PathType):
         context.check(_PATH_CHECKS.get(mark.path_type, f"a path to a {mark.path_type}"))
     return text_codec(hint, json_string(ANY_TEXT), "path", kind)

@@ -9,15 +9,15 @@ reads them itself. Bits without a name cannot be written.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, Flag
 from functools import reduce
 from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 from typing_extensions import is_typeddict
 
 from typefold.compiler.codec import Codec, JsonSchema
@@ -27,8 +27,6 @@ from typefold.compiler.guards import class_of
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.objects import class_description, generic_of, ordered_parts
 from typefold.compiler.types.strings import is_text
-
-_SCALARS = (str, int, float, bool, type(None))
 
 
 @default_registry.hook(Literal)
@@ -102,13 +100,8 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
         raise context.refuse(hint, "has no members, so there is nothing to choose")
     values = [member.value if isinstance(member, Enum) else member for member in members]
     by_text, dump = dict[str, Any](), context.json_format.dump
-    for member, value in zip(members, values, strict=True):
-        if type(value) not in _SCALARS and not isinstance(value, (str, int, float)):
-            raise context.refuse(
-                hint, f"has the member {member!r}, which JSON cannot write; use str, int, bool or None"
-            )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write")
+    data = [_data(hint, member, value, context) for member, value in zip(members, values, strict=True)]
+    for member, value in zip(members, data, strict=True):
         text = dump(value)
         if isinstance(value, str) and not is_text(value):
             raise context.refuse(hint, f"has the member {member!r}, which is no valid text")
@@ -117,19 +110,20 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
                 hint, f"has two members, {by_text[text]!r} and {member!r}, that are both written {text}"
             )
         by_text[text] = member
-    to_value = list(zip(members, values, strict=True))
+    to_value = list(zip(members, values, data, strict=True))
     all_strings = all(isinstance(value, str) for value in values)
-    schema: JsonSchema = {"enum": [str(v) if isinstance(v, str) else v for v in values]}
+    has_others = not all(isinstance(value, (str, int, float, type(None))) for value in values)
+    schema: JsonSchema = {"enum": [str(v) if isinstance(v, str) else v for v in data]}
     if all_strings:
         schema["type"] = "string"
 
     def to_json(member: Any) -> Any:
-        for known, value in to_value:
+        for known, _, written in to_value:
             if known is member or (type(known) is type(member) and known == member):
-                return value
-        for known, value in to_value:  # a model with use_enum_values holds the value in place of the member
+                return written
+        for known, value, written in to_value:  # a model with use_enum_values holds the value in place of the member
             if isinstance(known, Enum) and type(value) is type(member) and value == member:
-                return value
+                return written
         raise ValueError(f"{member!r} is no member of {hint!r}")
 
     def accepts(value: Any) -> bool:
@@ -146,9 +140,32 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
         lambda data: by_text[dump(data)],
         accepts,
         bare=choice(*(Lit(str(value)) for value in values)) if all_strings else None,
-        native=native,
+        native=native and (not has_others or _pydantic_finds(hint, by_text)),
         plain=plain,
     )
+
+
+def _data(hint: Any, member: Any, value: Any, context: Context) -> Any:
+    """The JSON data that pydantic writes for a member's value."""
+    if isinstance(value, (str, int)) or value is None:
+        return value
+    try:
+        data = to_jsonable_python(value)
+        context.json_format.dump(data, finite=True)
+    except ValueError:
+        data = None
+    if data is None or not isinstance(member, (Enum, float)):
+        raise context.refuse(hint, f"has the member {member!r}, which JSON cannot write; use str, int, bool or None")
+    return data
+
+
+def _pydantic_finds(hint: Any, by_text: Mapping[str, Any]) -> bool:
+    """Whether pydantic reads each text as its member: it knows no tuple or date by what it writes for one."""
+    adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    try:
+        return all(adapter.validate_json(text) is member for text, member in by_text.items())
+    except ValidationError:
+        return False
 
 
 def _pydantic_reads(values: Sequence[Any]) -> bool:

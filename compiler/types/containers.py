@@ -7,8 +7,10 @@ then made into their own type. `collections.abc.Set` is read as a `frozenset` an
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence, Set
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
@@ -111,30 +113,19 @@ def tuple_codec(hint: Any, context: Context) -> Codec[tuple[Any, ...]]:
 def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
     """A JSON object with keys of one type; a key that is written twice keeps its last value."""
     key, value = get_args(hint) or (str, Any)
-    keys, values = context.codec(key, at=".keys()"), context.codec(value, at="[...]")
-    text = _key_texts(keys)
-    if text is None:
-        raise context.refuse(hint, "has keys that JSON cannot write; use str, int, or a Literal or Enum of these")
-    if len(set(map(str, keys.schema.get("enum", ())))) < len(keys.schema.get("enum", ())):
-        raise context.refuse(hint, "has two keys that are written alike, since JSON has only strings there")
-    expr = _list_of("{", seq(text, context.json_format.colon, values.expr), "}", hint, context)
+    keys, values = _key_codec(hint, key, context), context.codec(value, at="[...]")
+    expr = _list_of("{", seq(keys.expr, context.json_format.colon, values.expr), "}", hint, context)
     if (context.limits.peek("min_length") or 0) > 1:
         context.limits.leave("min_length")  # a key may come twice, and counts once
     schema: JsonSchema = {"type": "object", "additionalProperties": values.schema}
     if keys.schema != {"type": "string"}:
         schema["propertyNames"] = keys.schema
-    quoted = keys.schema.get("type") != "string"
 
     def to_json(mapping: Mapping[Any, Any]) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for name, item in mapping.items():
-            written = keys.to_json(name)
-            out[written if isinstance(written, str) else json.dumps(written)] = values.to_json(item)
-        return out
+        return {keys.to_json(name): values.to_json(item) for name, item in mapping.items()}
 
     def from_json(data: Any) -> dict[Any, Any]:
-        read = _key_reader(keys)
-        return {read(name): values.from_json(item) for name, item in data.items()}
+        return {keys.from_json(name): values.from_json(item) for name, item in data.items()}
 
     def accepts(mapping: Any) -> bool:
         return is_dict(mapping) and all(keys.accepts(k) and values.accepts(v) for k, v in mapping.items())
@@ -145,8 +136,8 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
         to_json,
         from_json,
         accepts,
-        native=keys.native and values.native and not _chosen_numbers(keys),
-        plain=keys.plain and values.plain and not quoted,
+        native=keys.native and values.native,
+        plain=keys.plain and values.plain,
         expand=None
         if values.expand is None
         else lambda data: {name: values.expanded(item) for name, item in data.items()},
@@ -195,34 +186,95 @@ def _of(kind: Any, *arguments: Any) -> Any:
     return kind[arguments]
 
 
-def _key_texts(keys: Codec[Any]) -> Expr | None:
-    """The key's JSON strings, or `None` if it is neither a string nor a whole number."""
-    expr = keys.expr
-    if keys.bare is not None or keys.schema.get("type") == "string":
-        return expr
-    if keys.schema.get("type") == "integer":
-        return seq('"', expr, '"')
-    if "enum" in keys.schema and isinstance(expr, (Choice, Lit)):
-        options = expr.options if isinstance(expr, Choice) else (expr,)
-        texts = [option.text for option in options if isinstance(option, Lit)]
-        if all(isinstance(value, (str, int)) and not isinstance(value, bool) for value in keys.schema["enum"]):
-            return choice(*(text if text.startswith('"') else f'"{text}"' for text in texts))
-    return None
+def _key_codec(mapping: Any, hint: Any, context: Context) -> Codec[Any]:
+    """The codec of a type's values as keys, which are strings in JSON; a union of them is read by its first fit."""
+    if is_union_origin(get_origin(hint)):
+        members = [
+            each for each in get_args(hint) if each is not type(None)
+        ]  # pydantic does not read what it writes for None
+        codecs = [_key_codec(mapping, each, replace(context, path=f"{context.path}.keys()|")) for each in members]
+        return _either_key(hint, codecs)
+    keys = context.codec(hint, at=".keys()")
+    kind, words = keys.schema.get("type"), keys.schema.get("enum")
+    if keys.bare is not None or (kind == "string" and words is None):
+        return keys
+    if kind in ("integer", "boolean"):
+        return replace(keys, expr=seq('"', keys.expr, '"'), to_json=_written(keys), from_json=_read(keys), plain=False)
+    if kind == "number":
+        return _float_key(keys, context)
+    options = keys.expr.options if isinstance(keys.expr, Choice) else (keys.expr,)
+    texts = [option.text for option in options if isinstance(option, Lit)]
+    if words is None or len(texts) < len(options) or any(isinstance(word, (list, dict)) for word in words):
+        raise context.refuse(mapping, "has keys that JSON cannot write; use str, int, or a Literal or Enum of these")
+    named = {text if text.startswith('"') else f'"{text}"' for text in texts}
+    if len(named) < len(texts):
+        raise context.refuse(mapping, "has two keys that are written alike, since JSON has only strings there")
+    # pydantic does not find the members of a Literal or an Enum of numbers from strings
+    return replace(
+        keys, expr=choice(*sorted(named)), to_json=_written(keys), from_json=_read(keys), native=False, plain=False
+    )
 
 
-def _chosen_numbers(keys: Codec[Any]) -> bool:
-    """Whether keys are chosen among whole numbers: pydantic does not find members of a Literal or an Enum from strings."""
-    return any(not isinstance(value, str) for value in keys.schema.get("enum", ()))
+def _written(keys: Codec[Any]) -> Callable[[Any], str]:
+    def write(value: Any) -> str:
+        data = keys.to_json(value)
+        return data if isinstance(data, str) else json.dumps(data)
+
+    return write
 
 
-def _key_reader(keys: Codec[Any]) -> Callable[[str], Any]:
+def _read(keys: Codec[Any]) -> Callable[[str], Any]:
     def read(name: str) -> Any:
         try:
             return keys.from_json(name)
         except (ValueError, KeyError, TypeError):
             return keys.from_json(json.loads(name))
 
-    return (lambda name: keys.from_json(int(name))) if keys.schema.get("type") == "integer" else read
+    return (lambda name: keys.from_json(json.loads(name))) if "enum" not in keys.schema else read
+
+
+def _float_key(keys: Codec[Any], context: Context) -> Codec[Any]:
+    """A float as a key; pydantic writes infinities there in words of its own, whatever the configuration."""
+    free = not context.limits.names() and keys.schema == {"type": "number"}
+    beyond = {"inf": math.inf, "-inf": -math.inf} if free else {}
+
+    def to_json(value: float) -> str:
+        return repr(value) if math.isinf(value) and beyond else json.dumps(keys.to_json(value))
+
+    return replace(
+        keys,
+        expr=seq('"', choice(keys.expr, *beyond), '"'),
+        to_json=to_json,
+        from_json=lambda name: beyond[name] if name in beyond else keys.from_json(json.loads(name)),
+        accepts=lambda value: keys.accepts(value) or (type(value) is float and math.isinf(value) and free),
+        plain=False,
+    )
+
+
+def _either_key(hint: Any, codecs: list[Codec[Any]]) -> Codec[Any]:
+    def to_json(value: Any) -> Any:
+        for codec in codecs:
+            if codec.accepts(value):
+                return codec.to_json(value)
+        raise ValueError(f"{value!r} belongs to no member of {describe(hint)}")
+
+    def from_json(name: str) -> Any:
+        problem = ValueError(f"{name!r} belongs to no member of {describe(hint)}")
+        for codec in codecs:
+            try:
+                return codec.from_json(name)
+            except (ValueError, KeyError, TypeError) as error:
+                problem = ValueError(str(error))
+        raise problem
+
+    return Codec(
+        choice(*(codec.expr for codec in codecs)),
+        {"anyOf": [codec.schema for codec in codecs]},
+        to_json,
+        from_json,
+        lambda value: any(codec.accepts(value) for codec in codecs),
+        native=all(codec.native for codec in codecs),
+    )
 
 
 def _array(

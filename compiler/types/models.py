@@ -233,16 +233,3 @@ def _note_validators(hint: type[BaseModel], context: Context) -> None:
         hint.model_post_init.__module__.partition(".")[0] != "pydantic"
     ):  # which fills private attributes in one of its own
         context.check(f"validator {hint.__name__}.model_post_init")
-    for key, words in _STRINGS.items():
-        if value := hint.model_config.get(key):
-            context.check(f"{key}={value!r} of {hint.__name__}", told=words.format(value))
-
-
-_STRINGS = {
-    "str_min_length": "strings of at least {} characters",
-    "str_max_length": "strings of at most {} characters",
-    "str_strip_whitespace": "strings without space at either end",
-    "str_to_lower": "strings in lower case",
-    "str_to_upper": "strings in upper case",
-}
-"""The limits that a model's configuration puts on all texts in it, in words for the model."""

@@ -124,6 +124,7 @@ def email_codec(hint: Any, context: Context) -> Codec[str]:
     if find_spec("email_validator") is None:
         raise context.refuse(hint, "needs the package email-validator; install pydantic[email]")
     context.check("a valid email address", told="")
+    context.imply_config()
     atom = repeat(_ALNUM | char_class("!#$%&'*+-/=?^_`{|}~") | _IN_LOCAL | _PLANES, 1, None)
     inner = _ALNUM | _IN_DOMAIN | _PLANES
     label = seq(inner, optional(seq(repeat(inner | char_class("-"), 0, None), inner)))

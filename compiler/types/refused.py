@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc
-import fractions
 import io
 import re
 import types
@@ -26,7 +25,6 @@ _REMEDIES: dict[Any, str] = {
     complex: "has no form in JSON; use tuple[float, float] or a model with two fields",
     range: "has no form in JSON; use a model with `start: int` and `stop: int`",
     slice: "has no form in JSON; use a model with `start: int` and `stop: int`",
-    fractions.Fraction: "has no form in JSON; use Decimal, or tuple[int, int]",
     memoryview: "is a view of other data; use bytes",
     re.Pattern: "is compiled code; use str, and compile it with re.compile",
     re.Match: "is made by a search, not by an answer; use str, or a model with the groups",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from typefold.compiler.codec import Codec, identity, schema_of
+from typefold.compiler.codec import Codec, JsonSchema, identity, schema_of, text_codec
 from typefold.compiler.context import Context
-from typefold.compiler.grammar.nodes import NEVER, Expr, Ref, choice, repeat, seq
+from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
+from typefold.compiler.grammar.nodes import NEVER, Expr, Ref, choice, optional, repeat, seq
 from typefold.compiler.grammar.numeric import (
     DECIMAL_PLACES,
     any_float,
@@ -61,7 +63,51 @@ def float_codec(hint: type[float], context: Context) -> Codec[float]:
         expr = any_float() if low is None and high is None else _bounded_float(least, most, context)
     if expr == NEVER:
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
-    return Codec(expr, {"type": "number"}, float, float, lambda value: type(value) is float, plain=True)
+    schema: JsonSchema = {"type": "number"}
+    words = _words_beyond(low, high, context)
+    if words and context.config.get("ser_json_inf_nan") == "strings":
+        schema = {"anyOf": [schema, {"enum": [*words], "type": "string"}]}
+        texts = {value: word for word, value in words.items()}
+        beyond = choice(*map(context.json_format.dump, words))
+    else:
+        texts, beyond = {}, choice(*words) if words else NEVER
+
+    def to_json(value: float) -> float | str:
+        if math.isfinite(value):
+            return float(value) + 0.0 if least >= 0 else float(value)  # minus zero is zero where nothing is below it
+        word = next((word for word, each in words.items() if each == value or (each != each and value != value)), None)
+        if word is None:
+            raise ValueError(
+                f"{value!r} has no text here; bound it, or set ser_json_inf_nan='strings' in the configuration"
+            )
+        return word if texts else value
+
+    return Codec(
+        choice(expr, beyond) if words else expr,
+        schema,
+        to_json,
+        float,
+        lambda value: type(value) is float and (math.isfinite(value) or bool(words)),
+        plain=not texts,
+    )
+
+
+def _words_beyond(low: float | None, high: float | None, context: Context) -> dict[str, float]:
+    """The words that pydantic writes and reads for infinities and NaN here, by the configuration."""
+    config = context.config
+    mode, allowed = config.get("ser_json_inf_nan"), context.limits.allow_inf_nan
+    if allowed is None:
+        allowed = config.get("allow_inf_nan", True)
+    if (
+        not allowed
+        or context.is_key
+        or mode not in ("strings", "constants")
+        or (mode == "strings" and config.get("strict"))
+    ):
+        return {}
+    words = {"Infinity": math.inf} if high is None or high == math.inf else {}
+    words |= {"-Infinity": -math.inf} if low is None or low == -math.inf else {}
+    return words | ({"NaN": math.nan} if not context.limits.names() else {})
 
 
 def _bounded_float(least: float, most: float, context: Context) -> Expr:
@@ -84,6 +130,16 @@ def _bounded_float(least: float, most: float, context: Context) -> Expr:
     return choice(*(option for option in options if option != NEVER))
 
 
+@default_registry.hook(Fraction)
+def fraction_codec(hint: type[Fraction], context: Context) -> Codec[Fraction]:
+    """`1/3` or `-2`, as a JSON string; bounds other than the sign are post-checks."""
+    context.allow(hint, *BOUNDS)
+    context.reader_limit(f"no more than {_INT_DIGITS} digits")
+    lowest = [bound for bound in map(context.limits.peek, ("ge", "gt")) if bound is not None]
+    text = seq(integers(0 if lowest and max(lowest) >= 0 else None, None), optional(seq("/", integers(1, None))))
+    return text_codec(hint, seq('"', text, '"'), "fraction", Fraction)
+
+
 @default_registry.hook(bool)
 def bool_codec(hint: type[bool], context: Context) -> Codec[bool]:
     """`true` or `false`."""
@@ -103,7 +159,7 @@ def none_codec(hint: None, context: Context) -> Codec[None]:
 def any_codec(hint: Any, context: Context) -> Codec[Any]:
     """Any JSON value."""
     comma, colon = context.json_format.comma, context.json_format.colon
-    string = context.codec(str).expr
+    string = json_string(ANY_TEXT)
     value = context.rule("json_number", choice(integers(None, None), any_float()))
     context.reader_limit(f"numbers of no more than {_INT_DIGITS} digits")
     item = Ref("json_value")
@@ -130,7 +186,7 @@ def _is_json(value: Any) -> bool:
         return all(map(_is_json, value))
     if is_dict(value):
         return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
-    return value is None or type(value) in (str, int, float, bool)
+    return value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value))
 
 
 def _is_whole(bound: Any) -> bool:

@@ -145,6 +145,7 @@ def str_codec(hint: type[str], context: Context) -> Codec[str]:
         return encoded_str_codec(hint, marks[-1], context)
     if grammars := limits.claim(Grammar):
         return _grammar_codec(hint, grammars[-1], context)
+    context.imply_config()
     if (names := limits.take("one_of")) is not None:
         return _one_of_codec(hint, names, context)
     patterns = limits.all("pattern")
@@ -156,7 +157,7 @@ def str_codec(hint: type[str], context: Context) -> Codec[str]:
         text = _of_length(_pattern(hint, patterns, context), context)
         if text == NEVER:
             raise context.refuse(hint, f"has a pattern that no text of {_describe(shortest, longest)} meets")
-    elif shortest is not None or longest is not None:
+    elif shortest is not None or longest is not None or (limits.peek("strip_whitespace") and not context.is_root):
         text = EMPTY if most == 0 else Repeat(ANY, least, most)
         if limits.peek("strip_whitespace"):
             limits.take("strip_whitespace")

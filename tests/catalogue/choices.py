@@ -34,6 +34,14 @@ class Bits(IntFlag):
     B = 2
 
 
+class Corner(Enum):
+    ORIGIN = (0, 0)
+    TOP = (0, 1)
+
+
+Setting = Enum("Setting", {"FAST": {"steps": 1}, "SLOW": {"steps": 50}})
+
+
 verdict: Literal["keep", "drop"] = "keep"
 mixed: Literal["auto", 1, None] = 1
 stars: Literal[1, 2, 3, 4, 5] = 4
@@ -43,4 +51,6 @@ role: Role = Role.HERO
 level: Level = Level.HIGH
 access: Access = Access.READ | Access.SHARE
 bits: Bits = Bits.B
+corner: Corner = Corner.TOP
+setting: Setting = Setting.SLOW
 yes_or_no: bool = True

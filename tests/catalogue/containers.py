@@ -30,6 +30,9 @@ mapping: Mapping[str, float] = {"Ada": 36.5}
 mutable_mapping: MutableMapping[str, float] = {"Ada": 36.5}
 ordered: OrderedDict[str, float] = OrderedDict({"Ada": 36.5})
 by_number: dict[int, str] = {1: "one"}
+by_truth: dict[bool, str] = {True: "yes"}
+by_measure: dict[float, str] = {0.5: "half"}
+by_either: dict[int | Literal["all"], str] = {"all": "every one"}
 by_choice: dict[Literal["north", "south"], float] = {"north": 0.5}
 some: Annotated[dict[str, bool], Field(min_length=1, max_length=5)] = {"wet": True}
 counter: Counter[str] = Counter({"a": 2})

@@ -5,6 +5,7 @@ whole number has no greatest value, and its answer no longest text; a `float` al
 """
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field, PositiveInt
@@ -19,4 +20,5 @@ beyond: Annotated[float, Field(gt=0.00001)] = 2.5
 exact: Decimal = Decimal("3.50")
 price: Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)] = Decimal("19.90")
 sum_of_money: Annotated[Decimal, Field(max_digits=8, decimal_places=2)] = Decimal("-12.00")
+third: Fraction = Fraction(1, 3)
 quarters: Annotated[Decimal, Field(ge=0, lt=10, multiple_of=0.25)] = Decimal("2.75")

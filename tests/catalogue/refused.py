@@ -9,7 +9,6 @@ error names the place (`return.items[].when`), the type, and the remedy.
 # mypy: disable-error-code="valid-type"
 
 import collections
-import fractions
 import io
 import re
 import types
@@ -44,7 +43,6 @@ class Loop(BaseModel):
 
 ALWAYS = (
     complex,
-    fractions.Fraction,
     range,
     slice,
     memoryview,
@@ -87,7 +85,7 @@ HERE = (
     Annotated[int, Field(max_length=3)],
     Annotated[str, Field(pattern=r"^(?=a)b")],
     set[list[int]],
-    dict[float, str],
+    dict[tuple[int, int], str],
     defaultdict[str, Named],
     Literal[b"raw"],
     list[T],

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Iterator
-from fractions import Fraction
 from typing import IO, Any, Never, NoReturn
 
 import pytest
@@ -23,7 +22,6 @@ from typefold.compiler import UnsupportedType, output_type
     [
         (complex, "use tuple[float, float]"),
         (range, "use a model with `start: int` and `stop: int`"),
-        (Fraction, "use Decimal"),
         (memoryview, "use bytes"),
         (Callable[[int], int], "use a Literal of names"),
         (type, "use a Literal of names"),

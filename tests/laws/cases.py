@@ -90,7 +90,8 @@ def floats(low: float | None = None, high: float | None = None) -> st.SearchStra
     if low == high == 0:
         low, high = -0.0, 0.0  # equal to all who compare, but Hypothesis knows a signed order
     plain = st.floats(low, high, allow_nan=False, allow_infinity=False)
-    return st.one_of(plain, st.sampled_from(inside + near) if inside + near else st.nothing())
+    found = st.one_of(plain, st.sampled_from(inside + near) if inside + near else st.nothing())
+    return found if low is None or low < 0 else found.map(lambda value: value + 0.0)  # zero has no sign there
 
 
 @st.composite
@@ -131,7 +132,7 @@ def _bounded_float(draw: st.DrawFn) -> Case:
         strict = draw(st.booleans()) and math.isfinite(below) and (low is None or below >= low)
         limits["lt" if strict else "le"] = high
         high = below if strict else high
-    return Case(Annotated[float, Field(**limits)], floats(low, high), hashable=True)
+    return Case(Annotated[float, Field(**limits)], floats(low, high), hashable=True, key=True)
 
 
 @st.composite
@@ -249,8 +250,8 @@ def scalars() -> st.SearchStrategy[Case]:
     return st.one_of(
         st.just(Case(str, exotic_text(), hashable=True, key=True)),
         st.just(Case(int, integers(), hashable=True, key=True)),
-        st.just(Case(float, floats(), hashable=True)),
-        st.just(Case(bool, st.booleans(), hashable=True)),
+        st.just(Case(float, floats(), hashable=True, key=True)),
+        st.just(Case(bool, st.booleans(), hashable=True, key=True)),
         st.just(Case(TypeAliasType("Name", str), exotic_text(), hashable=True, key=True)),
         _bounded_str(),
         _bounded_int(),
