@@ -241,14 +241,14 @@ def _float_key(keys: Codec[Any], context: Context) -> Codec[Any]:
     def to_json(value: float) -> str:
         return repr(value) if math.isinf(value) and beyond else json.dumps(keys.to_json(value))
 
-    return replace(
-        keys,
-        expr=seq('"', choice(keys.expr, *beyond), '"'),
-        to_json=to_json,
-        from_json=lambda name: beyond[name] if name in beyond else keys.from_json(json.loads(name)),
-        accepts=lambda value: keys.accepts(value) or (type(value) is float and math.isinf(value) and free),
-        plain=False,
-    )
+    def from_json(name: str) -> Any:
+        return beyond[name] if name in beyond else keys.from_json(json.loads(name))
+
+    def accepts(value: Any) -> bool:
+        return keys.accepts(value) or (type(value) is float and math.isinf(value) and free)
+
+    expr = seq('"', choice(keys.expr, *beyond), '"')
+    return replace(keys, expr=expr, to_json=to_json, from_json=from_json, accepts=accepts, plain=False)
 
 
 def _either_key(hint: Any, codecs: list[Codec[Any]]) -> Codec[Any]:

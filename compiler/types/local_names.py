@@ -46,9 +46,9 @@ def mentioned_names(cls: Any, context: Context) -> dict[str, Any]:
         names |= {name: scope[name] for name in mentioned & scope.keys()}
     modules = [vars(sys.modules[base.__module__]) for base in bases if base.__module__ in sys.modules]
     for base in bases:  # a class of a class: typing looks there last, and not at all where names are given
-        own: dict[str, Any] = dict(vars(base)) if names else {}
-        inside = {name for name in mentioned & own.keys() if isinstance(own[name], type)}
-        names = {name: own[name] for name in inside if not any(name in module for module in modules)} | names
+        own = {name: getattr(base, name) for name in mentioned if names and name in base.__dict__}
+        hidden = {name for name in own if not isinstance(own[name], type) or any(name in each for each in modules)}
+        names = {name: own[name] for name in own.keys() - hidden} | names
     note_names(names, context)
     return names
 
