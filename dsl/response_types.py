@@ -96,7 +96,8 @@ class Scored(Generic[T]):
     `T` may be any type with at most 1,000 answers, such as `Annotated[int, Field(ge=1, le=5)]`.
 
     The probability of a choice is that with which constrained decoding would write it at temperature 1, in any tokens.
-    Nothing is sampled, so sampling parameters are refused. Choices that begin differently take one step of the engine;
+    Nothing is sampled, so sampling parameters are refused. A model that always reasons does so greedily, and the
+    probabilities are those behind its reasoning. Choices that begin differently take one step of the engine;
     where several begin alike it takes some more, until all but a thousandth is known.
 
     Attributes:
