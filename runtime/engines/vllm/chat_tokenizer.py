@@ -58,6 +58,20 @@ class _Turn(NamedTuple):
         return {"role": self.role, "content": content}
 
 
+def _with_system_first(messages: Sequence[Message]) -> list[Message]:
+    """Return messages with the text of the system messages before all others at the beginning of the one behind them.
+
+    Templates that know no system message are met so by models' own documentation (Gemma's) and by newer templates.
+    """
+    count = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
+    told = "\n\n".join(message.content for message in messages[:count])
+    if count == len(messages) or messages[count].role != "user":
+        return [Message("user", told), *messages[count:]]
+    first = messages[count]
+    images = tuple((at + len(told) + 2, picture) for at, picture in first.images)
+    return [Message("user", f"{told}\n\n{first.content}", images), *messages[count + 1 :]]
+
+
 class PromptTokenizer:
     """Turns prompts into the token ids that `LLM.chat` and `LLM.generate` would send."""
 
@@ -109,6 +123,8 @@ class PromptTokenizer:
             if not prompt:
                 raise ValueError("there are no messages")
             self._refuse_larger([message.content for message in prompt])
+            if prompt[0].role == "system" and not self._takes_system:
+                prompt = _with_system_first(prompt)
             token_ids = self._messages(prompt, dict(template_kwargs), iter(pictures))
             begun = thinking or prompt[-1].role == "assistant"
             return token_ids if begun else self.thoughts.outside(token_ids, dict(template_kwargs))
@@ -130,6 +146,17 @@ class PromptTokenizer:
                     segments = [text for inside, text in _segments(rendered, begin, end) if not inside]
                     return plain_markers(segments, self._control)
         return ()
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        """Whether the chat template writes system messages: some raise an error at one, and some leave it out."""
+        with suppress(Exception):
+            rendered = self._rendered([_Turn("system"), _Turn("user")], ["alpha", "omega"], {})
+            return not isinstance(rendered, str) or "alpha" in rendered
+        with suppress(Exception):
+            self._rendered([_Turn("user")], ["omega"], {})
+            return False
+        return True  # the template wants something else: its own error says what
 
     def _refuse_larger(self, texts: Iterable[str]) -> None:
         """Refuse texts by their beginning: one of megabytes takes a tokenizer many seconds, in which nothing else goes on."""
