@@ -16,14 +16,16 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
+from operator import or_
 from typing import assert_never
 
-from typefold.compiler.grammar.matcher import Matcher, Pair, first_chars
+from typefold.compiler.grammar.lexer import Automaton, Cut, TooManyStates, clashes
+from typefold.compiler.grammar.matcher import Matcher
 from typefold.compiler.grammar.nodes import (
     EMPTY,
-    MAX_CODE_POINT,
     NEVER,
     CharClass,
     Choice,
@@ -33,7 +35,6 @@ from typefold.compiler.grammar.nodes import (
     Ref,
     Repeat,
     Seq,
-    char_class,
     children,
     choice,
     rebuild,
@@ -41,9 +42,9 @@ from typefold.compiler.grammar.nodes import (
     seq,
 )
 
-_END = -1  # stands beside bytes for the end of an expression
-_MARK = "\ud800"  # stands before the name of a terminal at its end; no class holds it
-_MAX_STATES = 4000  # of the lexer; a grammar that needs more is split into characters unchecked
+_END = 1 << 256  # stands beside the bits of bytes for the end of an expression
+_TOKEN = re.compile(r'[^"{}\[\],:]*("|[{}\[\],:]\s*)')
+_STRING_END = re.compile(r'(?:[^"\\]|\\.)*(")')
 _LONG = 16  # a repetition with a larger count is long
 
 
@@ -53,11 +54,12 @@ def print_lark(language: Language) -> str:
     plain = _plain(language, long)
     if plain.root == NEVER:
         raise ValueError("the language is empty: there is no text that a grammar could admit")
-    while (clashes := _clashes(grammar := _Grammar.of(plain, apart, long))) != {}:
+    machines = dict[Expr, Automaton]()
+    while (found := _clashes(grammar := _Grammar.of(plain, apart, long), machines)) != {}:
         if long == _LONG:
-            long, plain = sys.maxsize, _plain(language, sys.maxsize)
-        elif clashes is not None:
-            apart |= clashes
+            long, plain, machines = sys.maxsize, _plain(language, sys.maxsize), {}
+        elif found is not None:
+            apart |= found
         else:
             grammar = _Grammar.of(plain, None, long)
             break
@@ -126,9 +128,13 @@ class _Grammar:
         `apart` replaces terminals that must be split; `None` splits all into single characters.
         """
         names: dict[Expr, str] = {}
+        known: dict[int, tuple[Expr, bool]] = {}  # by identity, with the node, so that it lives
 
         def is_flat(expr: Expr) -> bool:
-            return all(name.isupper() for name in references(expr)) and not _holds_long(expr, long)
+            if id(expr) not in known:
+                flat = expr.name.isupper() if isinstance(expr, Ref) else not _is_long(expr, long)
+                known[id(expr)] = expr, flat and all(map(is_flat, children(expr)))
+            return known[id(expr)][1]
 
         def is_counted(expr: Expr) -> bool:
             return _is_long(expr, long) and all(map(is_flat, children(expr)))
@@ -162,14 +168,23 @@ class _Grammar:
                 case Repeat(item, least, most):
                     return Repeat(rule(item), least, most)
                 case Ref(name):
-                    return rule(language.rules[name]) if flat else expr
+                    return opened(name) if flat else expr
                 case CharClass():
                     raise AssertionError("a character is a terminal")
                 case _:
                     assert_never(expr)
 
+        def opened(name: str) -> Expr:
+            """A flat rule that is no terminal: a rule that all its users share."""
+            if name not in shared:
+                shared[name] = new = name.lower() + "_" * (name.lower() in language.rules)
+                rules[new] = rule(language.rules[name])
+            return Ref(shared[name])
+
+        rules: dict[str, Expr] = {}
+        shared: dict[str, str] = {}
         root = rule(language.root)
-        rules = {name: rule(expr) for name, expr in language.rules.items() if not name.isupper()}
+        rules |= {name: rule(expr) for name, expr in language.rules.items() if not name.isupper()}
         return cls(root, rules, {name: expr for expr, name in names.items()}, language.rules)
 
 
@@ -187,61 +202,97 @@ def _delimited(parts: tuple[Expr, ...], is_counted: Callable[[Expr], bool]) -> l
     return [part for part in out if part != EMPTY]
 
 
-def _clashes(grammar: _Grammar) -> dict[Expr, Expr] | None:
+def _clashes(grammar: _Grammar, machines: dict[Expr, Automaton]) -> dict[Expr, Expr] | None:
     """Terminals whose longest match may be a wrong one, with the split of each; `None`: too many states.
 
-    Goes through the states of a lexer for all terminals at once. Counts are widened to stars so that the states are few:
-    that may find too many terminals, and never too few. Bytes are compared, since the lexer reads bytes.
+    Bytes are compared, since the lexer reads bytes.
     """
     if isinstance(grammar.root, Ref) and grammar.root.name in grammar.terminals:
         return {}
     follow = _follow(grammar)
-    flat = {name: _widen(expr) for name, expr in grammar.flat.items()}
-    ends = [Seq((_widen(expr), Lit(_MARK + name))) for name, expr in grammar.terminals.items()]
-    start = Matcher.start(Language(Choice(tuple(ends)), flat))
-    found: dict[Expr, set[tuple[Expr, ...]]] = {}
-    seen, pending = {start.stacks}, [start]
-    while pending:
-        state = pending.pop()
-        done = [_terminal(stack) for stack in state.stacks if stack[1] is None]
-        going = [stack for stack in state.stacks if stack[1] is not None]
-        longer = char_class(*(pair for node, _ in going for pair in first_chars(node).ranges))
-        if state is not start and any(follow[name] & _leads(longer) for name in done):
-            for stack in going:
-                found.setdefault(grammar.terminals[_terminal(stack)], set()).add(tuple(_unread(stack))[:-1])
+    try:
+        found = clashes(
+            grammar.terminals, grammar.flat, lambda name, ranges: bool(follow[name] & _leads(ranges)), machines
+        )
+    except TooManyStates:
+        return None
+    made: dict[Expr, Expr] = {}
+    for name, cuts in found.items():
+        _split(grammar.terminals[name], cuts, grammar.flat, made)
+    return made
+
+
+def _split(expr: Expr, cuts: set[Cut], flat: Mapping[str, Expr], made: dict[Expr, Expr]) -> None:
+    """Note the parts of a terminal in `made`: a sequence or a literal is cut, of others each child is a terminal.
+
+    A cut at the very beginning is one behind the first part. Behind the first cut, parts that hold several tokens of JSON
+    are split between any two of these: there they would clash in the next round.
+    """
+    parts = expr.parts if isinstance(expr, Seq) else (expr,)
+    cuts = cuts.union(edge for edge in _tokens(parts)[0] if not cuts or edge > min(cuts))
+    pieces: list[list[Expr]] = [[]]
+    for at, part in enumerate(parts):
+        if (at, 0) in cuts or (at == 1 and (0, 0) in cuts):
+            pieces.append([])
+        offsets = sorted(offset for index, offset in cuts if index == at and offset)
+        if offsets and isinstance(part, Lit):
+            for start, stop in zip([0, *offsets], [*offsets, None], strict=True):
+                pieces[-1].append(Lit(part.text[start:stop]))
+                pieces.append([])
+            pieces.pop()
+        else:
+            pieces[-1].append(part)
+    cut = tuple(seq(*piece) for piece in pieces if piece)
+    if len(cut) > 1:
+        made[expr] = Seq(cut)
+        behind: Iterable[Expr] = cut[1:]
+    elif isinstance(expr, Choice) and (single := [part for part in expr.options if not _has_tokens(part, flat)]):
+        behind = [part for part in expr.options if part not in single]
+        made[expr] = Choice((choice(*single), *behind)) if behind else expr
+    else:
+        made[expr] = expr
+        behind = [flat[expr.name]] if isinstance(expr, Ref) else children(expr)
+    for part in behind:
+        if part not in made and _has_tokens(part, flat):
+            _split(part, set(), flat, made)
+
+
+def _has_tokens(expr: Expr, flat: Mapping[str, Expr]) -> bool:
+    """Whether several tokens of JSON are in the texts of an expression."""
+    edges, outside = _tokens(expr.parts if isinstance(expr, Seq) else (expr,))
+    below = (part for each in outside for part in ([flat[each.name]] if isinstance(each, Ref) else children(each)))
+    return bool(edges) or any(_has_tokens(part, flat) for part in below)
+
+
+def _tokens(parts: Sequence[Expr]) -> tuple[list[Cut], list[Expr]]:
+    """The places between tokens of JSON, where a key and its colon are one, and the parts outside of strings."""
+    cuts: list[Cut] = []
+    outside: list[Expr] = []
+    is_inside = False  # of a string
+    for at, part in enumerate(parts):
+        if not isinstance(part, Lit):
+            outside += [] if is_inside else [part]
             continue
-        if len(seen) > _MAX_STATES:
-            return None
-        edges = {edge for node, _ in going for low, high in first_chars(node).ranges for edge in (low, high + 1)}
-        for edge in edges - {MAX_CODE_POINT + 1}:
-            if chr(edge) in longer and (after := state.advance(chr(edge))).stacks not in seen:
-                seen.add(after.stacks)
-                pending.append(after)
-    return {expr: min((_split(expr, tail) for tail in tails), key=repr) for expr, tails in found.items()}
+        position = 0
+        while found := (_STRING_END if is_inside else _TOKEN).match(part.text, position):
+            position = found.end()
+            if not is_inside and not found[1].startswith(":"):
+                cuts.append((at, found.start(1)))
+            is_inside = found[1] == '"' and not is_inside
+            if not is_inside and part.text[position : position + 1] != ":":
+                cuts.append((at, position) if position < len(part.text) else (at + 1, 0))
+    return [cut for cut in cuts if (0, 0) < cut < (len(parts), 0)], outside
 
 
-def _split(expr: Expr, tail: tuple[Expr, ...]) -> Expr:
-    """Split a terminal before the `tail` still to be read, where a sequence can be cut there."""
-    parts = list(expr.parts) if isinstance(expr, Seq) else [expr]
-    kept = 0
-    while kept < min(len(parts), len(tail)) - 1 and _widen(parts[-1 - kept]) == tail[-1 - kept]:
-        kept += 1
-    at, head = len(parts) - kept - 1, tail[0]
-    part = parts[at]
-    if isinstance(part, Lit) and isinstance(head, Lit) and part != head and part.text.endswith(head.text):
-        parts[at : at + 1] = [Lit(part.text.removesuffix(head.text)), head]
-        at += 1
-    return Seq((seq(*parts[: at or 1]), seq(*parts[at or 1 :]))) if len(parts) > 1 else expr
-
-
-def _follow(grammar: _Grammar) -> dict[str, frozenset[int]]:
-    starts: dict[str, frozenset[int]] = dict.fromkeys(grammar.rules, frozenset())
+def _follow(grammar: _Grammar) -> dict[str, int]:
+    """The bytes that may stand behind each rule and terminal, as the bits of a number."""
+    starts: dict[str, int] = dict.fromkeys(grammar.rules, 0)
     for name, expr in grammar.terminals.items():
         state = Matcher.start(Language(expr, grammar.flat))
-        starts[name] = _leads(state.next_chars) | ({_END} if state.complete else frozenset())
-    follow: dict[str, frozenset[int]] = dict.fromkeys(starts, frozenset())
+        starts[name] = _leads(state.next_chars.ranges) | (_END if state.complete else 0)
+    follow: dict[str, int] = dict.fromkeys(starts, 0)
 
-    def walk(expr: Expr, after: frozenset[int]) -> frozenset[int]:
+    def walk(expr: Expr, after: int) -> int:
         """The bytes that begin the expression, and `after` where it may be empty."""
         match expr:
             case Lit() | CharClass():
@@ -251,58 +302,32 @@ def _follow(grammar: _Grammar) -> dict[str, frozenset[int]]:
                     after = walk(part, after)
                 return after
             case Choice(options):
-                return frozenset[int]().union(*(walk(option, after) for option in options))
+                return reduce(or_, (walk(option, after) for option in options), 0)
             case Repeat(item, least, _):
                 begin = walk(item, after)
                 walk(item, begin | after)
                 return begin if least else begin | after
             case Ref(name):
                 follow[name] |= after
-                return starts[name] - {_END} | (after if _END in starts[name] else frozenset[int]())
+                return starts[name] & ~_END | (after if starts[name] & _END else 0)
             case _:
                 assert_never(expr)
 
-    before: list[dict[str, frozenset[int]]] = []
+    before: list[dict[str, int]] = []
     while before != (now := [{**starts}, {**follow}]):
         before = now
-        walk(grammar.root, frozenset({_END}))
+        walk(grammar.root, _END)
         for name, expr in grammar.rules.items():
-            starts[name] = walk(expr, frozenset({_END}))
+            starts[name] = walk(expr, _END)
             walk(expr, follow[name])
     return follow
 
 
-def _widen(expr: Expr) -> Expr:
-    match expr:
-        case Lit() | CharClass() | Ref():
-            return expr
-        case Seq(parts):
-            return Seq(tuple(map(_widen, parts)))
-        case Choice(options):
-            return Choice(tuple(map(_widen, options)))
-        case Repeat(item, least, most):
-            return Repeat(_widen(item), min(least, 1), 1 if most == 1 else None)
-        case _:
-            assert_never(expr)
-
-
-def _unread(stack: Pair | None) -> Iterator[Expr]:
-    """The nodes of a stack, the innermost first; the last one names its terminal."""
-    while stack is not None:
-        node, stack = stack
-        yield node
-
-
-def _terminal(stack: Pair) -> str:
-    *_, last = _unread(stack)
-    assert isinstance(last, Lit)
-    return last.text.removeprefix(_MARK)
-
-
-def _leads(chars: CharClass) -> frozenset[int]:
-    """The bytes with which the UTF-8 of the characters begins."""
-    pairs = [(chr(low).encode()[0], chr(high).encode()[0]) for low, high in chars.ranges]
-    return frozenset(byte for low, high in pairs for byte in range(low, high + 1))
+@lru_cache(maxsize=4096)
+def _leads(ranges: tuple[tuple[int, int], ...]) -> int:
+    """The bytes with which the UTF-8 of characters begins, as the bits of a number."""
+    pairs = ((chr(low).encode()[0], chr(high).encode()[0]) for low, high in ranges)
+    return reduce(or_, ((1 << high + 1) - (1 << low) for low, high in pairs), 0)
 
 
 def _print(expr: Expr, *, inner: bool = False) -> str:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
 
 import llguidance
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, JsonValue
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from typefold.compiler import output_type
+from typefold.compiler.grammar import lexer
 from typefold.compiler.grammar.lark import print_lark
 from typefold.compiler.grammar.matcher import Matcher, recognises
 from typefold.compiler.grammar.nodes import (
@@ -313,3 +319,46 @@ def test_any_small_language_is_printed_exactly(
         agree(guidance, language, rng, rounds=2)
     except RecursionError:
         reject()  # too ambiguous for `recognises`, which keeps every way of reading apart
+
+
+class Fact(BaseModel):
+    """Texts, moments and free keys side by side, as in the records of a graph."""
+
+    uuid: str = ""
+    source: str
+    created_at: datetime
+    fact: str
+    episodes: list[str] = []
+    expired_at: datetime | None = None
+    valid_at: datetime | None = None
+    invalid_at: datetime | None = None
+    reviewed_on: date | None = None
+    attributes: dict[str, Any] = {}
+
+
+class Wide(BaseModel):
+    """Fields that may all be left out, among them any JSON."""
+
+    a: datetime | None = None
+    b: Decimal | None = None
+    c: list[date] = []
+    d: Any = None
+    e: dict[str, datetime] = {}
+    f: Literal["x", "y"] | None = None
+    g: JsonValue = None
+    h: float | None = None
+    i: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize(("hint", "most"), [(Fact, 40), (Wide, 60), (list[Fact], 40), (dict[str, Fact | Wide], 80)])
+def test_any_json_beside_moments_keeps_terminals_few_and_whole(
+    hint: Any, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constraint = output_type(hint).constraint
+    assert constraint.language is not None
+    monkeypatch.setattr(lexer, "MAX_PAIRS", 20_000)  # beyond it a grammar is split into characters unchecked
+    text = print_lark(constraint.language)
+    lines = dict(line.split(": ", 1) for line in text.splitlines()[1:])
+    terminals = {name: body for name, body in lines.items() if name.isupper() and len(body) > 3}
+    assert len(terminals) <= most
+    assert any("-02-29" in body and body.startswith('"\\""') for body in terminals.values()), "a date is one terminal"
