@@ -240,6 +240,16 @@ def test_a_switch_that_the_request_turns_on_leaves_no_plain_answer_in_a_thought(
     assert tokenizer.decode(list(on)).endswith(family.plain)
 
 
+@pytest.mark.parametrize(
+    ("name", "end"), [("Kimi K3", "<|close|>"), ("Inkling", "<|end_message|>"), ("Qwen3", None), ("Llama 3.1", None)]
+)
+def test_a_text_under_a_header_ends_at_the_token_that_ends_it(name: str, end: str | None) -> None:
+    [family] = [each for each in FAMILIES if each.name == name]
+    engine, tokenizer = engine_of(family)
+    ends = engine._prompts.thoughts.text_ends  # pyright: ignore[reportPrivateUsage]
+    assert ends == (() if end is None else (tokenizer.vocabulary[end],))
+
+
 def test_marks_in_a_message_are_no_marks() -> None:
     [family] = [each for each in FAMILIES if each.name == "QwQ"]
     engine, tokenizer = engine_of(family)

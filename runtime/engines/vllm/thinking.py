@@ -267,15 +267,14 @@ class Thoughts:
     @property
     def text_ends(self) -> tuple[int, ...]:
         """The token that ends an answer too, where answers have a header: behind it stands no more text."""
-        thinking = self.thinking
-        return (
-            ()
-            if self.marks is None or not self.marks.answer or not thinking or thinking.end is None
-            else (thinking.end,)
-        )
+        if self.marks is None or not self.marks.answer or self.marks.stop not in self._vocabulary:
+            return ()
+        return (self._vocabulary[self.marks.stop],)
 
     def outside(self, token_ids: list[int], variables: dict[str, Any]) -> list[int]:
         """Return the tokens of a prompt so that an answer begins behind them, in no thought and under its own header."""
+        if self.marks is None:
+            return token_ids
         key = repr(variables)
         if (change := self._changes.get(key)) is None:
             change = self._change(variables)
@@ -297,8 +296,7 @@ class Thoughts:
     def _missing(self, ended: str, variables: dict[str, Any]) -> str:
         """Return the text between the end of a prompt and an answer without a thought."""
         marks = self.marks
-        if marks is None:
-            return ""
+        assert marks is not None
         between, after = self._spaces
         header = marks.turn + marks.answer
         if marks.opens(ended):
