@@ -181,7 +181,7 @@ class Faulty(ScriptedEngine):
 
 def _asked(request: Request) -> str:
     assert not isinstance(request.prompt, str)
-    return request.prompt[-1].content.split("\n")[0]
+    return request.prompt[-1].content.rpartition("\n")[2]
 
 
 def measured(rows: int, seconds: float, runtime: Runtime) -> dict[str, Any]:

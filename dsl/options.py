@@ -108,10 +108,10 @@ class CallOptions(_SharedOptions, total=False):
         runtime: The runtime to use in place of the current one.
         timeout: Seconds until the call fails with `TimedOut`, retries included; `None` (the default) for no limit. It
             covers the engine, not the program's own code.
-        describe_format: The text at the end of the last user message that describes the answer's form. `True` says it in
+        describe_format: The text before the last user message that describes the answer's form. `True` says it in
             typefold's words, `False` adds nothing. Own words are a text, or a Jinja2 template with `{{ format }}`, which adds
             nothing where an answer is free text; a function makes the text of the `OutputType`, once a prompt. Unset, the
-            runtime's holds, and else JSON is described and bare text is not.
+            runtime's holds, and else it is true.
         truncation: Whether plain text that met its token limit is a `"value"` (the default) or an `"error"`.
         json_format: The way in which JSON is written: `"spaced"` (the default), `"tight"`, or `"compact"`, which leaves out the keys.
         retries: The number of times that a row whose answer failed a check asks again, with its answer and the errors in

@@ -1,7 +1,7 @@
-"""The description of an answer's form: the words at the end of the last user message.
+"""The description of an answer's form: the words at the beginning of the last user message.
 
 They depend on the type, the format of its JSON and the option `describe_format`, and never on a row's data. So they are made
-once, and prompts that begin alike go on sharing their beginnings.
+once, and belong to the beginning that the prompts of a batch share.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typefold.errors import AT_ONCE, PromptUsageError
 from typefold.messages import RawPrompt
 from typefold.options import DescribeFormat, Options, own_words
 
-_TELLS_BARE = False  # where no option says so; as measured, see docs/performance.md
 _MOST_KNOWN = 4096
 _known: dict[tuple[int, int], tuple[OutputType[Any], DescribeFormat, str]] = {}
 """Descriptions in own words, by the identities of a type and an option, which are held here."""
@@ -29,8 +28,7 @@ def describe_format(kind: OutputType[Any], options: Options, *, where: str) -> s
     """
     option = options.describe_format
     if option is None or isinstance(option, bool):
-        told = option or (option is None and (_TELLS_BARE or not kind.is_bare))
-        return _default(kind) if told else ""
+        return "" if option is False else _default(kind)
     key = (id(kind), id(option))
     if (found := _known.get(key)) is None:
         if len(_known) >= _MOST_KNOWN:
@@ -43,7 +41,7 @@ def describe_format(kind: OutputType[Any], options: Options, *, where: str) -> s
 def with_format(
     messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
 ) -> tuple[Message, ...] | RawPrompt:
-    """Add the description of the format to the last user message, or, where there is none, to the last of the system's.
+    """Put the description of the format before the last user message, or, without one, behind the last of the system's.
 
     A raw prompt is complete, and nothing is added to it.
     """
@@ -52,16 +50,35 @@ def with_format(
     for role in ("user", "system"):
         for index in reversed(range(len(messages))):
             if messages[index].role == role:
-                told = messages[index]
-                told = Message(told.role, f"{told.content}\n\n{words}" if told.content else words, told.images)
-                return (*messages[:index], told, *messages[index + 1 :])
+                return (*messages[:index], _with_words(messages[index], words), *messages[index + 1 :])
     return messages
 
 
+def _with_words(message: Message, words: str) -> Message:
+    if message.role == "system":
+        return Message("system", f"{message.content}\n\n{words}")
+    before = f"{words}\n\n" if message.content else words
+    images = tuple((position + len(before), image) for position, image in message.images)
+    return Message("user", before + message.content, images)
+
+
+_NUMBERS = {"boolean": "true or false", "integer": "an integer", "number": "a number"}
+
+
 def _default(kind: OutputType[Any]) -> str:
-    if kind.shape is None:
+    """Return typefold's words, in the wordings that were measured to be the best; see docs/performance.md."""
+    shape = kind.shape
+    if shape is None:
         return ""
-    return f"Answer with {kind.shape}" if kind.is_bare else f"Answer with JSON in this form:\n{kind.shape}"
+    if kind.is_bare:
+        *most, last = kind.constraint.spec if isinstance(kind.constraint.spec, tuple) else ("",)
+        if shape != f"one of: {', '.join([*most, last])}" or " or " in shape:  # something is to be said besides
+            return f"Answer with {shape}"
+        return f"Answer {', '.join(most)} or {last}." if most else f"Answer {last}."
+    name = str(kind.json_schema.get("type"))
+    if name in _NUMBERS and shape.startswith(name):
+        return f"Answer with {_NUMBERS[name]}{shape.removeprefix(name)}."
+    return f"Answer with JSON in this form:\n{shape}"
 
 
 def _filled(kind: OutputType[Any], source: str, where: str) -> str:

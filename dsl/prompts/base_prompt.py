@@ -112,7 +112,7 @@ class BasePrompt(Generic[P, R]):
             >>> print(judge.explain())
             judge(text: str) -> Literal['keep', 'drop']
               answer         bare text
-              told           nothing
+              told           Answer keep or drop.
               constraint     choice of 2
               enforced       the form
               checked after  nothing

@@ -341,11 +341,8 @@ class Runtime(OpenRuntime):
         Example:
             >>> from typefold.runtime.engines.scripted import ScriptedEngine
             >>> with Runtime(ScriptedEngine()) as runtime:
-            ...     print(runtime.render("Lucky numbers?", output_type=list[int])[0].content)
-            Lucky numbers?
-            <BLANKLINE>
-            Answer with JSON in this form:
-            [integer, ...]
+            ...     runtime.render("Is it?", output_type=bool)
+            (Message(role='user', content='Answer with true or false.\\n\\nIs it?'),)
         """
         _check_output_type(output_type, one=True)
         if not _is_one(prompt):

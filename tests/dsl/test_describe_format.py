@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from enum import Enum
 from pathlib import Path
 from textwrap import dedent
 from typing import Annotated, Any, Literal
@@ -28,6 +29,7 @@ from typefold import (
     user,
 )
 from typefold.checks.check import check
+from typefold.compiler import Image
 from typefold.options import DescribeFormat
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -67,18 +69,18 @@ def told(messages: Any) -> str:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (True, f"\n\n{DEFAULT}"),
+        (True, f"{DEFAULT}\n\n"),
         (False, ""),
-        ("Reply in the usual form.", "\n\nReply in the usual form."),
-        ("Reply like {{ format }}, please", f"\n\nReply like {FORM}, please"),
-        ("{% if format %}Form: {{ format | upper }}{% endif %}", f"\n\nForm: {FORM.upper()}"),
-        ('As in {"x": 1}', '\n\nAs in {"x": 1}'),
-        (as_schema, f"\n\n{as_schema(output_type(Point))}"),
+        ("Reply in the usual form.", "Reply in the usual form.\n\n"),
+        ("Reply like {{ format }}, please", f"Reply like {FORM}, please\n\n"),
+        ("{% if format %}Form: {{ format | upper }}{% endif %}", f"Form: {FORM.upper()}\n\n"),
+        ('As in {"x": 1}', 'As in {"x": 1}\n\n'),
+        (as_schema, f"{as_schema(output_type(Point))}\n\n"),
         (nothing, ""),
     ],
 )
 def test_each_form_of_the_option_is_sent_by_prompts_calls_and_runtimes(option: DescribeFormat, words: str) -> None:
-    text = f"Where is it?{words}"
+    text = f"{words}Where is it?"
 
     @prompt(describe_format=option)
     def decorated(name: str) -> Point:
@@ -100,7 +102,7 @@ def test_a_prompt_and_a_call_go_before_the_runtime() -> None:
     engine = ScriptedEngine(answers=lambda _: '{"x": 1, "y": 2}')
     with Runtime(engine, describe_format="Of the runtime.") as runtime:
         assert runtime.describe_format == "Of the runtime."
-        assert told(place.using(describe_format=True).render("it")).endswith(DEFAULT)
+        assert told(place.using(describe_format=True).render("it")).startswith(DEFAULT)
         runtime.generate("Where?", output_type=Point, describe_format=False)
         place.using(describe_format=False)("it")
     assert [told(request.prompt) for request in engine.requests] == ["Where?", "Where is it?"]
@@ -109,7 +111,7 @@ def test_a_prompt_and_a_call_go_before_the_runtime() -> None:
 def test_a_template_of_a_runtime_adds_nothing_to_free_text() -> None:
     with Runtime(ScriptedEngine(), describe_format="As in: {{ format }}"):
         assert told(essay.render("rain")) == "Write about rain."
-    assert told(essay.using(describe_format="In one sentence.").render("rain")).endswith("rain.\n\nIn one sentence.")
+    assert told(essay.using(describe_format="In one sentence.").render("rain")).startswith("In one sentence.\n\nWrite")
 
 
 def test_a_function_is_called_once_for_a_type_and_a_format() -> None:
@@ -125,13 +127,13 @@ def test_a_function_is_called_once_for_a_type_and_a_format() -> None:
 
     assert len(kinds) == 1  # at decoration
     engine = ScriptedEngine(
-        answers=lambda request: '{"x":1,"y":2}' if "2" in told(request.prompt) else '{"x": 1, "y": 2}'
+        answers=lambda request: '{"x":1,"y":2}' if told(request.prompt)[0] == "2" else '{"x": 1, "y": 2}'
     )
     with Runtime(engine):
         where.map(["a", "b", "c"])
         where.using(temperature=0.5)("d")
         where.using(json_format="tight")("e")
-    assert [told(request.prompt)[3:] for request in engine.requests] == ["1", "1", "1", "1", "2"]
+    assert [told(request.prompt)[:1] for request in engine.requests] == ["1", "1", "1", "1", "2"]
     assert [kind.json_format.value for kind in kinds] == ["spaced", "tight"]
     engine = ScriptedEngine(answers=lambda _: "[1, 2]")
     with Runtime(engine, describe_format=describe) as runtime:
@@ -153,8 +155,8 @@ class Described:
 
 
 def test_any_callable_will_do() -> None:
-    assert told(place.using(describe_format=Described()).render("it")).endswith("From an object.")
-    assert told(place.using(describe_format=Described().method).render("it")).endswith("From a method.")
+    assert told(place.using(describe_format=Described()).render("it")).startswith("From an object.")
+    assert told(place.using(describe_format=Described().method).render("it")).startswith("From a method.")
 
 
 def _raises(kind: OutputType[Any]) -> str:
@@ -223,9 +225,9 @@ def test_the_words_go_to_the_last_message_of_the_user_or_the_system() -> None:
         return rendered
 
     begun = assistant('{"x": ')
-    assert sent(user("a"), assistant("b"), user("c"), begun)[2:] == (user("c\n\nWords."), begun)
+    assert sent(user("a"), assistant("b"), user("c"), begun)[2:] == (user("Words.\n\nc"), begun)
     assert sent(system("a"), begun) == (system("a\n\nWords."), begun)
-    assert sent(system("s"), user("a"), assistant("b"))[1] == user("a\n\nWords.")
+    assert sent(system("s"), user("a"), assistant("b"))[1] == user("Words.\n\na")
 
 
 def test_a_raw_prompt_is_complete() -> None:
@@ -252,9 +254,9 @@ def test_examples_carry_no_words_and_special_types_those_of_the_type_inside() ->
     assert thought.render("it") == (
         user("here"),
         assistant('{"x": 1, "y": 2}'),
-        user(f"it\n\n{as_schema(output_type(Point))}"),
+        user(f"{as_schema(output_type(Point))}\n\nit"),
     )
-    assert told(scored.render("it")) == "it\n\nOne of ('keep', 'drop')"
+    assert told(scored.render("it")) == "One of ('keep', 'drop')\n\nit"
 
 
 def test_what_is_told_is_explained() -> None:
@@ -324,3 +326,48 @@ def test_the_checker_knows_the_option(tmp_path: Path) -> None:
         (15, "prompt-option"),
         (19, "prompt-option"),
     ]
+
+
+class Mood(Enum):
+    """How it feels."""
+
+    GRIM = "grim"
+    FUNNY = "funny"
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        (str, None),
+        (Literal["keep"], "Answer keep."),
+        (Literal["keep", "drop"], "Answer keep or drop."),
+        (Literal["a", "b", "c d"], "Answer a, b or c d."),
+        (Literal["this or that", "none"], "Answer with one of: this or that, none"),
+        (Literal["a, b", "c"], 'Answer with one of: "a, b", "c"'),
+        (Mood, "Answer with one of: grim, funny (How it feels.)"),
+        (Annotated[str, Field(max_length=9)], "Answer with text (at most 9 characters)"),
+        (Annotated[str, Field(pattern="[a-z]+")], "Answer with text matching [a-z]+"),
+        (bool, "Answer with true or false."),
+        (int, "Answer with an integer."),
+        (Annotated[int, Field(ge=1, le=5)], "Answer with an integer from 1 to 5."),
+        (Annotated[float, Field(description="in metres")], "Answer with a number (in metres)."),
+        (Annotated[bool, Field(description="Is it?")], "Answer with true or false (Is it?)."),
+        (int | None, "Answer with JSON in this form:\ninteger or null"),
+        (Literal[1, 2], "Answer with JSON in this form:\nvalue (one of: 1, 2)"),
+        (list[Mood], "Answer with JSON in this form:\n[string (one of: grim, funny) (How it feels.), ...]"),
+    ],
+    ids=repr,
+)
+def test_the_words_suit_the_answer(hint: Any, words: str | None) -> None:
+    with Runtime(ScriptedEngine()) as runtime:
+        assert told(runtime.render("What?", output_type=hint)) == ("What?" if words is None else f"{words}\n\nWhat?")
+
+
+def test_images_keep_their_places_in_the_text() -> None:
+    picture = Image(b"...", "png", 6, 4)
+    with Runtime(ScriptedEngine()) as runtime:
+        for content in [(picture, "Is it red?"), ("Is ", picture, " red?"), (picture,)]:
+            [message] = runtime.render([Message.of("user", content)], output_type=bool)
+            assert isinstance(message, Message)
+            between = "" if len(content) == 1 else "\n\n"
+            assert message.shown == f"Answer with true or false.{between}{Message.of('user', content).shown}"

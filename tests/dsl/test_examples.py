@@ -30,7 +30,7 @@ class Guide:
 
 
 def turns(messages: Sequence[Message] | RawPrompt) -> list[str]:
-    return [message.content.partition("\n")[0] for message in messages if isinstance(message, Message)]
+    return [message.content.rpartition("\n")[2] for message in messages if isinstance(message, Message)]
 
 
 def test_further_examples_go_behind_those_that_are_there() -> None:

@@ -110,16 +110,16 @@ def test_shape_thoughts_history_and_examples_leave_images_where_they_are() -> No
         return ask(user(picture, "Is it red?"))
 
     rendered = is_red.render(BLUE)
-    pictures = [message.parts[0] for message in rendered if isinstance(message, Message) and message.role == "user"]
-    assert pictures == [image(BLUE), image(RED), image(BLUE), image(BLUE)]
+    asked = [message.parts for message in rendered if isinstance(message, Message) and message.role == "user"]
+    assert [parts[-2] for parts in asked] == [image(BLUE), image(RED), image(BLUE), image(BLUE)]
     last = rendered[-1]
     assert isinstance(last, Message)
-    assert last.shown.startswith("[image 64x48 png]Is it red?\n\nAnswer with JSON")
+    assert last.shown == "Answer with JSON in this form:\n[boolean, ...] or boolean\n\n[image 64x48 png]Is it red?"
     engine = ScriptedEngine(answers=["Hm.", "true"])
     with Runtime(engine):
         assert ponder(RED).value is True
     firsts = [request.prompt[0] for request in engine.requests]
-    assert all(isinstance(first, Message) and first.parts[0] == image(RED) for first in firsts)
+    assert all(isinstance(first, Message) and image(RED) in first.parts for first in firsts)
 
 
 def test_other_images_are_another_question() -> None:

@@ -81,9 +81,9 @@ class Critic:
 
 
 def echo(request: Request) -> str:
-    """The second word of the last message."""
+    """The second word of the message that was asked."""
     assert not isinstance(request.prompt, str)
-    return request.prompt[-1].content.split()[1].rstrip("?")
+    return request.prompt[-1].content.rpartition("\n")[2].split()[1].rstrip("?")
 
 
 def test_a_call_gives_a_value_of_the_return_type(runtime: Runtime) -> None:
@@ -117,9 +117,7 @@ def test_starmap_spreads_rows(runtime: Runtime, engine: ScriptedEngine) -> None:
         return ask(f"{left}+{right}")
 
     assert len(add.starmap([(1, 2), (3, 4)])) == 2
-    assert [call.render(1, 2) for call in (add,)] == [
-        (Message("user", "1+2\n\nAnswer with JSON in this form:\ninteger"),)
-    ]
+    assert [call.render(1, 2) for call in (add,)] == [(Message("user", "Answer with an integer.\n\n1+2"),)]
 
 
 def test_an_async_prompt_is_awaited_and_maps(runtime: Runtime, engine: ScriptedEngine) -> None:
@@ -250,7 +248,7 @@ def test_a_failing_validator_is_invalid_with_its_text() -> None:
 
 
 def test_a_docstring_is_a_template_where_the_body_is_a_bare_ask() -> None:
-    assert judge.render("{{ 7 * 7 }}")[0].content == "Is this any good?\n\n{{ 7 * 7 }}"  # type: ignore[union-attr]
+    assert judge.render("{{ 7 * 7 }}")[0].content == "Answer keep or drop.\n\nIs this any good?\n\n{{ 7 * 7 }}"  # type: ignore[union-attr]
 
 
 def test_models_in_a_template_are_json() -> None:
@@ -402,7 +400,8 @@ def test_an_example_that_does_not_fit_is_refused_at_decoration(wrong: Any) -> No
 def test_the_shape_of_a_json_answer_is_told_and_can_be_left_out() -> None:
     told = make_character.render("Mars")[0]
     assert isinstance(told, Message)
-    assert told.content.endswith('{"name": string (at most 40 characters), "age": integer from 0 to 120}')
+    form = '{"name": string (at most 40 characters), "age": integer from 0 to 120}'
+    assert told.content == f"Answer with JSON in this form:\n{form}\n\nInvent a character from Mars."
     assert make_character.using(describe_format=False).render("Mars") == (user("Invent a character from Mars."),)
 
 
@@ -420,7 +419,7 @@ def test_the_compact_format_shows_in_shape_examples_and_answer_and_is_taken_by_n
 
     shown = [str(message.content) for message in make.render("Mars") if isinstance(message, Message)]
     assert shown[1] == '["Bo", 3]'
-    assert shown[2].endswith("[name: string (at most 40 characters), age: integer from 0 to 120]")
+    assert "\n[name: string (at most 40 characters), age: integer from 0 to 120]\n" in shown[2]
     with Runtime(ScriptedEngine(answers=['["A", 1]'] * 3), json_format="compact"):
         assert make("Mars") == make_character("Mars") == Character(name="A", age=1)
         with make.stream("Venus") as stream:

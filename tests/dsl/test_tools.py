@@ -175,7 +175,7 @@ def test_an_agent_calls_tools_until_it_answers() -> None:
     with Runtime(engine):
         assert agent("20 + 22?") == "42"
     assert [
-        message.content.partition("\n")[0] for message in engine.requests[1].prompt if isinstance(message, Message)
+        message.content.rpartition("\n")[2] for message in engine.requests[1].prompt if isinstance(message, Message)
     ] == [
         "20 + 22?",
         script[0],
@@ -189,7 +189,7 @@ def test_a_prompt_function_is_a_tool_and_its_call_joins_the_batch() -> None:
 
     def answer(request: Any) -> str:
         asked = str(request.prompt[-1].content)
-        return "8" if asked.startswith("Twice 4?") else '{"name": "twice", "arguments": {"number": 4}}'
+        return "8" if asked.endswith("Twice 4?") else '{"name": "twice", "arguments": {"number": 4}}'
 
     with Runtime(ScriptedEngine(answers=answer)):
         assert run(program, ["a", "b"]) == [8, 8]

@@ -65,7 +65,8 @@ a long answer."""
 
 
 def name_of(request: Request) -> str:
-    return str(request.prompt[-1].content if not isinstance(request.prompt, str) else request.prompt).split()[0]
+    text = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
+    return text.rpartition("\n")[2].split()[0]
 
 
 class Breaking(ScriptedEngine):
