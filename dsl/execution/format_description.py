@@ -75,8 +75,8 @@ def _default(kind: OutputType[Any]) -> str:
         if shape != f"one of: {', '.join([*most, last])}" or " or " in shape:  # something is to be said besides
             return f"Answer with {shape}"
         return f"Answer {', '.join(most)} or {last}." if most else f"Answer {last}."
-    name = str(kind.json_schema.get("type"))
-    if name in _NUMBERS and shape.startswith(name):
+    name = shape.partition(" ")[0]
+    if name in _NUMBERS and not {"type", "enum"}.isdisjoint(kind.json_schema):
         return f"Answer with {_NUMBERS[name]}{shape.removeprefix(name)}."
     return f"Answer with JSON in this form:\n{shape}"
 

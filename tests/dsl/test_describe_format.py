@@ -353,7 +353,7 @@ class Mood(Enum):
         (Annotated[float, Field(description="in metres")], "Answer with a number (in metres)."),
         (Annotated[bool, Field(description="Is it?")], "Answer with true or false (Is it?)."),
         (int | None, "Answer with JSON in this form:\ninteger or null"),
-        (Literal[1, 2], "Answer with JSON in this form:\nvalue (one of: 1, 2)"),
+        (Literal[1, 2], "Answer with an integer (one of: 1, 2)."),
         (list[Mood], "Answer with JSON in this form:\n[string (one of: grim, funny) (How it feels.), ...]"),
     ],
     ids=repr,
