@@ -324,7 +324,7 @@ def test_made_up_answers_can_be_refused() -> None:
         with pytest.raises(ScriptError) as caught:
             judge("good")
         assert "judge: the script has no answer to this call" in str(caught.value)
-        assert "user: Keep or drop? good" in str(caught.value)
+        assert "user: Answer keep or drop. Keep or drop? good" in str(caught.value)
         fake.answer(judge, "keep")
         assert judge("good") == "keep"
         fake.problems.clear()
@@ -370,7 +370,7 @@ def test_raw_prompts_and_generate_are_kept_too() -> None:
         plain("x")
         fake.answers({"generate": 4})
         assert fake.runtime.generate("How many?", output_type=int) == 4
-    assert [(sent.function, sent.text[:9], dict(sent.arguments)) for sent in fake.prompts] == [
+    assert [(sent.function, sent.text[-9:], dict(sent.arguments)) for sent in fake.prompts] == [
         ("plain", "<s>x", {"text": "x"}),
         ("generate", "How many?", {}),
     ]
@@ -396,7 +396,10 @@ def test_a_failed_assert_lists_what_was_sent() -> None:
         fake.assert_called(judge, times=1)
     lines = str(caught.value).splitlines()
     assert lines[0] == "judge was called 12 times, not 1. What was sent:"
-    assert lines[1:3] == ["  judge(text='text 0', strictly=False), row 0", "    user: Keep or drop? text 0"]
+    assert lines[1:3] == [
+        "  judge(text='text 0', strictly=False), row 0",
+        "    user: Answer keep or drop. Keep or drop? text 0",
+    ]
     assert lines[-1] == "  and 3 more"
     with pytest.raises(AssertionError, match="judge was called 0 times with a prompt that contains 'rain', not 2"):
         fake.assert_called(judge, times=2, containing="rain")
