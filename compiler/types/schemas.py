@@ -1,84 +1,82 @@
-"""JSON schemas as types, for a hook or a program that has only a schema.
+"""JSON schemas as types, for a hook or a program that has only a schema; values are plain JSON data.
 
-A schema becomes the annotation with the same meaning. So its keywords are enforced in decoding, or named as post-checks,
-like the same limits elsewhere, and `explain()` lists them. Values are plain JSON data, but for a tuple where an array has
-`prefixItems`. A keyword that no annotation expresses is refused with its place; nothing is dropped in silence.
+All that is regular is in the grammar. A keyword that no grammar can express is a named post-check (`return: uniqueItems`): the
+package jsonschema runs it, in the schema's draft. Keywords that can neither be enforced nor checked are refused with their
+place; nothing is dropped in silence. Words that are no keywords in the draft are annotations, as in the standard.
 
-Objects are closed, as all objects here are, and their keys come in the order of `properties`. `number` is a whole number or
-a decimal. `format` demands nothing, as in the standard. Left out: `allOf`, `not`, conditions, and keywords about keys
-without a name.
+Objects are closed, as all objects here are: a key needs a place in `properties` or `patternProperties`, unless
+`additionalProperties` says more of others. Listed keys come in the order of `properties`, free ones behind them. Objects have
+keys in every JSON format. `number` is a whole number or a decimal. The formats of the standard are asserted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, NotRequired, Union
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
-from typing_extensions import TypedDict, is_typeddict
+from pydantic import Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import Codec, JsonSchema, identity, schema_of
 from typefold.compiler.context import Context
+from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
+from typefold.compiler.grammar.matcher import recognises
+from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, Ref, choice, join, optional, repeat, seq
 from typefold.compiler.guards import is_dict, is_list
+from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
-
-_NOTES = frozenset(
-    [
-        "$comment",
-        "$defs",
-        "$id",
-        "$schema",
-        "default",
-        "definitions",
-        "deprecated",
-        "description",
-        "discriminator",
-        "examples",
-        "format",
-        "readOnly",
-        "title",
-        "writeOnly",
-    ]
+from typefold.compiler.types.containers import LONGEST_EXACT
+from typefold.compiler.types.objects import ordered_parts
+from typefold.compiler.types.schema_parts import (
+    ALL,
+    Document,
+    Part,
+    Place,
+    SchemaError,
+    Schemas,
+    equal,
+    kind_of,
+    members_of,
+    rows_of,
 )
-"""Keywords that describe, and demand nothing of a value."""
+from typefold.compiler.types.schema_strings import (
+    format_texts,
+    has_format,
+    is_asserted,
+    pattern_texts,
+    python_pattern,
+    without,
+)
+from typefold.compiler.types.strings import is_text, text_of_length
 
-_TOLD = ("default", "deprecated", "description", "examples")
+__all__ = ["SchemaError", "schema_codec", "type_of_schema"]
 
-_typed_dict: Any = TypedDict  # no type checker follows one that is made at run time
-
-_NUMBERS = {
+_NAMES = {
     "minimum": "ge",
     "maximum": "le",
     "exclusiveMinimum": "gt",
     "exclusiveMaximum": "lt",
     "multipleOf": "multiple_of",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+    "minProperties": "min_length",
+    "maxProperties": "max_length",
 }
-_STRINGS = {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"}
-_ITEMS = {"minItems": "min_length", "maxItems": "max_length"}
-_KEYS = {"minProperties": "min_length", "maxProperties": "max_length"}
-
-_KEYWORDS: dict[str, frozenset[str]] = {
-    "string": frozenset(_STRINGS),
-    "integer": frozenset(_NUMBERS),
-    "number": frozenset(_NUMBERS),
-    "boolean": frozenset(),
-    "null": frozenset(),
-    "array": frozenset({*_ITEMS, "items", "prefixItems"}),
-    "object": frozenset({*_KEYS, "properties", "required", "additionalProperties"}),
-}
-"""The keywords that are read beside each `type`."""
+"""The names of limits, the same as in annotations."""
 
 
-class SchemaError(ValueError):
-    """A JSON schema that no type here expresses; the message names place and keyword."""
-
-
-def type_of_schema(schema: JsonSchema, *, name: str = "Schema") -> Any:
+def type_of_schema(schema: JsonSchema | bool, *, name: str = "Schema") -> Any:
     """Make the type that a JSON schema describes; its values are JSON data.
 
     Args:
-        schema: The schema, in the words of draft 2020-12, with references to its own `$defs` or `definitions`.
+        schema: The schema, in the draft that its `$schema` names, or in 2020-12; references are to its own parts.
         name: A name for objects that have no title.
 
     Returns:
@@ -99,7 +97,10 @@ def type_of_schema(schema: JsonSchema, *, name: str = "Schema") -> Any:
         >>> kind.decode('{"age": 36}'), kind.enforced
         ({'age': 36}, ("return['age']: ge=0", "return['age']: le=120"))
     """
-    return _Reader(schema, name).hint(schema, "#")
+    document = Document(schema)
+    _read_all(document)
+    title = schema.get("title") if is_dict(schema) else None
+    return type(str(title or name), (SchemaValue,), {"document": document, "name": name})
 
 
 def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") -> Codec[Any]:
@@ -120,7 +121,7 @@ def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") 
         ...     def __init__(self, red: int, green: int, blue: int) -> None:
         ...         self.parts = [red, green, blue]
         >>> channel = {"type": "integer", "minimum": 0, "maximum": 255}
-        >>> schema = {"type": "array", "prefixItems": [channel, channel, channel], "items": False}
+        >>> schema = {"type": "array", "items": channel, "minItems": 3, "maxItems": 3}
         >>> mine = Registry(parent=default_registry)
         >>> @mine.hook(Colour)
         ... def colour_codec(hint, context):
@@ -139,171 +140,555 @@ def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") 
         hint = type_of_schema(schema, name=name)
     except SchemaError as error:
         raise context.refuse(name, f"has a JSON schema that can't be enforced: {error}") from error
-    with context.keys():
-        return context.same(hint)
+    return context.same(hint)
 
 
-class SchemaPart:
-    """A definition that a schema refers to by name. It has no instances: its values are JSON data."""
+class SchemaValue:
+    """The type of a schema. It has no instances: its values are JSON data."""
 
-    hint: ClassVar[Any]
+    document: ClassVar[Document]
+    name: ClassVar[str]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        from typefold.compiler.output_type import output_type
+
+        return core_schema.no_info_plain_validator_function(lambda data: output_type(cls).codec.from_json(data))
 
 
-@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, SchemaPart))
-def schema_part_codec(hint: type[SchemaPart], context: Context) -> Codec[Any]:
-    """As the annotation of the definition, by a rule with its name."""
+class Mismatch(ValueError):
+    """A value that is not of a schema, with the keyword and the place in the value."""
+
+    def __init__(self, word: str, message: str) -> None:
+        super().__init__(message)
+        self.word = _NAMES.get(word, word)
+        self.loc: tuple[str | int, ...] = ()
+
+    def at(self, step: str | int) -> Mismatch:
+        """The same, one level further out."""
+        self.loc = (step, *self.loc)
+        return self
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, type) and issubclass(hint, SchemaValue))
+def schema_value_codec(hint: type[SchemaValue], context: Context) -> Codec[Any]:
+    """As the alternatives of the root, with the checks of jsonschema on the whole value."""
     context.allow(hint)
-    of_fields = is_typeddict(hint.hint)
-    return context.named(hint, lambda: replace(context.same(hint.hint), native=False), has_fields=of_fields)
+    document = hint.document
+    try:
+        codec = context.same(_Node(document, (document.root,), hint.name))
+    except SchemaError as error:
+        raise context.refuse(hint, f"has a JSON schema that can't be enforced: {error}") from error
+
+    def from_json(data: Any) -> Any:
+        problems: list[tuple[str, tuple[Any, ...], str]] = []
+        try:
+            made = codec.to_json(data)
+        except Mismatch as error:
+            made, problems = None, [(error.word, error.loc, str(error))]
+        if document.checks:
+            for error in document.validator(document.root).iter_errors(data):
+                word = next((word for word in _words(error) if word in document.checks), str(error.validator))
+                problems.append((_NAMES.get(word, word), tuple(error.absolute_path), error.message))
+        if problems:
+            details = [
+                InitErrorDetails(type=PydanticCustomError(word, "{said}", {"said": said}), loc=loc, input=data)  # type: ignore[arg-type]  # a keyword is literal
+                for word, loc, said in problems
+            ]
+            raise ValidationError.from_exception_data(hint.__name__, details)
+        return made
+
+    def accepts(value: Any) -> bool:
+        try:
+            return from_json(value) is not Ellipsis
+        except ValueError:
+            return False
+
+    return replace(codec, from_json=from_json, accepts=accepts, native=False)
 
 
-class _Reader:
-    """Reads one schema. Its definitions get a name, so that they may contain themselves."""
+def _words(error: Any) -> list[str]:
+    """The keywords on the way to an error of jsonschema, the innermost first, with those of alternatives."""
+    inner = [word for each in error.context or () for word in _words(each)]
+    path = [str(step) for step in reversed(error.absolute_schema_path)]
+    return [*("if" if step in ("then", "else") else step for step in path), *inner]
 
-    def __init__(self, schema: JsonSchema, name: str) -> None:
-        self.schema = schema
-        self.name = name
-        self.named: dict[str, type[SchemaPart]] = {}
 
-    def hint(self, schema: Any, at: str) -> Any:
-        return self.described(self.demanded(schema, at), schema)
+def _read_all(document: Document) -> None:
+    """Read each schema that a value may reach, so that a bad one is refused here."""
+    pending: list[Schemas] = [(document.root,)]
+    seen: set[Schemas] = set()
+    while pending:
+        schemas = pending.pop()
+        if schemas in seen:
+            continue
+        seen.add(schemas)
+        for part in document.parts(schemas):
+            if part.kind == "object":
+                listed, patterns, more = members_of(part)
+                pending += [*listed.values(), *patterns.values(), more or (), part.words.get("names", ())]
+            elif part.kind == "array":
+                first, rest = rows_of(part)
+                pending += [*first, rest]
+    if not document.parts((document.root,)):
+        document.refuse("#", "is met by no value")
 
-    def demanded(self, schema: Any, at: str) -> Any:
-        if schema is True or schema == {}:
-            return Any
-        if not is_dict(schema):
-            self.refuse(at, f"is {schema!r}, which no value meets")
-        if "$ref" in schema:
-            self.check(schema, {"$ref"}, at)
-            return self.reference(schema["$ref"], at)
-        if "const" in schema or "enum" in schema:
-            return self.members(schema, at)
-        for union in ("anyOf", "oneOf"):
-            if union in schema:
-                self.check(schema, {union, "type"}, at)
-                return Union[tuple(self.hint(each, f"{at}/{union}/{i}") for i, each in enumerate(schema[union]))]  # noqa: UP007  # made at run time
-        kinds = schema.get("type")
-        if is_list(kinds):
-            return Union[tuple(self.of_kind(kind, self.only(schema, kind), at) for kind in kinds)]  # noqa: UP007  # as above
-        if kinds is None:
-            self.check(schema, set(), at)
-            return Any
-        return self.of_kind(kinds, schema, at)
 
-    def of_kind(self, kind: Any, schema: Mapping[str, Any], at: str) -> Any:
-        if kind not in _KEYWORDS:
-            self.refuse(at, f"has the type {kind!r}, which JSON does not have")
-        self.check(schema, {"type", *_KEYWORDS[kind]}, at)
-        match kind:
-            case "string":
-                return self.limited(str, schema, _STRINGS)
-            case "integer":
-                return self.limited(int, schema, _NUMBERS)
-            case "number":
-                return self.number(schema)
-            case "boolean":
-                return bool
-            case "null":
-                return None
-            case "array":
-                return self.array(schema, at)
-            case _:
-                return self.object(schema, at)
+@dataclass
+class _Node:
+    """Schemas that hold together, as a type inside the compiler. Equal ones share a rule, so that they may contain themselves."""
 
-    def number(self, schema: Mapping[str, Any]) -> Any:
-        """A whole number or a decimal; for the former a bound is moved to the next whole number."""
-        whole = dict(schema)
-        for keyword, step in (("minimum", 1), ("exclusiveMinimum", 0), ("maximum", 0), ("exclusiveMaximum", 1)):
-            if keyword in whole and whole[keyword] != int(whole[keyword]):
-                whole[keyword] = int(whole[keyword] // 1) + step
-        if whole.get("multipleOf", 1) != int(whole.get("multipleOf", 1)):
-            return self.limited(float, schema, _NUMBERS)
-        return self.limited(int, whole, _NUMBERS) | self.limited(float, schema, _NUMBERS)
+    document: Document
+    schemas: Schemas
+    name: str
+    is_key: bool = False
 
-    def array(self, schema: Mapping[str, Any], at: str) -> Any:
-        if "prefixItems" not in schema:
-            item = self.hint(schema.get("items", True), f"{at}/items")
-            return self.limited(list[item], schema, _ITEMS)  # type: ignore[valid-type]  # made at run time
-        count = len(schema["prefixItems"])
-        if schema.get("items", True) is not False or schema.get("minItems", count) != count:
-            self.refuse(
-                at,
-                "has prefixItems of which not all must be there, and others may follow; add items: false and minItems",
-            )
-        items = [self.hint(each, f"{at}/prefixItems/{i}") for i, each in enumerate(schema["prefixItems"])]
-        return tuple[tuple(items)] if items else tuple[()]  # type: ignore[misc]  # as above
+    @property
+    def key(self) -> _Key:
+        schema = self.schemas[0].schema
+        title = schema.get("title") if is_dict(schema) else None
+        last = self.schemas[0].at.rpartition("/")[2].strip("#")
+        return _Key((id(self.document), self.schemas), str(title or (last if len(last) > 1 else "") or self.name))
 
-    def object(self, schema: Mapping[str, Any], at: str) -> Any:
-        more = schema.get("additionalProperties", True)
-        if "properties" not in schema:
-            if schema.get("required"):
-                self.refuse(at, "requires keys that no properties describe")
-            if more is False:
-                return _typed_dict(self.title(schema), {})
-            value = self.hint(more, f"{at}/additionalProperties")
-            return self.limited(dict[str, value], schema, _KEYS)  # type: ignore[valid-type]  # as above
-        if is_dict(more) or any(keyword in schema for keyword in _KEYS):
-            self.refuse(at, "has properties and says something of other keys; objects are closed here")
-        required: Sequence[str] = schema.get("required", ())
-        if unknown := [key for key in required if key not in schema["properties"]]:
-            self.refuse(at, f"requires {unknown[0]!r}, which no properties describe")
-        fields = {
-            key: hint if key in required else NotRequired[hint]
-            for key, part in schema["properties"].items()
-            for hint in (self.hint(part, f"{at}/properties/{key}"),)
-        }
-        return _typed_dict(self.title(schema), fields)
+    def __repr__(self) -> str:
+        return f"the schema {' and '.join(place.at for place in self.schemas)}"
 
-    def described(self, hint: Any, schema: Any) -> Any:
-        """The annotation with the keywords that demand nothing; the model is told them."""
-        said = {key: schema[key] for key in _TOLD if key in schema} if is_dict(schema) else {}
-        if isinstance(form := schema.get("format") if is_dict(schema) else None, str):
-            said["x-notes"] = [form]
-        return Annotated[hint, Field(json_schema_extra=said)] if said else hint
 
-    def members(self, schema: Mapping[str, Any], at: str) -> Any:
-        self.check(schema, {"const", "enum", "type"}, at)
-        members = [schema["const"]] if "const" in schema else schema["enum"]
-        for member in members:
-            if not isinstance(member, (str, int, type(None))):
-                self.refuse(at, f"has the member {member!r}, which is no text, whole number, truth value or null")
-        if not members:
-            self.refuse(at, "has no members")
-        return Literal[tuple(members)]
+@dataclass(frozen=True)
+class _Key:
+    """The identity of a node; rules are named after it."""
 
-    def reference(self, ref: Any, at: str) -> Any:
-        """A class for a definition: it is compiled by its name, so that it may contain itself."""
-        if ref not in self.named:
-            parts = str(ref).split("/")
-            if parts[0] != "#" or (target := self.find(parts[1:])) is None:
-                self.refuse(at, f"refers to {ref!r}, which is not in the schema")
-            self.named[ref] = type(parts[-1] if len(parts) > 1 else self.name, (SchemaPart,), {})
-            self.named[ref].hint = self.hint(target, str(ref))
-        return self.named[ref]
+    identity: Any
+    title: str
 
-    def find(self, parts: Sequence[str]) -> Any:
-        found: Any = self.schema
+    @property
+    def __name__(self) -> str:
+        return self.title
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, _Node))
+def node_codec(node: _Node, context: Context) -> Codec[Any]:
+    """One of the alternatives; in a rule of its own, where it is an object or an array."""
+    parts = node.document.parts(node.schemas)
+    if node.is_key:
+        parts = [part for part in parts if part.kind in ("string", "values")]
+    if parts is ALL or not node.schemas:
+        return context.same(Any)
+    if not any(part.kind in ("object", "array") for part in parts):
+        return _Alternatives(node, context).codec(parts)
+    codec = context.named(node.key, lambda: _Alternatives(node, context).codec(parts))
+    is_dead = isinstance(codec.expr, Ref) and context.compilation.rules.get(codec.expr.name) == NEVER
+    return replace(codec, expr=NEVER) if is_dead else codec
+
+
+@dataclass
+class _Alternatives:
+    """Makes the codec of a node."""
+
+    node: _Node
+    context: Context
+
+    def codec(self, parts: Sequence[Part]) -> Codec[Any]:
+        several = len(parts) > 1
+        made: list[Codec[Any]] = []
         for part in parts:
-            found = found.get(part.replace("~1", "/").replace("~0", "~")) if is_dict(found) else None
-        return found
+            codec = getattr(self, f"_{part.kind}")(part, f"|{part.kind}" if several else "")
+            if codec.expr != NEVER:
+                made.append(codec)
+                for word in part.checks:
+                    self.check(word, "")
+                self.node.document.checks.update(part.checks)
+        if len(made) == 1:
+            return made[0]
 
-    def limited(self, hint: Any, schema: Mapping[str, Any], names: Mapping[str, str]) -> Any:
-        limits: dict[str, Any] = {names[keyword]: schema[keyword] for keyword in names if keyword in schema}
-        return Annotated[hint, Field(**limits)] if limits else hint
+        def to_json(value: Any) -> Any:
+            failed: list[Mismatch] = []
+            for codec in made:
+                try:
+                    return codec.to_json(value)
+                except Mismatch as error:
+                    failed.append(error)
+            raise max(failed, key=lambda error: (len(error.loc), error.word != "type"), default=_wrong("nothing", value))
 
-    def only(self, schema: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-        """The keywords for one type of a schema with several."""
-        every = {word for words in _KEYWORDS.values() for word in words}
-        others = every - _KEYWORDS.get(kind, frozenset())
-        return {keyword: value for keyword, value in schema.items() if keyword not in others}
+        bares = [codec.bare for codec in made]
+        return _data(
+            choice(*(codec.expr for codec in made)),
+            {"anyOf": [codec.schema for codec in made]},
+            to_json,
+            bare=choice(*(bare for bare in bares if bare is not None)) if made and None not in bares else None,
+        )
 
-    def check(self, schema: Mapping[str, Any], known: set[str], at: str) -> None:
-        for keyword in schema:
-            if keyword not in known and keyword not in _NOTES:
-                self.refuse(at, f"has {keyword}, which can neither be enforced nor checked")
+    def part(self, schemas: Schemas, at: str, *, is_key: bool = False) -> Codec[Any]:
+        return self.context.codec(_Node(self.node.document, schemas, self.node.name, is_key), at=at)
 
-    def title(self, schema: Mapping[str, Any]) -> str:
-        return str(schema.get("title") or self.name)
+    def check(self, word: str, at: str, value: Any = None) -> None:
+        """Note a keyword that is checked after decoding."""
+        name = _NAMES.get(word, word)
+        self.context.compilation.checks[f"{self.context.path}{at}: {name if value is None else f'{name}={value!r}'}"] = None
 
-    def refuse(self, at: str, what: str) -> NoReturn:
-        raise SchemaError(f"{at} {what}")
+    def hold(self, word: str, at: str, value: Any) -> None:
+        """Note a keyword that the grammar enforces."""
+        self.context.compilation.enforced[f"{self.context.path}{at}: {_NAMES.get(word, word)}={value!r}"] = None
+
+    def _null(self, part: Part, at: str) -> Codec[Any]:
+        return _plain(self.context.codec(None, at=at), "null")
+
+    def _boolean(self, part: Part, at: str) -> Codec[Any]:
+        return _plain(self.context.codec(bool, at=at), "boolean")
+
+    def _values(self, part: Part, at: str) -> Codec[Any]:
+        document, dump = self.node.document, self.context.json_format.dump
+        values: list[Any] = []
+        for value in part.words["values"]:
+            is_met = all(document.is_valid(place, value) for place in self.node.schemas)
+            if is_met and _is_written(value) and not any(equal(value, known) for known in values):
+                values.append(value)
+        if self.node.is_key:
+            values = [value for value in values if isinstance(value, str)]
+
+        def to_json(value: Any) -> Any:
+            for known in values:
+                if equal(value, known):
+                    return known
+            raise Mismatch("enum", f"{value!r} is none of the values that are listed")
+
+        texts = all(isinstance(value, str) for value in values)
+        return _data(
+            choice(*(Lit(dump(value)) for value in values)),
+            {"enum": values} | ({"type": "string"} if texts else {}),
+            to_json,
+            bare=choice(*map(Lit, values)) if texts else None,
+        )
+
+    def _number(self, part: Part, at: str) -> Codec[Any]:
+        words, several = part.words, bool(at)
+        multiples, whole_only = words.get("multipleOf", ()), words.get("integer", False)
+        limits = {_NAMES[word]: words[word] for word in _BOUNDS if word in words}
+        whole = {
+            name: math.ceil(bound) if name == "ge" else math.floor(bound) if name == "le" else bound
+            for name, bound in limits.items()
+        }
+        for name, move in (("gt", math.floor), ("lt", math.ceil)):
+            if name in whole:
+                whole[name] = move(whole[name])
+        found = [self._limited(int, whole, several)] if all(each == int(each) for each in multiples) or whole_only else []
+        if not whole_only:
+            found.append(self._limited(float, {name: _inside(name, bound) for name, bound in limits.items()}, several))
+        codecs = [codec for codec in found if codec is not None]
+        for multiple in multiples:
+            self.check("multipleOf", at, multiple)
+
+        def to_json(value: Any) -> Any:
+            if kind_of(value) != "number" or (isinstance(value, float) and not math.isfinite(value)):
+                raise _wrong("number", value)
+            if whole_only:
+                if value != int(value):
+                    raise Mismatch("type", f"{value!r} is no whole number")
+                value = int(value)
+            for word, fails in _BOUNDS.items():
+                if word in words and fails(value, words[word]):
+                    raise Mismatch(word, f"{value!r} is beyond {word}={words[word]!r}")
+            for multiple in multiples:
+                if not _is_multiple(value, multiple):
+                    raise Mismatch("multipleOf", f"{value!r} is not a multiple of {multiple!r}")
+            return value
+
+        schema = schema_of("integer" if whole_only else "number", **{word: words.get(word) for word in _BOUNDS})
+        if multiples:
+            schema["multipleOf"] = multiples[0]
+        return _data(choice(*(codec.expr for codec in codecs)), schema, to_json)
+
+    def _limited(self, kind: type, limits: dict[str, Any], several: bool) -> Codec[Any] | None:
+        """A number between bounds; `None` where there is none."""
+        low = max((limits[name] + (name == "gt") * (kind is int) for name in ("ge", "gt") if name in limits), default=None)
+        high = min((limits[name] - (name == "lt") * (kind is int) for name in ("le", "lt") if name in limits), default=None)
+        if low is not None and high is not None and (low > high or (low == high and kind is float and {"gt", "lt"} & limits.keys())):
+            return None
+        hint = Annotated[kind, Field(**limits)] if limits else kind
+        said = ", ".join(f"{name}={bound!r}" for name, bound in limits.items())
+        label = f"Annotated[{kind.__name__}, {said}]" if limits else kind.__name__
+        return self.context.codec(hint, at=f"|{label}" if several else "")
+
+    def _string(self, part: Part, at: str) -> Codec[Any]:
+        words = part.words
+        least, most = words.get("minLength", 0), words.get("maxLength")
+        limits = {_NAMES[word]: words[word] for word in ("minLength", "maxLength") if word in words}
+        patterns = words.get("pattern", ())
+        formats = tuple(name for name in words.get("format", ()) if is_asserted(name))
+        if most is not None and least > most:
+            return _data(NEVER, {}, identity)
+        # One language is in the grammar, the smallest that is known to be whole; the others are checked.
+        known = [("format", name, format_texts(name), True) for name in formats]
+        known += [("pattern", regex, *pattern_texts(regex)) for regex in patterns]
+        first = next((each for each in known if each[2] is not None and each[3]), None)
+        first = first or next((each for each in known if each[2] is not None and each[2] != ANY_TEXT), None)
+        hint: Any = str if first is None else _Text(first[2])
+        codec = self.context.codec(hint, at=at, metadata=(Field(**limits),) if limits else ())
+        for each in known:
+            (self.hold if each is first and each[3] else self.check)(each[0], at, each[1])
+        searched = [(regex, re.compile(python_pattern(regex))) for regex in patterns]
+
+        def to_json(value: Any) -> Any:
+            if not is_text(value):
+                raise _wrong("string", value)
+            if len(value) < least or (most is not None and len(value) > most):
+                word = "minLength" if len(value) < least else "maxLength"
+                raise Mismatch(word, f"{value!r} has {len(value)} characters")
+            for regex, searcher in searched:
+                if searcher.search(value) is None:
+                    raise Mismatch("pattern", f"{value!r} does not match {regex!r}")
+            for name in formats:
+                if not has_format(name, value):
+                    raise Mismatch("format", f"{value!r} is no {name}")
+            return value
+
+        schema = schema_of("string", pattern=(*patterns, None)[0], format=(*words.get("format", ()), None)[0])
+        schema |= {word: words[word] for word in ("minLength", "maxLength") if word in words}
+        return _data(codec.expr, schema, to_json, bare=codec.bare)
+
+    def _array(self, part: Part, at: str) -> Codec[Any]:
+        words = part.words
+        first, rest = rows_of(part)
+        least, most = words.get("minItems", 0), words.get("maxItems")
+        firsts: list[Codec[Any]] = []
+        for index, schemas in enumerate(first[:most]):
+            codec = self.part(schemas, f"{at}[{index}]")
+            if codec.expr == NEVER:
+                most = index
+                break
+            firsts.append(codec)
+        item = None if most is not None and most <= len(firsts) else self.part(rest, f"{at}[]")
+        if item is not None and item.expr == NEVER:
+            item, most = None, len(firsts)
+        if most is not None and least > most:
+            return _data(NEVER, {}, identity)
+        count = len(firsts)
+        low = self._bound("minItems", least, at, words, ends=False) or 0
+        high = self._bound("maxItems", most, at, words, ends=True)
+        if item is not None and not count:
+            expr = self._list("[", item.expr, "]", low, high)
+        else:
+            expr = self._row(firsts, item, low, high)
+
+        def to_json(value: Any) -> Any:
+            if not is_list(value):
+                raise _wrong("array", value)
+            if len(value) < least or (most is not None and len(value) > most):
+                raise Mismatch("minItems" if len(value) < least else "maxItems", f"has {len(value)} items")
+            made: list[Any] = []
+            for index, each in enumerate(value):
+                codec = firsts[index] if index < count else item
+                try:
+                    made.append(each if codec is None else codec.to_json(each))
+                except Mismatch as error:
+                    raise error.at(index) from None
+            return made
+
+        schema = schema_of("array", minItems=words.get("minItems"), maxItems=words.get("maxItems"))
+        if firsts:
+            schema |= {"prefixItems": [codec.schema for codec in firsts], "items": False if item is None else item.schema}
+        elif item is not None:
+            schema["items"] = item.schema
+        if "uniqueItems" in part.checks:
+            schema["uniqueItems"] = True
+        return _data(expr, schema, to_json)
+
+    def _bound(self, word: str, bound: int | None, at: str, words: Mapping[str, Any], *, ends: bool) -> int | None:
+        """The bound for the grammar; as a check after decoding, if it is far off."""
+        if bound is not None and bound > LONGEST_EXACT:
+            self.check(word, at, bound)
+            return None
+        if word in words:
+            self.hold(word, at, words[word])
+        return bound
+
+    def _list(self, start: str, item: Expr, end: str, least: int, most: int | None) -> Expr:
+        if most == 0:
+            return Lit(start + end)
+        more = repeat(seq(self.context.json_format.comma, item), max(least - 1, 0), None if most is None else most - 1)
+        some = seq(start, item, more, end)
+        return some if least else choice(start + end, some)
+
+    def _row(self, firsts: Sequence[Codec[Any]], item: Codec[Any] | None, least: int, most: int | None) -> Expr:
+        """Items of their own kinds, and others behind; from the back, each with what may follow it."""
+        comma, count = self.context.json_format.comma, len(firsts)
+        after: Expr = EMPTY
+        if item is not None:
+            more = None if most is None else most - count
+            after = repeat(seq(comma, item.expr), max(least - count, 0), more)
+        for index in reversed(range(count)):
+            here = seq(comma if index else "", firsts[index].expr, after)
+            after = here if index < least else optional(here)
+            if index % 8 == 7:
+                after = self.context.fresh_rule("items", after)  # parsers limit the depth of parentheses
+        return seq("[", after, "]")
+
+    def _object(self, part: Part, at: str) -> Codec[Any]:
+        node, words, document = self.node, part.words, self.node.document
+        colon, comma, dump = (getattr(self.context.json_format, name) for name in ("colon", "comma", "dump"))
+        listed, patterns, rest = members_of(part)
+        required: Sequence[str] = words.get("required", ())
+        names: Schemas = words.get("names", ())
+        fields: dict[str, Codec[Any]] = {}
+        for key, schemas in listed.items():
+            codec = self.part(schemas, f"{at}[{key!r}]") if _is_written(key) else _data(NEVER, {}, identity)
+            if codec.expr != NEVER and all(document.is_valid(name, key) for name in names):
+                fields[key] = codec
+            elif key in required:
+                return _data(NEVER, {}, identity)
+        free: list[tuple[str | None, Expr, Codec[Any]]] = []
+        key_text = self.part(names, f"{at}.keys()", is_key=True).bare if names else ANY_TEXT
+        for regex, schemas in [*patterns.items(), *([] if rest is None else [(None, rest)])]:
+            codec = self.part(schemas, f"{at}[...]")
+            texts, is_whole = (key_text or NEVER, True) if regex is None else pattern_texts(regex)
+            texts = NEVER if codec.expr == NEVER else without(texts, listed)
+            free.append((regex, texts, codec))
+            if not is_whole or (regex is None and patterns):
+                self._look("patternProperties", at)
+            if regex is not None and names:
+                self._look("propertyNames", at)
+        if len(patterns) > 1:
+            self._look("patternProperties", at)
+        least, most = words.get("minProperties", 0), words.get("maxProperties")
+        pairs = [(seq(dump(key), colon, codec.expr), key in required) for key, codec in fields.items()]
+        tail = choice(*(seq(json_string(texts), colon, codec.expr) for _, texts, codec in free if texts != NEVER))
+        high = None
+        if not pairs and tail != NEVER:
+            low = self._bound("minProperties", least, at, words, ends=False) or 0
+            high = self._bound("maxProperties", most, at, words, ends=True)
+            expr = self._list("{", tail, "}", low, high)
+            if least > 1:  # a key may come twice, and counts once
+                self.check("minProperties", at, least)
+        else:
+            if tail != NEVER:
+                pairs.append((seq(tail, repeat(seq(comma, tail), 0, None)), False))
+            expr = ordered_parts(node.key.title, "{", pairs, "}", self.context)
+            if least > len(required) and least > (0 if tail == NEVER and len(fields) < least else len(required)):
+                self.check("minProperties", at, least)
+            if most is not None and (tail != NEVER or most < len(fields)):
+                self.check("maxProperties", at, most)
+            if tail == NEVER and least > len(fields):
+                return _data(NEVER, {}, identity)
+        searched = [
+            (None if regex is None else re.compile(python_pattern(regex)), texts, codec) for regex, texts, codec in free
+        ]
+
+        def free_value(key: str, value: Any) -> Any:
+            found = [codec for regex, _, codec in searched if regex is not None and regex.search(key)]
+            found = found or [codec for regex, _, codec in searched if regex is None]
+            if not found or key in listed or not is_text(key):
+                raise Mismatch("additionalProperties", f"has the key {key!r}, which is not listed")
+            for codec in found:
+                value = codec.to_json(value)
+            return value
+
+        def to_json(value: Any) -> Any:
+            if not is_dict(value):
+                raise _wrong("object", value)
+            for key in required:
+                if key not in value:
+                    raise Mismatch("required", f"lacks the key {key!r}")
+            made: dict[str, Any] = {}
+            for key in [*(key for key in fields if key in value), *(key for key in value if key not in fields)]:
+                try:
+                    made[key] = fields[key].to_json(value[key]) if key in fields else free_value(key, value[key])
+                except Mismatch as error:
+                    raise error.at(key) from None
+            if len(made) < least or (most is not None and len(made) > most):
+                raise Mismatch("minProperties" if len(made) < least else "maxProperties", f"has {len(made)} keys")
+            if names and not all(document.is_valid(name, key) for name in names for key in value):
+                raise Mismatch("propertyNames", "has a key that is not allowed")
+            return made
+
+        notes = {key: text for layer in words.get("layers", ()) for key, text in layer.notes.items()}
+        return _data(expr, self._described(fields, free, notes, part), to_json)
+
+    def _look(self, word: str, at: str) -> None:
+        self.check(word, at)
+        self.node.document.checks.add(word)
+
+    def _described(
+        self, fields: Mapping[str, Codec[Any]], free: Sequence[tuple[str | None, Expr, Codec[Any]]], notes: Mapping[str, str], part: Part
+    ) -> JsonSchema:
+        own = next((place.schema for place in self.node.schemas if is_dict(place.schema)), {})
+        made: JsonSchema = {"type": "object"}
+        if fields or not free:
+            made["title"] = self.node.key.title
+            made |= {"description": own["description"]} if isinstance(own.get("description"), str) else {}
+            made["properties"] = {
+                key: codec.schema | ({"description": notes[key]} if key in notes else {}) for key, codec in fields.items()
+            }
+            made["required"] = [key for key in fields if key in part.words.get("required", ())]
+        patterns = {regex: codec.schema for regex, _, codec in free if regex is not None}
+        made["additionalProperties"] = next((codec.schema for regex, _, codec in free if regex is None), False)
+        if patterns:
+            made["patternProperties"] = patterns
+        return made | {word: part.words[word] for word in ("minProperties", "maxProperties") if word in part.words}
+
+
+@dataclass
+class _Text:
+    """Strings of a language, as a type inside the compiler; lengths are limits on it."""
+
+    texts: Expr
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, _Text))
+def text_codec(hint: _Text, context: Context) -> Codec[Any]:
+    """The language, of the lengths that the limits allow where that stays small."""
+    context.allow(hint, *LENGTHS)
+    text = text_of_length(hint.texts, context)
+    return replace(_data(json_string(text), {"type": "string"}, identity), bare=text)
+
+
+_BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": lambda value, bound: value < bound,
+    "maximum": lambda value, bound: value > bound,
+    "exclusiveMinimum": lambda value, bound: value <= bound,
+    "exclusiveMaximum": lambda value, bound: value >= bound,
+}
+
+
+def _inside(name: str, bound: Any) -> float:
+    """The bound as a float, or the next one inside of it."""
+    near = float(bound)
+    if name in ("ge", "gt") and near < bound:
+        return math.nextafter(near, math.inf)
+    return math.nextafter(near, -math.inf) if name in ("le", "lt") and near > bound else near
+
+
+def _is_multiple(value: Any, multiple: Any) -> bool:
+    """As jsonschema judges it, which divides."""
+    if isinstance(value, int) and isinstance(multiple, int):
+        return value % multiple == 0
+    try:
+        return bool(value / multiple == int(value / multiple))
+    except OverflowError:
+        return Fraction(value) % Fraction(multiple) == 0
+
+
+def _data(expr: Expr, schema: JsonSchema, to_json: Callable[[Any], Any], *, bare: Expr | None = None) -> Codec[Any]:
+    """The codec of JSON data; `to_json` brings a value into the one form in which it is written, or raises Mismatch."""
+    return Codec(expr, schema, to_json, to_json, lambda value: True, bare=bare, native=False, plain=True)
+
+
+def _plain(codec: Codec[Any], kind: str) -> Codec[Any]:
+    def to_json(value: Any) -> Any:
+        if kind_of(value) != kind:
+            raise _wrong(kind, value)
+        return value
+
+    return _data(codec.expr, codec.schema, to_json)
+
+
+def _wrong(kind: str, value: Any) -> Mismatch:
+    return Mismatch("type", f"is of the type {kind_of(value)}, not {kind}")
+
+
+def _is_written(value: Any) -> bool:
+    """Whether JSON can write a value of an `enum`."""
+    if is_list(value):
+        return all(map(_is_written, value))
+    if is_dict(value):
+        return all(is_text(key) and _is_written(each) for key, each in value.items())
+    return is_text(value) if isinstance(value, str) else not isinstance(value, float) or math.isfinite(value)

@@ -154,7 +154,7 @@ def str_codec(hint: type[str], context: Context) -> Codec[str]:
     text: Expr = ANY_TEXT
     if patterns:
         limits.leave(*LENGTHS)
-        text = _of_length(_pattern(hint, patterns, context), context)
+        text = text_of_length(_pattern(hint, patterns, context), context)
         if text == NEVER:
             raise context.refuse(hint, f"has a pattern that no text of {_describe(shortest, longest)} meets")
     elif shortest is not None or longest is not None or (limits.peek("strip_whitespace") and not context.is_root):
@@ -188,7 +188,7 @@ def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context)
     return expr
 
 
-def _of_length(text: Expr, context: Context) -> Expr:
+def text_of_length(text: Expr, context: Context) -> Expr:
     """A pattern's texts of the lengths that the limits allow, where that stays small; else the lengths are post-checks."""
     limits = context.limits
     least, most = limits.peek("min_length") or 0, limits.peek("max_length")

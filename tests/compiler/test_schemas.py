@@ -19,7 +19,6 @@ from typefold.compiler import (
     schema_codec,
     type_of_schema,
 )
-from typefold.compiler.types.schemas import _KEYWORDS, _NOTES  # pyright: ignore[reportPrivateUsage]
 from typefold.testing.laws import check_laws
 
 PLACE = {
