@@ -84,7 +84,7 @@ def _distance(check: str, problem: dict[str, Any]) -> tuple[int, bool]:
     """The steps of a post-check's path that an error's lacks, less those that both have; then whether its value is another."""
     path, _, name = check.partition(": ")
     parts = ["[]" if isinstance(part, int) else str(part) for part in problem["loc"]]
-    steps = [step or "[]" for step in re.findall(r"\.(\w+)|\[\d*\]", path)]
+    steps = ["".join(step) or "[]" for step in re.findall(r"\.(\w+)|\['([^']*)'\]|\[\d*\]", path)]
     looked_at = name.partition(" of ")[2].split(", ") if name.startswith("validator ") and " of " in name else []
     distance = sum(-1 if step in parts else 1 for step in (*steps, *looked_at))
     return distance, name.partition("=")[2] not in str(problem["msg"]).split()

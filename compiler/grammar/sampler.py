@@ -7,7 +7,7 @@ sampling always ends.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import assert_never
 
@@ -25,7 +25,18 @@ def sample(language: Language, rng: random.Random, *, exotic: float = 0.05) -> s
 
     `exotic` is the probability that a character class gives any of its characters, and not a printable ASCII one.
     """
-    return _Sampler(language, rng, exotic).text(language.root, 0)
+    return sampler(language, rng, exotic=exotic)()
+
+
+def sampler(language: Language, rng: random.Random, *, exotic: float = 0.05) -> Callable[[], str]:
+    """Make a function that draws one text after another, as `sample` does; a large language is looked through once."""
+    made = _Sampler(language, rng, exotic)
+
+    def draw() -> str:
+        made.references = 0
+        return made.text(language.root, 0)
+
+    return draw
 
 
 def shortest_height(language: Language) -> float:

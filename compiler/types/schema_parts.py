@@ -173,6 +173,8 @@ class Document:
             latest = _draft_by_words(schema) or latest
         self.validator_class: Any = validators.validator_for(schema, default=latest)
         self.keywords = frozenset(self.validator_class.VALIDATORS)
+        searched = {"pattern": _pattern, "patternProperties": _pattern_properties}
+        self._checker: Any = validators.extend(self.validator_class, searched)
         specification: Any = specification_with(str(self.validator_class.META_SCHEMA.get("$schema", "")).rstrip("#"))
         self.is_ref_alone = "dependentRequired" not in self.keywords  # up to draft 7, its neighbours say nothing
         self._resource: Any = evolve(specification, id_of=lambda part: _id_of(specification, part)).create_resource
@@ -238,7 +240,7 @@ class Document:
         """The validator of a place; formats are checked by the grammar."""
         if place.at not in self._validators:
             schema = {"$ref": f"{self.base}#{quote(place.at[1:], safe='/~')}"}
-            self._validators[place.at] = self.validator_class(schema, registry=self.registry)
+            self._validators[place.at] = self._checker(schema, registry=self.registry)
         return self._validators[place.at]
 
     def parts(self, schemas: Schemas) -> list[Part]:
@@ -316,6 +318,8 @@ class Document:
             if word in schema and word in self.keywords:
                 if (word == "multipleOf") == isinstance(schema[word], str) or schema[word] == 0:
                     self.refuse(place.at, f"has {word}={schema[word]!r}, which no value meets")
+                if word == "pattern":
+                    self.pattern(place, schema[word])
                 words[word] = (schema[word],)
         for word in _CHECKED.get(kind, ()):
             is_idle = schema.get(word) is (word != "uniqueItems") and word != "contains"
@@ -387,7 +391,11 @@ class Document:
     def _one_of(self, place: Place, value: Any) -> list[Part]:
         members = [self._parts_of(self.child(place, "oneOf", index)) for index in range(len(value))]
         apart = all(
-            self._are_apart(a, b, 0) for i, one in enumerate(members) for other in members[:i] for a in one for b in other
+            self._are_apart(a, b, 0)
+            for i, one in enumerate(members)
+            for other in members[:i]
+            for a in one
+            for b in other
         )
         parts = [part for member in members for part in member]
         return _distinct(parts if apart else (replace(each, checks=_both(each.checks, ("oneOf",))) for each in parts))
@@ -429,10 +437,13 @@ class Document:
             return []
         if said == {"type"} and "integer" not in (kinds := self._kinds(place)):
             return [part for part in ALL if part.kind not in kinds]
-        if said in ({"required"}, {"required", "type"}) and len(schema["required"]) == 1:
-            if schema.get("type", "object") == "object":
-                lacks = Part("object", {"layers": (self._lacking(schema["required"][0]),)})
-                return [lacks] if "type" not in schema else [lacks, *(part for part in ALL if part.kind != "object")]
+        if (
+            said in ({"required"}, {"required", "type"})
+            and len(schema["required"]) == 1
+            and schema.get("type", "object") == "object"
+        ):
+            lacks = Part("object", {"layers": (self._lacking(schema["required"][0]),)})
+            return [lacks] if "type" not in schema else [lacks, *(part for part in ALL if part.kind != "object")]
         if said == {"anyOf"}:
             found = ALL
             for index in range(len(schema["anyOf"])):
@@ -467,7 +478,9 @@ class Document:
                     continue
                 there = only("object", {"required": (key, *keys)})
             else:
-                there = self._meet(place, only("object", {"required": (key,)}), self._parts_of(self.child(place, word, key)))
+                there = self._meet(
+                    place, only("object", {"required": (key,)}), self._parts_of(self.child(place, word, key))
+                )
             without = only("object", {"layers": (self._lacking(key),)})
             found = self._meet(place, found, _distinct([*without, *there]))
         return found
@@ -485,6 +498,21 @@ _APPLIED: dict[str, Callable[[Document, Place, Any], list[Part]]] = {
     "if": Document._if,
     **dict.fromkeys(_DEPENDENT, Document._dependent),
 }
+
+
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+    """The keyword in jsonschema, which searches for patterns in Python's words."""
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and re.search(python_pattern(pattern), value) is None:
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, schema: Any) -> Iterator[Any]:
+    for pattern, part in patterns.items() if is_dict(value) else ():
+        for key in value:
+            if re.search(python_pattern(pattern), key):
+                yield from validator.descend(value[key], part, path=key, schema_path=pattern)
 
 
 def _id_of(specification: Any, part: Any) -> Any:

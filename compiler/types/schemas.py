@@ -16,7 +16,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, GetCoreSchemaHandler, ValidationError
@@ -25,8 +24,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 from typefold.compiler.codec import Codec, JsonSchema, identity, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
-from typefold.compiler.grammar.matcher import recognises
-from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, Ref, choice, join, optional, repeat, seq
+from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Lit, Ref, choice, optional, repeat, seq
 from typefold.compiler.guards import is_dict, is_list
 from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
@@ -36,7 +34,6 @@ from typefold.compiler.types.schema_parts import (
     ALL,
     Document,
     Part,
-    Place,
     SchemaError,
     Schemas,
     equal,
@@ -308,7 +305,9 @@ class _Alternatives:
                     return codec.to_json(value)
                 except Mismatch as error:
                     failed.append(error)
-            raise max(failed, key=lambda error: (len(error.loc), error.word != "type"), default=_wrong("nothing", value))
+            raise max(
+                failed, key=lambda error: (len(error.loc), error.word != "type"), default=_wrong("nothing", value)
+            )
 
         bares = [codec.bare for codec in made]
         return _data(
@@ -324,7 +323,9 @@ class _Alternatives:
     def check(self, word: str, at: str, value: Any = None) -> None:
         """Note a keyword that is checked after decoding."""
         name = _NAMES.get(word, word)
-        self.context.compilation.checks[f"{self.context.path}{at}: {name if value is None else f'{name}={value!r}'}"] = None
+        self.context.compilation.checks[
+            f"{self.context.path}{at}: {name if value is None else f'{name}={value!r}'}"
+        ] = None
 
     def hold(self, word: str, at: str, value: Any) -> None:
         """Note a keyword that the grammar enforces."""
@@ -371,7 +372,7 @@ class _Alternatives:
         for name, move in (("gt", math.floor), ("lt", math.ceil)):
             if name in whole:
                 whole[name] = move(whole[name])
-        found = [self._limited(int, whole, several)] if all(each == int(each) for each in multiples) or whole_only else []
+        found = [self._limited(int, whole, several)]
         if not whole_only:
             found.append(self._limited(float, {name: _inside(name, bound) for name, bound in limits.items()}, several))
         codecs = [codec for codec in found if codec is not None]
@@ -400,9 +401,17 @@ class _Alternatives:
 
     def _limited(self, kind: type, limits: dict[str, Any], several: bool) -> Codec[Any] | None:
         """A number between bounds; `None` where there is none."""
-        low = max((limits[name] + (name == "gt") * (kind is int) for name in ("ge", "gt") if name in limits), default=None)
-        high = min((limits[name] - (name == "lt") * (kind is int) for name in ("le", "lt") if name in limits), default=None)
-        if low is not None and high is not None and (low > high or (low == high and kind is float and {"gt", "lt"} & limits.keys())):
+        low = max(
+            (limits[name] + (name == "gt") * (kind is int) for name in ("ge", "gt") if name in limits), default=None
+        )
+        high = min(
+            (limits[name] - (name == "lt") * (kind is int) for name in ("le", "lt") if name in limits), default=None
+        )
+        if (
+            low is not None
+            and high is not None
+            and (low > high or (low == high and kind is float and {"gt", "lt"} & limits.keys()))
+        ):
             return None
         hint = Annotated[kind, Field(**limits)] if limits else kind
         said = ", ".join(f"{name}={bound!r}" for name, bound in limits.items())
@@ -486,7 +495,10 @@ class _Alternatives:
 
         schema = schema_of("array", minItems=words.get("minItems"), maxItems=words.get("maxItems"))
         if firsts:
-            schema |= {"prefixItems": [codec.schema for codec in firsts], "items": False if item is None else item.schema}
+            schema |= {
+                "prefixItems": [codec.schema for codec in firsts],
+                "items": False if item is None else item.schema,
+            }
         elif item is not None:
             schema["items"] = item.schema
         if "uniqueItems" in part.checks:
@@ -608,7 +620,11 @@ class _Alternatives:
         self.node.document.checks.add(word)
 
     def _described(
-        self, fields: Mapping[str, Codec[Any]], free: Sequence[tuple[str | None, Expr, Codec[Any]]], notes: Mapping[str, str], part: Part
+        self,
+        fields: Mapping[str, Codec[Any]],
+        free: Sequence[tuple[str | None, Expr, Codec[Any]]],
+        notes: Mapping[str, str],
+        part: Part,
     ) -> JsonSchema:
         own = next((place.schema for place in self.node.schemas if is_dict(place.schema)), {})
         made: JsonSchema = {"type": "object"}
@@ -616,7 +632,8 @@ class _Alternatives:
             made["title"] = self.node.key.title
             made |= {"description": own["description"]} if isinstance(own.get("description"), str) else {}
             made["properties"] = {
-                key: codec.schema | ({"description": notes[key]} if key in notes else {}) for key, codec in fields.items()
+                key: codec.schema | ({"description": notes[key]} if key in notes else {})
+                for key, codec in fields.items()
             }
             made["required"] = [key for key in fields if key in part.words.get("required", ())]
         patterns = {regex: codec.schema for regex, _, codec in free if regex is not None}
