@@ -20,10 +20,13 @@ import json
 import lzma
 import multiprocessing
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -63,9 +66,7 @@ def compiled(record: Record, schema: Any) -> OutputType[Any] | None:
 
 def checked(record: Record, kind: OutputType[Any], schema: Any, tests: list[Any]) -> None:
     """Count what the type admits and refuses of the instances and of its own samples."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import validator_for
-
+    drafts: Any = import_module("jsonschema.validators")
     counts: Counter[str] = Counter()
     failures: list[str] = []
     for index, test in enumerate(tests):
@@ -73,7 +74,7 @@ def checked(record: Record, kind: OutputType[Any], schema: Any, tests: list[Any]
         counts[outcome] += 1
         if about:
             failures.append(f"{index} {outcome}: {about}"[:600])
-    validator = validator_for(schema, default=Draft202012Validator)(schema)
+    validator = drafts.validator_for(schema, default=drafts.Draft202012Validator)(schema)
     language = kind.constraint.language
     draw = None if language is None else sampler(language, random.Random(0))
     for _ in range(SAMPLES):
@@ -86,11 +87,15 @@ def checked(record: Record, kind: OutputType[Any], schema: Any, tests: list[Any]
 
 def instance(kind: OutputType[Any], data: Any, *, marked_valid: bool) -> tuple[str, str]:
     """The outcome of one instance, and the failure where it is one."""
-    text = json.dumps(data, ensure_ascii=False)
-    try:
-        value = kind.decode(
-            json.dumps(text)[1:-1] if kind.is_bare and not isinstance(data, str) else data if kind.is_bare else text
+    if kind.is_bare and not isinstance(data, str):  # its answers are read as strings, and as nothing else
+        return (
+            ("valid, refused", f"{data!r:.200} is no string")
+            if marked_valid
+            else ("invalid, refused by the grammar", "")
         )
+    text = data if kind.is_bare else json.dumps(data, ensure_ascii=False)
+    try:
+        value = kind.decode(text)
         written = kind.encode(value)
         admitted = admits(kind, written)
     except (DecodeError, ValueError) as error:
@@ -134,17 +139,14 @@ class Masks:
     """Compile and mask times of the engines, in one thread over one vocabulary."""
 
     def __init__(self, model: str) -> None:
-        import llguidance
-        import llguidance.hf
-        import xgrammar
-        from transformers import AutoTokenizer
-
-        tokenizers: Any = AutoTokenizer
-        self.tokenizer = tokenizers.from_pretrained(model)
+        xgrammar: Any = import_module("xgrammar")
+        tokenizers: Any = import_module("transformers").AutoTokenizer
+        guidance: Any = import_module("llguidance.hf")
+        self.tokenizer: Any = tokenizers.from_pretrained(model)
         info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer)
-        self.compiler = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)
-        self.mask = xgrammar.allocate_token_bitmask(1, info.vocab_size)
-        self.guidance = llguidance.hf.from_tokenizer(self.tokenizer)
+        self.compiler: Any = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)
+        self.mask: Any = xgrammar.allocate_token_bitmask(1, info.vocab_size)
+        self.guidance: Any = guidance.from_tokenizer(self.tokenizer)
 
     def measured(self, kind: OutputType[Any] | None, schema: Any, tests: list[Any], engine: str) -> Record:
         """The cost of one engine on the first valid instance, and whether it took the instance."""
@@ -155,10 +157,10 @@ class Masks:
             if kind is None:
                 return {"outcome": "refused"}
             try:
-                text = kind.encode(kind.decode(data if kind.is_bare else text))
+                text = kind.encode(kind.decode(str(data) if kind.is_bare else text))
             except (DecodeError, ValueError):
                 data = None
-        tokens = [] if data is None else self.tokenizer.encode(text, add_special_tokens=False)
+        tokens: list[int] = [] if data is None else self.tokenizer.encode(text, add_special_tokens=False)
         started = time.perf_counter()
         try:
             start, advance, fill = getattr(self, f"_{backend}")(kind if own else None, schema)
@@ -177,25 +179,21 @@ class Masks:
         return record | {"us": times}
 
     def _xgrammar(self, kind: OutputType[Any] | None, schema: Any) -> tuple[Callable[..., Any], ...]:
-        import xgrammar
-
+        xgrammar: Any = import_module("xgrammar")
         if kind is None:
             made = self.compiler.compile_json_schema(json.dumps(schema), any_whitespace=False, strict_mode=True)
         else:
             spec = kind.constraint.for_dialect("ebnf")
             text = spec if isinstance(spec, str) else f"root ::= {' | '.join(map(json.dumps, spec))}"
             made = self.compiler.compile_grammar(text)
-        return (
-            lambda: xgrammar.GrammarMatcher(made),
-            lambda matcher, token: matcher.accept_token(token),
-            lambda matcher: matcher.fill_next_token_bitmask(self.mask),
-        )
+        matchers: Any = xgrammar.GrammarMatcher
+        return partial(matchers, made), matchers.accept_token, self._fill
+
+    def _fill(self, matcher: Any) -> None:
+        matcher.fill_next_token_bitmask(self.mask)
 
     def _llguidance(self, kind: OutputType[Any] | None, schema: Any) -> tuple[Callable[..., Any], ...]:
-        import re
-
-        import llguidance
-
+        llguidance: Any = import_module("llguidance")
         if kind is None:
             grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema))
         else:
@@ -207,11 +205,7 @@ class Masks:
         made = llguidance.LLMatcher(self.guidance, grammar, log_level=0)
         if made.is_error():
             raise ValueError(made.get_error())
-        return (
-            lambda: made,
-            lambda matcher, token: matcher.consume_token(token),
-            lambda matcher: matcher.compute_bitmask(),
-        )
+        return lambda: made, made.__class__.consume_token, made.__class__.compute_bitmask
 
 
 def work(pipe: Connection, model: str | None) -> None:
@@ -364,8 +358,6 @@ def mask_row(engine: str, costs: list[Record]) -> Record:
 
 def reason_of(record: Record) -> str:
     """The reason of a refusal without its place and names."""
-    import re
-
     words = re.sub(r"'[^']*'|\"[^\"]*\"", "...", str(record.get("reason", "")))
     return re.sub(r"#\S*", "#", words)[:110]
 
@@ -384,11 +376,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=None, help="stop after this time, to go on with --append")
     arguments = parser.parse_args()
     with lzma.open(arguments.data, "rt", encoding="utf-8") as file:
-        lines = list(file)[arguments.first : arguments.last][:: arguments.sample]
+        lines = [str(line) for line in file][arguments.first : arguments.last][:: arguments.sample]
     known: list[Record] = []
     if arguments.append and arguments.json is not None and arguments.json.exists():
         known = json.loads(arguments.json.read_text())["records"]
-    done, wanted = {record["id"] for record in known}, set(filter(None, arguments.ids.split(",")))
+    done, wanted = {record["id"] for record in known}, {name for name in str(arguments.ids).split(",") if name}
     pairs = [(json.loads(line)["id"], line) for line in lines]
     lines = [line for name, line in pairs if name not in done and (not wanted or name in wanted)]
     random.Random(0).shuffle(lines)  # a run that is stopped has seen some of each source

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote
 
@@ -49,7 +51,7 @@ class Layer:
     patterns: Mapping[str, Schemas] = field(default_factory=dict[str, Schemas])
     more: Schemas | None = None
     closes: bool = True
-    notes: Mapping[str, str] = field(default_factory=dict[str, str])
+    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])  # annotations beside a reference, by key
 
     def at(self, key: str) -> Schemas:
         """The schemas of a key's value."""
@@ -127,6 +129,15 @@ def equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def told(schema: Any) -> dict[str, Any]:
+    """The annotations of a schema that the model is told."""
+    said = (
+        {key: schema[key] for key in ("default", "deprecated", "examples") if key in schema} if is_dict(schema) else {}
+    )
+    about = schema.get("description") if is_dict(schema) else None
+    return said | ({"description": about} if isinstance(about, str) else {})
+
+
 def merged(one: Part, other: Part) -> Part | None:
     """The values of both; `None` where there are none for certain."""
     if one.kind == other.kind == "values":
@@ -161,10 +172,10 @@ class Document:
 
     def __init__(self, schema: Any) -> None:
         try:
-            from attrs import evolve
-            from jsonschema import validators
-            from referencing import Registry
-            from referencing.jsonschema import specification_with
+            validators: Any = import_module("jsonschema").validators
+            referencing: Any = import_module("referencing")
+            drafts: Any = import_module("referencing.jsonschema")
+            evolve: Any = import_module("attrs").evolve
         except ImportError as error:
             raise SchemaError("# needs the package jsonschema; install typefold[schemas]") from error
         self.pointers = {id(part): at for part, at in _walk(schema, "#")}
@@ -175,13 +186,15 @@ class Document:
         self.keywords = frozenset(self.validator_class.VALIDATORS)
         searched = {"pattern": _pattern, "patternProperties": _pattern_properties}
         self._checker: Any = validators.extend(self.validator_class, searched)
-        specification: Any = specification_with(str(self.validator_class.META_SCHEMA.get("$schema", "")).rstrip("#"))
+        specification: Any = drafts.specification_with(
+            str(self.validator_class.META_SCHEMA.get("$schema", "")).rstrip("#")
+        )
         self.is_ref_alone = "dependentRequired" not in self.keywords  # up to draft 7, its neighbours say nothing
-        self._resource: Any = evolve(specification, id_of=lambda part: _id_of(specification, part)).create_resource
+        self._resource: Any = evolve(specification, id_of=partial(_id_of, specification)).create_resource
         resource = self._resource(schema)
         own = schema.get("$id", schema.get("id")) if is_dict(schema) else None
         self.base = (own.partition("#")[0] if isinstance(own, str) else "") or "urn:typefold:schema"
-        self.registry: Any = Registry().with_resource(self.base, resource)
+        self.registry: Any = referencing.Registry().with_resource(self.base, resource)
         self._places: dict[str, Place] = {}
         self._known: dict[str, list[Part]] = {}
         self._validators: dict[str, Any] = {}
@@ -221,20 +234,17 @@ class Document:
 
     def target(self, place: Place) -> Place:
         """The schema that `$ref` names."""
-        from referencing.exceptions import Unresolvable
-
+        unresolvable: Any = import_module("referencing.exceptions").Unresolvable
         ref = place.schema["$ref"]
         try:
             found = place.resolver.lookup(ref)
-        except (Unresolvable, ValueError, TypeError, AttributeError, KeyError):
+        except (unresolvable, ValueError, TypeError, AttributeError):
             self.refuse(place.at, f"refers to {ref!r}, which is not in the schema")
         return self._place(found.contents, self.pointers.get(id(found.contents), str(ref)), found.resolver)
 
     def is_valid(self, place: Place, value: Any) -> bool:
         """Whether a value meets the schema at a place."""
-        if not isinstance(place.schema, dict):
-            return bool(place.schema)
-        return bool(self.validator(place).is_valid(value))
+        return bool(self.validator(place).is_valid(value)) if is_dict(place.schema) else bool(place.schema)
 
     def validator(self, place: Place) -> Any:
         """The validator of a place; formats are checked by the grammar."""
@@ -285,10 +295,33 @@ class Document:
         if all(not part.words and not part.checks for part in found) and len(found) == len(ALL):
             found = ALL
         for word in said:
-            apply = _APPLIED.get(word)
-            if apply is not None:
-                found = self._meet(place, found, apply(self, place, schema[word]))
+            found = self._meet(place, found, self._applied(place, word, schema[word]))
         return found
+
+    def _applied(self, place: Place, word: str, value: Any) -> list[Part]:
+        """The alternatives of a keyword that applies other schemas, or lists values."""
+        match word:
+            case "$ref":
+                return self._parts_of(self.target(place))
+            case "allOf":
+                return self.parts(tuple(self.child(place, word, index) for index in range(len(value))))
+            case "anyOf":
+                return _distinct(part for i in range(len(value)) for part in self._parts_of(self.child(place, word, i)))
+            case "oneOf":
+                return self._one_of(place, value)
+            case "enum" | "const":
+                if word == "enum" and not is_list(value):
+                    self.refuse(place.at, f"has enum={value!r}, which is no list")
+                return [Part("values", {"values": list(value) if word == "enum" else [value]})]
+            case "not":
+                found = self._without(self.child(place, word))
+                return [replace(part, checks=(word,)) for part in ALL] if found is None else found
+            case "if":
+                return self._if(place)
+            case "dependencies" | "dependentRequired" | "dependentSchemas":
+                return self._dependent(place, word, value)
+            case _:
+                return ALL
 
     def _kinds(self, place: Place) -> list[str]:
         """The types; `integer` only where `number` is not among them."""
@@ -344,9 +377,8 @@ class Document:
 
     def _layers(self, place: Place) -> dict[str, Any]:
         schema, words = place.schema, dict[str, Any]()
-        for word in ("properties", "patternProperties"):
-            if not is_dict(schema.get(word, {})):
-                self.refuse(place.at, f"has {word}={schema[word]!r}, which is no object")
+        if wrong := [word for word in ("properties", "patternProperties") if not is_dict(schema.get(word, {}))]:
+            self.refuse(place.at, f"has {wrong[0]}={schema[wrong[0]]!r}, which is no object")
         if any(word in schema for word in ("properties", "patternProperties", "additionalProperties")):
             for regex in schema.get("patternProperties", {}):
                 self.pattern(place, regex)
@@ -356,9 +388,9 @@ class Document:
             }
             more = self.schemas(place, "additionalProperties") if "additionalProperties" in schema else None
             notes = {
-                key: part["description"]
+                key: told(part)
                 for key, part in schema.get("properties", {}).items()
-                if is_dict(part) and isinstance(part.get("description"), str)
+                if all(place.schema is not part for place in properties[key])
             }
             words["layers"] = (Layer(properties, patterns, more, notes=notes),)
         required = schema.get("required", ())
@@ -370,23 +402,12 @@ class Document:
             words["names"] = self.schemas(place, "propertyNames")
         return words
 
-    def pattern(self, place: Place, regex: str) -> str:
-        """A pattern in Python's words."""
+    def pattern(self, place: Place, regex: str) -> None:
+        """Refuse what is no pattern."""
         try:
-            made = python_pattern(regex)
-            re.compile(made)
+            re.compile(python_pattern(regex))
         except (re.error, OverflowError, RecursionError) as error:
             self.refuse(place.at, f"has the pattern {regex!r}, which is no regular expression: {error}")
-        return made
-
-    def _all_of(self, place: Place, value: Any) -> list[Part]:
-        found = ALL
-        for index in range(len(value)):
-            found = self._meet(place, found, self._parts_of(self.child(place, "allOf", index)))
-        return found
-
-    def _any_of(self, place: Place, value: Any) -> list[Part]:
-        return _distinct(part for i in range(len(value)) for part in self._parts_of(self.child(place, "anyOf", i)))
 
     def _one_of(self, place: Place, value: Any) -> list[Part]:
         members = [self._parts_of(self.child(place, "oneOf", index)) for index in range(len(value))]
@@ -416,16 +437,6 @@ class Document:
             if all(self._are_apart(a, b, depth + 1) for a in first for b in second):
                 return True
         return _lacks(one, other) and _lacks(other, one)
-
-    def _listed(self, place: Place, value: Any) -> list[Part]:
-        values = [value] if place.schema.get("const", self) is value else value
-        if not is_list(values):
-            self.refuse(place.at, f"has enum={values!r}, which is no list")
-        return [Part("values", {"values": list(values)})]
-
-    def _not(self, place: Place, value: Any) -> list[Part]:
-        found = self._without(self.child(place, "not"))
-        return [replace(part, checks=("not",)) for part in ALL] if found is None else found
 
     def _without(self, place: Place) -> list[Part] | None:
         """The alternatives of all other values, or `None` where they are not simple."""
@@ -457,7 +468,7 @@ class Document:
     def _lacking(self, key: str) -> Layer:
         return Layer({key: (self._place(False, "#false", None),)}, closes=False)
 
-    def _if(self, place: Place, value: Any) -> list[Part]:
+    def _if(self, place: Place) -> list[Part]:
         schema = place.schema
         if "then" not in schema and "else" not in schema:
             return ALL
@@ -467,8 +478,7 @@ class Document:
         other = self._parts_of(self.child(place, "else")) if "else" in schema else ALL
         return [replace(part, checks=_both(part.checks, ("if",))) for part in _distinct([*met, *other])]
 
-    def _dependent(self, place: Place, value: Any) -> list[Part]:
-        word = next(word for word in _DEPENDENT if place.schema.get(word) is value)
+    def _dependent(self, place: Place, word: str, value: Any) -> list[Part]:
         found = ALL
         for key, needed in value.items():
             if is_list(needed) or isinstance(needed, str):
@@ -486,26 +496,11 @@ class Document:
         return found
 
 
-_DEPENDENT = ("dependencies", "dependentRequired", "dependentSchemas")
-_APPLIED: dict[str, Callable[[Document, Place, Any], list[Part]]] = {
-    "$ref": lambda document, place, value: document._parts_of(document.target(place)),
-    "allOf": Document._all_of,
-    "anyOf": Document._any_of,
-    "oneOf": Document._one_of,
-    "enum": Document._listed,
-    "const": Document._listed,
-    "not": Document._not,
-    "if": Document._if,
-    **dict.fromkeys(_DEPENDENT, Document._dependent),
-}
-
-
 def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
     """The keyword in jsonschema, which searches for patterns in Python's words."""
-    from jsonschema import ValidationError
-
+    error: Any = import_module("jsonschema").ValidationError
     if isinstance(value, str) and re.search(python_pattern(pattern), value) is None:
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
+        yield error(f"{value!r} does not match {pattern!r}")
 
 
 def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, schema: Any) -> Iterator[Any]:
@@ -587,10 +582,9 @@ def _escaped(step: str) -> str:
 
 def _draft_by_words(schema: Any) -> Any:
     """The draft that a schema without `$schema` must be of, by words that later ones have in another form."""
-    from jsonschema import Draft4Validator, Draft201909Validator
-
+    validators: Any = import_module("jsonschema.validators")
     parts = [part for part, _ in _walk(schema, "#") if is_dict(part)]
     if any(isinstance(part.get(word), bool) for part in parts for word in ("exclusiveMinimum", "exclusiveMaximum")):
-        return Draft4Validator
+        return validators.Draft4Validator
     is_listed = any(is_list(part.get("items")) and part["items"] and is_dict(part["items"][0]) for part in parts)
-    return Draft201909Validator if is_listed else None
+    return validators.Draft201909Validator if is_listed else None

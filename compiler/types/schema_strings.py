@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from typefold.compiler.grammar.json_strings import ANY_TEXT
-from typefold.compiler.grammar.matcher import Matcher
+from typefold.compiler.grammar.matcher import Matcher, Stack
 from typefold.compiler.grammar.nodes import EMPTY, CharClass, Expr, Language, Lit, char_class, choice, seq
 from typefold.compiler.grammar.regex import UnsupportedPattern, pattern_language
 
@@ -118,9 +118,11 @@ _FORMATS: dict[str, str] = {
 
 
 @cache
-def format_texts(name: str) -> Expr | None:
-    """The texts of a format of the standard; `None` where the format demands nothing, or is no regular language."""
-    return pattern_language(_FORMATS[name], full_match=True, python=True) if name in _FORMATS else None
+def format_texts(name: str) -> tuple[Expr, bool]:
+    """The texts of a format, and whether it is these alone."""
+    if name not in _FORMATS:
+        return ANY_TEXT, False
+    return pattern_language(_FORMATS[name], full_match=True, python=True), True
 
 
 @cache
@@ -173,10 +175,9 @@ def _without(state: Matcher, words: list[str], length: int) -> Expr:
     return choice(*options)
 
 
-def _stack(stack: tuple[Expr, object] | None) -> list[Expr]:
+def _stack(stack: Stack) -> list[Expr]:
     parts: list[Expr] = []
-    rest: object = stack
-    while isinstance(rest, tuple):
-        parts.append(rest[0])
-        rest = rest[1]
+    while stack is not None:
+        node, stack = stack
+        parts.append(node)
     return parts

@@ -110,7 +110,7 @@ class, a struct) is an array in the order of its fields, and the description for
   always written; only in a `TypedDict`, where a missing key is another value, a missing one is `[]` then.
 - In a union with several arrays among its members, objects stand under a name: that of a `Literal` which all of them have
   and which tells them apart, else that of the class. So unions that would be refused for want of a tag are none here.
-- `dict[str, T]` stays an object, and so does an object that a hook writes itself or takes from a JSON schema (`schema_codec`). Where a
+- `dict[str, T]` stays an object, and so does an object that a hook writes itself, or of a JSON schema (`type_of_schema`). Where a
   hook's type holds an object, its `from_json` reads the part from the array.
 - Values come back as from any other format: pydantic gets its data with the keys, so validators, aliases and defaults
   hold. `.partials()` shows keys too.
@@ -134,6 +134,29 @@ Readers have limits too: no more than {digits} digits of an `int`, which no answ
 more than {levels} levels of a type that holds itself, which is checked after. A type that is itself nested deeper than {depth} levels is refused.
 """
 
+_SCHEMAS = """\
+## JSON schemas as types
+
+`type_of_schema(schema)` of `typefold.compiler` makes a type of a JSON schema, with the extra `schemas`
+(`pip install 'typefold[schemas]'`). Values are plain JSON data: the answer, with keys in the order of the schema.
+
+- The drafts from 4 to 2020-12, by `$schema`; without it 2020-12, or an older one where its words tell. References are to parts
+  of the same document, by pointer, `$id` or `$anchor`, recursive ones too.
+- In the grammar: types, `properties`, `required`, `patternProperties`, `additionalProperties`, `propertyNames`, `items`,
+  `prefixItems`, lengths, bounds, one `pattern` a string, `enum`, `const`, `allOf`, `anyOf`, `oneOf`, dependencies, and the
+  alternatives of `if`. `not` is, where it names types or a key. Schemas that hold together are merged.
+- Checked after, by name: `multipleOf`, `uniqueItems`, `contains`, any other `not`, `if`, a `oneOf` whose members may overlap,
+  `unevaluatedProperties` and `unevaluatedItems`, a second `pattern`, lookarounds, lengths beyond those of other types, numbers
+  of keys beside `properties`. The package jsonschema judges them in the schema's draft.
+- Formats of the standard are asserted: `date`, `time`, `date-time` (with an offset), `duration`, `email`, `hostname`, `ipv4`,
+  `ipv6`, `uri` and `iri` with their references, `uuid`, JSON pointers, `regex`. Others demand nothing; the model is told them.
+- Objects are closed, as all are here: keys that the schema does not name are not written, unless `additionalProperties` says
+  `true` or of what type they are. An object without any word on keys may have any.
+- A pattern is read as JavaScript and Python both read it: `\\d` and `\\w` are ASCII.
+- A word that is no keyword of the draft is an annotation, as the standard has it (`nullable` is none of its words). A keyword
+  that can neither be enforced nor checked (`$dynamicRef`) is refused with its place, and so is a schema that no value meets.
+"""
+
 _OWN = """\
 ## A type of your own
 
@@ -148,7 +171,19 @@ def page() -> str:
     said: set[str] = set()
     sections = [_section(section, said) for section in SECTIONS]
     return "\n".join(
-        [_HEAD, _ROOT, _root_rule(), _spacing(), _compact(), *sections, _LENGTHS, _lengths(), *_refused(), _OWN]
+        [
+            _HEAD,
+            _ROOT,
+            _root_rule(),
+            _spacing(),
+            _compact(),
+            *sections,
+            _LENGTHS,
+            _lengths(),
+            *_refused(),
+            _SCHEMAS,
+            _OWN,
+        ]
     )
 
 

@@ -4,8 +4,8 @@ import random
 from typing import Any
 
 import pytest
-from tests.compiler.test_schemas import FORMATS, KEYWORDS
 
+from tests.compiler.test_schemas import FORMATS, KEYWORDS
 from typefold.compiler import OutputType, output_type, type_of_schema
 from typefold.compiler.grammar.nodes import EMPTY, Language
 from typefold.compiler.grammar.sampler import sampler
