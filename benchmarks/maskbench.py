@@ -129,10 +129,10 @@ def sampled(kind: OutputType[Any], validator: Any, text: str) -> tuple[str, str]
         return "sample, refused by no named check", f"{text[:300]} {error}"
     data = text if kind.is_bare else json.loads(text)
     try:
-        error = next(validator.iter_errors(data), None)
+        wrong: Any = next(validator.iter_errors(data), None)
     except AttributeError:  # jsonschema fails by itself, at references past a property that is named `id`
         return "sample, not judged", ""
-    return ("sample, valid", "") if error is None else ("sample, invalid", f"{text[:300]} {error.message[:200]}")
+    return ("sample, valid", "") if wrong is None else ("sample, invalid", f"{text[:300]} {wrong.message[:200]}")
 
 
 class Masks:

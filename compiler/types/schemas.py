@@ -133,18 +133,18 @@ def schema_value_codec(hint: type[SchemaValue], context: Context) -> Codec[Any]:
         raise context.refuse(hint, f"has a JSON schema that can't be enforced: {error}") from error
 
     def from_json(data: Any) -> Any:
-        problems: list[tuple[str, tuple[Any, ...], str]] = []
+        problems: list[tuple[Any, tuple[Any, ...], str]] = []  # a keyword is no literal string to type checkers
         try:
             made = codec.to_json(data)
         except Mismatch as error:
             made, problems = None, [(error.word, error.loc, str(error))]
         if document.checks:
-            for error in document.validator(document.root).iter_errors(data):
-                word = next((word for word in _words(error) if word in document.checks), str(error.validator))
-                problems.append((NAMES.get(word, word), tuple(error.absolute_path), error.message))
+            for each in document.validator(document.root).iter_errors(data):
+                word = next((word for word in _words(each) if word in document.checks), str(each.validator))
+                problems.append((NAMES.get(word, word), tuple(each.absolute_path), each.message))
         if problems:
             details = [
-                InitErrorDetails(type=PydanticCustomError(word, "{said}", {"said": said}), loc=loc, input=data)  # type: ignore[arg-type]  # a keyword is literal
+                InitErrorDetails(type=PydanticCustomError(word, "{said}", {"said": said}), loc=loc, input=data)
                 for word, loc, said in problems
             ]
             raise ValidationError.from_exception_data(hint.__name__, details)
