@@ -33,7 +33,7 @@ from typing import Any
 
 from benchmarks.tables import Rows, show
 from typefold import demo_model
-from typefold.compiler import DecodeError, OutputType, output_type, type_of_schema
+from typefold.compiler import DecodeError, OutputType, UnsupportedType, output_type, type_of_schema
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.sampler import sampler
 from typefold.compiler.types.schemas import SchemaError
@@ -53,7 +53,7 @@ def compiled(record: Record, schema: Any) -> OutputType[Any] | None:
         kind = output_type(type_of_schema(schema))
         constraint = kind.constraint
         record |= {"outcome": "compiled", "bytes": len(str(constraint.spec)), "checks": len(kind.post_checks)}
-    except (SchemaError, ValueError, RecursionError) as error:
+    except (SchemaError, UnsupportedType) as error:
         record |= {"outcome": "refused", "reason": f"{type(error).__name__}: {error}"[:300]}
         return None
     except Exception as error:  # a bug, to be counted as such

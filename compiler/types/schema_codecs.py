@@ -429,6 +429,7 @@ class _Alternatives:
                 self._look("propertyNames", at)
         if len(patterns) > 1:
             self._look("patternProperties", at)
+            self._look("additionalProperties", at)
         least, most = words.get("minProperties", 0), words.get("maxProperties")
         pairs = [(seq(dump(key), colon, codec.expr), key in required) for key, codec in fields.items()]
         tail = choice(*(seq(json_string(texts), colon, codec.expr) for _, texts, codec in free if texts != NEVER))
@@ -542,9 +543,9 @@ def _inside(name: str, bound: Any) -> float:
 
 
 def _is_multiple(value: Any, multiple: Any) -> bool:
-    """As jsonschema judges it, which divides."""
-    if isinstance(value, int) and isinstance(multiple, int):
-        return value % multiple == 0
+    """As jsonschema judges it, which divides by a float."""
+    if isinstance(multiple, int):
+        return bool(value % multiple == 0)
     try:
         return bool(value / multiple == int(value / multiple))
     except OverflowError:

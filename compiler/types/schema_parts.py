@@ -542,7 +542,7 @@ def members_of(part: Part) -> tuple[dict[str, Schemas], dict[str, Schemas], Sche
     listed = {key: _together(layer.at(key) for layer in layers) for key in keys}
     open_ = [layer.more for layer in layers if layer.more is not None]
     patterns = {
-        regex: _together([found, *(each.more or () for each in layers if each is not layer)])
+        regex: _together([found, *(each.more or () for each in layers if each is not layer and not each.patterns)])
         for layer in layers
         for regex, found in layer.patterns.items()
     }

@@ -260,6 +260,14 @@ KEYWORDS: dict[str, tuple[Any, list[Any], list[Any]]] = {
         [{"ab": 3, "b": 1, "a": 3.5}],
         [{"ab": 1}, {"ab": 3.5}],
     ),
+    "patterns of several schemas": (
+        {
+            "type": "object",
+            "allOf": [{"patternProperties": {part: True}, "additionalProperties": False} for part in ("a", "b")],
+        },
+        [{"ab": 1}, {}],
+        [{"a": 1}, {"b": 1}, {"c": 1}],
+    ),
     "propertyNames": (
         {"type": "object", "propertyNames": {"pattern": "^[a-c]$"}, "additionalProperties": {"type": "null"}},
         [{"a": None, "c": None}],
@@ -366,6 +374,15 @@ KEYWORDS: dict[str, tuple[Any, list[Any], list[Any]]] = {
     ),
     "integer is a whole number": ({"type": "integer"}, [10**20, -3], [1.5, True, "1"]),
     "multipleOf": ({"type": "number", "multipleOf": 0.5}, [1, 1.5, -2.0], [0.25, 0.7]),
+    "multiples that hold together": (
+        {
+            "type": "number",
+            "minimum": 1,
+            "allOf": [{"anyOf": [{"multipleOf": 5}, {"multipleOf": 7}]}, {"multipleOf": 2}],
+        },
+        [10, 14, 20.0],
+        [5, 7, 2],
+    ),
     "two patterns": ({"type": "string", "allOf": [{"pattern": "a"}, {"pattern": "b$"}]}, ["ab"], ["a", "b", "ba"]),
     "a pattern of ECMA": (
         {"type": "string", "pattern": r"^\d+\/[^\s\W]\cJ?\u0041$"},
