@@ -16,9 +16,11 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 JsonSchema: TypeAlias = dict[str, Any]
-"""A JSON schema. Two keywords are ours, since the layout of the compact format is part of the shape that a model is told:
-`x-positions` of an object that is written as an array, and `x-tag` of a member of a union that is written under a name.
-`types.objects` and `types.unions` write them; `types.unions` and `shape` read them."""
+"""A JSON schema, which is all that the description for the model is made of. It has keywords of our own. The layout of the
+compact format: `x-positions` of an object that is written as an array, and `x-tag` of a member of a union that is written
+under a name. Limits and checks without a keyword: `x-notes`, in words; bounds of texts such as dates are `formatMinimum` and
+the like, those of bytes `minBytes` and `maxBytes`. Choices: `x-class` is the name of an `Enum` among the compilation's
+`choice_schemas`, until the whole schema defines it; `x-descriptions` are those of its members."""
 
 
 @dataclass(frozen=True)

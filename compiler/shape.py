@@ -228,7 +228,14 @@ class _Printer:
         if "$ref" in schema:
             return self.text(self.referred[schema["$ref"]])
         if "anyOf" in schema:
-            return " or ".join(dict.fromkeys(map(self.text, schema["anyOf"])))
+            members: list[_Node] = schema["anyOf"]
+            numbers = [each.schema for each in members if each.schema.get("type") == "number"]
+            texts = [
+                self.text(each)
+                for each in members
+                if each.schema.get("type") != "integer" or each.schema | {"type": "number"} not in numbers
+            ]
+            return " or ".join(dict.fromkeys(texts))  # a number may be a whole one
         notes: list[str] = schema.get("x-notes", [])
         if "enum" in schema:
             return _behind(_choice(schema), notes)

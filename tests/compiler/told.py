@@ -178,7 +178,10 @@ def of_part(schema: dict[str, Any], kind: OutputType[Any], *, is_bare: bool = Fa
             said = f"or {positions[key]} (default {default})"
             yield (said, f"or {positions[key]}") if goes_without_saying else (said,)
         yield from of_part(value, kind)
-    for part in parts({key: value for key, value in schema.items() if key not in ("properties", "x-positions")}):
+    inside = parts({key: value for key, value in schema.items() if key not in ("properties", "x-positions")})
+    for part in inside:
+        if part.get("type") == "integer" and part | {"type": "number"} in inside:
+            continue  # a number may be a whole one
         yield from of_part(part, kind)
 
 
