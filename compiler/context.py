@@ -202,13 +202,17 @@ class Context:
         if left:
             by_python = part.has_python_patterns and "pattern" in part.limits.names()
             codec = _checked(codec, hint, metadata, part, by_python=by_python)
-        plain = codec.plain and not part.limits.changing
-        return replace(codec, plain=plain, schema=part.described(hint, codec.schema))
+        if part.limits.is_silent:
+            return codec
+        plain, schema = codec.plain and not part.limits.changing, part.described(hint, codec.schema)
+        if plain == codec.plain and schema is codec.schema:
+            return codec
+        return replace(codec, plain=plain, schema=schema)
 
     def described(self, hint: Any, schema: JsonSchema) -> JsonSchema:
         """The schema of this part with its limits, checks and descriptions, each of which is added once."""
         try:
-            return self.limits.described(schema, self.path.rpartition(".")[2].rpartition("[")[2])
+            return self.limits.described(schema, self.path)
         except ValueError as error:
             raise self.refuse(hint, str(error)) from None
 
@@ -319,13 +323,13 @@ class Context:
             state.with_fields.add(name)
         owners = [hint] if isinstance(get_origin(hint) or hint, type) else []
         state.owners += owners
-        outer = self.limits.descriptions.copy()  # of this occurrence, and not of the type
-        self.limits.descriptions.clear()
+        outer = self.limits.descriptions  # of this occurrence, and not of the type
+        self.limits.descriptions = []
         made = build()
         del state.owners[len(state.owners) - len(owners) :]
         state.rules[name] = made.expr
         state.definitions[name] = self.described(hint, made.schema)
-        self.limits.descriptions[:] = outer
+        self.limits.descriptions = outer
         if name in state.assumed_native and not made.native:
             state.misjudged.add(name)
         codec = replace(made, expr=Ref(name), schema={"$ref": f"#/$defs/{name}"}, raw=None)

@@ -19,6 +19,8 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator, Plai
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from typefold.compiler.guards import class_of
+
 BOUNDS = ("ge", "gt", "le", "lt")
 LENGTHS = ("min_length", "max_length")
 
@@ -107,12 +109,15 @@ class Limits:
         self._notes: list[str] = []
         self._told: set[str] = set()
         self.descriptions: list[dict[str, Any]] = []
+        self.is_silent = True  # whether there is nothing to add to the schema
         self.add(metadata, about)
 
     def add(self, metadata: Iterable[Any], about: Iterable[Any] = ()) -> None:
         """Take annotations; of those in `about` only the descriptions."""
         metadata = tuple(metadata)
-        self.describe((*metadata, *about))
+        if marks := (*metadata, *about):
+            self.is_silent = self.is_silent and not metadata
+            self.describe(marks)
         for item in _flatten(metadata):
             self._read(item)
 
@@ -120,20 +125,26 @@ class Limits:
         """Take the descriptions in metadata; of several beside each other the last one counts, as in pydantic."""
         found: dict[str, Any] = {}
         for mark in marks:
-            found |= {name: value for name, value in _said(mark) if value is not None}
+            kind = class_of(mark)
+            if mark is not None and (
+                kind.__module__ != "annotated_types" or kind.__name__ == "DocInfo"
+            ):  # no mere limit
+                found |= _said(mark)
         if found:
             self.descriptions.append(found)
+            self.is_silent = False
 
     def note(self, words: str) -> None:
         """Add words for the model about a check."""
         self._notes.append(words)
+        self.is_silent = False
 
-    def described(self, schema: dict[str, Any], name: str = "") -> dict[str, Any]:
+    def described(self, schema: dict[str, Any], path: str = "") -> dict[str, Any]:
         """The schema with the limits, the checks and the descriptions that it lacks. Each is added once.
 
         Args:
             schema: The schema of the part; the one in a definition, if it has a definition.
-            name: The name of the part in its type. A title that says the same is left out.
+            path: The path of the part. A title that says the same as its end is left out.
 
         Raises:
             ValueError: A description is not text.
@@ -145,12 +156,12 @@ class Limits:
             tightest = self.peek(limit)
             for value in [tightest, *(other for other in values if other != tightest and limit in _SEVERAL)]:
                 schema = _with_limit(schema, limit, _plain(value, schema))
-        if notes := [each for each in dict.fromkeys(self._notes) if each not in schema.get("x-notes", ())]:
-            schema = schema | {"x-notes": [*schema.get("x-notes", ()), *notes]}
-        self._notes.clear()
-        for words in reversed(self.descriptions):  # those of an outer alias come last, and stand first
-            schema = with_description(schema, words, name)
-        self.descriptions.clear()
+        if self._notes:
+            schema = schema | {"x-notes": list(dict.fromkeys([*schema.get("x-notes", ()), *self._notes]))}
+            self._notes = []
+        for words in self.descriptions[::-1]:  # those of an outer alias come last, and stand first
+            schema = with_description(schema, words, path)
+        self.descriptions = []
         return schema
 
     def take(self, name: str) -> Any:
@@ -261,6 +272,7 @@ def _name(func: Any) -> str:
 
 
 _SEVERAL = ("pattern", "multiple_of")
+_DESCRIBING = ("title", "description", "examples", "deprecated", "x-notes")
 
 
 def _with_limit(schema: dict[str, Any], limit: str, value: Any) -> dict[str, Any]:
@@ -310,23 +322,30 @@ def _plain(value: Any, schema: dict[str, Any]) -> Any:
         return str(value)
 
 
-def _said(mark: Any) -> Iterator[tuple[str, Any]]:
+def _said(mark: Any) -> dict[str, Any]:
     """The keywords of JSON schema in which pydantic, msgspec and `Doc` describe a value."""
+    said: dict[str, Any] = {}
+    if isinstance(mark, FieldInfo) or _is_meta(mark):
+        for name, value in (("title", mark.title), ("description", mark.description), ("examples", mark.examples)):
+            if value is not None:
+                said[name] = value
+        extra: Any = mark.json_schema_extra if isinstance(mark, FieldInfo) else mark.extra_json_schema
+        if isinstance(mark, FieldInfo) and mark.deprecated:
+            said["deprecated"] = True
+        return said if extra is None else said | _said(extra)
     if isinstance(mark, WithJsonSchema):
-        mark = mark.json_schema or {}
-    if isinstance(mark, Mapping):
-        yield from ((name, mark.get(name)) for name in ("title", "description", "examples", "deprecated", "x-notes"))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    elif isinstance(mark, FieldInfo) or type(mark).__module__.partition(".")[0] == "msgspec":
-        yield from ((name, getattr(mark, name, None)) for name in ("title", "description", "examples"))
-        yield "deprecated", bool(getattr(mark, "deprecated", None)) or None
-        extra = getattr(mark, "json_schema_extra", None) or getattr(mark, "extra_json_schema", None)
-        if isinstance(extra, Mapping):
-            yield from _said(extra)
-    elif type(mark).__name__ in ("Doc", "DocInfo"):
-        yield "description", getattr(mark, "documentation", None)
+        mark = mark.json_schema
+    if isinstance(mark, dict):
+        return {name: mark[name] for name in _DESCRIBING if mark.get(name) is not None}  # pyright: ignore[reportUnknownMemberType]
+    return {"description": mark.documentation} if type(mark).__name__ in ("Doc", "DocInfo") else said
 
 
-def with_description(schema: dict[str, Any], words: Mapping[str, Any], name: str = "") -> dict[str, Any]:
+def _is_meta(mark: Any) -> bool:
+    """Whether it is msgspec's `Meta`, which is known only where a program has imported it."""
+    return type(mark).__name__ == "Meta" and hasattr(mark, "extra_json_schema")
+
+
+def with_description(schema: dict[str, Any], words: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """The schema with a description and the like, before the one that it has.
 
     Raises:
@@ -341,7 +360,7 @@ def with_description(schema: dict[str, Any], words: Mapping[str, Any], name: str
             raise ValueError(f"has a {keyword} that is {text!r}, which is not text")
         if any("\ud800" <= char <= "\udfff" for char in text):
             raise ValueError(f"has a {keyword} with half of a surrogate pair, which UTF-8 can't write")
-        if (text := one_line(text)) and not (keyword == "title" and _letters(text) == _letters(name)):
+        if (text := one_line(text)) and not (keyword == "title" and _is_name(text, path)):
             texts.append(text)
     about = ": ".join(dict.fromkeys(texts))
     made: dict[str, Any] = {}
@@ -364,5 +383,7 @@ def one_line(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def _letters(text: str) -> str:
-    return re.sub(r"[\W_]", "", text).casefold()
+def _is_name(title: str, path: str) -> bool:
+    """Whether a title says no more than the end of a path."""
+    name = re.split(r"[.\[|]", path)[-1]
+    return re.sub(r"[\W_]", "", title).casefold() == re.sub(r"[\W_]", "", name).casefold()

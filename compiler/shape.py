@@ -63,7 +63,7 @@ def with_choice_classes(
 
     def moved(part: JsonSchema) -> JsonSchema:
         if "x-class" not in part:
-            return _mapped(part, moved)
+            return _mapped(part, moved) if not _PARTS.isdisjoint(part) else part
         name = part["x-class"]
         found[name] = classes[name] | {key: part[key] for key in ("type", "enum", "x-descriptions") if key in part}
         rest = {key: value for key, value in part.items() if key not in found[name] or key in _NOTES}
@@ -74,6 +74,9 @@ def with_choice_classes(
 
 
 _NOTES = ("description", "examples", "deprecated")  # keywords about one use of a type, which is the same without them
+
+
+_PARTS = frozenset({"properties", "anyOf", "prefixItems", "items", "additionalProperties", "propertyNames"})
 
 
 def _mapped(schema: JsonSchema, of: Callable[[JsonSchema], Any]) -> dict[str, Any]:
@@ -138,9 +141,10 @@ class _Printer:
         pending = [root]
         root.uses = 1
         while pending:
-            for part in self.parts(pending.pop()):
+            node = pending.pop()
+            for part in self.parts(node):
                 part.uses += 1
-                if part.uses == 1:
+                if "$ref" not in part.schema or part.uses == 1:  # a definition stands in the text once
                     pending.append(part)
         return root
 
@@ -180,14 +184,15 @@ class _Printer:
 
     def text(self, node: _Node) -> str:
         """The text of a node where it stands: its name, if it has one."""
-        if node.text is None and not node.is_open:
+        if node.is_open:  # it contains itself; a part without a name is ended by the type around it that has one
+            return self.named(node) if "$ref" in node.schema else self.body(node)
+        if node.text is None:
             node.is_open = True
             node.text = self.body(node)
+            node.is_open = False
             if self.has_name(node) or (node.uses > 1 and self.is_worth_a_name(node, node.text)):
                 self.below.append((self.named(node), node.text))
-        elif node.text is None:
-            self.named(node)  # it contains itself
-        return node.name or node.text or ""
+        return node.name or node.text
 
     def has_name(self, node: _Node) -> bool:
         return node.name is not None
@@ -295,18 +300,9 @@ class _Printer:
         return text + mark
 
     def default(self, schema: dict[str, Any], key: str, before: str) -> str:
-        """The default of a field that may be left out. Null goes without saying where it is a value, and so does the only value."""
-        defaults = schema["defaults"]
-        node: _Node = schema["properties"][key]
-        if key not in defaults or (defaults[key] is None and self.admits_null(node)):
-            return ""
-        text = self.dump(defaults[key])
-        return "" if self.text(node) == text else f"{before}default {text}"
-
-    def admits_null(self, node: _Node) -> bool:
-        node = node.inner if node.inner is not None else node
-        kind = node.schema.get("type")
-        return kind == "null" or not node.schema or any(map(self.admits_null, node.schema.get("anyOf", ())))
+        """The default of a field that may be left out. Null goes without saying, and so does the only value of a type."""
+        text = self.dump(schema["defaults"].get(key))
+        return "" if text in ("null", self.text(schema["properties"][key])) else f"{before}default {text}"
 
     def positions(self, schema: dict[str, Any]) -> str:
         """Describe an object that is written as an array. The names label the positions and are not part of it."""

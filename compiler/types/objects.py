@@ -194,10 +194,10 @@ def ordered_parts(name: str, opening: str, parts: Sequence[tuple[Expr, bool]], c
 
 def class_description(hint: Any) -> dict[str, Any]:
     """The docstring and the title that a class has of its own: not an inherited docstring, nor one that was made for it."""
-    cls = generic_of(hint)
+    cls: Any = generic_of(hint)
     cls = getattr(cls, "__pydantic_generic_metadata__", {}).get("origin") or cls
     config = _config(cls)
-    doc: Any = vars(cls).get("__doc__")
+    doc: Any = cls.__dict__.get("__doc__")
     if (
         not isinstance(doc, str)
         or cls is RootModel
@@ -222,7 +222,7 @@ def said_by_pydantic(cls: Any) -> dict[str, Any]:
     They come from functions that change the schema, and from docstrings of fields where the class keeps none of them.
     """
     config, infos = _config(cls), getattr(cls, "__pydantic_fields__", {})
-    extras: list[Any] = [config.get("json_schema_extra"), *(info.json_schema_extra for info in infos.values())]
+    extras: list[Any] = [config.get("json_schema_extra"), *[info.json_schema_extra for info in infos.values()]]
     if not (any(map(callable, extras)) or (config.get("use_attribute_docstrings") and not infos)):
         return {}
     try:
@@ -248,6 +248,8 @@ def _default(field: Field) -> dict[str, Any]:
     """The default of a field in JSON. One that has no JSON form, or a long one, is not told."""
     if field.required or type(field.default).__module__.partition(".")[0] in _OF_MARKS:
         return {}
+    if field.default is None:
+        return {"default": None}
     for write in (field.codec.to_json, to_jsonable_python):  # pydantic writes a default that is of another type
         try:
             data = write(field.default)

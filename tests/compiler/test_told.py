@@ -598,3 +598,16 @@ def test_a_description_that_is_too_long_for_each_prompt_is_refused(json_format: 
         _ = kind.shape
     assert kind.decode("1") == 1
     assert output_type(Annotated[int, Field(description="a" * (LONGEST - 10))], json_format=json_format).shape
+
+
+def test_two_optional_fields_of_one_type_are_told_by_its_name() -> None:
+    class Trip(BaseModel):
+        first: Cat | None = None
+        second: Cat | None = None
+        others: list[Cat | None] = []
+
+    assert output_type(Trip).shape == (
+        '{"first": cat or null (optional), "second": cat or null (optional), '
+        '"others": [cat or null, ...] (optional, default [])}\n'
+        'where\ncat: {"kind": "cat"} (A cat, never a lion.)'
+    )

@@ -50,7 +50,7 @@ def prove(kind: OutputType[Any]) -> None:
     left = f" {text} "
     for options, count in sorted(Counter(phrases(kind)).items(), key=lambda each: -min(map(len, each[0]))):
         found = 0
-        for words in options:
+        for words in filter(None, options):
             while found < count and (
                 match := re.search(
                     f"(?<!\\w){re.escape(words)}(?!\\w)"
@@ -95,30 +95,22 @@ def phrases(kind: OutputType[Any]) -> Iterator[tuple[str, ...]]:
     schema = kind.json_schema
     definitions = schema.get("$defs", {})
     uses: Counter[str] = Counter()
-    places: Counter[str] = Counter()  # those in parts that are alike count once: such parts may have a name together
-    pending = [(schema, True)]
-    alike: set[str] = set()
-    reached: set[str] = set()
+    pending = [schema]
     while pending:
-        part, is_new = pending.pop()
+        part = pending.pop()
         if "$ref" in part:
             name = part["$ref"].removeprefix("#/$defs/")
             uses[name] += 1
-            places[name] += is_new
-            if name not in reached:
-                reached.add(name)
-                pending.append((definitions[name], True))
-        whole = json.dumps({key: value for key, value in part.items() if key != "$defs"})
-        is_new = is_new and whole not in alike
-        alike |= set() if "$ref" in part else {whole}
-        pending += [(each, is_new) for each in parts(part)]
+            if uses[name] == 1:
+                pending.append(definitions[name])
+        pending += parts(part)
     bodies = [(schema, 1)]
     text = kind.shape or ""
-    for name in reached:
+    for name in uses:
         written = 1
         if uses[name] > 1 and set(definitions[name]) != {"$ref"} and not re.search(rf"\n{name}(_\d+)?: ", text):
             alone = shape_of({"$ref": f"#/$defs/{name}", "$defs": definitions}, kind.json_format)
-            saved = (places[name] - 1) * len(alone.partition("\n")[0]) - (places[name] + 1) * len(name)
+            saved = (uses[name] - 1) * len(alone.partition("\n")[0]) - (uses[name] + 1) * len(name)
             assert saved < SAVED + 8, f"{name} is written out {uses[name]} times: {text}"
             written = uses[name]
         bodies.append((definitions[name], written))
