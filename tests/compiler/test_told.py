@@ -538,6 +538,10 @@ def test_a_default_is_told_in_json_where_it_is_short_and_a_factory_is_not_called
 NOT_TEXT: Any = ("The person on the card",)
 
 
+def _with_examples(examples: Any) -> Any:
+    return Annotated[int, Field(examples=examples)]
+
+
 class Card(BaseModel):
     holder: str = Field(description=NOT_TEXT)
 
@@ -577,9 +581,9 @@ class Wallet(BaseModel):
         (Wallet, "return.cards[...][]|Card.holder"),
         (list[Annotated[str, Field(description=NOT_TEXT)]], "return[]"),
         (Annotated[int, Field(description=NOT_TEXT)], "return"),
-        (Annotated[int, Field(examples=NOT_TEXT[0])], "return"),
+        (_with_examples("one"), "return"),
         (Annotated[int, Field(title=NOT_TEXT)], "return"),
-        (Annotated[int, Field(examples=[object()])], "return"),
+        (_with_examples([object()]), "return"),
         (Annotated[int, Field(description="half \ud800")], "return"),
     ],
 )
