@@ -12,7 +12,7 @@ from functools import cache
 
 from typefold.compiler.grammar.json_strings import ANY_TEXT
 from typefold.compiler.grammar.matcher import Matcher, Stack
-from typefold.compiler.grammar.nodes import EMPTY, CharClass, Expr, Language, Lit, char_class, choice, seq
+from typefold.compiler.grammar.nodes import CharClass, Expr, Language, Lit, char_class, choice, seq
 from typefold.compiler.grammar.regex import UnsupportedPattern, pattern_language
 
 _SPACE = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -147,32 +147,31 @@ def has_format(name: str, text: str) -> bool:
 
 
 def without(expr: Expr, words: Iterable[str]) -> Expr:
-    """The texts of an expression without references that are none of the words, which are few."""
-    return _without(Matcher.start(Language(expr)), sorted({word for word in words}), 0)
+    """The texts of an expression without references that are none of the words, which are few.
 
-
-def _without(state: Matcher, words: list[str], length: int) -> Expr:
-    """The rest of the texts behind the first `length` characters, which the words share."""
-    if not words:
-        return choice(*([EMPTY] if state.complete else []), *(seq(*_stack(pair)) for pair in state.stacks))
-    longer: dict[str, list[str]] = {}
-    for word in words:
-        if len(word) > length:
-            longer.setdefault(word[length], []).append(word)
-    taken = char_class("".join(longer))
-    options: list[Expr] = [EMPTY] if state.complete and all(len(word) > length for word in words) else []
-    for node, rest in sorted(state.stacks, key=repr):
-        if isinstance(node, CharClass):
-            others = node - taken
-            if len(others):
-                options.append(seq(others, *_stack(rest)))
-        elif isinstance(node, Lit) and node.text[0] not in longer:
-            options.append(seq(node, *_stack(rest)))
-    for char, some in longer.items():
-        after = state.advance(char)
-        if not after.dead:
-            options.append(seq(char, _without(after, some, length + 1)))
-    return choice(*options)
+    The options stand side by side, each with the beginning of a word, since parsers of grammars limit the depth of parentheses.
+    """
+    known = sorted(set(words))
+    pending = [("", Matcher.start(Language(expr)), known)]
+    options: list[Expr] = []
+    while pending:
+        start, state, some = pending.pop()
+        if state.complete and start not in some:
+            options.append(Lit(start))
+        longer: dict[str, list[str]] = {}
+        for word in some:
+            if len(word) > len(start):
+                longer.setdefault(word[len(start)], []).append(word)
+        taken = char_class("".join(longer))
+        for node, rest in sorted(state.stacks, key=repr):
+            if isinstance(node, CharClass) and len(others := node - taken):
+                options.append(seq(start, others, *_stack(rest)))
+            elif isinstance(node, Lit) and node.text[0] not in longer:
+                options.append(seq(start, node, *_stack(rest)))
+        pending += [
+            (start + char, after, part) for char, part in longer.items() if not (after := state.advance(char)).dead
+        ]
+    return choice(*options) if known else expr
 
 
 def _stack(stack: Stack) -> list[Expr]:
