@@ -18,18 +18,16 @@ and where the ways to divide the length between parts are few. Invariant: a resu
 from __future__ import annotations
 
 import re
-import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from math import inf
 from re import _constants as op  # type: ignore[attr-defined]  # the parser has no public name since Python 3.11
 from re import _parser  # type: ignore[attr-defined]
-from typing import Annotated, Any, assert_never
+from typing import Any, assert_never
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
-
+from typefold.compiler.grammar import rust_regex
 from typefold.compiler.grammar.matcher import Matcher
 from typefold.compiler.grammar.nodes import (
     ANY,
@@ -51,14 +49,13 @@ from typefold.compiler.grammar.nodes import (
     repeat,
     seq,
 )
+from typefold.compiler.grammar.rust_regex import UnsupportedPattern
 
-_BLOCK = 1024  # code points in one query
+_RUST = re.compile(r"\\[<>]|\\b\{|\(\?[a-zA-Z-]+[:)]|\[(?:[^\]\\]|\\.)*\[")
+"""Escapes, groups with flags and nested classes, which Rust's engine reads in its own way; it may find too many."""
+
 _MOST_WAYS = 64  # to divide a length between two parts
 _FEW_WAYS = 4  # where a text may be divided in several of them: engines then follow all at once, and masks get slow
-
-
-class UnsupportedPattern(ValueError):
-    """A pattern that has no exact translation; the message names the part."""
 
 
 @dataclass(frozen=True)
@@ -79,25 +76,31 @@ def pattern_language(pattern: str, *, full_match: bool = False, python: bool = F
     `python` is for Python's engine in place of pydantic's default one. `relaxed` leaves out lookarounds, which gives more
     texts than the pattern has.
     """
-    if re.search(r"(?<!\\)(?:\\\\)*\\[<>]", pattern):
-        raise UnsupportedPattern(f"{pattern!r} has \\< or \\>, which engines read differently; write < or >")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)
-            tree = _parser.parse(pattern)
-    except FutureWarning as warning:
-        raise UnsupportedPattern(f"{pattern!r} has a class that engines read differently: {warning}") from warning
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UnsupportedPattern(f"{pattern!r} is no regular expression: {error}") from error
-    if tree.state.flags & ~re.UNICODE:
-        raise UnsupportedPattern(f"{pattern!r} sets flags, such as (?i); write the classes out instead")
+    items = _parsed(pattern, python)
     anything = repeat(ANY, 0, None)
     options: list[Expr] = []
-    for starts, body, ends in _branches(list(tree), _Pattern(pattern, python, relaxed)):
+    for starts, body, ends in _branches(items, _Pattern(pattern, python, relaxed)):
         free_start = not starts and not full_match
         free_end = not ends and not full_match
         options.append(seq(*([anything] if free_start else []), body, *([anything] if free_end else [])))
     return choice(*options) if options else NEVER
+
+
+def _parsed(pattern: str, python: bool) -> list[Any]:
+    """The tree of a pattern by the standard library's parser; what this reads otherwise than Rust goes to Rust's."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if python else "error", FutureWarning)
+            tree = _parser.parse(pattern)
+    except (FutureWarning, re.error, OverflowError, RecursionError) as error:
+        if not python:
+            return rust_regex.parse(pattern)
+        raise UnsupportedPattern(f"{pattern!r} is no regular expression: {error}") from error
+    if not python and (tree.state.flags & ~re.UNICODE or _RUST.search(pattern)):
+        return rust_regex.parse(pattern)
+    if tree.state.flags & ~re.UNICODE:
+        raise UnsupportedPattern(f"{pattern!r} sets flags, such as (?i); write the classes out instead")
+    return list(tree)
 
 
 def _branches(items: list[Any], pattern: _Pattern) -> Iterable[tuple[bool, Expr, bool]]:
@@ -153,8 +156,20 @@ def _node(code: Any, argument: Any, pattern: _Pattern) -> Expr:
         return repeat(_sequence(inner, pattern), int(least), None if most is op.MAXREPEAT else int(most))
     if code is op.SUBPATTERN:
         return _sequence(_ungrouped(argument, pattern), pattern)
-    if code in (op.ASSERT, op.ASSERT_NOT) and pattern.relaxed:
-        return EMPTY
+    if code is rust_regex.CLASS:
+        found: CharClass = argument
+        return found
+    if pattern.relaxed:  # more texts than the pattern has, and never fewer
+        if code in (op.AT, op.ASSERT, op.ASSERT_NOT):
+            return EMPTY
+        if code is op.GROUPREF:
+            return repeat(ANY, 0, None)
+        if code is op.GROUPREF_EXISTS:
+            return choice(_sequence(argument[1], pattern), _sequence(argument[2] or [], pattern))
+        if code is op.ATOMIC_GROUP:
+            return _sequence(argument, pattern)
+        if code is op.POSSESSIVE_REPEAT:
+            return _node(op.MAX_REPEAT, argument, pattern)
     names = {
         op.AT: "an anchor or a word boundary inside",
         op.ASSERT: "a lookahead or lookbehind",
@@ -203,38 +218,15 @@ def _category(code: Any, pattern: _Pattern) -> CharClass:
 @cache
 def _unicode_class(letter: str, python: bool) -> CharClass:
     """The members of a class, found by halving: the engines of pydantic and Python have different versions of Unicode."""
-    inside, outside = rf"^\{letter}*$", rf"^\{letter.upper()}*$"
-    all_in: Callable[[str], Any] = re.compile(inside).fullmatch if python else _matches(inside)
-    all_out: Callable[[str], Any] = re.compile(outside).fullmatch if python else _matches(outside)
-    ranges: list[tuple[int, int]] = []
-    starts = range(0, sys.maxunicode + 1, _BLOCK)
-    pending = [(low, low + _BLOCK - 1) for low in starts if not SURROGATES[0] <= low <= SURROGATES[1]]
-    while pending:
-        low, high = pending.pop()
-        text = "".join(map(chr, range(low, high + 1)))
-        if all_in(text):
-            ranges.append((low, high))
-        elif not all_out(text):
-            middle = (low + high) // 2
-            pending += [(low, middle), (middle + 1, high)]
-    return char_class(*ranges)
+    if not python:
+        return rust_regex.engine_class(rf"\{letter}")
+    inside, outside = (re.compile(rf"\{each}*").fullmatch for each in (letter, letter.upper()))
+    return rust_regex.members(inside, outside)
 
 
 def white_space() -> CharClass:
     """The characters that `strip_whitespace` removes from the ends of a text."""
     return _unicode_class("s", False)
-
-
-def _matches(pattern: str) -> Callable[[str], bool]:
-    adapter = TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
-
-    def matches(text: str) -> bool:
-        try:
-            return bool(adapter.validate_python(text) == text)
-        except ValidationError:
-            return False
-
-    return matches
 
 
 def char_bounds(expr: Expr) -> tuple[float, float]:

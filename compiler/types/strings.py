@@ -27,6 +27,7 @@ from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.nodes import ANY, EMPTY, NEVER, Expr, Lit, Repeat, char_class, choice, repeat, seq
 from typefold.compiler.grammar.regex import UnsupportedPattern, char_bounds, of_length, pattern_language, white_space
+from typefold.compiler.grammar.rust_regex import matches
 from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.binary import encoded_str_codec
@@ -39,7 +40,6 @@ _LONGEST_LIST = 100
 """A longer list of names is not repeated to the model in the shape of a JSON answer; it is enforced all the same."""
 
 _ASCII = char_class((0x00, 0x7F))
-_LOOKAROUND = re.compile(r"\(\?<?[=!]")
 
 
 @dataclass(frozen=True)
@@ -171,18 +171,23 @@ def str_codec(hint: type[str], context: Context) -> Codec[str]:
 
 
 def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context) -> Expr:
-    """The first pattern's language. Further patterns are post-checks, and so are lookahead and lookbehind."""
+    """The first pattern's language. Further patterns are post-checks, and so is a first one that is not regular."""
     first = patterns[0]
     text = first if isinstance(first, str) else first.pattern
     python = context.has_python_patterns or not isinstance(first, str)
     try:
         if not isinstance(first, str) and first.flags & ~re.UNICODE:
-            raise UnsupportedPattern(f"{first!r} sets flags; write the classes out instead")
-        if _LOOKAROUND.search(text) and python:  # pydantic's default engine has none, and refuses it
-            return pattern_language(text, python=True, relaxed=True)
+            return ANY_TEXT
         expr = pattern_language(text, python=python)
-    except UnsupportedPattern as error:
-        raise context.refuse(hint, f"has a pattern that cannot be enforced: {error}") from error
+    except UnsupportedPattern:
+        try:
+            re.compile(text) if python else matches(text)
+        except (re.error, UnsupportedPattern) as error:
+            raise context.refuse(hint, f"has a pattern that cannot be enforced: {error}") from error
+        try:
+            return pattern_language(text, python=python, relaxed=True)
+        except UnsupportedPattern:
+            return ANY_TEXT
     if len(patterns) == 1:
         context.limits.take("pattern")
     return expr
