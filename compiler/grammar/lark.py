@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from operator import or_
 from typing import assert_never
 
 from typefold.compiler.grammar.lexer import Automaton, Cut, TooManyStates, clashes
@@ -302,7 +301,7 @@ def _follow(grammar: _Grammar) -> dict[str, int]:
                     after = walk(part, after)
                 return after
             case Choice(options):
-                return reduce(or_, (walk(option, after) for option in options), 0)
+                return reduce(int.__or__, (walk(option, after) for option in options), 0)
             case Repeat(item, least, _):
                 begin = walk(item, after)
                 walk(item, begin | after)
@@ -327,7 +326,7 @@ def _follow(grammar: _Grammar) -> dict[str, int]:
 def _leads(ranges: tuple[tuple[int, int], ...]) -> int:
     """The bytes with which the UTF-8 of characters begins, as the bits of a number."""
     pairs = ((chr(low).encode()[0], chr(high).encode()[0]) for low, high in ranges)
-    return reduce(or_, ((1 << high + 1) - (1 << low) for low, high in pairs), 0)
+    return reduce(int.__or__, ((1 << high + 1) - (1 << low) for low, high in pairs), 0)
 
 
 def _print(expr: Expr, *, inner: bool = False) -> str:

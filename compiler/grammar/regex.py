@@ -5,8 +5,10 @@ without `^` or `$` any text may stand before or after. `$` is the end of the tex
 `\d`, `\w` and `\s` are the Unicode classes of pydantic's default engine, which is queried for them. A model may choose
 Python's engine: then the classes are Python's, and `$` may stand before a last line feed.
 
-Refused by name, since they are not regular, or pydantic reads them differently: lookarounds, backreferences, word
-boundaries, anchors inside, flags, possessive and atomic groups, set operations in classes.
+Patterns that Rust's engine reads and Python's parser does not (`\p{L}`, flags, operations on classes) are parsed in
+`rust_regex`. Refused by name, since they are not regular: lookarounds, backreferences, word boundaries, anchors inside,
+possessive and atomic groups, and flags of Python's engine. A caller may ask for more texts than these have instead
+(`relaxed`), and check the pattern after.
 
 The intersection of a regular language with a length is regular, but may be far larger than either. So `of_length` makes it
 only where it stays small: where a pattern keeps to the length by itself, where all its parts but one have a fixed width,
@@ -73,8 +75,8 @@ class _Pattern:
 def pattern_language(pattern: str, *, full_match: bool = False, python: bool = False, relaxed: bool = False) -> Expr:
     """The texts that contain a match of `pattern`. Raises UnsupportedPattern where there is no exact translation.
 
-    `python` is for Python's engine in place of pydantic's default one. `relaxed` leaves out lookarounds, which gives more
-    texts than the pattern has.
+    `python` is for Python's engine in place of pydantic's default one. `relaxed` leaves out what is not regular, which gives
+    more texts than the pattern has, and never fewer.
     """
     items = _parsed(pattern, python)
     anything = repeat(ANY, 0, None)

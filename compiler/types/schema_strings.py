@@ -13,7 +13,8 @@ from functools import cache
 from typefold.compiler.grammar.json_strings import ANY_TEXT
 from typefold.compiler.grammar.matcher import Matcher, Stack
 from typefold.compiler.grammar.nodes import CharClass, Expr, Language, Lit, char_class, choice, seq
-from typefold.compiler.grammar.regex import UnsupportedPattern, pattern_language
+from typefold.compiler.grammar.regex import pattern_language
+from typefold.compiler.grammar.rust_regex import UnsupportedPattern
 
 _SPACE = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": _SPACE}

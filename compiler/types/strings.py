@@ -26,8 +26,8 @@ from typefold.compiler.codec import Codec, JsonSchema, identity, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.json_strings import ANY_TEXT, json_string
 from typefold.compiler.grammar.nodes import ANY, EMPTY, NEVER, Expr, Lit, Repeat, char_class, choice, repeat, seq
-from typefold.compiler.grammar.regex import UnsupportedPattern, char_bounds, of_length, pattern_language, white_space
-from typefold.compiler.grammar.rust_regex import matches
+from typefold.compiler.grammar.regex import char_bounds, of_length, pattern_language, white_space
+from typefold.compiler.grammar.rust_regex import UnsupportedPattern, matches
 from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.binary import encoded_str_codec

@@ -16,7 +16,8 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import ANY, EMPTY, NEVER, Language, Lit, Repeat
-from typefold.compiler.grammar.regex import UnsupportedPattern, pattern_language
+from typefold.compiler.grammar.regex import pattern_language
+from typefold.compiler.grammar.rust_regex import UnsupportedPattern
 
 ALPHABET = "ab1-. \u00e9\n"
 any_text = st.text(st.sampled_from(ALPHABET), max_size=7)
