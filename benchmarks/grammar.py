@@ -5,7 +5,8 @@
 Four tables. `own`: typefold's time to compile a model of 20 fields that it has not seen, vLLM not imported, and the size
 of what it sends. `forms`: what each form of a construct costs in xgrammar; the first of each construct is the one that
 the printer takes. `objects`: objects and arrays by typefold's grammar and by xgrammar's own converter of JSON schemas.
-`types`: over all types of the catalogue behind `docs/types.md`, with the dearest by name. The costs in xgrammar are those
+`types`: over all types of the catalogue behind `docs/types.md`, with the dearest by name, on xgrammar, and what llguidance
+takes to compile each. The costs in xgrammar are those
 of one thread over the vocabulary of the demo model; how they are taken is told in `benchmarks/grammar_forms.py`.
 """
 
@@ -26,6 +27,7 @@ from benchmarks.grammar_models import MODELS, Model, bounded_order, order
 from benchmarks.tables import Rows, show
 from typefold import demo_model
 from typefold.compiler import Constraint, output_type
+from typefold.compiler.grammar.lark import print_lark
 
 Row = dict[str, Any]
 WORST = 5
@@ -106,26 +108,32 @@ def type_costs(bench: Bench) -> Rows:
     from tests.catalogue import ENTRIES
 
     costs: dict[str, Cost] = {}
+    guidance: dict[str, float] = {}
     for entry in ENTRIES:
         kind = output_type(entry.hint)
         if kind.constraint.kind != "text":
             costs[entry.source] = bench.cost(grammar_of(kind.constraint), [kind.encode(entry.sample)])
+        if (language := kind.constraint.language) is not None:
+            started = time.process_time()
+            text = print_lark(language)
+            guidance[entry.source] = (time.process_time() - started) * 1e3 + bench.guidance_ms(text)
     orders: dict[str, Callable[[Cost], float]] = {
         "compile ms": lambda cost: cost.compile_ms,
         "mask mean us": lambda cost: cost.mask_mean_us,
         "mask max us": lambda cost: cost.mask_max_us,
     }
+    tables = {name: {source: key(cost) for source, cost in costs.items()} for name, key in orders.items()}
     rows: Rows = []
-    for name, key in orders.items():
-        values = sorted(map(key, costs.values()))
-        worst = sorted(costs.items(), key=lambda item: key(item[1]), reverse=True)[:WORST]
+    for name, by_source in (tables | {"llguidance: print and compile ms": guidance}).items():
+        values = sorted(by_source.values())
+        worst = sorted(by_source.items(), key=lambda item: item[1], reverse=True)[:WORST]
         rows.append(
             {
                 "cost": name,
                 "types": len(values),
                 "mean": round(statistics.mean(values), 1),
                 "median": round(statistics.median(values), 1),
-                "worst": "\n".join(f"{key(cost):,.1f}  {source}" for source, cost in worst),
+                "worst": "\n".join(f"{cost:,.1f}  {source}" for source, cost in worst),
             }
         )
     return rows

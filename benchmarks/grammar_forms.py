@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from typefold.compiler.grammar.ebnf import print_ebnf
@@ -85,6 +86,29 @@ class Bench:
         parse, parsed = _timed(lambda: xgrammar.Grammar.from_ebnf(grammar))
         compile_, compiled = _timed(lambda: self.compiler.compile_grammar(parsed))
         return self._walked(parse, compile_, compiled, texts, walks)
+
+    def guidance_ms(self, grammar: str) -> float:
+        """The processor time that llguidance takes to compile a grammar in Lark and to make the first mask."""
+        import llguidance
+
+        guidance: Any = llguidance
+        tokenizer = self.guidance_tokenizer
+
+        def compile_() -> None:
+            matcher = guidance.LLMatcher(tokenizer, guidance.grammar_from("grammar", grammar), log_level=0)
+            matcher.compute_bitmask()
+            if matcher.is_error():
+                raise ValueError(matcher.get_error())
+
+        return _timed(compile_)[0] * 1e3
+
+    @cached_property
+    def guidance_tokenizer(self) -> Any:
+        """The vocabulary in llguidance's form."""
+        import llguidance.hf
+
+        guidance: Any = llguidance.hf
+        return guidance.from_tokenizer(self.tokenizer)
 
     def schema_cost(self, schema: str, texts: Sequence[str], *, walks: int = 7) -> Cost:
         """The cost of a JSON schema, spaced as our texts are."""
