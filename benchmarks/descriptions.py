@@ -5,9 +5,10 @@
 
 Tasks (`benchmarks.labelled`): `labels`, a Literal that the text names; `meanings`, one that it does not name; `booleans` and
 `integers`; `objects` of two to seven fields. Styles: the message names the choices, or the fields of an object, or it does
-not. Told: nothing; typefold's own words (`now`) behind the message, before it, as the system's message, and in each of these
-places beside a system message that the program has; the words as they were `before`; and other wordings. Greedy; the descriptions take turns in coming first. An answer is right if all of it is. Intervals are
-95%: Wilson's, and for differences those of pairs.
+not. Told: nothing; typefold's own words where it puts them (`now`: the system message, in place of a template's default words), and
+before or behind the user's message; the same and `nothing` beside a system message that the program has; the words as they were
+`before`; and other wordings, behind the user's message or before it (`first`). Greedy; the descriptions take turns in coming
+first. An answer is right if all of it is. Intervals are 95%: Wilson's, and for differences those of pairs.
 
 With `--json`, results are kept in the file after each block of rows, and a run goes on where the last one ended: so a long
 one can be cut in pieces (`--seconds`).
@@ -126,20 +127,19 @@ Telling = Callable[[Asked], dict[str, Any]]
 """Arguments of `generate` for a row: `prompt`, `describe_format`, and `output_type` where it is another one."""
 
 
-def _after(words: Callable[[OutputType[Any]], str] | bool) -> Telling:
-    return lambda asked: {"prompt": asked.message, "describe_format": words}
+def _by_option(option: bool) -> Telling:
+    return lambda asked: {"prompt": asked.message, "describe_format": option}
+
+
+def _after(words: Callable[[OutputType[Any]], str]) -> Telling:
+    return lambda asked: {
+        "prompt": f"{asked.message}\n\n{words(output_type(asked.hint))}".rstrip(),
+        "describe_format": False,
+    }
 
 
 def _first(words: Callable[[OutputType[Any]], str]) -> Telling:
     return lambda asked: {"prompt": f"{words(output_type(asked.hint))}\n\n{asked.message}", "describe_format": False}
-
-
-def _as_system(words: Callable[[OutputType[Any]], str]) -> Telling:
-    def told(asked: Asked) -> dict[str, Any]:
-        turns: list[Message] = [system(words(output_type(asked.hint))), user(asked.message)]
-        return {"prompt": turns, "describe_format": False}
-
-    return told
 
 
 def _beside_system(place: Literal["nowhere", "last", "first", "in it"]) -> Telling:
@@ -207,7 +207,8 @@ def _short(kind: OutputType[Any]) -> str:
 
 
 def _described(asked: Asked) -> dict[str, Any]:
-    return {"prompt": asked.message, "output_type": asked.described, "describe_format": _now}
+    words = _now(output_type(asked.described))
+    return {"prompt": f"{asked.message}\n\n{words}", "output_type": asked.described, "describe_format": False}
 
 
 def _described_first(asked: Asked) -> dict[str, Any]:
@@ -215,12 +216,12 @@ def _described_first(asked: Asked) -> dict[str, Any]:
     return {"prompt": f"{words}\n\n{asked.message}", "output_type": asked.described, "describe_format": False}
 
 
-NOTHING = _after(False)
+NOTHING = _by_option(False)
 _EVERY: dict[str, Telling] = {
     "nothing": NOTHING,
-    "now": _after(_now),
+    "now": _by_option(True),
+    "now, last": _after(_now),
     "now, first": _first(_now),
-    "now, as system": _as_system(_now),
     "own system": _beside_system("nowhere"),
     "own system, last": _beside_system("last"),
     "own system, first": _beside_system("first"),

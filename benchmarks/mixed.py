@@ -202,7 +202,7 @@ def sides(llm: Any, runtime: Runtime, arguments: argparse.Namespace) -> tuple[di
     shown = [
         with_format((user(text),), kind, Options(), where="") for (text, _), kind in zip(asked, kinds, strict=True)
     ]
-    contents = [messages[0].content for messages in shown if isinstance(messages, tuple)]
+    turns = [list(messages) for messages in shown if isinstance(messages, tuple)]
 
     def typefold_side() -> list[str]:
         values = runtime.generate([text for text, _ in asked], output_type=hints, temperature=0, max_tokens=limit)
@@ -213,8 +213,8 @@ def sides(llm: Any, runtime: Runtime, arguments: argparse.Namespace) -> tuple[di
     def bare_side() -> list[str]:
         prompts: list[Any] = []
         parameters: list[Any] = []
-        for content, kind in zip(contents, kinds, strict=True):
-            conversation = [{"role": "user", "content": content}]
+        for messages, kind in zip(turns, kinds, strict=True):
+            conversation = [{"role": each.role, "content": each.content} for each in messages]
             text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
             prompts.append({"prompt_token_ids": tokenizer.encode(text, add_special_tokens=False)})
             spec = kind.constraint.for_dialect("ebnf")
@@ -233,7 +233,8 @@ def sides(llm: Any, runtime: Runtime, arguments: argparse.Namespace) -> tuple[di
             texts = [""] * len(asked)
             for hint in dict.fromkeys(hints):
                 rows = [row for row, each in enumerate(hints) if each is hint]
-                batch = [contents[row] for row in rows]
+                # its batches take no conversations
+                batch = ["\n\n".join(each.content for each in turns[row]) for row in rows]
                 parameters = SamplingParams(temperature=0, max_tokens=limit)
                 answers = model.batch(batch, hint, sampling_params=parameters, use_tqdm=False)
                 for row, answer in zip(rows, answers, strict=True):

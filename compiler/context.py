@@ -361,7 +361,8 @@ def _lenient(codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], names: Map
                 if value not in _BEYOND
                 else "; where ser_json_inf_nan='strings' is configured, it has a word in JSON"
             )
-            problem = error if str(error) else ValueError(f"{value!r:.80} is no value of {describe(hint)}{remedy}")
+            own = str(error) if isinstance(error, ValueError) else ""  # others speak of the code that writes
+            problem, cause = own or f"{value!r:.80} is no value of {describe(hint)}{remedy}", error
         read = value
         try:
             nulls, words = (to_json_text(value, inf_nan_mode=mode, serialize_unknown=True) for mode in _MODES)
@@ -372,7 +373,7 @@ def _lenient(codec: Codec[Any], hint: Any, metadata: tuple[Any, ...], names: Map
             if is_fatal(error):
                 raise
         if read is value or not codec.accepts(read):
-            raise ValueError(str(problem)) from problem
+            raise ValueError(problem) from cause
         return codec.to_json(read)
 
     return replace(codec, to_json=to_json)

@@ -108,8 +108,8 @@ class CallOptions(_SharedOptions, total=False):
         runtime: The runtime to use in place of the current one.
         timeout: Seconds until the call fails with `TimedOut`, retries included; `None` (the default) for no limit. It
             covers the engine, not the program's own code.
-        describe_format: The text before the last user message that describes the answer's form. `True` says it in
-            typefold's words, `False` adds nothing. Own words are a text, or a Jinja2 template with `{{ format }}`, which adds
+        describe_format: The text at the end of the first system message, or as one before all others, that describes the
+            answer's form. `True` says it in typefold's words, `False` adds nothing. Own words are a text, or a Jinja2 template with `{{ format }}`, which adds
             nothing where an answer is free text; a function makes the text of the `OutputType`, once a prompt. Unset, the
             runtime's holds, and else it is true.
         truncation: Whether plain text that met its token limit is a `"value"` (the default) or an `"error"`.

@@ -1,4 +1,4 @@
-"""The description of an answer's form: the words at the beginning of the last user message.
+"""The description of an answer's form: the words at the end of the system message.
 
 They depend on the type, the format of its JSON and the option `describe_format`, and never on a row's data. So they are made
 once, and belong to the beginning that the prompts of a batch share.
@@ -7,6 +7,7 @@ once, and belong to the beginning that the prompts of a batch share.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from typefold.compiler import Message, OutputType, TemplateError
@@ -41,25 +42,16 @@ def describe_format(kind: OutputType[Any], options: Options, *, where: str) -> s
 def with_format(
     messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
 ) -> tuple[Message, ...] | RawPrompt:
-    """Put the description of the format before the last user message, or, without one, behind the last of the system's.
+    """Put the description of the format behind the first system message, or as one before all others.
 
     A raw prompt is complete, and nothing is added to it.
     """
     if isinstance(messages, RawPrompt) or not (words := describe_format(kind, options, where=where)):
         return messages
-    for role in ("user", "system"):
-        for index in reversed(range(len(messages))):
-            if messages[index].role == role:
-                return (*messages[:index], _with_words(messages[index], words), *messages[index + 1 :])
-    return messages
-
-
-def _with_words(message: Message, words: str) -> Message:
-    if message.role == "system":
-        return Message("system", f"{message.content}\n\n{words}")
-    before = f"{words}\n\n" if message.content else words
-    images = tuple((position + len(before), image) for position, image in message.images)
-    return Message("user", before + message.content, images)
+    if messages and messages[0].role == "system":
+        first, *rest = messages
+        return (replace(first, content=f"{first.content}\n\n{words}" if first.content else words), *rest)
+    return (Message("system", words), *messages)
 
 
 _NUMBERS = {"boolean": "true or false", "integer": "an integer", "number": "a number"}

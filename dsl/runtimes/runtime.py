@@ -341,10 +341,10 @@ class Runtime(OpenRuntime):
         Example:
             >>> from typefold.runtime.engines.scripted import ScriptedEngine
             >>> with Runtime(ScriptedEngine()) as runtime:
-            ...     print(*(message.content for message in runtime.render("Is it?", output_type=bool)))
-            Answer with true or false.
-            <BLANKLINE>
-            Is it?
+            ...     for message in runtime.render("Is it?", output_type=bool):
+            ...         print(message.role, message.content)
+            system Answer with true or false.
+            user Is it?
         """
         _check_output_type(output_type, one=True)
         if not _is_one(prompt):

@@ -516,19 +516,22 @@ def _encoded(value: object, kind: OutputType[Any], function: str) -> str:
     """Return a value, or that inside of `Logged` and the like, as the model would write it."""
     if isinstance(value, Logged | Reasoned | Scored):
         value = cast("Logged[object]", value).value
+    of_type = f"it is of type {type(value).__name__}"
     try:
         text = kind.encode(value)
         read = kind.decode(text)
     except DecodeError as error:
         reason = f"it fails a check ({error.check}): {error.detail}"
     except ValueError as error:
-        reason = str(error)
+        reason = of_type if isinstance(error.__cause__, AttributeError | TypeError) else str(error)
     except Exception:  # a hook took it for what it is not
-        reason = f"it is of type {type(value).__name__}"
+        reason = of_type
     else:
         if read == value or (type(read) is type(value) and type(value).__eq__ is object.__eq__):
             return text
-        reason = f"it would be written {text} and read as {read!r}"
+        reason = (
+            f"{'it' if type(read) is type(value) else f'{of_type}, and'} would be written {text} and read as {read!r}"
+        )
     raise ScriptError(
         f"{function}: {value!r:.200} is no value of {describe(kind.hint)}: {reason}. For a text as it stands write "
         f"Text(...)"

@@ -62,56 +62,62 @@ def nothing(kind: OutputType[Any]) -> str:
 
 
 def told(messages: Any) -> str:
-    """The last message of the user or the system, as it is sent."""
-    return next(str(message.content) for message in reversed(messages) if message.role != "assistant")
+    """The text of the system message that comes first, which the program doesn't have; without one, nothing."""
+    return str(messages[0].content) if messages[0].role == "system" else ""
+
+
+def sent(words: str, *turns: Message) -> tuple[Message, ...]:
+    """The turns behind a system message of the words, or alone where there are none."""
+    return (system(words), *turns) if words else turns
 
 
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (True, f"{DEFAULT}\n\n"),
+        (True, DEFAULT),
         (False, ""),
-        ("Reply in the usual form.", "Reply in the usual form.\n\n"),
-        ("Reply like {{ format }}, please", f"Reply like {FORM}, please\n\n"),
-        ("{% if format %}Form: {{ format | upper }}{% endif %}", f"Form: {FORM.upper()}\n\n"),
-        ('As in {"x": 1}', 'As in {"x": 1}\n\n'),
-        (as_schema, f"{as_schema(output_type(Point))}\n\n"),
+        ("Reply in the usual form.", "Reply in the usual form."),
+        ("Reply like {{ format }}, please", f"Reply like {FORM}, please"),
+        ("{% if format %}Form: {{ format | upper }}{% endif %}", f"Form: {FORM.upper()}"),
+        ('As in {"x": 1}', 'As in {"x": 1}'),
+        (as_schema, as_schema(output_type(Point))),
         (nothing, ""),
     ],
 )
 def test_each_form_of_the_option_is_sent_by_prompts_calls_and_runtimes(option: DescribeFormat, words: str) -> None:
-    text = f"{words}Where is it?"
+    expected = sent(words, user("Where is it?"))
 
     @prompt(describe_format=option)
     def decorated(name: str) -> Point:
         return ask(f"Where is {name}?")
 
-    assert told(decorated.render("it")) == told(place.using(describe_format=option).render("it")) == text
+    assert decorated.render("it") == place.using(describe_format=option).render("it") == expected
     engine, other = (ScriptedEngine(answers=lambda _: '{"x": 1, "y": 2}') for _ in range(2))
     with Runtime(engine, describe_format=option) as runtime:
-        assert told(place.render("it")) == text
+        assert place.render("it") == expected
         place("it")
         runtime.generate("Where is it?", output_type=Point)
     with Runtime(other) as runtime:
         decorated("it")
         runtime.generate("Where is it?", output_type=Point, describe_format=option)
-    assert [told(request.prompt) for request in (*engine.requests, *other.requests)] == [text] * 4
+    assert [request.prompt for request in (*engine.requests, *other.requests)] == [expected] * 4
 
 
 def test_a_prompt_and_a_call_go_before_the_runtime() -> None:
     engine = ScriptedEngine(answers=lambda _: '{"x": 1, "y": 2}')
     with Runtime(engine, describe_format="Of the runtime.") as runtime:
         assert runtime.describe_format == "Of the runtime."
-        assert told(place.using(describe_format=True).render("it")).startswith(DEFAULT)
+        assert told(place.using(describe_format=True).render("it")) == DEFAULT
         runtime.generate("Where?", output_type=Point, describe_format=False)
         place.using(describe_format=False)("it")
-    assert [told(request.prompt) for request in engine.requests] == ["Where?", "Where is it?"]
+    assert [request.prompt for request in engine.requests] == [(user("Where?"),), (user("Where is it?"),)]
 
 
 def test_a_template_of_a_runtime_adds_nothing_to_free_text() -> None:
     with Runtime(ScriptedEngine(), describe_format="As in: {{ format }}"):
-        assert told(essay.render("rain")) == "Write about rain."
-    assert told(essay.using(describe_format="In one sentence.").render("rain")).startswith("In one sentence.\n\nWrite")
+        assert essay.render("rain") == (user("Write about rain."),)
+    own = essay.using(describe_format="In one sentence.")
+    assert own.render("rain") == (system("In one sentence."), user("Write about rain."))
 
 
 def test_a_function_is_called_once_for_a_type_and_a_format() -> None:
@@ -127,13 +133,13 @@ def test_a_function_is_called_once_for_a_type_and_a_format() -> None:
 
     assert len(kinds) == 1  # at decoration
     engine = ScriptedEngine(
-        answers=lambda request: '{"x":1,"y":2}' if told(request.prompt)[0] == "2" else '{"x": 1, "y": 2}'
+        answers=lambda request: '{"x":1,"y":2}' if told(request.prompt) == "2" else '{"x": 1, "y": 2}'
     )
     with Runtime(engine):
         where.map(["a", "b", "c"])
         where.using(temperature=0.5)("d")
         where.using(json_format="tight")("e")
-    assert [told(request.prompt)[:1] for request in engine.requests] == ["1", "1", "1", "1", "2"]
+    assert [told(request.prompt) for request in engine.requests] == ["1", "1", "1", "1", "2"]
     assert [kind.json_format.value for kind in kinds] == ["spaced", "tight"]
     engine = ScriptedEngine(answers=lambda _: "[1, 2]")
     with Runtime(engine, describe_format=describe) as runtime:
@@ -155,8 +161,8 @@ class Described:
 
 
 def test_any_callable_will_do() -> None:
-    assert told(place.using(describe_format=Described()).render("it")).startswith("From an object.")
-    assert told(place.using(describe_format=Described().method).render("it")).startswith("From a method.")
+    assert told(place.using(describe_format=Described()).render("it")) == "From an object."
+    assert told(place.using(describe_format=Described().method).render("it")) == "From a method."
 
 
 def _raises(kind: OutputType[Any]) -> str:
@@ -214,20 +220,43 @@ def test_a_runtime_refuses_what_is_wrong_by_itself_and_the_first_call_the_rest()
         place.safe.map(["a", "b"])
 
 
-def test_the_words_go_to_the_last_message_of_the_user_or_the_system() -> None:
+def test_the_words_stand_in_the_system_message_that_comes_first() -> None:
     @prompt(describe_format="Words.")
     def converse(turns: list[Message]) -> Point:
         return ask(turns)
 
-    def sent(*turns: Message) -> tuple[Message, ...]:
-        rendered = converse.render(list(turns))
-        assert isinstance(rendered, tuple)
-        return rendered
-
     begun = assistant('{"x": ')
-    assert sent(user("a"), assistant("b"), user("c"), begun)[2:] == (user("Words.\n\nc"), begun)
-    assert sent(system("a"), begun) == (system("a\n\nWords."), begun)
-    assert sent(system("s"), user("a"), assistant("b"))[1] == user("Words.\n\na")
+    turns = [user("a"), assistant("b"), user("c")]
+    for history in (turns, turns[:1], turns[:2], [*turns, begun], [begun], [user("a"), system("late"), user("c")]):
+        assert converse.render(history) == (system("Words."), *history)
+        assert converse.render([system("s\n"), *history]) == (system("s\n\n\nWords."), *history)
+        assert converse.render([system(""), *history]) == (system("Words."), *history)
+        assert converse.render([system("s"), system("t"), *history]) == (system("s\n\nWords."), system("t"), *history)
+
+
+def test_examples_come_behind_the_words() -> None:
+    @prompt(describe_format="Words.", examples=[example(Point(x=1, y=2), name="here", manner="briefly")])
+    def where(name: str, manner: str) -> Point:
+        return ask(system(f"Answer {manner}."), user(name)) if manner else ask(name)
+
+    shown = (user("here"), assistant('{"x": 1, "y": 2}'), user("there"))
+    assert where.render("there", "") == (system("Words."), *shown)
+    assert where.render("there", "at length") == (system("Answer at length.\n\nWords."), *shown)
+
+
+def test_what_is_told_of_reasoned_answers_stands_before_the_thoughts_and_stays() -> None:
+    @prompt(describe_format="Words.")
+    def thought(name: str) -> Reasoned[Point]:
+        return ask(name)
+
+    engine = ScriptedEngine(answers=["Hm.", '{"x": 1, "y": 2}'])
+    with Runtime(engine):
+        assert thought("it").value == Point(x=1, y=2)
+    first, second = ([each for each in request.prompt if isinstance(each, Message)] for request in engine.requests)
+    assert first[0] == second[0] == system("Words.")
+    assert [message.role for message in first] == ["system", "user"]
+    assert [message.role for message in second] == ["system", "user", "assistant", "user"]
+    assert not any("Words." in message.content for message in second[1:])
 
 
 def test_a_raw_prompt_is_complete() -> None:
@@ -252,11 +281,12 @@ def test_examples_carry_no_words_and_special_types_those_of_the_type_inside() ->
         return ask(name)
 
     assert thought.render("it") == (
+        system(as_schema(output_type(Point))),
         user("here"),
         assistant('{"x": 1, "y": 2}'),
-        user(f"{as_schema(output_type(Point))}\n\nit"),
+        user("it"),
     )
-    assert told(scored.render("it")) == "One of ('keep', 'drop')\n\nit"
+    assert scored.render("it") == (system("One of ('keep', 'drop')"), user("it"))
 
 
 def test_what_is_told_is_explained() -> None:
@@ -360,14 +390,12 @@ class Mood(Enum):
 )
 def test_the_words_suit_the_answer(hint: Any, words: str | None) -> None:
     with Runtime(ScriptedEngine()) as runtime:
-        assert told(runtime.render("What?", output_type=hint)) == ("What?" if words is None else f"{words}\n\nWhat?")
+        assert runtime.render("What?", output_type=hint) == sent(words or "", user("What?"))
 
 
-def test_images_keep_their_places_in_the_text() -> None:
+def test_images_stay_in_the_message_of_the_user() -> None:
     picture = Image(b"...", "png", 6, 4)
     with Runtime(ScriptedEngine()) as runtime:
         for content in [(picture, "Is it red?"), ("Is ", picture, " red?"), (picture,)]:
-            [message] = runtime.render([Message.of("user", content)], output_type=bool)
-            assert isinstance(message, Message)
-            between = "" if len(content) == 1 else "\n\n"
-            assert message.shown == f"Answer with true or false.{between}{Message.of('user', content).shown}"
+            message = Message.of("user", content)
+            assert runtime.render([message], output_type=bool) == (system("Answer with true or false."), message)

@@ -36,7 +36,7 @@ def turns(messages: Sequence[Message] | RawPrompt) -> list[str]:
 def test_further_examples_go_behind_those_that_are_there() -> None:
     more = capital.with_examples(capital.example(Place(name="Bonn"), "Germany", year=1980))
     assert turns(more.render("Peru")) == [
-        "Be short.",
+        '{"name": string}',
         "The capital of France in 2024?",
         '{"name": "Paris"}',
         "The capital of Germany in 1980?",
@@ -60,7 +60,12 @@ def test_an_example_of_a_special_type_has_the_value_inside() -> None:
     def count(things: str) -> Logged[int]:
         return ask(f"How many {things}?")
 
-    assert turns(count.with_examples(count.example(12, "months")).render("days"))[:2] == ["How many months?", "12"]
+    assert turns(count.with_examples(count.example(12, "months")).render("days")) == [
+        "Answer with an integer.",
+        "How many months?",
+        "12",
+        "How many days?",
+    ]
 
 
 def test_an_example_that_does_not_fit_is_refused_at_once() -> None:

@@ -114,11 +114,12 @@ def test_shape_thoughts_history_and_examples_leave_images_where_they_are() -> No
     assert [parts[-2] for parts in asked] == [image(BLUE), image(RED), image(BLUE), image(BLUE)]
     last = rendered[-1]
     assert isinstance(last, Message)
-    assert last.shown == "Answer with JSON in this form:\n[boolean, ...] or boolean\n\n[image 64x48 png]Is it red?"
+    assert last.shown == "[image 64x48 png]Is it red?"
+    assert rendered[0] == system("Answer with JSON in this form:\n[boolean, ...] or boolean")
     engine = ScriptedEngine(answers=["Hm.", "true"])
     with Runtime(engine):
         assert ponder(RED).value is True
-    firsts = [request.prompt[0] for request in engine.requests]
+    firsts = [request.prompt[1] for request in engine.requests]
     assert all(isinstance(first, Message) and image(RED) in first.parts for first in firsts)
 
 

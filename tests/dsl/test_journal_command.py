@@ -96,7 +96,7 @@ def test_show_prints_what_was_asked_and_answered(path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "2  length, row 1"
     assert "ScriptedEngine" in lines[1] and "2 out, stop, temperature=0.7" in lines[1]
-    assert lines[2:6] == ["  user", "    Answer with an integer.", "    ", "    How long is two?"]
+    assert lines[2:6] == ["  system", "    Answer with an integer.", "  user", "    How long is two?"]
     assert lines[-3:] == ["  answer (grammar)", "    3", ""]
     assert "3  length, row 2" in lines
 
@@ -148,7 +148,7 @@ def test_export_writes_json_lines(path: Path, tmp_path: Path) -> None:
         ("length", 2),
         ("tell", None),
     ]
-    assert records[0]["prompt"][0]["content"].endswith("How long is one?")
+    assert [each["content"] for each in records[0]["prompt"]] == ["Answer with an integer.", "How long is one?"]
     written = typefold("export", path, "--function", "tell", "-o", tmp_path / "tell.jsonl")
     assert written.stdout == ""
     assert written.stderr == f"typefold: wrote 1 request to {tmp_path / 'tell.jsonl'}\n"

@@ -66,7 +66,7 @@ with Runtime(engine):
 print([dict(request.sampling)["temperature"] for request in engine.requests])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "3 AsyncPrompt Ann's greets Bo.\n[0.5, 1.5]\n", done.stderr
+    assert done.stdout == "4 AsyncPrompt Ann's greets Bo.\n[0.5, 1.5]\n", done.stderr
     assert len(pickle.dumps(shop.number)) < 400, "its code went along"
 
 

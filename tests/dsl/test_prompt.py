@@ -117,7 +117,7 @@ def test_starmap_spreads_rows(runtime: Runtime, engine: ScriptedEngine) -> None:
         return ask(f"{left}+{right}")
 
     assert len(add.starmap([(1, 2), (3, 4)])) == 2
-    assert [call.render(1, 2) for call in (add,)] == [(Message("user", "Answer with an integer.\n\n1+2"),)]
+    assert [call.render(1, 2) for call in (add,)] == [(system("Answer with an integer."), user("1+2"))]
 
 
 def test_an_async_prompt_is_awaited_and_maps(runtime: Runtime, engine: ScriptedEngine) -> None:
@@ -134,7 +134,7 @@ def test_an_async_prompt_is_awaited_and_maps(runtime: Runtime, engine: ScriptedE
 def test_methods_and_static_methods_are_prompts(runtime: Runtime) -> None:
     critic = Critic("harsh")
     rendered = critic.rate.render("a film")
-    assert "As a harsh critic, rate a film" in rendered[0].content  # type: ignore[union-attr]
+    assert "As a harsh critic, rate a film" in rendered[1].content  # type: ignore[union-attr]
     assert type(critic.rate("a film")) is int
     assert len(critic.rate.map(["a", "b"])) == 2
     assert isinstance(Critic.summary("a book"), str)
@@ -248,7 +248,8 @@ def test_a_failing_validator_is_invalid_with_its_text() -> None:
 
 
 def test_a_docstring_is_a_template_where_the_body_is_a_bare_ask() -> None:
-    assert judge.render("{{ 7 * 7 }}")[0].content == "Answer keep or drop.\n\nIs this any good?\n\n{{ 7 * 7 }}"  # type: ignore[union-attr]
+    asked = user("Is this any good?\n\n{{ 7 * 7 }}")
+    assert judge.render("{{ 7 * 7 }}") == (system("Answer keep or drop."), asked)
 
 
 def test_models_in_a_template_are_json() -> None:
@@ -398,11 +399,10 @@ def test_an_example_that_does_not_fit_is_refused_at_decoration(wrong: Any) -> No
 
 
 def test_the_shape_of_a_json_answer_is_told_and_can_be_left_out() -> None:
-    told = make_character.render("Mars")[0]
-    assert isinstance(told, Message)
+    asked = user("Invent a character from Mars.")
     form = '{"name": string (at most 40 characters), "age": integer from 0 to 120}'
-    assert told.content == f"Answer with JSON in this form:\n{form}\n\nInvent a character from Mars."
-    assert make_character.using(describe_format=False).render("Mars") == (user("Invent a character from Mars."),)
+    assert make_character.render("Mars") == (system(f"Answer with JSON in this form:\n{form}"), asked)
+    assert make_character.using(describe_format=False).render("Mars") == (asked,)
 
 
 def test_the_json_format_of_a_prompt_shows_in_shape_and_answer() -> None:
@@ -418,8 +418,8 @@ def test_the_compact_format_shows_in_shape_examples_and_answer_and_is_taken_by_n
         return ask(f"Invent a character from {setting}.")
 
     shown = [str(message.content) for message in make.render("Mars") if isinstance(message, Message)]
-    assert shown[1] == '["Bo", 3]'
-    assert "\n[name: string (at most 40 characters), age: integer from 0 to 120]\n" in shown[2]
+    assert shown[0].endswith("\n[name: string (at most 40 characters), age: integer from 0 to 120]")
+    assert shown[2] == '["Bo", 3]'
     with Runtime(ScriptedEngine(answers=['["A", 1]'] * 3), json_format="compact"):
         assert make("Mars") == make_character("Mars") == Character(name="A", age=1)
         with make.stream("Venus") as stream:

@@ -163,7 +163,7 @@ def test_the_facts_of_a_logged_answer_are_the_answers_own() -> None:
     with Runtime(scripted("Hm, hm.", "keep")) as runtime:
         logged: Any = runtime.generate("?", output_type=Logged[Label], logprobs=1)
         assert (logged.value, logged.text, bytes(logged.token_ids[:-1])) == ("keep", "keep", b"keep")
-        assert logged.prompt_tokens == len(b"<user>\nAnswer keep or drop.\n\n?\n<assistant>\n")
+        assert logged.prompt_tokens == len(b"<system>\nAnswer keep or drop.\n<user>\n?\n<assistant>\n")
         assert len(logged.logprobs) == len(logged.token_ids)
         assert runtime.stats.output_tokens == len(b"Hm, hm.") + 1 + len(b"keep") + 1
 

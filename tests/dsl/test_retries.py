@@ -102,7 +102,7 @@ def test_of_many_wrong_items_the_first_five_are_named() -> None:
     engine = scripted(bad, '["x"]')
     with Runtime(engine):
         assert names() == ["x"]
-    told = contents(engine.requests[1])[2]
+    told = contents(engine.requests[1])[3]
     assert told.count("must be in lower case") == 5
     assert "- 4: must be in lower case\n- and 3 more\n" in told
 

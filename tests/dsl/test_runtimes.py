@@ -427,7 +427,7 @@ def test_what_generate_sends_can_be_seen_without_an_engine() -> None:
         seen = runtime.render([system("Count."), user("Which?")], output_type=list[int], temperature=0)
         assert not runtime.loaded
         runtime.generate([system("Count."), user("Which?")], output_type=list[int], temperature=0)
-        assert engine.requests[0].prompt == seen == (system("Count."), user("In brackets: [integer, ...]\n\nWhich?"))
+        assert engine.requests[0].prompt == seen == (system("Count.\n\nIn brackets: [integer, ...]"), user("Which?"))
         assert runtime.render(raw("<s>"), output_type=int) == raw("<s>")
         several: Any = ["a", "b"]
         unknown: Any = {"temprature": 1}

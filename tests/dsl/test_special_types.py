@@ -141,7 +141,7 @@ def add(first: int, second: int) -> Reasoned[int]:
 
 
 THINK = "\n\nFirst think it through, step by step. Do not give the answer yet."
-SHAPE = "Answer with an integer.\n\n"
+SHAPE = "Answer with an integer."
 
 
 def test_a_model_without_a_way_of_thinking_is_asked_to_think_and_then_to_answer() -> None:
@@ -151,8 +151,8 @@ def test_a_model_without_a_way_of_thinking_is_asked_to_think_and_then_to_answer(
     thoughts, answer = engine.requests
     assert (thoughts.constraint.kind, answer.constraint.kind) == ("text", "grammar")
     first = contents(thoughts)
-    assert first[0] == "system: You can count."
-    assert first[1] == f"user: {SHAPE}2 + 2?{THINK}"
+    assert first[0] == f"system: You can count.\n\n{SHAPE}"
+    assert first[1] == f"user: 2 + 2?{THINK}"
     assert contents(answer) == [
         *first,
         "assistant:  Two and two. ",
@@ -223,7 +223,7 @@ def test_a_retry_thinks_again_about_what_was_wrong() -> None:
 
 def test_rows_that_think_wait_for_no_other() -> None:
     def answer(request: Request) -> str:
-        text = contents(request)[0]
+        text = contents(request)[1]
         if request.constraint.kind == "text":
             return "long " * 60 if "dog" in text else "short"
         return '"x"'

@@ -174,9 +174,9 @@ def test_an_agent_calls_tools_until_it_answers() -> None:
     engine = ScriptedEngine(answers=script)
     with Runtime(engine):
         assert agent("20 + 22?") == "42"
-    assert [
-        message.content.rpartition("\n")[2] for message in engine.requests[1].prompt if isinstance(message, Message)
-    ] == [
+    told, *turns = [message for message in engine.requests[1].prompt if isinstance(message, Message)]
+    assert told.role == "system" and '{"answer": string}' in told.content
+    assert [message.content for message in turns] == [
         "20 + 22?",
         script[0],
         "add gave 42",

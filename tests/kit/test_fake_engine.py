@@ -248,7 +248,9 @@ def test_limits_of_a_model_s_tokens_cut_nothing() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"name": "Ada"}, "it is of type dict"),
+        ({"name": "Ada"}, 'it is of type dict, and would be written {"name": "Ada", "age": 30} and read as Character('),
+        (3, "it is of type int. For a text"),
+        (["Ada", 30], "it is of type list. For a text"),
         (Character.model_construct(name="far too long a name"), "it fails a check (string_too_long)"),
     ],
 )
@@ -271,7 +273,9 @@ def test_a_value_that_would_be_read_as_another_is_none() -> None:
     with FakeEngine() as fake:
         with pytest.raises(ScriptError, match=r"it would be written Ada and read as 'ada'"):
             fake.answer(name, "Ada")
-        with pytest.raises(ScriptError, match=r"it would be written 1 and read as '1'"):
+        with pytest.raises(
+            ScriptError, match=r"name: 1 is no value of Annotated\[.*\]: 1 is no value of str\. For a text"
+        ):
             fake.answers({name: 1})
         fake.answer(name, Text("Ada"))
         assert name() == "ada"
@@ -324,7 +328,7 @@ def test_made_up_answers_can_be_refused() -> None:
         with pytest.raises(ScriptError) as caught:
             judge("good")
         assert "judge: the script has no answer to this call" in str(caught.value)
-        assert "user: Answer keep or drop. Keep or drop? good" in str(caught.value)
+        assert "  system: Answer keep or drop.\n  user: Keep or drop? good" in str(caught.value)
         fake.answer(judge, "keep")
         assert judge("good") == "keep"
         fake.problems.clear()
@@ -396,9 +400,10 @@ def test_a_failed_assert_lists_what_was_sent() -> None:
         fake.assert_called(judge, times=1)
     lines = str(caught.value).splitlines()
     assert lines[0] == "judge was called 12 times, not 1. What was sent:"
-    assert lines[1:3] == [
+    assert lines[1:4] == [
         "  judge(text='text 0', strictly=False), row 0",
-        "    user: Answer keep or drop. Keep or drop? text 0",
+        "    system: Answer keep or drop.",
+        "    user: Keep or drop? text 0",
     ]
     assert lines[-1] == "  and 3 more"
     with pytest.raises(AssertionError, match="judge was called 0 times with a prompt that contains 'rain', not 2"):

@@ -137,7 +137,8 @@ def test_a_mistake_that_the_program_caught_fails_the_test_at_its_end(project: py
         [
             "typefold_engine: the program caught this error, and the test passed:",
             "judge: the script has no answer to this call, and made_up is off.",
-            "*user: Answer keep or drop. Keep or drop? good",
+            "*system: Answer keep or drop.",
+            "*user: Keep or drop? good",
         ]
     )
 

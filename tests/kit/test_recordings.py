@@ -204,8 +204,8 @@ def test_a_call_that_is_not_recorded_is_named_with_what_differs(project: pytest.
         [
             "*NotRecorded: number, row 0: this call is not in the recording *replay/test_it.test_it.db.",
             "*The nearest recorded prompt differs in this:",
-            "*-Say a number for ?.",
-            "*+Tell me a number for a.",
+            "*-user: Say a number for ?.",
+            "*+user: Tell me a number for a.",
             "*Any will do.",
             "*Record it: TYPEFOLD_MODEL=... pytest --typefold-record=missing test_it.py::test_it",
             "*What was asked:",
