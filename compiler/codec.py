@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -23,6 +23,32 @@ the like, those of bytes `minBytes` and `maxBytes`. Choices: `x-class` is the na
 `choice_schemas`, until the whole schema defines it; `x-descriptions` are those of its members."""
 
 
+class Fit(NamedTuple):
+    """The fit of JSON data to a type, by the measures with which pydantic's smart mode compares the members of a union.
+
+    Attributes:
+        exactness: 2 for a value that is its own JSON data, 1 for one that strict mode takes too, 0 for a conversion.
+        fields: The number of fields that are set, objects inside included; `None` where there is no object with fields.
+    """
+
+    exactness: int
+    fields: int | None = None
+
+    def and_(self, *parts: Fit) -> Fit:
+        """Combine with the fits of parts: the least exactness, and the fields of all."""
+        fields = [each.fields for each in (self, *parts) if each.fields is not None]
+        return Fit(min(each.exactness for each in (self, *parts)), sum(fields) if fields else None)
+
+    def beats(self, other: Fit) -> bool:
+        """Whether a union's member that fits so is preferred to one before it."""
+        if self.fields is not None and other.fields is not None and self.fields != other.fields:
+            return self.fields > other.fields
+        return self.exactness > other.exactness
+
+
+EXACT, STRICT, LAX = Fit(2), Fit(1), Fit(0)
+
+
 @dataclass(frozen=True)
 class Codec(Generic[T]):
     """A type's form inside JSON.
@@ -36,9 +62,11 @@ class Codec(Generic[T]):
         bare: For types like strings the texts without quotation marks, for use at the root; else `None`.
         raw: A grammar that only the engine can read, for use at the root in place of `bare`; else `None`.
         native: Whether pydantic, given the type, reads this very JSON into the same values.
-        plain: Whether a value is its own JSON data, so that members of a union may share texts.
+        plain: Whether a value is its own JSON data, so that it is the same in each member of a union that shares its text.
         expand: Converts data in the compact format, complete or not, to objects with keys; `None` where both are the same.
             A `native` codec needs it if a part of it has one.
+        fit: Measures JSON data of the type, where a union compares it with another member. By default the fit is exact
+            if the codec is `plain` and the data no string, else strict.
     """
 
     expr: Expr
@@ -51,6 +79,13 @@ class Codec(Generic[T]):
     native: bool = True
     plain: bool = False
     expand: Callable[[Any], Any] | None = None
+    fit: Callable[[Any], Fit] | None = None
+
+    def fits(self, data: Any) -> Fit:
+        """Measure how well JSON `data` of the type fits it."""
+        if self.fit is not None:
+            return self.fit(data)
+        return EXACT if self.plain and not isinstance(data, str) else STRICT
 
     def expanded(self, data: Any) -> Any:
         """Add the keys that the compact format leaves out to JSON `data`."""
@@ -72,6 +107,7 @@ class Codec(Generic[T]):
             lambda value: type(value) is kind and self.accepts(unwrap(value)),
             native=self.native,
             expand=self.expand,
+            fit=lambda data: STRICT.and_(self.fits(data)),
         )
 
 

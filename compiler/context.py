@@ -40,6 +40,27 @@ _LEAVES = frozenset({"string", "integer", "number", "boolean", "null", "any"})
 _MAX_INLINE = 2_000  # nodes of an expression; a larger part of a type is written once, as a rule
 
 
+@dataclass(frozen=True)
+class UnionMembers:
+    """A union's members, in which `explain` looks for texts that they share.
+
+    Attributes:
+        path: The path of the union.
+        names: The members' names.
+        codecs: Their codecs.
+        read: Reads JSON data as the union does.
+        rules: The rules that the codecs' expressions refer to.
+        definitions: The JSON schemas that their schemas refer to.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    codecs: tuple[Codec[Any], ...]
+    read: Callable[[Any], Any]
+    rules: Mapping[str, Expr]
+    definitions: Mapping[str, JsonSchema]
+
+
 @dataclass
 class Compilation:
     """The state of compiling one root type."""
@@ -72,6 +93,7 @@ class Compilation:
     not_native: frozenset[str] = frozenset()  # names of types that pydantic does not read, from an earlier compilation
     assumed_native: set[str] = field(default_factory=set[str])  # names taken for native before they were compiled
     misjudged: set[str] = field(default_factory=set[str])  # names of these that are not native: compile once more
+    unions: list[UnionMembers] = field(default_factory=list["UnionMembers"])
     sizes: dict[int, tuple[Expr, int]] = field(default_factory=dict[int, tuple[Expr, int]])  # by identity
 
     def size(self, expr: Expr) -> int:
@@ -92,12 +114,14 @@ class Context:
         limits: The limits that `Annotated` gives here.
         compilation: The state shared by all parts of one root type.
         depth: The levels of nesting above the part.
+        tags: The names of fields that are always written here, since a discriminator looks for them.
     """
 
     path: str
     limits: Limits
     compilation: Compilation
     depth: int = 0
+    tags: frozenset[str] = frozenset()
 
     @property
     def json_format(self) -> JsonFormat:
@@ -145,7 +169,13 @@ class Context:
         return self.config.get("regex_engine") == "python-re"
 
     def codec(
-        self, hint: Any, at: str = "", *, metadata: tuple[Any, ...] = (), about: tuple[Any, ...] = ()
+        self,
+        hint: Any,
+        at: str = "",
+        *,
+        metadata: tuple[Any, ...] = (),
+        about: tuple[Any, ...] = (),
+        tags: frozenset[str] = frozenset(),
     ) -> Codec[Any]:
         """Compile a part.
 
@@ -154,6 +184,7 @@ class Context:
             at: The step to add to the path: `[0]`, `.when`.
             metadata: Annotations that stand apart from the type, as in pydantic's fields.
             about: Marks of which only the descriptions count, as a pydantic field beside its annotations.
+            tags: Names of fields that must be written, though they have a default.
 
         Returns:
             The codec of the part.
@@ -163,7 +194,7 @@ class Context:
         """
         hint, inner = split_annotated(hint)
         metadata = (*inner, *metadata)
-        part = Context(self.path + at, Limits(metadata, about), self.compilation, self.depth + 1)
+        part = Context(self.path + at, Limits(metadata, about), self.compilation, self.depth + 1, tags)
         if part.depth > MAX_DEPTH:
             raise part.refuse(hint, f"is nested deeper than {MAX_DEPTH} levels")
         self.compilation.part_count += 1
@@ -223,7 +254,7 @@ class Context:
         hook = self.compilation.find_hook(hint)
         if hook is None or self.depth > MAX_DEPTH:
             raise self.refuse(hint, "has no JSON form")
-        return hook(hint, Context(self.path, self.limits, self.compilation, self.depth + 1))
+        return hook(hint, replace(self, depth=self.depth + 1))
 
     @contextmanager
     def keys(self) -> Generator[None]:
@@ -305,20 +336,28 @@ class Context:
             name = state.anonymous[stem, expr] = f"{stem}_{number}"
         return self.rule(name, expr)
 
-    def named(self, hint: Any, build: Callable[[], Codec[Any]], *, has_fields: bool = False) -> Codec[Any]:
+    def named(
+        self,
+        hint: Any,
+        build: Callable[[], Codec[Any]],
+        *,
+        has_fields: bool = False,
+        tags: frozenset[str] = frozenset(),
+    ) -> Codec[Any]:
         """The codec of a type that may occur in itself, through a rule with its name.
 
         Args:
             hint: The type.
             build: Makes the codec.
             has_fields: Whether the type is an object with fields, which the compact format writes as an array.
+            tags: Names of fields that are always written in this form of the type; it has a rule of its own.
         """
-        state = self.compilation
-        if hint in state.named:
-            name = state.named[hint]
+        state, key = self.compilation, (hint, tags) if tags else hint
+        if key in state.named:
+            name = state.named[key]
             return state.finished.get(name) or _forward_reference(state, name)
         name = _rule_name(hint, {*state.named.values(), *state.rules, *state.choice_schemas})
-        state.named[hint] = name
+        state.named[key] = name
         if has_fields:
             state.with_fields.add(name)
         owners = [hint] if isinstance(get_origin(hint) or hint, type) else []
@@ -419,6 +458,7 @@ def _forward_reference(state: Compilation, name: str) -> Codec[Any]:
         accepts=lambda value: state.finished[name].accepts(value),
         native=name not in state.not_native,
         expand=(lambda data: state.finished[name].expanded(data)) if state.positional else None,
+        fit=lambda data: state.finished[name].fits(data),
     )
 
 

@@ -44,6 +44,7 @@ class Explanation:
         grammar: The grammar for the default backend, or the choices; empty for `text`.
         enforced: The limits that decoding enforces besides the form, each with its path.
         post_checks: The checks after decoding, each as `path: name`. An answer that fails one is `Invalid`, with it as `check`.
+        shared_texts: Texts that several members of a union share, each with its path and the member that it is read as.
         unbounded: The parts that may grow without end in decoding, each with its path.
         least_bytes: The bytes of the shortest answer.
         most_bytes: The bytes of the longest answer; `None` where there is no bound.
@@ -78,6 +79,7 @@ class Explanation:
     grammar: str | tuple[str, ...]
     enforced: tuple[str, ...]
     post_checks: tuple[str, ...]
+    shared_texts: tuple[str, ...] = ()
     unbounded: tuple[str, ...]
     least_bytes: int
     most_bytes: int | None
@@ -139,6 +141,8 @@ class Explanation:
         if self.unasked:
             yield "left out", [", ".join(each.removeprefix("return") for each in self.unasked)]
         yield "checked after", list(by_path(self.post_checks)) or ["nothing"]
+        if self.shared_texts:
+            yield "shared", list(by_path(self.shared_texts))
         yield "length", [self._length]
         if (after := self.decided_after) is not None:
             yield "decided", [f"after {after:,} token{'s' if after > 1 else ''}"]

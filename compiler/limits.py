@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import annotated_types
 from pydantic import Discriminator, Json, PlainSerializer, SkipValidation, StringConstraints, Tag, WrapSerializer
@@ -96,7 +96,10 @@ M = TypeVar("M")
 
 
 class Limits:
-    """The limits on one part of a type; `checks` names those that can only run after decoding."""
+    """The limits on one part of a type; `checks` names those that can only run after decoding.
+
+    `union_mode` and `discriminator` are what pydantic was told there of reading a union.
+    """
 
     def __init__(self, metadata: Iterable[Any] = (), about: Iterable[Any] = ()) -> None:
         self._values: dict[str, list[Any]] = {}
@@ -110,15 +113,20 @@ class Limits:
         self._told: set[str] = set()
         self.descriptions: list[dict[str, Any]] = []
         self.is_silent = True  # whether there is nothing to add to the schema
+        self.union_mode: Literal["smart", "left_to_right"] = "smart"
+        self.discriminator: str | Discriminator | None = None
         self.add(metadata, about)
 
     def add(self, metadata: Iterable[Any], about: Iterable[Any] = ()) -> None:
-        """Take annotations; of those in `about` only the descriptions."""
+        """Take annotations; of those in `about` only the descriptions, and a discriminator."""
         metadata = tuple(metadata)
         if marks := (*metadata, *about):
             self.is_silent = self.is_silent and not metadata
             self.describe(marks)
+            for mark in marks:
+                self.discriminator = _discriminator(mark) or self.discriminator
         for item in _flatten(metadata):
+            self.union_mode = getattr(item, "union_mode", None) or self.union_mode
             self._read(item)
 
     def describe(self, marks: Iterable[Any]) -> None:
@@ -261,6 +269,14 @@ def _flatten(metadata: Iterable[Any]) -> Iterator[Any]:
             yield from _flatten(item)
         else:
             yield item
+
+
+def _discriminator(mark: Any) -> str | Discriminator | None:
+    """The name of the field by which members are told apart, or what has the function that does so."""
+    found = mark.discriminator if isinstance(mark, FieldInfo) else mark
+    if isinstance(found, Discriminator):
+        return found.discriminator if isinstance(found.discriminator, str) else found
+    return found if isinstance(found, str) else None
 
 
 def _class_of(mark: Any) -> type:

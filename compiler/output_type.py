@@ -21,7 +21,7 @@ import typefold.compiler.types  # noqa: F401  # pyright: ignore[reportUnusedImpo
 from typefold.compiler.codec import Codec, JsonSchema, adapter_of
 from typefold.compiler.constraint import TEXT, Constraint
 from typefold.compiler.contained import is_fatal
-from typefold.compiler.context import Compilation, Context, refuse_endless
+from typefold.compiler.context import Compilation, Context, UnionMembers, refuse_endless
 from typefold.compiler.errors import UnsupportedType, describe
 from typefold.compiler.explain import Explanation, unbounded_parts
 from typefold.compiler.grammar.json_strings import ANY_TEXT
@@ -56,6 +56,7 @@ class OutputType(Generic[T]):
         reader_limits: Limits of the JSON readers that answers don't meet in practice; `explain` does not list them.
         unasked: The paths of fields that the model is neither told nor asked, since the program's default fills them.
         names: Names of functions' scopes that annotations of their classes mention, for pydantic.
+        unions: The unions in the type; for `shared_texts`.
 
     Example:
         >>> from typing import Literal
@@ -84,6 +85,7 @@ class OutputType(Generic[T]):
     reader_limits: tuple[str, ...] = field(default=(), repr=False)
     unasked: tuple[str, ...] = ()
     names: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    unions: tuple[UnionMembers, ...] = field(default=(), repr=False)
 
     @property
     def is_bare(self) -> bool:
@@ -192,6 +194,7 @@ class OutputType(Generic[T]):
             grammar=constraint.spec,
             enforced=self.enforced,
             post_checks=self.post_checks,
+            shared_texts=self.shared_texts,
             unbounded=() if most < inf else tuple(self._unbounded()),
             least_bytes=int(least),
             most_bytes=None if most == inf else int(most),
@@ -235,6 +238,19 @@ class OutputType(Generic[T]):
                 self.hint,
                 "is a chain of too many types to be described; describe it in your own words (with describe_format=...)",
             ) from error
+
+    @cached_property
+    def shared_texts(self) -> tuple[str, ...]:
+        """Texts that several members of a union share, and the member that each is read as: `path: text is A and B, ...`.
+
+        Example:
+            >>> from datetime import date
+            >>> output_type(date | str).shared_texts
+            ('return: "0001-01-01" is date and str, and is read as date',)
+        """
+        from typefold.compiler.types.shared_texts import shared_texts  # for those who ask
+
+        return shared_texts(self.unions)
 
     @cached_property
     def adapter(self) -> TypeAdapter[T] | None:
@@ -347,10 +363,18 @@ def _compile(
         tuple(state.reader_limits),
         tuple(state.unasked),
         state.names,
+        tuple(state.unions),
     )
     if codec.native:
         try:
             made.adapter  # noqa: B018  # pydantic refuses some limits only when it builds its validator
-        except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, TypeError, ValueError) as error:
+        except (
+            PydanticSchemaGenerationError,
+            PydanticUserError,
+            SchemaError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise UnsupportedType(path, hint, f"is refused by pydantic: {error}") from error
     return made

@@ -53,6 +53,7 @@ _NAMES_OF_KIND = {
     "path_not_directory": ("existing directory",),
     "path_exists": ("no existing path",),
     "url_parsing": ("valid URL",),
+    "url_syntax_violation": ("valid URL",),
     "url_too_long": ("valid URL",),
     "nesting": ("levels",),
 }

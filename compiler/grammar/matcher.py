@@ -1,8 +1,9 @@
 """Matcher for languages: membership of a text, the characters that may come next, and a text that two languages share.
 
 A state is a set of stacks of nodes still to be matched, the innermost first. It advances by one character, as in Thompson's
-simulation of an automaton, with a stack for recursion. Tests compare the engines' matchers with it, and the scripted engine
-uses it; it is not built for speed.
+simulation of an automaton, with a stack for recursion. Stacks that begin alike are kept as one that forks below, so that an
+ambiguous type inside itself has a few stacks at each level and not twice as many. Tests compare the engines' matchers with
+it, and the scripted engine uses it; it is not built for speed.
 
 Invariant: each stack in a state begins with a node that consumes a character, or is empty (the text may end here). Left
 recursion would never end. The compiler's hooks write none, and `advance` refuses it.
@@ -11,9 +12,10 @@ recursion would never end. The compiler's hooks write none, and `advance` refuse
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import ClassVar, TypeAlias, assert_never
+from weakref import WeakKeyDictionary, ref
 
 from typefold.compiler.grammar.nodes import CharClass, Choice, Expr, Language, Lit, Ref, Repeat, Seq, char_class
 
@@ -32,20 +34,27 @@ class Pair(tuple[Expr, "Stack"]):
         return self._hash
 
 
-Stack: TypeAlias = Pair | None
+class Fork(frozenset["Pair | None"]):
+    """Several stacks below a node that all of them share, no two of which begin alike. Equal ones are one object."""
+
+    known: ClassVar[WeakKeyDictionary[Fork, ref[Fork]]] = WeakKeyDictionary()
+
+
+Stack: TypeAlias = Pair | Fork | None
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """The state after the beginning of a text: the set of ways to continue."""
+    """The state after the beginning of a text: the set of ways to continue. Without `forks` each way has a stack of its own."""
 
     language: Language
     stacks: frozenset[Pair]
     complete: bool
+    forks: bool = True
 
     @classmethod
-    def start(cls, language: Language) -> Matcher:
-        return _state(language, [Pair(language.root, None)])
+    def start(cls, language: Language, *, forks: bool = True) -> Matcher:
+        return _state(language, [Pair(language.root, None)], forks)
 
     @property
     def dead(self) -> bool:
@@ -68,7 +77,7 @@ class Matcher:
                         after.append(rest)
                     case _:
                         pass
-            state = _state(self.language, after)
+            state = _state(self.language, after, self.forks)
             if state.dead:
                 break
         return state
@@ -87,7 +96,7 @@ def recognises(language: Language, text: str) -> bool:
     return Matcher.start(language).advance(text).complete
 
 
-def _state(language: Language, stacks: list[Stack]) -> Matcher:
+def _state(language: Language, stacks: list[Stack], forks: bool) -> Matcher:
     """Expand each stack until it begins with a character; a stack met twice is expanded once."""
     ready: set[Pair] = set()
     seen: set[Stack] = set()
@@ -100,6 +109,9 @@ def _state(language: Language, stacks: list[Stack]) -> Matcher:
         seen.add(stack)
         if stack is None:
             complete = True
+            continue
+        if isinstance(stack, Fork):
+            pending += stack
             continue
         node, rest = stack
         match node:
@@ -128,42 +140,76 @@ def _state(language: Language, stacks: list[Stack]) -> Matcher:
                 assert_never(node)
         if len(seen) > 100_000:
             raise RecursionError("the language is left-recursive, or far too ambiguous to be followed")
-    return Matcher(language, frozenset(ready), complete)
+    return Matcher(language, frozenset(_merged(ready) if forks else ready), complete, forks)
 
 
-LIMIT = 4_000  # pairs of states; some hundred suffice where two members of a union share no text
+def _merged(stacks: Collection[Pair]) -> Collection[Pair]:
+    """The same stacks, those that begin with the same node as one."""
+    if len(stacks) == 1:
+        return stacks
+    below: dict[Expr, list[Stack]] = {}
+    for node, rest in stacks:
+        below.setdefault(node, []).append(rest)
+    if len(below) == len(stacks):
+        return stacks
+    return [Pair(node, rests[0] if len(rests) == 1 else _fork(rests)) for node, rests in below.items()]
+
+
+def _fork(stacks: list[Stack]) -> Stack:
+    parts = {part for stack in stacks for part in (stack if isinstance(stack, Fork) else (stack,))}
+    merged: list[Pair | None] = [*_merged([part for part in parts if part is not None])]
+    if None in parts:
+        merged.append(None)
+    if len(merged) == 1:
+        return merged[0]
+    fork = Fork(merged)
+    known = Fork.known.setdefault(fork, ref(fork))()
+    return fork if known is None else known
 
 
 class Undecided(Exception):
     """The search reached its limit before it found a text or ran out of pairs."""
 
 
-def shared_text(one: Expr, other: Expr, rules: Mapping[str, Expr]) -> str | None:
-    """The shortest text that both expressions admit, or `None` if there is none. Raises Undecided beyond `LIMIT` pairs.
+@dataclass
+class Search:
+    """A search for texts that two expressions share.
 
-    The search goes breadth first through pairs of states. Without recursion the pairs are finite, so the answer is exact.
+    Attributes:
+        rules: The rules that the expressions refer to.
+        left: The number of pairs of states that may still be visited, by all its searches together; some hundred suffice
+            where two members of a union share no text.
     """
-    first = Language(one, rules)
-    second = Language(other, rules)
-    pending: deque[tuple[Matcher, Matcher, str]] = deque([(Matcher.start(first), Matcher.start(second), "")])
-    seen = {(pending[0][0].stacks, pending[0][1].stacks)}
-    if pending[0][0].complete and pending[0][1].complete:
-        return ""
-    while pending:
-        left, right, text = pending.popleft()
-        for char in _steps(left, right):
-            after_left, after_right = left.advance(char), right.advance(char)
-            if after_left.dead or after_right.dead:
-                continue
-            if after_left.complete and after_right.complete:
-                return text + char
-            pair = (after_left.stacks, after_right.stacks)
-            if pair not in seen:
-                seen.add(pair)
-                pending.append((after_left, after_right, text + char))
-            if len(seen) > LIMIT:
-                raise Undecided
-    return None
+
+    rules: Mapping[str, Expr]
+    left: int = 4_000
+
+    def shared_text(self, one: Expr, other: Expr) -> str | None:
+        """The shortest text that both expressions admit, or `None` if there is none. Raises Undecided when none are left.
+
+        The search goes breadth first through pairs of states. Without recursion the pairs are finite, so the answer is exact.
+        """
+        first, second = (Matcher.start(Language(expr, self.rules)) for expr in (one, other))
+        pending: deque[tuple[Matcher, Matcher, str]] = deque([(first, second, "")])
+        seen = {(first.stacks, second.stacks)}
+        if first.complete and second.complete:
+            return ""
+        while pending:
+            left, right, text = pending.popleft()
+            for char in _steps(left, right):
+                after_left, after_right = left.advance(char), right.advance(char)
+                if after_left.dead or after_right.dead:
+                    continue
+                if after_left.complete and after_right.complete:
+                    return text + char
+                pair = (after_left.stacks, after_right.stacks)
+                if pair not in seen:
+                    self.left -= 1
+                    seen.add(pair)
+                    pending.append((after_left, after_right, text + char))
+                if self.left < 0:
+                    raise Undecided
+        return None
 
 
 def _steps(left: Matcher, right: Matcher) -> list[str]:

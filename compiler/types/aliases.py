@@ -26,7 +26,7 @@ def alias_codec(hint: Any, context: Context) -> Codec[Any]:
     """As the type that the alias stands for; a recursive alias becomes a rule."""
     alias = generic_of(hint)
     target = substituted(_target(alias, context), dict(zip(alias.__type_params__, get_args(hint), strict=False)))
-    if context.limits:
+    if context.limits or context.tags:
         return context.same(target)
     return context.named(hint, lambda: context.same(target))
 

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 from typing_extensions import is_typeddict
 
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import EXACT, LAX, Codec, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit, choice
 from typefold.compiler.guards import class_of
@@ -112,6 +112,7 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
         by_text[text] = member
     to_value = list(zip(members, values, data, strict=True))
     all_strings = all(isinstance(value, str) for value in values)
+    all_plain = not any(isinstance(member, Enum) for member in members)
     has_others = not all(isinstance(value, (str, int, float, type(None))) for value in values)
     schema: JsonSchema = {"enum": [str(v) if isinstance(v, str) else v for v in data]}
     if all_strings:
@@ -142,6 +143,7 @@ def _choice_codec(hint: Any, members: Sequence[Any], context: Context, *, native
         bare=choice(*(Lit(str(value)) for value in values)) if all_strings else None,
         native=native and (not has_others or _pydantic_finds(hint, by_text)),
         plain=plain,
+        fit=lambda data: EXACT if all_plain else LAX,
     )
 
 

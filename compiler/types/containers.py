@@ -18,7 +18,7 @@ from typing_extensions import is_typeddict
 from typing_inspection.introspection import is_union_origin
 from typing_inspection.typing_objects import is_newtype, is_typealiastype
 
-from typefold.compiler.codec import Codec, JsonSchema, schema_of
+from typefold.compiler.codec import EXACT, STRICT, Codec, JsonSchema, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.grammar.nodes import Choice, Expr, Lit, choice, join, repeat, seq
@@ -106,6 +106,7 @@ def tuple_codec(hint: Any, context: Context) -> Codec[tuple[Any, ...]]:
         accepts,
         native=all(codec.native for codec in codecs),
         expand=expand if any(codec.expand is not None for codec in codecs) else None,
+        fit=lambda data: STRICT.and_(*(codec.fits(item) for codec, item in zip(codecs, data, strict=True))),
     )
 
 
@@ -141,6 +142,7 @@ def dict_codec(hint: Any, context: Context) -> Codec[dict[Any, Any]]:
         expand=None
         if values.expand is None
         else lambda data: {name: values.expanded(item) for name, item in data.items()},
+        fit=lambda data: STRICT.and_(*map(values.fits, data.values())),
     )
 
 
@@ -298,6 +300,7 @@ def _array(
         native=item.native,
         plain=item.plain and make is list,
         expand=None if item.expand is None else lambda data: [item.expanded(each) for each in data],
+        fit=lambda data: (EXACT if make is list else STRICT).and_(*map(item.fits, data)),
     )
 
 

@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from typefold.compiler.codec import Codec, pydantic_reader, schema_of
+from typefold.compiler.codec import STRICT, Codec, pydantic_reader, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
 from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
@@ -114,6 +114,7 @@ def root_model_codec(hint: type[RootModel[Any]], context: Context) -> Codec[Root
             lambda value: type(value) is hint,
             native=codec.native,
             expand=codec.expand,
+            fit=lambda data: STRICT.and_(codec.fits(data)),
         )
 
     return context.named(hint, build)

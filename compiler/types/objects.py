@@ -10,6 +10,7 @@ back, so that pydantic reads objects as ever.
 # (dataclasses.replace tells the lambdas that it is given no types)
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 from typing_extensions import is_protocol
 
-from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.codec import Codec, Fit, JsonSchema
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.matcher import recognises
 from typefold.compiler.grammar.nodes import EMPTY, NEVER, Expr, Language, Lit, choice, join, seq
@@ -59,7 +60,8 @@ def object_hook(predicate: Callable[[Any], bool]) -> Callable[[Build], Build]:
                 raise context.refuse(
                     hint, "is abstract, so no answer can be one; use a class that is none, or a union of such"
                 )
-            return context.named(hint, lambda: build(hint, context), has_fields=True)
+            tags = frozenset(name for name in context.tags if _may_be_left_out(hint, name))
+            return context.named(hint, lambda: build(hint, context), has_fields=True, tags=tags)
 
         return hook
 
@@ -106,6 +108,13 @@ def object_codec(
     """
     cls, arguments = generic_of(hint), constructor_arguments(fields, by_key=by_key)
     context.limits.describe([class_description(hint), said_by_pydantic(cls).get("")])
+    fields = [replace(field, required=field.required or field.name in context.tags) for field in fields]
+    codecs = {field.key: field.codec for field in fields}
+
+    def fit(data: Any) -> Fit:
+        made = Fit(2 if may_lack else 1, len(data))
+        return made.and_(*(codecs[key].fits(item) for key, item in data.items()))
+
     codec = Codec(
         EMPTY if context.positional else _with_keys(cls.__name__, fields, context),
         _schema(fields, cls.__name__),
@@ -114,6 +123,7 @@ def object_codec(
         accepts or (lambda value: type(value) is cls),
         native=native and all(field.codec.native for field in fields),
         plain=plain,
+        fit=fit,
     )
     return _as_array(hint, codec, fields, context, may_lack=may_lack) if context.positional else codec
 
@@ -160,6 +170,16 @@ def constructor_arguments(fields: Iterable[Field], *, by_key: bool = False) -> C
     return lambda data: {
         key if by_key else known[key].name: known[key].codec.from_json(item) for key, item in data.items()
     }
+
+
+def _may_be_left_out(hint: Any, name: str) -> bool:
+    """Whether a class gives a default to a field."""
+    cls = generic_of(hint)
+    if (infos := getattr(cls, "__pydantic_fields__", None)) is not None:
+        return name in infos and not infos[name].is_required()
+    if dataclasses.is_dataclass(cls):
+        return any(each.name == name and each.default is not dataclasses.MISSING for each in dataclasses.fields(cls))
+    return name not in getattr(cls, "__required_keys__", (name,))
 
 
 def _with_keys(name: str, fields: Sequence[Field], context: Context) -> Expr:
@@ -304,6 +324,7 @@ def _as_array(hint: Any, codec: Codec[Any], fields: Sequence[Field], context: Co
         from_json=lambda data: codec.from_json(by_key(data, lambda _, item: item)),
         plain=False,
         expand=lambda data: by_key(data, lambda part, item: part.expanded(item)),
+        fit=lambda data: codec.fits(by_key(data, lambda _, item: item)),
     )
 
 

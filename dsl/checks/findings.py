@@ -15,12 +15,12 @@ from typing import Literal, TypeAlias
 
 from typefold.checks.docstrings import Place
 
-Severity: TypeAlias = Literal["error", "warning"]
+Severity: TypeAlias = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True)
 class Code:
-    """A check: with an error a program can't work, with a warning it is only likely to be wrong."""
+    """A check: with an error a program can't work, with a warning it is only likely to be wrong, and a note is no mistake."""
 
     name: str
     title: str
@@ -38,6 +38,7 @@ CODES = {
         Code("prompt-constant", "a template that uses none of the parameters"),
         Code("prompt-unused", "a parameter that the prompt never uses", "warning"),
         Code("prompt-return", "a return type, or an `output_type`, that no constraint can be made from"),
+        Code("prompt-union", "a text that several members of a union share, and the one that it is read as", "note"),
         Code("prompt-option", "an option that does not exist or can't have this value"),
         Code("prompt-ask", "ask() where it can't work, or a body that returns something else"),
         Code("prompt-example", "an example that does not fit the prompt function"),

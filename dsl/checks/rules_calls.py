@@ -119,6 +119,8 @@ def judgement_findings(found: Judgement, node: ast.expr, call: ast.Call | None) 
         yield at("prompt-return", found.refused, node)
     if found.misused is not None and call is not None:
         yield at("prompt-option", found.misused, call)
+    for shared in found.kind.shared_texts if found.kind is not None else ():
+        yield at("prompt-union", shared, node)
 
 
 def _taker(call: ast.Call, file: CheckedFile, where: Where) -> Taker | None:

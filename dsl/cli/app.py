@@ -101,13 +101,14 @@ def check_command(
     files = list(python_files(named))
     checked = check(files)
     findings = [*checked.findings, *(run_modules(files) if imports else ())]
+    mistakes = [finding for finding in findings if finding.severity != "note"]
     if form == "json":
         typer.echo(replace(checked, findings=tuple(findings)).as_json())
     else:
         for finding in findings:
             typer.echo(finding)
-        typer.echo(checked.summary(len(findings)), err=True)
-    if any(strict or finding.severity == "error" for finding in findings):
+        typer.echo(checked.summary(len(mistakes)), err=True)
+    if any(strict or finding.severity == "error" for finding in mistakes):
         raise typer.Exit(1)
 
 

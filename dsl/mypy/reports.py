@@ -143,7 +143,10 @@ def _report(api: Any, findings: Iterable[Finding]) -> None:
         if finding.silenced_on:
             span = nodes.StrExpr("")  # mypy takes the lines of an expression, and the first alone of anything else
             span.line, span.end_line = finding.silenced_on[0], finding.silenced_on[-1]
-        api.msg.fail(finding.message, place, code=_ERROR_CODES[finding.code], origin_context=span)
+        report, message = api.msg.fail, finding.message
+        if finding.severity == "note":  # mypy shows no code with these
+            report, message = api.msg.note, f"{message}  [{finding.code}]"
+        report(message, place, code=_ERROR_CODES[finding.code], origin_context=span)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class, a struct) is an array in the order of its fields, and the description for
 - A field that may be left out is `null` there. Where `null` is a value of its own it stands for that value, and the field is
   always written; only in a `TypedDict`, where a missing key is another value, a missing one is `[]` then.
 - In a union with several arrays among its members, objects stand under a name: that of a `Literal` which all of them have
-  and which tells them apart, else that of the class. So unions that would be refused for want of a tag are none here.
+  and which tells them apart, else that of the class. The name decides which member an answer is.
 - `dict[str, T]` stays an object, and so does an object that a hook writes itself, or of a JSON schema (`type_of_schema`). Where a
   hook's type holds an object, its `from_json` reads the part from the array.
 - Values come back as from any other format: pydantic gets its data with the keys, so validators, aliases and defaults
@@ -117,9 +117,15 @@ class, a struct) is an array in the order of its fields, and the description for
 """
 
 _UNIONS = """\
-Two members may share a text only where it means the same value. Any other overlap is refused, with a text that shows it:
-the answer would come back as the wrong member. A tag, a `Literal` of its own in each model, tells models apart. Overlaps
-are searched for exactly; only between types that hold themselves may the search give up, and then refuses.
+Members may share texts. Then pydantic decides, as it does for any JSON of the type: in its smart mode the member that sets
+the most fields, then the one that converts least (`1.0` is a `float` and no `int`), then the first; from left to right with
+`Field(union_mode="left_to_right")`; by the tag or the function of a discriminator. So `date | str` is a date where the text is
+one, and `Enum | str` is a `str` always, but from left to right the member. The tag that a discriminator looks for is always
+written, also where it has a default; a function's choice is checked after.
+
+A value comes back from its text if it does from pydantic's own JSON. `explain()` shows the texts that members share and the
+member that each is read as, and so does the checker, as a note. A tag, a `Literal` of its own in each model, tells models
+apart for certain. A member that pydantic does not know (attrs, msgspec, a hook's) is compared by the same rule.
 """
 
 _LENGTHS = """\

@@ -14,7 +14,6 @@ import re
 import types
 import typing
 from collections import abc, defaultdict
-from datetime import date
 from typing import Annotated, ClassVar, Literal, Never, TypeVar
 
 from pydantic import BaseModel, Field, ImportString, Json, NameEmail, Secret, SkipValidation
@@ -30,11 +29,6 @@ class Widget:
 
 class Named(BaseModel):
     name: str
-
-
-class Titled(BaseModel):
-    name: str
-    title: str = ""
 
 
 class Loop(BaseModel):
@@ -96,7 +90,5 @@ HERE = (
     Json[int],
     Annotated[int, SkipValidation],
     Secret,
-    date | str,
-    Named | Titled,
     Loop,
 )

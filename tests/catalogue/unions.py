@@ -1,10 +1,11 @@
 """Unions.
 
-Each member keeps its own texts, and the text decides which member reads it: `1` is the `int` and `1.0` the `float`.
+An answer may be any text of any member, and is read as pydantic reads it.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -18,6 +19,20 @@ class Circle(BaseModel):
 class Square(BaseModel):
     kind: Literal["square"]
     side: float
+
+
+class Person(BaseModel):
+    name: str
+
+
+class Author(BaseModel):
+    name: str
+    books: int = 0
+
+
+class Genre(Enum):
+    NOVEL = "novel"
+    POEM = "poem"
 
 
 @dataclass
@@ -38,4 +53,7 @@ text_or_number: str | int = "42"
 day: date | Literal["unknown"] = "unknown"
 small: Annotated[int, Field(ge=0, le=9)] | Literal["many"] = 9
 shape: Annotated[Circle | Square, Field(discriminator="kind")] = Square(kind="square", side=2.0)
+day_or_words: date | str = date(2024, 2, 29)
+genre: Annotated[Genre | str, Field(union_mode="left_to_right")] = Genre.POEM
+writer: Person | Author = Author(name="Ada", books=1)
 search: Found | Missing = Missing("no such ship")

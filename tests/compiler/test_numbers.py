@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.grammar.matcher import recognises, shared_text
+from typefold.compiler.grammar.matcher import Search, recognises
 from typefold.compiler.grammar.nodes import NEVER, Language
 from typefold.compiler.grammar.numeric import (
     DECIMAL_PLACES,
@@ -280,5 +280,5 @@ def test_positional_floats_need_no_more_places_than_are_admitted() -> None:
 
 def test_a_decimal_never_looks_like_a_whole_number() -> None:
     whole = integers(None, None)
-    assert shared_text(whole, any_float(), {}) is None
-    assert shared_text(whole, decimals(None, None, places=3), {}) is None
+    assert Search({}).shared_text(whole, any_float()) is None
+    assert Search({}).shared_text(whole, decimals(None, None, places=3)) is None

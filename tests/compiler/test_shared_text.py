@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given, settings
 
-from typefold.compiler.grammar import matcher
 from typefold.compiler.grammar.json_strings import JSON_CHAR
-from typefold.compiler.grammar.matcher import Undecided, recognises, shared_text
+from typefold.compiler.grammar.matcher import Search, Undecided, recognises
 from typefold.compiler.grammar.nodes import (
     ANY,
     EMPTY,
@@ -25,6 +26,10 @@ from typefold.compiler.grammar.nodes import (
 from typefold.compiler.grammar.numeric import any_float, integers
 
 from .languages import finite, texts
+
+
+def shared_text(one: Expr, other: Expr, rules: Mapping[str, Expr]) -> str | None:
+    return Search(rules).shared_text(one, other)
 
 
 @given(finite, finite)
@@ -78,11 +83,13 @@ def test_a_text_shared_by_recursive_languages_is_found() -> None:
     assert shared_text(Ref("round"), Ref("square"), rules) is None
 
 
-def test_recursion_that_never_meets_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matcher, "LIMIT", 200)
+def test_recursion_that_never_meets_is_given_up() -> None:
     rules: dict[str, Expr] = {
         "ab": choice("ab", seq("a", Ref("ab"), "b")),
         "ac": choice("ac", seq("a", Ref("ac"), "c")),
     }
+    search = Search(rules, left=200)
     with pytest.raises(Undecided):
-        shared_text(Ref("ab"), Ref("ac"), rules)
+        search.shared_text(Ref("ab"), Ref("ac"))
+    with pytest.raises(Undecided):  # all searches together visit no more
+        search.shared_text(Ref("ab"), Ref("ac"))

@@ -170,8 +170,7 @@ def test_past_and_future_are_checked_after(prove: Any, hint: Any, check: str) ->
 
 def test_a_union_of_dates_and_times_is_told_apart_by_its_text(prove: Any) -> None:
     prove(date | datetime | time | timedelta, [date(2024, 2, 29), datetime(2024, 2, 29), time(1), timedelta(1)])
-    with pytest.raises(UnsupportedType, match=r'can both be written as "0001-'):
-        output_type(date | str)
+    prove(date | str, [date(2024, 2, 29), "soon"])
 
 
 def test_a_bound_that_is_no_date_is_refused_by_path() -> None:

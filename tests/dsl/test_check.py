@@ -357,7 +357,7 @@ def test_a_type_is_judged_in_the_json_format_that_is_named(write: Write) -> None
         KIND = output_type(Metres | Feet, json_format="compact")
         """
     )
-    assert found(check([path])) == [(17, 24, "prompt-return"), (20, 21, "prompt-option")]
+    assert found(check([path])) == [(17, 24, "prompt-union"), (20, 21, "prompt-option")]
 
 
 DEEP = {

@@ -43,16 +43,12 @@ def pattern(text: str) -> Any:
         (nested(10_000), "return: list is nested deeper than 64 levels"),
         (create_model("Holder", a=(doubled(15), ...)), r"return\.a\[0\].* is part 20,001 of its type"),
         (fields(20_001), r"return\.f19999: int is part 20,001 of its type"),
-        (
-            Union[tuple(create_model(f"M{number}", a=(int, ...)) for number in range(301))],  # noqa: UP007  # made at run time
-            "has 301 members, and more than 300 can't be told apart",
-        ),
         (pattern("^(a{1,1000}){1,1000}$"), "Compiled regex exceeds size limit"),
         (pattern("^((a{1,100}){1,100}){1,100}$"), "Compiled regex exceeds size limit"),
         (pattern(".{1000000}"), "Compiled regex exceeds size limit"),
         (Annotated[str, Grammar("root ::= " + '"a" | ' * 300_000 + '"b"')], r"has a Grammar of 1,800,\d+ characters"),
     ],
-    ids=["doubled", "deep", "doubled inside", "fields", "members", "counts", "nested counts", "long", "grammar"],
+    ids=["doubled", "deep", "doubled inside", "fields", "counts", "nested counts", "long", "grammar"],
 )  # fmt: skip
 def test_what_grows_without_measure_is_refused_at_its_place(hint: Any, message: str) -> None:
     with pytest.raises(UnsupportedType, match=message):
@@ -78,7 +74,15 @@ def test_a_pattern_that_makes_other_matchers_backtrack_is_no_matter(text: str) -
 
 
 @pytest.mark.parametrize(
-    "hint", [fields(10_000), fields(10_000, 0), doubled(10), Annotated[list[int], Field(max_length=10**9)], nested(60)]
+    "hint",
+    [
+        fields(10_000),
+        fields(10_000, 0),
+        doubled(10),
+        Annotated[list[int], Field(max_length=10**9)],
+        nested(60),
+        Union[tuple(create_model(f"M{number}", a=(int, 0)) for number in range(1_000))],  # noqa: UP007  # made at run time
+    ],
 )
 def test_what_is_only_large_is_compiled(hint: Any) -> None:
     kind: Any = output_type(hint)

@@ -21,7 +21,7 @@ from .matchers import TEMPERS, Guidance, Walker, XGrammar
 QUICK, PROVE = 150, 5_000
 WALKS_QUICK, WALKS_PROVE = 4, 10
 
-_settings = settings(
+SETTINGS = settings(
     deadline=None,
     derandomize=True,
     database=None,
@@ -46,9 +46,12 @@ def compiled(case: Case, json_format: JsonFormat) -> Any:
         if json_format is JsonFormat.COMPACT and "may be left out and may hold anything" in error.reason:
             event("refused: nothing says in an array that a key is missing")
             assume(False)
-        assert "share a text" in error.reason or "can both be written" in error.reason, error
-        event("refused: members share a text")
-        assume(False)
+        raise
+
+
+def may_share(kind: Any) -> bool:
+    """Whether members of a union may share a text, so that a value may come back as another's, as it does from pydantic."""
+    return any(len(union.names) - ("None" in union.names) > 1 for union in kind.unions)
 
 
 def prove(
@@ -77,7 +80,7 @@ def prove(
                 counts["walks that ended"] += 1
                 texts.append(text)
                 assert own.admits(text), f"{kind.hint!r}: {text!r} was walked, and is not in the language"
-    found = check_laws(kind, values, texts=texts, samples=4, misses=6, every=True, seed=seed)
+    found = check_laws(kind, values, texts=texts, samples=4, misses=6, every=not may_share(kind), seed=seed)
     for text in [kind.encode(value) for value in values]:
         texts += [text, *near_misses(text, rng, 6)]
     if kind.constraint.language is not None:
@@ -89,6 +92,7 @@ def prove(
             )
     counts["types"] += 1
     counts["values"] += found.values
+    counts["values of unions that pydantic loses"] += found.lost
     counts["texts sound"] += found.texts
     counts["texts that failed a named check"] += found.failed
     counts["verdicts compared"] += len(texts) * len(matchers)
@@ -98,7 +102,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 @given(case=cases(), json_format=st.sampled_from(JsonFormat), data=st.data(), seed=SEEDS)
-@settings(_settings, max_examples=QUICK)
+@settings(SETTINGS, max_examples=QUICK)
 def test_both_laws_hold_for_generated_types(
     xgrammar: XGrammar,
     guidance: Guidance,
@@ -117,7 +121,7 @@ def test_both_laws_hold_for_generated_types(
     "formats", [st.sampled_from(JsonFormat), st.just(JsonFormat.COMPACT)], ids=["each format", "compact"]
 )
 @given(case=cases(), data=st.data(), seed=SEEDS)
-@settings(_settings, max_examples=PROVE)
+@settings(SETTINGS, max_examples=PROVE)
 def test_both_laws_hold_for_many_generated_types(
     xgrammar: XGrammar,
     guidance: Guidance,

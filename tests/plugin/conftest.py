@@ -87,11 +87,11 @@ class Project:
 
 
 def errors(out: str) -> Iterator[Error]:
-    """mypy's errors in what it printed, notes left out."""
+    """mypy's errors in what it printed, and the plugin's notes; mypy's own are left out."""
     for line in out.splitlines():
         found = _ERROR.match(line)
         assert found is not None, line
-        if found["kind"] == "error":
+        if found["kind"] == "error" or (found["code"] or "").startswith("prompt-"):
             yield Error(found["file"], int(found["line"]), int(found["column"]), found["code"] or "", found["message"])
 
 

@@ -180,11 +180,6 @@ CASES = (
 
 
         @prompt
-        def answer(text: str) -> Character | dict[str, int | str]:
-            return ask(text)
-
-
-        @prompt
         def nothing(text: str) -> None:
             return ask(text)
         """,
@@ -236,6 +231,30 @@ CASES = (
 
 
         plain = output_type(list[Logged[int]])
+        """,
+    ),
+    case(
+        "prompt-union",
+        "Members of a union may share texts, and pydantic decides which of them reads one ([types.md](types.md#unions)). This is a note and "
+        "no mistake: it says which text is shared, the shortest, and the member that gets it. Neither tool fails for it.",
+        """
+        class Named(BaseModel):
+            name: Annotated[str, Field(max_length=40)]
+            age: Annotated[int, Field(ge=0)] = 0
+
+
+        class Genre(Enum):
+            NOVEL = "novel"
+
+
+        @prompt
+        def find(text: str) -> list[Character | Named]:
+            return ask(text)
+
+
+        @prompt
+        def genre(text: str) -> Genre | str:
+            return ask(text)
         """,
     ),
     case(
@@ -407,7 +426,7 @@ examples, the attributes that are runtimes).
 Nothing of the program runs, no model is loaded, and neither mypy nor vLLM is needed, so it suits a pre-commit hook.
 
 - The exit status is 0 where all is right, 1 where something is wrong, 2 where a path does not exist. Warnings count with
-  `--strict` only.
+  `--strict` only, and notes never.
 - `--format json` prints one object: `files` and `prompts` (how many there are) and `findings`, each with `path`, `line`,
   `column`, `code`, `severity` and `message`. In text, a finding is `path:line:column: severity: message  [code]`.
 - `--import` also imports the files, so that types that only the running program knows are compiled too; the error on which an
