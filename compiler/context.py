@@ -254,7 +254,7 @@ class Context:
         hook = self.compilation.find_hook(hint)
         if hook is None or self.depth > MAX_DEPTH:
             raise self.refuse(hint, "has no JSON form")
-        return hook(hint, replace(self, depth=self.depth + 1))
+        return hook(hint, Context(self.path, self.limits, self.compilation, self.depth + 1, self.tags))
 
     @contextmanager
     def keys(self) -> Generator[None]:

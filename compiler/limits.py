@@ -123,17 +123,17 @@ class Limits:
         if marks := (*metadata, *about):
             self.is_silent = self.is_silent and not metadata
             self.describe(marks)
-            for mark in marks:
-                self.discriminator = _discriminator(mark) or self.discriminator
         for item in _flatten(metadata):
             self.union_mode = getattr(item, "union_mode", None) or self.union_mode
             self._read(item)
 
     def describe(self, marks: Iterable[Any]) -> None:
-        """Take the descriptions in metadata; of several beside each other the last one counts, as in pydantic."""
+        """Take descriptions and discriminators; of several beside each other the last one counts, as in pydantic."""
         found: dict[str, Any] = {}
         for mark in marks:
             kind = class_of(mark)
+            if kind is FieldInfo or kind is Discriminator:
+                self.discriminator = _discriminator(mark) or self.discriminator
             if mark is not None and (
                 kind.__module__ != "annotated_types" or kind.__name__ == "DocInfo"
             ):  # no mere limit
@@ -271,12 +271,10 @@ def _flatten(metadata: Iterable[Any]) -> Iterator[Any]:
             yield item
 
 
-def _discriminator(mark: Any) -> str | Discriminator | None:
+def _discriminator(mark: FieldInfo | Discriminator) -> str | Discriminator | None:
     """The name of the field by which members are told apart, or what has the function that does so."""
     found = mark.discriminator if isinstance(mark, FieldInfo) else mark
-    if isinstance(found, Discriminator):
-        return found.discriminator if isinstance(found.discriminator, str) else found
-    return found if isinstance(found, str) else None
+    return found.discriminator if isinstance(found, Discriminator) and isinstance(found.discriminator, str) else found
 
 
 def _class_of(mark: Any) -> type:

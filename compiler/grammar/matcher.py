@@ -45,16 +45,15 @@ Stack: TypeAlias = Pair | Fork | None
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """The state after the beginning of a text: the set of ways to continue. Without `forks` each way has a stack of its own."""
+    """The state after the beginning of a text: the set of ways to continue."""
 
     language: Language
     stacks: frozenset[Pair]
     complete: bool
-    forks: bool = True
 
     @classmethod
-    def start(cls, language: Language, *, forks: bool = True) -> Matcher:
-        return _state(language, [Pair(language.root, None)], forks)
+    def start(cls, language: Language) -> Matcher:
+        return _state(language, [Pair(language.root, None)])
 
     @property
     def dead(self) -> bool:
@@ -77,7 +76,7 @@ class Matcher:
                         after.append(rest)
                     case _:
                         pass
-            state = _state(self.language, after, self.forks)
+            state = _state(self.language, after)
             if state.dead:
                 break
         return state
@@ -96,7 +95,7 @@ def recognises(language: Language, text: str) -> bool:
     return Matcher.start(language).advance(text).complete
 
 
-def _state(language: Language, stacks: list[Stack], forks: bool) -> Matcher:
+def _state(language: Language, stacks: list[Stack]) -> Matcher:
     """Expand each stack until it begins with a character; a stack met twice is expanded once."""
     ready: set[Pair] = set()
     seen: set[Stack] = set()
@@ -140,7 +139,7 @@ def _state(language: Language, stacks: list[Stack], forks: bool) -> Matcher:
                 assert_never(node)
         if len(seen) > 100_000:
             raise RecursionError("the language is left-recursive, or far too ambiguous to be followed")
-    return Matcher(language, frozenset(_merged(ready) if forks else ready), complete, forks)
+    return Matcher(language, frozenset(_merged(ready)), complete)
 
 
 def _merged(stacks: Collection[Pair]) -> Collection[Pair]:

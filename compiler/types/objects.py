@@ -108,7 +108,8 @@ def object_codec(
     """
     cls, arguments = generic_of(hint), constructor_arguments(fields, by_key=by_key)
     context.limits.describe([class_description(hint), said_by_pydantic(cls).get("")])
-    fields = [replace(field, required=field.required or field.name in context.tags) for field in fields]
+    if context.tags:
+        fields = [replace(field, required=field.required or field.name in context.tags) for field in fields]
     codecs = {field.key: field.codec for field in fields}
 
     def fit(data: Any) -> Fit:

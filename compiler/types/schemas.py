@@ -24,8 +24,8 @@ from typefold.compiler.guards import is_dict
 from typefold.compiler.json_format import JsonFormat
 from typefold.compiler.limits import Limits
 from typefold.compiler.registry import default_registry
-from typefold.compiler.types.schema_codecs import NAMES, Mismatch, SchemaNode
-from typefold.compiler.types.schema_parts import (
+from typefold.compiler.types.json_schemas.schema_codecs import NAMES, Mismatch, SchemaNode
+from typefold.compiler.types.json_schemas.schema_parts import (
     Document,
     SchemaError,
     Schemas,

@@ -24,7 +24,7 @@ from typefold.compiler import (
 )
 from typefold.compiler.grammar.nodes import EMPTY, Language
 from typefold.compiler.grammar.sampler import sampler
-from typefold.compiler.types.schema_parts import Document
+from typefold.compiler.types.json_schemas.schema_parts import Document
 from typefold.testing.laws import Recogniser, check_laws, failed_checks
 
 PLACE = {

@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote
 
 from typefold.compiler.guards import is_dict, is_list
-from typefold.compiler.types.schema_strings import python_pattern
+from typefold.compiler.types.json_schemas.schema_strings import python_pattern
 
 _MOST = 256  # alternatives of one schema, when all is multiplied out
 _MOST_DEPENDENCIES = 4  # beyond, they are a check after decoding: each doubles the alternatives

@@ -25,8 +25,7 @@ from typefold.compiler.guards import is_dict, is_list
 from typefold.compiler.limits import LENGTHS
 from typefold.compiler.registry import default_registry
 from typefold.compiler.types.containers import LONGEST_EXACT
-from typefold.compiler.types.objects import ordered_parts
-from typefold.compiler.types.schema_parts import (
+from typefold.compiler.types.json_schemas.schema_parts import (
     ALL,
     Document,
     Part,
@@ -37,7 +36,7 @@ from typefold.compiler.types.schema_parts import (
     rows_of,
     told,
 )
-from typefold.compiler.types.schema_strings import (
+from typefold.compiler.types.json_schemas.schema_strings import (
     format_texts,
     has_format,
     is_asserted,
@@ -45,6 +44,7 @@ from typefold.compiler.types.schema_strings import (
     python_pattern,
     without,
 )
+from typefold.compiler.types.objects import ordered_parts
 from typefold.compiler.types.strings import is_text, text_of_length
 
 NAMES = {

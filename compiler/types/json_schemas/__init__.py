@@ -1,0 +1,1 @@
+"""JSON schemas as types: a schema taken apart, and its codecs."""
