@@ -31,8 +31,8 @@ from typefold.prompts.definition import Example, example
 from typefold.prompts.prompt import AsyncPrompt, Prompt, prompt
 from typefold.prompts.samples import AsyncSamples, Samples
 from typefold.prompts.spec import prompt_by_name, prompt_by_value
-from typefold.prompts.tools import ToolCall, Tools
-from typefold.response_types import Logged, Reasoned, Scored
+from typefold.prompts.tools import Tools
+from typefold.response_types import Logged, Reasoned, Scored, ToolCall
 from typefold.runtime import (
     Adapter,
     BadInput,

@@ -1,22 +1,29 @@
-"""Return types for the way in which an answer is given: `Logged`, `Reasoned`, `Scored`.
+"""Return types for the way in which an answer is given, `Logged`, `Reasoned` and `Scored`, and calls of tools, `ToolCall`.
 
-Each goes around the whole return type of a prompt, whose constraint is that of the type inside. Inside another type they
-are refused. `execution.strategies` asks for them.
+Each of the first three goes around the whole return type of a prompt, whose constraint is that of the type inside. Inside
+another type they are refused. `execution.strategies` asks for them. `prompts.tools` makes calls of functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
 
-from typefold.compiler import Codec, default_registry
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from typefold.compiler import Codec, default_registry, output_type
 from typefold.compiler.context import Context
+from typefold.errors import PromptUsageError
 from typefold.runtime import FinishReason, TokenLogprob
 
 ReasoningWay = Literal["marks", "words", "none"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -134,3 +141,74 @@ def special_codec(hint: Any, context: Context) -> Codec[Any]:
         "says how an answer is given, not what it is; it goes around the whole return type of a prompt, "
         "as in -> Logged[int], and into no other type",
     )
+
+
+@dataclass(frozen=True)
+class ToolCall(Generic[R_co]):
+    """A call that the model chose; calling it calls the function and returns an `R`.
+
+    `str(call)` is the JSON of the call, for a history.
+
+    Attributes:
+        name: The function's name.
+        arguments: Its arguments by name, as values of its parameters' types, without those that the model left out.
+        function: The function.
+
+    Example:
+        >>> def add(a: int, b: int = 1) -> int:
+        ...     return a + b
+        >>> call = ToolCall.of(add, 2)
+        >>> print(call, call())
+        {"name": "add", "arguments": {"a": 2}} 3
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    function: Callable[..., R_co] = field(repr=False)
+
+    @staticmethod
+    def of(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> ToolCall[T]:
+        """Make a call by hand, for examples and for tests.
+
+        Args:
+            function: The function.
+            *args: Its arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            The call.
+
+        Raises:
+            TypeError: The arguments don't fit the function.
+        """
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        return ToolCall(name_of_tool(function), dict(bound.arguments), function)
+
+    def __call__(self) -> R_co:
+        """Call the function with the arguments, and return its value."""
+        signature = inspect.signature(self.function)
+        if all(each.kind is not each.POSITIONAL_ONLY for each in signature.parameters.values()):
+            return self.function(**self.arguments)
+        bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))
+        bound.apply_defaults()  # a positional argument needs all before it
+        return self.function(*bound.args, **bound.kwargs)
+
+    def __str__(self) -> str:
+        return json.dumps(call_as_json(self), ensure_ascii=False)
+
+
+def name_of_tool(function: Callable[..., Any]) -> str:
+    """The name of a function, by which a model calls it."""
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise PromptUsageError(f"Tools: {function!r} has no name by which a model could call it; write a function")
+    return name
+
+
+def call_as_json(call: ToolCall[Any]) -> dict[str, Any]:
+    """The JSON data of a call."""
+    try:
+        return {"name": call.name, "arguments": to_jsonable_python(dict(call.arguments))}
+    except PydanticSerializationError:  # of a class that hooks know, and pydantic doesn't
+        function: Any = call.function
+        return {"name": call.name, "arguments": output_type(function).codec.to_json(call)}

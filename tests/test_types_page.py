@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 from pathlib import Path
 from typing import Any, NotRequired, Required, get_origin
 
@@ -66,11 +67,16 @@ def guidance() -> Guidance:
     return Guidance(Vocabulary(small_vocabulary()))
 
 
+def example_function(a: int) -> int:
+    """As a type, it stands for a call of it."""
+    return a
+
+
 @pytest.fixture(scope="module")
 def documented() -> Recorder:
     recorder = Recorder()
-    for entry in ENTRIES:
-        output_type(entry.hint, registry=recorder)
+    for hint in (*(entry.hint for entry in ENTRIES), re.compile("a"), example_function):
+        output_type(hint, registry=recorder)
     return recorder
 
 

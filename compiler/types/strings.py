@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -168,6 +168,25 @@ def str_codec(hint: type[str], context: Context) -> Codec[str]:
     pattern = getattr(patterns[-1], "pattern", patterns[-1]) if patterns else None
     schema = schema_of("string", pattern=pattern, minLength=shortest, maxLength=longest)
     return Codec(json_string(text), schema, identity, identity, lambda value: type(value) is str, bare=text, plain=True)
+
+
+@default_registry.hook_factory(lambda hint: isinstance(hint, re.Pattern))
+def compiled_pattern_codec(hint: re.Pattern[Any], context: Context) -> Codec[str]:
+    """Text that the compiled pattern matches as a whole."""
+    context.allow(hint)
+    if not isinstance(hint.pattern, str):
+        raise context.refuse(hint, "matches bytes; compile a text")
+    inside = re.sub(r"^(\(\?[aimsux]+\))+", "", hint.pattern)  # flags in front are among the pattern's own
+    whole = re.compile(rf"^(?:{inside})\Z", hint.flags)
+    inner = context.codec(Annotated[str, StringConstraints(pattern=whole)])
+
+    def from_json(data: Any) -> str:
+        value: str = inner.from_json(data)
+        if hint.fullmatch(value) is None:
+            raise ValueError(f"{value!r:.80} does not match the pattern {hint.pattern!r}")
+        return value
+
+    return replace(inner, from_json=from_json, native=False, plain=False)
 
 
 def _pattern(hint: Any, patterns: list[str | re.Pattern[str]], context: Context) -> Expr:

@@ -9,92 +9,22 @@ Left out: running tools. The program decides which calls to make and what to tel
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import (
-    Annotated,
-    Any,
-    Generic,
-    Literal,
-    NotRequired,
-    ParamSpec,
-    TypeVar,
-    Union,
-    cast,
-    get_args,
-    get_type_hints,
-)
+from types import FunctionType
+from typing import Annotated, Any, Literal, NotRequired, TypeVar, Union, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
-from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
+from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
-from typefold.compiler import Codec, default_registry, output_type
+from typefold.compiler import Codec, default_registry
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
 from typefold.compiler.types.unions import tagged
 from typefold.errors import PromptUsageError
+from typefold.response_types import ToolCall, call_as_json, name_of_tool
 from typefold.signatures.parameters import is_async, union_members
-
-P = ParamSpec("P")
-T = TypeVar("T")
-R_co = TypeVar("R_co", covariant=True)
-
-
-@dataclass(frozen=True)
-class ToolCall(Generic[R_co]):
-    """A call that the model chose; calling it calls the function and returns an `R`.
-
-    `str(call)` is the JSON of the call, for a history.
-
-    Attributes:
-        name: The function's name.
-        arguments: Its arguments by name, as values of its parameters' types, without those that the model left out.
-        function: The function.
-
-    Example:
-        >>> def add(a: int, b: int = 1) -> int:
-        ...     return a + b
-        >>> call = ToolCall.of(add, 2)
-        >>> print(call, call())
-        {"name": "add", "arguments": {"a": 2}} 3
-    """
-
-    name: str
-    arguments: Mapping[str, Any]
-    function: Callable[..., R_co] = field(repr=False)
-
-    @staticmethod
-    def of(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> ToolCall[T]:
-        """Make a call by hand, for examples and for tests.
-
-        Args:
-            function: The function.
-            *args: Its arguments.
-            **kwargs: The same by name.
-
-        Returns:
-            The call.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
-        """
-        bound = inspect.signature(function).bind(*args, **kwargs)
-        return ToolCall(_name_of(function), dict(bound.arguments), function)
-
-    def __call__(self) -> R_co:
-        """Call the function with the arguments, and return its value."""
-        signature = inspect.signature(self.function)
-        if all(each.kind is not each.POSITIONAL_ONLY for each in signature.parameters.values()):
-            return self.function(**self.arguments)
-        bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))
-        bound.apply_defaults()  # a positional argument needs all before it
-        return self.function(*bound.args, **bound.kwargs)
-
-    def __str__(self) -> str:
-        return json.dumps(_as_json(self), ensure_ascii=False)
 
 
 class Tools:
@@ -127,11 +57,11 @@ class Tools:
     """
 
     def __init__(self, *functions: Callable[..., object]) -> None:
-        self.functions: Mapping[str, Callable[..., Any]] = {_name_of(function): function for function in functions}
+        self.functions: Mapping[str, Callable[..., Any]] = {name_of_tool(function): function for function in functions}
         if not functions:
             raise PromptUsageError("Tools: there is no function to choose; write Tools(search, add)")
         if len(self.functions) < len(functions):
-            raise PromptUsageError(f"Tools: two functions have one name (of {', '.join(map(_name_of, functions))})")
+            raise PromptUsageError(f"Tools: two functions have one name (of {', '.join(map(name_of_tool, functions))})")
         for name, function in self.functions.items():
             _check(name, function)
 
@@ -140,7 +70,7 @@ class Tools:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.is_instance_schema(
-            ToolCall, serialization=core_schema.plain_serializer_function_ser_schema(_as_json)
+            ToolCall, serialization=core_schema.plain_serializer_function_ser_schema(call_as_json)
         )
 
     @cached_property
@@ -177,13 +107,44 @@ def tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
     return Codec(inner.expr, inner.schema, to_json, from_json, accepts, native=False, expand=inner.expand)
 
 
-def _call_of(name: str, function: Callable[..., Any]) -> type[BaseModel]:
+@default_registry.hook_factory(lambda hint: isinstance(hint, FunctionType))
+def function_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]:
+    """The arguments of a call of the function."""
+    context.allow(hint)
+    try:
+        name = name_of_tool(hint)
+        _check(name, hint)
+    except PromptUsageError as error:
+        raise context.refuse(hint, f"is a function that no answer can call ({error}); return a model") from None
+    inner = context.same(_arguments_of(name, hint))
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, ToolCall) and value.function == hint
+
+    return Codec(
+        inner.expr,
+        inner.schema,
+        lambda call: inner.to_json(dict(call.arguments)),
+        lambda data: ToolCall(name, inner.from_json(data), hint),
+        accepts,
+        native=False,
+        expand=inner.expand,
+    )
+
+
+def _arguments_of(name: str, function: Callable[..., Any]) -> Any:
+    """A typed dictionary of a function's parameters."""
     hints = _hints(function)
     arguments: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
         given = hints[parameter.name]
         arguments[parameter.name] = given if parameter.default is parameter.empty else NotRequired[given]
     kind: Any = TypedDict(f"{name}_arguments", arguments)  # type: ignore[misc]  # made at run time
+    return kind
+
+
+def _call_of(name: str, function: Callable[..., Any]) -> type[BaseModel]:
+    kind = _arguments_of(name, function)
     about = (inspect.getdoc(function) or "").partition("\n")[0]
     tag: Any = Annotated[Literal[name], Field(description=about or None)]
     config = ConfigDict(arbitrary_types_allowed=True)  # what pydantic doesn't know, hooks read
@@ -224,19 +185,3 @@ def _check_results(hint: Any, tools: Tools, context: Context) -> None:
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(inspect.unwrap(function), include_extras=True)
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    name = getattr(function, "__name__", None)
-    if not isinstance(name, str):
-        raise PromptUsageError(f"Tools: {function!r} has no name by which a model could call it; write a function")
-    return name
-
-
-def _as_json(call: ToolCall[Any]) -> dict[str, Any]:
-    try:
-        return {"name": call.name, "arguments": to_jsonable_python(dict(call.arguments))}
-    except PydanticSerializationError:  # of a class that hooks know, and pydantic doesn't
-        hint: Any = Annotated[ToolCall[Any], Tools(call.function)]
-        written: dict[str, Any] = output_type(hint).codec.to_json(call)
-        return written

@@ -6,6 +6,7 @@ A runtime loads its engine with the first request. `current` finds the runtime o
 from __future__ import annotations
 
 import inspect
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ from typefold.execution.strategies import compile_return
 from typefold.execution.tracing import trace, tracer
 from typefold.messages import RawPrompt, is_missing, user
 from typefold.options import PER_PROMPT, DescribeFormat, GenerateOptions, Options, describe_format_of, json_format_of
+from typefold.response_types import ToolCall
 from typefold.runtime import BadInput, Engine, EngineFacts, Outcome, PromptError, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
 from typefold.runtime.engines.engine_registry import DEFAULT_ENGINE
@@ -43,6 +45,7 @@ from typefold.runtime.statistics import Stopwatch
 from typefold.runtimes.model_source import Model, check_engine_options, check_own, engine_of, model_of, title
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Runtime(OpenRuntime):
@@ -261,11 +264,11 @@ class Runtime(OpenRuntime):
     @overload
     def generate(self, prompt: list[str] | list[list[Message]], /, **options: Unpack[GenerateOptions]) -> list[str]: ...
     @overload
-    def generate(
+    def generate(  # type: ignore[overload-overlap]  # a class is callable too, and is a type first
         self, prompt: str | Sequence[Message], /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
     ) -> T: ...
     @overload
-    def generate(
+    def generate(  # type: ignore[overload-overlap]  # as above
         self,
         prompt: list[str] | list[list[Message]],
         /,
@@ -273,6 +276,32 @@ class Runtime(OpenRuntime):
         output_type: TypeForm[T],
         **options: Unpack[GenerateOptions],
     ) -> list[T]: ...
+    @overload
+    def generate(
+        self, prompt: str | Sequence[Message], /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]
+    ) -> str: ...
+    @overload
+    def generate(
+        self,
+        prompt: list[str] | list[list[Message]],
+        /,
+        *,
+        output_type: re.Pattern[str],
+        **options: Unpack[GenerateOptions],
+    ) -> list[str]: ...
+    @overload
+    def generate(
+        self, prompt: str | Sequence[Message], /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]
+    ) -> ToolCall[R]: ...
+    @overload
+    def generate(
+        self,
+        prompt: list[str] | list[list[Message]],
+        /,
+        *,
+        output_type: Callable[..., R],
+        **options: Unpack[GenerateOptions],
+    ) -> list[ToolCall[R]]: ...
     @overload
     def generate(
         self,
@@ -288,7 +317,8 @@ class Runtime(OpenRuntime):
         Args:
             prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a list of these.
             output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
-                A list of types, one for each prompt, makes one batch of many types. A JSON schema becomes a type by
+                A list of types, one for each prompt, makes one batch of many types. `re.compile(...)` stands for a text
+                that it matches as a whole, and a function for a `ToolCall` of it. A JSON schema becomes a type by
                 `typefold.compiler.type_of_schema(schema)`, a list of choices by `Annotated[str, OneOf(names)]`.
             **options: Sampling parameters by name, and the other options of `@prompt`; see
                 `typefold.options.GenerateOptions`. For a list of prompts, `sampling_params`, `priority` and `lora_request`
