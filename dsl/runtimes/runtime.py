@@ -317,9 +317,9 @@ class Runtime(OpenRuntime):
         Args:
             prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a list of these.
             output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
-                A list of types, one for each prompt, makes one batch of many types. `re.compile(...)` stands for a text
-                that it matches as a whole, and a function for a `ToolCall` of it. A JSON schema becomes a type by
-                `typefold.compiler.type_of_schema(schema)`, a list of choices by `Annotated[str, OneOf(names)]`.
+                A list of types, one for each prompt, makes one batch. `re.compile(...)` stands for a text that it matches
+                as a whole, a function for a `ToolCall`; a JSON schema becomes a type by `compiler.type_of_schema(schema)`,
+                a list of choices by `Annotated[str, OneOf(names)]`.
             **options: Sampling parameters by name, and the other options of `@prompt`; see
                 `typefold.options.GenerateOptions`. For a list of prompts, `sampling_params`, `priority` and `lora_request`
                 may be lists too, one entry a prompt.
