@@ -16,7 +16,7 @@ from contextvars import Token
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeAlias, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
@@ -46,6 +46,8 @@ from typefold.runtimes.model_source import Model, check_engine_options, check_ow
 
 T = TypeVar("T")
 R = TypeVar("R")
+_One: TypeAlias = str | Sequence[Message]
+_Several: TypeAlias = list[str] | list[list[Message]]
 
 
 class Runtime(OpenRuntime):
@@ -260,56 +262,34 @@ class Runtime(OpenRuntime):
         return futures
 
     @overload
-    def generate(self, prompt: str | Sequence[Message], /, **options: Unpack[GenerateOptions]) -> str: ...
+    def generate(self, prompt: _One, /, **options: Unpack[GenerateOptions]) -> str: ...
     @overload
-    def generate(self, prompt: list[str] | list[list[Message]], /, **options: Unpack[GenerateOptions]) -> list[str]: ...
+    def generate(self, prompt: _Several, /, **options: Unpack[GenerateOptions]) -> list[str]: ...
     @overload
     def generate(  # type: ignore[overload-overlap]  # a class is callable too, and is a type first
-        self, prompt: str | Sequence[Message], /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
+        self, prompt: _One, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
     ) -> T: ...
     @overload
     def generate(  # type: ignore[overload-overlap]  # as above
-        self,
-        prompt: list[str] | list[list[Message]],
-        /,
-        *,
-        output_type: TypeForm[T],
-        **options: Unpack[GenerateOptions],
+        self, prompt: _Several, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
     ) -> list[T]: ...
     @overload
-    def generate(
-        self, prompt: str | Sequence[Message], /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]
-    ) -> str: ...
+    def generate(self, prompt: _One, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> str: ...
     @overload
     def generate(
-        self,
-        prompt: list[str] | list[list[Message]],
-        /,
-        *,
-        output_type: re.Pattern[str],
-        **options: Unpack[GenerateOptions],
+        self, prompt: _Several, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]
     ) -> list[str]: ...
     @overload
     def generate(
-        self, prompt: str | Sequence[Message], /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]
+        self, prompt: _One, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]
     ) -> ToolCall[R]: ...
     @overload
     def generate(
-        self,
-        prompt: list[str] | list[list[Message]],
-        /,
-        *,
-        output_type: Callable[..., R],
-        **options: Unpack[GenerateOptions],
+        self, prompt: _Several, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]
     ) -> list[ToolCall[R]]: ...
     @overload
     def generate(
-        self,
-        prompt: list[str] | list[list[Message]],
-        /,
-        *,
-        output_type: list[object],
-        **options: Unpack[GenerateOptions],
+        self, prompt: _Several, /, *, output_type: list[object], **options: Unpack[GenerateOptions]
     ) -> list[object]: ...
     def generate(self, prompt: Any, /, *, output_type: Any = str, **options: Any) -> Any:
         """Answer one prompt, or a list of them as one batch.
