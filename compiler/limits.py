@@ -124,7 +124,6 @@ class Limits:
             self.is_silent = self.is_silent and not metadata
             self.describe(marks)
         for item in _flatten(metadata):
-            self.union_mode = getattr(item, "union_mode", None) or self.union_mode
             self._read(item)
 
     def describe(self, marks: Iterable[Any]) -> None:
@@ -242,14 +241,16 @@ class Limits:
             if isinstance(item.func, type(str.islower)) and item.func in _PREDICATES:
                 self._notes.append(_PREDICATES[item.func])
         else:
-            if hasattr(item, "__get_pydantic_core_schema__") and not hasattr(item, "one_of"):
-                if not isinstance(item, _UNCHECKED):
+            if type(item).__module__ != "annotated_types":  # whose limits have none of these
+                if hasattr(item, "__get_pydantic_core_schema__") and not hasattr(item, "one_of"):
+                    if not isinstance(item, _UNCHECKED):
+                        self._marks.append(item)
+                    return
+                if isinstance(item, SKIPPED):
                     self._marks.append(item)
-                return
-            if isinstance(item, SKIPPED):
-                self._marks.append(item)
-            if isinstance(allowed := getattr(item, "allow_inf_nan", None), bool):
-                self.allow_inf_nan = allowed
+                if isinstance(allowed := getattr(item, "allow_inf_nan", None), bool):
+                    self.allow_inf_nan = allowed
+                self.union_mode = getattr(item, "union_mode", None) or self.union_mode
             for name in KEYWORDS:
                 value = getattr(item, name, None)
                 if value is False:

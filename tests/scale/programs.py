@@ -71,7 +71,7 @@ def review(text: str) -> Review:
 
 
 @prompt(temperature=0)
-def number(text: str) -> int:
+def number(text: str) -> Annotated[int, Field(ge=-(10**9), le=10**9)]:  # a column of a table holds no larger one
     return ask(f"A number for {text}")
 
 
