@@ -75,7 +75,8 @@ def example_function(a: int) -> int:
 @pytest.fixture(scope="module")
 def documented() -> Recorder:
     recorder = Recorder()
-    for hint in (*(entry.hint for entry in ENTRIES), re.compile("a"), example_function):
+    hints: list[Any] = [*(entry.hint for entry in ENTRIES), re.compile("a"), example_function]
+    for hint in hints:
         output_type(hint, registry=recorder)
     return recorder
 

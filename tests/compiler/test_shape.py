@@ -59,6 +59,9 @@ class Both:
     other: Tree
 
 
+POSITIVE: Any = Annotated[int | float, Field(ge=0)]
+
+
 @pytest.mark.parametrize(
     ("hint", "shape"),
     [
@@ -69,7 +72,7 @@ class Both:
         (date, "string (date)"),
         (int | None, "integer or null"),
         (int | float, "number"),
-        (Annotated[int | float, Field(ge=0)] | None, "number >= 0 or null"),
+        (POSITIVE | None, "number >= 0 or null"),
         (Annotated[int, Field(ge=1)] | Annotated[float, Field(ge=0)], "integer >= 1 or number >= 0.0"),
         (bool | list[bool], "boolean or [boolean, ...]"),
         (Literal[1, "one", None], 'value (one of: 1, "one", null)'),

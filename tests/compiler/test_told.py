@@ -441,7 +441,8 @@ def test_a_description_grows_with_the_source_of_a_type_and_not_with_its_expansio
     part: Any = create_model("D0", a=(str, ...), b=(int | None, None))
     texts: list[str] = []
     for number in range(1, 20):
-        part = create_model(f"D{number}", left=(part, ...), right=(list[part] | None, None))
+        several: Any = list[part] | None
+        part = create_model(f"D{number}", left=(part, ...), right=(several, None))
         texts.append(output_type(part).shape or "")
     steps = {len(later) - len(one) for one, later in pairwise(texts)}
     assert max(steps) < 80 and len(texts[-1]) < 1_500

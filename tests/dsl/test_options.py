@@ -76,7 +76,8 @@ def test_a_wrong_value_is_refused_by_name_with_the_values_that_there_are(name: s
         return told
 
     with Runtime(ScriptedEngine()) as runtime:
-        for make in (decorated, lambda: tell.using(**options), lambda: runtime.generate("x", **options)):
+        generate: Any = runtime.generate
+        for make in (decorated, lambda: tell.using(**options), lambda: generate("x", **options)):
             with pytest.raises(PromptUsageError) as caught:
                 make()
             assert said in str(caught.value)
@@ -143,11 +144,8 @@ def test_names_that_do_not_exist_are_refused_wherever_options_go(named: Any, sai
         return ask(topic)
 
     with Runtime(ScriptedEngine()) as runtime:
-        for make in (
-            lambda: prompt(**named)(told),
-            lambda: tell.using(**named),
-            lambda: runtime.generate("x", **named),
-        ):
+        generate: Any = runtime.generate
+        for make in (lambda: prompt(**named)(told), lambda: tell.using(**named), lambda: generate("x", **named)):
             with pytest.raises(PromptUsageError) as caught:
                 make()
             assert said in str(caught.value)

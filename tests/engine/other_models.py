@@ -36,7 +36,8 @@ def scored(runtime: Runtime, choices: list[str]) -> list[float]:
     from typing import Literal
 
     kind: Any = Scored
-    answer: Scored[str] = runtime.generate(QUESTION, output_type=kind[Literal[tuple(choices)]], describe_format=False)
+    generate: Any = runtime.generate
+    answer: Scored[str] = generate(QUESTION, output_type=kind[Literal[tuple(choices)]], describe_format=False)
     return list(answer.probabilities.values())
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 
 from typefold.compiler.grammar.json_strings import ANY_TEXT
-from typefold.compiler.grammar.matcher import Matcher, Stack
-from typefold.compiler.grammar.nodes import CharClass, Expr, Language, Lit, char_class, choice, seq
+from typefold.compiler.grammar.matcher import Fork, Matcher, Stack
+from typefold.compiler.grammar.nodes import EMPTY, CharClass, Expr, Language, Lit, char_class, choice, seq
 from typefold.compiler.grammar.regex import pattern_language
 from typefold.compiler.grammar.rust_regex import UnsupportedPattern
 
@@ -164,20 +164,24 @@ def without(expr: Expr, words: Iterable[str]) -> Expr:
             if len(word) > len(start):
                 longer.setdefault(word[len(start)], []).append(word)
         taken = char_class("".join(longer))
-        for node, rest in sorted(state.stacks, key=repr):
+        behind: list[Expr] = []
+        for node, rest in state.stacks:
             if isinstance(node, CharClass) and len(others := node - taken):
-                options.append(seq(start, others, *_stack(rest)))
+                behind.append(seq(start, others, _behind(rest)))
             elif isinstance(node, Lit) and node.text[0] not in longer:
-                options.append(seq(start, node, *_stack(rest)))
+                behind.append(seq(start, node, _behind(rest)))
+        options += sorted(behind, key=repr)
         pending += [
             (start + char, after, part) for char, part in longer.items() if not (after := state.advance(char)).dead
         ]
     return choice(*options) if known else expr
 
 
-def _stack(stack: Stack) -> list[Expr]:
-    parts: list[Expr] = []
-    while stack is not None:
-        node, stack = stack
-        parts.append(node)
-    return parts
+def _behind(stack: Stack) -> Expr:
+    """The texts of a stack."""
+    if stack is None:
+        return EMPTY
+    if isinstance(stack, Fork):
+        return choice(*sorted(map(_behind, stack), key=repr))
+    node, rest = stack
+    return seq(node, _behind(rest))
