@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -168,7 +169,7 @@ def test_a_row_that_stays_invalid_leaves_the_others_alone(runtime: Runtime) -> N
 
 def test_a_cut_answer_grows_on_a_real_model(runtime: Runtime) -> None:
     @prompt(temperature=0, max_tokens=4, retry_truncated=True)
-    def tell() -> list[Literal["a long word indeed", "another long word"]]:
+    def tell() -> Annotated[list[Literal["a long word indeed", "another long word"]], Field(min_length=1)]:
         return ask("Say it.")
 
     short: Any = tell.using(retry_truncated=False).safe()
@@ -201,7 +202,8 @@ def test_a_model_that_was_made_to_think_does_so_between_its_marks(model: str, tm
     assert reasoning
     thoughts, last = facts["begun"]
     assert thoughts == "<think>\n"
-    assert last.startswith("<think>\n") and last.endswith("</think>\n\n") and reasoning in last
+    assert last.startswith("<think>\n") and last.endswith("</think>\n\n")
+    assert reasoning in re.sub(r"<\|\w+\|>", "", last)  # this model writes control tokens too, which are not in a text
     value, reasoning, begun = facts["ended"]
     assert isinstance(value, bool)
     assert reasoning == ""
