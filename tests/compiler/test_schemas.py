@@ -409,6 +409,7 @@ FORMATS: dict[str, tuple[list[str], list[str]]] = {
     "uri": (["https://example.org/a?b=c#d", "urn:isbn:1", "mailto:a@b"], ["example.org", "/a", "http://a b", "://a"]),
     "uri-reference": (["/a/b", "a", "#x", "http://a"], ["a b", "://a", "%zz"]),
     "iri": (["https://example.org/ä"], ["ä", "https://a b"]),
+    "uri-template": (["", "x%20{+path}", "http://a.org/~{user}/{?q*,lang:3}"], ["http://a.org/{", "a b", "{a,}", "%x"]),
     "uuid": (["123E4567-e89b-12d3-a456-426614174000"], ["123e4567e89b12d3a456426614174000", "x"]),
     "json-pointer": (["", "/a~1b/0"], ["a", "/~2"]),
     "regex": (["^a+$"], ["(", "*"]),
@@ -496,3 +497,16 @@ def test_without_the_package_a_schema_is_refused_with_its_name(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "jsonschema", None)
     with pytest.raises(SchemaError, match=r"needs the package jsonschema; install typefold\[schemas\]"):
         type_of_schema({"type": "string"})
+
+
+def test_an_id_of_a_scheme_that_urls_do_not_know_is_a_base_like_others() -> None:
+    schema = {
+        "$id": "classpath:///forms/entry.json#",
+        "type": "object",
+        "properties": {"host": {"oneOf": [{"pattern": "^a"}, {"maxLength": 3}], "type": "string"}},
+        "required": ["host"],
+    }
+    kind = output_type(type_of_schema(schema))
+    assert kind.decode('{"host": "abcd"}') == {"host": "abcd"}
+    with pytest.raises(DecodeError, match="oneOf"):
+        kind.decode('{"host": "abc"}')

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urldefrag
 
 from typefold.compiler.guards import is_dict, is_list
 from typefold.compiler.types.json_schemas.schema_strings import python_pattern
@@ -193,7 +193,7 @@ class Document:
         self._resource: Any = evolve(specification, id_of=partial(_id_of, specification)).create_resource
         resource = self._resource(schema)
         own = schema.get("$id", schema.get("id")) if is_dict(schema) else None
-        self.base = (own.partition("#")[0] if isinstance(own, str) else "") or "urn:typefold:schema"
+        self.base = (urldefrag(own).url if isinstance(own, str) else "") or "urn:typefold:schema"
         self.registry: Any = referencing.Registry().with_resource(self.base, resource)
         self._places: dict[str, Place] = {}
         self._known: dict[str, list[Part]] = {}

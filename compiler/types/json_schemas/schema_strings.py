@@ -97,6 +97,14 @@ def _uri(*, more: str = "", reference: bool = False) -> str:
     return whole if not reference else rf"{whole}|({authority}|{rooted}|{first}+(/{segment}*)*)?{tail}"
 
 
+def _uri_template() -> str:
+    """A template of a URI by RFC 6570."""
+    percent = "%[0-9A-Fa-f]{2}"
+    letter = f"([A-Za-z0-9_]|{percent})"
+    variable = rf"{letter}(\.?{letter})*(:[1-9][0-9]{{0,3}}|\*)?"
+    return rf"([^\x00-\x20\x7f\"'%<>\\^`{{|}}]|{percent}|\{{[+#./;?&=,!@|]?{variable}(,{variable})*\}})*"
+
+
 _FORMATS: dict[str, str] = {
     "date": _DATE,
     "time": _TIME,
@@ -112,6 +120,7 @@ _FORMATS: dict[str, str] = {
     "uri-reference": _uri(reference=True),
     "iri": _uri(more=_BEYOND),
     "iri-reference": _uri(more=_BEYOND, reference=True),
+    "uri-template": _uri_template(),
     "uuid": "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
     "json-pointer": r"(/([^~/]|~[01])*)*",
     "relative-json-pointer": r"(0|[1-9][0-9]*)(#|(/([^~/]|~[01])*)*)",
