@@ -286,15 +286,15 @@ def references(expr: Expr) -> Iterator[str]:
     """The names of the rules that an expression refers to, in the order of the text."""
     pending: list[Expr] = [expr]
     while pending:
-        node = pending.pop()
-        if isinstance(node, Seq):
-            pending += node.parts[::-1]
-        elif isinstance(node, Choice):
-            pending += node.options[::-1]
-        elif isinstance(node, Repeat):
-            pending.append(node.item)
-        elif isinstance(node, Ref):
-            yield node.name
+        match pending.pop():
+            case Seq(parts) | Choice(parts):
+                pending += parts[::-1]
+            case Repeat(item):
+                pending.append(item)
+            case Ref(name):
+                yield name
+            case _:
+                pass
 
 
 def flat_rules(language: Language) -> list[str]:
