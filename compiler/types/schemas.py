@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar
 
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from typefold.compiler.codec import Codec, JsonSchema
+from typefold.compiler.contained import first_line
 from typefold.compiler.context import Compilation, Context
 from typefold.compiler.guards import is_dict
 from typefold.compiler.json_format import JsonFormat
@@ -61,10 +63,24 @@ def type_of_schema(schema: JsonSchema | bool, *, name: str = "Schema") -> Any:
         >>> kind.decode('{"age": 36}'), kind.enforced
         ({'age': 36}, ("return['age']: ge=0", "return['age']: le=120"))
     """
-    document = Document(schema)
-    _read_all(document)
+    if not isinstance(schema, bool) and not is_dict(schema):
+        raise SchemaError(f"# is {schema!r:.80}, which is no schema")
+    try:
+        document = Document(schema)
+        _read_all(document)
+    except (AttributeError, KeyError, TypeError) as error:  # of a keyword with a value of another kind than it takes
+        raise SchemaError(f"# is no schema of its draft: {_fault(schema) or first_line(error)}") from error
     title = schema.get("title") if is_dict(schema) else None
     return type(str(title or name), (SchemaValue,), {"document": document, "name": name})
+
+
+def _fault(schema: Any) -> str:
+    """The first place of a schema that the schema of its draft forbids, or an empty text."""
+    validators: Any = import_module("jsonschema").validators
+    named = schema if is_dict(schema) and isinstance(schema.get("$schema"), str) else {}
+    known: Any = validators.validator_for(named, default=validators.Draft202012Validator)
+    error = next(known(known.META_SCHEMA).iter_errors(schema), None)
+    return "" if error is None else f"{'/'.join(map(str, error.absolute_path)) or '#'}: {error.message:.200}"
 
 
 def schema_codec(schema: JsonSchema, context: Context, *, name: str = "Schema") -> Codec[Any]:

@@ -510,3 +510,11 @@ def test_an_id_of_a_scheme_that_urls_do_not_know_is_a_base_like_others() -> None
     assert kind.decode('{"host": "abcd"}') == {"host": "abcd"}
     with pytest.raises(DecodeError, match="oneOf"):
         kind.decode('{"host": "abc"}')
+
+
+@pytest.mark.parametrize(
+    "schema", [5, None, "x", [], {"type": 5}, {"anyOf": 5}, {"$schema": 5}, {"properties": {"a": {"oneOf": {"b": 1}}}}]
+)
+def test_data_that_is_no_schema_is_refused_by_name(schema: Any) -> None:
+    with pytest.raises(SchemaError, match=r"no schema|no list"):
+        output_type(type_of_schema(schema))
