@@ -19,7 +19,7 @@ from typefold.options import DescribeFormat, Options, own_words
 
 _MOST_KNOWN = 4096
 _known: dict[tuple[int, int], tuple[OutputType[Any], DescribeFormat, str]] = {}
-"""Descriptions in own words, by the identities of a type and an option, which are held here."""
+"""Descriptions by the identities of a type and an option, which are held here: a long choice takes a while to be listed."""
 
 
 def describe_format(kind: OutputType[Any], options: Options, *, where: str) -> str:
@@ -27,14 +27,17 @@ def describe_format(kind: OutputType[Any], options: Options, *, where: str) -> s
 
     Raises PromptUsageError or TemplateError where own words can't be made.
     """
-    option = options.describe_format
-    if option is None or isinstance(option, bool):
-        return "" if option is False else _default(kind)
+    option = True if options.describe_format is None else options.describe_format
+    if option is False:
+        return ""
     key = (id(kind), id(option))
     if (found := _known.get(key)) is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        words = _filled(kind, option, where) if isinstance(option, str) else _made(kind, option, where)
+        if option is True:
+            words = _default(kind)
+        else:
+            words = _filled(kind, option, where) if isinstance(option, str) else _made(kind, option, where)
         found = _known[key] = (kind, option, words if words.strip() else "")
     return found[2]
 
