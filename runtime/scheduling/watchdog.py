@@ -3,7 +3,8 @@
 The engine's thread beats after each call into the engine, and idles where it has nothing to do. Beyond the limit the watchdog's own
 thread breaks off the call (`Engine.kill`), so that the thread returns with an error, as from any other crash. Where it does not, the
 thread is abandoned and its rows are failed in its place. Invariant: an abandoned thread learns of it at its next beat, before it
-touches anything shared. Without a limit nothing is watched, and a beat costs a comparison.
+touches anything shared. Without a limit nothing is watched, and a beat costs a comparison; nor is anything at the end of the
+interpreter, where no thread can be started.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Watchdog:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         if limit is not None:
-            threading.Thread(target=self._watch, args=(limit,), name="typefold-watchdog", daemon=True).start()
+            try:
+                threading.Thread(target=self._watch, args=(limit,), name="typefold-watchdog", daemon=True).start()
+            except RuntimeError:  # the interpreter is ending, and from Python 3.12 on starts no thread then
+                self._limit = None
 
     def beat(self) -> None:
         """Note that the engine's thread is at work. Raises EngineHung if it was late, Abandoned if it was given up."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from typefold.runtime import Request, Scheduler
+from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.scheduling.watchdog import Abandoned, EngineHung, Watchdog
 
 
@@ -116,3 +118,33 @@ def test_without_a_limit_there_is_no_thread() -> None:
     dog.beat()
     assert threading.active_count() == before
     dog.close()
+
+
+def no_thread(self: threading.Thread) -> None:
+    """As `Thread.start` at the end of the interpreter, from Python 3.12 on."""
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+
+def test_at_the_end_of_the_interpreter_nothing_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    dog, given_up, _ = watched(clock, lambda: False)
+    dog.beat()
+    clock.now = 1.0
+    dog.beat()  # late, which nobody has seen
+    dog.close()
+    assert dog.returned() is None
+    assert not given_up
+
+
+def test_an_engine_is_closed_at_the_end_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runtimes that are left open are closed there, by a thread that runs already."""
+    engine = ScriptedEngine(answers=lambda request: "yes")
+    scheduler = Scheduler(engine, watchdog=60)
+    [future] = scheduler.submit([Request(prompt="Well?")])
+    assert future.result(60).text == "yes"
+    closed = threading.Event()
+    monkeypatch.setattr(engine, "close", closed.set)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    scheduler.close()
+    assert closed.is_set()
