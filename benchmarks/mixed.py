@@ -136,14 +136,14 @@ class Side:
 
 
 class Steps:
-    """Counts an engine's runs of the model, and the tokens of the answers that end.
+    """Counts an engine's runs of the model, and the requests that end, with their tokens.
 
     In this process a step does nothing while a grammar is being compiled; such steps are not counted. An engine in a process
     of its own says nothing of them, so there every step that answers counts, and `exact` is false.
     """
 
     def __init__(self, llm: Any) -> None:
-        self.count = self.tokens = 0
+        self.count = self.tokens = self.requests = self.prompt_tokens = self.cached = self.cut = 0
         core = getattr(llm.llm_engine.engine_core, "engine_core", None)
         self.exact = core is not None
         step = llm.llm_engine.step
@@ -151,7 +151,13 @@ class Steps:
         def counted() -> Any:
             outputs = step()
             self.count += core is None
-            self.tokens += sum(len(output.outputs[0].token_ids) for output in outputs if output.finished)
+            for output in outputs:
+                if output.finished:
+                    self.requests += 1
+                    self.prompt_tokens += len(output.prompt_token_ids)
+                    self.cached += output.num_cached_tokens or 0
+                    self.tokens += len(output.outputs[0].token_ids)
+                    self.cut += output.outputs[0].finish_reason == "length"
             return outputs
 
         llm.llm_engine.step = counted

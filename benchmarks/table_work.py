@@ -96,11 +96,30 @@ def card(row: Row, answered: str) -> PlainCard:
     return ask(system(row.tag), user(f"Fill in the card of this letter.\n\n{row.text}\n\nThe answer was: {answered}"))
 
 
-FUNCTIONS: dict[str, Any] = {"label": label, "bounded": bounded, "plain": plain, "text": text}
-"""The kinds of work that are one call a row."""
+@dataclass(frozen=True)
+class Stage:
+    """One call of a row: the function, and what bare vLLM has to be told of it."""
+
+    function: Any
+    hint: Any
+    max_tokens: int
+
+    def to(self, limit: int) -> "Stage":
+        """With that limit of tokens, if it gives an object."""
+        if self.max_tokens < 300:
+            return self
+        return Stage(self.function.using(max_tokens=limit), self.hint, limit)
+
+
 PROGRAM = "program"
-WORK = (*FUNCTIONS, PROGRAM)
-TYPES: dict[str, Any] = {"label": Topic, "bounded": BoundedCard, "plain": PlainCard, "text": str}
+WORK: dict[str, tuple[Stage, ...]] = {
+    "label": (Stage(label, Topic, 16),),
+    "bounded": (Stage(bounded, BoundedCard, 300),),
+    "plain": (Stage(plain, PlainCard, 300),),
+    "text": (Stage(text, str, 64),),
+    PROGRAM: (Stage(label, Topic, 16), Stage(answer, str, 64), Stage(card, PlainCard, 300)),
+}
+"""The kinds of work, with the calls of a row."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +140,14 @@ class Stages:
         return card
 
 
+def stages(work: str, limit: int) -> tuple[Stage, ...]:
+    """The calls of a kind of work, with that limit of tokens for objects."""
+    return tuple(stage.to(limit) for stage in WORK[work])
+
+
 def limited(work: str, limit: int) -> tuple[Any, ...]:
     """The functions of a kind of work, with that limit of tokens for objects."""
-    functions = (label, answer, card) if work == PROGRAM else (FUNCTIONS[work],)
-    return tuple(each.using(max_tokens=limit) if each in (bounded, plain, card) else each for each in functions)
+    return tuple(stage.function for stage in stages(work, limit))
 
 
 def messages(function: Any, *arguments: object) -> list[dict[str, Any]]:
