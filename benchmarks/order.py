@@ -21,7 +21,7 @@ from benchmarks.workload import STAGES, Program, Row, floor, rows
 from typefold import Runtime, run
 from typefold.runtime import Completion, Request
 from typefold.runtime.engines.scripted import ScriptedEngine
-from typefold.runtime.scheduling import loop
+from typefold.runtime.scheduling import admission
 
 Rank = Callable[[Request], int]
 
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     if arguments.feed != 2:
-        loop._FEED = arguments.feed or 10**6
+        admission.FEED = arguments.feed or 10**6
     tables: dict[str, Rows] = {}
     for max_rows_in_flight in (4 * arguments.max_num_seqs, arguments.rows):
         table: Rows = []

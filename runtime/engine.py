@@ -147,6 +147,7 @@ class EngineInfo(EngineFacts):
         model_options: The options that tell the model apart beside its name: revision, quantization, ...
         backend: The backend of structured output; empty where there is only one.
         device: The device that the model runs on: `cpu`, `cuda`, ...; empty where there is none.
+        decodes_as_graph: Whether a step without a prompt runs as one CUDA graph, and a step with one piece by piece.
     """
 
     provider: str
@@ -156,6 +157,7 @@ class EngineInfo(EngineFacts):
     model_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     backend: str = ""
     device: str = ""
+    decodes_as_graph: bool = False
 
 
 @runtime_checkable

@@ -1,8 +1,7 @@
 """The step loop of one engine: requests in, outcomes out, in the order in which the engine finishes them.
 
 The loop is a generator that never sleeps: it yields before each turn, and its driver waits where there is nothing to do. The
-engine's queue is filled to twice the number of requests that it runs at once and no further, so that waiting requests cost no
-engine memory. A request that does not fit is an error of its own row, found before the engine sees it (`admit`).
+engine is given as many requests as `admission` says and no more, so that waiting requests cost no engine memory. A request that does not fit is an error of its own row, found before the engine sees it (`admit`).
 
 Equal requests whose answer their content settles, greedy or seeded ones, are answered once (`Deduplicator`): a request joins an equal
 one in flight, and a fixed number of finished answers is remembered. Left out: answers with log probabilities are not remembered,
@@ -25,6 +24,7 @@ from typefold.compiler.grammar.early_stop import ForcedEnding
 from typefold.runtime.engine import Engine, EngineRefusal, PromptTooLarge, ReportsPartialText
 from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, TimedOut, Truncated
 from typefold.runtime.request import FinishReason, Outcome, Request
+from typefold.runtime.scheduling.admission import FEED, Admission
 from typefold.runtime.scheduling.pending import (
     Deadlines,
     Generation,
@@ -38,7 +38,6 @@ from typefold.runtime.scheduling.pending import (
 from typefold.runtime.scheduling.recovery import admission_limit
 from typefold.runtime.statistics import Counts
 
-_FEED = 2  # the engine's queue is kept at this many times max_num_seqs
 _LENGTHS = 4096  # texts of which the number of tokens is known
 _keys = itertools.count()
 
@@ -56,6 +55,7 @@ class Loop:
         *,
         deduplicate: bool,
         early_stop: bool,
+        hold: int,
         beat: Callable[[], None],  # called when a call into the engine has returned; its errors end the loop
     ) -> None:
         self._engine = engine
@@ -65,6 +65,7 @@ class Loop:
         self._counts = counts
         self._deduplicator = Deduplicator(engine) if deduplicate else None
         self._early_stop = early_stop
+        self._admission = Admission(engine.info.max_num_seqs, hold=hold)
         self._lengths: dict[str, int] = {}
         self._beat = beat
         self._running: dict[str, Generation] = {}
@@ -129,7 +130,8 @@ class Loop:
             self._beat()
 
     def _admit(self) -> None:
-        while (pending := self._waiting.first()) is not None and len(self._running) < self._capacity(pending):
+        most = self._admission.limit(len(self._waiting), len(self._running))
+        while (pending := self._waiting.first()) is not None and len(self._running) < self._capacity(pending, most):
             self._being_added = pending = self._waiting.take()
             try:
                 self._add(pending)
@@ -137,9 +139,9 @@ class Loop:
                 self._fail(pending, error)
             self._being_added = None
 
-    def _capacity(self, pending: PendingRequest) -> int:
+    def _capacity(self, pending: PendingRequest, most: int) -> int:
         crashes = max(pending.crashes, *self._suspects.values()) if self._suspects else pending.crashes
-        return admission_limit(crashes, _FEED * self._engine.info.max_num_seqs)
+        return admission_limit(crashes, FEED * self._engine.info.max_num_seqs) if crashes else most
 
     def _add(self, pending: PendingRequest) -> None:
         """Give a request to the engine, unless an equal one is or was there."""
@@ -189,9 +191,11 @@ class Loop:
         self._leave(late)
 
     def _step(self) -> None:
+        running = len(self._running)
         completions = self._engine.step()
         self._beat()
         self._counts.steps += 1
+        self._admission.stepped(len(completions), running)
         for delta in self._engine.deltas():
             generation = self._running.get(delta.key)
             if generation is not None:

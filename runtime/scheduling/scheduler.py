@@ -20,6 +20,7 @@ from typefold.runtime.engine import Engine, EngineInfo
 from typefold.runtime.errors import PromptError
 from typefold.runtime.ownership import Owner, notify_child, serving
 from typefold.runtime.request import Outcome, Request
+from typefold.runtime.scheduling.admission import HOLD
 from typefold.runtime.scheduling.loop import Loop
 from typefold.runtime.scheduling.pending import Broken, Deadlines, PendingRequest, RequestQueue, failure_of, settle
 from typefold.runtime.scheduling.recovery import ABANDONED, classify_after_crash, diagnose
@@ -42,6 +43,8 @@ class Scheduler:
         rebuild: Builds the engine again after a crash; `None` where that can't be done.
         restarts: The number of times that it may be built again.
         watchdog: The seconds that a call into the engine may last before the engine is taken for dead; `None` for no limit.
+        hold: The steps for which requests are held back at most, so that they enter the engine together (`admission`); by
+            default as the engine needs it.
         stopwatch: Measures the time in which requests are in flight; schedulers of one model share one.
 
     Raises:
@@ -66,6 +69,7 @@ class Scheduler:
         rebuild: Callable[[], Engine] | None = None,
         restarts: int = 0,
         watchdog: float | None = None,
+        hold: int | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
         if restarts and rebuild is None:
@@ -77,6 +81,7 @@ class Scheduler:
         self._rebuild = rebuild
         self._restarts = restarts
         self._limit = watchdog
+        self._hold = hold
         self._waiting = RequestQueue()
         self._withdrawn: deque[PendingRequest] = deque()
         self._between: list[PendingRequest] = []  # of an engine that crashed, until there is another
@@ -175,6 +180,9 @@ class Scheduler:
 
     def _begin(self) -> tuple[Watchdog, Loop]:
         watchdog = Watchdog(self._limit, self._engine.kill, self._give_up)
+        hold = self._hold
+        if hold is None:
+            hold = HOLD if self._engine.info.decodes_as_graph else 0
         loop = Loop(
             self._engine,
             self._waiting,
@@ -183,6 +191,7 @@ class Scheduler:
             self._counts,
             deduplicate=self._deduplicate,
             early_stop=self._early_stop,
+            hold=hold,
             beat=watchdog.beat,
         )
         return watchdog, loop

@@ -92,6 +92,12 @@ def model_options(config: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None} | {"dtype": str(config.dtype)}
 
 
+def decodes_as_graph(config: Any) -> bool:
+    """Return whether a step of decodes alone runs as one CUDA graph, and one with a prompt does not, by vLLM's `VllmConfig`."""
+    mode = getattr(config.compilation_config, "cudagraph_mode", None)
+    return getattr(mode, "name", "") in ("FULL_DECODE_ONLY", "FULL_AND_PIECEWISE")
+
+
 def has_engine() -> bool:
     """Return whether an engine runs in this process, typefold's or another's."""
     from vllm.distributed import parallel_state

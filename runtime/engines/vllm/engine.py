@@ -123,6 +123,7 @@ class VllmEngine:
             thinking=self._prompts.thoughts.thinking,
             backend=backend,
             device=device,
+            decodes_as_graph=device == "cuda" and compat.decodes_as_graph(config),
         )
         if owned:
             freeze()  # as `close` thaws
