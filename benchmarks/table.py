@@ -111,7 +111,8 @@ def measure(bench: Bench, name: str, plan: Plan, where: Where, card: Card) -> It
         count = rounded(next_rows(count, took, plan.seconds, MOST_ROWS))
         texts = rows(count, tokens, bench.tokenizer)
     for turn in range(plan.rounds):
-        expected = sum(side.seconds[-1] for side in sides.values()) if turn else plan.seconds * len(sides)
+        known = sum(side.seconds[-1] for side in sides.values()) if turn else 0.0
+        expected = known or (plan.seconds * len(sides) if plan.rows is None else 0.0)
         if time.monotonic() + expected > plan.until:
             return
         for side in list(sides.values()) if turn % 2 == 0 else list(sides.values())[::-1]:
@@ -211,6 +212,7 @@ def main() -> None:
             print(text)
         return
     until = time.monotonic() + arguments.budget
+    old = load(arguments.json) if arguments.json else []
     import torch
 
     gpu = bool(torch.cuda.is_available())
@@ -234,7 +236,6 @@ def main() -> None:
         until=until,
         at_first=128 if gpu else 8,
     )
-    old = load(arguments.json) if arguments.json else []
     found: list[Cell] = []
     for name in arguments.cells:
         cell: Cell | None = None

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 BARE, TYPEFOLD, OUTLINES, LEAST = "bare", "typefold", "outlines", "least"
 SIDES = (BARE, TYPEFOLD, OUTLINES, LEAST)
@@ -144,20 +144,18 @@ def merged(old: Iterable[Cell], new: Cell, *, add: bool = False) -> list[Cell]:
 
 
 def load(path: Path) -> list[Cell]:
+    """The cells of a file; none of one that is not there yet."""
     if not path.exists():
         return []
-    return [
-        Cell(
-            **cell
-            | {
-                "where": Where(**cell["where"]),
-                "sides": {
-                    name: Side(**side | {"seconds": tuple(side["seconds"])}) for name, side in cell["sides"].items()
-                },
-            }
-        )
-        for cell in json.loads(path.read_text())["cells"]
-    ]
+    data = json.loads(path.read_text())
+    if not isinstance(data, dict) or "cells" not in data:
+        raise SystemExit(f"{path} holds no cells; choose another file")
+    return [_read(cell) for cell in cast("list[dict[str, Any]]", data["cells"])]
+
+
+def _read(cell: dict[str, Any]) -> Cell:
+    sides = {name: Side(**{**side, "seconds": tuple(side["seconds"])}) for name, side in cell.pop("sides").items()}
+    return Cell(where=Where(**cell.pop("where")), sides=sides, **cell)
 
 
 def save(path: Path, cells: Iterable[Cell]) -> None:

@@ -86,7 +86,7 @@ class Bench:
         parameters = SamplingParams(temperature=0, max_tokens=stage.max_tokens, **held)
         conversations: list[Any] = [messages(stage.function, *each) for each in arguments]
         outputs = self.llm.chat(conversations, parameters, use_tqdm=False)
-        return _values(stage.hint, [output.outputs[0].text for output in outputs])
+        return read_values(stage.hint, [output.outputs[0].text for output in outputs])
 
     def _by_outlines(self, stage: Stage, arguments: list[tuple[Any, ...]]) -> list[Any]:
         from vllm import SamplingParams
@@ -95,7 +95,7 @@ class Bench:
         parameters = SamplingParams(temperature=0, max_tokens=stage.max_tokens)
         hint = None if stage.hint is str else stage.hint
         answers = self._outlined.batch(chats, hint, sampling_params=parameters, use_tqdm=False)
-        return _values(stage.hint, [each[0] if isinstance(each, list) else each for each in answers])
+        return read_values(stage.hint, [each[0] if isinstance(each, list) else each for each in answers])
 
     def _tokens(self, of: Sequence[Stage], work: list[Row]) -> list[Any]:
         """The prompts of all stages; in place of an answer stand as many words of the row's own text."""
@@ -136,7 +136,7 @@ def _waves(
     return waves
 
 
-def _values(hint: Any, texts: list[str]) -> list[Any]:
+def read_values(hint: Any, texts: list[str]) -> list[Any]:
     """The answers as pydantic reads them; nothing where it does not."""
     if hint is str:
         return texts

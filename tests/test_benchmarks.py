@@ -1,6 +1,7 @@
 """The benchmarks' own arithmetic and their work, without an engine."""
 
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,6 +160,9 @@ def test_a_file_of_cells_is_read_as_it_was_written(tmp_path: Path) -> None:
     save(tmp_path / "cells.json", cells)
     assert load(tmp_path / "cells.json") == cells
     assert load(tmp_path / "none.json") == []
+    (tmp_path / "other.json").write_text('{"rows": []}')
+    with pytest.raises(SystemExit, match="holds no cells"):
+        load(tmp_path / "other.json")
 
 
 def test_rows_are_as_many_as_fill_a_turn() -> None:
@@ -304,3 +308,4 @@ def test_what_there_is_no_time_for_is_not_begun() -> None:
     bench = Turned(bare=0.2, typefold=0.1)
     assert bench.measured(rows=30, until=-math.inf) == []
     assert {count for _, count in bench.ran} == {4}
+    assert Turned(bare=0.2).measured(seconds=math.inf, rows=30, until=time.monotonic() + 1e6)  # rows were asked for
