@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from threading import TIMEOUT_MAX
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias
+
+from typing_extensions import TypedDict
 
 from typefold.compiler import JsonFormat, JsonFormatName, OutputType
 from typefold.compiler.templates.template import PromptTemplate
@@ -98,7 +100,7 @@ class _SharedOptions(SamplingOptions, total=False):
     chat_template_kwargs: Mapping[str, object]
 
 
-class CallOptions(_SharedOptions, total=False):
+class CallOptions(_SharedOptions, total=False, closed=True):  # to ty, an open one takes any name
     """All options for the calls of a prompt function, beside the sampling parameters.
 
     Attributes:
@@ -140,7 +142,7 @@ class CallOptions(_SharedOptions, total=False):
     lora_request: AdapterLike | None
 
 
-class GenerateOptions(_SharedOptions, total=False):
+class GenerateOptions(_SharedOptions, total=False, closed=True):
     """All options for `Runtime.generate`, beside the sampling parameters; see `CallOptions`.
 
     As for `LLM.generate`, `sampling_params`, `priority` and `lora_request` may be lists, one entry a prompt.

@@ -38,7 +38,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-class RunOptions(TypedDict, Generic[K], total=False):
+class RunOptions(TypedDict, Generic[K], total=False, closed=True):
     """The options of `run` and its other forms; `run` describes them."""
 
     max_rows_in_flight: int | None
