@@ -46,7 +46,7 @@ help:
 	@echo 'make demo        typed characters from a real model on this CPU'
 	@echo 'make test        everything: checks, tests (real engine too), the wheel in a clean environment'
 	@echo 'make quick       the tests that need no engine, in three minutes'
-	@echo 'make check       ruff, mypy, pyright'
+	@echo 'make check       ruff, mypy, pyright; five type checkers over the typed page'
 	@echo 'make format      ruff, rewriting'
 	@echo 'make docs        the pages that are made from the tests, then the site (build/site), warnings as errors'
 	@echo 'make picture     the terminal pictures of the README and the site, from a run on the demo model'
@@ -123,6 +123,7 @@ $(CHECKS_PASSED): $(READY) $(KEYS)/sources
 	@$(BIN)/mypy > $(KEYS)/mypy.said 2>&1 & mypy=$$!; \
 	$(BIN)/pyright --pythonpath $(BIN)/python | $(PLAIN_NAMES) || failed=1; \
 	wait $$mypy || failed=1; $(PLAIN_NAMES) $(KEYS)/mypy.said; [ -z "$${failed:-}" ]
+	$(PYTEST) -q -m checkers tests/typed_page
 	@touch $@
 
 format: $(READY)
@@ -131,6 +132,7 @@ format: $(READY)
 
 docs: $(READY)
 	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py tests/test_model_families_page.py tests/plugin/test_typing_page.py tests/faults/test_matrix.py
+	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q -m checkers tests/typed_page
 	$(PYTEST) -q tests/pages
 	$(BIN)/zensical build --clean --strict
 

@@ -20,14 +20,15 @@ settings.load_profile("no clock")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out long searches that were not asked for, and say which tests stay in one process where several run.
+    """Leave out long searches and type checkers that were not asked for, and say which tests stay in one process where several run.
 
     Those do that share something dear: an engine, a Ray, a cache of mypy's; and else what a file's own fixtures make.
     """
-    if "prove" not in config.option.markexpr:
-        left_out = [item for item in items if item.get_closest_marker("prove") is not None]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item.get_closest_marker("prove") is None]
+    for marker in ("prove", "checkers"):
+        if marker not in config.option.markexpr:
+            left_out = [item for item in items if item.get_closest_marker(marker) is not None]
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item.get_closest_marker(marker) is None]
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_shared(item)))

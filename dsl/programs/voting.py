@@ -7,11 +7,11 @@ they are equal and of one type; they need not be hashable. Among equal votes or 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from returns.result import Failure, Result, Success
 
@@ -125,16 +125,23 @@ class Best(Generic[T_co]):
         return _first(self.ranking, self.failed, "nothing to choose")[1]
 
 
-# fmt: off
+class _ScoredNumber(Protocol):
+    """`Scored` of a number, of any choices."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def probabilities(self) -> Mapping[Any, float]: ...
+
+
+Score: TypeAlias = float | Logged[float] | Reasoned[float] | _ScoredNumber
+"""A score, as a function of a program's own or a prompt gives it."""
+
+
 @overload
-def best_of(values: Iterable[Result[T, Any]], score: Callable[[T], float | Logged[float] | Reasoned[float]], /) -> Best[T]: ...
+def best_of(values: Iterable[Result[T, Any]], score: Callable[[T], Score], /) -> Best[T]: ...
 @overload
-def best_of(values: Iterable[Result[T, Any]], score: Callable[[T], Scored[S]], /) -> Best[T]: ...
-@overload
-def best_of(values: Iterable[T], score: Callable[[T], float | Logged[float] | Reasoned[float]], /) -> Best[T]: ...
-@overload
-def best_of(values: Iterable[T], score: Callable[[T], Scored[S]], /) -> Best[T]: ...
-# fmt: on
+def best_of(values: Iterable[T], score: Callable[[T], Score], /) -> Best[T]: ...
 def best_of(values: Iterable[Any], score: Callable[[Any], Any], /) -> Best[Any]:
     """Find the value with the highest score: best-of-n (Stiennon et al. 2020, arXiv:2009.01325).
 

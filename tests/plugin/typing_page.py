@@ -390,6 +390,20 @@ Below each stand the messages of mypy, with `line:column`. Columns point into do
 """
 
 _REST = """\
+## In five type checkers
+
+The project keeps a page of user code (`tests/typed_page/page/`): calls, methods, tables, futures, programs, results, special
+types, prompts as values. Types are asserted on some of its lines, mistakes are planted on others, and the rest is right.
+`make check` runs mypy (with the plugin and without it), pyright, basedpyright, ty and pyrefly over it, each in its strict mode
+where it has one, and `typefold check`. A mistake is found where the checker says anything about its statement; anything
+that it says elsewhere is a false alarm. The last five kinds stand in strings, types and numbers, where only typefold's own
+checks look: plain checkers have a dash there, and `typefold check` in the others. The test that writes this table fails when
+a checker finds fewer mistakes or more, and when it has other false alarms.
+
+<!-- begin: typed page -->
+
+<!-- end: typed page -->
+
 ## Silencing
 
 A comment `# type: ignore[prompt-unused]` silences a check on its line. On the line of the `def` it silences findings about

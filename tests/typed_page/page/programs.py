@@ -1,0 +1,66 @@
+"""Programs over many rows: `run` and its forms."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import assert_type
+
+import polars
+from house import Character, Hero, Verdict, judge, longest, make, make_hero, rate, rated, scene, scene_async
+from returns.result import Result
+
+from typefold import run
+
+
+def of_two(text: str, stars: int) -> Verdict:
+    return judge(f"{text} {stars}")
+
+
+def of_model(character: Character) -> str:
+    return character.name
+
+
+# kind: programs
+def programs(
+    settings: Sequence[str], pairs: list[tuple[str, int]], numbers: list[int], frame: polars.DataFrame
+) -> None:
+    assert_type(run(scene, settings), list[tuple[Character, str]])
+    assert_type(run(scene_async, settings), list[Verdict])
+    assert_type(run(make, settings), list[Character])
+    assert_type(run(make_hero, settings), list[Hero])
+    assert_type(run(rated, settings), list[Verdict])
+    assert_type(run(str.upper, settings), list[str])
+    assert_type(run(lambda setting: make(setting).age, settings), list[int])
+    assert_type(run(of_model, make_hero.map(settings)), list[str])
+    assert_type(run(longest, [["a", "b"], ["c"]]), list[str])
+    assert_type(run.starmap(of_two, pairs), list[Verdict])
+    assert_type(run.starmap(rate, pairs), list[int])
+    assert_type(run.map_rows(of_two, frame), list[Verdict])
+    assert_type(run.safe(scene, settings), list[Result[tuple[Character, str], Exception]])
+    assert_type(run.stream(make, settings), Generator[tuple[int, Result[Character, Exception]]])
+    assert_type(run(make, settings, key=str.upper, max_rows_in_flight=8, max_failures=3), list[Character])
+    run(scene, numbers)  # E: rows of the wrong type
+    run(scene_async, numbers)  # E: rows of the wrong type, async
+    run(make, numbers)  # E: rows of the wrong type, of a prompt
+    run(make, [make("Mars")])  # E: models for texts
+    run(of_two, settings)  # E: a program of two arguments
+    run(rate, settings)  # E: a prompt of two arguments
+    run(scene)  # E: rows left out
+    run(scene("Mars"), settings)  # E: a value for the program
+    run(scene, settings)[0].name  # E: a tuple taken for its part
+    run(scene, settings)[0][0].nmae  # E: a typo in a field
+    run.starmap(of_two, settings)  # E: texts for tuples
+    run.starmap(of_two, [("x", "3")])  # E: a row with a wrong part
+    run.starmap(of_two, [("x",)])  # E: a row too short
+    run(scene, settings, max_rows_in_flight="8")  # E: a text for a number
+    run(scene, settings, max_rows=8)  # E: an option's name mistyped
+    names: list[str] = run(make, settings)  # E: a list of others
+    run.safe(make, settings)[0].name  # E: a result taken for its value
+    for one in run.stream(make, settings):
+        one.name  # E: an index and a result taken for the value
+    print(names)
+
+
+def streamed(endless: Iterator[str]) -> int:
+    for index, result in run.stream(scene, endless):
+        assert_type(index, int)
+        assert_type(result, Result[tuple[Character, str], Exception])
+    return 0

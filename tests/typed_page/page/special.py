@@ -1,0 +1,129 @@
+"""Special response types: `Logged`, `Reasoned`, `Scored`, tools, samples and votes."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, assert_type
+
+from house import Character, Hero, Verdict, judge, logged, make, make_hero, rate, reasoned, scored
+from pydantic import BaseModel
+from returns.result import Result
+
+from typefold import (
+    Best,
+    FinishReason,
+    Logged,
+    Message,
+    PromptError,
+    Reasoned,
+    Samples,
+    Scored,
+    ToolCall,
+    Tools,
+    Votes,
+    ask,
+    best_of,
+    majority,
+    prompt,
+    user,
+)
+
+
+def search(query: str) -> list[str]:
+    return [query]
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+class Done(BaseModel):
+    answer: str
+
+
+@prompt
+def step(history: list[Message]) -> Annotated[ToolCall[list[str] | int], Tools(search, add)] | Done:
+    return ask(history)
+
+
+@prompt
+def choose(task: str) -> Annotated[ToolCall[int], Tools(add)]:
+    return ask(task)
+
+
+# kind: logged, reasoned and scored answers
+def answers() -> None:
+    assert_type(logged("x"), Logged[Character])
+    assert_type(logged("x").value.name, str)
+    assert_type(logged("x").finish_reason, FinishReason)
+    assert_type(reasoned("x"), Reasoned[int])
+    assert_type(reasoned("x").reasoning, str)
+    assert_type(reasoned.map(["x"]), list[Reasoned[int]])
+    assert_type(scored("x"), Scored[Verdict])
+    assert_type(scored("x").value, Literal["keep", "drop"])
+    assert_type(scored("x").probabilities, Mapping[Verdict, float])
+    assert_type(scored("x").probabilities["keep"], float)
+    wide: Logged[object] = logged("x")
+    logged("x").name  # E: facts taken for the value
+    logged("x").value.nmae  # E: a typo in a field
+    logged("x").tokens  # E: a fact that there is not
+    reasoned("x") + 1  # E: an answer with reasoning taken for a number
+    reasoned("x").resoning  # E: a typo
+    reasoned("x").value.upper()  # E: a method that numbers lack
+    scored("x").upper()  # E: probabilities taken for the choice
+    scored("x").probabilities["kep"]  # E: a choice that there is not
+    scored("x").probability["keep"]  # E: a number read as a table
+    verdicts: Scored[Literal["good", "bad"]] = scored("x")  # E: other choices
+    number: Reasoned[str] = reasoned("x")  # E: another value
+    logged.example("x", "y")  # E: an example of another type
+    reasoned("x").value = 3  # E: a value changed
+    print(wide, verdicts, number)
+
+
+# kind: tools
+def agent(question: str) -> str:
+    history = [user(question)]
+    assert_type(choose("x"), ToolCall[int])
+    assert_type(choose("x")(), int)
+    assert_type(choose.map(["x"]), list[ToolCall[int]])
+    assert_type(ToolCall.of(add, 1, b=2), ToolCall[int])
+    while True:
+        said = step(history)
+        if isinstance(said, Done):
+            return said.answer
+        assert_type(said, ToolCall[list[str] | int])
+        assert_type(said(), list[str] | int)
+        said.answer  # E: a call taken for an answer
+        said().upper()  # E: a method that the results lack
+        said("x")  # E: an argument for a call that has its own
+        choose("x") + 1  # E: a call taken for its result
+        choose("x")().upper()  # E: a method that numbers lack
+        ToolCall.of(add, "1", 2)  # E: a text for a number
+        ToolCall.of(add, 1)  # E: an argument left out
+        texts: ToolCall[str] = choose("x")  # E: a call with another result
+        print(texts)
+
+
+# kind: samples and votes
+def samples() -> None:
+    drawn: Samples[[str], Character] = make.sample(3)
+    assert_type(drawn("Mars"), list[Character])
+    assert_type(make.sample(3)("Mars"), list[Character])
+    assert_type(make.sample(3).map(["Mars"]), list[list[Character]])
+    assert_type(judge.sample(3).safe("x"), list[Result[Verdict, PromptError]])
+    assert_type(rate.sample(3).starmap([("x", 3)]), list[list[int]])
+    assert_type(make_hero.sample(2)("Mars", cape=False), list[Hero])
+    assert_type(majority(judge.sample(3)("x")), Votes[Verdict])
+    assert_type(majority(judge.sample(3)("x")).winner, Verdict)
+    assert_type(majority(judge.sample(3).safe("x")).winner, Verdict)
+    assert_type(majority(reasoned.sample(3)("x"), key=lambda one: one.value).winner.value, int)
+    assert_type(best_of(make.sample(3)("Mars"), lambda one: one.age), Best[Character])
+    make.sample("3")  # E: a text for a number
+    make.sample(3)(3)  # E: a number for a text
+    make.sample(3)("Mars").name  # E: samples taken for one answer
+    make.sample(3).map(["Mars"])[0].name  # E: rows of samples taken for one answer
+    make.sample(3).map([3])  # E: rows of the wrong type
+    rate.sample(3).starmap([("x", "3")])  # E: a row with a wrong part
+    majority(judge.sample(3)("x")).winer  # E: a typo
+    majority(judge.sample(3)("x")).winner.age  # E: an attribute that texts lack
+    majority(make.sample(3)("Mars"), key=lambda one: one.nmae)  # E: a typo in a field, in a key
+    best_of(make.sample(3)("Mars"), lambda one: one.name)  # E: a score that is a text
+    best_of(make.sample(3)("Mars"), rate)  # E: a score of other arguments

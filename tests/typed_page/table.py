@@ -1,0 +1,51 @@
+"""The part of `docs/typing.md` that is made from the typed page.
+
+A table of the mistakes that each checker finds, and the causes of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tests.typed_page.checkers import CHECKERS, Checker
+from tests.typed_page.known import IN_STRINGS, KNOWN
+from tests.typed_page.marks import Compared, Page
+
+__all__ = ["table"]
+
+
+def table(page: Page, compared: Mapping[str, Compared]) -> str:
+    """Make the table and the list below it.
+
+    Args:
+        page: The typed page.
+        compared: Its marks beside the reports of each checker.
+    """
+    names = [each.name for each in CHECKERS]
+    rows = [["mistakes", "planted", *(f"{each.name} {each.version}" for each in CHECKERS)]]
+    rows.append(["---", *("---:" for _ in rows[0][1:])])
+    kinds = page.kinds
+    for kind in sorted(kinds, key=IN_STRINGS.__contains__):
+        counts = [_count(each, kind, len(compared[each.name].found.intersection(kinds[kind]))) for each in CHECKERS]
+        rows.append([kind, str(len(kinds[kind])), *counts])
+    rows.append(["false alarms", "", *(str(len(compared[name].alarms)) for name in names)])
+    made = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n\n".join([made, *_causes()]) + "\n"
+
+
+def _count(checker: Checker, kind: str, found: int) -> str:
+    """A cell; a dash where a checker can't see such mistakes, and finds none by chance."""
+    return str(found) if found or checker.looks_at(in_strings=kind in IN_STRINGS) else "-"
+
+
+def _causes() -> Iterator[str]:
+    if KNOWN:
+        yield "The rest, by its cause:"
+        yield "\n".join(f"- {', '.join(each.checkers)}: {each.why} {_what(each.missed, each.alarms)}" for each in KNOWN)
+
+
+def _what(missed: tuple[str, ...], alarms: tuple[str, ...]) -> str:
+    parts = [f"{len(missed)} missed ({'; '.join(missed)})"] if missed else []
+    if alarms:
+        parts.append(f"{len(alarms)} false ({'; '.join(f'`{each}`' for each in alarms)})")
+    return f"{' and '.join(parts)}."
