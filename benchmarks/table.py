@@ -37,7 +37,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.table_cells import (
-    BARE,
     DEVICES,
     OUTLINES,
     SIDES,
@@ -256,7 +255,7 @@ def main() -> None:
 
 def _line(cell: Cell) -> str:
     speeds = ", ".join(f"{name} {cell.rows_per_second(name):.1f}" for name in cell.sides)
-    ratio = f", times bare {cell.ratio(TYPEFOLD)}" if {BARE, TYPEFOLD} <= set(cell.sides) else ""
+    ratio = f", times bare {cell.ratio(TYPEFOLD)}" if cell.has_ratio else ""
     return f"{cell.name}: {cell.rows} rows, rows/s {speeds}{ratio}"
 
 

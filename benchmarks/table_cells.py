@@ -16,15 +16,15 @@ BARE, TYPEFOLD, OUTLINES, LEAST = "bare", "typefold", "outlines", "least"
 SIDES = (BARE, TYPEFOLD, OUTLINES, LEAST)
 REACHED = 0.98
 """A cell holds if the interval of its ratio reaches this."""
-FEW_ROUNDS = 4
-"""With fewer, an interval says little."""
+FEW_ROUNDS = 3
+"""With fewer, there is no interval, and the median has to reach it."""
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Of Student's distribution, two-sided 95%, by degrees of freedom; the last is for all beyond too, and too wide for them."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ratios of pairs: their median, and the 95% interval of their mean, of which a single pair has none."""
+    """Ratios of pairs: their median, and the 95% interval of their mean; of few pairs the least and the greatest."""
 
     median: float
     low: float
@@ -33,7 +33,7 @@ class Ratio:
 
     @property
     def holds(self) -> bool:
-        return self.high >= REACHED
+        return (self.median if self.pairs < FEW_ROUNDS else self.high) >= REACHED
 
     def __str__(self) -> str:
         if self.pairs == 1:
@@ -44,8 +44,8 @@ class Ratio:
 def ratio_of(ratios: Sequence[float]) -> Ratio:
     """Of their logarithms by Student's distribution, since a half and a double are as far from one."""
     middle, pairs = statistics.median(ratios), len(ratios)
-    if pairs == 1:
-        return Ratio(middle, middle, middle, pairs)
+    if pairs < FEW_ROUNDS:
+        return Ratio(middle, min(ratios), max(ratios), pairs)
     logs = [math.log(each) for each in ratios]
     half = _STUDENT[min(pairs - 1, len(_STUDENT)) - 1] * statistics.stdev(logs) / math.sqrt(pairs)
     mean = statistics.fmean(logs)
@@ -108,6 +108,10 @@ class Cell:
         if side not in self.least_seconds:
             return None
         return self.least_seconds[side] / statistics.median(self.sides[side].seconds)
+
+    @property
+    def has_ratio(self) -> bool:
+        return {BARE, TYPEFOLD} <= set(self.sides)
 
     @property
     def identity(self) -> tuple[Where, int, str]:
@@ -285,17 +289,23 @@ def page(cells: Sequence[Cell]) -> str:
     return "\n\n".join(parts)
 
 
+def median_of(cells: Sequence[Cell]) -> float:
+    """The median over cells of the median over rounds."""
+    return statistics.median(cell.ratio(TYPEFOLD).median for cell in cells if cell.has_ratio)
+
+
 def summary(cells: Sequence[Cell]) -> str:
     """The median of the cells' ratios, and how many hold."""
-    ratios = [cell.ratio(TYPEFOLD) for cell in cells if {BARE, TYPEFOLD} <= set(cell.sides)]
+    ratios = [cell.ratio(TYPEFOLD) for cell in cells if cell.has_ratio]
     if not ratios:
         return "No cell has both sides."
-    middle = statistics.median(ratio.median for ratio in ratios)
     rounds = sorted({ratio.pairs for ratio in ratios})
-    counted = f"{rounds[0]}" if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
-    few = "; so few rounds make wide intervals" if rounds[0] < FEW_ROUNDS else ""
-    held = sum(ratio.holds for ratio in ratios)
-    return f"Median over the cells: {middle:.2f} times bare vLLM. {held} of {len(ratios)} hold ({counted} rounds{few})."
+    counted = "1 round" if rounds == [1] else f"{' to '.join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))} rounds"
+    held, below = sum(ratio.holds for ratio in ratios), sum(ratio.median < REACHED for ratio in ratios)
+    return (
+        f"Median over the cells: {median_of(cells):.2f} times bare vLLM. {held} of {len(ratios)} hold; "
+        f"medians below {REACHED}: {below} ({counted})."
+    )
 
 
 def insert(path: Path, text: str) -> None:
@@ -313,7 +323,7 @@ def _order(cell: Cell) -> int:
 
 def _row(cell: Cell) -> dict[str, str]:
     """One line of a table; a column in which all lines are empty is left out."""
-    ratio = cell.ratio(TYPEFOLD) if {BARE, TYPEFOLD} <= set(cell.sides) else None
+    ratio = cell.ratio(TYPEFOLD) if cell.has_ratio else None
     speeds = {
         title: _speed(cell.rows_per_second(name)) if name in cell.sides else ""
         for title, name in {"bare": BARE, "typefold": TYPEFOLD, "Outlines": OUTLINES, "the least": LEAST}.items()

@@ -133,7 +133,15 @@ def test_an_interval_is_students_over_the_logarithms() -> None:
 
 @pytest.mark.parametrize(
     ("ratios", "holds"),
-    [([0.9], False), ([0.98], True), ([0.9, 0.9, 0.9], False), ([0.90, 0.91, 0.89], False), ([0.9, 1.0, 0.95], True)],
+    [
+        ([0.9], False),
+        ([0.98], True),
+        ([0.8, 1.1], False),  # two say too little for an interval: their median has to reach it
+        ([0.9, 1.1], True),
+        ([0.9, 0.9, 0.9], False),
+        ([0.90, 0.91, 0.89], False),
+        ([0.9, 1.0, 0.95], True),
+    ],
 )
 def test_a_cell_holds_if_its_interval_reaches_the_bare_engine(ratios: list[float], *, holds: bool) -> None:
     assert ratio_of(ratios).holds is holds
@@ -225,7 +233,7 @@ def test_the_page_has_a_table_for_each_place_in_order_and_the_median() -> None:
     third = replace(cell("bounded", 500), least_seconds={"bare": 0.5, "typefold": 0.25})
     text = page([slow, cell("text", where=other), third, cell("label")])
     first, second = text.split("**cores")
-    assert "Median over the cells: 2.00 times bare vLLM. 2 of 3 hold" in first
+    assert "Median over the cells: 2.00 times bare vLLM. 2 of 3 hold; medians below 0.98: 1 (1 round)." in first
     assert [line.split("|")[2].strip().split()[0] for line in first.splitlines()[4:] if line] == [
         "one",
         "object",
