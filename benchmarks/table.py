@@ -9,6 +9,7 @@ bounds, free text of 64 tokens, and a program of three stages. Sides, in turn, o
 
 bare        `LLM.chat` as it is written by hand: all prompts in one call, a stage after the other, `choice` or `json` as the
             constraint, values read by pydantic
+batched     the same by `LLM.generate`, tokens made by one call of the tokenizer; not among the sides by default
 typefold    the same functions by `.safe.map`, the program by `run`
 outlines    `from_vllm_offline` and `.batch` with the same types, where Outlines is installed
 least       bare vLLM given tokens that were made before, asked for one free token: nobody's labels can be faster
@@ -37,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.table_cells import (
+    BATCHED,
     DEVICES,
     OUTLINES,
     SIDES,
@@ -180,7 +182,8 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", default=None, help="the model's name in the table")
     parser.add_argument("--machine", default=None, help="the machine's name in the table")
     parser.add_argument("--cells", default=",".join(ORDER), help="such as 500:plain,50:label; all if left out")
-    parser.add_argument("--sides", default=",".join(SIDES), help="of bare, typefold, outlines, least")
+    usual = ",".join(side for side in SIDES if side != BATCHED)
+    parser.add_argument("--sides", default=usual, help=f"of {', '.join(SIDES)}; {usual} if left out")
     parser.add_argument("--rows", type=int, default=None, help="rows of a turn, in place of --seconds")
     parser.add_argument("--seconds", type=float, default=None, help="of a turn: 10 on a GPU, 60 on a CPU")
     parser.add_argument("--rounds", type=int, default=3)

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-BARE, TYPEFOLD, OUTLINES, LEAST = "bare", "typefold", "outlines", "least"
-SIDES = (BARE, TYPEFOLD, OUTLINES, LEAST)
+BARE, BATCHED, TYPEFOLD, OUTLINES, LEAST = "bare", "batched", "typefold", "outlines", "least"
+SIDES = (BARE, BATCHED, TYPEFOLD, OUTLINES, LEAST)
+TITLES = {BARE: "bare", BATCHED: "bare, batched", TYPEFOLD: "typefold", OUTLINES: "Outlines", LEAST: "the least"}
 REACHED = 0.98
 """A cell holds if the interval of its ratio reaches this."""
 FEW_ROUNDS = 3
@@ -324,10 +325,7 @@ def _order(cell: Cell) -> int:
 def _row(cell: Cell) -> dict[str, str]:
     """One line of a table; a column in which all lines are empty is left out."""
     ratio = cell.ratio(TYPEFOLD) if cell.has_ratio else None
-    speeds = {
-        title: _speed(cell.rows_per_second(name)) if name in cell.sides else ""
-        for title, name in {"bare": BARE, "typefold": TYPEFOLD, "Outlines": OUTLINES, "the least": LEAST}.items()
-    }
+    speeds = {title: _speed(cell.rows_per_second(name)) if name in cell.sides else "" for name, title in TITLES.items()}
     return {
         "text, tokens": f"{cell.tokens:,}",
         "work": WORK_WORDS[cell.work],

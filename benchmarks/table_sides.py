@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.mixed import Steps
-from benchmarks.table_cells import BARE, LEAST, OUTLINES, SIDES, TYPEFOLD
+from benchmarks.table_cells import BARE, BATCHED, LEAST, OUTLINES, SIDES, TYPEFOLD
 from benchmarks.table_work import PROGRAM, Row, Stage, Stages, Topic, labels, messages, stages
 from typefold import Runtime, run
 
@@ -45,6 +45,7 @@ class Bench:
         ours = [stage.function.using(runtime=self.runtime) for stage in of]
         every = {
             BARE: Turns(_waves(of, self._bare)),
+            BATCHED: Turns(_waves(of, self._batched)),
             TYPEFOLD: Turns(_program(ours) if work == PROGRAM else _mapped(ours[0])),
             OUTLINES: Turns(_waves(of, self._by_outlines)),
             LEAST: Turns(self._read, prepare=lambda work: self._tokens(of, work)),
@@ -75,18 +76,19 @@ class Bench:
         }
 
     def _bare(self, stage: Stage, arguments: list[tuple[Any, ...]]) -> list[Any]:
-        from vllm import SamplingParams
-        from vllm.sampling_params import StructuredOutputsParams
-
-        held: dict[str, Any] = {}
-        if stage.hint is Topic:
-            held["structured_outputs"] = StructuredOutputsParams(choice=labels())
-        elif stage.hint is not str:
-            held["structured_outputs"] = StructuredOutputsParams(json=stage.hint.model_json_schema())
-        parameters = SamplingParams(temperature=0, max_tokens=stage.max_tokens, **held)
         conversations: list[Any] = [messages(stage.function, *each) for each in arguments]
-        outputs = self.llm.chat(conversations, parameters, use_tqdm=False)
+        outputs = self.llm.chat(conversations, _parameters(stage), use_tqdm=False)
         return read_values(stage.hint, [output.outputs[0].text for output in outputs])
+
+    def _batched(self, stage: Stage, arguments: list[tuple[Any, ...]]) -> list[Any]:
+        prompts = self._encoded([messages(stage.function, *each) for each in arguments])
+        outputs = self.llm.generate(prompts, _parameters(stage), use_tqdm=False)
+        return read_values(stage.hint, [output.outputs[0].text for output in outputs])
+
+    def _encoded(self, conversations: list[list[dict[str, Any]]]) -> list[Any]:
+        """Prompts of tokens, by one call of the tokenizer."""
+        texts = self.tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=True)
+        return [{"prompt_token_ids": ids} for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
     def _by_outlines(self, stage: Stage, arguments: list[tuple[Any, ...]]) -> list[Any]:
         from vllm import SamplingParams
@@ -104,14 +106,25 @@ class Bench:
             for row in work
             for stage, more in zip(of, ((), ("something else",), (row.text[:280],)), strict=False)
         ]
-        texts = self.tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=True)
-        encoded = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        return [{"prompt_token_ids": ids} for ids in encoded]
+        return self._encoded(conversations)
 
     def _read(self, prompts: list[Any]) -> list[Any]:
         from vllm import SamplingParams
 
         return list(self.llm.generate(prompts, SamplingParams(temperature=0, max_tokens=1), use_tqdm=False))
+
+
+def _parameters(stage: Stage) -> Any:
+    """The parameters of all rows, as they are written by hand."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    held: dict[str, Any] = {}
+    if stage.hint is Topic:
+        held["structured_outputs"] = StructuredOutputsParams(choice=labels())
+    elif stage.hint is not str:
+        held["structured_outputs"] = StructuredOutputsParams(json=stage.hint.model_json_schema())
+    return SamplingParams(temperature=0, max_tokens=stage.max_tokens, **held)
 
 
 def _mapped(function: Any) -> Callable[[list[Row]], list[Any]]:

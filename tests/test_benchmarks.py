@@ -261,6 +261,7 @@ def test_the_table_of_a_page_is_put_between_its_marks(tmp_path: Path) -> None:
 def test_the_command_picks_cells_and_sides_and_refuses_others() -> None:
     chosen = parsed(["--cells", "500:plain,50:label", "--sides", "bare,typefold"])
     assert (chosen.cells, chosen.sides) == (["500:plain", "50:label"], ["bare", "typefold"])
+    assert parsed([]).sides == ["bare", "typefold", "outlines", "least"]
     assert set(parsed([]).cells) == {f"{tokens}:{work}" for tokens in TOKENS for work in WORK}
     with pytest.raises(SystemExit, match="there is no '7:label'"):
         parsed(["--cells", "7:label"])
