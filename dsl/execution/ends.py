@@ -12,9 +12,8 @@ import ctypes
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -29,16 +28,19 @@ running: WeakSet[Batch] = WeakSet()
 """The batches of programs that run now, in any thread."""
 
 
-@contextmanager
-def ending_batches() -> Generator[None]:
-    """A journal or a load that fails here ends the batches that this code is in a row of, and the row."""
-    try:
-        yield
-    except (JournalError, EngineLoadError) as error:
-        end_batches(error)
-        if (row := current_row()) is not None:
-            row.fail(error)
-        raise
+class _EndingBatches:  # a generator would cost more, and each call passes through it
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, JournalError | EngineLoadError):
+            end_batches(error)
+            if (row := current_row()) is not None:
+                row.fail(error)
+
+
+ending_batches = _EndingBatches()
+"""Around code: a journal or a load that fails there ends the batches that the code is in a row of, and the row."""
 
 
 def end_batches(error: Exception) -> None:

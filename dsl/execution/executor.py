@@ -20,7 +20,7 @@ from returns.result import Failure, Result, Success
 from typefold.errors import BatchError
 from typefold.execution.call import Call, OpenCall, open_call
 from typefold.execution.ends import end_if_over
-from typefold.execution.greenlets import Mailbox, RowCancelled, current_row, end_if_cancelled, refuse_waiting, row_index
+from typefold.execution.greenlets import Mailbox, RowCancelled, current_row, end_if_cancelled, refuse_waiting
 from typefold.execution.interrupts import interruptible
 from typefold.execution.progress import Progress
 from typefold.execution.seeding import Batch
@@ -40,20 +40,28 @@ def run_call(call: Call[T] | PromptError) -> T:
     if isinstance(call, PromptError):
         end_if_cancelled()
         raise call
-    under_way = open_call(call, row_index())
-    mailbox: Mailbox[Future[Outcome]] = Mailbox()
+    row = current_row()
+    under_way = open_call(call, None if row is None else row.index)
     step = under_way.start()
     while isinstance(step, Request):
         future = under_way.submit(step)
-        future.add_done_callback(mailbox.put)
         try:
-            with interruptible():
-                mailbox.get()
+            if row is None:
+                _wait_for(future)
+            else:
+                row.wait_for(future)
         except BaseException:  # Ctrl-C, mostly: nothing of this call stays in the engine
             future.cancel()
             raise
         step = under_way.resume(future)
     return unwrap_in_row(step)
+
+
+def _wait_for(future: Future[Outcome]) -> None:
+    mailbox: Mailbox[Future[Outcome]] = Mailbox()
+    future.add_done_callback(mailbox.put)
+    with interruptible():
+        mailbox.get()
 
 
 def unwrap_in_row(result: Result[T, Exception]) -> T:

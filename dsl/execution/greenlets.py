@@ -99,6 +99,15 @@ class Parked(greenlet):
         if self.cancelled is not None:
             self.give_up(self.cancelled)
 
+    def wait_for(self, future: Future[Any]) -> None:
+        """Let other rows run until a future has ended. The row itself calls this."""
+        future.add_done_callback(self._woken)
+        while not future.done():  # it may be woken for an earlier one: look again
+            self.park()
+
+    def _woken(self, _: Future[Any]) -> None:
+        self.home.wake(self)
+
     def owns(self, future: Future[Any]) -> None:
         """Cancel a future when this row is cancelled."""
         if self._submitted is None:

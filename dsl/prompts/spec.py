@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from returns.result import Result
 
 from typefold.compiler import Explanation, Message, OutputType
+from typefold.compiler.registry import default_registry
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, failed_call, values
 from typefold.execution.format_description import describe_format, with_format
@@ -53,6 +54,9 @@ class PromptSpec:
     safe: bool = False
     _turns: dict[OutputType[Any], tuple[Message, ...]] = field(
         default_factory=dict[OutputType[Any], tuple[Message, ...]], repr=False
+    )
+    _latest: list[tuple[tuple[Any, ...], Options, ReturnType]] = field(
+        init=False, default_factory=list[tuple[tuple[Any, ...], Options, ReturnType]], repr=False
     )
 
     def __reduce__(self) -> tuple[Callable[..., PromptSpec], tuple[Any, ...]]:
@@ -119,12 +123,13 @@ class PromptSpec:
         """Explain the return type under the options in force, and under the runtime's engine where that is loaded."""
         calls = _Calls(self)
         runtime = calls.runtime if isinstance(calls.runtime, Runtime) and calls.runtime.loaded else None
-        kind = calls.compiled.kind
+        options, compiled = calls.under
+        kind = compiled.kind
         explained = kind.explain(
             None if runtime is None else runtime.vocabulary, name=f"{self.name}{self.definition.signature_as_written}"
         )
-        reasoning = calls.compiled.strategy.reasoning(calls.options, None if runtime is None else runtime.facts)
-        return replace(explained, told=describe_format(kind, calls.options, where=self.name), reasoning=reasoning)
+        reasoning = compiled.strategy.reasoning(options, None if runtime is None else runtime.facts)
+        return replace(explained, told=describe_format(kind, options, where=self.name), reasoning=reasoning)
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
         return _Calls(self).attempt(args, kwargs, row)
@@ -192,6 +197,18 @@ class PromptSpec:
             self._turns[kind] = self.definition.worked(self.examples, kind)
         return self._turns[kind]
 
+    def under(self, runtime: Submitter | None) -> tuple[Options, ReturnType]:
+        """Return the options in force and the compiled type; those of the last call where nothing has changed since."""
+        json_format, described = (None, None) if runtime is None else (runtime.json_format, runtime.describe_format)
+        version = default_registry.version
+        for known, options, compiled in self._latest:
+            if known[0] is json_format and known[1] is described and known[2] == version:
+                return options, compiled
+        options = self.options.under(runtime)
+        compiled = self.definition.return_type(options.json_format)
+        self._latest[:] = [((json_format, described, version), options, compiled)]
+        return options, compiled
+
 
 class _Calls:
     """Makes calls of a prompt function; their runtime, options and type are found once."""
@@ -206,13 +223,9 @@ class _Calls:
         return self._spec.options.runtime or find_current()
 
     @cached_property
-    def options(self) -> Options:
-        """The options in force. Where they don't say how JSON is written and described, the runtime does."""
-        return self._spec.options.under(self.runtime)
-
-    @cached_property
-    def compiled(self) -> ReturnType:
-        return self._spec.definition.return_type(self.options.json_format)
+    def under(self) -> tuple[Options, ReturnType]:
+        """The options in force, and the type. Where they don't say how JSON is written and described, the runtime does."""
+        return self._spec.under(self.runtime)
 
     def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
         """Return the complete prompt, with examples and the description of the format."""
@@ -227,7 +240,7 @@ class _Calls:
                 f"{name}: an argument is a Deferred, which is not worked out yet; call {name}.defer(...), or pass its "
                 f".result()"
             )
-        compiled, options = self.compiled, self.options
+        options, compiled = self.under
         kind = compiled.kind
         messages = with_format(spec.definition.messages((*spec.bound, *args), kwargs), kind, options, where=name)
         if spec.examples:
@@ -245,12 +258,13 @@ class _Calls:
             messages = self.messages(args, kwargs)
             if self.runtime is None:
                 self.runtime = current()
+            options, compiled = self.under
             return Call(
                 self._name,
                 messages,
-                self.compiled.kind,
-                self.options,
-                self.compiled.strategy,
+                compiled.kind,
+                options,
+                compiled.strategy,
                 self.runtime,
                 definition=definition,
                 arguments=((*self._spec.bound, *args), kwargs),

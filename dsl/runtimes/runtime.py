@@ -210,8 +210,10 @@ class Runtime(OpenRuntime):
     def facts(self) -> EngineFacts:
         """Facts about the engine: from the journal, or from the engine, loaded now if it was not yet."""
         self.check_process()
-        with ending_batches():
-            known = self._recorder.facts if self._scheduler is None and self._recorder else None
+        if (scheduler := self._scheduler) is not None:
+            return scheduler.info
+        with ending_batches:
+            known = self._recorder.facts if self._recorder else None
             if known is None:
                 known = self._ready().info
         return known
@@ -250,7 +252,7 @@ class Runtime(OpenRuntime):
             'Hello!'
         """
         self.check_process()
-        with ending_batches():
+        with ending_batches:
             if (recorder := self._recorder) is not None:  # which loads a model that only its engine can identify
                 futures = recorder.submit(self._timed(requests, lambda: recorder.facts))
             else:
@@ -428,11 +430,13 @@ class Runtime(OpenRuntime):
         Raises:
             UsedAfterFork: It is a fork of that.
         """
-        self._owner.check(f"the runtime of {self.name}")
+        if self._owner.elsewhere:
+            self._owner.check(f"the runtime of {self.name}")
 
     def _forward(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
-        timed = self._timed(requests, self._ready)
-        return self._ready().submit(timed)
+        if self._scheduler is None:
+            requests = self._timed(requests, self._ready)
+        return self._ready().submit(requests)
 
     def _timed(self, requests: Sequence[Request], load: Callable[[], object]) -> Sequence[Request]:
         """Return requests whose deadlines are later by the time that it takes them to load the engine, if they do."""
