@@ -1,140 +1,259 @@
-"""Programs of several calls, four ways: what waiting for waves costs.
+"""Programs of several calls: rows that go on by themselves against waves, one batch a stage.
 
-    python -m benchmarks.chains [--model PATH | --demo] [--rows 128] [--max-num-seqs 16] [--rounds 1] [--json FILE]
+    python -m benchmarks.chains [--rows 128] [--max-num-seqs 16] [--hold 0 8] [--threads] [--json FILE]
+    python -m benchmarks.chains (--demo | --tiny | --model DIR [--process]) [--work "letter first"] [--rows 96]
+                                [--hold 0 4 8] [--rounds 3] [--tag A] [--limit 300] [--json FILE]
 
-Rows of three calls, each call's prompt made of the answer before, with lengths of 4 to 96 tokens. Sides: one row after
-the other (few rows, and scaled up: it says so), one batch a stage as written by hand, a thread a row as other libraries
-do it, and typefold's `run`. On the scripted engine, or with `--model` or `--demo` on vLLM. Engine steps, which noise can't
-touch, against the least possible; seconds, and how many of them the engine's step and its taking of requests took; ratios
-to the waves, the median of pairs. Sides take turns in one process.
+On the scripted engine: rows of three calls, each call's prompt made of the answer before, of 4 to 96 tokens; steps are counts, which noise can't touch. On vLLM:
+a label, a text of at most 64 tokens and a card of at most `--limit` for each row, about letters of `--tokens` tokens
+(`benchmarks.table_work`); with `letter first` a row's calls share the beginning of their prompts, with `program` they don't.
+`--tiny` is one layer of 64, which shows what surrounds the model.
+
+Sides, in turn, on one engine: bare `LLM.chat` a stage, typefold's own `.map` a stage, and `run` for each `--hold`: the steps
+for which new requests are held back at most, 0 for none. Each turn's prompts begin with a tag of their own, so that no prefix
+cache has them. A table for each work has engine steps, those in which a request's first token came (it has a prompt in it),
+the time from step to step of both kinds (medians, by the clock of the engine), and the least number of steps: all tokens of
+a side over the rows that run at once, or the longest row, whichever is more. Ratios to bare vLLM are medians of pairs.
 """
 
 import argparse
+import json
+import math
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import table_work, workload
+from benchmarks.table_work import LETTER_FIRST, PROGRAM, Stages
 from benchmarks.tables import Rows, show
-from benchmarks.workload import Program, Row, floor, rows, scripted, waves
-from typefold import Runtime, demo_model, run
+from typefold import Runtime, run
 from typefold.compiler import Message
-from typefold.runtime import Engine, Request
+from typefold.runtime import Completion, Request
+from typefold.runtime.engines.scripted import ScriptedEngine
 
 
-def engine_of(arguments: argparse.Namespace) -> Runtime:
-    """The runtime that all sides share; nothing is remembered from one side to the next."""
-    model = demo_model() if arguments.demo else arguments.model
-    if model is None:
-        return Runtime(scripted(arguments.max_num_seqs, arguments.step_seconds), deduplicate=False)
-    return Runtime(
-        model,
-        deduplicate=False,
-        max_num_seqs=arguments.max_num_seqs,
-        max_model_len=1024,
-        enable_prefix_caching=False,  # with it, the second side would gain
-    )
+@dataclass
+class Seen:
+    """What an engine did in a turn."""
+
+    steps: int = 0
+    mixed: int = 0
+    tokens: Counter[str] = field(default_factory=Counter[str])
+    """Of each request, in the order in which they were added."""
+    between: dict[bool, list[float]] = field(default_factory=lambda: {True: [], False: []})
+    """Milliseconds from step to step, of those with a first token and the others."""
+
+    def longest(self, rows: int) -> int:
+        """The tokens of the longest row, where all rows' requests of a stage come together and in order."""
+        counts = [*self.tokens.values()]
+        return max(sum(counts[row::rows]) for row in range(rows))
+
+
+class Counting(ScriptedEngine):
+    """The scripted engine, with answers that are as long as they may be."""
+
+    def __init__(self, max_num_seqs: int, step_seconds: float) -> None:
+        super().__init__(
+            lambda request: "x" * 200, max_num_seqs=max_num_seqs, step_seconds=step_seconds, max_model_len=1024
+        )
+        self.seen = Seen()
+
+    def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
+        super().add(key, request, token_ids, max_tokens)
+        self.seen.tokens[key] = 0
+
+    def step(self) -> Sequence[Completion]:
+        self.seen.steps += 1
+        self.seen.mixed += bool(self._waiting) and len(self._running) < self.info.max_num_seqs
+        done = super().step()
+        for completion in done:
+            self.seen.tokens[completion.key] = completion.outcome.output_tokens
+        return done
 
 
 class Watched:
-    """How long the verbs of an engine take."""
+    """Counts what comes out of vLLM's core, in this process or in another."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.seconds = {"step": 0.0, "add": 0.0}
-        for verb in self.seconds:
-            setattr(engine, verb, self._timed(verb, getattr(engine, verb)))
+    def __init__(self, llm: Any) -> None:
+        self.seen = Seen()
+        self._last = 0.0
+        core = llm.llm_engine.engine_core
+        self._add, self._get = core.add_request, core.get_output
+        core.add_request, core.get_output = self._added, self._got
 
-    def _timed(self, verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*arguments: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return function(*arguments)
-            finally:
-                self.seconds[verb] += time.perf_counter() - started
+    def _added(self, request: Any) -> None:
+        self.seen.tokens[request.request_id] = 0
+        self._add(request)
 
-        return timed
-
-
-def wave(runtime: Runtime, prompts: list[str], lengths: list[int]) -> list[str]:
-    """One batch, with a length for each prompt."""
-    requests = [
-        Request(prompt=(Message("user", text),), sampling={"temperature": 0, "max_tokens": length, "ignore_eos": True})
-        for text, length in zip(prompts, lengths, strict=True)
-    ]
-    return [future.result().text for future in runtime.submit(requests)]
+    def _got(self) -> Any:
+        outputs = self._get()
+        if outputs.outputs:
+            seen, mixed = self.seen, False
+            for each in outputs.outputs:
+                mixed |= not seen.tokens[each.request_id]
+                seen.tokens[each.request_id] += len(each.new_token_ids)
+            seen.steps += 1
+            seen.mixed += mixed
+            seen.between[mixed].append(1000 * (outputs.timestamp - self._last))
+            self._last = outputs.timestamp
+        return outputs
 
 
-def compare(runtime: Runtime, work: list[Row], sequential_rows: int, rounds: int) -> Rows:
-    program = Program(runtime)
-    some = work[:: max(1, len(work) // sequential_rows)][:sequential_rows] if sequential_rows else []
+@dataclass
+class Side:
+    """One way to do the work, and its turns so far."""
 
-    def in_threads() -> None:
+    run: Callable[[Any], object]
+    seconds: list[float] = field(default_factory=list[float])
+    seen: list[Seen] = field(default_factory=list[Seen])
+
+
+def turns(
+    sides: dict[str, Side], watch: Any, work: Callable[[int], Sequence[Any]], max_num_seqs: int, rounds: int
+) -> Rows:
+    """Take turns; `watch.seen` is a new record for each."""
+    rows = len(work(-1))
+    for turn in range(rounds):
+        for name in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
+            side, given = sides[name], work(turn * len(sides) + list(sides).index(name))
+            watch.seen, started = Seen(), time.perf_counter()
+            side.run(given)
+            side.seconds.append(time.perf_counter() - started)
+            side.seen.append(watch.seen)
+    first = next(iter(sides.values()))
+    longest = max(seen.longest(rows) for seen in first.seen)
+    return [_row(name, side, first, longest, max_num_seqs) for name, side in sides.items()]
+
+
+def _row(name: str, side: Side, first: Side, longest: int, max_num_seqs: int) -> dict[str, Any]:
+    ratios = [bare / own for own, bare in zip(side.seconds, first.seconds, strict=True)]
+    least = statistics.median(max(math.ceil(seen.tokens.total() / max_num_seqs), longest) for seen in side.seen)
+    steps = statistics.median(seen.steps for seen in side.seen)
+    between = {kind: [one for seen in side.seen for one in seen.between[kind]] for kind in (False, True)}
+    return {
+        "side": name,
+        "steps": round(steps),
+        "with a first token": round(statistics.median(seen.mixed for seen in side.seen)),
+        "least": round(least),
+        "of the least": round(steps / least, 3),
+        "ms a step: decodes, mixed": ", ".join(f"{statistics.median(each):.1f}" for each in between.values() if each),
+        "tokens": round(statistics.median(seen.tokens.total() for seen in side.seen)),
+        "seconds (median)": round(statistics.median(side.seconds), 2),
+        "times bare": round(statistics.median(ratios), 3),
+        "range": f"{min(ratios):.3f} to {max(ratios):.3f}",
+    }
+
+
+def held(runtime: Runtime, hold: int | None) -> Runtime:
+    """A runtime, not loaded yet, that holds requests back for so many steps; for `None` as it finds right."""
+    runtime._scheduling["hold"] = hold  # pyright: ignore[reportPrivateUsage]  # no option for users
+    return runtime
+
+
+def of_lengths(arguments: argparse.Namespace) -> Rows:
+    """Rows of exactly known lengths on the scripted engine."""
+    work = workload.rows(arguments.rows)
+
+    def wave(runtime: Runtime, prompts: list[str], lengths: list[int]) -> list[str]:
+        requests = [
+            Request(prompt=(Message("user", text),), sampling={"temperature": 0, "max_tokens": length})
+            for text, length in zip(prompts, lengths, strict=True)
+        ]
+        return [future.result().text for future in runtime.submit(requests)]
+
+    def in_threads(program: Callable[[workload.Row], str], work: list[workload.Row]) -> None:
         with ThreadPoolExecutor(len(work)) as pool:
             list(pool.map(program, work))
 
-    sides: dict[str, tuple[Callable[[], object], list[Row]]] = {
-        "waves": (lambda: waves(work, lambda texts, lengths: wave(runtime, texts, lengths)), work),
-        "threads": (in_threads, work),
-        "typefold run": (lambda: run(program, work), work),
+    engine = Counting(arguments.max_num_seqs or 16, arguments.step_seconds)
+    runtimes = {hold: held(Runtime(engine, deduplicate=False), hold) for hold in arguments.hold}
+    base = runtimes[arguments.hold[0]]
+    sides = {"waves": Side(lambda work: workload.waves(work, partial(wave, base)))}
+    if arguments.threads:
+        sides["a thread a row"] = Side(lambda work: in_threads(workload.Program(base), work))
+    for hold, runtime in runtimes.items():
+        sides[f"run, hold={hold}"] = Side(lambda work, runtime=runtime: run(workload.Program(runtime), work))
+    table = turns(sides, engine, lambda turn: work, engine.info.max_num_seqs, arguments.rounds)
+    for runtime in runtimes.values():
+        runtime.close()
+    return table
+
+
+def of_letters(arguments: argparse.Namespace) -> Rows:
+    """Programs about letters on vLLM."""
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(arguments.process))
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    import torch
+
+    from benchmarks.table import engine_of
+    from benchmarks.table_sides import Bench
+
+    arguments.engine |= {"max_num_seqs": arguments.max_num_seqs} if arguments.max_num_seqs else {}
+    llm = engine_of(arguments, gpu=bool(torch.cuda.is_available()))
+    stages = table_work.stages(arguments.work, arguments.limit)
+    bench = Bench(llm, ["bare"])
+
+    def functions(runtime: Runtime) -> list[Any]:
+        return [stage.function.using(runtime=runtime) for stage in stages]
+
+    def mapped(asked: list[Any], work: list[table_work.Row]) -> None:
+        values = [result.value_or(None) for result in asked[0].safe.map(work)]
+        for function in asked[1:]:
+            given = [(row, value or "") for row, value in zip(work, values, strict=True)]
+            values = [result.value_or(None) for result in function.safe.starmap(given)]
+
+    ours = functions(held(Runtime(llm), None))
+    sides = {
+        "waves, bare": Side(bench.sides(arguments.work, arguments.limit)["bare"].run),
+        "waves, typefold": Side(lambda work: mapped(ours, work)),
     }
-    if some:
-        sides["sequential"] = (lambda: [program(row) for row in some], some)
-    run(program, work[:2])  # warm
-    watched = Watched(runtime.engine)
-    spent: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    steps: dict[str, list[int]] = {name: [] for name in sides}
-    for turn in range(rounds):
-        for name in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
-            before, started, watched.seconds = runtime.stats.steps, time.perf_counter(), {"step": 0.0, "add": 0.0}
-            sides[name][0]()
-            seconds[name].append(time.perf_counter() - started)
-            spent[name].append(watched.seconds)
-            steps[name].append(runtime.stats.steps - before)
-    least = floor(work, runtime.engine.info.max_num_seqs)
-    out: Rows = []
-    for name, (_, part) in sides.items():
-        scale = sum(sum(row.lengths) for row in work) / sum(sum(row.lengths) for row in part)
-        pairs = [wave / (own * scale) for own, wave in zip(seconds[name], seconds["waves"], strict=True)]
-        middle = statistics.median(steps[name]) * scale
-        scaled = "" if part is work else f" (from {len(part)} rows)"
-        out.append(
-            {
-                "side": name + scaled,
-                "steps": round(middle),
-                "of the least": round(middle / least, 3),
-                "seconds (median)": round(statistics.median(seconds[name]) * scale, 2),
-                "in the engine's step": round(statistics.median(each["step"] for each in spent[name]) * scale, 2),
-                "taking requests": round(statistics.median(each["add"] for each in spent[name]) * scale, 2),
-                "times as fast as waves (median of pairs)": round(statistics.median(pairs), 3),
-                "range": f"{min(pairs):.3f} to {max(pairs):.3f}",
-            }
-        )
-    return out
+    for hold in arguments.hold:
+        program = Stages(*functions(held(Runtime(llm), hold)))
+        sides[f"run, hold={hold}"] = Side(lambda work, program=program: run(program, work))
+    texts = table_work.rows(arguments.rows, arguments.tokens, llm.get_tokenizer())
+
+    def tagged(turn: int) -> list[table_work.Row]:
+        return [row.in_turn(f"Batch {arguments.tag}{1001 + turn}.") for row in texts]
+
+    for number, side in enumerate(sides.values()):  # warm: grammars compiled, kernels chosen
+        side.run(tagged(-100 - number)[: arguments.warm])
+    most = int(llm.llm_engine.vllm_config.scheduler_config.max_num_seqs)
+    return turns(sides, Watched(llm), tagged, most, arguments.rounds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=None, help="a model name or path, on vLLM")
-    parser.add_argument("--demo", action="store_true", help="the demo model, on vLLM")
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", default=None, help="a model's folder or name, on vLLM")
+    model.add_argument("--demo", action="store_true", help="the demo model, on vLLM")
+    model.add_argument("--tiny", action="store_true", help="one layer of 64, on vLLM")
+    parser.add_argument("--process", action="store_true", help="vLLM in a process of its own")
+    parser.add_argument("--engine", type=json.loads, default={}, help="options for vllm.LLM, as JSON")
+    parser.add_argument("--work", choices=[LETTER_FIRST, PROGRAM], default=LETTER_FIRST)
     parser.add_argument("--rows", type=int, default=128)
-    parser.add_argument("--max-num-seqs", type=int, default=16)
-    parser.add_argument("--sequential-rows", type=int, default=4, help="0 leaves this side out")
+    parser.add_argument("--tokens", type=int, default=500, help="of a letter")
+    parser.add_argument("--limit", type=int, default=300, help="tokens of a card")
+    parser.add_argument("--max-num-seqs", type=int, default=None, help="16 on the scripted engine")
+    parser.add_argument("--hold", type=int, nargs="+", default=[0, 8], help="steps for which requests are held back")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument(
-        "--step-seconds", type=float, default=0.005, help="how long a step of the scripted engine takes"
-    )
+    parser.add_argument("--warm", type=int, default=8, help="rows before the first turn")
+    parser.add_argument("--tag", default="", help="at the front of the tags of all turns")
+    parser.add_argument("--threads", action="store_true", help="a thread a row too, on the scripted engine")
+    parser.add_argument("--step-seconds", type=float, default=0.005, help="of a step of the scripted engine")
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
-    work = rows(arguments.rows)
-    least = floor(work, arguments.max_num_seqs)
-    with engine_of(arguments) as runtime:
-        table = compare(runtime, work, arguments.sequential_rows, arguments.rounds)
-    name = "vLLM" if arguments.demo or arguments.model else "the scripted engine"
-    title = f"{arguments.rows} rows of three calls on {name}, max_num_seqs={arguments.max_num_seqs}, {least=} steps"
-    show({title: table}, arguments.json)
+    on_vllm = bool(arguments.model or arguments.demo or arguments.tiny)
+    table = of_letters(arguments) if on_vllm else of_lengths(arguments)
+    work = f"{arguments.work}, {arguments.tokens} tokens" if on_vllm else "lengths of 4 to 96, scripted engine"
+    at_once = arguments.max_num_seqs or ("as many as vLLM runs" if on_vllm else 16)
+    show({f"{arguments.rows} rows of three calls ({work}), {at_once} at once": table}, arguments.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.mixed import Steps
 from benchmarks.table_cells import BARE, BATCHED, LEAST, OUTLINES, SIDES, TYPEFOLD
-from benchmarks.table_work import PROGRAM, Row, Stage, Stages, Topic, labels, messages, stages
+from benchmarks.table_work import Row, Stage, Stages, Topic, labels, messages, stages
 from typefold import Runtime, run
 
 
@@ -46,7 +46,7 @@ class Bench:
         every = {
             BARE: Turns(_waves(of, self._bare)),
             BATCHED: Turns(_waves(of, self._batched)),
-            TYPEFOLD: Turns(_program(ours) if work == PROGRAM else _mapped(ours[0])),
+            TYPEFOLD: Turns(_program(ours) if len(of) > 1 else _mapped(ours[0])),
             OUTLINES: Turns(_waves(of, self._by_outlines)),
             LEAST: Turns(self._read, prepare=lambda work: self._tokens(of, work)),
         }

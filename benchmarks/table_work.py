@@ -96,6 +96,26 @@ def card(row: Row, answered: str) -> PlainCard:
     return ask(system(row.tag), user(f"Fill in the card of this letter.\n\n{row.text}\n\nThe answer was: {answered}"))
 
 
+# With the letter first and words of their own about the form behind it, the calls of a row share all up to the question.
+@prompt(temperature=0, max_tokens=16, describe_format=False)
+def first_label(row: Row) -> Topic:
+    return ask(system(row.tag), user(f"{row.text}\n\nGive this letter one of these topics: {', '.join(labels())}."))
+
+
+@prompt(temperature=0, max_tokens=64)
+def then_answer(row: Row, topic: str) -> str:
+    return ask(system(row.tag), user(f"{row.text}\n\nAnswer this letter. Its topic is {topic}."))
+
+
+@prompt(temperature=0, max_tokens=300, describe_format=False)
+def then_card(row: Row, answered: str) -> PlainCard:
+    keys = ", ".join(PlainCard.model_fields)
+    return ask(
+        system(row.tag),
+        user(f"{row.text}\n\nThe answer was: {answered}\n\nFill in the card, as JSON with the keys {keys}."),
+    )
+
+
 @dataclass(frozen=True)
 class Stage:
     """One call of a row: the function, and what bare vLLM has to be told of it."""
@@ -111,13 +131,14 @@ class Stage:
         return Stage(self.function.using(max_tokens=limit), self.hint, limit)
 
 
-PROGRAM = "program"
+PROGRAM, LETTER_FIRST = "program", "letter first"
 WORK: dict[str, tuple[Stage, ...]] = {
     "label": (Stage(label, Topic, 16),),
     "bounded": (Stage(bounded, BoundedCard, 300),),
     "plain": (Stage(plain, PlainCard, 300),),
     "text": (Stage(text, str, 64),),
     PROGRAM: (Stage(label, Topic, 16), Stage(answer, str, 64), Stage(card, PlainCard, 300)),
+    LETTER_FIRST: (Stage(first_label, Topic, 16), Stage(then_answer, str, 64), Stage(then_card, PlainCard, 300)),
 }
 """The kinds of work, with the calls of a row."""
 
