@@ -3,6 +3,9 @@
 Each row asks for some fields of one text, in one of several wordings, and comes with another text of the kind and its answer,
 for an example in the prompt. Equal seeds make equal rows. In these texts a choice is mostly named; `make_meanings` has short
 ones with a label that they mean and don't name.
+
+The wordings of this file have been looked at, and prompts were chosen by them. `part="held"` makes rows of wordings, names and
+questions that stand in `benchmarks.held_wordings`, for evaluation: none of them occurs here.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from benchmarks import held_wordings
+from benchmarks.labelled_texts import Part
 
 # Topic and fields, then wordings (`>`). A field is `name: copied, strings`, `name: low..high`, `name? if yes / if no`
 # or a choice `name = member: how it is said; ...` (`_` stands for the member, an unsaid member is said as the last).
@@ -81,7 +87,7 @@ class Row:
     answers: list[list[Field]]
 
 
-def draw(spec: str, rng: random.Random) -> Field:
+def draw(spec: str, rng: random.Random, lists: dict[str, str] = LISTS) -> Field:
     name, mark, domain = re.findall(r"(\w+) ?([:?=]) (.*)", spec)[0]
     if mark == "?":
         yes = rng.random() < 0.5
@@ -97,14 +103,19 @@ def draw(spec: str, rng: random.Random) -> Field:
     text = (
         str(rng.randrange(*map(int, domain.split(".."))))
         if integer
-        else rng.choice(str(LISTS.get(domain, domain)).split(", "))
+        else rng.choice(lists.get(domain, domain).split(", "))
     )
     return Field(name, "integer" if integer else "string", text if integer else json.dumps(text), text)
 
 
-def make_rows(count: int, seed: int = 0, selections: int | None = None) -> Iterator[Row]:
+def make_rows(count: int, seed: int = 0, selections: int | None = None, part: Part = "tune") -> Iterator[Row]:
     """Rows; where `selections` is given, a kind of text is asked for no more different selections of fields than that."""
-    rng, tasks = random.Random(seed), [task.strip().split("\n") for task in TASKS.split("# ")[1:]]
+    source, lists, wordings, fillers = (
+        (TASKS, LISTS, WORDINGS, FILLERS)
+        if part == "tune"
+        else (held_wordings.TASKS, held_wordings.LISTS, held_wordings.WORDINGS, held_wordings.FILLERS)
+    )
+    rng, tasks = random.Random(seed), [task.strip().split("\n") for task in source.split("# ")[1:]]
     for index in range(count):
         lines = tasks[index % len(tasks)]
         topic, *specs = [spec for line in lines if line[0] != ">" for spec in line.split(" | ")]
@@ -113,14 +124,14 @@ def make_rows(count: int, seed: int = 0, selections: int | None = None) -> Itera
         picked = [picks.choice([s for s in specs if " = " in s]), picks.choice([s for s in specs if " = " not in s])]
         picked += picks.sample([s for s in specs if s not in picked], picks.randint(0, min(5, len(specs) - 2)))
         picks.shuffle(picked)
-        drawn = [{spec: draw(spec, rng) for spec in specs} for _ in range(2)]
+        drawn = [{spec: draw(spec, rng, lists) for spec in specs} for _ in range(2)]
         answers, listed = [[fields[spec] for spec in picked] for fields in drawn], rng.random() < 0.5
         named = [(f.name.replace("_", " "), f.members if listed else ()) for f in answers[0]]
         wanted = [f"the {name}" + (f" ({', '.join(members)})" if members else "") for name, members in named]
         every = f"{', '.join(wanted[:-1])} and {wanted[-1]}"
-        ask = rng.choice(WORDINGS.replace("\n", "").split(" | ")).format(topic=topic, fields=every)
+        ask = rng.choice(wordings.replace("\n", "").split(" | ")).format(topic=topic, fields=every)
         question = rng.choice((f"{ask}\n\n<text>\n\n<form>", f"<text>\n\n{ask}\n\n<form>", f"{ask} <form>\n\n<text>"))
-        before, after = (rng.sample(FILLERS.replace("\n", "").split(" | "), rng.choice((0, 0, 1, 3))) for _ in range(2))
+        before, after = (rng.sample(fillers.replace("\n", "").split(" | "), rng.choice((0, 0, 1, 3))) for _ in range(2))
         said = [wording.format(**{f.name: f.said for f in fields.values()}) for fields in drawn]
         texts = [" ".join([*before, text, *after]) for text in said]
         yield Row(index, topic, question, texts, answers)
@@ -174,11 +185,12 @@ class Meaning:
     text: str
 
 
-def make_meanings(count: int, seed: int = 0) -> Iterator[Meaning]:
-    """Short texts, each with a label that it means; no two are equal."""
+def make_meanings(count: int, seed: int = 0, part: Part = "tune") -> Iterator[Meaning]:
+    """Short texts, each with a label that it means; no two are equal. More texts than there are, are a `ValueError`."""
+    source, wordings = (MEANINGS, FILLERS) if part == "tune" else (held_wordings.MEANINGS, held_wordings.FILLERS)
     rng, seen = random.Random(seed), set[str]()
     kinds: list[tuple[str, str, dict[str, list[str]]]] = []
-    for block in MEANINGS.split("# ")[1:]:
+    for block in source.split("# ")[1:]:
         head, *lines = block.strip().split("\n")
         ways: dict[str, list[str]] = {}
         for line in lines:
@@ -186,7 +198,8 @@ def make_meanings(count: int, seed: int = 0) -> Iterator[Meaning]:
             ways.setdefault(label, []).append(way)
         topic, _, asked = head.partition(" | ")
         kinds.append((topic, asked, ways))
-    fillers = FILLERS.replace("\n", "").split(" | ")
+    fillers = wordings.replace("\n", "").split(" | ")
+    misses = 0
     while len(seen) < count:
         topic, asked, ways = kinds[len(seen) % len(kinds)]
         label = rng.choice(list(ways))
@@ -194,4 +207,7 @@ def make_meanings(count: int, seed: int = 0) -> Iterator[Meaning]:
         text = " ".join([*rng.sample(fillers, rng.choice((0, 1, 1, 2))), said])
         if text not in seen:
             seen.add(text)
+            misses = 0
             yield Meaning(topic, asked, tuple(ways), label, text)
+        elif (misses := misses + 1) == 20_000:
+            raise ValueError(f"{len(seen)} different texts, and no more: ask for fewer, or take another seed")
