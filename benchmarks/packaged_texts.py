@@ -91,7 +91,7 @@ def opinions(name: OpinionSet, part: Part, *, archive: Path) -> list[Opinion]:
     """Sentences with people's ratings, of the source distribution of vaderSentiment."""
     with tarfile.open(archive) as outer:
         inside = next((each for each in outer if each.name.endswith("/hutto_ICWSM_2014.tar.gz")), None)
-        packed = inside and outer.extractfile(inside)
+        packed = outer.extractfile(inside) if inside else None
         if packed is None:
             raise FileNotFoundError(f"{archive.name} has no hutto_ICWSM_2014.tar.gz: vaderSentiment-3.3.2.tar.gz has")
         with tarfile.open(fileobj=io.BytesIO(packed.read())) as inner:

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 from typing import get_args
@@ -155,7 +156,7 @@ def stands(text: str, amount: str) -> bool:
     ],
 )
 def test_amounts_are_found_in_every_notation(text: str, amount: str, there: bool) -> None:
-    assert says(text, labelled_texts.Decimal(amount)) is there
+    assert says(text, Decimal(amount)) is there
 
 
 def test_nothing_personal_is_in_the_texts() -> None:
