@@ -21,6 +21,7 @@ from benchmarks.table_cells import (
     insert,
     least_seconds,
     load,
+    median_of,
     merged,
     next_rows,
     page,
@@ -318,3 +319,12 @@ def test_what_there_is_no_time_for_is_not_begun() -> None:
     assert bench.measured(rows=30, until=-math.inf) == []
     assert {count for _, count in bench.ran} == {4}
     assert Turned(bare=0.2).measured(seconds=math.inf, rows=30, until=time.monotonic() + 1e6)  # rows were asked for
+
+
+def test_the_page_and_the_readme_say_what_was_measured() -> None:
+    root = Path(__file__).parents[1]
+    cells = [cell for path in sorted((root / "benchmarks" / "results").glob("*.json")) for cell in load(path)]
+    # python -m benchmarks.table --print benchmarks/results/*.json --into docs/performance.md
+    assert f"{BEGIN}\n\n{page(cells)}\n\n{END}" in (root / "docs" / "performance.md").read_text()
+    first = [cell for cell in cells if cell.where == cells[0].where]
+    assert f"the median is {median_of(first):.2f} times" in " ".join((root / "README.md").read_text().split())
