@@ -58,7 +58,7 @@ from benchmarks.table_cells import (
     save,
 )
 from benchmarks.table_sides import Bench, Turns
-from benchmarks.table_work import rows
+from benchmarks.table_work import TOKENS, WORK, rows
 from typefold import demo_model
 
 Card = Callable[[Side, int], float | None]
@@ -68,7 +68,8 @@ _ORDER = (
     "50:bounded 50:text 2000:bounded 2000:text"
 )
 ORDER = _ORDER.split()
-"""All cells, the most telling first."""
+"""The cells of the page, the most telling first."""
+CELLS = [f"{tokens}:{work}" for tokens in TOKENS for work in WORK]
 MOST_ROWS = 4096
 _TINY = {
     "num_hidden_layers": 1,
@@ -181,7 +182,9 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     model.add_argument("--tiny", action="store_true", help="one layer of 64 behind the demo model's tokenizer")
     parser.add_argument("--name", default=None, help="the model's name in the table")
     parser.add_argument("--machine", default=None, help="the machine's name in the table")
-    parser.add_argument("--cells", default=",".join(ORDER), help="such as 500:plain,50:label; all if left out")
+    parser.add_argument(
+        "--cells", default=",".join(ORDER), help="such as 500:plain,50:label; those of the page if left out"
+    )
     usual = ",".join(side for side in SIDES if side != BATCHED)
     parser.add_argument("--sides", default=usual, help=f"of {', '.join(SIDES)}; {usual} if left out")
     parser.add_argument("--rows", type=int, default=None, help="rows of a turn, in place of --seconds")
@@ -199,7 +202,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--print", type=Path, nargs="+", default=None, help="print the cells of files; measure nothing")
     parser.add_argument("--into", type=Path, default=None, help="with --print: the page to put the table into")
     arguments = parser.parse_args(given)
-    arguments.cells = _chosen(arguments.cells, ORDER, "--cells")
+    arguments.cells = _chosen(arguments.cells, CELLS, "--cells")
     arguments.sides = _chosen(arguments.sides, SIDES, "--sides")
     return arguments
 

@@ -271,6 +271,7 @@ WORK_WORDS = {
     "plain": "object of seven fields, plain `str`",
     "text": "free text",
     "program": "program: label, text, object",
+    "letter first": "the same with the letter first",
 }
 BEGIN, END = "<!-- the table -->", "<!-- the table's end -->"
 

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks.table import Plan, measure, parsed
+from benchmarks.table import CELLS, Plan, measure, parsed
 from benchmarks.table_cells import (
     BEGIN,
     END,
+    WORK_WORDS,
     Cell,
     Device,
     Shape,
@@ -30,7 +31,19 @@ from benchmarks.table_cells import (
     save,
 )
 from benchmarks.table_sides import Turns
-from benchmarks.table_work import PROGRAM, TOKENS, WORK, PlainCard, Row, Stages, letter, limited, messages, rows
+from benchmarks.table_work import (
+    LETTER_FIRST,
+    PROGRAM,
+    TOKENS,
+    WORK,
+    PlainCard,
+    Row,
+    Stages,
+    letter,
+    limited,
+    messages,
+    rows,
+)
 from typefold import run
 from typefold.testing import FakeEngine
 
@@ -77,7 +90,7 @@ def test_only_objects_get_the_limit_of_a_run() -> None:
     with FakeEngine() as fake:
         for work in WORK:
             limited(work, 33)[0](made)
-    assert [sent.asked("max_tokens") for sent in fake.requests] == [16, 33, 33, 64, 16]
+    assert [sent.asked("max_tokens") for sent in fake.requests] == [16, 33, 33, 64, 16, 16]
 
 
 def test_the_program_asks_three_times_a_row_each_of_the_answer_before() -> None:
@@ -263,7 +276,10 @@ def test_the_command_picks_cells_and_sides_and_refuses_others() -> None:
     chosen = parsed(["--cells", "500:plain,50:label", "--sides", "bare,typefold"])
     assert (chosen.cells, chosen.sides) == (["500:plain", "50:label"], ["bare", "typefold"])
     assert parsed([]).sides == ["bare", "typefold", "outlines", "least"]
-    assert set(parsed([]).cells) == {f"{tokens}:{work}" for tokens in TOKENS for work in WORK}
+    usual = parsed([]).cells
+    assert set(usual) == {f"{tokens}:{work}" for tokens in TOKENS for work in WORK if work != LETTER_FIRST}
+    assert parsed(["--cells", ",".join(CELLS)]).cells == CELLS
+    assert set(WORK) == set(WORK_WORDS)
     with pytest.raises(SystemExit, match="there is no '7:label'"):
         parsed(["--cells", "7:label"])
 
