@@ -412,6 +412,17 @@ def test_without_vllm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
         compat.installed_version()
 
 
+def test_an_engine_says_whether_its_decodes_run_as_one_graph(engine: VllmEngine) -> None:
+    from vllm.config import CUDAGraphMode
+
+    for mode in CUDAGraphMode:
+        apart = mode.separate_routine() and mode.decode_mode() is CUDAGraphMode.FULL
+        config = SimpleNamespace(compilation_config=SimpleNamespace(cudagraph_mode=mode))
+        assert compat.decodes_as_graph(config) is apart
+    assert not compat.decodes_as_graph(SimpleNamespace(compilation_config=SimpleNamespace()))
+    assert engine.info.decodes_as_graph is False  # on a CPU there are none
+
+
 def test_importing_the_driver_does_not_import_vllm() -> None:
     code = "import typefold.runtime.engines.vllm.engine, sys; assert 'vllm' not in sys.modules and 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)

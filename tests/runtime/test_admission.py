@@ -2,9 +2,12 @@
 
 # pyright: reportPrivateUsage=false
 
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.priced import WORK, Engine, Price, go, waves
 from benchmarks.workload import STAGES, Program, Row, floor, rows
 from typefold import Runtime, run
-from typefold.runtime import Completion, Request
+from typefold.runtime import Completion, Outcome, Request, Scheduler, TimedOut
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.scheduling.admission import HOLD, Admission
 
@@ -202,3 +205,73 @@ def test_an_engine_says_whether_its_requests_are_held_back() -> None:
     with engine.runtime:
         run(Program(engine.runtime), work)
     assert engine.mixed < 0.6 * ran(work, 128, 0)[0].mixed
+
+
+class Gated(ScriptedEngine):
+    """Takes as many steps as it is let."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(lambda request: str(request.prompt) * 40, max_num_seqs=64, **options)
+        self.gate = threading.Semaphore(0)
+
+    def let(self, steps: int) -> None:
+        until = time.monotonic() + 60
+        goal = self.steps + steps
+        self.gate.release(steps)
+        while self.steps < goal:
+            assert time.monotonic() < until, "the engine takes no step"
+            time.sleep(0.0001)
+
+    def step(self) -> Sequence[Completion]:
+        assert self.gate.acquire(timeout=60)
+        return super().step()
+
+
+def many(scheduler: Scheduler, count: int) -> list[Future[Outcome]]:
+    return scheduler.submit([Request(prompt=chr(ord("!") + number)) for number in range(count)])
+
+
+def test_a_request_that_is_held_back_can_be_withdrawn() -> None:
+    engine = Gated()
+    scheduler = Scheduler(engine, hold=1000)
+    first = many(scheduler, 40)
+    engine.let(2)
+    [held] = scheduler.submit([Request(prompt="held")])
+    engine.let(5)
+    assert len(engine.requests) == 40
+    assert held.cancel()
+    engine.gate.release(1000)
+    assert [future.result(60).text[0] for future in first] == [chr(ord("!") + number) for number in range(40)]
+    assert len(engine.requests) == 40
+    scheduler.close()
+
+
+def test_a_request_that_is_held_back_keeps_its_deadline() -> None:
+    engine = Gated()
+    scheduler = Scheduler(engine, hold=10**9)
+    first = many(scheduler, 40)
+    engine.let(2)
+    [held] = scheduler.submit([Request(prompt="held", deadline=time.monotonic() + 0.01)])
+    time.sleep(0.02)
+    engine.gate.release(2)
+    with pytest.raises(TimedOut):
+        held.result(60)
+    assert len(engine.requests) == 40
+    engine.gate.release(1000)
+    assert all(future.result(60).text for future in first)
+    scheduler.close()
+
+
+def test_requests_held_back_at_a_crash_are_no_suspects() -> None:
+    broken, whole = Gated(fail_at_step=8), Gated()
+    whole.gate.release(100_000)
+    scheduler = Scheduler(broken, rebuild=lambda: whole, restarts=1, hold=1000)
+    first = many(scheduler, 40)
+    broken.let(2)
+    held = scheduler.submit([Request(prompt="held"), Request(prompt="too")])
+    broken.gate.release(10)
+    assert [future.result(60).text for future in held] == ["held" * 40, "too" * 40]
+    assert [future.result(60).text[0] for future in first] == [chr(ord("!") + number) for number in range(40)]
+    assert len(broken.requests) == 40
+    assert [str(request.prompt) for request in whole.requests[-2:]] == ["held", "too"]
+    scheduler.close()
