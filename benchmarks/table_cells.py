@@ -4,13 +4,14 @@ A cell is one kind of work over texts of one length, done by several sides in tu
 pair; `least_seconds` is what a device needs for a side's tokens, whatever the program around it.
 """
 
-import json
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 BARE, BATCHED, TYPEFOLD, OUTLINES, LEAST = "bare", "batched", "typefold", "outlines", "least"
 SIDES = (BARE, BATCHED, TYPEFOLD, OUTLINES, LEAST)
@@ -148,25 +149,28 @@ def merged(old: Iterable[Cell], new: Cell, *, add: bool = False) -> list[Cell]:
     return [*kept, new]
 
 
+@dataclass(frozen=True)
+class _Cells:
+    cells: list[Cell]
+
+
+_File = TypeAdapter(_Cells)
+
+
 def load(path: Path) -> list[Cell]:
     """The cells of a file; none of one that is not there yet."""
     if not path.exists():
         return []
-    data = json.loads(path.read_text())
-    if not isinstance(data, dict) or "cells" not in data:
-        raise SystemExit(f"{path} holds no cells; choose another file")
-    return [_read(cell) for cell in cast("list[dict[str, Any]]", data["cells"])]
-
-
-def _read(cell: dict[str, Any]) -> Cell:
-    sides = {name: Side(**{**side, "seconds": tuple(side["seconds"])}) for name, side in cell.pop("sides").items()}
-    return Cell(where=Where(**cell.pop("where")), sides=sides, **cell)
+    try:
+        return _File.validate_json(path.read_bytes()).cells
+    except ValidationError as error:
+        raise SystemExit(f"{path} holds no cells; choose another file: {error}") from None
 
 
 def save(path: Path, cells: Iterable[Cell]) -> None:
     """Write a file that is whole at any moment, since a machine may be taken away at any."""
     beside = path.with_suffix(".new")
-    beside.write_text(json.dumps({"cells": [asdict(cell) for cell in cells]}, indent=1) + "\n")
+    beside.write_bytes(_File.dump_json(_Cells(list(cells)), indent=1) + b"\n")
     beside.replace(path)
 
 
