@@ -44,7 +44,9 @@ class Admission:
 
     def __init__(self, max_num_seqs: int, *, hold: int) -> None:
         self._most = max_num_seqs
-        self._hold = hold
+        self._hold = (
+            hold if _SHARE * max_num_seqs > 1 else 0
+        )  # a sixteenth of sixteen is one: none would wait for another
         self._held = 0  # steps since a request could have entered
         self._turnover = 0.0  # the share of the running requests that ends in a step
 

@@ -46,6 +46,11 @@ def test_without_holding_back_the_queue_of_the_engine_is_kept_at_twice_what_it_r
     }
 
 
+@pytest.mark.parametrize("most", [1, 8, 16])
+def test_an_engine_that_runs_few_is_kept_full(most: int) -> None:
+    assert Admission(most, hold=8).limit(waiting=100, running=most) == 2 * most
+
+
 def test_an_engine_that_is_full_gets_nothing_more_where_answers_are_long() -> None:
     admission = Admission(64, hold=8)
     for _ in range(100):
@@ -118,6 +123,14 @@ def test_by_the_price_of_steps_holding_back_pays(name: str, late: int) -> None:
     assert taken[HOLD].mixed < 0.6 * taken[0].mixed
     assert taken[HOLD].milliseconds < taken[0].milliseconds
     assert taken[HOLD].milliseconds < waves(work, Engine(128, Price()), None, late=late).milliseconds
+
+
+@pytest.mark.parametrize("most", [8, 16, 24, 48])
+@pytest.mark.parametrize("name", list(WORK))
+def test_few_at_once_lose_nothing(name: str, most: int) -> None:
+    work = WORK[name](8 * most, cached=True)
+    taken = [go(work, Engine(most, Price()), hold).milliseconds for hold in (0, HOLD)]
+    assert taken[1] <= taken[0]
 
 
 @pytest.mark.parametrize("name", list(WORK))
