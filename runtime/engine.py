@@ -1,6 +1,6 @@
 """The protocol between the scheduler and an engine: methods, and frozen facts.
 
-One thread drives an engine, the scheduler's, and no other. It passes token ids, so that the counted prompt is sent,
+One thread drives an engine, the scheduler's, and no other (but see `TokenizesAhead`). It passes token ids, so that the counted prompt is sent,
 and receives completions in the order in which they finish. Streamed answers also come in pieces, as they are written.
 """
 
@@ -166,6 +166,19 @@ class ReportsPartialText(Protocol):
 
     def partial_text(self, key: str) -> str:
         """Return the text so far of a request; empty for one that is unknown or has not begun."""
+        ...
+
+
+@runtime_checkable
+class TokenizesAhead(Protocol):
+    """An engine whose prompts another thread may tokenise while it takes steps; an `Engine` need not.
+
+    A thread of the scheduler's then calls `tokenize_all`, `tokenize`, `max_tokens` and `identity`, one at a time, beside the engine's
+    own thread.
+    """
+
+    def tokenize_all(self, requests: Sequence[Request]) -> Sequence[Sequence[int] | Exception]:
+        """Return for each request the tokens that `tokenize` returns, or the error that it raises."""
         ...
 
 

@@ -42,7 +42,7 @@ from typefold.runtime.journal.records import row_of
 from typefold.runtime.journal.store import Journal
 from typefold.runtime.ownership import serving
 from typefold.runtime.request import FinishReason, Outcome, Request
-from typefold.runtime.scheduling.loop import SETTLED
+from typefold.runtime.scheduling.deduplicator import SETTLED
 from typefold.runtime.scheduling.pending import AnswerFuture, Limits, PendingRequest, error_fields, error_of, settle
 from typefold.runtime.statistics import Statistics
 

@@ -255,6 +255,11 @@ class Deadlines:
                         heapq.heapify(self._heap)
                         self._sweep_at = max(_SWEEP, 2 * len(self._heap))
 
+    def left(self) -> float | None:
+        """Return the seconds until the soonest deadline; `None` where there is none."""
+        with self._lock:
+            return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
+
     def take_late(self) -> list[PendingRequest]:
         """Take out the requests whose deadline has passed; some of them may be done."""
         if not self._heap:

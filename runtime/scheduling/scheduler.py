@@ -1,9 +1,9 @@
 """The scheduler: requests in from any thread, outcomes out, and an engine that is built again when it crashes.
 
-One thread owns the engine and turns its loop (`loop`). When the engine crashes, `recovery` decides which of the requests in flight go
+One thread owns the engine and turns its loop (`loop`), another prepares requests for it (`feeder`). When the engine crashes, `recovery` decides which of the requests in flight go
 again. Without restarts left, all requests fail, and so do all later ones.
 
-Invariant: a future is settled exactly once. A request waits, is in the loop's hands, or is between two engines. Code that takes
+Invariant: a future is settled exactly once. A request waits, is in the feeder's or the loop's hands, or is between two engines. Code that takes
 requests out of there to fail them holds the lock, so that a thread that hangs in the engine keeps no row to itself.
 """
 
@@ -21,9 +21,12 @@ from typefold.runtime.errors import PromptError
 from typefold.runtime.ownership import Owner, notify_child, serving
 from typefold.runtime.request import Outcome, Request
 from typefold.runtime.scheduling.admission import HOLD
+from typefold.runtime.scheduling.deduplicator import Deduplicator
+from typefold.runtime.scheduling.feeder import Feeder
 from typefold.runtime.scheduling.loop import Loop
 from typefold.runtime.scheduling.pending import Broken, Deadlines, PendingRequest, RequestQueue, failure_of, settle
 from typefold.runtime.scheduling.recovery import ABANDONED, classify_after_crash, diagnose
+from typefold.runtime.scheduling.saved_tokens import SavedTokens
 from typefold.runtime.scheduling.watchdog import Abandoned, EngineHung, Watchdog
 from typefold.runtime.statistics import Counts, Statistics, Stopwatch
 
@@ -91,7 +94,7 @@ class Scheduler:
         self._closing = False
         self._broken: Broken | None = None
         self._lock = threading.Lock()
-        self._watchdog, self._loop = self._begin()
+        self._begin()
         self._thread = threading.Thread(target=self._drive, name="typefold-engine", daemon=True)
         self._thread.start()
         notify_child(self)
@@ -109,7 +112,9 @@ class Scheduler:
     @property
     def statistics(self) -> Statistics:
         """The counts so far."""
-        return self._counts.snapshot(waiting=len(self._waiting) + len(self._between), running=self._loop.running)
+        self._saved.count()
+        waiting = len(self._waiting) + len(self._feeder) + len(self._between)
+        return self._counts.snapshot(waiting=waiting, running=self._loop.running)
 
     @property
     def broken(self) -> str | None:
@@ -141,6 +146,8 @@ class Scheduler:
                 self._waiting.add(several)
         if ended:
             self._fail_all(several)
+        if self._loop.running:  # the engine's thread is in a step, maybe; else it prepares the first few itself
+            self._feeder.wake()
         if not self._work.is_set():  # it is cleared before the queue is looked at
             self._work.set()
         return [*several]
@@ -169,7 +176,8 @@ class Scheduler:
 
     def forked(self) -> None:
         """In a child: end its copies of the requests, which are answered in the parent."""
-        for pending in [*chain(*self._loop.take_all()), *self._between, *self._waiting.drain()]:
+        waiting = [*self._feeder.held(), *self._between, *self._waiting.drain()]
+        for pending in [*chain(*self._loop.take_all()), *waiting]:
             pending.disown(self._owner.error(_ENGINE))
 
     def _withdraw(self, pending: PendingRequest) -> None:
@@ -178,30 +186,42 @@ class Scheduler:
         self._counts.cancellation()
         self._withdrawn.append(pending)
 
-    def _begin(self) -> tuple[Watchdog, Loop]:
+    def _begin(self) -> None:
+        """Begin to work with the engine."""
+        deduplicator = Deduplicator(self._engine) if self._deduplicate else None
         watchdog = Watchdog(self._limit, self._engine.kill, self._give_up)
         hold = self._hold
         if hold is None:
             hold = HOLD if self._engine.info.decodes_as_graph else 0
-        loop = Loop(
+        self._saved = SavedTokens(self._engine, self._counts)
+        self._feeder = Feeder(
             self._engine,
             self._waiting,
+            deduplicator,
+            early_stop=self._early_stop,
+            watchdog=Watchdog(self._limit, _cannot_kill, self._give_up, call="no prompts were tokenised"),
+            tell=self._work.set,
+            chore=self._saved.count_many,
+        )
+        self._loop = Loop(
+            self._engine,
+            self._feeder,
             self._withdrawn,
             self._deadlines,
             self._counts,
-            deduplicate=self._deduplicate,
-            early_stop=self._early_stop,
+            saved=self._saved,
+            deduplicator=deduplicator,
             hold=hold,
             beat=watchdog.beat,
         )
-        return watchdog, loop
+        self._watchdog = watchdog
 
     def _drive(self) -> None:
         """The engine's thread: turn the loop until it is closed, and after a crash the next engine's."""
         with serving("the engine"):
             try:
                 while not self._turn():
-                    self._watchdog, self._loop = self._begin()
+                    self._begin()
                 self._end()
             except Abandoned:  # it hung, and another thread has done the rest
                 logger.warning("a call into the engine that had been given up came back")
@@ -220,9 +240,9 @@ class Scheduler:
                     self._loop.abort()
                     return True
                 self._counts.busy(busy)
-                if not busy:
+                if self._loop.rests:
                     watchdog.idle()
-                    self._work.wait()
+                    self._work.wait(self._deadlines.left() if busy else None)
                     self._work.clear()
                     self._counts.busy(True)
                 watchdog.beat()
@@ -240,6 +260,7 @@ class Scheduler:
         """Whether there is an engine again; its rows are waiting then, or have failed for good."""
         with self._lock:
             again, failed = classify_after_crash(self._loop.take_all(), broken.reason)
+            self._waiting.put_back(self._feeder.end())
             self._between = [*again, *(pending for pending, _ in failed)]
         while self._rebuild is not None and self._counts.restarts < self._restarts and not self._closing:
             self._counts.restarts += 1
@@ -281,6 +302,7 @@ class Scheduler:
         self._fail_all(self._take_all())
         self._counts.busy(False)
         self._deadlines.clear()
+        self._work.set()  # it may be the feeder's that hangs
 
     def _end(self) -> None:
         with self._lock:
@@ -292,16 +314,19 @@ class Scheduler:
 
     def _take_all(self) -> list[PendingRequest]:
         with self._lock:
-            taken = [*chain(*self._loop.take_all()), *self._between, *self._waiting.drain()]
+            taken = [*chain(*self._loop.take_all()), *self._feeder.end(), *self._between, *self._waiting.drain()]
             self._between = []
             return taken
 
     def _close_engine(self) -> None:
         """Free the engine, watched, since one that crashed may hang. Raises Abandoned after that."""
+        if not self._feeder.join(_PATIENCE):
+            logger.warning("a prompt is still being tokenised; the engine is closed all the same")
         limit = None if self._limit is None else max(self._limit, _PATIENCE)
         watchdog = self._watchdog = Watchdog(limit, self._engine.kill, self._give_up)
         watchdog.beat()
         try:
+            self._saved.count()  # while there is a tokenizer
             self._engine.close()
         except BaseException:  # there is nothing more to be done about it
             logger.exception("closing the engine failed")
@@ -323,3 +348,8 @@ class Scheduler:
         if pending.claim():
             self._counts.failure()
             settle(pending.set_exception, error)
+
+
+def _cannot_kill() -> bool:
+    """In the place of `Engine.kill`, for a thread in this process."""
+    return False

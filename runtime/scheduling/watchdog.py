@@ -35,12 +35,14 @@ class Watchdog:
         kill: Callable[[], bool],  # breaks off the call that hangs, and returns whether it can
         give_up: Callable[[EngineHung], None],  # called once if the thread did not return; both by the watchdog's own
         *,
+        call: str = "no step of it ended",  # the call that may hang, in words
         now: Callable[[], float] | None = None,
         grace: float = _GRACE,  # seconds that the thread has to return
     ) -> None:
         self._limit = limit
         self._kill = kill
         self._give_up = give_up
+        self._call = call
         self._now = now or time.monotonic
         self._grace = grace
         self._since: float | None = None
@@ -100,7 +102,7 @@ class Watchdog:
             with self._lock:
                 late = self._since is not None and self._now() - self._since > limit
                 if late:
-                    self._hung = EngineHung(f"no step of it ended within watchdog={limit:g} s")
+                    self._hung = EngineHung(f"{self._call} within watchdog={limit:g} s")
             if late:
                 self._break_off()
                 return

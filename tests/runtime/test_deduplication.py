@@ -27,7 +27,7 @@ from typefold.runtime import (
 )
 from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import Answers, ScriptedEngine
-from typefold.runtime.scheduling.loop import Deduplicator
+from typefold.runtime.scheduling.deduplicator import Deduplicator
 from typefold.runtime.scheduling.pending import Generation, Limits, PendingRequest
 
 COLOUR = Constraint.of(Language(choice("red", "green")))

@@ -14,17 +14,18 @@ from __future__ import annotations
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 from typefold.compiler import Image, Message
 from typefold.compiler.grammar.enumerate import common_prefix
 from typefold.runtime.engine import ControlTokenPolicy, PromptTooLarge
+from typefold.runtime.engines.vllm.batch_encoder import BatchEncoder, Encoded
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens, plain_markers
 from typefold.runtime.engines.vllm.prefix_cache import PrefixEncoder
 from typefold.runtime.engines.vllm.thinking import Render, Switches, Thoughts
@@ -56,6 +57,48 @@ class _Turn(NamedTuple):
             for part in self.parts
         ]
         return {"role": self.role, "content": content}
+
+
+class Prompt(NamedTuple):
+    """A prompt to be encoded."""
+
+    prompt: Sequence[Message] | str
+    template_kwargs: Mapping[str, Any]
+    pictures: Sequence[Any] = ()
+    thinking: bool = True
+
+
+class _Text(NamedTuple):
+    """A text to be encoded; `is_whole` with the tokens that the tokenizer puts around a text."""
+
+    text: str
+    is_whole: bool
+
+
+_Encoding: TypeAlias = Generator[_Text, list[int], list[int]]
+"""A prompt on its way to its tokens: it asks for the tokens of one text at most."""
+
+
+def _proceed(encoding: _Encoding, encoded: Encoded | None) -> _Text | list[int] | ValueError:
+    """Go on with a prompt, to the text that it asks for or to its end."""
+    try:
+        if isinstance(encoded, Exception):
+            raise encoded
+        return next(encoding) if encoded is None else encoding.send(encoded)
+    except StopIteration as end:
+        token_ids: list[int] = end.value
+        return token_ids
+    except UnicodeEncodeError as error:
+        return _caused(ValueError(f"the prompt is not valid Unicode: {error}"), error)
+    except ValueError as error:
+        return error
+    except Exception as error:  # templates raise what they like
+        return _caused(ValueError(f"{type(error).__name__}: {error}"), error)
+
+
+def _caused(error: ValueError, cause: Exception) -> ValueError:
+    error.__cause__ = cause
+    return error
 
 
 def _with_system_first(messages: Sequence[Message]) -> list[Message]:
@@ -96,6 +139,7 @@ class PromptTokenizer:
         self._logged = False
         self._control = ControlTokens(tokenizer)
         self._prefixes = PrefixEncoder(tokenizer, self._control.encode)
+        self._whole = BatchEncoder(tokenizer, lambda text: list(tokenizer.encode(text)), add_special_tokens=True)
         self._placeholder: re.Pattern[str] | None = None
         self._shapes: OrderedDict[tuple[object, ...], list[int] | None] = OrderedDict()
 
@@ -111,29 +155,41 @@ class PromptTokenizer:
 
         They end where the template ends them, without `thinking` outside of the model's reasoning.
         """
-        try:
-            if isinstance(prompt, str):
-                prompt.encode()  # a lone surrogate fails here, with its place; in the tokenizer it is a TypeError
-                self._refuse_larger([prompt])
-                return list(self._tokenizer.encode(prompt))
-            for message in prompt:
-                message.content.encode()
-                if message.role not in _ROLES:  # templates write it as it is
-                    raise ValueError(f"a message's role is system, user or assistant, not {message.role!r:.80}")
-            if not prompt:
-                raise ValueError("there are no messages")
-            self._refuse_larger([message.content for message in prompt])
-            if prompt[0].role == "system" and not self._takes_system:
-                prompt = _with_system_first(prompt)
-            token_ids = self._messages(prompt, dict(template_kwargs), iter(pictures))
-            begun = thinking or prompt[-1].role == "assistant"
-            return token_ids if begun else self.thoughts.outside(token_ids, dict(template_kwargs))
-        except UnicodeEncodeError as error:
-            raise ValueError(f"the prompt is not valid Unicode: {error}") from error
-        except ValueError:
-            raise
-        except Exception as error:  # templates raise what they like
-            raise ValueError(f"{type(error).__name__}: {error}") from error
+        [found] = self.encode_all([Prompt(prompt, template_kwargs, pictures, thinking)])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def encode_all(self, prompts: Iterable[Prompt]) -> list[list[int] | ValueError]:
+        """Return for each prompt what `encode` returns or raises; their texts are encoded together."""
+        under_way = [self._encoding(prompt) for prompt in prompts]
+        found = [_proceed(each, None) for each in under_way]
+        for is_whole, encode in ((False, self._prefixes.encode_all), (True, self._whole.encode)):
+            asked = [at for at, each in enumerate(found) if isinstance(each, _Text) and each.is_whole is is_whole]
+            texts = [each.text for at in asked if isinstance(each := found[at], _Text)]
+            for at, encoded in zip(asked, encode(texts), strict=True):
+                found[at] = _proceed(under_way[at], encoded)
+        return [each for each in found if not isinstance(each, _Text)]
+
+    def _encoding(self, asked: Prompt) -> _Encoding:
+        """Turn a prompt into tokens; most texts are yielded, to be encoded with others."""
+        prompt, variables = asked.prompt, dict(asked.template_kwargs)
+        if isinstance(prompt, str):
+            prompt.encode()  # a lone surrogate fails here, with its place; in the tokenizer it is a TypeError
+            self._refuse_larger([prompt])
+            return (yield _Text(prompt, is_whole=True))
+        for message in prompt:
+            message.content.encode()
+            if message.role not in _ROLES:  # templates write it as it is
+                raise ValueError(f"a message's role is system, user or assistant, not {message.role!r:.80}")
+        if not prompt:
+            raise ValueError("there are no messages")
+        self._refuse_larger([message.content for message in prompt])
+        if prompt[0].role == "system" and not self._takes_system:
+            prompt = _with_system_first(prompt)
+        token_ids = yield from self._messages(prompt, variables, iter(asked.pictures))
+        begun = asked.thinking or prompt[-1].role == "assistant"
+        return token_ids if begun else self.thoughts.outside(token_ids, variables)
 
     @cached_property
     def markers(self) -> tuple[str, ...]:
@@ -168,7 +224,7 @@ class PromptTokenizer:
             if begun > 2 * self._most:
                 raise PromptTooLarge(begun)
 
-    def _messages(self, messages: Sequence[Message], variables: dict[str, Any], pictures: Iterator[Any]) -> list[int]:
+    def _messages(self, messages: Sequence[Message], variables: dict[str, Any], pictures: Iterator[Any]) -> _Encoding:
         parts = [message.parts if message.images else (message.content,) for message in messages]
         turns = [
             _Turn(message.role, tuple(None if isinstance(part, str) else next(pictures) for part in inside))
@@ -181,7 +237,12 @@ class PromptTokenizer:
             self._refuse_placeholders(turns, contents)
         elif not any(map(self._control.seen_in, (*contents, *variables.values()))):
             rendered = self._rendered(turns, contents, variables)
-            token_ids = rendered if not isinstance(rendered, str) else self._pieces([rendered])
+            if not isinstance(rendered, str):
+                token_ids = rendered
+            elif rendered:
+                token_ids = yield _Text(rendered, is_whole=self._add_special_tokens)
+            else:
+                token_ids = self._pieces([])
             if self._control.found(token_ids) == self._shape(turns, variables):
                 return list(token_ids)
         return self._carefully(turns, contents, variables)
@@ -324,9 +385,7 @@ class PromptTokenizer:
         filled = [piece for piece in pieces if piece]
         if len(filled) < 2:
             whole = "".join(filled)
-            if self._add_special_tokens:
-                return self._control.encode(whole, add_special_tokens=True)
-            return self._prefixes.encode(whole)
+            return self._control.encode(whole, add_special_tokens=self._add_special_tokens)
         before, behind = self._around
         token_ids = [*before, *self._control.encode(filled[0])]
         for piece in filled[1:]:

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from typefold.runtime.engine import Completion, ControlTokenPolicy, Delta, EngineInfo, EngineRefusal, PromptTooLarge
 from typefold.runtime.engines.vllm import compat
 from typefold.runtime.engines.vllm.chat_tokenizer import (
+    Prompt,
     PromptTokenizer,
     PromptTokens,
     decoded,
@@ -139,18 +140,43 @@ class VllmEngine:
 
         A request that is not to think gets the marks behind which its answer is outside of a thought.
         """
-        thinking = request.thinking
-        switched = {name: on if thinking else off for name, (on, off) in self._switches.items()}
-        variables = {**switched, **request.chat_template_kwargs}
-        if images := images_of(request.prompt):
-            if not self._sees:
-                raise EngineRefusal(f"{self.info.model} is a model of text alone, and the prompt has {images[0]} in it")
+        [found] = self.tokenize_all([request])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def tokenize_all(self, requests: Sequence[Request]) -> list[Sequence[int] | Exception]:
+        prompts = [Prompt(each.prompt, self._variables(each), thinking=each.thinking) for each in requests]
+        pictured = [bool(images_of(each.prompt)) for each in requests]
+        plain = iter(
+            self._prompts.encode_all(prompt for prompt, some in zip(prompts, pictured, strict=True) if not some)
+        )
+        found: list[Sequence[int] | Exception] = []
+        for request, prompt, some in zip(requests, prompts, pictured, strict=True):
+            token_ids = self._pictured(request, prompt) if some else next(plain)
+            behind = request.begun and not some and not isinstance(token_ids, Exception)
+            found.append([*token_ids, *request.begun] if behind else token_ids)
+        return found
+
+    def _variables(self, request: Request) -> Mapping[str, Any]:
+        switched = {name: on if request.thinking else off for name, (on, off) in self._switches.items()}
+        return {**switched, **request.chat_template_kwargs}
+
+    def _pictured(self, request: Request, prompt: Prompt) -> Sequence[int] | Exception:
+        """Return the tokens of a prompt with images."""
+        images = images_of(request.prompt)
+        if not self._sees:
+            return EngineRefusal(f"{self.info.model} is a model of text alone, and the prompt has {images[0]} in it")
+        try:
             pictures = decoded(images)
-            token_ids = self._prompts.encode(request.prompt, variables, pictures, thinking=thinking)
+            [token_ids] = self._prompts.encode_all([prompt._replace(pictures=pictures)])
+            if isinstance(token_ids, Exception):
+                return token_ids
             if len(token_ids) > self.info.max_model_len:  # without what the images take
-                raise PromptTooLarge(len(token_ids))
+                return PromptTooLarge(len(token_ids))
             return placed(self._llm.renderer, token_ids, pictures, request.begun)
-        return [*self._prompts.encode(request.prompt, variables, thinking=thinking), *request.begun]
+        except Exception as error:
+            return error
 
     def max_tokens(self, request: Request) -> int | None:
         return self._parameters.limit(request)

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from typefold.compiler.grammar.enumerate import common_prefix
 from typefold.compiler.guards import is_dict
+from typefold.runtime.engines.vllm.batch_encoder import BatchEncoder, Encoded
 
 _VISIBLE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:;!?)"
 CUT = re.compile(rf"(?<=[{_VISIBLE}])(?= [A-Za-z])")
@@ -208,26 +210,43 @@ class PrefixEncoder:
 
     def __init__(self, tokenizer: Any, encode: Callable[[str], list[int]]) -> None:
         self._encode = encode
+        self._batch = BatchEncoder(tokenizer, encode, add_special_tokens=False)
         self._knows = cuts_words(tokenizer)
         self._root = _Node()
         self._characters = 0
         self._credit = 8 * _PRICE
 
     def encode(self, text: str) -> list[int]:
+        [found] = self.encode_all([text])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def encode_all(self, texts: Sequence[str]) -> list[Encoded]:
+        """Return the tokens of each text, or its error; the texts behind shared beginnings are encoded as one batch."""
+        begun = [self._begun(text) for text in texts]
+        rests = self._batch.encode([text[at:] for text, (_, at) in zip(texts, begun, strict=True)])
+        return [
+            [*before, *rest] if before and not isinstance(rest, Exception) else rest
+            for (before, _), rest in zip(begun, rests, strict=True)
+        ]
+
+    def _begun(self, text: str) -> tuple[list[int], int]:
+        """Return the tokens of the beginning of a text that is known, and its length; the rest may become known by it."""
         if not self._knows:
-            return self._encode(text)
+            return [], 0
         node, token_ids, at = self._root, list[int](), 0
         while (deeper := next((each for each in node.below if _begins(text, at, each.text)), None)) is not None:
             node, at = deeper, at + len(deeper.text)
             token_ids += node.token_ids
-        rest = text[at:]
-        token_ids += self._encode(rest)
         self._credit = min(self._credit + 1, 8 * _PRICE)
-        if len(rest) > _LEAST and (cut := self._shared_by_three(node, rest)) >= _LEAST and self._credit >= _PRICE:
-            self._grow(node, text, at, at + cut)
+        seen = text[at : at + _MOST_SEEN]
+        if len(seen) > _LEAST and (cut := self._shared_by_three(node, seen)) >= _LEAST and self._credit >= _PRICE:
+            with suppress(Exception):  # that of the text itself, which its own tokens will raise
+                self._grow(node, text, at, at + cut)
         if self._characters > _MOST_CHARACTERS:
             self._root, self._characters = _Node(), 0
-        return token_ids
+        return token_ids, at
 
     def _grow(self, node: _Node, text: str, start: int, end: int) -> None:
         self._credit -= _PRICE
@@ -239,7 +258,6 @@ class PrefixEncoder:
 
     def _shared_by_three(self, node: _Node, rest: str) -> int:
         """Return the length of the beginning that a text shares with two before it, and remember the text."""
-        rest = rest[:_MOST_SEEN]
         before, candidate = node.met.get(rest[:_LEAST], ("", 0))
         cut = 0
         for found in CUT.finditer(rest, 0, common_prefix(rest, before)):  # what tells a place is shared too
