@@ -1,7 +1,7 @@
 """The feeder: makes waiting requests ready for the engine, ahead of it, in a thread of its own.
 
 Rendering and tokenising prompts takes as long as many an engine's step. So a thread takes waiting requests in chunks, in order, and
-prepares them while the engine works; the engine's thread then only adds them. How far ahead is bounded: a million rows that wait cost
+prepares them while the engine works; the engine's thread then only adds them. The distance is bounded: a million rows that wait cost
 no tokens. Where the engine's thread has nothing else to do it prepares a few requests itself, so that a single call is handed from
 thread to thread once and not twice. Engines that say nothing of it (`TokenizesAhead`) have all their requests prepared there, each
 when there is room for it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 Encoded: TypeAlias = "list[int] | Exception"
 """The tokens of a text, or the error that encoding it raises."""
@@ -51,7 +51,8 @@ class BatchEncoder:
 
     @cached_property
     def _batch(self) -> Callable[[Sequence[str]], list[list[int]]] | None:
-        backend, kind = getattr(self._tokenizer, "backend_tokenizer", None), type(self._tokenizer)
+        kind = cast("Any", type(self._tokenizer))
+        backend: Any = getattr(self._tokenizer, "backend_tokenizer", None)
         encode = getattr(
             backend, "encode_batch_fast", getattr(backend, "encode_batch", None)
         )  # the first counts no offsets

@@ -154,8 +154,9 @@ class VllmEngine:
         found: list[Sequence[int] | Exception] = []
         for request, prompt, some in zip(requests, prompts, pictured, strict=True):
             token_ids = self._pictured(request, prompt) if some else next(plain)
-            behind = request.begun and not some and not isinstance(token_ids, Exception)
-            found.append([*token_ids, *request.begun] if behind else token_ids)
+            if request.begun and not some and not isinstance(token_ids, Exception):
+                token_ids = [*token_ids, *request.begun]
+            found.append(token_ids)
         return found
 
     def _variables(self, request: Request) -> Mapping[str, Any]:
