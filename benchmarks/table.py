@@ -1,6 +1,6 @@
 """The table of docs/performance.md: what bare vLLM, typefold and Outlines make of the same work, beside what the card could.
 
-    python -m benchmarks.table (--model DIR | --demo | --tiny) [--cells 500:plain,50:label] [--rows N | --seconds S]
+    python -m benchmarks.table (--model DIR | --demo | --tiny) [--cells 500:plain=512,50:label] [--rows N | --seconds S]
                                [--rounds 3] [--sides bare,typefold] [--budget S] [--json cells.json] [--add] [--in-process]
     python -m benchmarks.table --print cells.json ... [--into docs/performance.md]
 
@@ -16,7 +16,7 @@ least       bare vLLM given tokens that were made before, asked for one free tok
 
 All send the same messages, those of `function.render`, with the same limits, greedy; each turn's prompts begin with a tag of
 their own, so that no prefix cache has them. Prompts are made and tokenised in the measured time, but for the least. Rows are
-as many as bare vLLM does in `--seconds`, found by short turns. Finished rounds are kept in `--json`: a cell that is measured
+those behind the cell's name, or `--rows`, or as many as the first side does in `--seconds`, found by short turns. Finished rounds are kept in `--json`: a cell that is measured
 again takes the place of the old one, or with `--add` has its rounds too. Engine steps are counted with the engine in this
 process, which is the default on a CPU. `--tiny` is one layer of 64: it shows what surrounds the model.
 
@@ -85,36 +85,37 @@ _TINY = {
 class Plan:
     """How much is measured of each cell."""
 
-    rows: int | None
     seconds: float
     rounds: int
     limit: int
     until: float
     """When to stop, by `time.monotonic()`."""
-    at_first: int = 16
-    """Rows of the first probing turn."""
+    fewest: int = 8
+    """Rows of the first probing turn; fewer would leave the device idle."""
+    warm: int = 8
+    """Rows of the turns that come before any is measured."""
 
 
-def measure(bench: Bench, name: str, plan: Plan, where: Where, card: Card) -> Iterator[Cell]:
-    """Measure a cell, giving it after each round that there is time for."""
+def measure(bench: Bench, name: str, asked: int | None, plan: Plan, where: Where, card: Card) -> Iterator[Cell]:
+    """Measure a cell over the rows asked for, or as many as fill a turn, giving it after each round that there is time for."""
     length, _, work = name.partition(":")
     tokens, sides = int(length), bench.sides(work, plan.limit)
     first = next(iter(sides.values()))
-    count = plan.rows or plan.at_first
+    count = asked or plan.fewest
     texts = rows(count, tokens, bench.tokenizer)
     for side in sides.values():  # warm: grammars compiled, kernels chosen
-        bench.turn(side, texts[: plan.at_first])
-    if plan.rows is None:
+        bench.turn(side, texts[: plan.warm])
+    if asked is None:
         took = bench.turn(first, texts)
         while took < plan.seconds / 2 and count < MOST_ROWS and time.monotonic() + took < plan.until:
             count = next_rows(count, took, plan.seconds, MOST_ROWS)
             texts = rows(count, tokens, bench.tokenizer)
             took = bench.turn(first, texts)
-        count = rounded(next_rows(count, took, plan.seconds, MOST_ROWS))
+        count = max(plan.fewest, rounded(next_rows(count, took, plan.seconds, MOST_ROWS)))
         texts = rows(count, tokens, bench.tokenizer)
     for turn in range(plan.rounds):
         known = sum(side.seconds[-1] for side in sides.values()) if turn else 0.0
-        expected = known or (plan.seconds * len(sides) if plan.rows is None else 0.0)
+        expected = known or (plan.seconds * len(sides) if asked is None else 0.0)
         if time.monotonic() + expected > plan.until:
             return
         for side in list(sides.values()) if turn % 2 == 0 else list(sides.values())[::-1]:
@@ -169,9 +170,17 @@ def card_of(llm: Any, machine: str, bandwidth: float | None, flops: float | None
 
 def _chosen(text: str, known: Sequence[str], flag: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in known]:
+    if unknown := [name for name in names if name.partition("=")[0] not in known]:
         raise SystemExit(f"{flag}: there is no {unknown[0]!r}; there are {', '.join(known)}")
     return names
+
+
+def _rows_of(cells: list[str]) -> dict[str, int | None]:
+    """The cells by name, with the rows that are written behind some."""
+    parts = [cell.partition("=") for cell in cells]
+    if wrong := [rows for _, equals, rows in parts if equals and not (rows.isdecimal() and int(rows))]:
+        raise SystemExit(f"--cells: {wrong[0]!r} is no number of rows")
+    return {name: int(rows) if rows else None for name, _, rows in parts}
 
 
 def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -183,7 +192,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", default=None, help="the model's name in the table")
     parser.add_argument("--machine", default=None, help="the machine's name in the table")
     parser.add_argument(
-        "--cells", default=",".join(ORDER), help="such as 500:plain,50:label; those of the page if left out"
+        "--cells", default=",".join(ORDER), help="such as 500:plain=512,50:label; those of the page if left out"
     )
     usual = ",".join(side for side in SIDES if side != BATCHED)
     parser.add_argument("--sides", default=usual, help=f"of {', '.join(SIDES)}; {usual} if left out")
@@ -202,7 +211,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--print", type=Path, nargs="+", default=None, help="print the cells of files; measure nothing")
     parser.add_argument("--into", type=Path, default=None, help="with --print: the page to put the table into")
     arguments = parser.parse_args(given)
-    arguments.cells = _chosen(arguments.cells, CELLS, "--cells")
+    arguments.cells = _rows_of(_chosen(arguments.cells, CELLS, "--cells"))
     arguments.sides = _chosen(arguments.sides, SIDES, "--sides")
     return arguments
 
@@ -234,17 +243,17 @@ def main() -> None:
     bench = Bench(llm, arguments.sides)
     card = card_of(llm, where.machine, arguments.bandwidth, arguments.flops)
     plan = Plan(
-        rows=arguments.rows,
-        seconds=arguments.seconds or (10 if gpu else 60),
+        seconds=arguments.seconds or (10.0 if gpu else 60.0),
         rounds=arguments.rounds,
         limit=arguments.limit or (300 if gpu else 100),
         until=until,
-        at_first=128 if gpu else 8,
+        fewest=256 if gpu else 8,
+        warm=64 if gpu else 8,
     )
     found: list[Cell] = []
-    for name in arguments.cells:
+    for name, asked in arguments.cells.items():
         cell: Cell | None = None
-        for cell in measure(bench, name, plan, where, card):
+        for cell in measure(bench, name, asked or arguments.rows, plan, where, card):
             if arguments.json:
                 save(arguments.json, merged(old, cell, add=arguments.add))
         if cell is not None:

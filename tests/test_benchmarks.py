@@ -273,15 +273,18 @@ def test_the_table_of_a_page_is_put_between_its_marks(tmp_path: Path) -> None:
 
 
 def test_the_command_picks_cells_and_sides_and_refuses_others() -> None:
-    chosen = parsed(["--cells", "500:plain,50:label", "--sides", "bare,typefold"])
-    assert (chosen.cells, chosen.sides) == (["500:plain", "50:label"], ["bare", "typefold"])
+    chosen = parsed(["--cells", "500:plain=512,50:label", "--sides", "bare,typefold"])
+    assert (chosen.cells, chosen.sides) == ({"500:plain": 512, "50:label": None}, ["bare", "typefold"])
     assert parsed([]).sides == ["bare", "typefold", "outlines", "least"]
     usual = parsed([]).cells
     assert set(usual) == {f"{tokens}:{work}" for tokens in TOKENS for work in WORK if work != LETTER_FIRST}
-    assert parsed(["--cells", ",".join(CELLS)]).cells == CELLS
+    assert list(parsed(["--cells", ",".join(CELLS)]).cells) == CELLS
     assert set(WORK) == set(WORK_WORDS)
     with pytest.raises(SystemExit, match="there is no '7:label'"):
         parsed(["--cells", "7:label"])
+    for wrong in ("some", "0", "-3"):
+        with pytest.raises(SystemExit, match="is no number of rows"):
+            parsed(["--cells", f"50:label={wrong}"])
 
 
 class Turned:
@@ -307,14 +310,14 @@ class Turned:
         return len(work) * self.seconds[name]
 
     def measured(self, *, rows: int | None = None, until: float = math.inf, seconds: float = 12.0) -> list[Cell]:
-        plan = Plan(rows=rows, seconds=seconds, rounds=3, limit=300, until=until, at_first=4)
-        return list(measure(cast(Any, self), "50:text", plan, WHERE, lambda side, rows: rows / 100))
+        plan = Plan(seconds=seconds, rounds=3, limit=300, until=until, fewest=4, warm=3)
+        return list(measure(cast(Any, self), "50:text", rows, plan, WHERE, lambda side, rows: rows / 100))
 
 
 def test_sides_take_turns_and_a_cell_is_given_after_each_round() -> None:
     bench = Turned(bare=0.2, typefold=0.1)
     found = bench.measured(rows=30)
-    assert bench.ran[:2] == [("bare", 4), ("typefold", 4)]  # to warm
+    assert bench.ran[:2] == [("bare", 3), ("typefold", 3)]  # to warm
     assert [name for name, _ in bench.ran[2:]] == ["bare", "typefold", "typefold", "bare", "bare", "typefold"]
     assert {count for _, count in bench.ran[2:]} == {30}
     assert [len(cell.sides["bare"].seconds) for cell in found] == [1, 2, 3]
@@ -327,13 +330,13 @@ def test_a_turn_has_as_many_rows_as_the_first_side_does_in_the_time() -> None:
     bench = Turned(bare=0.2, typefold=0.1)
     assert bench.measured()[-1].rows == 60
     assert [count for name, count in bench.ran[2:] if name == "bare"][:3] == [4, 16, 60]
-    assert Turned(bare=9.0).measured()[-1].rows == 1
+    assert Turned(bare=9.0).measured()[-1].rows == 4
 
 
 def test_what_there_is_no_time_for_is_not_begun() -> None:
     bench = Turned(bare=0.2, typefold=0.1)
     assert bench.measured(rows=30, until=-math.inf) == []
-    assert {count for _, count in bench.ran} == {4}
+    assert {count for _, count in bench.ran} == {3}
     assert Turned(bare=0.2).measured(seconds=math.inf, rows=30, until=time.monotonic() + 1e6)  # rows were asked for
 
 
