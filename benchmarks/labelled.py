@@ -103,7 +103,7 @@ def draw(spec: str, rng: random.Random, lists: dict[str, str] = LISTS) -> Field:
     text = (
         str(rng.randrange(*map(int, domain.split(".."))))
         if integer
-        else rng.choice(lists.get(domain, domain).split(", "))
+        else rng.choice(str(lists.get(domain, domain)).split(", "))
     )
     return Field(name, "integer" if integer else "string", text if integer else json.dumps(text), text)
 

@@ -14,7 +14,9 @@ from typing import get_args
 import pytest
 
 from benchmarks import labelled_texts
-from benchmarks.labelled_texts import Aspect, Category, Invoice, Review, Sentiment, Ticket, Urgency, load, says
+from benchmarks.labelled_texts import Aspect, Category, Invoice, Labels, Review, Sentiment, Ticket, Urgency, load, says
+from typefold.compiler import OutputType, output_type
+from typefold.testing.laws import Recogniser
 
 TICKETS, REVIEWS, INVOICES = load("tickets"), load("reviews"), load("invoices")
 Record = Ticket | Review | Invoice
@@ -199,6 +201,16 @@ def test_every_rule_has_its_words() -> None:
     names = {name for record in (TICKETS[0], REVIEWS[0], INVOICES[0]) for name in dict(record.labels)}
     values = {value for kind in (Category, Urgency, Sentiment, Aspect) for value in get_args(kind)}
     assert not {name for name in names | values if f"`{name}`" not in page}
+
+
+@kinds
+def test_labels_are_answers(kind: str) -> None:
+    """The models of labels are return types: each label can be written under the grammar of its model, and is read back."""
+    answer: OutputType[Labels] = output_type(type(KINDS[kind][0].labels))
+    by = Recogniser.of(answer.constraint)
+    for record in KINDS[kind]:
+        text = answer.encode(record.labels)
+        assert by.admits(text) and answer.decode(text) == record.labels
 
 
 BROKEN: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
