@@ -65,7 +65,8 @@ def map(
         concurrency: The number of actors; or the least and the most, between which Ray chooses.
         num_gpus: GPUs for each actor: as many as `tensor_parallel_size`, or a part of one.
         num_cpus: CPUs for each actor, by which Ray places it; by default Ray's own.
-        batch_size: Rows that an actor takes at a time.
+        batch_size: Rows that an actor takes at a time. Larger blocks of the dataset are cut to so many rows, so that they
+            can be shared out among the actors.
         batches: The number of these it works on at once, so that the end of one leaves no gap in the engine.
         restarts: The number of times an actor rebuilds its engine after a crash; see `Runtime`.
         ray_remote_args: Further options of `ray.remote` for the actors: `resources`, `runtime_env`, `max_restarts`, ...
@@ -131,9 +132,8 @@ def map(
         batches=batches,
     )
     _check_travels(work)
-    remote: dict[str, Any] = {**_pool(least, most), **(ray_remote_args or {})}
-    held: Any = dataset  # Ray's own types are incomplete
-    map_batches: Callable[..., Dataset] = held.map_batches
+    remote: dict[str, Any] = {**_pool(least, most, batches), **(ray_remote_args or {})}
+    map_batches: Callable[..., Dataset] = in_blocks(dataset, batch_size).map_batches
     return map_batches(
         Actor,
         fn_constructor_args=(work,),
@@ -145,14 +145,24 @@ def map(
     )
 
 
-def _pool(least: int, most: int) -> dict[str, Any]:
-    """The number of actors, each with two blocks of the dataset at once: the next one is there as one ends."""
+def in_blocks(dataset: Any, rows: int) -> Any:  # Ray's own types are incomplete
+    """The dataset in blocks of at most so many rows: Ray hands out whole blocks, and a large one keeps one actor alone busy."""
+    from ray.data.dataset import MaterializedDataset
+
+    if isinstance(dataset, MaterializedDataset) and dataset.count() <= rows * dataset.num_blocks():
+        return dataset  # small ones, which Ray puts together; to cut any it would need a CPU that no actor holds
+    return dataset.repartition(target_num_rows_per_block=rows)
+
+
+def _pool(least: int, most: int, batches: int) -> dict[str, Any]:
+    """The actors, each with so many blocks at once and one more that is there as one ends."""
     from ray.data import ActorPoolStrategy
 
     size: dict[str, Any] = {"size": least} if least == most else {"min_size": least, "max_size": most}
+    size["max_tasks_in_flight_per_actor"] = batches + 1  # more would be another actor's to have
     if "max_concurrent_calls_per_actor" in inspect.signature(ActorPoolStrategy).parameters:
-        return {"compute": ActorPoolStrategy(**size, max_concurrent_calls_per_actor=2)}
-    return {"compute": ActorPoolStrategy(**size), "max_concurrency": 2}  # as older versions have it
+        return {"compute": ActorPoolStrategy(**size, max_concurrent_calls_per_actor=batches)}
+    return {"compute": ActorPoolStrategy(**size), "max_concurrency": batches}  # as older versions have it
 
 
 _REFUSED = {

@@ -15,6 +15,7 @@ import typefold.ray
 from tests.scale import programs
 from tests.scale.programs import Log, LoggedEngine
 from typefold import NoRuntime, PromptUsageError, Runtime, run
+from typefold.ray.mapping import in_blocks
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal import Journal
 
@@ -88,6 +89,31 @@ def test_a_dataset_gets_what_run_gives(cluster: None) -> None:
         value = result.map(lambda found: None if found is None else found.model_dump()).value_or("failed")
         assert row["review"] == (None if value == "failed" else value)
         assert row["review_error"] == ("ValueError" if value == "failed" else None)
+
+
+def test_a_large_block_is_shared_out_among_the_actors(cluster: None, tmp_path: Path) -> None:
+    """Files and tables come in blocks of any size, and Ray hands out blocks."""
+    log = Log(tmp_path / "log")
+    arrow: Any = importlib.import_module("pyarrow")
+    data: Any = importlib.import_module("ray.data")
+    table = arrow.table({"id": list(range(120)), "log": [str(log.path)] * 120})
+    one = data.from_arrow(table)
+    assert one.num_blocks() == 1
+    got = typefold.ray.map(one, programs.together, model=ScriptedEngine, concurrency=2, num_cpus=0.5, batch_size=10)
+    processes = {row["id"]: row["result"] for row in got.take_all()}
+    assert processes.keys() == set(range(120))
+    counts = [list(processes.values()).count(each) for each in set(processes.values())]
+    assert len(counts) == 2
+    assert min(counts) >= 10
+
+
+def test_small_blocks_are_left_to_ray(cluster: None) -> None:
+    small = dataset_of(rows(40), blocks=4)
+    assert in_blocks(small, 10) is small
+    assert in_blocks(small, 9) is not small
+    read = small.map_batches(lambda batch: batch)  # nobody knows its blocks yet
+    sizes = [bundle.num_rows() for bundle in in_blocks(read, 7).iter_internal_ref_bundles()]
+    assert (sum(sizes), max(sizes)) == (40, 7)
 
 
 def test_functions_of_a_notebook_go_to_the_actors(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
