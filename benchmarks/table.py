@@ -71,7 +71,7 @@ ORDER = _ORDER.split()
 """The cells of the page, the most telling first."""
 CELLS = [f"{tokens}:{work}" for tokens in TOKENS for work in WORK]
 MOST_ROWS = 4096
-_TINY = {
+TINY = {
     "num_hidden_layers": 1,
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -140,7 +140,7 @@ def engine_of(arguments: argparse.Namespace, *, gpu: bool) -> Any:
 
     asked: dict[str, Any] = {"max_model_len": 4096}
     if arguments.tiny:
-        asked |= {"load_format": "dummy", "hf_overrides": _TINY}
+        asked |= {"load_format": "dummy", "hf_overrides": TINY}
     asked |= arguments.engine
     loading = loading_of(asked, cpu=not gpu, cuda=gpu, many=gpu and compat.runs_many(current_platform))
     return LLM(str(arguments.model or demo_model()), **loading.options)

@@ -132,7 +132,7 @@ def map(
         batches=batches,
     )
     _check_travels(work)
-    remote: dict[str, Any] = {**_pool(least, most, batches), **(ray_remote_args or {})}
+    remote: dict[str, Any] = {**pool(least, most, batches), **(ray_remote_args or {})}
     map_batches: Callable[..., Dataset] = in_blocks(dataset, batch_size).map_batches
     return map_batches(
         Actor,
@@ -154,12 +154,18 @@ def in_blocks(dataset: Any, rows: int) -> Any:  # Ray's own types are incomplete
     return dataset.repartition(target_num_rows_per_block=rows)
 
 
-def _pool(least: int, most: int, batches: int) -> dict[str, Any]:
-    """The actors, each with so many blocks at once and one more that is there as one ends."""
+def pool(least: int, most: int, batches: int) -> dict[str, Any]:
+    """The actors, each with so many blocks at once.
+
+    In a pool of a fixed size one more waits for each, since further ones are better had by another actor. A pool that may grow
+    does so where many blocks wait for each actor, so that number is left to Ray.
+    """
     from ray.data import ActorPoolStrategy
 
-    size: dict[str, Any] = {"size": least} if least == most else {"min_size": least, "max_size": most}
-    size["max_tasks_in_flight_per_actor"] = batches + 1  # more would be another actor's to have
+    if least == most:
+        size: dict[str, Any] = {"size": least, "max_tasks_in_flight_per_actor": batches + 1}
+    else:
+        size = {"min_size": least, "max_size": most}
     if "max_concurrent_calls_per_actor" in inspect.signature(ActorPoolStrategy).parameters:
         return {"compute": ActorPoolStrategy(**size, max_concurrent_calls_per_actor=batches)}
     return {"compute": ActorPoolStrategy(**size), "max_concurrency": batches}  # as older versions have it

@@ -30,6 +30,7 @@ def test_two_actors_answer_with_the_demo_model_and_a_second_job_answers_alike(cl
             concurrency=2,
             num_cpus=1,
             batch_size=8,
+            batches=2,
             max_model_len=512,
             max_num_seqs=8,
             kv_cache_memory_bytes=256 << 20,

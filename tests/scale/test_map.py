@@ -15,7 +15,7 @@ import typefold.ray
 from tests.scale import programs
 from tests.scale.programs import Log, LoggedEngine
 from typefold import NoRuntime, PromptUsageError, Runtime, run
-from typefold.ray.mapping import in_blocks
+from typefold.ray.mapping import in_blocks, pool
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.journal import Journal
 
@@ -114,6 +114,13 @@ def test_small_blocks_are_left_to_ray(cluster: None) -> None:
     read = small.map_batches(lambda batch: batch)  # nobody knows its blocks yet
     sizes = [bundle.num_rows() for bundle in in_blocks(read, 7).iter_internal_ref_bundles()]
     assert (sum(sizes), max(sizes)) == (40, 7)
+
+
+def test_a_pool_that_may_grow_can_grow() -> None:
+    """Ray adds actors only where the blocks that wait for one are many times those that it works on."""
+    fixed, growing = pool(2, 2, 4)["compute"], pool(1, 2, 4)["compute"]
+    assert (fixed.min_size, fixed.max_size, fixed.max_tasks_in_flight_per_actor) == (2, 2, 5)
+    assert (growing.min_size, growing.max_size, growing.max_tasks_in_flight_per_actor) == (1, 2, None)
 
 
 def test_functions_of_a_notebook_go_to_the_actors(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
