@@ -179,7 +179,7 @@ def by_ray(plan: Plan, works: Sequence[Work]) -> Iterator[tuple[str, dict[str, A
         table = arrow.table({"text": [row.text for row in asked], "tag": [row.tag for row in asked]})
         with tempfile.TemporaryDirectory() as folder:
             started = time.time()
-            done = typefold.ray.map(
+            done: Any = typefold.ray.map(
                 ray.data.from_arrow(table),
                 work.function,
                 model=Loaded(plan.model, plan.options, folder, plan.gpus),
