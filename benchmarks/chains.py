@@ -4,16 +4,17 @@
     python -m benchmarks.chains (--demo | --tiny | --model DIR [--process]) [--work "letter first"] [--rows 96]
                                 [--hold 0 4 8] [--rounds 3] [--tag A] [--limit 300] [--json FILE]
 
-On the scripted engine: rows of three calls, each call's prompt made of the answer before, of 4 to 96 tokens; steps are counts, which noise can't touch. On vLLM:
-a label, a text of at most 64 tokens and a card of at most `--limit` for each row, about letters of `--tokens` tokens
-(`benchmarks.table_work`); with `letter first` a row's calls share the beginning of their prompts, with `program` they don't.
-`--tiny` is one layer of 64, which shows what surrounds the model.
+Work: `letter first`, a label, a text of at most 64 tokens and a card of at most `--limit` for each row, about letters of
+`--tokens` tokens (`benchmarks.table_work`), where a row's calls share the beginning of their prompts; `program`, the same with
+the letter behind the question, so that they don't; `lengths`, three calls of exactly 4 to 96 tokens, each prompt made of the
+answer before. The scripted engine has that one, and steps there are counts, which noise can't touch. `--tiny` is one layer of
+64, which shows what surrounds the model.
 
 Sides, in turn, on one engine: bare `LLM.chat` a stage, typefold's own `.map` a stage, and `run` for each `--hold`: the steps
-for which new requests are held back at most, 0 for none. Each turn's prompts begin with a tag of their own, so that no prefix
-cache has them. A table for each work has engine steps, those in which a request's first token came (it has a prompt in it),
+for which new requests are held back at most, 0 for none. Each turn's letters come behind a tag of their own, so that no prefix
+cache has them (for `lengths` it is off). The table has engine steps, those in which a request's first token came (it has a prompt in it),
 the time from step to step of both kinds (medians, by the clock of the engine), and the least number of steps: all tokens of
-a side over the rows that run at once, or the longest row, whichever is more. Ratios to bare vLLM are medians of pairs.
+a side over the rows that run at once, or the longest row, whichever is more. Ratios to the first side are medians of pairs.
 """
 
 import argparse
@@ -37,6 +38,8 @@ from typefold import Runtime, run
 from typefold.compiler import Message
 from typefold.runtime import Completion, Request
 from typefold.runtime.engines.scripted import ScriptedEngine
+
+LENGTHS = "lengths"
 
 
 @dataclass
@@ -115,9 +118,11 @@ class Side:
     seen: list[Seen] = field(default_factory=list[Seen])
 
 
-def turns(
-    sides: dict[str, Side], watch: Any, work: Callable[[int], Sequence[Any]], max_num_seqs: int, rounds: int
-) -> Rows:
+Work = Callable[[int], Sequence[Any]]
+"""The rows of a turn."""
+
+
+def turns(sides: dict[str, Side], watch: Any, work: Work, max_num_seqs: int, rounds: int) -> Rows:
     """Take turns; `watch.seen` is a new record for each."""
     rows = len(work(-1))
     for turn in range(rounds):
@@ -146,7 +151,7 @@ def _row(name: str, side: Side, first: Side, longest: int, max_num_seqs: int) ->
         "ms a step: decodes, mixed": ", ".join(f"{statistics.median(each):.1f}" for each in between.values() if each),
         "tokens": round(statistics.median(seen.tokens.total() for seen in side.seen)),
         "seconds (median)": round(statistics.median(side.seconds), 2),
-        "times bare": round(statistics.median(ratios), 3),
+        "times the first": round(statistics.median(ratios), 3),
         "range": f"{min(ratios):.3f} to {max(ratios):.3f}",
     }
 
@@ -186,19 +191,11 @@ def of_lengths(arguments: argparse.Namespace) -> Rows:
     return table
 
 
-def of_letters(arguments: argparse.Namespace) -> Rows:
+def of_letters(llm: Any, arguments: argparse.Namespace) -> tuple[dict[str, Side], Work]:
     """Programs about letters on vLLM."""
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(arguments.process))
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    import torch
-
-    from benchmarks.table import engine_of
     from benchmarks.table_sides import Bench
 
-    arguments.engine |= {"max_num_seqs": arguments.max_num_seqs} if arguments.max_num_seqs else {}
-    llm = engine_of(arguments, gpu=bool(torch.cuda.is_available()))
     stages = table_work.stages(arguments.work, arguments.limit)
-    bench = Bench(llm, ["bare"])
 
     def functions(runtime: Runtime) -> list[Any]:
         return [stage.function.using(runtime=runtime) for stage in stages]
@@ -209,23 +206,60 @@ def of_letters(arguments: argparse.Namespace) -> Rows:
             given = [(row, value or "") for row, value in zip(work, values, strict=True)]
             values = [result.value_or(None) for result in function.safe.starmap(given)]
 
-    ours = functions(held(Runtime(llm), None))
     sides = {
-        "waves, bare": Side(bench.sides(arguments.work, arguments.limit)["bare"].run),
-        "waves, typefold": Side(lambda work: mapped(ours, work)),
+        "waves, bare": Side(Bench(llm, ["bare"]).sides(arguments.work, arguments.limit)["bare"].run),
+        "waves, typefold": Side(partial(mapped, functions(held(Runtime(llm), None)))),
     }
     for hold in arguments.hold:
-        program = Stages(*functions(held(Runtime(llm), hold)))
-        sides[f"run, hold={hold}"] = Side(lambda work, program=program: run(program, work))
+        sides[f"run, hold={hold}"] = Side(partial(run, Stages(*functions(held(Runtime(llm), hold)))))
     texts = table_work.rows(arguments.rows, arguments.tokens, llm.get_tokenizer())
+    return sides, lambda turn: [row.in_turn(f"Batch {arguments.tag}{1001 + turn}.") for row in texts]
 
-    def tagged(turn: int) -> list[table_work.Row]:
-        return [row.in_turn(f"Batch {arguments.tag}{1001 + turn}.") for row in texts]
 
+def of_lengths_on_vllm(llm: Any, arguments: argparse.Namespace) -> tuple[dict[str, Side], Work]:
+    """Rows of exactly known lengths on vLLM."""
+    from vllm import SamplingParams
+
+    def parameters(lengths: list[int]) -> list[Any]:
+        return [SamplingParams(temperature=0, max_tokens=length, ignore_eos=True) for length in lengths]
+
+    def bare(prompts: list[str], lengths: list[int]) -> list[str]:
+        chats: list[Any] = [[{"role": "user", "content": each}] for each in prompts]
+        return [output.outputs[0].text for output in llm.chat(chats, parameters(lengths), use_tqdm=False)]
+
+    def mapped(runtime: Runtime, prompts: list[str], lengths: list[int]) -> list[str]:
+        return runtime.generate(prompts, sampling_params=parameters(lengths))
+
+    def waves(generate: Callable[[list[str], list[int]], list[str]]) -> Side:
+        return Side(lambda work: workload.waves(work, generate))
+
+    ours = held(Runtime(llm, deduplicate=False), None)
+    sides = {"waves, bare": waves(bare), "waves, typefold": waves(partial(mapped, ours))}
+    for hold in arguments.hold:
+        program = workload.Program(held(Runtime(llm, deduplicate=False), hold))
+        sides[f"run, hold={hold}"] = Side(partial(run, program))
+    work = workload.rows(arguments.rows)
+    return sides, lambda turn: work
+
+
+def on_vllm(arguments: argparse.Namespace) -> Rows:
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(arguments.process))
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    import torch
+
+    from benchmarks.table import engine_of
+
+    by_length = arguments.work == LENGTHS
+    own: dict[str, Any] = {"max_num_seqs": arguments.max_num_seqs} if arguments.max_num_seqs else {}
+    if by_length:
+        own["enable_prefix_caching"] = False  # with it, the second side would gain
+    arguments.engine = own | arguments.engine
+    llm = engine_of(arguments, gpu=bool(torch.cuda.is_available()))
+    sides, work = (of_lengths_on_vllm if by_length else of_letters)(llm, arguments)
     for number, side in enumerate(sides.values()):  # warm: grammars compiled, kernels chosen
-        side.run(tagged(-100 - number)[: arguments.warm])
+        side.run(work(-100 - number)[: arguments.warm])
     most = int(llm.llm_engine.vllm_config.scheduler_config.max_num_seqs)
-    return turns(sides, Watched(llm), tagged, most, arguments.rounds)
+    return turns(sides, Watched(llm), work, most, arguments.rounds)
 
 
 def main() -> None:
@@ -236,7 +270,7 @@ def main() -> None:
     model.add_argument("--tiny", action="store_true", help="one layer of 64, on vLLM")
     parser.add_argument("--process", action="store_true", help="vLLM in a process of its own")
     parser.add_argument("--engine", type=json.loads, default={}, help="options for vllm.LLM, as JSON")
-    parser.add_argument("--work", choices=[LETTER_FIRST, PROGRAM], default=LETTER_FIRST)
+    parser.add_argument("--work", choices=[LETTER_FIRST, PROGRAM, LENGTHS], default=LETTER_FIRST, help="on vLLM")
     parser.add_argument("--rows", type=int, default=128)
     parser.add_argument("--tokens", type=int, default=500, help="of a letter")
     parser.add_argument("--limit", type=int, default=300, help="tokens of a card")
@@ -249,10 +283,10 @@ def main() -> None:
     parser.add_argument("--step-seconds", type=float, default=0.005, help="of a step of the scripted engine")
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
-    on_vllm = bool(arguments.model or arguments.demo or arguments.tiny)
-    table = of_letters(arguments) if on_vllm else of_lengths(arguments)
-    work = f"{arguments.work}, {arguments.tokens} tokens" if on_vllm else "lengths of 4 to 96, scripted engine"
-    at_once = arguments.max_num_seqs or ("as many as vLLM runs" if on_vllm else 16)
+    is_real = bool(arguments.model or arguments.demo or arguments.tiny)
+    table = on_vllm(arguments) if is_real else of_lengths(arguments)
+    work = arguments.work if is_real else f"{LENGTHS}, scripted engine"
+    at_once = arguments.max_num_seqs or ("as many as vLLM runs" if is_real else 16)
     show({f"{arguments.rows} rows of three calls ({work}), {at_once} at once": table}, arguments.json)
 
 
