@@ -248,6 +248,7 @@ def on_vllm(arguments: argparse.Namespace) -> Rows:
     import torch
 
     from benchmarks.table import engine_of
+    from typefold.runtime.engines.vllm import compat
 
     by_length = arguments.work == LENGTHS
     own: dict[str, Any] = {"max_num_seqs": arguments.max_num_seqs} if arguments.max_num_seqs else {}
@@ -258,7 +259,9 @@ def on_vllm(arguments: argparse.Namespace) -> Rows:
     sides, work = (of_lengths_on_vllm if by_length else of_letters)(llm, arguments)
     for number, side in enumerate(sides.values()):  # warm: grammars compiled, kernels chosen
         side.run(work(-100 - number)[: arguments.warm])
-    most = int(llm.llm_engine.vllm_config.scheduler_config.max_num_seqs)
+    config = llm.llm_engine.vllm_config
+    print(f"vLLM's steps of decodes alone run as one graph: {compat.decodes_as_graph(config)}", flush=True)
+    most = int(config.scheduler_config.max_num_seqs)
     return turns(sides, Watched(llm), work, most, arguments.rounds)
 
 
