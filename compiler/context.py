@@ -115,6 +115,7 @@ class Context:
         compilation: The state shared by all parts of one root type.
         depth: The levels of nesting above the part.
         tags: The names of fields that are always written here, since a discriminator looks for them.
+        beside_whole: Whether another member of the union here is a whole number, so that a float needs a point.
     """
 
     path: str
@@ -122,6 +123,7 @@ class Context:
     compilation: Compilation
     depth: int = 0
     tags: frozenset[str] = frozenset()
+    beside_whole: bool = False
 
     @property
     def json_format(self) -> JsonFormat:
@@ -176,6 +178,7 @@ class Context:
         metadata: tuple[Any, ...] = (),
         about: tuple[Any, ...] = (),
         tags: frozenset[str] = frozenset(),
+        beside_whole: bool = False,
     ) -> Codec[Any]:
         """Compile a part.
 
@@ -185,6 +188,7 @@ class Context:
             metadata: Annotations that stand apart from the type, as in pydantic's fields.
             about: Marks of which only the descriptions count, as a pydantic field beside its annotations.
             tags: Names of fields that must be written, though they have a default.
+            beside_whole: Whether another member of the union here is a whole number.
 
         Returns:
             The codec of the part.
@@ -194,7 +198,7 @@ class Context:
         """
         hint, inner = split_annotated(hint)
         metadata = (*inner, *metadata)
-        part = Context(self.path + at, Limits(metadata, about), self.compilation, self.depth + 1, tags)
+        part = Context(self.path + at, Limits(metadata, about), self.compilation, self.depth + 1, tags, beside_whole)
         if part.depth > MAX_DEPTH:
             raise part.refuse(hint, f"is nested deeper than {MAX_DEPTH} levels")
         self.compilation.part_count += 1
@@ -254,7 +258,9 @@ class Context:
         hook = self.compilation.find_hook(hint)
         if hook is None or self.depth > MAX_DEPTH:
             raise self.refuse(hint, "has no JSON form")
-        return hook(hint, Context(self.path, self.limits, self.compilation, self.depth + 1, self.tags))
+        return hook(
+            hint, Context(self.path, self.limits, self.compilation, self.depth + 1, self.tags, self.beside_whole)
+        )
 
     @contextmanager
     def keys(self) -> Generator[None]:

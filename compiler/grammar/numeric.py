@@ -1,8 +1,9 @@
 """Numbers in JSON, whole and decimal, between bounds, which are regular and so enforced by the grammar.
 
-Whole numbers are canonical (no leading zero, no `-0`). Decimals have a point, in the form of Python's `repr`, and may have
-trailing zeros, as in a price of `3.50`: models write it so, and the value is the same. A decimal never looks like a whole
-number, so the text tells the members of `int | float` apart.
+Whole numbers are canonical (no leading zero, no `-0`). Decimals have the form of Python's `repr`, and may have trailing zeros, as in
+a price of `3.50`, and no point, as in one of `3`: models write them so, and the value is the same. A model that may not end a
+whole number where it wants to goes on with digits. Beside whole numbers decimals are `pointed`, so that the text tells the members of
+`int | float` apart.
 
 Invariant: a text is admitted if and only if its value lies between the bounds.
 """
@@ -143,8 +144,13 @@ def _prefixes(low: str, high: str, places: int) -> Expr:
     return choice(*options)
 
 
-def _positional(low: int, high: int | None, places: int) -> Expr:
+def _positional(low: int, high: int | None, places: int, *, pointed: bool) -> Expr:
     """Decimals without sign in positional form, from `low` to `high`, both counted in units of the last place."""
+
+    def behind(whole: Expr | str, digits: Expr) -> Expr:
+        """The digits behind a whole number, which fits by itself."""
+        return seq(whole, ".", digits) if pointed else seq(whole, optional(seq(".", digits)))
+
     if high is not None and high < low:
         return NEVER
     unit = 10**places
@@ -155,23 +161,29 @@ def _positional(low: int, high: int | None, places: int) -> Expr:
     whole_high, part_high = divmod(high or 0, unit)
     upper = str(part_high).zfill(places)
     if high is not None and whole_low == whole_high:
-        return seq(str(whole_low), ".", _prefixes(lower, upper, places))
+        digits = _prefixes(lower, upper, places)
+        return behind(str(whole_low), digits) if lower == nothing else seq(str(whole_low), ".", digits)
     if lower != nothing:
         options.append(seq(str(whole_low), ".", _prefixes(lower, full, places)))
         whole_low += 1
     if high is not None:
         if upper != full:
-            options.append(seq(str(whole_high), ".", _prefixes(nothing, upper, places)))
+            options.append(behind(str(whole_high), _prefixes(nothing, upper, places)))
             whole_high -= 1
         if whole_low <= whole_high:
-            options.append(seq(_naturals(whole_low, whole_high), ".", _digits(1, places)))
+            options.append(behind(_naturals(whole_low, whole_high), _digits(1, places)))
     else:
-        options.append(seq(_naturals(whole_low, None), ".", _digits(1, places)))
+        options.append(behind(_naturals(whole_low, None), _digits(1, places)))
     return choice(*options)
 
 
-def decimals(low: Decimal | None, high: Decimal | None, *, places: int, whole_digits: int | None = None) -> Expr:
-    """Decimals with a point and 1 to `places` digits after it, inclusive; `-0.0` and its like where less than zero is in it."""
+def decimals(
+    low: Decimal | None, high: Decimal | None, *, places: int, whole_digits: int | None = None, pointed: bool = True
+) -> Expr:
+    """Decimals of at most `places` digits behind the point, inclusive; `-0.0` and its like where less than zero is in it.
+
+    There is always a point, and a digit behind it, in `pointed` ones.
+    """
     with localcontext() as context:
         context.prec = 400
         unit = Decimal(10) ** places
@@ -183,10 +195,10 @@ def decimals(low: Decimal | None, high: Decimal | None, *, places: int, whole_di
         most = limit if most is None else min(most, limit)
     options: list[Expr] = []
     if most is None or most >= 0:
-        options.append(_positional(max(least or 0, 0), most, places))
+        options.append(_positional(max(least or 0, 0), most, places, pointed=pointed))
     if least is None or least < 0 or (least == 0 and low is not None and low < 0):
         floor = 0 if most is None or most >= 0 else -most
-        options.append(seq("-", _positional(floor, None if least is None else -least, places)))
+        options.append(seq("-", _positional(floor, None if least is None else -least, places, pointed=pointed)))
     return choice(*(option for option in options if option != NEVER))
 
 
@@ -204,7 +216,7 @@ def scientific_large() -> Expr:
 
 
 @cache
-def any_float() -> Expr:
+def any_float(*, pointed: bool = False) -> Expr:
     """Every finite double: positional from 0.0001 up to 1e16 (as `repr` has it), else with an exponent."""
-    positional = _positional(0, 10 ** (17 + DECIMAL_PLACES) - 1, DECIMAL_PLACES)
+    positional = _positional(0, 10 ** (17 + DECIMAL_PLACES) - 1, DECIMAL_PLACES, pointed=pointed)
     return seq(optional(seq("-")), choice(positional, scientific_small(), scientific_large()))

@@ -48,7 +48,7 @@ def int_codec(hint: type[int], context: Context) -> Codec[int]:
 
 @default_registry.hook(float)
 def float_codec(hint: type[float], context: Context) -> Codec[float]:
-    """Decimals as Python's `repr` writes them, trailing zeros allowed; bounds are in the grammar."""
+    """Decimals as Python's `repr` writes them; trailing zeros may be there, a point missing; bounds are in the grammar."""
     context.allow(hint, *BOUNDS, "multiple_of")
     limits = context.limits
     for name in limits.names():
@@ -60,7 +60,8 @@ def float_codec(hint: type[float], context: Context) -> Codec[float]:
     least, most = -math.inf if low is None else low, math.inf if high is None else high
     expr: Expr = NEVER
     if least <= most and least < math.inf and most > -math.inf:
-        expr = any_float() if low is None and high is None else _bounded_float(least, most, context)
+        pointed = context.beside_whole
+        expr = any_float(pointed=pointed) if low is None and high is None else _bounded_float(least, most, context)
     if expr == NEVER:
         raise context.refuse(hint, f"has bounds that no number meets (from {low!r} to {high!r})")
     schema: JsonSchema = {"type": "number"}
@@ -114,7 +115,8 @@ def _bounded_float(least: float, most: float, context: Context) -> Expr:
     """Positional decimals within the bounds, and those with an exponent where the bounds leave room for them."""
     low = None if least <= -_LARGEST_POSITIONAL else Decimal(repr(least))
     high = None if most >= _LARGEST_POSITIONAL else Decimal(repr(most))
-    options = [decimals(low, high, places=DECIMAL_PLACES, whole_digits=17)]
+    pointed = context.beside_whole
+    options = [decimals(low, high, places=DECIMAL_PLACES, whole_digits=17, pointed=pointed)]
     exact = True
     for sign, near, far in (("", max(least, 0.0), most), ("-", max(-most, 0.0), -least)):
         if far < 0 or (far == 0 and near == 0):
@@ -160,7 +162,7 @@ def any_codec(hint: Any, context: Context) -> Codec[Any]:
     """Any JSON value."""
     comma, colon = context.json_format.comma, context.json_format.colon
     string = json_string(ANY_TEXT)
-    value = context.rule("json_number", choice(integers(None, None), any_float()))
+    value = context.rule("json_number", choice(integers(None, None), any_float(pointed=True)))
     context.reader_limit(f"numbers of no more than {_INT_DIGITS} digits")
     item = Ref("json_value")
     pair = seq(string, colon, item)

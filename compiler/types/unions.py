@@ -57,12 +57,18 @@ def union_codec(hint: Any, context: Context) -> Codec[Any]:
     tags = context.tags.union([limits.discriminator] if isinstance(limits.discriminator, str) else ())
     # pydantic checks a limit on a union for the value of any member. Beside None it is the other member's limit.
     optional = len(members) == 2 and type(None) in members and limits.names() and not limits.changing
-    codecs = [
-        replace(context, tags=tags).same(member)
-        if optional and member is not type(None)
-        else context.codec(member, at=f"|{describe(member)}", tags=tags)
-        for member in members
-    ]
+
+    def compiled(member: Any, *, beside_whole: bool) -> Codec[Any]:
+        if optional and member is not type(None):
+            return replace(context, tags=tags, beside_whole=beside_whole).same(member)
+        return context.codec(member, at=f"|{describe(member)}", tags=tags, beside_whole=beside_whole)
+
+    codecs = [compiled(member, beside_whole=context.beside_whole) for member in members]
+    kinds = [_kinds_written(codec.schema, state) for codec in codecs]
+    if not context.beside_whole and any("integer" in each for each in kinds):
+        for index, each in enumerate(kinds):
+            if "number" in each:
+                codecs[index] = compiled(members[index], beside_whole=True)
     native = all(codec.native for codec in codecs)
     if context.positional and (named := _put_under_names(members, codecs, context)):
         judgement = f"{context.path}: {describe(hint)}"

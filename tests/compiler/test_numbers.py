@@ -8,11 +8,14 @@ import math
 import random
 import sys
 from decimal import Decimal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import Field
 
+from typefold.compiler import DecodeError, OutputType, output_type
 from typefold.compiler.grammar.matcher import Search, recognises
 from typefold.compiler.grammar.nodes import NEVER, Language
 from typefold.compiler.grammar.numeric import (
@@ -30,6 +33,7 @@ from typefold.compiler.grammar.sampler import sample
 
 quick = settings(deadline=None)
 FLOATS = Language(any_float())
+POINTED = Language(any_float(pointed=True))
 
 
 def within(low: float | Decimal | None, value: Decimal | int, high: float | Decimal | None) -> bool:
@@ -157,6 +161,18 @@ def test_every_decimal_is_admitted_exactly_within_its_bounds(low: Decimal | None
             assert recognises(language, text) == within(low, Decimal(text), high), (low, text, high)
 
 
+@pytest.mark.parametrize("low", [None, *EDGES[::3]])
+@pytest.mark.parametrize("high", [None, *EDGES[1::3]])
+def test_decimals_that_need_no_point_may_be_whole(low: Decimal | None, high: Decimal | None) -> None:
+    pointed, free = (Language(decimals(low, high, places=2, pointed=pointed)) for pointed in (True, False))
+    for text in ["0", *(f"{sign}{whole}" for sign in ("", "-") for whole in range(1, 5))]:
+        fits = (low is None or low <= int(text)) and (high is None or int(text) <= high)
+        assert recognises(free, text) == fits, (low, text, high)
+        assert not recognises(pointed, text)
+    for text in forms(2, 4)[::7]:
+        assert recognises(free, text) == recognises(pointed, text), (low, text, high)
+
+
 fractions = st.decimals(-1000, 1000, places=5, allow_nan=False, allow_infinity=False)
 
 
@@ -245,7 +261,10 @@ LARGEST = repr(sys.float_info.max)
         ("1E+20", False),
         ("10e+20", False),
         ("0.5e+20", False),
-        ("1", False),
+        ("1", True),
+        ("12000", True),
+        ("01", False),
+        ("1.", False),
         ("nan", False),
         ("inf", False),
     ],
@@ -253,6 +272,7 @@ LARGEST = repr(sys.float_info.max)
 def test_floats_have_exponents_only_where_python_writes_them_and_never_overflow(text: str, admitted: bool) -> None:
     for sign in ("", "-"):
         assert recognises(FLOATS, sign + text) == admitted
+        assert recognises(POINTED, sign + text) == (admitted and not text.isdigit())
 
 
 @given(st.integers(0, 2**32))
@@ -260,7 +280,8 @@ def test_floats_have_exponents_only_where_python_writes_them_and_never_overflow(
 def test_every_float_that_is_made_up_can_be_read(seed: int) -> None:
     text = sample(FLOATS, random.Random(seed))
     number = json.loads(text)
-    assert isinstance(number, float) and math.isfinite(number)
+    assert isinstance(number, int | float) and math.isfinite(number)
+    assert isinstance(json.loads(sample(POINTED, random.Random(seed))), float)
 
 
 def test_the_two_kinds_of_exponent_part_at_one() -> None:
@@ -278,7 +299,24 @@ def test_positional_floats_need_no_more_places_than_are_admitted() -> None:
     assert not recognises(FLOATS, "0." + "1" * (DECIMAL_PLACES + 1))
 
 
-def test_a_decimal_never_looks_like_a_whole_number() -> None:
+def test_a_pointed_decimal_never_looks_like_a_whole_number() -> None:
     whole = integers(None, None)
-    assert Search({}).shared_text(whole, any_float()) is None
+    assert Search({}).shared_text(whole, any_float(pointed=True)) is None
     assert Search({}).shared_text(whole, decimals(None, None, places=3)) is None
+
+
+def test_a_float_may_be_written_as_a_whole_number_but_beside_one() -> None:
+    price: OutputType[float] = output_type(Annotated[float, Field(ge=0, le=99.5)])
+    assert [price.decode(text) for text in ("10", "99", "99.50", "0")] == [10.0, 99.0, 99.5, 0.0]
+    assert type(price.decode("10")) is float
+    assert price.encode(10.0) == "10.0"
+    for text in ("100", "-1", "010"):
+        with pytest.raises(DecodeError):
+            price.decode(text)
+    both: OutputType[int | float] = output_type(int | float)
+    assert [type(both.decode(text)) for text in ("1", "1.0", "-3", "2e+16")] == [int, float, int, float]
+    assert not both.shared_texts
+    of_two: OutputType[Literal[1, 2] | float | None] = output_type(Literal[1, 2] | float | None)
+    assert [of_two.decode(text) for text in ("1", "1.0", "3.5", "null")] == [1, 1.0, 3.5, None]
+    lists: OutputType[list[int] | list[float]] = output_type(list[int] | list[float])
+    assert [type(item) for text in ("[1]", "[1.0]") for item in lists.decode(text)] == [int, float]
