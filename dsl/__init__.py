@@ -26,10 +26,10 @@ from typefold.messages import RawPrompt, ask, assistant, image, raw, system, use
 from typefold.options import Options
 from typefold.programs.run import Run, run
 from typefold.programs.voting import Best, Votes, best_of, majority
+from typefold.prompts import AsyncPrompt, AsyncSamples, Prompt, Samples, is_prompt
 from typefold.prompts.base_prompt import ask_deferred
 from typefold.prompts.definition import Example, example
-from typefold.prompts.prompt import AsyncPrompt, Prompt, prompt
-from typefold.prompts.samples import AsyncSamples, Samples
+from typefold.prompts.prompt import prompt
 from typefold.prompts.spec import prompt_by_name, prompt_by_value
 from typefold.prompts.tools import Tools
 from typefold.response_types import Logged, Reasoned, Scored, ToolCall
@@ -115,6 +115,7 @@ __all__ = [
     "example",
     "gather",
     "image",
+    "is_prompt",
     "majority",
     "output_type",
     "prompt",

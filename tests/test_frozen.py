@@ -35,7 +35,7 @@ from tests.frozen import calls
 from tests.frozen.samples import PICKLED
 from tests.plugin.conftest import Project
 from tests.plugin.typing_page import CASES
-from typefold import Adapter, AsyncPrompt, Deferred, JsonFormat, Message, Prompt, Runtime, system, user
+from typefold import Adapter, Deferred, JsonFormat, Message, Runtime, is_prompt, system, user
 from typefold.compiler import Image, output_type
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
@@ -88,7 +88,7 @@ def described(value: object) -> Any:
     if isinstance(value, Deferred):
         with Runtime(ScriptedEngine(answers=lambda request: "4")):
             return repr(it), it.result()
-    if isinstance(value, Prompt | AsyncPrompt):
+    if is_prompt(value):
         return type(it), repr(it), it.render("a"), described(it._spec.options)
     if isinstance(value, list | tuple):
         return type(it), [described(part) for part in it]

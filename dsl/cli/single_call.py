@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from typing_extensions import TypeIs
 from typefold.cli.target import CommandError
 from typefold.messages import RawPrompt
 from typefold.programs.record_function import BadRecord, Inputs, Target
+from typefold.prompts import is_prompt
 from typefold.prompts.base_prompt import BasePrompt
 from typefold.prompts.prompt import Prompt
 
@@ -61,16 +63,12 @@ def try_once(target: Target, arguments: dict[str, Any]) -> None:
     Console().print(value if isinstance(value, str) else Pretty(value), markup=False, highlight=False)
 
 
-def _prompt(target: Target) -> BasePrompt[..., Any]:
+def _prompt(target: Target) -> BasePrompt[Callable[..., object]]:
     function: Any = target.function
-    if not _is_any_prompt(function):
+    if not is_prompt(function):
         raise CommandError(f"{target.name} is a plain function, no prompt; name one of the prompts that it calls")
     return function
 
 
-def _is_prompt(function: object) -> TypeIs[Prompt[..., Any]]:
+def _is_prompt(function: object) -> TypeIs[Prompt[Any]]:
     return isinstance(function, Prompt)
-
-
-def _is_any_prompt(function: object) -> TypeIs[BasePrompt[..., Any]]:
-    return isinstance(function, BasePrompt)

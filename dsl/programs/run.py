@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import closing
-from typing import Any, Concatenate, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 
 from returns.result import Failure, Result, Success
 from typing_extensions import TypedDict, TypeVarTuple, Unpack
@@ -56,7 +56,7 @@ class Run:
     @overload
     def __call__(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
     @overload
-    def __call__(self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
+    def __call__(self, function: Prompt[Callable[[A], T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
     @overload
     def __call__(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
     # fmt: on
@@ -192,7 +192,7 @@ class Run:
     @overload
     def safe(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
     @overload
-    def safe(self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
+    def safe(self, function: Prompt[Callable[[A], T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
     @overload
     def safe(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
     # fmt: on
@@ -226,7 +226,7 @@ class Run:
     @overload
     def stream(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
-    def stream(self, function: Prompt[Concatenate[A, ...], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> Generator[tuple[int, Result[T, Exception]]]: ...
+    def stream(self, function: Prompt[Callable[[A], T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> Generator[tuple[int, Result[T, Exception]]]: ...
     @overload
     def stream(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> Generator[tuple[int, Result[T, Exception]]]: ...
     # fmt: on
@@ -368,7 +368,7 @@ def _bound(function: object) -> tuple[int, Mapping[str, Any]]:
     """Return the number of arguments that a prompt has already (the instance of a method), and the names around it."""
     if not isinstance(function, BasePrompt):
         return 0, {}
-    spec = spec_of(cast("BasePrompt[..., Any]", function))
+    spec = spec_of(function)  # pyright: ignore[reportUnknownArgumentType]  # any prompt
     return len(spec.bound), spec.definition.namespace
 
 

@@ -9,7 +9,8 @@ import functools
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from returns.result import Failure, Result, Success
 from typing_extensions import Unpack
@@ -29,8 +30,10 @@ from typefold.runtime import PromptError
 if TYPE_CHECKING:
     from returns.future import FutureResult
 
+F_co = TypeVar("F_co", bound=Callable[..., object], covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
+R_contra = TypeVar("R_contra", contravariant=True)
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
@@ -40,8 +43,39 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 
-class BasePrompt(Generic[P, R]):
-    """Base class of `Prompt` and `AsyncPrompt`: signature, rendering, options, and calls that return before the answer."""
+class TakesAnswer(Generic[P, R_contra]):
+    """Base class of `ExampleMaker`, for type checkers alone: what takes any answer takes that of a narrower type."""
+
+
+class ExampleMaker(TakesAnswer[P, R]):
+    """A function of an answer and of a call's arguments that makes an `Example` of them. Made by `Prompt.example`."""
+
+    def __init__(self, spec: PromptSpec) -> None:
+        self._spec = spec
+
+    @overload
+    def __call__(self: ExampleMaker[P, Logged[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
+    @overload
+    def __call__(self: ExampleMaker[P, Reasoned[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
+    @overload
+    def __call__(self: ExampleMaker[P, Scored[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
+    @overload
+    def __call__(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> Example[R]: ...
+    def __call__(self, value: Any, /, *args: Any, **kwargs: Any) -> Example[Any]:
+        """Make the example; see `Prompt.example`."""
+        return Example(value, self._spec.definition.bind((*self._spec.bound, *args), kwargs))
+
+
+class BasePrompt(Generic[F_co]):
+    """Base class of `Prompt` and `AsyncPrompt`: signature, rendering, options, and calls that return before the answer.
+
+    Its parameter is the function, as a callable: type checkers compare callables, so a prompt goes where one of fewer
+    parameters or of a wider return type is due. Annotations say `Prompt[[str], Character]`, of which the package makes it.
+    """
+
+    __name__: str
+    __qualname__: str
+    __doc__: str | None
 
     def __init__(self, spec: PromptSpec) -> None:
         self._spec = spec
@@ -51,9 +85,10 @@ class BasePrompt(Generic[P, R]):
                 setattr(self, attribute, getattr(function, attribute))
         self.__wrapped__ = function
 
-    if TYPE_CHECKING:  # `defer` takes self as a callable; the subclasses differ in the result
+    if not TYPE_CHECKING:
 
-        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+        def __class_getitem__(cls, parameters: Any) -> GenericAlias:
+            return GenericAlias(cls, parameters)
 
     def _bind_to(self, instance: object, owner: type[Any] | None) -> Self:
         """The prompt as an attribute: without its first parameter, if an instance or a class stands for that."""
@@ -69,7 +104,9 @@ class BasePrompt(Generic[P, R]):
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return type(self), (self._spec,)
 
-    def render(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Message, ...] | RawPrompt:
+    def render(
+        self: BasePrompt[Callable[P, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[Message, ...] | RawPrompt:
         """Make the messages of a call exactly as they are sent, without sending them. Needs no engine.
 
         Args:
@@ -152,28 +189,15 @@ class BasePrompt(Generic[P, R]):
         """
         return type(self)(self._spec.with_options(options))
 
-    @overload
-    def example(self: BasePrompt[P, Logged[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
-    @overload
-    def example(self: BasePrompt[P, Reasoned[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
-    @overload
-    def example(self: BasePrompt[P, Scored[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
-    @overload
-    def example(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> Example[R]: ...
-    def example(self, value: Any, /, *args: Any, **kwargs: Any) -> Example[Any]:
+    @property
+    def example(self: BasePrompt[Callable[P, R]]) -> ExampleMaker[P, R]:
         """Make a worked call of this function, for `with_examples`; type checkers see whether it fits.
 
-        Args:
-            value: The answer that the model should give: a value of the return type, or of the type inside of `Logged` and
-                the like.
-            *args: The function's arguments.
-            **kwargs: The same by name.
+        Call it with the answer that the model should give (a value of the return type, or of the type inside of `Logged` and
+        the like), and then with the function's arguments. Arguments that don't fit the function are a `TypeError`.
 
         Returns:
-            The example.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
+            The function that makes the example.
 
         Example:
             >>> from typefold import ask, prompt
@@ -183,8 +207,7 @@ class BasePrompt(Generic[P, R]):
             >>> capital.example("Paris", "France")
             example('Paris', country='France')
         """
-        spec = self._spec
-        return Example(value, spec.definition.bind((*spec.bound, *args), kwargs))
+        return ExampleMaker(self._spec)
 
     def with_examples(self, *examples: Example[Any]) -> Self:
         """Return the same prompt function with further examples, which the model sees as earlier turns.
@@ -209,7 +232,7 @@ class BasePrompt(Generic[P, R]):
         """
         return type(self)(self._spec.with_examples(examples))
 
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+    def submit(self: BasePrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Ask once and return a future of the value at once.
 
         Calls that are in flight together share the engine's batch. Cancelling the future withdraws its request. In a row of
@@ -239,7 +262,7 @@ class BasePrompt(Generic[P, R]):
         """
         return submit(self._spec.once(args, kwargs), safe=self._spec.safe)
 
-    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def aio(self: BasePrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask once, in a running event loop; cancelling the task withdraws the request.
 
         The request is sent when this is awaited. Calls that are awaited together share the engine's batch.
@@ -277,13 +300,13 @@ class BasePrompt(Generic[P, R]):
         except PromptError as error:
             return Failure(error)  # type: ignore[return-value]  # R is a Result here
 
+    # fmt: off
     @overload
-    def future(
-        self: BasePrompt[P, Result[T, PromptError]], *args: P.args, **kwargs: P.kwargs
-    ) -> FutureResult[T, PromptError]: ...
+    def future(self: BasePrompt[Callable[P, Result[T, PromptError]]], *args: P.args, **kwargs: P.kwargs) -> FutureResult[T, PromptError]: ...
     @overload
-    def future(self, *args: P.args, **kwargs: P.kwargs) -> FutureResult[R, PromptError]: ...
-    def future(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def future(self: BasePrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> FutureResult[R, PromptError]: ...
+    # fmt: on
+    def future(self, *args: Any, **kwargs: Any) -> Any:
         """Ask once and return a `FutureResult` (returns) at once, to compose and await; nothing is raised for a failed call.
 
         The request is sent by this call and not by the `await`, so futures that exist together share the engine's batch;
@@ -321,22 +344,22 @@ class BasePrompt(Generic[P, R]):
         """
         return future_result(self._spec.once(args, kwargs))
 
-    # Positional arguments may be deferred. The result's type is that of the class: as a callable's it would lose `Literal`.
+    # Positional arguments may be deferred.
     # fmt: off
     @overload
-    def defer(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]: ...
+    def defer(self: BasePrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> Deferred[R]: ...
     @overload
-    def defer(self: Callable[[A], object], a: A | Deferred[A], /) -> Deferred[R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def defer(self: BasePrompt[Callable[[A], R]], a: A | Deferred[A], /) -> Deferred[R]: ...
     @overload
-    def defer(self: Callable[[A, B], object], a: A | Deferred[A], b: B | Deferred[B], /) -> Deferred[R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def defer(self: BasePrompt[Callable[[A, B], R]], a: A | Deferred[A], b: B | Deferred[B], /) -> Deferred[R]: ...
     @overload
-    def defer(self: Callable[[A, B, C], object], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], /) -> Deferred[R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def defer(self: BasePrompt[Callable[[A, B, C], R]], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], /) -> Deferred[R]: ...
     @overload
-    def defer(self: Callable[[A, B, C, D], object], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], d: D | Deferred[D], /) -> Deferred[R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def defer(self: BasePrompt[Callable[[A, B, C, D], R]], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], d: D | Deferred[D], /) -> Deferred[R]: ...
     @overload
-    def defer(self: Callable[[A, B, C, D, E], object], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], d: D | Deferred[D], e: E | Deferred[E], /) -> Deferred[R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def defer(self: BasePrompt[Callable[[A, B, C, D, E], R]], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], d: D | Deferred[D], e: E | Deferred[E], /) -> Deferred[R]: ...
     @overload
-    def defer(self: Callable[[A, B, C, D, E, F], object], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], d: D | Deferred[D], e: E | Deferred[E], f: F | Deferred[F], /) -> Deferred[R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def defer(self: BasePrompt[Callable[[A, B, C, D, E, F], R]], a: A | Deferred[A], b: B | Deferred[B], c: C | Deferred[C], d: D | Deferred[D], e: E | Deferred[E], f: F | Deferred[F], /) -> Deferred[R]: ...
     # fmt: on
     def defer(self, *args: Any, **kwargs: Any) -> Any:
         """Return the call as a `Deferred` value; nothing is asked now.
@@ -374,6 +397,20 @@ class BasePrompt(Generic[P, R]):
         return Deferred(spec.name, partial(ask_deferred, spec, args, kwargs), inputs, PromptError)
 
 
+class AnsweredBy(Protocol[P, R_contra]):
+    """A prompt function that answers of a type fit. A prompt is covariant in its result, so its own type doesn't say that."""
+
+    @property
+    def example(self) -> TakesAnswer[P, R_contra]: ...
+
+
+class AnsweredByExactly(Protocol[P, R]):
+    """The same for mypy, which finds a `Literal` only where it is the very type."""
+
+    @property
+    def example(self) -> ExampleMaker[P, R]: ...
+
+
 def ask_deferred(spec: PromptSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Ask a deferred call, once its arguments are there. A function of the module, so that pickle can name it."""
     args, kwargs = arguments(args, kwargs)
@@ -390,6 +427,6 @@ def answer_with(spec: PromptSpec, call: Call[Any] | PromptError) -> Any:
         return Failure(error)
 
 
-def spec_of(prompt: BasePrompt[..., Any]) -> PromptSpec:
+def spec_of(prompt: BasePrompt[Any]) -> PromptSpec:
     """The spec of a prompt function; for the other parts of this package."""
     return prompt._spec  # pyright: ignore[reportPrivateUsage]  # in its own module

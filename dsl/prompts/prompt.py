@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import FrameType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
@@ -18,7 +18,7 @@ from typefold.errors import PromptUsageError
 from typefold.execution.executor import run_calls, run_calls_async
 from typefold.execution.streaming import AsyncStream, Stream
 from typefold.options import CallOptions, Options
-from typefold.prompts.base_prompt import BasePrompt, answer_with, spec_of
+from typefold.prompts.base_prompt import BasePrompt, answer_with
 from typefold.prompts.definition import Binding, Definition, Example, examples_of
 from typefold.prompts.samples import AsyncSamples, Samples
 from typefold.prompts.spec import PromptSpec
@@ -26,14 +26,16 @@ from typefold.runtime import PromptError
 from typefold.tables.columns import length
 from typefold.tables.named_rows import NamedRows, number_of
 
+F_co = TypeVar("F_co", bound=Callable[..., object], covariant=True)
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 A = TypeVar("A")
 Ts = TypeVarTuple("Ts")
 
 
-class Prompt(BasePrompt[P, R]):
+class Prompt(BasePrompt[F_co]):
     """A prompt function: arguments in, a value of the return type out. Made by `@prompt`.
 
     Example:
@@ -49,7 +51,7 @@ class Prompt(BasePrompt[P, R]):
         [4828, 0]
     """
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self: Prompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask once and wait for the value.
 
         Args:
@@ -68,7 +70,7 @@ class Prompt(BasePrompt[P, R]):
         return value
 
     def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        self: Prompt[Callable[Concatenate[A, Q], R]],
         items: Iterable[A],
         /,
         *args: Q.args,
@@ -100,11 +102,11 @@ class Prompt(BasePrompt[P, R]):
             ...     translate.map(["one", "two"], "French")
             ['un', 'deux']
         """
-        spec = spec_of(cast("Prompt[..., R]", self))
+        spec = self._spec
         calls = spec.mapped(items, args, kwargs)
         return spec.unwrap(run_calls(calls, length(items), spec.options.max_failures), items)
 
-    def starmap(self: Callable[[Unpack[Ts]], object], rows: Iterable[tuple[*Ts]], /) -> list[R]:  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+    def starmap(self: Prompt[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[R]:
         """Ask for every row of arguments, as one batch.
 
         Args:
@@ -128,10 +130,10 @@ class Prompt(BasePrompt[P, R]):
             ...     translate.starmap([("one", "French"), ("two", "German")])
             ['un', 'zwei']
         """
-        spec = spec_of(cast("Prompt[..., R]", self))
+        spec = self._spec
         return spec.unwrap(run_calls(spec.spread(rows), length(rows), spec.options.max_failures))
 
-    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
+    def map_rows(self: Prompt[Callable[..., R]], rows: NamedRows, /, **constants: object) -> list[R]:
         """Ask for every row, as one batch; columns go to the parameters of their names.
 
         Args:
@@ -163,7 +165,7 @@ class Prompt(BasePrompt[P, R]):
         calls = spec.named(rows, constants)
         return spec.unwrap(run_calls(calls, number_of(rows), spec.options.max_failures), rows)
 
-    def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
+    def stream(self: Prompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
         """Ask once and read the answer while the model writes it; the request is sent at once.
 
         Args:
@@ -192,7 +194,7 @@ class Prompt(BasePrompt[P, R]):
         return Stream(self._spec.once(args, kwargs), safe=self._spec.safe)
 
     @property
-    def safe(self) -> Prompt[P, Result[R, PromptError]]:
+    def safe(self: Prompt[Callable[P, R]]) -> Prompt[Callable[P, Result[R, PromptError]]]:
         """The same prompt function with `Result` (returns) as its return type; nothing is raised for a failed call.
 
         All ways to call it are there: `.safe(...)` gives `Success(value)` or `Failure(error)`, `.safe.map` a list of these,
@@ -213,9 +215,9 @@ class Prompt(BasePrompt[P, R]):
             Success
             Failure
         """
-        return cast("Prompt[P, Result[R, PromptError]]", type(self)(self._spec.as_safe()))
+        return type(self)(self._spec.as_safe())  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # another R
 
-    def sample(self, n: int, /) -> Samples[P, R]:
+    def sample(self: Prompt[Callable[P, R]], n: int, /) -> Samples[Callable[P, R]]:
         """Return the same prompt function with `n` answers to each call, drawn independently, in one batch.
 
         Call it for a list of `n` values; `.map` and `.starmap` give a list for each row, and `.safe` gives results in place
@@ -247,16 +249,16 @@ class Prompt(BasePrompt[P, R]):
         return Samples(self._spec, n)
 
     # A first parameter that takes a class is that of a class method, one that takes the instance that of a method; a static
-    # method has neither. mypy can't tell of every P that it may begin with a class, hence its ignores.
+    # method has neither.
     # fmt: off
     @overload
-    def __get__(self: Callable[Concatenate[type[A], Q], object], instance: None, owner: type[A], /) -> Prompt[Q, R]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __get__(self: Prompt[Callable[Concatenate[type[A], Q], R]], instance: None, owner: type[A], /) -> Prompt[Callable[Q, R]]: ...
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
     @overload
-    def __get__(self: Callable[Concatenate[A, Q], object], instance: A, owner: type[Any] | None = None, /) -> Prompt[Q, R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def __get__(self: Prompt[Callable[Concatenate[A, Q], R]], instance: A, owner: type[Any] | None = None, /) -> Prompt[Callable[Q, R]]: ...
     @overload
-    def __get__(self: Callable[Concatenate[type[A], Q], object], instance: A, owner: type[A] | None = None, /) -> Prompt[Q, R]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __get__(self: Prompt[Callable[Concatenate[type[A], Q], R]], instance: A, owner: type[A] | None = None, /) -> Prompt[Callable[Q, R]]: ...
     @overload
     def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
     # fmt: on
@@ -264,7 +266,7 @@ class Prompt(BasePrompt[P, R]):
         return self._bind_to(instance, owner)
 
 
-class AsyncPrompt(BasePrompt[P, R]):
+class AsyncPrompt(BasePrompt[F_co]):
     """A prompt function written with `async def`. Made by `@prompt`; its calls are awaited, those together share a batch.
 
     Example:
@@ -281,16 +283,16 @@ class AsyncPrompt(BasePrompt[P, R]):
         5 [7, 3]
     """
 
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def __call__(self: AsyncPrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask once; see `Prompt.__call__`. Cancelling the task withdraws the request."""
         return await self.aio(*args, **kwargs)
 
-    def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
+    def stream(self: AsyncPrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
         """Ask once and read the answer, by `async for`, while the model writes it; see `Prompt.stream`."""
         return AsyncStream(self._spec.once(args, kwargs), safe=self._spec.safe)
 
     async def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        self: AsyncPrompt[Callable[Concatenate[A, Q], R]],
         items: Iterable[A],
         /,
         *args: Q.args,
@@ -303,23 +305,19 @@ class AsyncPrompt(BasePrompt[P, R]):
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
         """
-        spec = spec_of(cast("AsyncPrompt[..., R]", self))
+        spec = self._spec
         return spec.unwrap(await run_calls_async(spec.mapped(items, args, kwargs), spec.options.max_failures), items)
 
-    async def starmap(
-        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        rows: Iterable[tuple[*Ts]],
-        /,
-    ) -> list[R]:
+    async def starmap(self: AsyncPrompt[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[R]:
         """Ask for every row of arguments, as one batch; see `Prompt.starmap`.
 
         Args:
             rows: Tuples of the function's arguments, in their order.
         """
-        spec = spec_of(cast("AsyncPrompt[..., R]", self))
+        spec = self._spec
         return spec.unwrap(await run_calls_async(spec.spread(rows), spec.options.max_failures))
 
-    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[R]:
+    async def map_rows(self: AsyncPrompt[Callable[..., R]], rows: NamedRows, /, **constants: object) -> list[R]:
         """Ask for every row, as one batch; columns go to the parameters of their names; see `Prompt.map_rows`.
 
         Args:
@@ -330,11 +328,11 @@ class AsyncPrompt(BasePrompt[P, R]):
         return spec.unwrap(await run_calls_async(spec.named(rows, constants), spec.options.max_failures), rows)
 
     @property
-    def safe(self) -> AsyncPrompt[P, Result[R, PromptError]]:
+    def safe(self: AsyncPrompt[Callable[P, R]]) -> AsyncPrompt[Callable[P, Result[R, PromptError]]]:
         """The same prompt function with `Result` (returns) as its return type; see `Prompt.safe`."""
-        return cast("AsyncPrompt[P, Result[R, PromptError]]", type(self)(self._spec.as_safe()))
+        return type(self)(self._spec.as_safe())  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # another R
 
-    def sample(self, n: int, /) -> AsyncSamples[P, R]:
+    def sample(self: AsyncPrompt[Callable[P, R]], n: int, /) -> AsyncSamples[Callable[P, R]]:
         """Return the same prompt function with `n` answers to each call, drawn independently; see `Prompt.sample`.
 
         Args:
@@ -345,18 +343,46 @@ class AsyncPrompt(BasePrompt[P, R]):
     # As in Prompt.
     # fmt: off
     @overload
-    def __get__(self: Callable[Concatenate[type[A], Q], object], instance: None, owner: type[A], /) -> AsyncPrompt[Q, R]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __get__(self: AsyncPrompt[Callable[Concatenate[type[A], Q], R]], instance: None, owner: type[A], /) -> AsyncPrompt[Callable[Q, R]]: ...
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None, /) -> Self: ...
     @overload
-    def __get__(self: Callable[Concatenate[A, Q], object], instance: A, owner: type[Any] | None = None, /) -> AsyncPrompt[Q, R]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def __get__(self: AsyncPrompt[Callable[Concatenate[A, Q], R]], instance: A, owner: type[Any] | None = None, /) -> AsyncPrompt[Callable[Q, R]]: ...
     @overload
-    def __get__(self: Callable[Concatenate[type[A], Q], object], instance: A, owner: type[A] | None = None, /) -> AsyncPrompt[Q, R]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __get__(self: AsyncPrompt[Callable[Concatenate[type[A], Q], R]], instance: A, owner: type[A] | None = None, /) -> AsyncPrompt[Callable[Q, R]]: ...
     @overload
     def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
     # fmt: on
     def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
         return self._bind_to(instance, owner)
+
+
+if TYPE_CHECKING:  # for checkers alone: at run time a method is a prompt as any other
+
+    class MethodFunction(Protocol[P, R_co]):
+        """A function whose first parameter is called self. Its type is left out: two classes' methods differ in it."""
+
+        def __call__(_, self: Any, *args: P.args, **kwargs: P.kwargs) -> R_co: ...  # pyright: ignore[reportSelfClsParameterName]  # this self is the function's
+
+    # fmt: off
+    class PromptMethod(Prompt[F_co]):
+        """A prompt in a class, before it is looked up. Its parameter is the function without self."""
+
+        @overload  # type: ignore[override]  # looked up, it is no method any more
+        def __get__(self: PromptMethod[Callable[Q, R]], instance: None, owner: type[A], /) -> Prompt[Callable[Concatenate[A, Q], R]]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Prompt[F_co]: ...
+        def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    class AsyncPromptMethod(AsyncPrompt[F_co]):
+        """An asynchronous prompt in a class, before it is looked up; see `PromptMethod`."""
+
+        @overload  # type: ignore[override]  # as above
+        def __get__(self: AsyncPromptMethod[Callable[Q, R]], instance: None, owner: type[A], /) -> AsyncPrompt[Callable[Concatenate[A, Q], R]]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any] | None = None, /) -> AsyncPrompt[F_co]: ...
+        def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]
+    # fmt: on
 
 
 class PromptDecorator:
@@ -366,18 +392,31 @@ class PromptDecorator:
         self._options = options
         self._examples = examples_of(examples, where="@prompt")
 
+    # A coroutine function is the narrower case, and is meant to come first; so is a method.
+    # fmt: off
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncPrompt[P, R]: ...  # type: ignore[overload-overlap]  # a coroutine function is the narrower case, and is meant to come first
+    def __call__(self, function: MethodFunction[P, Coroutine[Any, Any, R]], /) -> AsyncPromptMethod[Callable[P, R]]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
     @overload
-    def __call__(self, function: Callable[P, R], /) -> Prompt[P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncPrompt[Callable[P, R]]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, function: MethodFunction[P, R], /) -> PromptMethod[Callable[P, R]]: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Prompt[Callable[P, R]]: ...
+    # fmt: on
     def __call__(self, function: Callable[..., Any], /) -> Any:
         return _decorate(function, self._options, self._examples, _scope(inspect.currentframe()))
 
 
+# fmt: off
 @overload
-def prompt(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncPrompt[P, R]: ...  # type: ignore[overload-overlap]  # as above
+def prompt(function: MethodFunction[P, Coroutine[Any, Any, R]], /) -> AsyncPromptMethod[Callable[P, R]]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # as above
 @overload
-def prompt(function: Callable[P, R], /) -> Prompt[P, R]: ...
+def prompt(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncPrompt[Callable[P, R]]: ...  # type: ignore[overload-overlap]  # as above
+@overload
+def prompt(function: MethodFunction[P, R], /) -> PromptMethod[Callable[P, R]]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+@overload
+def prompt(function: Callable[P, R], /) -> Prompt[Callable[P, R]]: ...
+# fmt: on
 @overload
 def prompt(*, examples: Sequence[Example[Any]] = (), **options: Unpack[CallOptions]) -> PromptDecorator: ...
 def prompt(
@@ -425,7 +464,7 @@ def _scope(frame: FrameType | None) -> Mapping[str, Any]:
 
 def _decorate(
     function: object, options: Mapping[str, Any], examples: tuple[Example[Any], ...], scope: Mapping[str, Any]
-) -> Prompt[..., Any] | AsyncPrompt[..., Any]:
+) -> Prompt[Any] | AsyncPrompt[Any]:
     binding: Binding = "instance"
     method: Any = function
     if isinstance(function, (staticmethod, classmethod)):

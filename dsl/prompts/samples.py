@@ -7,7 +7,7 @@ journal. vLLM's own `n` would make one row of them that ends with its slowest sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
@@ -20,6 +20,7 @@ from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
 from typefold.tables.named_rows import NamedRows, number_of
 
+F_co = TypeVar("F_co", bound=Callable[..., object], covariant=True)
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
@@ -27,7 +28,7 @@ A = TypeVar("A")
 Ts = TypeVarTuple("Ts")
 
 
-class _BaseSamples(Generic[P, R]):
+class _BaseSamples(Generic[F_co]):
     """Base class of `Samples` and `AsyncSamples`: a prompt's spec and the number of answers to each call."""
 
     def __init__(self, spec: PromptSpec, n: int) -> None:
@@ -58,7 +59,7 @@ class _BaseSamples(Generic[P, R]):
         return [list(flat[first : first + self._n]) for first in range(0, len(flat), self._n)]
 
 
-class Samples(_BaseSamples[P, R]):
+class Samples(_BaseSamples[F_co]):
     """A prompt function that gives several answers to each call. Made by `Prompt.sample`.
 
     Example:
@@ -72,7 +73,7 @@ class Samples(_BaseSamples[P, R]):
         5
     """
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
+    def __call__(self: Samples[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> list[R]:
         """Draw the samples of one call, as one batch.
 
         Args:
@@ -89,7 +90,7 @@ class Samples(_BaseSamples[P, R]):
         return self._spec.unwrap(run_calls(self._drawn(args, kwargs), max_failures=self._spec.options.max_failures))
 
     def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        self: Samples[Callable[Concatenate[A, Q], R]],
         items: Iterable[A],
         /,
         *args: Q.args,
@@ -102,23 +103,17 @@ class Samples(_BaseSamples[P, R]):
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
         """
-        drawn = cast("Samples[..., R]", self)
-        return drawn._grouped(drawn._rows(drawn._spec.mapped(items, args, kwargs), items))
+        return self._grouped(self._rows(self._spec.mapped(items, args, kwargs), items))
 
-    def starmap(
-        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        rows: Iterable[tuple[*Ts]],
-        /,
-    ) -> list[list[R]]:
+    def starmap(self: Samples[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[list[R]]:
         """Draw the samples of every row of arguments, all as one batch: a list for each row; see `Prompt.starmap`.
 
         Args:
             rows: Tuples of the function's arguments, in their order.
         """
-        drawn = cast("Samples[..., R]", self)
-        return drawn._grouped(drawn._rows(drawn._spec.spread(rows), rows))
+        return self._grouped(self._rows(self._spec.spread(rows), rows))
 
-    def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[R]]:
+    def map_rows(self: Samples[Callable[..., R]], rows: NamedRows, /, **constants: object) -> list[list[R]]:
         """Draw the samples of every row, all as one batch: a list for each row; see `Prompt.map_rows`.
 
         Args:
@@ -128,12 +123,12 @@ class Samples(_BaseSamples[P, R]):
         return self._grouped(self._rows(self._spec.named(rows, constants), rows))
 
     @property
-    def safe(self) -> Samples[P, Result[R, PromptError]]:
+    def safe(self: Samples[Callable[P, R]]) -> Samples[Callable[P, Result[R, PromptError]]]:
         """The same with a `Result` in place of each sample; nothing is raised for a sample."""
-        return cast("Samples[P, Result[R, PromptError]]", type(self)(self._spec.as_safe(), self._n))
+        return type(self)(self._spec.as_safe(), self._n)  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # another R
 
 
-class AsyncSamples(_BaseSamples[P, R]):
+class AsyncSamples(_BaseSamples[F_co]):
     """A prompt function that is awaited and gives several answers to each call. Made by `AsyncPrompt.sample`.
 
     Example:
@@ -148,13 +143,13 @@ class AsyncSamples(_BaseSamples[P, R]):
         ['Ada', 'Bob']
     """
 
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
+    async def __call__(self: AsyncSamples[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> list[R]:
         """Draw the samples of one call, as one batch; see `Samples.__call__`."""
         results = await run_calls_async(self._drawn(args, kwargs), self._spec.options.max_failures)
         return self._spec.unwrap(results)
 
     async def map(
-        self: Callable[Concatenate[A, Q], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
+        self: AsyncSamples[Callable[Concatenate[A, Q], R]],
         items: Iterable[A],
         /,
         *args: Q.args,
@@ -167,23 +162,17 @@ class AsyncSamples(_BaseSamples[P, R]):
             *args: The other parameters, the same for every row.
             **kwargs: The other parameters, by name.
         """
-        drawn = cast("AsyncSamples[..., R]", self)
-        return drawn._grouped(await drawn._rows_awaited(drawn._spec.mapped(items, args, kwargs)))
+        return self._grouped(await self._rows_awaited(self._spec.mapped(items, args, kwargs)))
 
-    async def starmap(
-        self: Callable[[Unpack[Ts]], object],  # pyright: ignore[reportGeneralTypeIssues]  # see docs/design.md
-        rows: Iterable[tuple[*Ts]],
-        /,
-    ) -> list[list[R]]:
+    async def starmap(self: AsyncSamples[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[list[R]]:
         """Draw the samples of every row of arguments, all as one batch; see `Samples.starmap`.
 
         Args:
             rows: Tuples of the function's arguments, in their order.
         """
-        drawn = cast("AsyncSamples[..., R]", self)
-        return drawn._grouped(await drawn._rows_awaited(drawn._spec.spread(rows)))
+        return self._grouped(await self._rows_awaited(self._spec.spread(rows)))
 
-    async def map_rows(self, rows: NamedRows, /, **constants: object) -> list[list[R]]:
+    async def map_rows(self: AsyncSamples[Callable[..., R]], rows: NamedRows, /, **constants: object) -> list[list[R]]:
         """Draw the samples of every row, all as one batch; see `Samples.map_rows`.
 
         Args:
@@ -193,9 +182,9 @@ class AsyncSamples(_BaseSamples[P, R]):
         return self._grouped(await self._rows_awaited(self._spec.named(rows, constants)))
 
     @property
-    def safe(self) -> AsyncSamples[P, Result[R, PromptError]]:
+    def safe(self: AsyncSamples[Callable[P, R]]) -> AsyncSamples[Callable[P, Result[R, PromptError]]]:
         """The same with a `Result` in place of each sample; nothing is raised for a sample."""
-        return cast("AsyncSamples[P, Result[R, PromptError]]", type(self)(self._spec.as_safe(), self._n))
+        return type(self)(self._spec.as_safe(), self._n)  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # another R
 
 
 def _check(spec: PromptSpec, n: object) -> None:

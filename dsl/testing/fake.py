@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
 from typefold.compiler import DecodeError, OutputType, Vocabulary
 from typefold.compiler.errors import describe
 from typefold.execution.call import Call, ReasoningSource
-from typefold.prompts.base_prompt import BasePrompt, spec_of
+from typefold.prompts.base_prompt import AnsweredBy, AnsweredByExactly, BasePrompt, spec_of
 from typefold.prompts.spec import PromptSpec
 from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import Outcome, PromptError, Request, Thinking
@@ -158,7 +158,7 @@ class FakeEngine:
         """Every call, in the order in which they were made."""
         return by_call(list(self.requests))
 
-    def prompts_of(self, prompt: BasePrompt[..., Any] | str, /) -> list[SentPrompt]:
+    def prompts_of(self, prompt: BasePrompt[Any] | str, /) -> list[SentPrompt]:
         """Return the calls of one prompt function, or of all functions of a name.
 
         Args:
@@ -172,7 +172,7 @@ class FakeEngine:
         spec: PromptSpec = spec_of(prompt)
         return by_call(request for request in list(self.requests) if asked_by(request, spec))
 
-    def count(self, prompt: BasePrompt[..., Any] | str, /) -> int:
+    def count(self, prompt: BasePrompt[Any] | str, /) -> int:
         """Return the number of calls of a prompt function.
 
         Args:
@@ -195,7 +195,7 @@ class FakeEngine:
         return len(self.prompts_of(prompt))
 
     def assert_called(
-        self, prompt: BasePrompt[..., Any] | str, /, *, times: int | None = None, containing: str = ""
+        self, prompt: BasePrompt[Any] | str, /, *, times: int | None = None, containing: str = ""
     ) -> list[SentPrompt]:
         """Assert that a prompt function was called.
 
@@ -231,7 +231,9 @@ class FakeEngine:
             raise AssertionError(f"{name} was called {count}{about}{wanted}. {listed(self.prompts)}")
         return found
 
-    def assert_called_with(self, prompt: BasePrompt[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> SentPrompt:
+    def assert_called_with(
+        self, prompt: BasePrompt[Callable[P, object]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> SentPrompt:
         """Assert that a prompt function was called with these arguments.
 
         Args:
@@ -264,15 +266,25 @@ class FakeEngine:
             raise AssertionError(f"{spec.name} was not called with ({shown}). {listed(self.prompts)}")
         return found[-1]
 
+    # fmt: off
     @overload
-    def answer(self, prompt: BasePrompt[..., R], /, *answers: R | Failing) -> None: ...
+    def answer(self, prompt: AnsweredBy[..., R], /, *answers: R | Failing) -> None: ...
     @overload
-    def answer(self, prompt: BasePrompt[..., Logged[T]], /, *answers: T | Failing) -> None: ...
+    def answer(self, prompt: AnsweredBy[..., Logged[T]], /, *answers: T | Failing) -> None: ...
     @overload
-    def answer(self, prompt: BasePrompt[..., Reasoned[T]], /, *answers: T | Reasoned[T] | Failing) -> None: ...
+    def answer(self, prompt: AnsweredBy[..., Reasoned[T]], /, *answers: T | Reasoned[T] | Failing) -> None: ...
     @overload
-    def answer(self, prompt: BasePrompt[..., Scored[T]], /, *answers: T | Failing) -> None: ...
-    def answer(self, prompt: BasePrompt[..., Any], /, *answers: object) -> None:
+    def answer(self, prompt: AnsweredBy[..., Scored[T]], /, *answers: T | Failing) -> None: ...
+    @overload
+    def answer(self, prompt: AnsweredByExactly[..., R], /, *answers: R | Failing) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer(self, prompt: AnsweredByExactly[..., Logged[T]], /, *answers: T | Failing) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer(self, prompt: AnsweredByExactly[..., Reasoned[T]], /, *answers: T | Reasoned[T] | Failing) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer(self, prompt: AnsweredByExactly[..., Scored[T]], /, *answers: T | Failing) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    # fmt: on
+    def answer(self, prompt: Any, /, *answers: object) -> None:
         """Set the answers of a prompt function from now on.
 
         Args:
@@ -303,7 +315,25 @@ class FakeEngine:
                 _encoded(each, spec.definition.return_type(spec.options.json_format).kind, spec.name)
         self._add(lambda request: asked_by(request, spec), _in_turn(spec.name, answers))
 
-    def answer_by(self, prompt: BasePrompt[P, R], function: Callable[P, object], /) -> None:
+    # fmt: off
+    @overload
+    def answer_by(self, prompt: AnsweredBy[P, R], function: Callable[P, R | Failing], /) -> None: ...
+    @overload
+    def answer_by(self, prompt: AnsweredBy[P, Logged[T]], function: Callable[P, T | Failing], /) -> None: ...
+    @overload
+    def answer_by(self, prompt: AnsweredBy[P, Reasoned[T]], function: Callable[P, T | Reasoned[T] | Failing], /) -> None: ...
+    @overload
+    def answer_by(self, prompt: AnsweredBy[P, Scored[T]], function: Callable[P, T | Failing], /) -> None: ...
+    @overload
+    def answer_by(self, prompt: AnsweredByExactly[P, R], function: Callable[P, R | Failing], /) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer_by(self, prompt: AnsweredByExactly[P, Logged[T]], function: Callable[P, T | Failing], /) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer_by(self, prompt: AnsweredByExactly[P, Reasoned[T]], function: Callable[P, T | Reasoned[T] | Failing], /) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer_by(self, prompt: AnsweredByExactly[P, Scored[T]], function: Callable[P, T | Failing], /) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    # fmt: on
+    def answer_by(self, prompt: Any, function: Callable[..., object], /) -> None:
         """Let a function answer a prompt function, from the arguments of each call.
 
         Args:
@@ -359,7 +389,7 @@ class FakeEngine:
             raise ScriptError(f"answer_to({content!r}): no answer is given; give one, or several")
         self._add(lambda request: content in by_call([request])[0], _in_turn(repr(content), answers))
 
-    def answers(self, script: Mapping[BasePrompt[..., Any] | str, object] | Callable[[SentPrompt], object], /) -> None:
+    def answers(self, script: Mapping[BasePrompt[Any] | str, object] | Callable[[SentPrompt], object], /) -> None:
         """Set the answers of several prompt functions at once.
 
         Args:

@@ -18,7 +18,7 @@ def test_extraction_writes_what_was_read_and_why_a_letter_gave_nothing(
     late = known[1].model_dump(mode="json") | {"ordered": "2025-06-02", "due": "2025-06-01"}
     misread = known[2].model_copy(update={"reference": "XX-0000"})
 
-    def read(letter: str) -> object:
+    def read(letter: str) -> extraction.Order | Text:
         row = list(letters).index(letter)
         return Text(json.dumps(late)) if row == 1 else misread if row == 2 else known[row]
 
@@ -42,7 +42,9 @@ def test_extraction_writes_what_was_read_and_why_a_letter_gave_nothing(
 
 
 def test_classification_counts_what_was_sent_where(typefold_engine: FakeEngine, printed: Printed) -> None:
-    tickets = {ticket.text: ticket.team for ticket in classification.tickets(40, seed=1)}
+    tickets: dict[str, classification.Team] = {
+        ticket.text: ticket.team for ticket in classification.tickets(40, seed=1)
+    }
     of_lamps = sum("lamp" in ticket.text for ticket in classification.tickets(40, seed=1))
     of_broken_lamps = sum("lamp no" in ticket.text for ticket in classification.tickets(40, seed=1))
     assert of_broken_lamps
@@ -62,7 +64,7 @@ def test_classification_counts_what_was_sent_where(typefold_engine: FakeEngine, 
 def test_stories_are_written_side_by_side_and_boring_scenes_twice(
     typefold_engine: FakeEngine, printed: Printed
 ) -> None:
-    def invent(setting: str) -> object:
+    def invent(setting: str) -> list[story.Character] | Text:
         if setting == "a submarine":
             return Text("[]")
         return [
@@ -70,7 +72,7 @@ def test_stories_are_written_side_by_side_and_boring_scenes_twice(
             story.Character(name="Bob", age=60, wish="to be left alone"),
         ]
 
-    def tell(setting: str, cast: list[story.Character], step: story.Step, before: str) -> object:
+    def tell(setting: str, cast: list[story.Character], step: story.Step, before: str) -> str:
         assert [each.name for each in cast] == ["Ada", "Bob"]
         return f"{cast[0].name} in {setting}: {step}. And then" if step != "the trouble" else "Dull."
 
@@ -116,7 +118,7 @@ def test_pipelines_go_past_what_failed(typefold_engine: FakeEngine, printed: Pri
     def recipe(dish: str, minutes: int, *ingredients: str) -> pipelines.Recipe:
         return pipelines.Recipe(dish=dish, minutes=minutes, ingredients=list(ingredients))
 
-    invented = {
+    invented: dict[str, pipelines.Recipe | Text] = {
         "pea soup": recipe("pea soup", 20, "peas", "mint"),
         "apple pie": recipe("apple pie", 120, "apples", "flour"),
         "fried rice": recipe("fried rice", 240, "rice", "eggs"),

@@ -411,7 +411,7 @@ def test_a_failed_assert_lists_what_was_sent() -> None:
     with pytest.raises(AssertionError, match=r"make_character was not called with \(setting='Venus'\)"):
         fake.assert_called_with(make_character, "Venus")
     with pytest.raises(TypeError):
-        fake.assert_called_with(make_character)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        fake.assert_called_with(make_character)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
 
 
 def test_a_validator_that_says_no_is_invalid() -> None:

@@ -422,9 +422,68 @@ disable_error_code = ["prompt-unused"]
 The plugin widens every parameter of `.defer(...)`, so that a `Deferred[T]` may be given where a `T` is due, by name too.
 Without it, type checkers see deferred values in the first six positional places.
 
+## A prompt as a value
+
+`Prompt[[str], Character]` is the type of a prompt function that can be called with one text and returns a `Character`, and
+`AsyncPrompt` that of one written with `async def`: for parameters, fields and tables. What `.sample(n)` returns is a `Samples` or an
+`AsyncSamples`.
+
+```python
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, ParamSpec, TypeVar
+
+from pydantic import BaseModel
+from typefold import Prompt, PromptError, ask, prompt
+from returns.result import Result
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Verdict = Literal["keep", "drop"]
+
+
+class Character(BaseModel):
+    name: str
+
+
+@prompt
+def judge(text: str) -> Verdict:
+    return ask(f"Keep or drop? {text}")
+
+
+@prompt
+def invent(setting: str, century: int = 20) -> Character:
+    return ask(f"Invent a character who lives in {setting} in century {century}.")
+
+
+def of_each(function: Prompt[[str], T], texts: Iterable[str]) -> list[T]:
+    return function.map(texts)
+
+
+def tried(function: Prompt[P, T], *args: P.args, **kwargs: P.kwargs) -> Result[T, PromptError]:
+    return function.safe(*args, **kwargs)
+
+
+@dataclass
+class Step:
+    prompt: Prompt[[str], Character]
+
+
+step = Step(invent)
+table: dict[str, Prompt[[str], Verdict | Character]] = {"judge": judge, "invent": invent}
+every: list[Prompt[..., object]] = [judge, invent]
+```
+
+A prompt fits where its function would: with a default where fewer arguments are given, with a narrower return type where a
+wider one is due, bound to an object as a function without its first parameter. It also fits where a `Callable` is due, though
+pyright then widens a `Literal` that it returns to `str`. mypy, pyright, basedpyright, ty and pyrefly agree on all of this.
+
+These names are aliases to type checkers, which take no alias in `isinstance`; `is_prompt(value)` narrows a value to a
+prompt. Errors and editors show the class, whose parameter is the function: `Prompt[(setting: str, century: int = 20) -> Character]`.
+
 ## Methods
 
-`@prompt` stands above `@classmethod` and `@staticmethod`. Both type checkers then see the parameters that are left, seen
+A method that overrides a prompt method is held to its signature as any other is, whether `@prompt` stands above `@classmethod` and `@staticmethod`. Both type checkers then see the parameters that are left, seen
 from the class and from an instance, in every way of asking. The other order is typed alike and works alike up to Python
 3.12. Since 3.13 a `classmethod` no longer asks the object inside it, so of a prompt below it only plain calls work; `.map` and the
 like fail with a message that says which order to write, since type checkers take both orders for the same.

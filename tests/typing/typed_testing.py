@@ -68,4 +68,4 @@ def test_wrong(fake: FakeEngine) -> None:
     fake.answer(print, 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     fake.answer_by(make, lambda: Character(name="a"))  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType]
     fake.assert_called_with(make, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    fake.assert_called_with(judge)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    fake.assert_called_with(judge)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
