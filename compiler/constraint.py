@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from typefold.compiler.grammar import ebnf, lark
 from typefold.compiler.grammar.early_stop import FewAnswers, ForcedEnding, few_answers, forced_ending
-from typefold.compiler.grammar.matcher import Matcher
+from typefold.compiler.grammar.matcher import Walk
 from typefold.compiler.grammar.nodes import Choice, Language, Lit
 from typefold.compiler.grammar.token_bounds import TokenBounds, Vocabulary, token_bounds
 
@@ -113,7 +113,7 @@ class Constraint:
             return self.kind == "text"
         if self.json and _is_open_json(text):
             return False
-        state = Matcher.start(self.language).advance(text)
+        state = self._walk.after(text)
         return state.complete and not state.stacks
 
     def __getstate__(self) -> dict[str, object]:
@@ -130,6 +130,11 @@ class Constraint:
         return forced_ending(self.language) if self.json and self.language is not None else None
 
     @cached_property
+    def _walk(self) -> Walk:
+        assert self.language is not None
+        return Walk(self.language)
+
+    @cached_property
     def _token_bounds(self) -> WeakKeyDictionary[Vocabulary, TokenBounds]:
         return WeakKeyDictionary()
 
@@ -139,8 +144,8 @@ class Constraint:
 
 
 def _is_open_json(text: str) -> bool:
-    """Return whether a text begins as an object or an array and is no whole one: far faster than a matcher's steps."""
-    closing = {"{": "}", "[": "]"}.get(text[:1])
+    """Return whether a text begins as an object, an array or a string and is no whole one: far faster than a matcher's steps."""
+    closing = {"{": "}", "[": "]", '"': '"'}.get(text[:1])
     if closing is None:
         return False
     if not text.endswith(closing):

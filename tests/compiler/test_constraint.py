@@ -66,6 +66,29 @@ def test_a_cut_object_is_judged_without_steps_over_its_text(text: str, monkeypat
     assert not constraint.is_complete(text)
 
 
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [
+        (list[str], '["a", "b'),
+        (list[str], '["a", "]'),
+        (str | None, '"a text that goes on'),
+        (str | None, '"a text that \\"'),
+        (dict[str, str], '{"}": "}'),
+        (list[int] | Point, '{"x": 1'),
+        (list[int] | Point, "[1, 2"),
+    ],
+)
+def test_other_json_that_is_cut_is_judged_without_steps_too(
+    hint: Any, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constraint = output_type(hint).constraint
+    with monkeypatch.context() as patch:
+        patch.setattr(Matcher, "advance", None)
+        assert not constraint.is_complete(text)
+    state = Matcher.start(constraint.language).advance(text)  # type: ignore[arg-type]
+    assert not state.dead and not state.complete
+
+
 def test_each_prefix_of_an_object_is_judged_as_the_matcher_judges_it() -> None:
     constraint = output_type(Deep).constraint
     whole = '{"inner": {"inner": null, "tags": {"}": [1, 2], "]\\"}": []}}, "tags": {}}'

@@ -1,12 +1,15 @@
 """The recogniser admits the texts of a language and no other, and knows what may come next."""
 
+# Tests look inside:
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from typefold.compiler.grammar.matcher import Matcher, recognises
+from typefold.compiler.grammar.matcher import Matcher, Walk, recognises
 from typefold.compiler.grammar.nodes import (
     ANY,
     NEVER,
@@ -57,6 +60,33 @@ def test_the_next_characters_are_those_that_lead_on(expr: Expr, text: str) -> No
 def test_a_text_may_be_read_in_pieces(expr: Expr, text: str, cut: int) -> None:
     whole = Matcher.start(Language(expr)).advance(text)
     assert Matcher.start(Language(expr)).advance(text[:cut]).advance(text[cut:]) == whole
+
+
+@given(finite, st.lists(any_text, max_size=20), st.integers(1, 12))
+@quick
+def test_a_walk_that_remembers_ends_where_the_steps_end(expr: Expr, others: list[str], most: int) -> None:
+    language = Language(expr)
+    walk = Walk(language, most)
+    for text in [*others, *sorted(texts(expr))[:40], *others]:
+        state = Matcher.start(language).advance(text)
+        assert walk.after(text) == state, text
+
+
+def test_a_walk_of_brackets_remembers_so_many_states_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    walk, steps = Walk(BRACKETS, 50), list[str]()
+    advance = Matcher.advance
+
+    def counted(state: Matcher, text: str) -> Matcher:
+        steps.append(text)
+        return advance(state, text)
+
+    monkeypatch.setattr(Matcher, "advance", counted)
+    for _ in range(10):
+        assert walk.after("(())()").complete and not walk.after("(()").complete
+    assert len(steps) <= 6
+    for depth in range(40):
+        assert walk.after("(" * depth + ")" * depth).complete
+        assert walk._kept <= 50
 
 
 def test_a_dead_state_stays_dead() -> None:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from operator import attrgetter
 from typing import Any
 
 from typefold.compiler import Constraint, Dialect
@@ -28,6 +30,7 @@ _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
 _MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
 _REMEMBERED = 256  # sets of parameters
+_PLAIN = (int, float, bool, str)
 _OWN = ("seed", "max_tokens")  # which each request has for itself
 _MOST_STOPS = 100  # beside min_tokens; that runner has room for 128, and fails with all requests beyond it
 
@@ -70,6 +73,7 @@ class Parameters:
         self._masks_stops = masks_stops
         self._check = check
         self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
+        self._own = attrgetter(*(name for name in self._names if name not in _OWN))  # a call for all of them
         self._templates = Templates()
 
     def limit(self, request: Request) -> int | None:
@@ -126,8 +130,8 @@ class Parameters:
         if start is not None and not isinstance(start, type(self._defaults)):
             raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
         spec = constraint.for_dialect(self._dialect)
-        given = {} if start is None else {name: getattr(start, name) for name in self._names}
-        key = key_of(given, sampling, kind=constraint.kind, spec=spec, first=bool(first))
+        given = () if start is None else _values(self._own(start))
+        key = key_of(sampling, given=given, kind=constraint.kind, spec=spec, first=bool(first))
 
         def make() -> Template:
             params = self._make(start, {**sampling}, constraint, spec, first)
@@ -240,18 +244,20 @@ class Templates:
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, Template] = OrderedDict()
+        self._lock = threading.Lock()  # the feeder asks too
 
     def get(self, key: Hashable | None, make: Callable[[], Template]) -> Template:
         """Return the template of a key, or a new one; without a key it is for one request alone."""
         if key is None:
             return make()
-        template = self._known.get(key)
-        if template is None:
-            template = self._known[key] = make()
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        elif len(self._known) > _REMEMBERED // 2:
-            self._known.move_to_end(key)
+        with self._lock:
+            template = self._known.get(key)
+            if template is None:
+                template = self._known[key] = make()
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+            elif len(self._known) > _REMEMBERED // 2:
+                self._known.move_to_end(key)
         return template
 
 
@@ -266,10 +272,21 @@ def key_of(*sets: Mapping[str, Any], **others: Hashable) -> Hashable | None:
 
 
 def _frozen(named: Mapping[str, Any]) -> Hashable:
+    names = sorted(name for name in named if name not in _OWN)
+    return (*names, *_values([named[name] for name in names]))
+
+
+def _values(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return values as such that can be compared, as long as they are plain or lists and dictionaries of such."""
     return tuple(
-        (name, tuple(value) if is_list(value) else tuple(value.items()) if is_dict(value) else value)
-        for name, value in sorted(named.items())
-        if name not in _OWN
+        value
+        if value is None or value.__class__ in _PLAIN
+        else tuple(value)
+        if is_list(value)
+        else tuple(value.items())
+        if is_dict(value)
+        else value
+        for value in values
     )
 
 
