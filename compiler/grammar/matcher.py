@@ -85,7 +85,7 @@ class Matcher:
 class Walk:
     """Walks texts through one language and keeps the states: texts that were walked alike cost a lookup a character, not a step.
 
-    A step takes 10 us and more. What is kept is bounded; beyond that it begins anew. Any thread may walk.
+    A step takes 10 us and more. A bounded number of states is kept; beyond that it begins anew. Any thread may walk.
     """
 
     def __init__(self, language: Language, most: int = 20_000) -> None:
