@@ -117,7 +117,8 @@ def go(work: Sequence[Row], engine: Engine, hold: int | None, *, late: int = 1, 
             waiting.append((row, 0))
         if not active:
             return engine
-        limit = running + len(waiting) if hold is None else admission.limit(len(waiting), running)
+        tokens = waiting[0][0].answers[waiting[0][1]] if waiting else None
+        limit = running + len(waiting) if hold is None else admission.limit(len(waiting), running, tokens)
         while waiting and running < limit:
             engine.add(*waiting.popleft())
             running += 1

@@ -79,6 +79,12 @@ class Feeder:
         return len(self._ready) if self.is_ahead else len(self._ready) + len(self._waiting)
 
     @property
+    def next_tokens(self) -> int | None:
+        """The tokens that the answer of the next request may have, if it is ready."""
+        limits = self._ready[0].limits if self._ready else None
+        return None if limits is None else limits.asked
+
+    @property
     def is_behind(self) -> bool:
         """Whether requests are on their way to being ready."""
         return self.is_ahead and bool(self._chunk or self._waiting)

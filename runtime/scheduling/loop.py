@@ -142,7 +142,7 @@ class Loop:
 
     def _admit(self) -> None:
         running = 0 if self._is_fresh else len(self._running)  # none is held back from the first step
-        most = self._admission.limit(self._feeder.available, running)
+        most = self._admission.limit(self._feeder.available, running, self._feeder.next_tokens)
         while (pending := self._feeder.first()) is not None and len(self._running) < self._capacity(pending, most):
             if (prepared := self._feeder.take()) is None:
                 return

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.priced import WORK, Engine, Price, go, waves
+from benchmarks.priced import Row as Cost
 from benchmarks.workload import STAGES, Program, Row, floor, rows
 from typefold import Runtime, run
 from typefold.runtime import Completion, Outcome, Request, Scheduler, TimedOut
@@ -30,9 +31,9 @@ def test_one_request_beside_many_waits_for_so_many_steps_and_no_longer() -> None
     assert limits == [400] * 8 + [512] + [400]
 
 
-def test_a_sixteenth_of_those_that_run_enters_at_once() -> None:
-    assert Admission(512, hold=8).limit(waiting=25, running=400) == 512
-    assert Admission(512, hold=8).limit(waiting=24, running=400) == 400
+def test_an_eighth_of_those_that_run_enters_at_once() -> None:
+    assert Admission(512, hold=8).limit(waiting=50, running=400) == 512
+    assert Admission(512, hold=8).limit(waiting=49, running=400) == 400
 
 
 @pytest.mark.parametrize("running", range(17))
@@ -67,6 +68,14 @@ def test_an_engine_whose_answers_are_short_gets_requests_of_its_own() -> None:
     for _ in range(30):
         admission.stepped(0, 64)
     assert admission.limit(waiting=200, running=64) == 64
+
+
+def test_before_the_first_step_the_limit_of_an_answer_says_whether_it_is_short() -> None:
+    admission = Admission(64, hold=8)
+    assert admission.limit(waiting=200, running=0, tokens=2) == 128
+    assert admission.limit(waiting=200, running=0, tokens=300) == 64
+    admission.stepped(0, 64)
+    assert admission.limit(waiting=200, running=64, tokens=1) == 64  # steps say it from then on
 
 
 def test_answers_of_one_length_that_end_together_are_not_taken_for_short_ones() -> None:
@@ -123,6 +132,14 @@ def test_by_the_price_of_steps_holding_back_pays(name: str, late: int) -> None:
     assert taken[HOLD].mixed < 0.6 * taken[0].mixed
     assert taken[HOLD].milliseconds < taken[0].milliseconds
     assert taken[HOLD].milliseconds < waves(work, Engine(128, Price()), None, late=late).milliseconds
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+@pytest.mark.parametrize("answer", [1, 4, 12])
+def test_short_answers_lose_nothing(answer: int, late: int) -> None:
+    work = [Cost((60,), (1 + number % answer,)) for number in range(512)]
+    taken = [go(work, Engine(64, Price()), hold, late=late).milliseconds for hold in (0, HOLD)]
+    assert taken[1] <= 1.005 * taken[0]
 
 
 @pytest.mark.parametrize("most", [8, 16, 24, 48])
