@@ -39,7 +39,7 @@ SHELL := bash
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test quick check format docs picture pytest prove machines wheel-test clean FORCE
+.PHONY: help venv demo test quick check format docs picture peers pytest prove machines wheel-test clean FORCE
 FORCE:
 
 help:
@@ -50,6 +50,7 @@ help:
 	@echo 'make format      ruff, rewriting'
 	@echo 'make docs        the pages that are made from the tests, then the site (build/site), warnings as errors'
 	@echo 'make picture     the terminal pictures of the README and the site, from a run on the demo model'
+	@echo 'make peers       type checkers over the same mistakes in other libraries, for docs/typing.md'
 	@echo 'make prove       longer property tests, and the laws over types of other people'
 	@echo 'make machines    the tests on a real engine as on other processors, and on a busy one'
 	@echo 'make wheel-test  the wheel in a clean environment'
@@ -135,6 +136,10 @@ docs: $(READY)
 	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q -m checkers tests/typed_page
 	$(PYTEST) -q tests/pages
 	$(BIN)/zensical build --clean --strict
+
+# Other libraries, each in an environment of its own: some minutes and 1 GB.
+peers: $(READY)
+	$(BIN)/python -m tests.typed_page.compare_peers
 
 picture: $(READY)
 	$(BIN)/python website/pictures.py

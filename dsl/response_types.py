@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, final
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -143,6 +143,7 @@ def special_codec(hint: Any, context: Context) -> Codec[Any]:
     )
 
 
+@final  # so that a value that is no answer is one, to ty
 @dataclass(frozen=True)
 class ToolCall(Generic[R_co]):
     """A call that the model chose; calling it calls the function and returns an `R`.

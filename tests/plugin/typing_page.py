@@ -404,6 +404,19 @@ a checker finds fewer mistakes or more, and when it has other false alarms.
 
 <!-- end: typed page -->
 
+### The same mistakes elsewhere
+
+Twelve of these mistakes, in a program of other libraries as their documentation writes it (`tests/typed_page/peers/`): found by
+mypy `--strict` and by pyright, strict. A dash stands where the mistake can't be made: a prompt that has no variables, or an
+answer that can't be `None`. Of typefold, mypy has the plugin. Where the documentation calls a client with an f-string, the
+prompts stand in plain functions, whose arguments every checker sees. That a type is unknown counts for nothing, but as a false
+alarm where the line is right. DSPy and mirascope ship no `py.typed`, so mypy takes all of
+them for `Any`.
+
+<!-- begin: peers -->
+
+<!-- end: peers -->
+
 ## Silencing
 
 A comment `# type: ignore[prompt-unused]` silences a check on its line. On the line of the `def` it silences findings about

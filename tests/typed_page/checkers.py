@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CHECKERS", "Checker", "Report", "reports"]
+__all__ = ["CHECKERS", "Checker", "Report", "read_mypy", "read_pyright", "reports"]
 
 
 @dataclass(frozen=True, order=True)
@@ -66,14 +66,14 @@ class Checker:
         return sorted(self.read(done.stdout))
 
 
-def _mypy(said: str) -> Iterator[Report]:
+def read_mypy(said: str) -> Iterator[Report]:
     for line in said.splitlines():
         each = json.loads(line)
         if each["severity"] == "error":
             yield Report(each["file"], each["line"], each["code"] or "", each["message"])
 
 
-def _pyright(said: str) -> Iterator[Report]:
+def read_pyright(said: str) -> Iterator[Report]:
     for each in json.loads(said)["generalDiagnostics"]:
         if each["severity"] in ("error", "warning"):
             line = each["range"]["start"]["line"] + 1
@@ -105,10 +105,10 @@ _PYRIGHT = ("--pythonpath", "{python}", "--outputjson")
 _TYPEFOLD = ("typefold", "check", ".", "--format", "json")
 
 CHECKERS = (
-    Checker("mypy, with the plugin", "mypy", (*_MYPY, "."), _mypy, sees_strings=True),
-    Checker("mypy", "mypy", (*_MYPY, "--config-file", "without_plugin.toml", "."), _mypy),
-    Checker("pyright", "pyright", ("pyright", *_PYRIGHT), _pyright),
-    Checker("basedpyright", "basedpyright", ("basedpyright", *_PYRIGHT), _pyright),
+    Checker("mypy, with the plugin", "mypy", (*_MYPY, "."), read_mypy, sees_strings=True),
+    Checker("mypy", "mypy", (*_MYPY, "--config-file", "without_plugin.toml", "."), read_mypy),
+    Checker("pyright", "pyright", ("pyright", *_PYRIGHT), read_pyright),
+    Checker("basedpyright", "basedpyright", ("basedpyright", *_PYRIGHT), read_pyright),
     Checker("ty", "ty", ("ty", "check", "--python", "{python}", "--output-format", "gitlab"), _ty),
     Checker(
         "pyrefly",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, assert_type
 
 from house import Character, Mood, Point, Text, Verdict, judge, make
+from PIL import Image as Pillow
 from pydantic import Field
 
 from typefold import (
@@ -31,6 +32,8 @@ def add(a: int, b: int = 1) -> int:
 
 # kind: generate
 def generated(runtime: Runtime, messages: list[Message], texts: Sequence[str], mine: list[Text]) -> None:
+    keys: list[Literal["x", "y"]] = ["x", "y"]
+    talks: list[tuple[Message, ...]] = [(user("x"),), (user("y"), assistant("z"), user("w"))]
     assert_type(runtime.generate("x"), str)
     assert_type(runtime.generate(messages), str)
     assert_type(runtime.generate((user("x"), assistant("y"))), str)
@@ -40,6 +43,9 @@ def generated(runtime: Runtime, messages: list[Message], texts: Sequence[str], m
     assert_type(runtime.generate(texts), list[str])
     assert_type(runtime.generate(mine), list[str])
     assert_type(runtime.generate([messages, messages]), list[str])
+    assert_type(runtime.generate(keys), list[str])
+    assert_type(runtime.generate(talks), list[str])
+    assert_type(runtime.generate(talks, output_type=Point, seed=3), list[Point])
     assert_type(runtime.generate([judge.render("x"), judge.render("y")]), list[str])
     assert_type(runtime.generate(judge.render("x"), output_type=bool), bool)
     assert_type(runtime.generate("x", output_type=Character), Character)
@@ -51,6 +57,7 @@ def generated(runtime: Runtime, messages: list[Message], texts: Sequence[str], m
     assert_type(runtime.generate("x", output_type=Reasoned[int], max_tokens=80), Reasoned[int])
     assert_type(runtime.generate("x", output_type=re.compile("[a-z]+")), str)
     assert_type(runtime.generate("x", output_type=add), ToolCall[int])
+    assert_type(runtime.generate(texts, output_type=add), list[ToolCall[int]])
     assert_type(runtime.generate(["x", "y"], output_type=Character), list[Character])
     assert_type(runtime.generate(texts, output_type=Scored[bool]), list[Scored[bool]])
     assert_type(runtime.generate(["x", "y"], output_type=[int, str]), list[object])
@@ -81,9 +88,11 @@ def generated(runtime: Runtime, messages: list[Message], texts: Sequence[str], m
 
 
 # kind: messages and images
-def messages(path: Path, data: bytes) -> None:
+def messages(path: Path, data: bytes, picture: Pillow.Image) -> None:
     assert_type(user("x"), Message)
     assert_type(user("x", path, data), Message)
+    assert_type(user(picture, "x", Pillow.new("RGB", (3, 3))), Message)
+    assert_type(user(image(picture), image(path), image(data)), Message)
     assert_type(user(image("x.png"), "x"), Message)
     assert_type(system("x").content, str)
     user(3)  # E: a number for a message

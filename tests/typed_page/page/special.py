@@ -11,7 +11,9 @@ from typefold import (
     Best,
     FinishReason,
     Logged,
+    Matching,
     Message,
+    OneOf,
     PromptError,
     Reasoned,
     Samples,
@@ -49,6 +51,16 @@ def choose(task: str) -> Annotated[ToolCall[int], Tools(add)]:
     return ask(task)
 
 
+@prompt
+def plate(text: str) -> Annotated[str, Matching(r"[A-Z]{3}-\d{4}")]:
+    return ask(text)
+
+
+@prompt
+def city(text: str) -> Annotated[str, OneOf(["Oslo", "Rome"])] | None:
+    return ask(text)
+
+
 # kind: logged, reasoned and scored answers
 def answers() -> None:
     assert_type(logged("x"), Logged[Character])
@@ -61,6 +73,8 @@ def answers() -> None:
     assert_type(scored("x").value, Literal["keep", "drop"])
     assert_type(scored("x").probabilities, Mapping[Verdict, float])
     assert_type(scored("x").probabilities["keep"], float)
+    assert_type(plate("x"), str)
+    assert_type(city.map(["x"]), list[str | None])
     wide: Logged[object] = logged("x")
     logged("x").name  # E: facts taken for the value
     logged("x").value.nmae  # E: a typo in a field
@@ -74,6 +88,8 @@ def answers() -> None:
     verdicts: Scored[Literal["good", "bad"]] = scored("x")  # E: other choices
     number: Reasoned[str] = reasoned("x")  # E: another value
     logged.example("x", "y")  # E: an example of another type
+    plate("x").groups  # E: a match for its text
+    city("x").upper()  # E: None forgotten
     reasoned("x").value = 3  # E: a value changed
     print(wide, verdicts, number)
 
@@ -91,6 +107,7 @@ def agent(question: str) -> str:
             return said.answer
         assert_type(said, ToolCall[list[str] | int])
         assert_type(said(), list[str] | int)
+        history += [user(str(said)), user(f"{said.name}: {said()}")]
         said.answer  # E: a call taken for an answer
         said().upper()  # E: a method that the results lack
         said("x")  # E: an argument for a call that has its own
