@@ -28,9 +28,17 @@ def table(page: Page, compared: Mapping[str, Compared]) -> str:
     for kind in sorted(kinds, key=IN_STRINGS.__contains__):
         counts = [_count(each, kind, len(compared[each.name].found.intersection(kinds[kind]))) for each in CHECKERS]
         rows.append([kind, str(len(kinds[kind])), *counts])
+    rows.append(
+        ["of those that it can see", str(len(page.mistakes)), *(_share(each, page, compared) for each in CHECKERS)]
+    )
     rows.append(["false alarms", "", *(str(len(compared[name].alarms)) for name in names)])
     made = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n\n".join([made, *_causes()]) + "\n"
+
+
+def _share(checker: Checker, page: Page, compared: Mapping[str, Compared]) -> str:
+    seen = [each for each in page.mistakes if checker.looks_at(in_strings=each.kind in IN_STRINGS)]
+    return f"{len(compared[checker.name].found.intersection(seen))} of {len(seen)}"
 
 
 def _count(checker: Checker, kind: str, found: int) -> str:
