@@ -12,6 +12,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -67,7 +68,9 @@ def main(environments: Path) -> None:
     pythons = {"typefold": Path(sys.executable)}
     pythons |= {peer.name: _environment(environments / peer.package, peer.needs) for peer in PEERS}
     programs = {"typefold": "with_typefold.py"} | {peer.name: peer.program for peer in PEERS}
-    found = {name: [*_checked(page, programs[name], python)] for name, python in pythons.items()}
+    with ThreadPoolExecutor(2) as pool:
+        checked = pool.map(lambda name: [*_checked(page, programs[name], pythons[name])], pythons)
+        found = dict(zip(pythons, checked, strict=True))
     for name, both in found.items():
         for checker, each in zip(("mypy", "pyright"), both, strict=True):
             for line, report in each.alarms:
