@@ -32,7 +32,7 @@ from typefold.prompts.definition import Example, example
 from typefold.prompts.prompt import prompt
 from typefold.prompts.spec import prompt_by_name, prompt_by_value
 from typefold.prompts.tools import Tools
-from typefold.response_types import Logged, Reasoned, Scored, ToolCall
+from typefold.response_types import Logged, Reasoned, Scored, ToolCall, failed, succeeded
 from typefold.runtime import (
     Adapter,
     BadInput,
@@ -113,6 +113,7 @@ __all__ = [
     "current",
     "demo_model",
     "example",
+    "failed",
     "gather",
     "image",
     "is_prompt",
@@ -121,6 +122,7 @@ __all__ = [
     "prompt",
     "raw",
     "run",
+    "succeeded",
     "system",
     "to_frame",
     "user",

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, final
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
+from returns.result import Failure, Result, Success
+from typing_extensions import TypeIs
 
 from typefold.compiler import Codec, default_registry, output_type
 from typefold.compiler.context import Context
@@ -23,6 +25,7 @@ ReasoningWay = Literal["marks", "words", "none"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+E = TypeVar("E")
 R_co = TypeVar("R_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
@@ -131,6 +134,40 @@ class Scored(Generic[T]):
     def probability(self) -> float:
         """The probability of the value."""
         return self.probabilities[self.value]
+
+
+def succeeded(result: Result[T, E]) -> TypeIs[Success[T]]:
+    """Return whether a `Result` (returns) holds a value; mypy then knows its type, which it forgets behind `isinstance`.
+
+    Args:
+        result: The result of a `.safe` call, or any other.
+
+    Returns:
+        Whether it is a `Success`.
+
+    Example:
+        >>> from typefold import run, succeeded
+        >>> [result.unwrap() for result in run.safe(int, ["1", "x"]) if succeeded(result)]
+        [1]
+    """
+    return isinstance(result, Success)
+
+
+def failed(result: Result[T, E]) -> TypeIs[Failure[E]]:
+    """Return whether a `Result` (returns) holds an error; see `succeeded`.
+
+    Args:
+        result: The result of a `.safe` call, or any other.
+
+    Returns:
+        Whether it is a `Failure`.
+
+    Example:
+        >>> from typefold import failed, run
+        >>> [result.failure() for result in run.safe(int, ["1", "x"]) if failed(result)]
+        [ValueError("invalid literal for int() with base 10: 'x'")]
+    """
+    return isinstance(result, Failure)
 
 
 @default_registry.hook(Logged, Reasoned, Scored)

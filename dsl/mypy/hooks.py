@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from mypy.nodes import MypyFile, TypeInfo
 from mypy.options import Options
 from mypy.plugin import (
+    AttributeContext,
     FunctionContext,
     FunctionSigContext,
     MethodContext,
@@ -26,6 +28,7 @@ from mypy.types import AnyType, CallableType, FunctionLike, Instance, ParamSpecT
 from typefold.checks.libraries import own_imports
 from typefold.mypy.names import ASK, DECORATE, DEFER, DEFERRED, GENERATE, OUTPUT_TYPE, PROMPT
 from typefold.mypy.reports import check_ask, check_options, check_output, check_prompt
+from typefold.mypy.results import INNER, ISINSTANCE, TAKEN, narrow_isinstance, value_in_pattern, value_of_name
 from typefold.mypy.workspace import Workspace, mark
 
 R = TypeVar("R")
@@ -41,10 +44,12 @@ class TypefoldPlugin(Plugin):
             PROMPT: lambda ctx: _type(ctx, lambda: check_prompt(ctx, workspace)),
             OUTPUT_TYPE: lambda ctx: _type(ctx, lambda: check_output(ctx, "output_type", workspace)),
             ASK: lambda ctx: _type(ctx, lambda: check_ask(ctx, workspace)),
+            ISINSTANCE: lambda ctx: _type(ctx, lambda: narrow_isinstance(ctx)),
         }
         self._methods: dict[str, Callable[[MethodContext], Type]] = {
             DECORATE: lambda ctx: _type(ctx, lambda: check_prompt(ctx, workspace)),
             **dict.fromkeys(GENERATE, lambda ctx: _type(ctx, lambda: check_output(ctx, "runtime", workspace))),
+            **{name: partial(_value_of_name, index) for name, index in TAKEN.items()},
         }
 
     def set_modules(self, modules: dict[str, MypyFile]) -> None:
@@ -56,6 +61,9 @@ class TypefoldPlugin(Plugin):
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
         return self._methods.get(fullname)
+
+    def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
+        return partial(_value_in_pattern, INNER[fullname]) if fullname in INNER else None
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
         return self._options if fullname == PROMPT else None
@@ -86,6 +94,14 @@ class TypefoldPlugin(Plugin):
 
 def _type(ctx: FunctionContext | MethodContext, check: Callable[[], Type | None]) -> Type:
     return _safely(check) or ctx.default_return_type
+
+
+def _value_of_name(index: int, ctx: MethodContext) -> Type:
+    return _type(ctx, lambda: value_of_name(ctx, index))
+
+
+def _value_in_pattern(index: int, ctx: AttributeContext) -> Type:
+    return _safely(lambda: value_in_pattern(ctx, index)) or ctx.default_attr_type
 
 
 def _safely(work: Callable[[], R]) -> R | None:

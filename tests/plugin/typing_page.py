@@ -494,6 +494,34 @@ pyright then widens a `Literal` that it returns to `str`. mypy, pyright, basedpy
 These names are aliases to type checkers, which take no alias in `isinstance`; `is_prompt(value)` narrows a value to a
 prompt. Errors and editors show the class, whose parameter is the function: `Prompt[(setting: str, century: int = 20) -> Character]`.
 
+## Results
+
+What `.safe` gives is a `Result` of returns. pyright, basedpyright, ty and pyrefly know what is in it wherever it is taken apart. mypy
+alone gives `Any` for it behind `isinstance(result, Success)` and `case Success(value)`, so that a typo behind these passes. With
+the plugin it knows; without, `succeeded(result)` and `failed(result)` tell it, and every other type checker.
+
+```python
+from returns.result import Failure, Result, Success
+from typefold import PromptError, failed, succeeded
+
+
+def length(result: Result[str, PromptError]) -> int:
+    return len(result.unwrap()) if succeeded(result) else 0
+
+
+def shown(result: Result[str, PromptError]) -> str:
+    if failed(result):
+        return str(result.failure())
+    match result:
+        case Success(text):
+            return text.upper()  # with the plugin: mypy knows that this is a text
+        case _:
+            return ""
+```
+
+`.map` and the like keep their types. `.bind` does too, but under pyright strict it is reported as partially unknown: returns
+declares it with its own class without parameters there. `if failed(result): return result` does the same and is clean.
+
 ## Methods
 
 A method that overrides a prompt method is held to its signature as any other is, whether `@prompt` stands above `@classmethod` and `@staticmethod`. Both type checkers then see the parameters that are left, seen
