@@ -501,7 +501,7 @@ alone gives `Any` for it behind `isinstance(result, Success)` and `case Success(
 the plugin it knows; without, `succeeded(result)` and `failed(result)` tell it, and every other type checker.
 
 ```python
-from returns.result import Failure, Result, Success
+from returns.result import Result, Success
 from typefold import PromptError, failed, succeeded
 
 
