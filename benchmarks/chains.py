@@ -184,7 +184,7 @@ def of_lengths(arguments: argparse.Namespace) -> Rows:
     if arguments.threads:
         sides["a thread a row"] = Side(lambda work: in_threads(workload.Program(base), work))
     for hold, runtime in runtimes.items():
-        sides[f"run, hold={hold}"] = Side(lambda work, runtime=runtime: run(workload.Program(runtime), work))
+        sides[f"run, hold={hold}"] = Side(partial(run, workload.Program(runtime)))
     table = turns(sides, engine, lambda turn: work, engine.info.max_num_seqs, arguments.rounds)
     for runtime in runtimes.values():
         runtime.close()

@@ -148,7 +148,7 @@ def scripted(work: Work) -> ScriptedEngine:
 def on_vllm(model: str, *, tiny: bool) -> Callable[[Work], Any]:
     from vllm import LLM
 
-    from benchmarks.table import _TINY as TINY
+    from benchmarks.table import TINY
     from typefold.runtime.engines.vllm.engine import VllmEngine
 
     options: dict[str, Any] = {"max_model_len": 2048, "structured_outputs_config": {"backend": "xgrammar"}}
