@@ -246,6 +246,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     until = time.monotonic() + arguments.budget
+    # Else asking for GPUs here would keep an engine from being forked of this process.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     import torch
 
     tiny: dict[str, Any] = {"load_format": "dummy", "hf_overrides": TINY} if arguments.tiny else {}
