@@ -34,6 +34,8 @@ E = TypeVar("E", bound=Exception)
 AHEAD = 4
 """The multiple of `max_num_seqs` that may be under way: what runs, what the engine has queued, and what is being made."""
 
+_PIECE = 64  # calls that are sent together at most: the engine's side begins with them while the next ones are made
+
 
 def run_call(call: Call[T] | PromptError) -> T:
     """Return one call's value or raise its `PromptError`; a row of `run` parks while it waits."""
@@ -174,7 +176,7 @@ def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Generator[tuple[int,
                         continue
                     under_way[row] = opened
                     first.append((row, step))
-                    if len(first) >= share:
+                    if len(first) >= min(share, _PIECE):
                         break
                 else:
                     exhausted = True

@@ -104,10 +104,19 @@ class Feeder:
 
     def take(self) -> Prepared | None:
         """Take out the request that `first` returned; `None` where it was withdrawn meanwhile, and no other is there."""
-        if not self._ready and not self._prepare(1):
-            return None
+        if not self._ready:
+            return self._prepared_now()
         prepared = self._take_ready()
         self.wake()
+        return prepared
+
+    def _prepared_now(self) -> Prepared | None:
+        if (pending := self._waiting.first()) is None:
+            return None
+        self._chunk = [pending]  # before it is taken out, so that it is always somewhere
+        self._waiting.take()
+        prepared = self._preparer.prepare_one(pending)
+        self._chunk = []
         return prepared
 
     def complete(self, prepared: Prepared) -> None:

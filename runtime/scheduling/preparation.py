@@ -51,10 +51,17 @@ class Preparer:
             self._complete(each, found)
         return made
 
+    def prepare_one(self, pending: PendingRequest) -> Prepared:
+        """Prepare a request for which the engine has room now."""
+        made = self._identified(pending)
+        known = made.identity is not None and self._deduplicator is not None and self._deduplicator.knows(made.identity)
+        if made.error is None and not known:
+            self.complete(made)
+        return made
+
     def complete(self, prepared: Prepared) -> None:
         """Give a prepared request its own tokens."""
-        [found] = self._tokens([prepared])
-        self._complete(prepared, found)
+        self._complete(prepared, self._tokens_of(prepared.pending.request))
 
     def _identified(self, pending: PendingRequest) -> Prepared:
         if self._deduplicator is None:
@@ -73,13 +80,13 @@ class Preparer:
                 return [*self._engine.tokenize_all(requests)]
             except BaseException:  # one by one it is found out whose it is
                 pass
-        found: list[Sequence[int] | BaseException] = []
-        for request in requests:
-            try:
-                found.append(self._engine.tokenize(request))
-            except BaseException as error:
-                found.append(error)
-        return found
+        return [self._tokens_of(request) for request in requests]
+
+    def _tokens_of(self, request: Request) -> Sequence[int] | BaseException:
+        try:
+            return self._engine.tokenize(request)
+        except BaseException as error:
+            return error
 
     def _complete(self, prepared: Prepared, found: Sequence[int] | BaseException) -> None:
         request = prepared.pending.request

@@ -7,7 +7,6 @@ when the statistics are read, or by the feeder where much has been noted. An eng
 from __future__ import annotations
 
 import threading
-from collections import Counter
 
 from typefold.compiler.grammar.early_stop import ForcedEnding
 from typefold.runtime.engine import Engine, TokenizesAhead
@@ -26,9 +25,8 @@ class SavedTokens:
         self._engine = engine
         self._counts = counts
         self._at_once = not isinstance(engine, TokenizesAhead)
-        self._noted: Counter[tuple[str, str | int]] = (
-            Counter()
-        )  # a text and its rest, or how many tokens of it were written
+        # How often each was noted: a text and its rest, or how many tokens of it were written.
+        self._noted: dict[tuple[str, str | int], int] = {}
         self._lengths: dict[str, int] = {}
         self._lock = threading.Lock()  # for what is noted, so that noting never waits for counting
         self._counting = threading.Lock()
@@ -36,11 +34,11 @@ class SavedTokens:
     def note(self, limits: Limits, written: Outcome, whole: str) -> None:
         """Note an answer that was completed; the engine's thread calls this."""
         early = limits.early_stop
+        end: tuple[str, str | int] = whole, written.output_tokens
+        if isinstance(early, ForcedEnding) and (stop := early.stop_of(written.text)) is not None:
+            end = stop, early.rests[stop]
         with self._lock:
-            if isinstance(early, ForcedEnding) and (stop := early.stop_of(written.text)) is not None:
-                self._noted[stop, early.rests[stop]] += 1
-            else:
-                self._noted[whole, written.output_tokens] += 1
+            self._noted[end] = self._noted.get(end, 0) + 1
         if self._at_once:
             self.count()
 
@@ -54,7 +52,7 @@ class SavedTokens:
             return
         with self._counting:
             with self._lock:
-                noted, self._noted = self._noted, Counter()
+                noted, self._noted = self._noted, {}
             for (text, rest), times in noted.items():
                 saved = (
                     self._tokens_of(text) - rest
