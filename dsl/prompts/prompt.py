@@ -32,6 +32,9 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 
@@ -106,7 +109,20 @@ class Prompt(BasePrompt[F_co]):
         calls = spec.mapped(items, args, kwargs)
         return spec.unwrap(run_calls(calls, length(items), spec.options.max_failures), items)
 
-    def starmap(self: Prompt[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[R]:
+    # One a length of rows: those may leave out what has defaults.
+    # fmt: off
+    @overload
+    def starmap(self: Prompt[Callable[[A], R]], rows: Iterable[tuple[A]], /) -> list[R]: ...
+    @overload
+    def starmap(self: Prompt[Callable[[A, B], R]], rows: Iterable[tuple[A, B]], /) -> list[R]: ...
+    @overload
+    def starmap(self: Prompt[Callable[[A, B, C], R]], rows: Iterable[tuple[A, B, C]], /) -> list[R]: ...
+    @overload
+    def starmap(self: Prompt[Callable[[A, B, C, D], R]], rows: Iterable[tuple[A, B, C, D]], /) -> list[R]: ...
+    @overload
+    def starmap(self: Prompt[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[R]: ...
+    # fmt: on
+    def starmap(self: Prompt[Callable[..., R]], rows: Iterable[tuple[Any, ...]], /) -> list[R]:
         """Ask for every row of arguments, as one batch.
 
         Args:
@@ -308,7 +324,20 @@ class AsyncPrompt(BasePrompt[F_co]):
         spec = self._spec
         return spec.unwrap(await run_calls_async(spec.mapped(items, args, kwargs), spec.options.max_failures), items)
 
-    async def starmap(self: AsyncPrompt[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[R]:
+    # One a length of rows: those may leave out what has defaults.
+    # fmt: off
+    @overload
+    async def starmap(self: AsyncPrompt[Callable[[A], R]], rows: Iterable[tuple[A]], /) -> list[R]: ...
+    @overload
+    async def starmap(self: AsyncPrompt[Callable[[A, B], R]], rows: Iterable[tuple[A, B]], /) -> list[R]: ...
+    @overload
+    async def starmap(self: AsyncPrompt[Callable[[A, B, C], R]], rows: Iterable[tuple[A, B, C]], /) -> list[R]: ...
+    @overload
+    async def starmap(self: AsyncPrompt[Callable[[A, B, C, D], R]], rows: Iterable[tuple[A, B, C, D]], /) -> list[R]: ...
+    @overload
+    async def starmap(self: AsyncPrompt[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[R]: ...
+    # fmt: on
+    async def starmap(self: AsyncPrompt[Callable[..., R]], rows: Iterable[tuple[Any, ...]], /) -> list[R]:
         """Ask for every row of arguments, as one batch; see `Prompt.starmap`.
 
         Args:

@@ -7,7 +7,7 @@ journal. vLLM's own `n` would make one row of them that ends with its slowest sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
@@ -25,6 +25,9 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 
@@ -105,7 +108,20 @@ class Samples(_BaseSamples[F_co]):
         """
         return self._grouped(self._rows(self._spec.mapped(items, args, kwargs), items))
 
-    def starmap(self: Samples[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[list[R]]:
+    # One a length of rows: those may leave out what has defaults.
+    # fmt: off
+    @overload
+    def starmap(self: Samples[Callable[[A], R]], rows: Iterable[tuple[A]], /) -> list[list[R]]: ...
+    @overload
+    def starmap(self: Samples[Callable[[A, B], R]], rows: Iterable[tuple[A, B]], /) -> list[list[R]]: ...
+    @overload
+    def starmap(self: Samples[Callable[[A, B, C], R]], rows: Iterable[tuple[A, B, C]], /) -> list[list[R]]: ...
+    @overload
+    def starmap(self: Samples[Callable[[A, B, C, D], R]], rows: Iterable[tuple[A, B, C, D]], /) -> list[list[R]]: ...
+    @overload
+    def starmap(self: Samples[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[list[R]]: ...
+    # fmt: on
+    def starmap(self: Samples[Callable[..., R]], rows: Iterable[tuple[Any, ...]], /) -> list[list[R]]:
         """Draw the samples of every row of arguments, all as one batch: a list for each row; see `Prompt.starmap`.
 
         Args:
@@ -164,7 +180,20 @@ class AsyncSamples(_BaseSamples[F_co]):
         """
         return self._grouped(await self._rows_awaited(self._spec.mapped(items, args, kwargs)))
 
-    async def starmap(self: AsyncSamples[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[list[R]]:
+    # One a length of rows: those may leave out what has defaults.
+    # fmt: off
+    @overload
+    async def starmap(self: AsyncSamples[Callable[[A], R]], rows: Iterable[tuple[A]], /) -> list[list[R]]: ...
+    @overload
+    async def starmap(self: AsyncSamples[Callable[[A, B], R]], rows: Iterable[tuple[A, B]], /) -> list[list[R]]: ...
+    @overload
+    async def starmap(self: AsyncSamples[Callable[[A, B, C], R]], rows: Iterable[tuple[A, B, C]], /) -> list[list[R]]: ...
+    @overload
+    async def starmap(self: AsyncSamples[Callable[[A, B, C, D], R]], rows: Iterable[tuple[A, B, C, D]], /) -> list[list[R]]: ...
+    @overload
+    async def starmap(self: AsyncSamples[Callable[[Unpack[Ts]], R]], rows: Iterable[tuple[*Ts]], /) -> list[list[R]]: ...
+    # fmt: on
+    async def starmap(self: AsyncSamples[Callable[..., R]], rows: Iterable[tuple[Any, ...]], /) -> list[list[R]]:
         """Draw the samples of every row of arguments, all as one batch; see `Samples.starmap`.
 
         Args:

@@ -47,7 +47,8 @@ from typefold.runtimes.model_source import Model, check_engine_options, check_ow
 T = TypeVar("T")
 R = TypeVar("R")
 _One: TypeAlias = str | Sequence[Message]
-_Several: TypeAlias = list[str] | list[list[Message]]
+_Several: TypeAlias = Sequence[str | Sequence[Message]]
+_Kind: TypeAlias = TypeForm[object] | re.Pattern[str] | Callable[..., object]
 
 
 class Runtime(OpenRuntime):
@@ -263,36 +264,28 @@ class Runtime(OpenRuntime):
             trace(tracing, self.name, provider, requests, futures)
         return futures
 
+    # The first that fits: a text is a sequence of texts too, and a class is callable. Values that are no types stand before
+    # types, since ty reads whatever is given for a type as one.
+    # fmt: off
     @overload
-    def generate(self, prompt: _One, /, **options: Unpack[GenerateOptions]) -> str: ...
+    def generate(self, prompt: _One, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> str: ...  # type: ignore[overload-overlap]
+    @overload
+    def generate(self, prompt: _Several, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> list[str]: ...
+    @overload
+    def generate(self, prompt: _Several, /, *, output_type: list[_Kind] | tuple[_Kind, ...], **options: Unpack[GenerateOptions]) -> list[object]: ...
+    @overload
+    def generate(self, prompt: _One, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> T: ...  # type: ignore[overload-overlap]
+    @overload
+    def generate(self, prompt: _Several, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> list[T]: ...  # type: ignore[overload-overlap]
+    @overload
+    def generate(self, prompt: _One, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> ToolCall[R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def generate(self, prompt: _Several, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> list[ToolCall[R]]: ...
+    @overload
+    def generate(self, prompt: _One, /, **options: Unpack[GenerateOptions]) -> str: ...  # type: ignore[overload-overlap]
     @overload
     def generate(self, prompt: _Several, /, **options: Unpack[GenerateOptions]) -> list[str]: ...
-    @overload
-    def generate(  # type: ignore[overload-overlap]  # a class is callable too, and is a type first
-        self, prompt: _One, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
-    ) -> T: ...
-    @overload
-    def generate(  # type: ignore[overload-overlap]  # as above
-        self, prompt: _Several, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]
-    ) -> list[T]: ...
-    @overload
-    def generate(self, prompt: _One, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> str: ...
-    @overload
-    def generate(
-        self, prompt: _Several, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]
-    ) -> list[str]: ...
-    @overload
-    def generate(
-        self, prompt: _One, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]
-    ) -> ToolCall[R]: ...
-    @overload
-    def generate(
-        self, prompt: _Several, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]
-    ) -> list[ToolCall[R]]: ...
-    @overload
-    def generate(
-        self, prompt: _Several, /, *, output_type: list[object], **options: Unpack[GenerateOptions]
-    ) -> list[object]: ...
+    # fmt: on
     def generate(self, prompt: Any, /, *, output_type: Any = str, **options: Any) -> Any:
         """Answer one prompt, or a list of them as one batch.
 

@@ -8,6 +8,7 @@ goes into `docs/typing.md`.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import venv
@@ -64,7 +65,7 @@ def main(environments: Path) -> None:
     Args:
         environments: A folder with an environment for each library; those that are missing are made.
     """
-    page = Page(PROGRAMS)
+    page = Page(Path(shutil.copytree(PROGRAMS, environments / "programs", dirs_exist_ok=True)))
     pythons = {"typefold": Path(sys.executable)}
     pythons |= {peer.name: _environment(environments / peer.package, peer.needs) for peer in PEERS}
     programs = {"typefold": "with_typefold.py"} | {peer.name: peer.program for peer in PEERS}
@@ -99,7 +100,7 @@ def _checked(page: Page, program: str, python: Path) -> Iterator[Compared]:
         f"--cache-dir={python.parents[1] / '.mypy_cache'}",
     ]
     mypy = ["mypy", *own, *strict, f"--python-executable={python}", program]
-    settings = page.folder.parent / "page" / "pyproject.toml"
+    settings = PROGRAMS.parent / "page" / "pyproject.toml"
     pyright = ["pyright", "--project", str(settings), "--pythonpath", str(python), "--outputjson", program]
     for command, read in ((mypy, read_mypy), (pyright, read_pyright)):
         bin_folder = Path(sys.executable).parent
