@@ -167,7 +167,7 @@ def by_ray(plan: Plan, works: Sequence[Work]) -> Iterator[tuple[str, dict[str, A
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.wait_for_min_actors_s = 600  # an actor that is ready before the others would take their batches
-    ray.data.range(4).map_batches(lambda batch: batch).materialize()  # Ray's own processes are there then
+    ray.data.range(4).map_batches(_unchanged).materialize()  # Ray's own processes are there then
     each: dict[str, Any] = {"num_gpus": 1} if plan.on_gpus else {"num_cpus": 0.5}
     tokenizer = tokenizer_of(plan.model)
     for work in works:
@@ -197,6 +197,10 @@ def by_ray(plan: Plan, works: Sequence[Work]) -> Iterator[tuple[str, dict[str, A
         turns = {"rows": count, "seconds": [ended - ready], "values": values, "loading": round(ready - started, 1)}
         yield work.name, {**turns, "errors": dict(Counter(row["result_error"] or "none" for row in back))}
     ray.shutdown()
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
 
 
 def tokenizer_of(model: str) -> Any:

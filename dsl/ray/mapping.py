@@ -149,9 +149,9 @@ def in_blocks(dataset: Any, rows: int) -> Any:  # Ray's own types are incomplete
     """The dataset in blocks of at most so many rows: Ray hands out whole blocks, and a large one keeps one actor alone busy."""
     from ray.data.dataset import MaterializedDataset
 
-    if isinstance(dataset, MaterializedDataset) and dataset.count() <= rows * dataset.num_blocks():
-        return dataset  # small ones, which Ray puts together; to cut any it would need a CPU that no actor holds
-    return dataset.repartition(target_num_rows_per_block=rows)
+    # Ray puts small blocks together by itself; to cut any it needs a CPU that no actor holds.
+    are_small = isinstance(dataset, MaterializedDataset) and dataset.count() <= rows * dataset.num_blocks()
+    return dataset if are_small else dataset.repartition(target_num_rows_per_block=rows)
 
 
 def pool(least: int, most: int, batches: int) -> dict[str, Any]:
