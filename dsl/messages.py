@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from typing_extensions import TypeIs
 
@@ -27,10 +27,23 @@ from typefold.compiler.message import text_of
 from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as PillowImage
 
-ImageSource: TypeAlias = "Image | PillowImage | Path | bytes"
+class Picture(Protocol):
+    """An image of Pillow's, for type checkers: by its parts, since Pillow may not be installed."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    def getbands(self) -> tuple[str, ...]: ...
+
+
+ImageSource: TypeAlias = Image | Picture | Path | bytes
 """An image of a message."""
 
 LARGEST_FILE = 64 << 20

@@ -290,7 +290,7 @@ class Runtime(OpenRuntime):
         """Answer one prompt, or a list of them as one batch.
 
         Args:
-            prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a list of these.
+            prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a sequence of these.
             output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
                 A list of types, one for each prompt, makes one batch. `re.compile(...)` stands for a text that it matches
                 as a whole, a function for a `ToolCall`; a JSON schema becomes a type by `compiler.type_of_schema(schema)`,
@@ -326,7 +326,7 @@ class Runtime(OpenRuntime):
         prompt: str | Sequence[Message],
         /,
         *,
-        output_type: TypeForm[Any] = str,
+        output_type: _Kind = str,
         **options: Unpack[GenerateOptions],
     ) -> tuple[Message, ...] | RawPrompt:
         """Make the messages of a call of `generate` exactly as they are sent, without sending them. Loads no engine.
@@ -488,6 +488,8 @@ _GENERATE = "generate"  # its name in errors and statistics
 
 
 def _generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, Any]) -> Any:
+    if isinstance(prompt, Sequence) and not isinstance(prompt, (str, bytes, bytearray)):
+        prompt = [*prompt]
     _check_output_type(hint, one=_is_one(prompt))
     if _is_one(prompt):
         return run_call(_call_for(prompt, hint, defaults.with_(changes, where=_GENERATE)))

@@ -4,7 +4,9 @@ import asyncio
 import json
 import logging
 import pickle
+import re
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -204,8 +206,22 @@ def test_stats_count_what_was_done(runtime: Runtime) -> None:
     assert stats.steps > 0 and stats.output_tokens > 0 and stats.prompt_tokens > 0
 
 
+def test_any_sequence_of_prompts_will_do() -> None:
+    with Runtime(ScriptedEngine(answers=lambda request: re.findall("[0-9]", str(request.prompt))[-1])) as runtime:
+        assert runtime.generate(deque(["a1", "b2"]), output_type=int) == [1, 2]
+        assert runtime.generate(("a1", (system("Count."), user("b2")), deque([user("c3")])), output_type=int) == [
+            1,
+            2,
+            3,
+        ]
+        assert runtime.generate(deque([system("Count."), user("a1")]), output_type=int) == 1
+        with pytest.raises(PromptUsageError, match="not bytes"):
+            untyped: Any = b"a1"
+            runtime.generate(untyped)
+
+
 def test_sixty_four_rows_of_eight_types_with_four_bad_ones_give_sixty_values() -> None:
-    kinds: list[object] = [str, int, bool, Point, Literal["a", "b"], list[int], int | None, dict[str, bool]]
+    kinds: list[Any] = [str, int, bool, Point, Literal["a", "b"], list[int], int | None, dict[str, bool]]
     prompts = [f"row {index}" for index in range(64)]
     for bad in (3, 20, 41, 63):
         prompts[bad] = "x" * 9000

@@ -344,7 +344,7 @@ def test_values_survive_pickle() -> None:
 
 
 def test_a_batch_may_mix_them_all() -> None:
-    kinds: list[object] = [int, Logged[int], Scored[bool], Reasoned[int], str]
+    kinds: list[Any] = [int, Logged[int], Scored[bool], Reasoned[int], str]
 
     def answer(request: Request) -> str:
         return "true" if request.probe else "hm" if request.constraint.kind == "text" else "7"

@@ -155,7 +155,7 @@ def test_a_row_that_stays_invalid_leaves_the_others_alone(runtime: Runtime) -> N
         raise ValueError("nobody is good enough")
 
     bad: Any = Annotated[Pet, AfterValidator(never)]
-    kinds: list[object] = [bool, bad, Pet, Scored[bool]]
+    kinds: list[Any] = [bool, bad, Pet, Scored[bool]]
     from typefold import BatchError
 
     with pytest.raises(BatchError) as caught:

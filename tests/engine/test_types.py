@@ -67,7 +67,7 @@ def ask_for_all(runtime: Runtime, rows: int, max_tokens: int) -> tuple[Counter[s
     """Ask for every type so many times in one batch: what became of the answers, and what broke a law."""
     kinds = [kind for kind in KINDS for _ in range(rows)]
     prompts = [f"Make one up, number {index % rows + 1}: {SOURCES[index // rows]}" for index in range(len(kinds))]
-    hints: list[object] = [kind.hint for kind in kinds]
+    hints: list[Any] = [kind.hint for kind in kinds]
     results: list[Any]
     try:
         values = runtime.generate(prompts, output_type=hints, temperature=1.5, max_tokens=max_tokens)
