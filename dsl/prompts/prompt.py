@@ -41,6 +41,9 @@ Ts = TypeVarTuple("Ts")
 class Prompt(BasePrompt[F_co]):
     """A prompt function: arguments in, a value of the return type out. Made by `@prompt`.
 
+    A call asks once and waits for the value. It raises `TypeError` where the arguments don't fit the function, the `PromptError`
+    that says why there is no value, or `NoRuntime` where no model has been named.
+
     Example:
         >>> from typefold import Runtime, ask, prompt
         >>> from typefold.runtime.engines.scripted import ScriptedEngine
@@ -55,20 +58,7 @@ class Prompt(BasePrompt[F_co]):
     """
 
     def __call__(self: Prompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Ask once and wait for the value.
-
-        Args:
-            *args: The function's arguments.
-            **kwargs: The same by name.
-
-        Returns:
-            The value.
-
-        Raises:
-            TypeError: The arguments don't fit the function.
-            PromptError: The call gave no value; see `typefold.PromptError` for the kinds.
-            NoRuntime: No model has been named.
-        """
+        # It has no docstring: on a call, editors would show that in the place of the function's own.
         value: R = answer_with(self._spec, self._spec.once(args, kwargs))
         return value
 
@@ -285,6 +275,8 @@ class Prompt(BasePrompt[F_co]):
 class AsyncPrompt(BasePrompt[F_co]):
     """A prompt function written with `async def`. Made by `@prompt`; its calls are awaited, those together share a batch.
 
+    Cancelling the task of a call withdraws the request.
+
     Example:
         >>> import asyncio
         >>> from typefold import Runtime, ask, prompt
@@ -300,7 +292,6 @@ class AsyncPrompt(BasePrompt[F_co]):
     """
 
     async def __call__(self: AsyncPrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Ask once; see `Prompt.__call__`. Cancelling the task withdraws the request."""
         return await self.aio(*args, **kwargs)
 
     def stream(self: AsyncPrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
