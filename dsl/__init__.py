@@ -4,133 +4,21 @@ A prompt function's body is a message, its return annotation the form of the ans
 continuous batch and give parsed, typed values.
 """
 
-from typefold.compiler import (
-    DecodeError,
-    Grammar,
-    JsonFormat,
-    Matching,
-    Message,
-    OneOf,
-    OutputType,
-    TemplateError,
-    UnsupportedType,
-    output_type,
-)
-from typefold.compiler.public import set_public_module
-from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
-from typefold.execution.streaming import AsyncStream, Stream
-from typefold.graphs.deferred import Deferred, apply_deferred
-from typefold.graphs.gather import Gather, gather, gather_deferred
-from typefold.graphs.graph import Node
-from typefold.messages import RawPrompt, ask, assistant, image, raw, system, user
-from typefold.options import Options
-from typefold.programs.run import Run, run
-from typefold.programs.voting import Best, Votes, best_of, majority
-from typefold.prompts import AsyncPrompt, AsyncSamples, Prompt, Samples, is_prompt
-from typefold.prompts.base_prompt import ask_deferred
-from typefold.prompts.definition import Example, example
-from typefold.prompts.prompt import prompt
-from typefold.prompts.spec import prompt_by_name, prompt_by_value
-from typefold.prompts.tools import Tools
-from typefold.response_types import Logged, Reasoned, Scored, ToolCall, failed, succeeded
-from typefold.runtime import (
-    Adapter,
-    BadInput,
-    Cancelled,
-    EngineFailed,
-    FinishReason,
-    InputFailed,
-    Invalid,
-    PromptError,
-    PromptTooLong,
-    Refused,
-    Statistics,
-    TimedOut,
-    TokenLogprob,
-    Truncated,
-)
-from typefold.runtime.journal import Journal, JournalError
-from typefold.runtime.ownership import UsedAfterFork
-from typefold.runtimes.current import configure, current
-from typefold.runtimes.demo_model import demo_model
-from typefold.runtimes.runtime import Runtime
-from typefold.tables.columns import Indexed
-from typefold.tables.frames import to_frame
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Adapter",
-    "AsyncPrompt",
-    "AsyncSamples",
-    "AsyncStream",
-    "BadInput",
-    "BatchError",
-    "Best",
-    "Cancelled",
-    "DecodeError",
-    "Deferred",
-    "EngineFailed",
-    "EngineLoadError",
-    "Example",
-    "FinishReason",
-    "Grammar",
-    "InputFailed",
-    "Invalid",
-    "Journal",
-    "JournalError",
-    "JsonFormat",
-    "Logged",
-    "Matching",
-    "Message",
-    "NoRuntime",
-    "OneOf",
-    "OutputType",
-    "Prompt",
-    "PromptError",
-    "PromptTooLong",
-    "PromptUsageError",
-    "Reasoned",
-    "Refused",
-    "Runtime",
-    "Samples",
-    "Scored",
-    "Statistics",
-    "Stream",
-    "TemplateError",
-    "TimedOut",
-    "TokenLogprob",
-    "ToolCall",
-    "Tools",
-    "Truncated",
-    "UnsupportedType",
-    "UsedAfterFork",
-    "Votes",
-    "ask",
-    "assistant",
-    "best_of",
-    "configure",
-    "current",
-    "demo_model",
-    "example",
-    "failed",
-    "gather",
-    "image",
-    "is_prompt",
-    "majority",
-    "output_type",
-    "prompt",
-    "raw",
-    "run",
-    "succeeded",
-    "system",
-    "to_frame",
-    "user",
-]
+if TYPE_CHECKING:
+    from typefold.exports import *  # noqa: F403  # they are listed there
+    from typefold.exports import __all__ as __all__
+else:
 
-# Pickles name these: a pickle may name the package and no module inside of it.
-_IN_PICKLES = (
-    *(Gather, Indexed, Node, Options, RawPrompt, Run),
-    *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
-)
-set_public_module(__name__, [*(globals()[name] for name in __all__), *_IN_PICKLES])
+    def __getattr__(name: str) -> object:
+        """Load the public names at the first use of one: mypy loads its plugin by way of this package, and may need none."""
+        from importlib import import_module
+
+        loaded = vars(import_module("typefold.exports"))
+        globals().update({each: loaded[each] for each in loaded if each == "__all__" or not each.startswith("__")})
+        if name not in globals():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals()[name]

@@ -11,15 +11,17 @@ give a tree of offsets, and errors with offsets. Importing this module imports j
 from __future__ import annotations
 
 import difflib
+import inspect
+import operator
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from math import inf
 from typing import Any, Literal, TypeAlias
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
-from jinja2.exceptions import SecurityError
+from jinja2.exceptions import FilterArgumentError, SecurityError
 from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 from jinja2.runtime import Context
@@ -27,10 +29,12 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from typefold.compiler.message import text_of
 from typefold.compiler.templates.braces import braces_in
-from typefold.compiler.templates.value_types import UNKNOWN, Elements, Fields, Kind
+from typefold.compiler.templates.value_types import UNKNOWN, Either, Elements, Fields, Kind, Like, tried
 
-Code: TypeAlias = Literal["syntax", "name", "attribute", "filter", "braces"]
+Code: TypeAlias = Literal["syntax", "name", "attribute", "operator", "filter", "braces"]
 Scope: TypeAlias = dict[str, Kind]
+Token: TypeAlias = tuple[int, str, str]
+"""An offset, a kind and the text."""
 
 _LARGEST = 10_000_000  # bytes, or bits of a number, that one operator of a template may make
 _WIDE = re.compile(r"%[^%a-zA-Z]*(?:\d{6,}|\*)")
@@ -58,15 +62,16 @@ def check_template(
     source: str, parameters: Mapping[str, Kind], *, expected: Collection[str] = (), title: str = "the docstring"
 ) -> Report:
     """Check a template against the kinds of its parameters; single braces around a name of `expected` are a problem."""
+    tokens: list[Token] = []
     try:
-        tree = placed(source)
+        tree = placed(source, tokens)
     except BadSyntax as error:
         message = f"{title} is no valid Jinja2 template: {error.reason}"
         return Report([Problem("syntax", message, error.offset)])
     set_anywhere = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
     walk = _Walk(parameters, set_anywhere, title)
     walk.all(tree.body, {})
-    for offset, text in plain(source):
+    for offset, text in plain(tokens) if expected else ():
         for found in braces_in(text, expected, used=walk.report.used, before=source[:offset]):
             message = (
                 f"the template has {found.text} in single braces, which are sent as they stand; write "
@@ -145,6 +150,16 @@ class _Walk:
                     self._problem("syntax", message, node.lineno)
                 self.blocks.add(node.name)
                 self._children(node, scope)
+            case nodes.If():
+                branches: list[Scope] = []
+                for branch in (node, *node.elif_):
+                    self.kind(branch.test, scope)
+                    branches.append(dict(scope))
+                    self.all(branch.body, branches[-1])
+                branches.append(dict(scope))
+                self.all(node.else_, branches[-1])
+                for name in {name for branch in branches for name in branch}:
+                    scope[name] = Either.of(branch[name] for branch in branches if name in branch)
             case nodes.Expr():
                 self.kind(node, scope)
             case _:
@@ -184,27 +199,49 @@ class _Walk:
             case nodes.Getattr():
                 of = self.kind(node.node, scope, may_lack=may_lack)
                 return self._attribute(of, node.attr, _text_of_expression(node), node.lineno + 1, may_lack)
-            case nodes.Getitem(arg=nodes.Const() as key):
-                of = self.kind(node.node, scope, may_lack=may_lack)
-                found = of.item(key.value)
-                if found is None and isinstance(key.value, str):
-                    return self._attribute(of, key.value, _text_of_expression(node), key.lineno + 1, may_lack)
-                return found or UNKNOWN
+            case nodes.Getitem():
+                return self._item(node, scope, may_lack)
             case nodes.Call():
                 of = self.kind(node.node, scope)
                 self._children(node, scope, leave=(node.node,))
-                return of.called()
+                if (given := of.called()) is None:
+                    message = f"the template calls {_text_of_expression(node.node)}, but {of} can't be called"
+                    self._problem("operator", message, _beginning(node.node))
+                return given or UNKNOWN
+            case nodes.Const():
+                return UNKNOWN if node.value is None else Like((node.value,))
+            case nodes.List():
+                return Elements(Either.of([self.kind(item, scope) for item in node.items]))
+            case nodes.And() | nodes.Or():
+                return Either.of([self.kind(node.left, scope), self.kind(node.right, scope)])
+            case nodes.BinExpr():
+                made = partial(_binary, node.operator)
+                return self._operated(node.left, node.operator, node.right, made, scope)
+            case nodes.Neg() | nodes.Pos():
+                of = self.kind(node.node, scope)
+                found = tried(operator.neg if isinstance(node, nodes.Neg) else operator.pos, of)
+                if found is None:
+                    message = f"the template has {node.operator}{_text_of_expression(node.node)}, and {of} has no {node.operator}"
+                    self._problem("operator", message, node.lineno)
+                return found or UNKNOWN
+            case nodes.Compare():
+                left, given = node.expr, self.kind(node.expr, scope)
+                for each in node.ops:
+                    sign, by = _COMPARED[each.op]
+                    given = self._operated(left, sign, each.expr, by, scope)
+                    left = each.expr
+                return given
             case nodes.Filter():
                 return self._filter(node, scope)
             case nodes.Test():
                 if node.name not in environment().tests:
                     self._missing(node, "test", environment().tests)
-                self.kind(node.node, scope, may_lack=node.name in ("defined", "undefined"))
-                self._children(node, scope, leave=(node.node,))
+                of = self.kind(node.node, scope, may_lack=node.name in ("defined", "undefined"))
+                self._applied(node, "test", of, scope)
                 return UNKNOWN
             case nodes.CondExpr():
-                self._children(node, scope)
-                return UNKNOWN
+                self.kind(node.test, scope)
+                return Either.of(self.kind(each, scope) for each in (node.expr1, node.expr2) if each is not None)
             case _:
                 self._children(node, scope)
                 return UNKNOWN
@@ -237,12 +274,66 @@ class _Walk:
             self._problem("attribute", message, offset, len(name))
         return found or UNKNOWN
 
+    def _item(self, node: nodes.Getitem, scope: Scope, may_lack: bool) -> Kind:
+        of, key = self.kind(node.node, scope, may_lack=may_lack), node.arg
+        self._children(node, scope, leave=(node.node,))
+        known: object = (
+            key.value if isinstance(key, nodes.Const) else slice(None) if isinstance(key, nodes.Slice) else ...
+        )
+        found = of.item(known)
+        if found is None and isinstance(known, str):
+            return self._attribute(of, known, _text_of_expression(node), key.lineno + 1, may_lack)
+        if found is None and not may_lack:
+            lacking = "can't be sliced" if isinstance(key, nodes.Slice) else "has no such item"
+            message = f"the template reads {_text_of_expression(node)}, but {of} {lacking}"
+            self._problem("attribute", message, _beginning(node))
+        return found or UNKNOWN
+
+    def _operated(
+        self, left: nodes.Node, sign: str, right: nodes.Node, by: Callable[[Any, Any], object], scope: Scope
+    ) -> Kind:
+        kinds = self.kind(left, scope), self.kind(right, scope)
+        found = tried(by, *kinds)
+        if found is None:
+            shown = f"{_text_of_expression(left)} {sign} {_text_of_expression(right)}"
+            message = f"the template has {shown}, and there is no {sign} between {kinds[0]} and {kinds[1]}"
+            self._problem("operator", message, _beginning(left))
+        return found or UNKNOWN
+
+    def _applied(
+        self, node: nodes.Filter | nodes.Test, what: Literal["filter", "test"], of: Kind, scope: Scope
+    ) -> Kind:
+        """The kind of what a filter or a test gives, whose arguments and value must be such as it takes."""
+        function: Any = (environment().filters if what == "filter" else environment().tests).get(node.name)
+        given = [self.kind(argument, scope) for argument in node.args]
+        named = {str(keyword.key): self.kind(keyword.value, scope) for keyword in node.kwargs}
+        self._children(node, scope, leave=(node.node, *node.args, *node.kwargs))
+        if function is None or node.dyn_args is not None or node.dyn_kwargs is not None:
+            return UNKNOWN
+        if (takes := _unfit_arguments(function, len(given), named)) is not None:
+            message = f"the {what} {node.name!r} does not take these arguments; it takes {takes}"
+            self._problem("filter", message, node.lineno, len(node.name))
+            return UNKNOWN
+        if (
+            node.node is None
+            or node.name in _NOT_TRIED
+            or "attribute" in named
+            or (isinstance(of, Elements) and of.of is UNKNOWN)
+        ):
+            return UNKNOWN
+        found = tried(lambda *values: _apply(what, node.name, values, [*named]), of, *given, *named.values())
+        if found is None:
+            shown = ", ".join(map(str, (*given, *named.values())))
+            message = f"the {what} {node.name!r} can't take {of}{f' with {shown}' if shown else ''}"
+            self._problem("filter", message, node.lineno, len(node.name))
+        return found or UNKNOWN
+
     def _filter(self, node: nodes.Filter, scope: Scope) -> Kind:
         name = node.name
         if name not in environment().filters:
             self._missing(node, "filter", environment().filters)
         of = UNKNOWN if node.node is None else self.kind(node.node, scope, may_lack=name in ("default", "d"))
-        self._children(node, scope, leave=(node.node,))
+        found = self._applied(node, "filter", of, scope)
         element = of.element() or UNKNOWN
         attribute = _attribute_argument(node)
         if attribute is not None:
@@ -253,7 +344,7 @@ class _Walk:
             return Elements(element)
         if name in _SAME_ELEMENTS:
             return Elements(of.element() or UNKNOWN)
-        return (of.element() or UNKNOWN) if name in _ONE_ELEMENT else UNKNOWN
+        return (of.element() or UNKNOWN) if name in _ONE_ELEMENT else found
 
     def _children(self, node: nodes.Node, scope: Scope, leave: Sequence[nodes.Node | None] = ()) -> None:
         for child in node.iter_child_nodes():
@@ -280,6 +371,72 @@ _ATTRIBUTE_FIRST = {"selectattr", "rejectattr", "groupby"}
 _ATTRIBUTE_NAMED = {"map", "sort", "unique", "min", "max", "sum", "join"}
 
 
+_NOT_TRIED = {
+    *(
+        "map",
+        "select",
+        "reject",
+        "selectattr",
+        "rejectattr",
+        "groupby",
+        "format",
+        "attr",
+        "xmlattr",
+        "urlize",
+        "random",
+    ),
+    *("default", "d", "pprint", "defined", "undefined", "none", "filter", "test", "callable", "escaped", "sameas"),
+}
+"""Filters and tests that work on whatever they are given, or whose work is not for a check."""
+_COMPARED: Mapping[str, tuple[str, Callable[[Any, Any], object]]] = {
+    **{"eq": ("==", operator.eq), "ne": ("!=", operator.ne), "lt": ("<", operator.lt), "lteq": ("<=", operator.le)},
+    **{"gt": (">", operator.gt), "gteq": (">=", operator.ge)},
+    "in": ("in", lambda left, right: left in right),
+    "notin": ("not in", lambda left, right: left not in right),
+}
+
+
+def _binary(sign: str, left: Any, right: Any) -> object:
+    return environment().call_binop(_context(), sign, left, right)
+
+
+@cache
+def _context() -> Context:
+    return environment().from_string("").new_context()
+
+
+def _apply(what: Literal["filter", "test"], name: str, values: Sequence[Any], named: Sequence[str]) -> object:
+    if any(
+        (isinstance(each, int) and abs(each) > 1000) or (isinstance(each, str) and len(each) > 1000) for each in values
+    ):
+        raise ValueError("too much work for a check")
+    plain, kwargs = (
+        values[: len(values) - len(named)],
+        dict(zip(named, values[len(values) - len(named) :], strict=True)),
+    )
+    call = environment().call_filter if what == "filter" else environment().call_test
+    try:
+        made: Any = call(name, plain[0], plain[1:], kwargs, context=_context(), eval_ctx=_context().eval_ctx)
+        return [*made] if inspect.isgenerator(made) else made
+    except FilterArgumentError as error:
+        raise TypeError(str(error)) from error
+
+
+def _unfit_arguments(function: Any, given: int, named: Iterable[str]) -> str | None:
+    """The arguments that a filter or a test takes beside its value, if not these; `None` if these are right."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of some that are written in C
+        return None
+    hidden = 2 if hasattr(inspect.unwrap(function), "jinja_pass_arg") else 1
+    try:
+        signature.bind(*[None] * (hidden + given), **dict.fromkeys(named))
+    except TypeError:
+        shown = [str(each.replace(annotation=each.empty)) for each in signature.parameters.values()]
+        return ", ".join(shown[hidden:]) or "none"
+    return None
+
+
 def _imported_names(node: nodes.Node) -> Iterator[str]:
     if isinstance(node, nodes.Import):
         yield node.target
@@ -288,7 +445,8 @@ def _imported_names(node: nodes.Node) -> Iterator[str]:
 
 
 def _loop_kind(element: Kind) -> Kind:
-    known: dict[str, Kind] = dict.fromkeys((*_INDEXES, "cycle", "changed"), UNKNOWN)
+    known: dict[str, Kind] = dict.fromkeys(("cycle", "changed"), UNKNOWN)
+    known |= {name: Like((name in ("first", "last") or 1,)) for name in _INDEXES}
     return Fields("loop", known | {"previtem": element, "nextitem": element})
 
 
@@ -319,6 +477,10 @@ def _text_of_expression(node: nodes.Node | None) -> str:
             return f"{_text_of_expression(node.node)}.{node.attr}"
         case nodes.Getitem(arg=nodes.Const() as key):
             return f"{_text_of_expression(node.node)}[{key.value!r}]"
+        case nodes.Getitem(arg=nodes.Slice()):
+            return f"{_text_of_expression(node.node)}[...:...]"
+        case nodes.Const():
+            return repr(node.value)
         case nodes.Call():
             return f"{_text_of_expression(node.node)}(...)"
         case nodes.Filter():
@@ -378,27 +540,33 @@ def environment() -> SandboxedEnvironment:
     )
 
 
-def placed(source: str) -> nodes.Template:
-    """Parse a template; a node's `lineno` is the offset of its token. Raises BadSyntax."""
+def placed(source: str, tokens: list[Token] | None = None) -> nodes.Template:
+    """Parse a template, and collect its tokens; a node's `lineno` is the offset of its token. Raises BadSyntax."""
     reader = environment()
     try:
         parser = Parser(reader, "")
-        parser.stream = TokenStream(reader.lexer.wrap(_tokens(source)), None, None)
+        parser.stream = TokenStream(reader.lexer.wrap(_collected(source, [] if tokens is None else tokens)), None, None)
         return parser.parse()
     except TemplateSyntaxError as error:
         raise BadSyntax((error.message or "it can't be read").rstrip("."), min(error.lineno, len(source))) from error
 
 
-def plain(source: str) -> Iterator[tuple[int, str]]:
+def plain(tokens: Iterable[Token]) -> Iterator[tuple[int, str]]:
     """The literal texts of a template with their offsets, except those in `{% raw %}`."""
     raw = False
-    for start, kind, text in _tokens(source):
+    for start, kind, text in tokens:
         if kind == "data" and not raw:
             yield start, text
         raw = kind == "raw_begin" or (raw and kind != "raw_end")
 
 
-def _tokens(source: str) -> Iterator[tuple[int, str, str]]:
+def _collected(source: str, tokens: list[Token]) -> Iterator[Token]:
+    for token in _tokens(source):
+        tokens.append(token)
+        yield token
+
+
+def _tokens(source: str) -> Iterator[Token]:
     """The lexer's tokens with offsets in place of lines. It drops only whitespace between tokens, so each can be found."""
     end = 0
     try:

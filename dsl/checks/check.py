@@ -25,7 +25,7 @@ from typefold.checks.libraries import own_imports
 from typefold.checks.rules_calls import call_findings
 from typefold.checks.rules_prompt import prompt_findings
 from typefold.checks.scopes import DiskNames
-from typefold.checks.source import Function, Source, Unreadable
+from typefold.checks.source import Declared, Function, Source, Unreadable, Where
 from typefold.checks.template_types import kind_of_hint
 from typefold.compiler.templates.value_types import Kind
 
@@ -131,8 +131,21 @@ def _kinds(function: Function, file: CheckedFile) -> Iterator[tuple[str, Kind]]:
     rest = {function.node.args.vararg: tuple[Any, ...], function.node.args.kwarg: dict[str, Any]}
     for argument in function.arguments:
         annotation = argument.annotation
-        hint = Any if annotation is None else file.evaluator.hint(annotation, file.beside(function))
+        if annotation is not None:
+            hint = file.evaluator.hint(annotation, file.beside(function))
+        elif function.is_bound and argument is function.arguments[0]:
+            hint = _owner(function, file)
+        else:
+            hint = Any
         yield argument.arg, kind_of_hint(rest.get(argument, hint))
+
+
+def _owner(function: Function, file: CheckedFile) -> Any:
+    """The type of the first parameter of a method: its class, or `type` of it."""
+    owner, where = function.around[-1], file.beside(function)
+    made = file.evaluator.named_type(Declared(owner, Where(where.module, where.around[:-1])))
+    names = {getattr(decorator, "id", None) for decorator in function.node.decorator_list}
+    return type[made] if "classmethod" in names else made
 
 
 def _may_hold_prompts(source: Source) -> bool:

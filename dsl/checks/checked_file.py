@@ -46,7 +46,10 @@ class CheckedFile:
         """Whether a function is decorated as a prompt; `None` if that can't be known."""
         return self._is_decorated(function, self.module)
 
-    def is_prompt(self, node: ast.expr, function: Function) -> bool:
+    def is_prompt(self, node: ast.expr, function: Function | None) -> bool:
+        """Whether an expression is a prompt function, or one with other options."""
+        while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "using":
+            node = node.func.value
         meaning = self.evaluator.meaning(node, self.within(function))
         if not isinstance(meaning, Declared) or not isinstance(meaning.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return False

@@ -8,6 +8,7 @@ their end, and a string may be written as several literals in a row.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,14 +32,13 @@ class Docstring:
     """A function's docstring without indentation; places of its characters are worked out when a mistake is there."""
 
     text: str
-    _origins: Sequence[int]
     _node: ast.Constant
     _lines: Sequence[str]
 
     @cached_property
     def places(self) -> Sequence[Place]:
         found = places(self._node, self._lines)
-        return [found[origin] for origin in self._origins]
+        return [found[origin] for origin in cleaned(str(self._node.value))[1]]
 
     def place(self, offset: int) -> Place:
         return self.places[min(offset, len(self.places) - 1)]
@@ -48,8 +48,7 @@ def docstring_of(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequen
     """Return the docstring, if there is one."""
     match function.body[0]:
         case ast.Expr(value=ast.Constant(value=str() as document) as node):
-            text, origins = cleaned(document)
-            return Docstring(text, origins, node, lines)
+            return Docstring(inspect.cleandoc(document), node, lines)
         case _:
             return None
 

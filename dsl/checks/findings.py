@@ -33,7 +33,8 @@ CODES = {
         Code("prompt-template", "a docstring that is no valid Jinja2 template"),
         Code("prompt-name", "a template with a name that is no parameter"),
         Code("prompt-attribute", "a template that reads what a parameter's type lacks"),
-        Code("prompt-filter", "a template with a filter or a test that does not exist"),
+        Code("prompt-operator", "a template with an operator or a call that its values don't have"),
+        Code("prompt-filter", "a template with a filter or a test that does not exist, or not for these values"),
         Code("prompt-braces", "braces around a parameter where nothing fills them in"),
         Code("prompt-constant", "a template that uses none of the parameters"),
         Code("prompt-unused", "a parameter that the prompt never uses", "warning"),
@@ -42,6 +43,7 @@ CODES = {
         Code("prompt-option", "an option that does not exist or can't have this value"),
         Code("prompt-ask", "ask() where it can't work, or a body that returns something else"),
         Code("prompt-example", "an example that does not fit the prompt function"),
+        Code("prompt-unread", "a file that can't be read here, so that nothing of it is checked"),
     )
 }
 

@@ -28,6 +28,7 @@ import types
 import typing
 import uuid
 from collections.abc import Generator, Iterable
+from functools import cache
 from typing import Any
 
 import annotated_types
@@ -97,6 +98,17 @@ def library_object(module: str, path: str) -> Known | None:
     return Known(found)
 
 
+@cache
+def why_missing(module: str) -> str | None:
+    """Explain why a module of a library that sources may name can't be imported here; `None` if it can."""
+    try:
+        if module in _MODULES:
+            importlib.import_module(module)
+    except Exception as error:  # a library may raise anything on import
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
 def library_module(name: str) -> ModuleName | None:
     """Look up a module of a library."""
     return ModuleName(name) if is_module(name) or any(other.startswith(f"{name}.") for other in _MODULES) else None
@@ -105,13 +117,18 @@ def library_module(name: str) -> ModuleName | None:
 @contextlib.contextmanager
 def own_imports(folders: Iterable[str]) -> Generator[None]:
     """Import nothing from these folders of a program, nor from the working folder; earlier imports stay."""
-    theirs = {os.path.realpath(folder) for folder in (*folders, os.getcwd())}
     before = list(sys.path)
-    sys.path[:] = [entry for entry in before if os.path.realpath(entry or ".") not in theirs]
+    sys.path[:] = _path_without((*folders, os.getcwd()), tuple(before))
     try:
         yield
     finally:
         sys.path[:] = before
+
+
+@cache
+def _path_without(folders: tuple[str, ...], path: tuple[str, ...]) -> list[str]:
+    theirs = set(map(os.path.realpath, folders))
+    return [entry for entry in path if os.path.realpath(entry or ".") not in theirs]
 
 
 # --- uses -------------------------------------------------------------------------------------------------------------

@@ -8,56 +8,104 @@ the source counts as right. From the source alone, a runtime is known by the cal
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args, get_origin
 
 from typefold.checks.checked_file import CheckedFile
 from typefold.checks.evaluator.verdict import Evaluator, Judgement, judged
 from typefold.checks.findings import Finding, at
 from typefold.checks.source import Declared, Known, Unknown, Where, arguments_of
 from typefold.compiler import TemplateError, output_type
+from typefold.compiler.guards import is_list
 from typefold.errors import PromptUsageError
-from typefold.options import CallOptions, Options
+from typefold.options import PER_PROMPT, CallOptions, Options
 from typefold.runtimes.current import current
 from typefold.runtimes.runtime import Runtime
+
+Literals: TypeAlias = Mapping[str, Callable[[], Sequence[object]]]
+"""Options by name, each with a function for the values of which a type checker knows it to have one."""
 
 Taker: TypeAlias = Literal["runtime", "output_type"]
 """The taker of a type: a runtime, as `output_type=`, or `output_type`, as its first argument."""
 
-_OF_THE_DECORATOR = {"examples"}
 _METHODS = ("generate", "__call__")
 
 
 def call_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
     """Check a call, if it is one that rules are about."""
     function = file.source.around(call.lineno, call.col_offset)
-    if file.is_options(call):
+    taker, where = _taker(call, file, file.within(function)), file.within(function)
+    method = call.func if isinstance(call.func, ast.Attribute) else None
+    if (
+        file.is_options(call)
+        or (method is not None and method.attr == "using" and file.is_prompt(method.value, function))
+        or (call.keywords and _of_runtime(call, file, where))
+    ):
         yield from option_findings(call, file)
-    taker = _taker(call, file, file.within(function))
+    if method is not None and method.attr == "sample" and file.is_prompt(method.value, function):
+        yield from sample_findings(call, file)
     if taker is not None:
         yield from output_findings(call, taker, file)
     if file.is_ask(call.func, function):
         yield from ask_findings(call, file)
 
 
-def option_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
-    """Check each option of a decorator by itself."""
-    where, lines = file.beside(file.source.decorated_by(call)), decorated_line(call, file)
+def option_findings(call: ast.Call, file: CheckedFile, literals: Literals | None = None) -> Iterator[Finding]:
+    """Check each option of a call by itself: of `@prompt(...)`, or of `.using(...)` and `.generate(...)`.
+
+    A type checker that says itself which names and types are wrong gives the options that remain, with the values of those
+    that have a `Literal` type.
+    """
+    function = file.source.decorated_by(call)
+    around = function if function is not None else file.source.around(call.lineno, call.col_offset)
+    where, lines = (file.within(around) if function is None else file.beside(function)), decorated_line(call, file)
+    method = getattr(call.func, "attr", "")
+    others = {"examples"} if file.is_options(call) else set[str]() if method == "using" else {"output_type"}
     for keyword in call.keywords:
-        if keyword.arg is None or keyword.arg in _OF_THE_DECORATOR:
+        if keyword.arg is None or keyword.arg in others or (literals is not None and keyword.arg not in literals):
             continue
         if (reason := why_no_option(keyword.arg)) is not None:
             yield replace(at("prompt-option", reason, keyword), silenced_on=lines)
             continue
-        try:
-            value = file.evaluator.value(keyword.value, where)
-            Options().with_({keyword.arg: value}, where="")
-        except Unknown:
-            continue
-        except (PromptUsageError, TemplateError) as error:
-            message = str(error).removeprefix(": ")
-            yield replace(at("prompt-option", message, keyword.value), silenced_on=lines)
+        reasons = [_refusal(keyword.arg, value) for value in _values(keyword.value, file, where)]
+        if not reasons and literals is not None:
+            reasons = [_refusal(keyword.arg, value) for value in literals[keyword.arg]()]
+        if reasons and reasons[0] is not None and None not in reasons:
+            yield replace(at("prompt-option", reasons[0], keyword.value), silenced_on=lines)
+
+
+def sample_findings(call: ast.Call, file: CheckedFile) -> Iterator[Finding]:
+    """Check the number of a call `.sample(n)`."""
+    where = file.within(file.source.around(call.lineno, call.col_offset))
+    for value in _values(call.args[0], file, where) if call.args else ():
+        if isinstance(value, int) and value < 1:
+            yield at("prompt-option", f"sample takes a number of samples of at least 1, not {value!r}", call.args[0])
+
+
+def _refusal(name: str, value: object) -> str | None:
+    """Explain why an option can't have a value; `None` if it can."""
+    several = value if name in PER_PROMPT and is_list(value) else [value]
+    try:
+        for each in several:
+            Options().with_({name: each}, where="")
+    except (PromptUsageError, TemplateError) as error:
+        return str(error).removeprefix(": ")
+    return None
+
+
+def _values(node: ast.expr, file: CheckedFile, where: Where) -> Sequence[object]:
+    """The values that an expression may have: its own, or those of the `Literal` that it is annotated with; none if unknown."""
+    with suppress(Unknown):
+        return [file.evaluator.value(node, where)]
+    if isinstance(node, ast.Name):
+        for scope in reversed(where.around):
+            for argument in arguments_of(scope):
+                if argument.arg == node.id and argument.annotation is not None:
+                    hint = file.evaluator.hint(argument.annotation, where)
+                    return get_args(hint) if get_origin(hint) is Literal else ()
+    return ()
 
 
 def decorated_line(call: ast.Call, file: CheckedFile) -> range:
@@ -68,7 +116,7 @@ def decorated_line(call: ast.Call, file: CheckedFile) -> range:
 
 def why_no_option(name: str) -> str | None:
     """Explain why there is no option of a name, and which to write instead; `None` if there is one."""
-    if name in CallOptions.__annotations__ or name in _OF_THE_DECORATOR:
+    if name in CallOptions.__annotations__ or name == "examples":
         return None
     try:
         Options().with_({name: None}, where="")
@@ -127,10 +175,14 @@ def _taker(call: ast.Call, file: CheckedFile, where: Where) -> Taker | None:
     func = call.func
     if isinstance(meaning := file.evaluator.meaning(func, where), Known):
         return "output_type" if meaning.value is output_type else None
-    if not any(keyword.arg == "output_type" for keyword in call.keywords):
-        return None
+    given = any(keyword.arg == "output_type" for keyword in call.keywords)
+    return "runtime" if given and _of_runtime(call, file, where) else None
+
+
+def _of_runtime(call: ast.Call, file: CheckedFile, where: Where) -> bool:
+    func = call.func
     receiver = func.value if isinstance(func, ast.Attribute) and func.attr in _METHODS else func
-    return "runtime" if _is_runtime(receiver, file.evaluator, where) else None
+    return _is_runtime(receiver, file.evaluator, where)
 
 
 def _is_runtime(node: ast.expr, evaluator: Evaluator, where: Where) -> bool:

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from typefold.checks.libraries import is_library, library_module, library_object
-from typefold.checks.source import Declared, Known, Meaning, ModuleName, Source, Where, arguments_of
+from typefold.checks.libraries import is_library, library_module, library_object, why_missing
+from typefold.checks.source import Declared, Known, Meaning, ModuleName, Source, Unreadable, Where, arguments_of
 
 Binding: TypeAlias = tuple[ast.AST, ast.alias | None]
 """A statement that binds a name and, if it is an import, the part of it that does."""
@@ -34,10 +34,20 @@ class Names:
         self._members: dict[tuple[str, str], Meaning | None] = {}
         self._uses: dict[str, set[str]] = {}
         self._registered: set[str] | None = None
+        self.unread: dict[str, str] = {}
+        """Modules that can't be read or imported here, and why; types from them count as right."""
 
     def source(self, module: str) -> Source | None:
         """Find the source of a module of the program, or return `None`."""
         raise NotImplementedError
+
+    def read(self, module: str, path: str) -> Source | None:
+        """Read a module, or note why that can't be done."""
+        try:
+            return Source.load(path)
+        except Unreadable as error:
+            self.unread[module] = f"{error.reason}, line {error.line} of {path}"
+            return None
 
     def is_library(self, module: str) -> bool:
         """Whether a module's objects are those of this process; its source is not read then."""
@@ -54,7 +64,10 @@ class Names:
 
     def use(self, module: str, other: str) -> None:
         """Note that declarations of a module are made of those of another."""
-        if not self.is_library(other):
+        reason = why_missing(other) if self.is_library(other) else None
+        if reason is not None:
+            self.unread[other] = reason
+        if reason is not None or not self.is_library(other):
             self._uses.setdefault(module, set()).add(other)
 
     def used_by(self, module: str) -> set[str]:
@@ -218,7 +231,7 @@ class DiskNames(Names):
     def source(self, module: str) -> Source | None:
         if module not in self._known:
             path = self._path(module)
-            self._known[module] = None if path is None else Source.read(path)
+            self._known[module] = None if path is None else self.read(module, path)
         return self._known[module]
 
     def is_library(self, module: str) -> bool:

@@ -19,8 +19,9 @@ from typing_extensions import TypeAliasType, is_typeddict
 from typefold.checks.evaluator.verdict import is_opaque
 from typefold.compiler.errors import describe
 from typefold.compiler.guards import class_of, is_dict
-from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
+from typefold.compiler.templates.value_types import SAMPLES, UNKNOWN, Either, Elements, Kind, elements, stand_ins
 
+_COLLECTIONS: Mapping[str, Any] = {make.__name__: make for make in (list, tuple, set, frozenset)}
 _CLOSED = {"builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"}
 """Modules whose classes are closed. Extend it with the module of a hook's class that has no attributes but its own."""
 
@@ -34,6 +35,11 @@ def kind_of_hint(hint: Any) -> Kind:
     if origin is Literal:
         classes = {class_of(value) for value in get_args(hint)}
         return kind_of_hint(classes.pop()) if len(classes) == 1 else UNKNOWN
+    if origin is type:
+        of = kind_of_hint(get_args(hint)[0])
+        return ClassOfHint(of) if isinstance(of, HintKind) else UNKNOWN
+    if isinstance(origin, TypeAliasType):
+        return kind_of_hint(origin.__value__[get_args(hint)])
     cls = origin or hint
     if not isinstance(cls, type) or cls in (object, type) or any(map(is_opaque, cls.__mro__)):
         return UNKNOWN
@@ -53,7 +59,7 @@ class HintKind(Kind):
     def attribute(self, name: str) -> Kind | None:
         if name in (fields := _fields(self.cls)):
             return kind_of_hint(fields[name])
-        if hasattr(self.cls, name) or name in _set_by_methods(self.cls):
+        if hasattr(self.cls, name) or _has(self.cls, name):
             return UNKNOWN
         if _is(self.cls, Mapping) and not is_typeddict(self.cls):  # by key, as Jinja2 does
             return self.item(name)
@@ -62,16 +68,25 @@ class HintKind(Kind):
     def item(self, key: object) -> Kind | None:
         arguments = get_args(self.hint)
         if is_typeddict(self.cls):
-            known = _fields(self.cls).get(str(key))
+            if key is ...:
+                return UNKNOWN
+            known = _fields(self.cls).get(key) if isinstance(key, str) else None
             return None if known is None else kind_of_hint(known)
+        if self.cls is tuple and (key is ... or isinstance(key, slice)):
+            every = self.element() or UNKNOWN
+            return every if key is ... else Elements(every)
         if self.cls is tuple and arguments and arguments[-1] is not ...:
             inside = isinstance(key, int) and -len(arguments) <= key < len(arguments)
             return kind_of_hint(arguments[key]) if isinstance(key, int) and inside else None
         if _is(self.cls, Mapping):
-            return kind_of_hint(arguments[1]) if len(arguments) == 2 else UNKNOWN
-        if _is(self.cls, Sequence) and isinstance(key, int):
-            return kind_of_hint(arguments[0]) if arguments else UNKNOWN
-        return UNKNOWN if hasattr(self.cls, "__getitem__") or not _is_closed(self.cls) else None
+            return None if isinstance(key, slice) else kind_of_hint(arguments[1]) if len(arguments) == 2 else UNKNOWN
+        if _is(self.cls, str):
+            return kind_of_hint(str) if key is ... or isinstance(key, (int, slice)) else None
+        if _is(self.cls, Sequence):
+            if key is ... or isinstance(key, int):
+                return kind_of_hint(arguments[0]) if arguments else UNKNOWN
+            return self if isinstance(key, slice) else None
+        return UNKNOWN if _has(self.cls, "__getitem__") or not _is_closed(self.cls) else None
 
     def element(self) -> Kind | None:
         arguments = get_args(self.hint)
@@ -81,10 +96,57 @@ class HintKind(Kind):
             return kind_of_hint(arguments[0])
         if _is(self.cls, str):
             return kind_of_hint(str)
-        return UNKNOWN if hasattr(self.cls, "__iter__") or not _is_closed(self.cls) else None
+        return UNKNOWN if _has(self.cls, "__iter__") or not _is_closed(self.cls) else None
+
+    def called(self) -> Kind | None:
+        return UNKNOWN if _has(self.cls, "__call__") or not _is_closed(self.cls) else None
+
+    def samples(self) -> Sequence[object]:
+        for cls, value in SAMPLES.items():
+            if issubclass(self.cls, cls):
+                return [value]
+        if self.cls in (list, tuple, set, frozenset):
+            return [_COLLECTIONS[self.cls.__name__](elements(self.element() or UNKNOWN))]
+        if self.cls is dict or is_typeddict(self.cls):
+            return [dict[object, object]()]
+        if not _is_closed(self.cls) or self.cls.__module__ in _CLOSED:
+            return ()
+        own = {name for base in self.cls.__mro__ if base is not object for name in vars(base)}
+        return stand_ins(frozenset(own | _set_by_methods(self.cls)))
 
     def names(self) -> Collection[str]:
         return {*_fields(self.cls), *(name for name in dir(self.cls) if not name.startswith("_"))}
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassOfHint(Kind):
+    """The kind of a class, known by its instances."""
+
+    instance: HintKind
+
+    def __str__(self) -> str:
+        return f"type[{self.instance}]"
+
+    def attribute(self, name: str) -> Kind | None:
+        if issubclass(self.instance.cls, Enum) and name in self.instance.cls.__members__:
+            return self.instance
+        return UNKNOWN if self.instance.attribute(name) is not None or hasattr(type(self.instance.cls), name) else None
+
+    def element(self) -> Kind | None:
+        if issubclass(self.instance.cls, Enum):
+            return self.instance
+        return UNKNOWN if hasattr(type(self.instance.cls), "__iter__") else None
+
+    def called(self) -> Kind:
+        return self.instance
+
+    def names(self) -> Collection[str]:
+        return self.instance.names()
+
+
+def _has(cls: type[Any], method: str) -> bool:
+    """Whether instances have a method; `hasattr` would find those of the metaclass too."""
+    return any(method in vars(base) for base in cls.__mro__) or method in _set_by_methods(cls)
 
 
 def _settled(hint: Any) -> Any:
@@ -133,7 +195,7 @@ def _is_closed(cls: type[Any]) -> bool:
         return False
     if issubclass(cls, pydantic.BaseModel):
         return cls.model_config.get("extra") != "allow"
-    if hasattr(cls, "__getattr__"):
+    if _has(cls, "__getattr__"):
         return False
     is_record = is_typeddict(cls) or dataclasses.is_dataclass(cls) or hasattr(cls, "_fields")
     return is_record or issubclass(cls, Enum) or cls.__module__ in _CLOSED

@@ -1,19 +1,20 @@
 """The table of hooks: the questions of mypy's that typefold answers.
 
-Code that the plugin does not understand is left to mypy: an exception in a hook means that nothing is reported. With
-`TYPEFOLD_MYPY_RAISE` set in the environment it is raised, for work on the plugin.
+Code that the plugin does not understand is left to mypy: an exception in a hook becomes a note, and fails nothing. With
+`TYPEFOLD_MYPY_RAISE` set in the environment it is raised, for work on the plugin. The checks are imported at the first
+prompt, so that a run that has none to check, or finds nothing changed, costs what mypy costs.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mypy.nodes import MypyFile, TypeInfo
-from mypy.options import Options
 from mypy.plugin import (
     AttributeContext,
     FunctionContext,
@@ -25,11 +26,12 @@ from mypy.plugin import (
 )
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, ParamSpecType, Type, UnionType, get_proper_type
 
-from typefold.checks.libraries import own_imports
-from typefold.mypy.names import ASK, DECORATE, DEFER, DEFERRED, GENERATE, OUTPUT_TYPE, PROMPT
-from typefold.mypy.reports import check_ask, check_options, check_output, check_prompt
+from typefold.mypy.marks import mark
+from typefold.mypy.names import CHECKS, DEFER, DEFERRED, GENERATE, PROMPT, USING
 from typefold.mypy.results import INNER, ISINSTANCE, TAKEN, narrow_isinstance, value_in_pattern, value_of_name
-from typefold.mypy.workspace import Workspace, mark
+
+if TYPE_CHECKING:
+    from typefold.mypy.workspace import Workspace
 
 R = TypeVar("R")
 
@@ -37,82 +39,102 @@ R = TypeVar("R")
 class TypefoldPlugin(Plugin):
     """The answers to mypy."""
 
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
-        self._workspace = workspace = Workspace()
-        self._functions: dict[str, Callable[[FunctionContext], Type]] = {
-            PROMPT: lambda ctx: _type(ctx, lambda: check_prompt(ctx, workspace)),
-            OUTPUT_TYPE: lambda ctx: _type(ctx, lambda: check_output(ctx, "output_type", workspace)),
-            ASK: lambda ctx: _type(ctx, lambda: check_ask(ctx, workspace)),
-            ISINSTANCE: lambda ctx: _type(ctx, lambda: narrow_isinstance(ctx)),
-        }
-        self._methods: dict[str, Callable[[MethodContext], Type]] = {
-            DECORATE: lambda ctx: _type(ctx, lambda: check_prompt(ctx, workspace)),
-            **dict.fromkeys(GENERATE, lambda ctx: _type(ctx, lambda: check_output(ctx, "runtime", workspace))),
-            **{name: partial(_value_of_name, index) for name, index in TAKEN.items()},
-        }
+    _workspace: Workspace | None = None
 
     def set_modules(self, modules: dict[str, MypyFile]) -> None:
         super().set_modules(modules)
-        self._workspace.set_modules(modules)
+        self._workspace = None
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
-        return self._functions.get(fullname)
-
-    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        return self._methods.get(fullname)
+        if fullname == ISINSTANCE:
+            return _narrowed
+        return partial(self._checked, CHECKS[fullname]) if fullname in CHECKS else None
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         return partial(_value_in_pattern, INNER[fullname]) if fullname in INNER else None
+
+    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        if fullname in TAKEN:
+            return partial(_value_of_name, TAKEN[fullname])
+        return partial(self._checked, CHECKS[fullname]) if fullname in CHECKS else None
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
         return self._options if fullname == PROMPT else None
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
+        if fullname in USING or fullname in GENERATE:
+            return self._given_options
         return self._defer if fullname in DEFER else None
 
     def report_config_data(self, ctx: ReportConfigContext) -> None:
         """Nothing to report; but before a module's interface is written down, its declarations are put into it."""
-        self._workspace.forget()
-        tree = None if ctx.is_check else self._workspace.modules.get(ctx.id)
+        tree = None if ctx.is_check else (self._modules or {}).get(ctx.id)
         if tree is not None:
-            _safely(lambda: mark(tree, self._workspace.modules))
+            self._mark(tree)
 
     def get_additional_indirect_deps(self, file: MypyFile) -> set[str]:
-        self._workspace.forget()
-        _safely(lambda: mark(file, self._workspace.modules))
-        return self._workspace.dependencies.get(file.fullname, set())
+        self._mark(file)
+        return set() if self._workspace is None else self._workspace.dependencies.get(file.fullname, set())
+
+    def _mark(self, tree: MypyFile) -> None:
+        if self._workspace is not None:
+            self._workspace.checked(tree.fullname)
+        _safely(lambda: mark(tree, self._modules or {}))
+
+    def _checked(self, check: str, ctx: FunctionContext | MethodContext) -> Type:
+        return self._safely(check, ctx) or ctx.default_return_type
 
     def _options(self, ctx: FunctionSigContext) -> FunctionLike:
-        return _safely(lambda: check_options(ctx, self._workspace)) or ctx.default_signature
+        return self._safely("check_options", ctx) or ctx.default_signature
+
+    def _given_options(self, ctx: MethodSigContext) -> FunctionLike:
+        self._safely("check_given_options", ctx)
+        return ctx.default_signature
 
     def _defer(self, ctx: MethodSigContext) -> FunctionLike:
         found = self.lookup_fully_qualified(DEFERRED)
         deferred = found.node if found is not None and isinstance(found.node, TypeInfo) else None
         return _safely(lambda: _widened(ctx.default_signature, deferred)) or ctx.default_signature
 
+    def _safely(self, check: str, ctx: Any) -> Any:
+        from typefold.checks.libraries import own_imports
+        from typefold.mypy import reports
+        from typefold.mypy.workspace import Workspace
 
-def _type(ctx: FunctionContext | MethodContext, check: Callable[[], Type | None]) -> Type:
-    return _safely(check) or ctx.default_return_type
+        with warnings.catch_warnings(), own_imports(()):
+            warnings.simplefilter("ignore")  # pydantic's, of the types that are made again
+            if self._workspace is None:
+                if not self.options.fine_grained_incremental:  # a process that ends with this run
+                    gc.freeze()  # else the new objects make the collector go through all of mypy's, a third of the cost
+                self._workspace = Workspace(self._modules or {})
+            workspace = self._workspace
+            made = _safely(lambda: getattr(reports, check)(ctx, workspace), ctx)
+            _safely(lambda: reports.report_unread(ctx, workspace))
+            return made
+
+
+def _safely(work: Callable[[], R], ctx: Any = None) -> R | None:
+    try:
+        return work()
+    except Exception as error:
+        if os.environ.get("TYPEFOLD_MYPY_RAISE"):
+            raise
+        if ctx is not None:
+            message = f"typefold could not check this ({type(error).__name__}: {error}); it is a mistake in typefold, please report it"
+            ctx.api.msg.note(message, ctx.context)
+        return None
+
+
+def _narrowed(ctx: FunctionContext) -> Type:
+    return _safely(lambda: narrow_isinstance(ctx)) or ctx.default_return_type
 
 
 def _value_of_name(index: int, ctx: MethodContext) -> Type:
-    return _type(ctx, lambda: value_of_name(ctx, index))
+    return _safely(lambda: value_of_name(ctx, index)) or ctx.default_return_type
 
 
 def _value_in_pattern(index: int, ctx: AttributeContext) -> Type:
     return _safely(lambda: value_in_pattern(ctx, index)) or ctx.default_attr_type
-
-
-def _safely(work: Callable[[], R]) -> R | None:
-    try:
-        with warnings.catch_warnings(), own_imports(()):
-            warnings.simplefilter("ignore")  # pydantic's, of the types that are made again
-            return work()
-    except Exception:
-        if os.environ.get("TYPEFOLD_MYPY_RAISE"):
-            raise
-        return None
 
 
 def _widened(signature: CallableType, deferred: TypeInfo | None) -> FunctionLike:

@@ -6,7 +6,8 @@ union other than `None` suffices: templates test for the rest in ways that are n
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from mypy import types
 from mypy.expandtype import expand_type_by_instance
@@ -16,7 +17,10 @@ from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeIn
 from mypy.options import Options
 from mypy.server.trigger import make_trigger, make_wildcard_trigger
 
-from typefold.compiler.templates.value_types import UNKNOWN, Either, Kind
+from typefold.compiler.templates.value_types import SAMPLES, UNKNOWN, Either, Elements, Kind, elements, stand_ins
+
+_SAMPLES: Mapping[str, object] = {f"{cls.__module__}.{cls.__qualname__}": value for cls, value in SAMPLES.items()}
+_COLLECTIONS: Mapping[str, Any] = {f"builtins.{make.__name__}": make for make in (list, tuple, set, frozenset, dict)}
 
 
 class Look:
@@ -46,6 +50,9 @@ def kind_of(kind: types.Type | None, look: Look) -> Kind:
         return Either.of(kind_of(item, look) for item in items if not isinstance(item, types.NoneType))
     if isinstance(proper, types.Instance) and proper.type.fullname == "builtins.object":
         return UNKNOWN
+    if isinstance(proper, types.TypeType) or (isinstance(proper, types.CallableType) and proper.is_type_obj()):
+        of = kind_of(proper.item if isinstance(proper, types.TypeType) else proper.ret_type, look)
+        return ClassOf(of, look) if isinstance(of, MypyKind) else UNKNOWN
     if isinstance(proper, (types.Instance, types.TupleType, types.TypedDictType, types.CallableType)):
         return MypyKind(proper, look)
     return UNKNOWN
@@ -57,6 +64,11 @@ class MypyKind(Kind):
     def __init__(self, type: types.ProperType, look: Look) -> None:
         self._type = type
         self._look = look
+
+    @property
+    def info(self) -> TypeInfo | None:
+        fallback = self._type.partial_fallback if isinstance(self._type, types.TupleType) else self._type
+        return fallback.type if isinstance(fallback, types.Instance) else None
 
     def __str__(self) -> str:
         return format_type_bare(self._type, self._look.options)
@@ -74,16 +86,24 @@ class MypyKind(Kind):
     def item(self, key: object) -> Kind | None:
         kind = self._type
         if isinstance(kind, types.TypedDictType):
+            if key is ...:
+                return UNKNOWN
             item = kind.items.get(key) if isinstance(key, str) else None
             return None if item is None else kind_of(item, self._look)
         if isinstance(kind, types.TupleType):
+            if key is ... or isinstance(key, slice):
+                every = Either.of(kind_of(item, self._look) for item in kind.items)
+                return every if key is ... else Elements(every)
             inside = isinstance(key, int) and -len(kind.items) <= key < len(kind.items)
             return kind_of(kind.items[key], self._look) if isinstance(key, int) and inside else None
         if not isinstance(kind, types.Instance):
             return UNKNOWN
-        for base, index in (("typing.Mapping", 1), ("typing.Sequence", 0)):
-            if (argument := _argument(kind, base, index)) is not None:
-                return kind_of(argument, self._look) if base == "typing.Mapping" or isinstance(key, int) else None
+        if (argument := _argument(kind, "typing.Mapping", 1)) is not None:
+            return None if isinstance(key, slice) else kind_of(argument, self._look)
+        if (argument := _argument(kind, "typing.Sequence", 0)) is not None:
+            if isinstance(key, slice):
+                return self
+            return kind_of(argument, self._look) if key is ... or isinstance(key, int) else None
         return UNKNOWN if _is_open(kind.type, "__getitem__") else None
 
     def element(self) -> Kind | None:
@@ -99,15 +119,35 @@ class MypyKind(Kind):
             return kind_of(argument, self._look)
         return UNKNOWN if _is_open(kind.type, "__iter__", "__getitem__") else None
 
-    def called(self) -> Kind:
-        return kind_of(self._type.ret_type, self._look) if isinstance(self._type, types.CallableType) else UNKNOWN
+    def called(self) -> Kind | None:
+        if isinstance(self._type, types.CallableType):
+            return kind_of(self._type.ret_type, self._look)
+        return UNKNOWN if self.info is not None and _is_open(self.info, "__call__", "__getattr__") else None
+
+    def samples(self) -> Sequence[object]:
+        kind, info = self._type, self.info
+        if isinstance(kind, types.TypedDictType):
+            return [dict[str, object]()]
+        if info is None:
+            return stand_ins(frozenset({"__call__"}))
+        if _is_open(info, "__getattr__", "__getattribute__") or info.is_protocol or info.is_abstract:
+            return ()
+        bases = {base.fullname: base for base in info.mro}
+        own = frozenset(name for base in info.mro if base.fullname != "builtins.object" for name in base.names)
+        for cls, value in _SAMPLES.items():
+            if cls in bases:
+                return [value]
+        for cls, make in _COLLECTIONS.items():
+            if cls in bases:
+                element = self.element() or UNKNOWN
+                return [make(elements(element))] if make is not dict else [dict[object, object]()]
+        return stand_ins(own)
 
     def names(self) -> Collection[str]:
         kind = self._type
         names: set[str] = set(kind.items) if isinstance(kind, types.TypedDictType) else set()
-        fallback = kind.partial_fallback if isinstance(kind, types.TupleType) else kind
-        if isinstance(fallback, types.Instance):
-            names |= {name for base in fallback.type.mro for name in base.names if not name.startswith("_")}
+        if self.info is not None:
+            names |= {name for base in self.info.mro for name in base.names if not name.startswith("_")}
         return names
 
     def _member(self, instance: types.Instance, name: str) -> Kind | None:
@@ -119,6 +159,57 @@ class MypyKind(Kind):
         if (value := _argument(instance, "typing.Mapping", 1)) is not None:  # by key, as Jinja2 does
             return kind_of(value, self._look)
         return UNKNOWN if _is_open(info, "__getattr__", "__getattribute__") else None
+
+
+class ClassOf(Kind):
+    """The kind of a class, known by its instances: of `cls`, of `type[T]`, of a class by its name."""
+
+    def __init__(self, instance: MypyKind, look: Look) -> None:
+        self._instance = instance
+        self._look = look
+
+    def __str__(self) -> str:
+        return f"type[{self._instance}]"
+
+    def attribute(self, name: str) -> Kind | None:
+        info, meta = self._instance.info, self._meta
+        if info is None or info.fallback_to_any or info.meta_fallback_to_any:
+            return UNKNOWN
+        self._look.into(info, name)
+        found = info.get(name)
+        if found is None or found.node is None:
+            by_meta = meta is not None and (
+                meta.get(name) is not None or _is_open(meta, "__getattr__", "__getattribute__")
+            )
+            return UNKNOWN if by_meta or hasattr(type, name) else None
+        enum = isinstance(found.node, Var) and info.is_enum and name in info.enum_members
+        return self._instance if enum else UNKNOWN
+
+    def item(self, key: object) -> Kind | None:
+        return self._instance if self._is_enum else UNKNOWN
+
+    def element(self) -> Kind | None:
+        is_open = self._meta is not None and _is_open(self._meta, "__iter__", "__getitem__")
+        return self._instance if self._is_enum else UNKNOWN if is_open else None
+
+    def called(self) -> Kind | None:
+        return self._instance
+
+    def samples(self) -> Sequence[object]:
+        return stand_ins(frozenset({"__call__"})) if self._meta is None else ()
+
+    def names(self) -> Collection[str]:
+        return self._instance.names()
+
+    @property
+    def _is_enum(self) -> bool:
+        return self._instance.info is not None and self._instance.info.is_enum
+
+    @property
+    def _meta(self) -> TypeInfo | None:
+        """Its metaclass, if that is another than `type`."""
+        info = self._instance.info
+        return info.metaclass_type.type if info is not None and info.metaclass_type is not None else None
 
 
 def _of_member(node: SymbolNode, instance: types.Instance, look: Look) -> Kind:

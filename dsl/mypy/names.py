@@ -1,23 +1,17 @@
-"""Names as mypy knows them: full names of typefold's objects, and names of the program, looked up with mypy's help.
+"""Full names of typefold's objects, as mypy knows them: by the module that defines an object, wherever it was imported from.
 
-mypy calls an object by the module that defines it, wherever it was imported from. A function or class of the table that
-moves gets its new name here; a test holds that each name leads to a definition.
+A function or class of the table that moves gets its new name here; a test holds that each name leads to a definition.
+Importing this module loads next to nothing of typefold's, so that a run of mypy that finds nothing to check pays nothing.
 """
 
 from __future__ import annotations
 
-import ast
-import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-from mypy.nodes import MypyFile, SymbolNode, TypeInfo
-from mypy.util import module_prefix
+from mypy.errorcodes import ErrorCode
+from mypy.nodes import MypyFile
 
-from typefold.checks.libraries import is_library, library_module, library_object
-from typefold.checks.scopes import Names, may_register
-from typefold.checks.source import Declared, Meaning, ModuleName, Source, Where
+from typefold.checks.findings import CODES
 
 PROMPT = "typefold.prompts.prompt.prompt"
 DECORATE = "typefold.prompts.prompt.PromptDecorator.__call__"
@@ -26,8 +20,26 @@ ASK = "typefold.messages.ask"
 OUTPUT_TYPE = "typefold.compiler.output_type.output_type"
 GENERATE = {f"typefold.runtimes.runtime.Runtime.{name}" for name in ("generate", "__call__")}
 DEFER = {f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "prompt.AsyncPrompt", "base_prompt.BasePrompt")}
+USING = {f"typefold.prompts.{name}.using" for name in ("prompt.Prompt", "prompt.AsyncPrompt", "base_prompt.BasePrompt")}
+SAMPLE = {f"typefold.prompts.prompt.{name}.sample" for name in ("Prompt", "AsyncPrompt")}
 DEFERRED = "typefold.graphs.deferred.Deferred"
 ANSWERS = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", "Scored")}
+
+CHECKS = {
+    PROMPT: "check_prompt",
+    DECORATE: "check_prompt",
+    OUTPUT_TYPE: "check_output_type",
+    ASK: "check_ask",
+    **dict.fromkeys(GENERATE, "check_generate"),
+    **dict.fromkeys(SAMPLE, "check_sample"),
+}
+"""Functions and methods, and the function in `typefold.mypy.reports` that checks a call of each.
+
+Hooks that look at a signature before mypy compares the arguments with it are not among them.
+"""
+
+ERROR_CODES = {code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts") for code in CODES.values()}
+"""They are made when mypy loads the plugin: settings and comments may name one where no prompt is checked."""
 
 INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
 """Paths of installed files: they change with their version, and all is checked anew then."""
@@ -36,85 +48,3 @@ INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages|typeshed)[/\\]")
 def is_of_program(tree: MypyFile) -> bool:
     """Whether a module is the program's own: no stub, not installed and not typefold's."""
     return not (tree.is_stub or tree.fullname.partition(".")[0] == "typefold" or INSTALLED.search(tree.path))
-
-
-class MypyNames(Names):
-    """Looks names up in the modules of a build."""
-
-    def __init__(self, modules: dict[str, MypyFile]) -> None:
-        super().__init__()
-        self._modules = modules
-        self._sources: dict[str, Source | None] = {}
-        self._stamps: dict[str, tuple[int, int] | None] = {}
-
-    def source(self, module: str) -> Source | None:
-        if module not in self._sources:
-            tree = self._modules.get(module)
-            path = tree.path if tree is not None else ""
-            if path and not INSTALLED.search(path):
-                self._stamps[path] = _stamp(path)
-            self._sources[module] = Source.read(path) if path.endswith((".py", ".pyi")) else None
-        return self._sources[module]
-
-    def is_stale(self) -> bool:
-        return any(_stamp(path) != stamp for path, stamp in self._stamps.items())
-
-    def is_library(self, module: str) -> bool:
-        """A module of the program may have the name of one of the standard library."""
-        tree = self._modules.get(module)
-        return is_library(module) and (tree is None or not is_of_program(tree))
-
-    def otherwise(self, module: str, name: str) -> Meaning | None:
-        tree = self._modules.get(module)
-        found = tree.names.get(name) if tree is not None else None
-        if found is None or found.node is None:
-            inner = f"{module}.{name}"
-            return ModuleName(inner) if inner in self._modules else None
-        if isinstance(found.node, MypyFile):
-            return ModuleName(found.node.fullname)
-        return self._declared(module, found.node)
-
-    def _declared(self, module: str, node: SymbolNode) -> Meaning | None:
-        owner = module_prefix(self._modules, node.fullname.rpartition(".")[0])
-        if owner is None:
-            return None
-        path = node.fullname.removeprefix(f"{owner}.")
-        if self.is_library(owner):
-            return library_object(owner, path) or library_module(node.fullname)
-        self.use(module, owner)
-        source = self.source(owner)
-        if source is None:
-            return None
-        where, found = Where(owner), list[ast.AST]()
-        scope: ast.AST = source.tree
-        for part in path.split("."):
-            found = [statement for statement, _ in self.bound(scope).get(part, [])]
-            if len(found) > 1 and isinstance(node, TypeInfo):
-                found = [each for each in found if getattr(each, "lineno", None) == node.line] or found
-            if len(found) != 1:
-                return None
-            if scope is not source.tree and isinstance(scope, ast.ClassDef):
-                where = Where(owner, (*where.around, scope))
-            scope = found[0]
-        return Declared(found[0], where) if not isinstance(found[0], (ast.Import, ast.ImportFrom)) else None
-
-    def registering(self) -> Iterator[Source]:
-        for module, tree in list(self._modules.items()):
-            if tree.path.endswith(".py") and is_of_program(tree) and may_register(_text(tree.path)):
-                source = self.source(module)
-                yield from () if source is None else (source,)
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -6,35 +6,37 @@ types of a decorator's arguments: examples with the function, options with their
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from mypy import nodes, types
-from mypy.errorcodes import ErrorCode
 from mypy.messages import format_type
-from mypy.plugin import FunctionContext, FunctionSigContext, MethodContext
+from mypy.plugin import FunctionContext, FunctionSigContext, MethodContext, MethodSigContext
 from mypy.subtypes import is_subtype
 
 from typefold.checks.docstrings import Place
-from typefold.checks.findings import CODES, Finding
+from typefold.checks.findings import Finding
 from typefold.checks.rules_calls import (
     Taker,
     ask_findings,
     decorated_line,
     option_findings,
     output_findings,
+    sample_findings,
     why_no_option,
 )
 from typefold.checks.rules_prompt import prompt_findings
 from typefold.checks.source import Function
 from typefold.compiler.templates.value_types import UNKNOWN, Kind
 from typefold.mypy.kinds import Look, kind_of
-from typefold.mypy.names import ANSWERS, EXAMPLE
+from typefold.mypy.names import ANSWERS, ERROR_CODES, EXAMPLE
 from typefold.mypy.workspace import Workspace
 
-_ERROR_CODES = {code.name: ErrorCode(code.name, f"Report {code.title}", "Prompts") for code in CODES.values()}
+AnyContext: TypeAlias = FunctionContext | FunctionSigContext | MethodContext | MethodSigContext
 
 
 def check_prompt(ctx: FunctionContext | MethodContext, workspace: Workspace) -> None:
@@ -47,8 +49,35 @@ def check_prompt(ctx: FunctionContext | MethodContext, workspace: Workspace) -> 
         _report(api, workspace.once(decorator, lambda: _of_prompt(decorator, api, workspace)))
 
 
-def check_output(ctx: FunctionContext | MethodContext, taker: Taker, workspace: Workspace) -> None:
-    """Check a type that is passed as a value."""
+def report_unread(ctx: AnyContext, workspace: Workspace) -> None:
+    """Report files that mypy can read and this process can't, at the first place of a module that needs them."""
+    api: Any = ctx.api
+    module = api.tree.fullname
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}, which runs mypy"
+    for name, reason in workspace.unread(module):
+        what = (
+            "typefold checks nothing in this file"
+            if name == module
+            else f"types that are made of {name!r} count as right"
+        )
+        message = f"{what}: {python}, can't read it ({reason}); run mypy by the Python, and beside the libraries, of the program"
+        place = workspace.firsts.setdefault((module, name), ctx.context)
+        start = Place(place.line, place.column)
+        with _unfiltered(api):
+            _report(api, [Finding("prompt-unread", message, start, start)])
+
+
+def check_output_type(ctx: FunctionContext, workspace: Workspace) -> None:
+    """Check the type that is passed to `output_type`."""
+    _check_output(ctx, "output_type", workspace)
+
+
+def check_generate(ctx: MethodContext, workspace: Workspace) -> None:
+    """Check the type that is passed to a runtime."""
+    _check_output(ctx, "runtime", workspace)
+
+
+def _check_output(ctx: FunctionContext | MethodContext, taker: Taker, workspace: Workspace) -> None:
     api: Any = ctx.api
     file, call = workspace.call(api, ctx.context)
     if file is None or call is None:
@@ -56,6 +85,13 @@ def check_output(ctx: FunctionContext | MethodContext, taker: Taker, workspace: 
     with _unfiltered(api):
         _report(api, output_findings(call, taker, file))
     workspace.depends(api.tree, set(), set())
+
+
+def check_sample(ctx: MethodContext, workspace: Workspace) -> None:
+    """Check the number of samples."""
+    file, call = workspace.call(ctx.api, ctx.context)
+    if file is not None and call is not None:
+        _report(ctx.api, sample_findings(call, file))
 
 
 def check_ask(ctx: FunctionContext, workspace: Workspace) -> types.Type | None:
@@ -83,7 +119,8 @@ def check_options(ctx: FunctionSigContext, workspace: Workspace) -> types.Functi
     file, written = workspace.call(api, call)
     found, line = _unknown_options(call), range(0)
     if file is not None and written is not None:
-        found, line = list(option_findings(written, file)), decorated_line(written, file)
+        literals = {name: partial(_literal_values, argument, api) for name, argument in _named(call)}
+        found, line = list(option_findings(written, file, literals)), decorated_line(written, file)
     signature, ill_typed = _with_own_options(ctx.default_signature, call, api, {each.start for each in found})
     _report(api, (replace(each, silenced_on=line) for each in (*found, *ill_typed)))
     return signature
@@ -144,9 +181,9 @@ def _report(api: Any, findings: Iterable[Finding]) -> None:
             span = nodes.StrExpr("")  # mypy takes the lines of an expression, and the first alone of anything else
             span.line, span.end_line = finding.silenced_on[0], finding.silenced_on[-1]
         report, message = api.msg.fail, finding.message
-        if finding.severity == "note":  # mypy shows no code with these
+        if finding.severity != "error":  # mypy shows no code with notes, and knows no warnings
             report, message = api.msg.note, f"{message}  [{finding.code}]"
-        report(message, place, code=_ERROR_CODES[finding.code], origin_context=span)
+        report(message, place, code=ERROR_CODES[finding.code], origin_context=span)
 
 
 @contextmanager
@@ -212,6 +249,38 @@ def _returned(signature: types.CallableType, *, is_async: bool) -> types.Type:
         returned = types.get_proper_type(returned.args[2])
     is_answer = isinstance(returned, types.Instance) and returned.type.fullname in ANSWERS
     return returned.args[0] if isinstance(returned, types.Instance) and is_answer and returned.args else returned
+
+
+def check_given_options(ctx: MethodSigContext, workspace: Workspace) -> None:
+    """Check the values of options of `.using(...)` and of a runtime; mypy itself says which have a wrong name or type."""
+    call, api = ctx.context, ctx.api
+    if not isinstance(call, nodes.CallExpr) or not any(call.arg_names):
+        return
+    file, source = workspace.call(api, call)
+    if file is None or source is None:
+        return
+    signature = ctx.default_signature.with_unpacked_kwargs()
+    declared = dict(zip(signature.arg_names, signature.arg_types, strict=True))
+    literals = {
+        name: partial(_literal_values, argument, api)
+        for name, argument in _named(call)
+        if name in declared and name != "output_type" and _mismatch(argument, declared[name], api) is None
+    }
+    with _unfiltered(api):
+        _report(api, option_findings(source, file, literals))
+
+
+def _literal_values(argument: nodes.Expression, api: Any) -> list[object]:
+    """The values that an expression has one of, by its `Literal` type; none if mypy knows no such type of it."""
+    given: types.Type = api.get_expression_type(argument)
+    kind = types.get_proper_type(given)
+    items = [types.get_proper_type(each) for each in (kind.items if isinstance(kind, types.UnionType) else [kind])]
+    items = [(each.last_known_value or each) if isinstance(each, types.Instance) else each for each in items]
+    return (
+        [each.value for each in items if isinstance(each, types.LiteralType)]
+        if all(isinstance(each, types.LiteralType) for each in items)
+        else []
+    )
 
 
 def _with_own_options(

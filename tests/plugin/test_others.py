@@ -217,8 +217,11 @@ def test_it_does_not_stumble_over_strange_code(project: Project) -> None:
     project.check("strange.py")  # an exception in the plugin would be an internal error of mypy's
 
 
-def test_it_imports_neither_vllm_nor_torch() -> None:
-    program = "import sys, typefold.mypy; print(sorted({'vllm', 'torch', 'transformers', 'jinja2'} & set(sys.modules)))"
+def test_it_imports_nothing_but_itself_before_the_first_prompt() -> None:
+    program = (
+        "import sys, typefold.mypy; typefold.mypy.plugin('2.4'); "
+        "print(sorted({'vllm', 'torch', 'jinja2', 'pydantic', 'typefold.compiler', 'typefold.prompts'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

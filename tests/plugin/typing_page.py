@@ -114,12 +114,25 @@ CASES = (
         ''',
     ),
     case(
-        "prompt-filter",
-        "Filters and tests are Jinja2's own.",
+        "prompt-operator",
+        "Operators, comparisons and calls must be such as the values have. Of a union, one member must have it, and a class of which "
+        "something is open counts as right. So are the values behind them known: of slices, filters, conditions and calls.",
         '''
         @prompt
-        def shout(text: str) -> str:
-            """{{ text | uper }} {{ text is strng }}"""
+        def rate(lead: Character, cast: list[Character], kind: type[Character]) -> str:
+            """{{ lead.name + 1 }} {{ lead.age() }} {% if lead < cast[0] %}older{% endif %}
+            {{ cast[1:].name }} {{ (cast | first).nmae }} {{ kind.nmae }} {{ lead[0] }} {{ lead.age[1:] }}"""
+            return ask()
+        ''',
+    ),
+    case(
+        "prompt-filter",
+        "Filters and tests are Jinja2's own, and take the arguments and the values that Jinja2's take.",
+        '''
+        @prompt
+        def shout(text: str, number: int) -> str:
+            """{{ text | uper }} {{ text is strng }} {{ text | truncate(lenght=9) }}
+            {{ text | round }} {{ number | first }} {{ number | round(1, "up") }}"""
             return ask()
         ''',
     ),
@@ -153,7 +166,7 @@ CASES = (
     case(
         "prompt-unused",
         "A parameter that neither the body nor the template uses changes nothing. A name that begins with `_` is left alone. "
-        "This is a warning: it can be switched off, and `typefold check` does not fail for it.",
+        "This is a note of mypy's and a warning of `typefold check`: neither fails for it, but the latter with `--strict`.",
         """
         @prompt
         def retell(text: str, tone: str = "calm") -> str:
@@ -260,7 +273,8 @@ CASES = (
     case(
         "prompt-option",
         "Options of `@prompt(...)`: names that do not exist, values of another type or out of range, and options that do not go "
-        "with the return type.",
+        "with the return type. In `.using(...)` and of a runtime, type checkers see names and types, and the plugin ranges. A value may "
+        "be written out, a constant of any module, or of a `Literal` type.",
         """
         @prompt(tempurature=0.5, max_tokens="80", retries=-1, n=3, timeout=input())
         def tell(text: str) -> str:
@@ -270,6 +284,10 @@ CASES = (
         @prompt(stop=".")
         def count(text: str) -> int:
             return ask(text)
+
+
+        HOT = 2.5
+        count.using(temperature=HOT, max_tokens=0)
         """,
     ),
     case(
@@ -577,18 +595,26 @@ mypy's cache and its daemon (`dmypy`) know the inputs of the findings: a limit t
 prompts that return it up again. Two things do not: installing another version of a library, and registering a hook in a
 module that the class's own module has nothing to do with; mypy then needs `--no-incremental` once, or a new cache.
 
+## Files that can't be read
+
+mypy reads Python of any version, whichever runs it. The plugin reads files by the parser of the Python that runs mypy, and types
+by the libraries beside it. Where a file with prompts has newer syntax than that (`type X = ...` under Python 3.11), where a
+module that a return type comes from has, or where a library (attrs, msgspec) is not installed beside mypy, nothing is silent:
+`prompt-unread` says at the first prompt which file it is and why, and that types from it count as right. Run mypy by the Python of
+the program, from its own environment, and all is checked.
+
 ## Versions
 
-The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings; an older one is told so and stops. Its
-tests were run with 2.4.0 and 2.4.1. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older
+The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings; an older one stops and says so. Its
+tests were run with 2.4.0 and 2.4.1, and mypy 1.8, 1.11 and 1.15 were seen to say so. Of the types without the
+plugin no older mypy is promised either: pyproject.toml names 2.4, with which they are tested. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older
 ones take `int | None` for no type where a type is given as a value.
 
 ## Cost
 
-On 200 prompt functions with half as many models, the plugin adds 0.44 s of CPU time to the 3.5 s that mypy takes without
-any cache: an eighth. A quarter of it is spent on loading typefold, and nearly half on making the models again and compiling
-them. With the libraries cached and the whole program edited, it is 0.43 s beside 0.49 s; a run that finds nothing changed
-takes 0.11 s more (`benchmarks/plugin.py`).
+On 200 prompt functions in 75 files, the plugin works for 0.8 s beside the 14 s of CPU time that mypy takes without any cache,
+0.3 s of which load typefold: one part in eighteen. The time grows with the number of types that are returned and of templates.
+A run that finds nothing changed loads nothing of typefold (`benchmarks/plugin.py` measures 800 functions in 300 files).
 """
 
 

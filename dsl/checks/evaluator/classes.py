@@ -138,7 +138,8 @@ class Classes:
                         raise Unknown
                     if name in _KEPT_METHODS or not name.startswith("__"):
                         space[name] = _method
-                    names |= {name} if name in _OPENING_METHODS else _set_on_self(statement)
+                    names |= {name} if name.startswith("__") else set()
+                    names |= set() if name in _OPENING_METHODS else _set_on_self(statement)
                 case ast.If() | ast.For() | ast.While() | ast.With() | ast.Try() | ast.Match():
                     raise Unknown
                 case _:

@@ -24,10 +24,12 @@ import pydantic
 import typing_extensions
 
 from typefold.checks.evaluator.stand_ins import Synthetic
+from typefold.checks.evaluator.tool_stubs import tools
 from typefold.checks.libraries import is_base, is_callable, is_optional, is_subscriptable
 from typefold.checks.scopes import Names
-from typefold.checks.source import Declared, Unknown, Where
+from typefold.checks.source import Declared, Meaning, Unknown, Where
 from typefold.compiler.limits import KEYWORDS
+from typefold.prompts.tools import Tools
 
 
 class Expressions(Protocol):
@@ -39,6 +41,7 @@ class Expressions(Protocol):
     def hint(self, node: ast.expr, where: Where) -> Any: ...
     def value(self, node: ast.expr, where: Where) -> Any: ...
     def function(self, node: ast.expr, where: Where) -> Any: ...
+    def meaning(self, node: ast.expr, where: Where) -> Meaning | None: ...
     def named_type(self, meaning: Declared) -> Any: ...
 
 
@@ -60,6 +63,8 @@ def called(evaluator: Expressions, node: ast.Call, where: Where) -> Any:
             return _safely(_of_types, evaluator, making, node, where)
     if is_field(function):
         return _field(evaluator, function, node, where)
+    if function is Tools:
+        return tools(evaluator, node, where)
     if not is_callable(function):
         raise Unknown
     arguments = [evaluator.value(argument, where) for argument in node.args]

@@ -1,0 +1,130 @@
+"""The public names of typefold, each where it is defined. The package takes them from here when one is asked for."""
+
+from typefold.compiler import (
+    DecodeError,
+    Grammar,
+    JsonFormat,
+    Matching,
+    Message,
+    OneOf,
+    OutputType,
+    TemplateError,
+    UnsupportedType,
+    output_type,
+)
+from typefold.compiler.public import set_public_module
+from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
+from typefold.execution.streaming import AsyncStream, Stream
+from typefold.graphs.deferred import Deferred, apply_deferred
+from typefold.graphs.gather import Gather, gather, gather_deferred
+from typefold.graphs.graph import Node
+from typefold.messages import RawPrompt, ask, assistant, image, raw, system, user
+from typefold.options import Options
+from typefold.programs.run import Run, run
+from typefold.programs.voting import Best, Votes, best_of, majority
+from typefold.prompts import AsyncPrompt, AsyncSamples, Prompt, Samples, is_prompt
+from typefold.prompts.base_prompt import ask_deferred
+from typefold.prompts.definition import Example, example
+from typefold.prompts.prompt import prompt
+from typefold.prompts.spec import prompt_by_name, prompt_by_value
+from typefold.prompts.tools import Tools
+from typefold.response_types import Logged, Reasoned, Scored, ToolCall, failed, succeeded
+from typefold.runtime import (
+    Adapter,
+    BadInput,
+    Cancelled,
+    EngineFailed,
+    FinishReason,
+    InputFailed,
+    Invalid,
+    PromptError,
+    PromptTooLong,
+    Refused,
+    Statistics,
+    TimedOut,
+    TokenLogprob,
+    Truncated,
+)
+from typefold.runtime.journal import Journal, JournalError
+from typefold.runtime.ownership import UsedAfterFork
+from typefold.runtimes.current import configure, current
+from typefold.runtimes.demo_model import demo_model
+from typefold.runtimes.runtime import Runtime
+from typefold.tables.columns import Indexed
+from typefold.tables.frames import to_frame
+
+__all__ = [
+    "Adapter",
+    "AsyncPrompt",
+    "AsyncSamples",
+    "AsyncStream",
+    "BadInput",
+    "BatchError",
+    "Best",
+    "Cancelled",
+    "DecodeError",
+    "Deferred",
+    "EngineFailed",
+    "EngineLoadError",
+    "Example",
+    "FinishReason",
+    "Grammar",
+    "InputFailed",
+    "Invalid",
+    "Journal",
+    "JournalError",
+    "JsonFormat",
+    "Logged",
+    "Matching",
+    "Message",
+    "NoRuntime",
+    "OneOf",
+    "OutputType",
+    "Prompt",
+    "PromptError",
+    "PromptTooLong",
+    "PromptUsageError",
+    "Reasoned",
+    "Refused",
+    "Runtime",
+    "Samples",
+    "Scored",
+    "Statistics",
+    "Stream",
+    "TemplateError",
+    "TimedOut",
+    "TokenLogprob",
+    "ToolCall",
+    "Tools",
+    "Truncated",
+    "UnsupportedType",
+    "UsedAfterFork",
+    "Votes",
+    "ask",
+    "assistant",
+    "best_of",
+    "configure",
+    "current",
+    "demo_model",
+    "example",
+    "failed",
+    "gather",
+    "image",
+    "is_prompt",
+    "majority",
+    "output_type",
+    "prompt",
+    "raw",
+    "run",
+    "succeeded",
+    "system",
+    "to_frame",
+    "user",
+]
+
+# Pickles name these: a pickle may name the package and no module inside of it.
+_IN_PICKLES = (
+    *(Gather, Indexed, Node, Options, RawPrompt, Run),
+    *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
+)
+set_public_module("typefold", [*(globals()[name] for name in __all__), *_IN_PICKLES])
