@@ -69,9 +69,12 @@ def main(environments: Path) -> None:
     pythons = {"typefold": Path(sys.executable)}
     pythons |= {peer.name: _environment(environments / peer.package, peer.needs) for peer in PEERS}
     programs = {"typefold": "with_typefold.py"} | {peer.name: peer.program for peer in PEERS}
+
+    def checked(name: str) -> list[Compared]:
+        return [*_checked(page, programs[name], pythons[name])]
+
     with ThreadPoolExecutor(2) as pool:
-        checked = pool.map(lambda name: [*_checked(page, programs[name], pythons[name])], pythons)
-        found = dict(zip(pythons, checked, strict=True))
+        found = dict(zip(pythons, pool.map(checked, pythons), strict=True))
     for name, both in found.items():
         for checker, each in zip(("mypy", "pyright"), both, strict=True):
             for line, report in each.alarms:
@@ -92,15 +95,10 @@ def _environment(folder: Path, needs: str) -> Path:
 
 def _checked(page: Page, program: str, python: Path) -> Iterator[Compared]:
     """What mypy and pyright find in a program; mypy has typefold's plugin where that is the library."""
-    own = [f"--config-file={page.folder.parent / 'page' / 'pyproject.toml'}"] if python == Path(sys.executable) else []
-    strict = [
-        "--strict",
-        "--disable-error-code=empty-body",
-        "--output=json",
-        f"--cache-dir={python.parents[1] / '.mypy_cache'}",
-    ]
-    mypy = ["mypy", *own, *strict, f"--python-executable={python}", program]
-    settings = PROGRAMS.parent / "page" / "pyproject.toml"
+    settings = PROGRAMS.parent / "page" / "pyproject.toml"  # with the plugin, for typefold alone
+    config = settings if python == Path(sys.executable) else ""
+    strict = ["--strict", "--disable-error-code=empty-body", "--output=json", "--cache-dir=/dev/null"]
+    mypy = ["mypy", f"--config-file={config}", *strict, f"--python-executable={python}", program]
     pyright = ["pyright", "--project", str(settings), "--pythonpath", str(python), "--outputjson", program]
     for command, read in ((mypy, read_mypy), (pyright, read_pyright)):
         bin_folder = Path(sys.executable).parent
