@@ -32,8 +32,8 @@ class Known:
 
 KNOWN: tuple[Known, ...] = (
     Known(
-        ("mypy, with the plugin", "mypy"),
-        "A `Result` that is narrowed holds `Any`.",
+        ("mypy",),
+        "To mypy alone, `isinstance(result, Success)` and `case Success(value)` give `Any`; the plugin narrows them.",
         missed=(
             "results, narrowed: a typo behind case Success(value)",
             "results, narrowed: a typo behind case Failure(error)",
@@ -55,7 +55,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         ("pyright", "basedpyright"),
-        "The `bind` and `lash` of returns are partially unknown to pyright.",
+        "returns declares `bind` and `lash` with `Result[Any, Any]` inside, which the strict mode calls partially unknown; what they give is right, and `.map`, `match` and `isinstance` are clean.",
         alarms=(
             "assert_type(result.bind(judged), Result[Verdict, PromptError])",
             "assert_type(result.bind(lambda one: judge.safe(one.name)), Result[Verdict, PromptError])",
@@ -65,12 +65,12 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         ("ty", "pyrefly"),
-        "It has no rule for comparisons that can't be true.",
+        "There is no rule for comparisons that can't be true.",
         missed=("branches: a comparison with what is no member", "branches: an Enum compared with a text"),
     ),
     Known(
         ("ty",),
-        "It reads a value that is given as a type as an annotation, whatever the overload.",
+        "A function that is given where a type may stand is read as an annotation, before overloads are tried.",
         alarms=(
             'assert_type(runtime.generate("x", output_type=add), ToolCall[int])',
             "assert_type(runtime.generate(texts, output_type=add), list[ToolCall[int]])",
@@ -78,10 +78,15 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         ("typefold check",),
-        "The rule is missing yet.",
+        "These take a type checker.",
         missed=(
             "templates: an attribute that a method's result lacks",
             "examples of @prompt: an argument of the wrong type",
         ),
+    ),
+    Known(
+        ("typefold check",),
+        "There is no such rule.",
+        missed=("templates: a typo in a class's attribute",),
     ),
 )
