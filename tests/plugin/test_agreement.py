@@ -135,8 +135,6 @@ UNNAMED = {"NoneType", "module", "function"}
 
 OPAQUE_ON_PURPOSE = {
     "Crate": "the program registers a hook for it",
-    "Annotated[ToolCall[list[str] | int], tools]": "its tools are functions of the program",
-    "Annotated[ToolCall[list[str] | int], tools] | str": "the same",
 }
 
 

@@ -595,7 +595,7 @@ mypy's cache and its daemon (`dmypy`) know the inputs of the findings: a limit t
 prompts that return it up again. Two things do not: installing another version of a library, and registering a hook in a
 module that the class's own module has nothing to do with; mypy then needs `--no-incremental` once, or a new cache.
 
-## Files that can't be read
+## prompt-unread
 
 mypy reads Python of any version, whichever runs it. The plugin reads files by the parser of the Python that runs mypy, and types
 by the libraries beside it. Where a file with prompts has newer syntax than that (`type X = ...` under Python 3.11), where a
