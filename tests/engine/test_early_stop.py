@@ -28,7 +28,7 @@ NEWS = [
 @pytest.mark.parametrize("hint", OBJECTS, ids=str)
 @pytest.mark.parametrize("how", [{"temperature": 0.0}, {"temperature": 1.5, "seed": 7}], ids=["greedy", "seeded"])
 def test_an_object_is_that_of_the_full_constraint_though_its_end_is_not_decoded(
-    hint: Any, how: dict[str, Any], runtime: Runtime, engine: VllmEngine
+    hint: type[Any], how: dict[str, Any], runtime: Runtime, engine: VllmEngine
 ) -> None:
     prompts = [f"What is this about? {news}" for news in NEWS]
     settled = runtime.generate(prompts, output_type=hint, **how)
@@ -43,7 +43,7 @@ def test_an_object_is_that_of_the_full_constraint_though_its_end_is_not_decoded(
 @pytest.mark.parametrize("hint", TYPES, ids=str)
 @pytest.mark.parametrize("how", [{"temperature": 0.0}, {"temperature": 1.5, "seed": 7}], ids=["greedy", "seeded"])
 def test_the_value_is_that_of_the_full_constraint(
-    hint: Any, how: dict[str, Any], runtime: Runtime, engine: VllmEngine, together: Callable[..., Together]
+    hint: type[Any], how: dict[str, Any], runtime: Runtime, engine: VllmEngine, together: Callable[..., Together]
 ) -> None:
     prompts = [f"What is this about? {news}" for news in NEWS]
     full = Runtime(engine, deduplicate=False, early_stop=False)
@@ -76,7 +76,7 @@ def test_what_is_saved_is_counted(runtime: Runtime, together: Callable[..., Toge
 
 
 def test_a_long_beginning_that_all_share_is_not_waited_out(runtime: Runtime, engine: VllmEngine) -> None:
-    hint = TYPES[-2]
+    hint: type[Any] = TYPES[-2]
     prompts = [f"What is this about? {news}" for news in NEWS]
     settled = runtime.generate(prompts, output_type=hint, temperature=0.0)
     full = Runtime(engine, deduplicate=False, early_stop=False)

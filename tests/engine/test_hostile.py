@@ -78,7 +78,7 @@ def test_a_validator_that_raises_what_it_likes_and_a_grammar_that_is_none_fail_a
     assert results[0] in ("red", "green") and isinstance(results[4], bool)
 
 
-def _outcome(runtime: Runtime, hint: Any, row: int) -> object:
+def _outcome(runtime: Runtime, hint: type[Any], row: int) -> object:
     try:
         return runtime.generate("What colour is grass?", output_type=hint, temperature=0.0)
     except Exception as error:

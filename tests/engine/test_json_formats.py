@@ -24,9 +24,10 @@ def test_hot_answers_in_the_compact_format_are_values_or_fail_a_named_check(runt
     assert len(KINDS) == len(SOURCES)
 
     def ask_for(kind: Any) -> Any:
+        hint: type[Any] = kind.hint
         return runtime.generate(
             f"Make one up. {kind.shape}",
-            output_type=kind.hint,
+            output_type=hint,
             json_format="compact",
             temperature=1.2,
             seed=3,

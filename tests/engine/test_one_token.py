@@ -56,7 +56,7 @@ HINTS: list[Any] = [
 
 @pytest.mark.parametrize("hint", HINTS, ids=str)
 def test_a_type_of_one_token_is_sent_with_a_list_and_no_grammar(
-    hint: Any, runtime: Runtime, sent: list[tuple[Any, Any]]
+    hint: type[Any], runtime: Runtime, sent: list[tuple[Any, Any]]
 ) -> None:
     kind = output_type(hint)
     decision = kind.constraint.few_answers
