@@ -150,9 +150,10 @@ def in_blocks(dataset: Any, rows: int) -> Any:  # Ray's own types are incomplete
     from ray.data.dataset import MaterializedDataset
 
     # Ray puts small blocks together by itself; to cut any it needs a CPU that no actor holds.
-    held: Any = dataset if isinstance(dataset, MaterializedDataset) else None
-    if held is not None and held.count() <= rows * held.num_blocks():
-        return held
+    known: type[Any] = MaterializedDataset
+    is_held = isinstance(dataset, known)
+    if is_held and dataset.count() <= rows * dataset.num_blocks():
+        return dataset
     return dataset.repartition(target_num_rows_per_block=rows)
 
 
