@@ -17,8 +17,15 @@ else:
         """Load the public names at the first use of one: mypy loads its plugin by way of this package, and may need none."""
         from importlib import import_module
 
-        loaded = vars(import_module("typefold.exports"))
-        globals().update({each: loaded[each] for each in loaded if each == "__all__" or not each.startswith("__")})
+        if "__all__" not in globals():  # once only, and never over a name that a test has replaced
+            loaded = vars(import_module("typefold.exports")).items()
+            names = {each: value for each, value in loaded if each == "__all__" or not each.startswith("__")}
+            globals().update({**names, **globals()})
         if name not in globals():
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return globals()[name]
+
+    def __dir__() -> list[str]:
+        """Load the names, so that completion, `help` and Python's "Did you mean" see them."""
+        __getattr__("__all__")
+        return sorted(globals())

@@ -1,0 +1,50 @@
+"""The package loads its names when one is used, and nobody who uses them sees that."""
+
+import subprocess
+import sys
+
+import pytest
+
+import typefold
+
+FRESH = {
+    "dir": "import typefold; assert set(typefold.__all__) <= set(dir(typefold)), dir(typefold)",
+    "dir before all else": "import typefold; assert {'prompt', 'Runtime', '__version__'} <= set(dir(typefold)), dir(typefold)",
+    "everything": "from typefold import *; assert prompt and Runtime and run",
+    "another name for it": "import typefold as tf; assert tf.prompt.__module__ == 'typefold'",
+    "members": "import inspect, typefold; assert {'ask', 'Prompt', 'to_frame'} <= {name for name, _ in inspect.getmembers(typefold)}",
+    "completion": "import rlcompleter, typefold; c = rlcompleter.Completer(globals()); assert 'typefold.prompt(' in c.attr_matches('typefold.pro')",
+    "help": "import pydoc, typefold; shown = pydoc.plain(pydoc.render_doc(typefold)); assert 'class Runtime' in shown and 'to_frame(' in shown, shown",
+    "the module that holds them": "import typefold.exports, typefold; assert typefold.prompt is typefold.exports.prompt",
+    "a pickle": "import pickle; assert pickle.loads(b'ctypefold\\nBadInput\\n.').__name__ == 'BadInput'",
+    "hints": """if True:
+        import typing, typefold
+        def told(result: "typefold.Statistics") -> "typefold.Votes[str]": ...
+        hints = typing.get_type_hints(told)
+        assert hints == {"result": typefold.Statistics, "return": typefold.Votes[str]}, hints""",
+    "a name that was set first": """if True:
+        import typefold
+        typefold.ask = "replaced"
+        assert typefold.prompt and typefold.ask == "replaced\"""",
+}
+
+
+@pytest.mark.parametrize("program", FRESH.values(), ids=FRESH)
+def test_the_first_use_of_a_name_in_a_program(program: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_wrong_name_is_told_what_is_near() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "import typefold; typefold.promt"], capture_output=True, text=True, check=False
+    )
+    assert "module 'typefold' has no attribute 'promt'. Did you mean: 'prompt'?" in ended.stderr
+
+
+def test_a_name_that_is_replaced_or_taken_away_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typefold, "ask", "replaced")
+    monkeypatch.delattr(typefold, "run")
+    assert not hasattr(typefold, "no_such_name")
+    assert typefold.ask == "replaced"
+    assert not hasattr(typefold, "run")
