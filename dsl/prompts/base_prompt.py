@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from returns.result import Failure, Result, Success
@@ -66,7 +65,20 @@ class ExampleMaker(TakesAnswer[P, R]):
         return Example(value, self._spec.definition.bind((*self._spec.bound, *args), kwargs))
 
 
-class BasePrompt(Generic[F_co]):
+if TYPE_CHECKING:
+
+    class OfFunction(Generic[F_co]):
+        """Base class of prompts and their samples, whose parameter is the function as a callable."""
+else:
+
+    class OfFunction(Generic[P, R]):
+        """The same at run time: there parameters and result are two, as annotations write them, which are evaluated."""
+
+        def __class_getitem__(cls, parameters: Any) -> Any:
+            return super().__class_getitem__(parameters if isinstance(parameters, tuple) else (P, R))
+
+
+class BasePrompt(OfFunction[F_co]):
     """Base class of `Prompt` and `AsyncPrompt`: signature, rendering, options, and calls that return before the answer.
 
     Its parameter is the function, as a callable: type checkers compare callables, so a prompt goes where one of fewer
@@ -84,11 +96,6 @@ class BasePrompt(Generic[F_co]):
             if hasattr(function, attribute):
                 setattr(self, attribute, getattr(function, attribute))
         self.__wrapped__ = function
-
-    if not TYPE_CHECKING:
-
-        def __class_getitem__(cls, parameters: Any) -> GenericAlias:
-            return GenericAlias(cls, parameters)
 
     def _bind_to(self, instance: object, owner: type[Any] | None) -> Self:
         """The prompt as an attribute: without its first parameter, if an instance or a class stands for that."""

@@ -7,7 +7,7 @@ journal. vLLM's own `n` would make one row of them that ends with its slowest sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
@@ -16,6 +16,7 @@ from typefold.errors import PromptUsageError
 from typefold.execution.call import Call
 from typefold.execution.executor import run_calls, run_calls_async
 from typefold.execution.strategies import strategy_of
+from typefold.prompts.base_prompt import OfFunction
 from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
 from typefold.tables.named_rows import NamedRows, number_of
@@ -31,7 +32,7 @@ D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 
-class _BaseSamples(Generic[F_co]):
+class _BaseSamples(OfFunction[F_co]):
     """Base class of `Samples` and `AsyncSamples`: a prompt's spec and the number of answers to each call."""
 
     def __init__(self, spec: PromptSpec, n: int) -> None:

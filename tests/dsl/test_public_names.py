@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from typing import Any, Optional, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
 import typefold
+
+T = TypeVar("T")
 
 FRESH = {
     "dir": "import typefold; assert set(typefold.__all__) <= set(dir(typefold)), dir(typefold)",
@@ -48,3 +51,22 @@ def test_a_name_that_is_replaced_or_taken_away_stays_so(monkeypatch: pytest.Monk
     assert not hasattr(typefold, "no_such_name")
     assert typefold.ask == "replaced"
     assert not hasattr(typefold, "run")
+
+
+@pytest.mark.parametrize("name", ["Prompt", "AsyncPrompt", "Samples", "AsyncSamples"])
+def test_types_of_prompts_are_evaluated_as_any_generic_is(name: str) -> None:
+    kind: Any = getattr(typefold, name)
+    of_text = kind[[str], int]
+    assert get_origin(of_text) is kind
+    assert get_args(of_text) == ((str,), int)
+    assert {of_text, kind[[str], int]} == {of_text}
+    assert Optional[of_text] == of_text | None == Union[of_text, None]  # noqa: UP007, UP045  # the older forms are meant
+    assert Optional[of_text] != Optional[kind[[int], int]]  # noqa: UP045
+    assert kind[[T], list[T]][str] == kind[[str], list[str]]
+    assert kind[[T], int][str] == of_text
+    assert kind[..., int] != of_text
+
+    def told(value: Any) -> Any: ...
+
+    told.__annotations__ = {"value": f"typefold.{name}[[str], 'int'] | None"}
+    assert get_type_hints(told)["value"] == of_text | None
