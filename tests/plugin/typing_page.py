@@ -509,8 +509,8 @@ A prompt fits where its function would: with a default where fewer arguments are
 wider one is due, bound to an object as a function without its first parameter. It also fits where a `Callable` is due, though
 pyright then widens a `Literal` that it returns to `str`. mypy, pyright, basedpyright, ty and pyrefly agree on all of this.
 
-These names are aliases to type checkers, which take no alias in `isinstance`; `is_prompt(value)` narrows a value to a
-prompt. Errors and editors show the class, whose parameter is the function. Over a call of `invent`, pyright's language server shows
+To type checkers these names are aliases of classes that are generic in a `Callable`, and `isinstance` takes no such alias:
+`is_prompt(value)` narrows a value to a prompt. Errors and editors show the class, whose parameter is the function. Over a call of `invent`, pyright's language server shows
 `(function) invent: Prompt[(setting: str, century: int = 20) -> Character]` and ty's the same without the name, each above the
 function's own docstring; over a method, `Prompt[(message: str) -> str]`. `.map` and the like show what is left of the parameters.
 
@@ -518,7 +518,8 @@ function's own docstring; over a method, `Prompt[(message: str) -> str]`. `.map`
 
 What `.safe` gives is a `Result` of returns. pyright, basedpyright, ty and pyrefly know what is in it wherever it is taken apart. mypy
 alone gives `Any` for it behind `isinstance(result, Success)` and `case Success(value)`, so that a typo behind these passes. With
-the plugin it knows; without, `succeeded(result)` and `failed(result)` tell it, and every other type checker.
+the plugin it knows. `succeeded(result)` and `failed(result)` narrow a result for mypy without the plugin too, and for every other
+type checker.
 
 ```python
 from returns.result import Result, Success
@@ -539,12 +540,15 @@ def shown(result: Result[str, PromptError]) -> str:
             return ""
 ```
 
-`.map` and the like keep their types. `.bind` does too, but under pyright strict it is reported as partially unknown: returns
-declares it with its own class without parameters there. `if failed(result): return result` does the same and is clean.
+A result's own `.map` and the like keep their types. `.bind` does too, but pyright strict and basedpyright report it as partially
+unknown, since returns declares the function that it takes with a `Result` of anything. An early `return result` behind
+`if failed(result):` does the work of `.bind` and is clean.
 
 ## Methods
 
-A method that overrides a prompt method is held to its signature as any other is, whether `@prompt` stands above `@classmethod` and `@staticmethod`. Both type checkers then see the parameters that are left, seen
+A method that overrides a prompt method is held to its signature, as any other method is.
+
+`@prompt` stands above `@classmethod` and `@staticmethod`. Type checkers then see the parameters that are left, seen
 from the class and from an instance, in every way of asking. The other order is typed alike and works alike up to Python
 3.12. Since 3.13 a `classmethod` no longer asks the object inside it, so of a prompt below it only plain calls work; `.map` and the
 like fail with a message that says which order to write, since type checkers take both orders for the same.
@@ -605,10 +609,9 @@ the program, from its own environment, and all is checked.
 
 ## Versions
 
-The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings; an older one stops and says so. Its
-tests were run with 2.4.0 and 2.4.1, and mypy 1.8, 1.11 and 1.15 were seen to say so. Of the types without the
-plugin no older mypy is promised either: pyproject.toml names 2.4, with which they are tested. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older
-ones take `int | None` for no type where a type is given as a value.
+The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings. Under an older mypy (1.8, 1.11 and 1.15 were
+tried) it stops and says so. It was tested with 2.4.0 and 2.4.1. The types of typefold are tested with mypy 2.4 as well, and
+nothing is promised of older ones. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older ones take `int | None` for no type where a type is given as a value.
 
 ## Cost
 
