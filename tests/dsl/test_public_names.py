@@ -62,7 +62,7 @@ def test_types_of_prompts_are_evaluated_as_any_generic_is(name: str) -> None:
     assert {of_text, kind[[str], int]} == {of_text}
     assert Optional[of_text] == of_text | None == Union[of_text, None]  # noqa: UP007, UP045  # the older forms are meant
     assert Optional[of_text] != Optional[kind[[int], int]]  # noqa: UP045
-    assert kind[[T], list[T]][str] == kind[[str], list[str]]
+    assert kind[[int, T], T][str] == kind[[int, str], str]
     assert kind[[T], int][str] == of_text
     assert kind[..., int] != of_text
 

@@ -510,9 +510,10 @@ wider one is due, bound to an object as a function without its first parameter. 
 pyright then widens a `Literal` that it returns to `str`. mypy, pyright, basedpyright, ty and pyrefly agree on all of this.
 
 To type checkers these names are aliases of classes that are generic in a `Callable`, and `isinstance` takes no such alias:
-`is_prompt(value)` narrows a value to a prompt. Errors and editors show the class, whose parameter is the function. Over a call of `invent`, pyright's language server shows
-`(function) invent: Prompt[(setting: str, century: int = 20) -> Character]` and ty's the same without the name, each above the
-function's own docstring; over a method, `Prompt[(message: str) -> str]`. `.map` and the like show what is left of the parameters.
+`is_prompt(value)` narrows a value to a prompt. Errors and editors show the class, whose parameter is the function. Over a call
+of `invent`, pyright's language server shows `(function) invent: Prompt[(setting: str, century: int = 20) -> Character]` and ty's
+the same without the name, each above the function's own docstring; over a method, `Prompt[(message: str) -> str]`. `.map` and
+the like show what is left of the parameters.
 
 ## Results
 
