@@ -602,17 +602,18 @@ module that the class's own module has nothing to do with; mypy then needs `--no
 
 ## prompt-unread
 
-mypy reads Python of any version, whichever runs it. The plugin reads files by the parser of the Python that runs mypy, and types
-by the libraries beside it. Where a file with prompts has newer syntax than that (`type X = ...` under Python 3.11), where a
-module that a return type comes from has, or where a library (attrs, msgspec) is not installed beside mypy, nothing is silent:
-`prompt-unread` says at the first prompt which file it is and why, and that types from it count as right. Run mypy by the Python of
-the program, from its own environment, and all is checked.
+mypy itself reads newer syntax than the Python that runs it. The plugin takes that Python's parser, and makes types with the
+libraries that are installed beside mypy. So it can't check a file with prompts, or a module that a return type comes from, that
+has newer syntax (`type X = ...` under Python 3.11), nor types of a library (attrs, msgspec) that is not installed there.
+`prompt-unread` then says at the first prompt what is missing and why, and types from there count as right. Where mypy runs in the
+program's own environment, all is checked.
 
 ## Versions
 
 The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings. Under an older mypy (1.8, 1.11 and 1.15 were
 tried) it stops and says so. It was tested with 2.4.0 and 2.4.1. The types of typefold are tested with mypy 2.4 as well, and
-nothing is promised of older ones. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older ones take `int | None` for no type where a type is given as a value.
+nothing is promised of older ones. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older ones
+take `int | None` for no type where a type is given as a value.
 
 ## Cost
 
