@@ -57,6 +57,7 @@ class Feeder:
         self._identities: Counter[bytes] = Counter()  # of those
         self._tokens = 0  # of those
         self._ended = False
+        self._fault: BaseException | None = None  # that its thread ended with
         self._lock = threading.Lock()  # for what is held
         self._preparing = threading.Lock()
         self._work = threading.Event()
@@ -95,11 +96,17 @@ class Feeder:
             self._work.set()  # it is cleared before the queue is looked at
 
     def first(self) -> PendingRequest | None:
-        """Return the next request that is ready, or can be made so at once; those that are done are dropped."""
+        """Return the next request that is ready, or can be made so at once; those that are done are dropped.
+
+        Raises whatever ended the feeder's thread, since without it no request would be ready any more.
+        """
+        if self._fault is not None:
+            raise self._fault
         while self._ready:
             if not (pending := self._ready[0].pending).done():
                 return pending
             self._take_ready()
+            self.wake()  # those behind it have their turn
         return None if self.is_ahead else self._waiting.first()
 
     def take(self) -> Prepared | None:
@@ -166,6 +173,9 @@ class Feeder:
                 self._work.wait()
         except (Abandoned, EngineHung):
             pass  # another thread has done the rest
+        except BaseException as error:  # the loop ends of it, as of any other crash
+            self._fault = error
+            self._tell()
 
     def _prepare(self, most: int, *, blocking: bool = True) -> bool:
         """Prepare a chunk, and return whether there was any."""
@@ -222,4 +232,7 @@ def _size(pending: PendingRequest) -> int:
     prompt = pending.request.prompt
     if isinstance(prompt, str):
         return len(prompt)
-    return sum(len(message.content) + _IMAGE * len(message.images) for message in prompt)
+    try:
+        return sum(len(message.content) + _IMAGE * len(message.images) for message in prompt)
+    except Exception:  # it is no prompt, which its preparation finds too, as the error of its row
+        return 0

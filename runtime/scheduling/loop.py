@@ -12,6 +12,7 @@ about them. Only the engine's thread comes here.
 from __future__ import annotations
 
 import itertools
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -35,6 +36,8 @@ from typefold.runtime.scheduling.preparation import Prepared, refused
 from typefold.runtime.scheduling.recovery import admission_limit
 from typefold.runtime.scheduling.saved_tokens import SavedTokens
 from typefold.runtime.statistics import Counts
+
+_GATHER = 0.5  # seconds for which the first step waits at most: a prompt may take long to tokenise, or for ever
 
 _keys = itertools.count()
 
@@ -68,6 +71,7 @@ class Loop:
         self._suspects: dict[str, int] = {}  # the crashes of generations that were in flight at some
         self._being_added: PendingRequest | None = None  # taken out, and not yet in a generation
         self._is_fresh = True  # no step has been taken since nothing ran
+        self._gathered_until = 0.0  # when the first step waits no more
 
     @property
     def running(self) -> int:
@@ -90,8 +94,15 @@ class Loop:
 
     def _gathers(self) -> bool:
         """Return whether the first step waits for requests that are nearly ready, so that it is not one of a few alone."""
+        if not self._is_fresh or self.patience == 0.0:
+            return False
         is_full = len(self._running) >= self._engine.info.max_num_seqs
-        return self._is_fresh and not is_full and self._feeder.is_behind and self._feeder.first() is None
+        return not is_full and self._feeder.is_behind and self._feeder.first() is None
+
+    @property
+    def patience(self) -> float | None:
+        """The seconds for which the requests in flight may wait for a first step at most; `None` where there are none."""
+        return max(0.0, self._gathered_until - time.monotonic()) if self._running else None
 
     def turns(self) -> Iterator[bool]:
         """Turn for ever; before each turn, yield whether any request is under way."""
@@ -103,7 +114,10 @@ class Loop:
                 self._is_fresh = True
                 self._feeder.prepare_few()
             self._feeder.wake()
+            nothing_ran = not self._running
             self._admit()
+            if nothing_ran and self._running:
+                self._gathered_until = time.monotonic() + _GATHER
             self._expire()
             if self._running and not self._gathers():
                 self._step()

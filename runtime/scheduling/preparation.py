@@ -71,7 +71,7 @@ class Preparer:
         except EngineRefusal as error:
             return Prepared(pending, error=refused(pending.request, error))
         except BaseException as error:
-            return Prepared(pending, error=error)
+            return Prepared(pending, error=_of_row(pending.request, error))
 
     def _tokens(self, asked: Sequence[Prepared]) -> list[Sequence[int] | BaseException]:
         requests = [each.pending.request for each in asked]
@@ -102,10 +102,16 @@ class Preparer:
         except EngineRefusal as error:
             prepared.error = refused(request, error)
         except BaseException as error:
-            prepared.error = error
-            if error is found and isinstance(error, Exception):
-                prepared.error = BadInput(**error_fields(request), reason=f"{type(error).__name__}: {error}")
-                prepared.error.__cause__ = error
+            prepared.error = _of_row(request, error) if error is found else error
+
+
+def _of_row(request: Request, error: BaseException) -> BaseException:
+    """Return the error of the row whose content raised this, or an error that is no row's itself."""
+    if not isinstance(error, Exception):
+        return error
+    made = BadInput(**error_fields(request), reason=f"{type(error).__name__}: {error}")
+    made.__cause__ = error
+    return made
 
 
 def refused(request: Request, error: EngineRefusal) -> Refused:

@@ -68,7 +68,7 @@ class SavedTokens:
                 self._lengths.clear()
             try:
                 bare, whole = (len(self._engine.tokenize(Request(prompt=each))) for each in ("", text))
-            except ValueError:
+            except Exception:  # a tokenizer's, which costs no more than a count
                 bare = whole = 0
             known = self._lengths[text] = whole - bare + 1
         return known

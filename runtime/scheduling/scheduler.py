@@ -242,7 +242,8 @@ class Scheduler:
                 self._counts.busy(busy)
                 if self._loop.rests:
                     watchdog.idle()
-                    self._work.wait(self._deadlines.left() if busy else None)
+                    left = (self._deadlines.left() if busy else None, self._loop.patience)
+                    self._work.wait(min((seconds for seconds in left if seconds is not None), default=None))
                     self._work.clear()
                     self._counts.busy(True)
                 watchdog.beat()

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 
+from typefold.compiler import output_type
 from typefold.runtime import (
     BadInput,
     Cancelled,
@@ -30,7 +31,7 @@ from typefold.runtime.engine import EngineRefusal, TokenizesAhead
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtime.errors import Refused
 from typefold.runtime.ownership import UsedAfterFork
-from typefold.runtime.scheduling import feeder, scheduler
+from typefold.runtime.scheduling import feeder, loop, scheduler
 
 LONG = 30  # seconds in which everything here has happened
 
@@ -421,10 +422,69 @@ def test_a_child_ends_its_copies_of_what_the_feeder_has(gate: Gate) -> None:
         assert {future.result(LONG).text for future in futures} == {"yes"}
 
 
-def test_a_batch_is_not_begun_with_a_step_for_a_few_of_its_requests() -> None:
+def test_a_batch_is_not_begun_with_a_step_for_a_few_of_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_GATHER", LONG)
     engine = Ahead(max_num_seqs=256, before=lambda prompt: time.sleep(0.0002))
     asked = Scheduler(engine, deduplicate=False)
     futures = asked.submit([request(number) for number in range(256)])
     wait(futures, LONG)
     asked.close()
     assert engine.steps == len("yes") + 1
+
+
+def test_rows_do_not_wait_for_their_first_step_until_a_slow_prompt_is_tokenised(gate: Gate) -> None:
+    engine = Ahead(before=gate)
+    asked = Scheduler(engine)
+    *quick, slow = asked.submit([*(request(number) for number in range(feeder._FEW)), request("slow")])
+    assert {future.result(LONG).text for future in quick} == {"yes"}
+    assert not slow.done()
+    gate.open.set()
+    assert slow.result(LONG).text == "yes"
+    asked.close()
+
+
+class Unreadable:
+    """An option that can't be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text for it")
+
+
+@pytest.mark.parametrize("make", [Noting, Ahead])
+@pytest.mark.parametrize(
+    "bad", [Request(prompt=cast("str", None)), request("bad", options={"x": Unreadable()}, sampling={"temperature": 0})]
+)
+def test_a_request_that_cannot_even_be_looked_at_costs_no_other_row(make: type[Noting], bad: Request) -> None:
+    asked = Scheduler(make())
+    futures = asked.submit(
+        [*(request(number) for number in range(30)), bad, *(request(number) for number in range(30))]
+    )
+    ends = [future.exception(LONG) for future in futures]
+    asked.close()
+    assert isinstance(ends.pop(30), BadInput) and not any(ends)
+
+
+def test_an_error_of_the_feeders_own_is_a_crash_and_no_endless_wait() -> None:
+    def fail() -> None:
+        raise RuntimeError("it fails")
+
+    with running(Busy()) as (asked, busy):
+        asked._feeder._chore = fail
+        for future in asked.submit([request(number) for number in range(100)]):
+            assert isinstance(future.exception(LONG), EngineFailed)
+        assert isinstance(busy.exception(LONG), EngineFailed)
+
+
+def test_a_tokenizer_that_fails_over_an_answer_costs_no_row() -> None:
+    class Failing(Ahead):
+        def tokenize(self, request: Request) -> Sequence[int]:
+            if request.prompt == "alpha":
+                raise RuntimeError("the tokenizer fails")
+            return super().tokenize(request)
+
+    asked = Scheduler(Failing(lambda asked: "alpha"))
+    constraint = output_type(Literal["alpha", "beta"]).constraint
+    futures = asked.submit([request(number, constraint=constraint) for number in range(40)])
+    assert {future.result(LONG).text for future in futures} == {"alpha"}
+    assert asked.statistics.tokens_saved == 0
+    asked.close()
