@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,7 +105,8 @@ def edit_and_ask_the_daemon(project: Project) -> None:
     edit_and_rerun(project, check)
 
 
-def test_workers_find_the_same(project: Project) -> None:
+def test_workers_find_the_same(project: Project, tmp_path: Path) -> None:
+    project.cache = tmp_path / "cache"  # several processes write it, and what other programs left in it is not theirs
     edit_and_rerun(project, lambda: project.check("app.py", options=("-n", "2")), steps=3)
 
 
