@@ -45,7 +45,11 @@ class Counted(ScriptedEngine):
         self.calls: list[str] = []
 
     def note(self, frame: FrameType, event: str, of: Any) -> None:
-        if event in ("call", "c_call"):
+        waits = frame.f_globals.get("__name__") in (
+            "threading",
+            "queue",
+        )  # as other threads have it, and not the answer
+        if event in ("call", "c_call") and not waits:
             self.calls.append(of.__qualname__ if event == "c_call" else frame.f_code.co_qualname)
 
     def step(self) -> Sequence[Completion]:
