@@ -245,6 +245,8 @@ def of_lengths_on_vllm(llm: Any, arguments: argparse.Namespace) -> tuple[dict[st
 def on_vllm(arguments: argparse.Namespace) -> Rows:
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(arguments.process))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    # Else asking for GPUs here would keep an engine from being forked of this process.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     import torch
 
     from benchmarks.table import engine_of

@@ -227,6 +227,8 @@ def main() -> None:
         return
     until = time.monotonic() + arguments.budget
     old = load(arguments.json) if arguments.json else []
+    # Else asking for GPUs here would keep an engine from being forked of this process.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     import torch
 
     gpu = bool(torch.cuda.is_available())
