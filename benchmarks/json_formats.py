@@ -26,7 +26,7 @@ from benchmarks.format_trials import Trial, compare, difference
 from benchmarks.labelled import Field, make_rows
 from benchmarks.mixed import engine
 from benchmarks.tables import Rows, show
-from typefold import JsonFormat, Message, Runtime, assistant, demo_model, output_type, user
+from typefold import JsonFormat, Message, OutputType, Runtime, assistant, demo_model, output_type, user
 
 CONDITIONS = ("shape", "untold", "examples")
 KINDS: dict[str, Any] = {"string": str, "integer": int, "boolean": bool}
@@ -146,7 +146,7 @@ def _answer(asked: Asked, *, runtime: Runtime, json_format: JsonFormat, conditio
     hint: type[Any] = type(asked.answer)
     turns: list[Message] = []
     if condition == "examples":
-        kind = output_type(hint, json_format=json_format)
+        kind: OutputType[Any] = output_type(hint, json_format=json_format)
         for question, right in asked.others:
             turns += [user(question), assistant(kind.encode(right))]
     turns.append(user(asked.question))
