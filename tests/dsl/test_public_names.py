@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any, Optional, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_wrong_name_is_told_what_is_near() -> None:
 
 
 def test_a_name_that_is_replaced_or_taken_away_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    names: dict[str, object] = vars(typefold)
+    names: Mapping[str, object] = vars(typefold)
     monkeypatch.setattr(typefold, "ask", "replaced")
     monkeypatch.delattr(typefold, "run")
     assert not hasattr(typefold, "no_such_name")
