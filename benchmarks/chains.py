@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import table_work, workload
+from benchmarks.overhead import has_gpu
 from benchmarks.table_work import LETTER_FIRST, PROGRAM, Stages
 from benchmarks.tables import Rows, show
 from typefold import Runtime, run
@@ -44,7 +45,7 @@ LENGTHS = "lengths"
 
 @dataclass
 class Seen:
-    """What an engine did in a turn."""
+    """Counts of an engine in a turn."""
 
     steps: int = 0
     mixed: int = 0
@@ -245,9 +246,6 @@ def of_lengths_on_vllm(llm: Any, arguments: argparse.Namespace) -> tuple[dict[st
 def on_vllm(arguments: argparse.Namespace) -> Rows:
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(arguments.process))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    # Else asking for GPUs here would keep an engine from being forked of this process.
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    import torch
 
     from benchmarks.table import engine_of
     from typefold.runtime.engines.vllm import compat
@@ -257,7 +255,7 @@ def on_vllm(arguments: argparse.Namespace) -> Rows:
     if by_length:
         own["enable_prefix_caching"] = False  # with it, the second side would gain
     arguments.engine = own | arguments.engine
-    llm = engine_of(arguments, gpu=bool(torch.cuda.is_available()))
+    llm = engine_of(arguments, gpu=has_gpu())
     sides, work = (of_lengths_on_vllm if by_length else of_letters)(llm, arguments)
     for number, side in enumerate(sides.values()):  # warm: grammars compiled, kernels chosen
         side.run(work(-100 - number)[: arguments.warm])

@@ -51,7 +51,7 @@ class Deep(BaseModel):
 
 @dataclass(frozen=True)
 class Work:
-    """What is asked, the limit of tokens, and the answer of the scripted engine, whose tokens are bytes."""
+    """A type, the limit of tokens, and the answer of the scripted engine, whose tokens are bytes."""
 
     title: str
     hint: Any

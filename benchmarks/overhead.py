@@ -10,6 +10,7 @@ cost for each call, on the scripted engine, with that engine's share measured ap
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -193,6 +194,8 @@ def import_time(runs: int = 5) -> list[dict[str, Any]]:
 
 def has_gpu() -> bool:
     """Whether torch sees one."""
+    # Else asking for GPUs here would keep an engine from being forked of this process.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     import torch
 
     return bool(torch.cuda.is_available())

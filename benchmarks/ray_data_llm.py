@@ -23,6 +23,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from benchmarks.overhead import has_gpu
 from benchmarks.table_sides import read_values
 from benchmarks.table_work import Row, Stage, Topic, labels, messages, rows, stages
 from benchmarks.tables import Rows, show
@@ -141,7 +142,7 @@ def _span(found: list[dict[str, Any]]) -> float:
 def compare(model: str, work: str, arguments: argparse.Namespace, tokenizer: Any, *, gpu: bool) -> Rows:
     stage = stages(work, 300 if gpu else 100)[0]
     texts = [row.in_turn("Batch 1.") for row in rows(arguments.rows, arguments.tokens, tokenizer)]
-    # What typefold gives vLLM by itself, for Ray's processor too.
+    # Ray's processor gets the options that typefold gives vLLM by itself.
     structured = {"backend": "xgrammar", "disable_any_whitespace": True}
     on_cpu: dict[str, Any] = {} if gpu else {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30}
     engine = {"max_model_len": 4096, "structured_outputs_config": structured, **on_cpu}
@@ -174,10 +175,9 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     import ray
-    import torch
     from transformers import AutoTokenizer
 
-    gpu = bool(torch.cuda.is_available())
+    gpu = has_gpu()
     model = str(arguments.model or demo_model())
     ray.init(num_cpus=max(8, os.cpu_count() or 1), include_dashboard=False, log_to_driver=False)
     tokenizer: Any = AutoTokenizer.from_pretrained(model)

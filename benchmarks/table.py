@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.overhead import has_gpu
 from benchmarks.table_cells import (
     BATCHED,
     DEVICES,
@@ -83,7 +84,7 @@ TINY = {
 
 @dataclass
 class Plan:
-    """How much is measured of each cell."""
+    """The amount of measuring for each cell."""
 
     seconds: float
     rounds: int
@@ -227,11 +228,7 @@ def main() -> None:
         return
     until = time.monotonic() + arguments.budget
     old = load(arguments.json) if arguments.json else []
-    # Else asking for GPUs here would keep an engine from being forked of this process.
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    import torch
-
-    gpu = bool(torch.cuda.is_available())
+    gpu = has_gpu()
     inside = arguments.in_process or not (gpu or arguments.process)
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(not inside))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")

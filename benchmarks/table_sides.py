@@ -22,7 +22,7 @@ class Turns:
 
     run: Callable[[Any], list[Any]]
     prepare: Callable[[list[Row]], Any] = list[Row]
-    """What is done before the clock starts."""
+    """The work before the clock starts."""
     seconds: list[float] = field(default_factory=list[float])
     counts: dict[str, int] = field(default_factory=dict[str, int])
 

@@ -172,7 +172,7 @@ def limited(work: str, limit: int) -> tuple[Any, ...]:
 
 
 def messages(function: Any, *arguments: object) -> list[dict[str, Any]]:
-    """What a function sends, as the chat messages that are handed to vLLM by hand."""
+    """The messages of a call, as the chat messages that are handed to vLLM by hand."""
     return [{"role": message.role, "content": message.content} for message in function.render(*arguments)]
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import typefold.ray
+from benchmarks.overhead import has_gpu
 from benchmarks.table import TINY
 from benchmarks.table_cells import next_rows
 from benchmarks.table_work import PROGRAM, PlainCard, Row, Stages, limited, rows
@@ -84,7 +85,7 @@ class Loaded:
 
 @dataclass
 class Plan:
-    """What all sides are asked for."""
+    """The model, the engines and the amount of work, the same for all sides."""
 
     model: str
     options: dict[str, Any]
@@ -250,9 +251,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     until = time.monotonic() + arguments.budget
-    # Else asking for GPUs here would keep an engine from being forked of this process.
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    import torch
 
     tiny: dict[str, Any] = {"load_format": "dummy", "hf_overrides": TINY} if arguments.tiny else {}
     works = [Work(name, arguments.limit) for name in arguments.works.split(",")]
@@ -263,7 +261,7 @@ def main() -> None:
         model=arguments.model or str(demo_model()),
         options={"max_model_len": 4096, **tiny, **arguments.engine},
         gpus=arguments.gpus,
-        on_gpus=bool(torch.cuda.is_available()),
+        on_gpus=has_gpu(),
         tokens=arguments.tokens,
         seconds=arguments.seconds,
         rounds=arguments.rounds,

@@ -372,20 +372,9 @@ _ATTRIBUTE_NAMED = {"map", "sort", "unique", "min", "max", "sum", "join"}
 
 
 _NOT_TRIED = {
-    *(
-        "map",
-        "select",
-        "reject",
-        "selectattr",
-        "rejectattr",
-        "groupby",
-        "format",
-        "attr",
-        "xmlattr",
-        "urlize",
-        "random",
-    ),
-    *("default", "d", "pprint", "defined", "undefined", "none", "filter", "test", "callable", "escaped", "sameas"),
+    *("map", "select", "reject", "selectattr", "rejectattr", "groupby", "format", "attr", "xmlattr", "urlize"),
+    *("random", "default", "d", "pprint", "defined", "undefined", "none", "filter", "test", "callable", "escaped"),
+    "sameas",
 }
 """Filters and tests that work on whatever they are given, or whose work is not for a check."""
 _COMPARED: Mapping[str, tuple[str, Callable[[Any, Any], object]]] = {
@@ -410,10 +399,8 @@ def _apply(what: Literal["filter", "test"], name: str, values: Sequence[Any], na
         (isinstance(each, int) and abs(each) > 1000) or (isinstance(each, str) and len(each) > 1000) for each in values
     ):
         raise ValueError("too much work for a check")
-    plain, kwargs = (
-        values[: len(values) - len(named)],
-        dict(zip(named, values[len(values) - len(named) :], strict=True)),
-    )
+    at = len(values) - len(named)
+    plain, kwargs = values[:at], dict(zip(named, values[at:], strict=True))
     call = environment().call_filter if what == "filter" else environment().call_test
     try:
         made: Any = call(name, plain[0], plain[1:], kwargs, context=_context(), eval_ctx=_context().eval_ctx)

@@ -7,6 +7,7 @@ when the statistics are read, or by the feeder where much has been noted. An eng
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 
 from typefold.compiler.grammar.early_stop import ForcedEnding
 from typefold.runtime.engine import Engine, TokenizesAhead
@@ -25,7 +26,7 @@ class SavedTokens:
         self._engine = engine
         self._counts = counts
         self._at_once = not isinstance(engine, TokenizesAhead)
-        # How often each was noted: a text and its rest, or how many tokens of it were written.
+        # The number of times by what was noted: a text and its rest, or a text and the number of its tokens that were written.
         self._noted: dict[tuple[str, str | int], int] = {}
         self._lengths: dict[str, int] = {}
         self._lock = threading.Lock()  # for what is noted, so that noting never waits for counting
@@ -67,8 +68,13 @@ class SavedTokens:
             if len(self._lengths) >= _LENGTHS:
                 self._lengths.clear()
             try:
-                bare, whole = (len(self._engine.tokenize(Request(prompt=each))) for each in ("", text))
+                known = len(self._engine.tokenize(Request(prompt=text))) - self._bare + 1
             except Exception:  # a tokenizer's, which costs no more than a count
-                bare = whole = 0
-            known = self._lengths[text] = whole - bare + 1
+                known = 1
+            self._lengths[text] = known
         return known
+
+    @cached_property
+    def _bare(self) -> int:
+        """The tokens that the tokenizer puts around any text."""
+        return len(self._engine.tokenize(Request(prompt="")))

@@ -1,10 +1,10 @@
 """The scheduler: requests in from any thread, outcomes out, and an engine that is built again when it crashes.
 
-One thread owns the engine and turns its loop (`loop`), another prepares requests for it (`feeder`). When the engine crashes, `recovery` decides which of the requests in flight go
-again. Without restarts left, all requests fail, and so do all later ones.
+One thread owns the engine and turns its loop (`loop`), another prepares requests for it (`feeder`). When the engine crashes,
+`recovery` decides which of the requests in flight go again. Without restarts left, all requests fail, and so do all later ones.
 
-Invariant: a future is settled exactly once. A request waits, is in the feeder's or the loop's hands, or is between two engines. Code that takes
-requests out of there to fail them holds the lock, so that a thread that hangs in the engine keeps no row to itself.
+Invariant: a future is settled exactly once. A request waits, is in the feeder's or the loop's hands, or is between two engines.
+Code that takes requests out of there to fail them holds the lock, so that a thread that hangs in the engine keeps no row to itself.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def _environment(folder: Path, needs: str) -> Path:
 
 
 def _checked(page: Page, program: str, python: Path) -> Iterator[Compared]:
-    """What mypy and pyright find in a program; mypy has typefold's plugin where that is the library."""
+    """The findings of mypy and pyright in a program; mypy has typefold's plugin where that is the library."""
     settings = PROGRAMS.parent / "page" / "pyproject.toml"  # with the plugin, for typefold alone
     config = settings if python == Path(sys.executable) else ""
     strict = ["--strict", "--disable-error-code=empty-body", "--output=json", "--cache-dir=/dev/null"]

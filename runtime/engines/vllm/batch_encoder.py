@@ -53,9 +53,8 @@ class BatchEncoder:
     def _batch(self) -> Callable[[Sequence[str]], list[list[int]]] | None:
         kind = cast("Any", type(self._tokenizer))
         backend: Any = getattr(self._tokenizer, "backend_tokenizer", None)
-        encode = getattr(
-            backend, "encode_batch_fast", getattr(backend, "encode_batch", None)
-        )  # the first counts no offsets
+        # The first counts no offsets.
+        encode = getattr(backend, "encode_batch_fast", getattr(backend, "encode_batch", None))
         made = [
             getattr(method, "__module__", "") for name in _METHODS if (method := getattr(kind, name, None)) is not None
         ]
