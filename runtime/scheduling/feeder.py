@@ -82,7 +82,7 @@ class Feeder:
     @property
     def next_tokens(self) -> int | None:
         """The tokens that the answer of the next request may have, if it is ready."""
-        limits = self._ready[0].limits if self._ready else None
+        limits = prepared.limits if (prepared := self._next()) is not None else None
         return None if limits is None else limits.asked
 
     @property
@@ -102,16 +102,16 @@ class Feeder:
         """
         if self._fault is not None:
             raise self._fault
-        while self._ready:
-            if not (pending := self._ready[0].pending).done():
-                return pending
+        while (prepared := self._next()) is not None:
+            if not prepared.pending.done():
+                return prepared.pending
             self._take_ready()
             self.wake()  # those behind it have their turn
         return None if self.is_ahead else self._waiting.first()
 
     def take(self) -> Prepared | None:
         """Take out the request that `first` returned; `None` where it was withdrawn meanwhile, and no other is there."""
-        if not self._ready:
+        if not self.is_ahead:
             return self._prepared_now()
         prepared = self._take_ready()
         self.wake()
@@ -213,8 +213,14 @@ class Feeder:
         """Return whether the loop will find an equal request in flight or answered, most likely."""
         return identity in self._identities or (self._deduplicator is not None and self._deduplicator.knows(identity))
 
-    def _take_ready(self) -> Prepared:
+    def _next(self) -> Prepared | None:
+        with self._lock:  # another thread may end the feeder at any moment
+            return self._ready[0] if self._ready else None
+
+    def _take_ready(self) -> Prepared | None:
         with self._lock:
+            if not self._ready:
+                return None
             prepared = self._ready.popleft()
             self._tokens -= _tokens_of(prepared)
             if (identity := prepared.identity) is not None:
