@@ -54,6 +54,7 @@ class Explanation:
         settled_by: The name of a last field whose value settles the answer, so that generation stops there; else `None`.
         unasked: The paths of fields that the model is neither told nor asked; the program's defaults fill them.
         reasoning: The way in which the model reasons before it answers; empty where it does not, or where that is unknown.
+        version: The version of the prompt function, shown where it has a name; empty for a type by itself.
 
     Example:
         >>> from typefold.compiler import output_type
@@ -89,6 +90,7 @@ class Explanation:
     unasked: tuple[str, ...] = ()
     told: str | None = None
     reasoning: str = ""
+    version: str = ""
 
     def __str__(self) -> str:
         sections = list(self._sections())
@@ -130,6 +132,8 @@ class Explanation:
         return f"<div><code>{html.escape(self.name)}</code><table>{rows}</table>{details}</div>"
 
     def _sections(self) -> Iterator[tuple[str, list[str]]]:
+        if "@" in self.version:
+            yield "version", [self.version]
         if self.reasoning:
             yield "reasoning", [self.reasoning]
         yield "answer", ["bare text"] if self.is_bare else f"JSON: {self.shape}".split("\n")

@@ -28,6 +28,7 @@ from typefold.prompts.definition import Example, example
 from typefold.prompts.prompt import prompt
 from typefold.prompts.spec import prompt_by_name, prompt_by_value
 from typefold.prompts.tools import Tools
+from typefold.prompts.version import Version
 from typefold.response_types import Logged, Reasoned, Scored, ToolCall, failed, succeeded
 from typefold.runtime import (
     Adapter,
@@ -99,6 +100,7 @@ __all__ = [
     "Truncated",
     "UnsupportedType",
     "UsedAfterFork",
+    "Version",
     "Votes",
     "ask",
     "assistant",

@@ -124,6 +124,7 @@ class CallOptions(_SharedOptions, total=False, closed=True):  # to ty, an open o
             whose chat template always begins a thought; 512 by default, and 0 for none: the thought is closed at once.
         max_failures: The rows of a batch (`.map`, `.starmap`, samples) that may fail: with one more it is ended, and
             `BatchError` raised by the `.safe` forms too. As many as there are unless set.
+        version: A name for the prompt function's version, beside its digest; see `Prompt.version`.
         priority: The request's priority, where the engine schedules by priority (lower goes first).
         lora_request: A LoRA adapter: an `Adapter`, or a `vllm.lora.request.LoRARequest`.
         chat_template_kwargs: Extra variables for the model's chat template.
@@ -138,6 +139,7 @@ class CallOptions(_SharedOptions, total=False, closed=True):  # to ty, an open o
 
     sampling_params: object
     runtime: Submitter | None
+    version: str | None
     priority: int
     lora_request: AdapterLike | None
 
@@ -175,6 +177,10 @@ def _are_variables(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)  # pyright: ignore[reportUnknownVariableType]  # of any type
 
 
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and bool(value.strip()) and "@" not in value
+
+
 _OWN: Mapping[str, Range] = {
     "runtime": Range("a Runtime, or None for the current one", or_none(lambda value: isinstance(value, Submitter))),
     "timeout": Range(
@@ -190,6 +196,7 @@ _OWN: Mapping[str, Range] = {
     "max_reasoning_tokens": Range("a number of tokens", whole(0)),
     "max_failures": Range("how many rows may fail, an int from 0", or_none(whole(0))),
     "chat_template_kwargs": Range("a dict of variables by name", _are_variables),
+    "version": Range("a name in one line without @, such as '2'", or_none(_is_name)),
     "priority": Range("an int", or_none(whole())),
     "lora_request": Range("an adapter, as in Adapter('name', 'path') or vLLM's LoRARequest", or_none(is_adapter)),
 }
@@ -212,6 +219,7 @@ class Options:
     max_reasoning_tokens: int = 512
     max_failures: int | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)
+    version: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Replace mapping proxies, which pickle refuses."""

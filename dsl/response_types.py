@@ -46,6 +46,7 @@ class Logged(Generic[T_co]):
         prompt_tokens: The number of tokens of the prompt, without reasoning of the model's.
         cached_tokens: The number of those that the prefix cache held.
         attempts: The number of answers that were asked for.
+        version: The version of the prompt function; see `Prompt.version`.
 
     Example:
         >>> from typefold import Logged, Runtime, ask, prompt
@@ -67,6 +68,7 @@ class Logged(Generic[T_co]):
     prompt_tokens: int
     cached_tokens: int
     attempts: int
+    version: str | None = field(default=None, compare=False, repr=False, metadata={"digest": False})
 
 
 @dataclass(frozen=True, kw_only=True)

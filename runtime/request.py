@@ -116,6 +116,7 @@ class Request:
             it must be quick. `None` for an answer that comes whole, which is cheaper.
         before: The constraint of an answer that goes on behind this text, for which room is left in the context; `None` for a
             text that is an answer itself.
+        version: The version of the prompt function, for journals and traces. Nothing else depends on it.
     """
 
     prompt: tuple[Message, ...] | str
@@ -138,6 +139,7 @@ class Request:
     source: object = field(default=None, compare=False, repr=False)
     on_delta: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
     before: Constraint | None = field(default=None, compare=False, repr=False)
+    version: str | None = field(default=None, compare=False, repr=False)
 
     def asked(self, name: str, defaults: object = None) -> Any:
         """Return a sampling parameter as asked for.

@@ -5,7 +5,7 @@ Values are data: a value that looks like a template is shown unchanged. `text_of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from typefold.compiler.errors import TemplateError
@@ -53,6 +53,21 @@ class PromptTemplate:
         except JinjaError as error:
             raise TemplateError(f"{name}: {title} is no valid Jinja2 template: {error}") from error
         self.used = frozenset(found.used)
+        self._source = source
+
+    def content(self, parameters: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+        """Return what the template is made of, with numbers for parameters and no comments, and the parameters in that order."""
+        from typefold.compiler.templates.template_check import environment
+
+        numbers: dict[str, str] = {}
+        pieces = [("", "")]
+        for _, kind, text in environment().lex(self._source):
+            if kind == "data" and pieces[-1][0] == "data":  # a comment stood between
+                pieces[-1] = ("data", pieces[-1][1] + text)
+            elif not kind.startswith("comment") and kind != "whitespace":
+                is_parameter = kind == "name" and text in parameters and pieces[-1][1] != "."
+                pieces.append((kind, numbers.setdefault(text, f"${len(numbers)}") if is_parameter else text))
+        return pieces, [*numbers]
 
     def render(self, values: Mapping[str, Any]) -> str:
         """Render the text for these values. Raises jinja2.TemplateError, or TemplateError for a text that is too long."""

@@ -48,6 +48,7 @@ class Call(Generic[T]):
     sample: tuple[int | None, int] | None = None  # of several: the row's index in the batch, and the number
     definition: Any = None  # the prompt function, whose class is in a higher layer
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class OpenCall(Generic[T]):
             whole=options.truncation == "error",
             place=self._place,
             source=call,
+            version=call.version,
         )
 
     def conclude(self, outcome: Outcome, attempt: Attempt) -> Any:

@@ -54,6 +54,7 @@ class LoggedStrategy(Strategy):
             prompt_tokens=first.prompt_tokens,
             cached_tokens=first.cached_tokens,
             attempts=attempt.number,
+            version=call.call.version,
         )
 
 

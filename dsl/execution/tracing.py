@@ -44,6 +44,8 @@ def _asked(model: str, provider: str, request: Request) -> Mapping[str, str | in
         "typefold.function": request.function,
         "typefold.attempt": request.attempt,
     }
+    if request.version is not None:
+        known["typefold.version"] = request.version
     if request.row is not None:
         known["typefold.row"] = request.row
     for name in ("temperature", "max_tokens", "seed"):

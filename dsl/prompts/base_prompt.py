@@ -23,8 +23,10 @@ from typefold.messages import RawPrompt
 from typefold.options import CallOptions
 from typefold.prompts.definition import Example
 from typefold.prompts.spec import PromptSpec
+from typefold.prompts.version import Version
 from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import PromptError
+from typefold.runtimes.current import find_current
 
 if TYPE_CHECKING:
     from returns.future import FutureResult
@@ -167,6 +169,30 @@ class BasePrompt(OfFunction[F_co]):
             keep | drop
         """
         return self._spec.explain()
+
+    @property
+    def version(self) -> Version:
+        """The version: a digest of what the model could notice of this function, and its parts. Needs no engine.
+
+        Its digest changes with the messages that the body makes, the return type, the options that bear on answers and the
+        examples, and with nothing else: not with comments, names of parameters, time limits. Journals, spans and `Logged` have
+        it. `@prompt(version="2")` gives it a name too.
+
+        Returns:
+            The version, under the options of the current runtime where there is one. `.save(path)` writes it to a file.
+
+        Raises:
+            NameError: The return annotation names something that is not defined yet.
+
+        Example:
+            >>> from typefold import ask, prompt
+            >>> @prompt(version="2")
+            ... def capital(country: str) -> str:
+            ...     return ask(f"What is the capital of {country}?")
+            >>> str(capital.version).partition("@")[0], len(capital.version.digest)
+            ('2', 16)
+        """
+        return self._spec.version(self._spec.options.runtime or find_current())
 
     def using(self, **options: Unpack[CallOptions]) -> Self:
         """Return the same prompt function with other options; this one stays as it is.

@@ -8,6 +8,7 @@ further down in the module) puts the check off until the first use.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,14 @@ from typefold.execution.strategies import ReturnType, compile_return
 from typefold.messages import Asked, Frame, RawPrompt, current_frame
 from typefold.options import where_set
 from typefold.runtime import BadInput
+from typefold.runtime.journal import digest
 from typefold.signatures.body import Body
 from typefold.signatures.parameters import Parameters, evaluated, is_async
 
 if TYPE_CHECKING:
     from typefold.compiler import JsonFormat
+
+logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -150,6 +154,21 @@ class Definition:
     @cached_property
     def _body(self) -> Body:
         return Body(self.function)
+
+    @cached_property
+    def content(self) -> tuple[str, str]:
+        """A digest of what makes the messages, the same in every process, and the same for people."""
+        from typefold.signatures.source_digest import source_content
+
+        try:
+            pieces, used = ((), ()) if self.template is None else self.template.content([*self.signature.parameters])
+            made = source_content(self.function, used)
+        except Exception as error:  # from an object that the body names: no call fails for its version
+            logger.warning("%s: its source can't be read for its version: %r", self.name, error)
+            return "", ""
+        found = digest([made.digest, [*pieces]]) or b""
+        document = [] if self.template is None else [f"docstring: {inspect.getdoc(self.function)}"]
+        return found.hex(), "\n".join([*document, *made.lines])
 
     @property
     def _expected(self) -> list[str]:

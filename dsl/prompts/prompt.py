@@ -451,7 +451,7 @@ def prompt(
         examples: Worked calls, which the model sees as earlier turns; see `example`. None by default.
         **options: Sampling parameters by vLLM's names (`max_tokens`, `temperature`, ...), and `sampling_params`,
             `runtime`, `timeout` (seconds), `describe_format`, `truncation`, `json_format`, `retries`, `retry_truncated`, `max_reasoning_tokens`,
-            `max_failures`, `priority`, `lora_request`, `chat_template_kwargs`; see `typefold.options.CallOptions`.
+            `max_failures`, `version`, `priority`, `lora_request`, `chat_template_kwargs`; see `typefold.options.CallOptions`.
 
     Returns:
         A `Prompt` (an `AsyncPrompt` for `async def`) with the function's parameters and return type.

@@ -31,6 +31,7 @@ from typefold.graphs.deferred import Deferred
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options, Submitter
 from typefold.prompts.definition import Binding, Definition, Example, examples_of
+from typefold.prompts.version import Version, version_of
 from typefold.runtime import BadInput, PromptError
 from typefold.runtimes.current import current, find_current
 from typefold.runtimes.runtime import Runtime
@@ -57,6 +58,9 @@ class PromptSpec:
     )
     _latest: list[tuple[tuple[Any, ...], Options, ReturnType]] = field(
         init=False, default_factory=list[tuple[tuple[Any, ...], Options, ReturnType]], repr=False
+    )
+    _versions: list[tuple[Options, ReturnType, Version]] = field(
+        init=False, default_factory=list[tuple[Options, ReturnType, Version]], repr=False
     )
 
     def __reduce__(self) -> tuple[Callable[..., PromptSpec], tuple[Any, ...]]:
@@ -129,7 +133,20 @@ class PromptSpec:
             None if runtime is None else runtime.vocabulary, name=f"{self.name}{self.definition.signature_as_written}"
         )
         reasoning = compiled.strategy.reasoning(options, None if runtime is None else runtime.facts)
-        return replace(explained, told=describe_format(kind, options, where=self.name), reasoning=reasoning)
+        told = describe_format(kind, options, where=self.name)
+        return replace(explained, told=told, reasoning=reasoning, version=str(self.version(calls.runtime)))
+
+    def version(self, runtime: Submitter | None = None) -> Version:
+        """Return the version under a runtime, which says how JSON is written and described where the options don't."""
+        options, compiled = self.under(runtime)
+        for known, kind, version in self._versions:
+            if known is options and kind is compiled:
+                return version
+        told = describe_format(compiled.kind, options, where=self.name)
+        turns = self.worked(compiled.kind)
+        version = version_of(self.name, self.definition.content, told, compiled, options, turns)
+        self._versions[:] = [(options, compiled, version)]
+        return version
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
         return _Calls(self).attempt(args, kwargs, row)
@@ -227,6 +244,10 @@ class _Calls:
         """The options in force, and the type. Where they don't say how JSON is written and described, the runtime does."""
         return self._spec.under(self.runtime)
 
+    @cached_property
+    def version(self) -> str:
+        return str(self._spec.version(self.runtime))
+
     def messages(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
         """Return the complete prompt, with examples and the description of the format."""
         spec, name = self._spec, self._name
@@ -268,6 +289,7 @@ class _Calls:
                 self.runtime,
                 definition=definition,
                 arguments=((*self._spec.bound, *args), kwargs),
+                version=self.version,
             )
         except BaseException as error:
             return failed_call(error, self._name, row)

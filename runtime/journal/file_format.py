@@ -1,7 +1,7 @@
-"""The file of a journal: an sqlite database with two tables, in the first format or in this one.
+"""The file of a journal: an sqlite database with two tables, in this format or an earlier one.
 
 docs/reliability.md documents the columns: people read them with sqlite, pandas or duckdb. The first format had no checksums
-and no failures; a file of it is read as it is, and upgraded before it is written. Invariant: a file is written only if it is
+and no failures, the second no versions; such a file is read as it is, and upgraded before it is written. Invariant: a file is written only if it is
 a journal, or empty.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typefold.runtime.journal.errors import JournalError, damaged
 from typefold.runtime.journal.records import check_values, checksum
 
-FORMAT = 2  # the version of the tables; raise it when they change, and read the older ones
+FORMAT = 3  # the version of the tables; raise it when they change, and read the older ones
 
 _SCHEMA = """
 CREATE TABLE models (digest BLOB PRIMARY KEY, name TEXT NOT NULL, facts TEXT, checksum BLOB);
@@ -40,7 +40,8 @@ CREATE TABLE calls (
     token_ids TEXT NOT NULL,
     logprobs TEXT,
     failure TEXT,
-    checksum BLOB
+    checksum BLOB,
+    version TEXT
 );
 """
 
@@ -49,9 +50,13 @@ _FIRST = (
     "output_tokens, cached_tokens, max_tokens, needed_tokens, room, token_ids, logprobs"
 )
 
-CALLS = f"{_FIRST}, failure, checksum"  # columns of the table `calls` but its number
-FIRST_CALLS = f"{_FIRST}, NULL AS failure, NULL AS checksum"  # as they are read from the first format
+_SECOND = f"{_FIRST}, failure, checksum"
+CALLS = f"{_SECOND}, version"  # columns of the table `calls` but its number
+CALLS_OF = (f"{_FIRST}, NULL AS failure, NULL AS checksum, NULL AS version", f"{_SECOND}, NULL AS version", CALLS)
+"""The same as they are read from a file of each format."""
 MODELS = "digest, name, facts"
+
+_SEALS = ("calls ADD failure TEXT", "calls ADD checksum BLOB", "models ADD checksum BLOB")
 
 PAGE = 1000  # rows that are read at once
 
@@ -99,7 +104,7 @@ def check_format(path: Path, connection: sqlite3.Connection) -> int:
     if not tables:
         return FORMAT
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(calls)")}
-    if version != (2 if "checksum" in columns else 1):
+    if version != (3 if "version" in columns else 2 if "checksum" in columns else 1):
         raise damaged(path, "its version")
     return int(version)
 
@@ -128,11 +133,21 @@ def empty() -> sqlite3.Connection:
 
 
 def upgrade(database: sqlite3.Connection) -> None:
-    """Give a journal of the first format its checksums, in one transaction: every readable row counts as it is."""
+    """Give a journal the columns that it lacks, in one transaction; every readable row of the first format counts as it is."""
     database.text_factory, database.row_factory = text_of, sqlite3.Row
     database.execute("BEGIN IMMEDIATE")
-    for column in ("calls ADD failure TEXT", "calls ADD checksum BLOB", "models ADD checksum BLOB"):
+    first = database.execute("PRAGMA user_version").fetchone()[0] == 1
+    for column in _SEALS if first else ():
         database.execute(f"ALTER TABLE {column}")
+    database.execute("ALTER TABLE calls ADD version TEXT")
+    if first:
+        _seal(database)
+    database.execute(f"PRAGMA user_version = {FORMAT}")
+    database.execute("COMMIT")
+
+
+def _seal(database: sqlite3.Connection) -> None:
+    """Give a journal of the first format its checksums."""
     for table, columns in (("calls", CALLS), ("models", f"{MODELS}, checksum")):
         last = -1 << 63
         page = f"SELECT rowid AS id, {columns} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"
@@ -142,8 +157,6 @@ def upgrade(database: sqlite3.Connection) -> None:
             if found[-1]["id"] <= last:
                 raise sqlite3.DatabaseError("its rows are not in order")
             last = found[-1]["id"]
-    database.execute(f"PRAGMA user_version = {FORMAT}")
-    database.execute("COMMIT")
 
 
 def text_of(held: bytes) -> str:
@@ -155,6 +168,6 @@ def _first_checksum(row: sqlite3.Row, *, is_call: bool) -> bytes | None:
     try:
         if is_call:
             check_values(row)
-        return checksum(tuple(row)[1:-1])
+        return checksum(tuple(row)[1 : -2 if is_call else -1])
     except Exception:  # of any kind: the row can't be read
         return None

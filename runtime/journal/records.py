@@ -41,6 +41,7 @@ class Record:
         output_tokens: Tokens of the answer.
         cached_tokens: Prompt tokens that the prefix cache held.
         failure: For a request that no model was asked, the name of its error in `error` and its facts; else `None`.
+        version: The version of the prompt function; `None` where it has none, and in records of an earlier typefold.
 
     Example:
         >>> from pathlib import Path
@@ -70,6 +71,7 @@ class Record:
     output_tokens: int
     cached_tokens: int
     failure: dict[str, Any] | None = None
+    version: str | None = None
 
     def as_json(self) -> str:
         """Return the record as one line of JSON."""
@@ -132,7 +134,13 @@ def row_of(
         None if outcome.logprobs is None else _logprobs_text(outcome.logprobs),
         None if failure is None else _storable(failure),
     )
-    return (*row, checksum(row))
+    version = None if request.version is None else _storable(request.version)
+    return (*row, checksum_of_call(row, version), version)
+
+
+def checksum_of_call(row: tuple[Any, ...], version: str | None) -> bytes:
+    """Return the checksum of a finished request; one without a version has that of the earlier format."""
+    return checksum(row if version is None else (*row, version))
 
 
 def checksum(values: Iterable[Any]) -> bytes:

@@ -25,7 +25,8 @@ from typing import Any, Self, TypeVar
 from typefold.runtime.journal.errors import JournalError, JournalInUse, damaged, explained
 from typefold.runtime.journal.file_format import (
     CALLS,
-    FIRST_CALLS,
+    CALLS_OF,
+    FORMAT,
     MODELS,
     PAGE,
     check_format,
@@ -38,7 +39,16 @@ from typefold.runtime.journal.file_format import (
 from typefold.runtime.journal.keys import Numbers
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model_identity import ModelIdentity
-from typefold.runtime.journal.records import Record, Summary, check_values, checksum, moment, outcome_in, record_in
+from typefold.runtime.journal.records import (
+    Record,
+    Summary,
+    check_values,
+    checksum,
+    checksum_of_call,
+    moment,
+    outcome_in,
+    record_in,
+)
 from typefold.runtime.ownership import Owner, keep, notify_child
 from typefold.runtime.request import Outcome
 from typefold.runtime.scheduling.pending import Limits
@@ -101,13 +111,15 @@ class Journal:
                     with suppress(FileExistsError):  # for its owner alone, as the files that sqlite makes beside it
                         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
                 self._reader = self._connect(read_only=read_only)
-                self._has_checksums = check_format(self.path, self._reader) >= 2 or not read_only
+                found = check_format(self.path, self._reader)
+                form = found if read_only else FORMAT  # it is upgraded below
+                self._has_checksums = form >= 2
                 # A file that its process has only just made, or was killed over, has no tables: it reads as empty.
                 self._empty = empty() if read_only else None
                 self._writer = None if read_only else self._connect()
                 if self._writer is not None:
                     prepare(self._writer)
-                self._select = f"SELECT id, {CALLS if self._has_checksums else FIRST_CALLS} FROM calls"
+                self._select = f"SELECT id, {CALLS_OF[form - 1]} FROM calls"
                 self._inodes = inodes(self.path)
         except BaseException:
             self.close()
@@ -423,7 +435,7 @@ class Journal:
     def _checked(self, row: sqlite3.Row, read: Callable[[sqlite3.Row], T]) -> T:
         """Return a reading of a row, or raise `JournalError` if it is not as it was written."""
         try:
-            found = checksum(tuple(row)[1:-1])
+            found = checksum_of_call(tuple(row)[1:-2], row["version"])
             if not self._has_checksums:
                 check_values(row)
             if not self._has_checksums or found == row["checksum"]:

@@ -55,6 +55,7 @@ def test_a_request_is_a_span_with_model_tokens_and_finish_reason(spans: Any) -> 
         "typefold.function": "name",
         "typefold.row": 0,
         "typefold.attempt": 1,
+        "typefold.version": name.version.digest,
         "typefold.cached_tokens": 0,
     }
     assert first.status.is_unset
