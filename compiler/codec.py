@@ -67,6 +67,7 @@ class Codec(Generic[T]):
             A `native` codec needs it if a part of it has one.
         fit: Measures JSON data of the type, where a union compares it with another member. By default the fit is exact
             if the codec is `plain` and the data no string, else strict.
+        fields: The fields of an object with such, in order: name, key in JSON and codec of each.
     """
 
     expr: Expr
@@ -80,6 +81,7 @@ class Codec(Generic[T]):
     plain: bool = False
     expand: Callable[[Any], Any] | None = None
     fit: Callable[[Any], Fit] | None = None
+    fields: tuple[tuple[str, str, Codec[Any]], ...] = ()
 
     def fits(self, data: Any) -> Fit:
         """Measure how well JSON `data` of the type fits it."""

@@ -70,6 +70,7 @@ class Compilation:
     namespace: Mapping[str, Any] = field(default_factory=dict[str, Any])  # names that the caller gave, for annotations
     names: dict[str, Any] = field(default_factory=dict[str, Any])  # names of functions' scopes that annotations mention
     unasked: dict[str, None] = field(default_factory=dict[str, None])  # paths of fields that the program fills
+    scored: dict[str, None] = field(default_factory=dict[str, None])  # paths of choices whose probabilities are wanted
     rules: dict[str, Expr] = field(default_factory=dict[str, Expr])
     definitions: dict[str, Any] = field(default_factory=dict[str, Any])
     anonymous: dict[tuple[str, Expr], str] = field(default_factory=dict[tuple[str, Expr], str])  # rules without a type

@@ -59,18 +59,18 @@ class JsonFormat(Enum):
         return json.dumps(data, ensure_ascii=False, separators=(self.comma, self.colon), allow_nan=not finite)
 
 
-class _Number(str):
-    __slots__ = ()
+class Exact(str):
+    """The JSON text of a value that is written as it stands: of a number, or of a marked part."""
 
 
 def read_exact(text: str) -> Any:
     """Read JSON, with each number as its text, so that nothing is rounded. Raises ValueError if it is no JSON."""
-    return json.loads(text, parse_int=_Number, parse_float=_Number)
+    return json.loads(text, parse_int=Exact, parse_float=Exact)
 
 
 def write_exact(data: Any, json_format: JsonFormat) -> str:
     """Write data of `read_exact`, with each number as it was read."""
-    if isinstance(data, _Number):
+    if isinstance(data, Exact):
         return str(data)
     if is_list(data):
         return "[" + json_format.comma.join([write_exact(item, json_format) for item in data]) + "]"

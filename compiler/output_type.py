@@ -57,6 +57,7 @@ class OutputType(Generic[T]):
         unasked: The paths of fields that the model is neither told nor asked, since the program's default fills them.
         names: Names of functions' scopes that annotations of their classes mention, for pydantic.
         unions: The unions in the type; for `shared_texts`.
+        scored: The paths of choices whose probabilities the caller wants.
 
     Example:
         >>> from typing import Literal
@@ -86,6 +87,7 @@ class OutputType(Generic[T]):
     unasked: tuple[str, ...] = ()
     names: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     unions: tuple[UnionMembers, ...] = field(default=(), repr=False)
+    scored: tuple[str, ...] = ()
 
     @property
     def is_bare(self) -> bool:
@@ -364,6 +366,7 @@ def _compile(
         tuple(state.unasked),
         state.names,
         tuple(state.unions),
+        tuple(state.scored),
     )
     if codec.native:
         try:

@@ -13,6 +13,7 @@ from typefold.compiler import (
     output_type,
 )
 from typefold.compiler.public import set_public_module
+from typefold.decisions.calibration import Calibration, StaleCalibration
 from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
 from typefold.execution.streaming import AsyncStream, Stream
 from typefold.graphs.deferred import Deferred, apply_deferred
@@ -29,7 +30,17 @@ from typefold.prompts.prompt import prompt
 from typefold.prompts.spec import prompt_by_name, prompt_by_value
 from typefold.prompts.tools import Tools
 from typefold.prompts.version import Version
-from typefold.response_types import Logged, Reasoned, Scored, ToolCall, failed, succeeded
+from typefold.response_types import (
+    ABSTAINED,
+    Abstained,
+    Decisions,
+    Logged,
+    Reasoned,
+    Scored,
+    ToolCall,
+    failed,
+    succeeded,
+)
 from typefold.runtime import (
     Adapter,
     BadInput,
@@ -55,6 +66,8 @@ from typefold.tables.columns import Indexed
 from typefold.tables.frames import to_frame
 
 __all__ = [
+    "ABSTAINED",
+    "Abstained",
     "Adapter",
     "AsyncPrompt",
     "AsyncSamples",
@@ -62,7 +75,9 @@ __all__ = [
     "BadInput",
     "BatchError",
     "Best",
+    "Calibration",
     "Cancelled",
+    "Decisions",
     "DecodeError",
     "Deferred",
     "EngineFailed",
@@ -90,6 +105,7 @@ __all__ = [
     "Runtime",
     "Samples",
     "Scored",
+    "StaleCalibration",
     "Statistics",
     "Stream",
     "TemplateError",

@@ -7,6 +7,7 @@ Sampling parameters have vLLM's names and meanings (`vllm.SamplingParams`). Othe
 from __future__ import annotations
 
 import difflib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -20,6 +21,7 @@ from typing_extensions import TypedDict
 
 from typefold.compiler import JsonFormat, JsonFormatName, OutputType
 from typefold.compiler.templates.template import PromptTemplate
+from typefold.decisions.calibration import Calibration
 from typefold.errors import PromptUsageError
 from typefold.runtime import EngineFacts, Outcome, Request
 from typefold.runtime.request import AdapterLike, is_adapter
@@ -97,6 +99,7 @@ class _SharedOptions(SamplingOptions, total=False):
     retry_truncated: bool
     max_reasoning_tokens: int
     max_failures: int | None
+    calibration: Calibration | str | os.PathLike[str] | None
     chat_template_kwargs: Mapping[str, object]
 
 
@@ -122,6 +125,8 @@ class CallOptions(_SharedOptions, total=False, closed=True):  # to ty, an open o
             context leaves; false unless set.
         max_reasoning_tokens: The most tokens of the reasoning before a `Reasoned` answer, and before every answer of a model
             whose chat template always begins a thought; 512 by default, and 0 for none: the thought is closed at once.
+        calibration: A `Calibration`, or the path of its file, that bends the probabilities of `Scored` and `Decisions`; see
+            `calibrate`.
         max_failures: The rows of a batch (`.map`, `.starmap`, samples) that may fail: with one more it is ended, and
             `BatchError` raised by the `.safe` forms too. As many as there are unless set.
         version: A name for the prompt function's version, beside its digest; see `Prompt.version`.
@@ -195,6 +200,10 @@ _OWN: Mapping[str, Range] = {
     "retry_truncated": FLAG,
     "max_reasoning_tokens": Range("a number of tokens", whole(0)),
     "max_failures": Range("how many rows may fail, an int from 0", or_none(whole(0))),
+    "calibration": Range(
+        "a Calibration, or the path of a file of one",
+        or_none(lambda value: isinstance(value, (Calibration, str, os.PathLike))),
+    ),
     "chat_template_kwargs": Range("a dict of variables by name", _are_variables),
     "version": Range("a name in one line without @, such as '2'", or_none(_is_name)),
     "priority": Range("an int", or_none(whole())),
@@ -218,6 +227,7 @@ class Options:
     retry_truncated: bool = False
     max_reasoning_tokens: int = 512
     max_failures: int | None = None
+    calibration: Calibration | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)
     version: str | None = None
 
@@ -246,6 +256,8 @@ class Options:
             del engine["priority"]
         if "json_format" in kept:
             kept["json_format"] = json_format_of(kept["json_format"], where=where)
+        if isinstance(path := kept.get("calibration"), (str, os.PathLike)):
+            kept["calibration"] = Calibration.load(path)
         if isinstance(words := kept.get("describe_format"), str):
             own_words(words, where)
         return replace(self, sampling=sampling, engine=engine, **kept)

@@ -1,23 +1,29 @@
-"""Return types for the way in which an answer is given, `Logged`, `Reasoned` and `Scored`, and calls of tools, `ToolCall`.
+"""Return types for the way in which an answer is given, `Logged`, `Reasoned`, `Scored` and `Decisions`, and calls of tools, `ToolCall`.
 
-Each of the first three goes around the whole return type of a prompt, whose constraint is that of the type inside. Inside
-another type they are refused. `execution.strategies` asks for them. `prompts.tools` makes calls of functions.
+Each of the first four goes around the whole return type of a prompt, whose constraint is that of the type inside. Inside
+another type they are refused, but for `Scored`. `execution.strategies` asks for them. `prompts.tools` makes calls of functions.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, final
+from decimal import Decimal
+from enum import Enum
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, TypeVar, cast, final
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic import model_validator
+from pydantic_core import ArgsKwargs, PydanticSerializationError, to_jsonable_python
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeIs
 
 from typefold.compiler import Codec, default_registry, output_type
 from typefold.compiler.context import Context
+from typefold.compiler.guards import is_dict
 from typefold.errors import PromptUsageError
 from typefold.runtime import FinishReason, TokenLogprob
 
@@ -25,6 +31,7 @@ ReasoningWay = Literal["marks", "words", "none"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 E = TypeVar("E")
 R_co = TypeVar("R_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
@@ -112,9 +119,15 @@ class Scored(Generic[T]):
     probabilities are those behind its reasoning. Choices that begin differently take one step of the engine;
     where several begin alike it takes some more, until all but a thousandth is known.
 
+    Inside of models, dataclasses, tuples and lists the object is written first, and each `Scored` part then has the
+    probabilities of its choices given what was written before it. There the value is the choice that was written.
+
     Attributes:
-        value: The likeliest choice.
-        probabilities: The probability of each choice, in the order of the type; they add up to 1.
+        value: The likeliest choice, or the one that was written.
+        probabilities: The probability of each choice, in the order of the type; they add up to 1. A `calibration=` bends them.
+            Where none are given, the value is certain.
+        outside: The probability that the model, without a constraint, would have written something else; `None` where that
+            is not known. A calibration leaves it alone.
 
     Example:
         >>> from typing import Literal
@@ -131,11 +144,141 @@ class Scored(Generic[T]):
 
     value: T
     probabilities: Mapping[T, float]
+    outside: float | None = field(default=None, metadata={"digest": False})
+
+    if not TYPE_CHECKING:
+        __hash__ = None  # a mapping is in it: so no set of these is made
+
+    @staticmethod
+    def of(value: U) -> Scored[U]:
+        """Make a certain one, for examples and tests of types that hold it.
+
+        Args:
+            value: The choice.
+
+        Returns:
+            The choice, with a probability of 1.
+
+        Example:
+            >>> Scored.of(True).probabilities
+            {True: 1.0}
+        """
+        return Scored(value=value, probabilities={})
 
     @property
     def probability(self) -> float:
         """The probability of the value."""
         return self.probabilities[self.value]
+
+    @property
+    def expected(self) -> float:
+        """The mean of the choices by probability, where they are numbers, or members of an `Enum` whose values are.
+
+        Raises:
+            TypeError: A choice is no number.
+
+        Example:
+            >>> Scored(value=4, probabilities={3: 0.25, 4: 0.75}).expected
+            3.75
+        """
+        levels = [
+            (each.value if isinstance(each, Enum) else each, chance) for each, chance in self.probabilities.items()
+        ]
+        if wrong := [level for level, _ in levels if not isinstance(level, (Real, Decimal))]:
+            raise TypeError(f"expected: {wrong[0]!r:.80} is no number, so these choices have no mean")
+        return math.fsum(float(level) * chance for level, chance in levels)
+
+    def decide(self, *, abstain_below: float) -> T | Abstained:
+        """Return the value, or `ABSTAINED` where its probability is too low.
+
+        Args:
+            abstain_below: The least probability of a value, from 0 to 1.
+
+        Returns:
+            The value or `ABSTAINED`.
+
+        Raises:
+            ValueError: The least probability is not from 0 to 1.
+
+        Example:
+            >>> sure = Scored(value="keep", probabilities={"keep": 0.7, "drop": 0.3})
+            >>> sure.decide(abstain_below=0.5), sure.decide(abstain_below=0.9)
+            ('keep', ABSTAINED)
+        """
+        if not 0 <= abstain_below <= 1:
+            raise ValueError(f"abstain_below is a probability, from 0 to 1, not {abstain_below!r}")
+        return self.value if self.probability >= abstain_below else ABSTAINED
+
+    def __post_init__(self) -> None:
+        if not self.probabilities:
+            object.__setattr__(self, "probabilities", {self.value: 1.0})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_choice(cls, data: Any) -> Any:
+        """Let pydantic read a choice alone as a certain one, beside the form with its probabilities that it writes."""
+        whole = isinstance(data, (Scored, ArgsKwargs)) or (is_dict(data) and {"value", "probabilities"} <= data.keys())
+        return data if whole else {"value": data, "probabilities": {}}
+
+
+@final
+class Abstained(Enum):
+    """The type of `ABSTAINED`, which stands for a decision that was too unsure to be taken. It is never raised.
+
+    Example:
+        >>> from typefold import ABSTAINED, Scored
+        >>> label = Scored(value="keep", probabilities={"keep": 0.7, "drop": 0.3}).decide(abstain_below=0.9)
+        >>> "for a person to read" if label is ABSTAINED else label
+        'for a person to read'
+    """
+
+    ABSTAINED = "abstained"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+ABSTAINED: Final = Abstained.ABSTAINED
+"""The value of `Scored.decide` where no choice is likely enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions(Generic[T_co]):
+    """A model whose fields are asked one by one: `-> Decisions[Model]`, where each field has at most 1,000 answers.
+
+    Each field is a question of its own. The prompts of a row's fields differ in their last few tokens, `{"field":`, so the engine
+    computes the rest once. No field sees the choice of another, and mostly each takes one token. Sampling parameters are refused,
+    as with `Scored`. `Model` may be a pydantic model, a dataclass, a `NamedTuple`, a `TypedDict` or an attrs class.
+
+    A field that is annotated `Scored[X]` has its probabilities in the value, with their type. For a field without, they are in
+    `fields`, whose choices are `Any` to type checkers.
+
+    Attributes:
+        value: The object, with the likeliest choice of each field.
+        fields: The choices of each field, by its name.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from typing import Literal
+        >>> from typefold import Decisions, Runtime, Scored, ask, prompt
+        >>> from typefold.runtime.engines.scripted import ScriptedEngine
+        >>> @dataclass
+        ... class Triage:
+        ...     team: Scored[Literal["billing", "support"]]
+        ...     urgent: bool
+        >>> @prompt
+        ... def triage(ticket: str) -> Decisions[Triage]:
+        ...     return ask(f"Sort this ticket: {ticket}")
+        >>> with Runtime(ScriptedEngine(answers=lambda request: '{"team": "support", "urgent": false}')):
+        ...     sorted_ = triage("I can't log in.")
+        >>> sorted_.value.team.value, round(sorted_.value.team.probabilities["billing"], 2)
+        ('support', 0.1)
+        >>> sorted_.value.urgent, round(sorted_.fields["urgent"].probability, 2)
+        (False, 0.9)
+    """
+
+    value: T_co
+    fields: Mapping[str, Scored[Any]]
 
 
 def succeeded(result: Result[T, E]) -> TypeIs[Success[T]]:
@@ -172,7 +315,7 @@ def failed(result: Result[T, E]) -> TypeIs[Failure[E]]:
     return isinstance(result, Failure)
 
 
-@default_registry.hook(Logged, Reasoned, Scored)
+@default_registry.hook(Logged, Reasoned, Decisions)
 def special_codec(hint: Any, context: Context) -> Codec[Any]:
     """Refuse them: they are no part of another type."""
     raise context.refuse(

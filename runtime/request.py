@@ -100,15 +100,17 @@ class Request:
         row: The index of the row that asks, or `None`.
         attempt: The number of this request for the row's answer; beyond 1 it is a retry.
         whole: Whether free text that is cut off at its limit is `Truncated`, and not a value.
-        begun: Tokens of the answer that are there already: the engine goes on behind them and returns the new ones. The
-            constraint is for the new part.
+        begun: Tokens of the answer that are there already, and texts of which the engine makes tokens: it goes on behind them
+            and returns the new ones. The constraint is for the new part.
         thinking: Whether the prompt is to end where the model reasons, and not where it answers. Without it, an answer never
             begins inside a thought.
         settled_by: Texts of which each settles the answer as soon as it is written. An engine may stop there and return the
             answer up to there. Nothing else depends on it.
         begins: Texts of which the answer's only token begins one. An engine that knows its tokens may admit just those,
             without a grammar. Nothing else depends on it.
-        probe: Whether only the log probabilities of the first tokens are wanted, so that an answer is never too short.
+        probe: Whether only the log probabilities of the first tokens are wanted, so that an answer is never too short. With
+            `begins`, an engine may return those of all tokens that begin one, and of `OTHERS`, without a constraint. It may go
+            ahead then: put the only token that can come next behind the prompt, and first in the outcome, as a certain one.
         place: The row of the program that asks, in a few bytes that are the same each time the program runs. A journal
             tells equal sampled requests apart by it.
         source: The caller's own object, for tests and tools that look at requests later. The runtime never reads it.
@@ -130,7 +132,7 @@ class Request:
     row: int | None = None
     attempt: int = 1
     whole: bool = False
-    begun: tuple[int, ...] = ()
+    begun: tuple[int | str, ...] = ()
     thinking: bool = False
     settled_by: tuple[str, ...] = field(default=(), compare=False, repr=False)
     begins: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -198,12 +200,16 @@ class Request:
         return state.digest()
 
 
+OTHERS = -1
+"""The number that stands for all tokens that are not listed, where the log probabilities of a step are complete."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
     """A token that the model took, or could have taken.
 
     Attributes:
-        token_id: Its number in the model's vocabulary.
+        token_id: Its number in the model's vocabulary; `OTHERS` for all that are not listed.
         logprob: The natural logarithm of its probability.
         written: The bytes it adds to the text: part of a character perhaps; nothing for a token that ends the text.
     """

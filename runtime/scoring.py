@@ -8,6 +8,10 @@ The probabilities of one step are the log probabilities beside a token, renormal
 down is one more request, with the tokens so far behind its prompt. A grammar can't begin inside a character: there the last
 tokens are forced by a bias, which vLLM adds after the log probabilities are taken.
 
+An engine that knows its tokens gives the probabilities of those that begin a text without a mask, and that of all others together: the
+mass that a path loses at its steps is `outside` of the texts. It may also put tokens ahead that no choice is left in; these lose nothing.
+A mask hides what it forbids, so where a first step has one, nothing is known of that.
+
 Exact but for two things: paths are followed, the likeliest first, until those left weigh less than `_NEGLIGIBLE` together, and their
 weight is then divided in proportion to the known probabilities; and numbers are as exact as the model's own.
 """
@@ -17,11 +21,11 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from typefold.compiler import Constraint
 from typefold.compiler.grammar.nodes import Language, choice
-from typefold.runtime.request import Outcome, Request, TokenLogprob
+from typefold.runtime.request import OTHERS, Outcome, Request, TokenLogprob
 
 _NEGLIGIBLE = 1e-3
 _ROUNDING = 1e-5
@@ -38,6 +42,14 @@ _UNIFORM: Mapping[str, Any] = {  # nothing that bends the model's own distributi
 }
 _BIAS = 100.0  # the most that vLLM takes
 
+
+class Distribution(NamedTuple):
+    """The probability of each text, which add up to 1, and the unmasked one of all others, where it is known."""
+
+    probabilities: list[float]
+    outside: float | None = None
+
+
 _Step: TypeAlias = dict[int, tuple[bytes, float]]  # the tokens of a step, each with its bytes and its weight
 
 
@@ -51,12 +63,21 @@ class _Node:
     begun: tuple[int, ...] = ()  # the tokens up to the last whole character
     base: bytes = b""  # the bytes of `begun`
     forced: tuple[int, ...] = ()  # the other tokens
+    open: float = 1.0  # the probability of getting here without a mask, as far as it is known
 
-    def after(self, token_id: int, written: bytes, mass: float, members: tuple[int, ...]) -> _Node:
+    def after(self, token_id: int, written: bytes, mass: float, members: tuple[int, ...], open_: float) -> _Node:
         whole = self.written + written
         if _is_text(whole):
-            return _Node(mass, members, whole, (*self.begun, *self.forced, token_id), whole)
-        return replace(self, mass=mass, members=members, written=whole, forced=(*self.forced, token_id))
+            return _Node(mass, members, whole, (*self.begun, *self.forced, token_id), whole, open=open_)
+        forced = (*self.forced, token_id)
+        return replace(self, mass=mass, members=members, written=whole, forced=forced, open=open_)
+
+    def ahead(self, steps: Sequence[Sequence[TokenLogprob]]) -> _Node:
+        """The node behind tokens that the engine put ahead."""
+        node = self
+        for [certain, *_] in steps:
+            node = node.after(certain.token_id, certain.written, node.mass, node.members, node.open)
+        return node
 
 
 @dataclass
@@ -67,6 +88,7 @@ class _Tree:
     texts: Sequence[bytes]
     most: int  # log probabilities that a step can give
     found: list[float] = field(init=False)
+    outside: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.found = [0.0] * len(self.texts)
@@ -75,15 +97,19 @@ class _Tree:
         nodes = [_Node(1.0, tuple(range(len(self.texts))))]
         while nodes and sum(node.mass for node in nodes) > _NEGLIGIBLE:
             node = nodes.pop(nodes.index(max(nodes, key=lambda each: each.mass)))
-            step = yield from self._step(node)
+            is_first = not node.written
+            node, step, inside = yield from self._step(node)
             if step is None:
                 self._share(node)
                 continue
+            if inside is not None and (is_first or self.outside is not None):
+                self.outside = (self.outside or 0.0) + node.open * (1.0 - inside)
             for token_id, (written, weight) in step.items():
                 mass, whole = node.mass * weight, node.written + written
                 members = tuple(each for each in node.members if self._leads(whole, each, ends=not written))
                 if len(members) > 1:
-                    nodes.append(node.after(token_id, written, mass, members))
+                    open_ = node.open * weight * (1.0 if inside is None else inside)
+                    nodes.append(node.after(token_id, written, mass, members, open_))
                 elif members:
                     self.found[members[0]] += mass
         for node in nodes:
@@ -99,18 +125,26 @@ class _Tree:
         text = self.texts[member]
         return text == written if ends else text.startswith(written)
 
-    def _step(self, node: _Node) -> Generator[Request, Outcome, _Step | None]:
-        """The tokens that may come next, with weights that add up to 1; `None` where they can't be told."""
-        tokens, complete = yield from self._ask(node, node.members)
+    def _step(self, node: _Node) -> Generator[Request, Outcome, tuple[_Node, _Step | None, float | None]]:
+        """The tokens that may come next, with weights that add up to 1, or `None` where they can't be told.
+
+        Before them the node, behind tokens put ahead; after them their unmasked probability together, where it is known.
+        """
+        steps, complete = yield from self._ask(node, node.members, alone=True)
+        node = node.ahead(steps[:-1])
+        tokens = [each for each in steps[-1] if each.token_id != OTHERS]
         if not tokens:
-            return None
+            return node, None, None
+        inside = (
+            None if len(tokens) == len(steps[-1]) else min(1.0, math.fsum(math.exp(each.logprob) for each in tokens))
+        )
         weights = {each.token_id: (each.written, each.logprob) for each in tokens}
         if not complete:
             yield from self._choice_by_choice(node, weights)
         top = max(logprob for _, logprob in weights.values())
         raw = {token_id: (written, math.exp(logprob - top)) for token_id, (written, logprob) in weights.items()}
         total = math.fsum(weight for _, weight in raw.values())
-        return {token_id: (written, weight / total) for token_id, (written, weight) in raw.items()}
+        return node, {token_id: (written, weight / total) for token_id, (written, weight) in raw.items()}, inside
 
     def _choice_by_choice(
         self, node: _Node, weights: dict[int, tuple[bytes, float]]
@@ -122,16 +156,21 @@ class _Tree:
         groups = _halves(node.members)
         while groups:
             group = groups.pop()
-            tokens, complete = yield from self._ask(node, group)
+            [tokens], complete = yield from self._ask(node, group)
             if not complete and len(group) > 1:
                 groups += _halves(group)
             elif not _linked(tokens, weights):
-                both, _ = yield from self._ask(node, (owner, *(each for each in group if each != owner)))
+                [both], _ = yield from self._ask(node, (owner, *(each for each in group if each != owner)))
                 _linked(both, weights)
                 _linked(tokens, weights)
 
-    def _ask(self, node: _Node, members: Sequence[int]) -> Generator[Request, Outcome, tuple[list[TokenLogprob], bool]]:
-        """The likeliest tokens of the next step where these texts are admitted, and whether they are all there are."""
+    def _ask(
+        self, node: _Node, members: Sequence[int], *, alone: bool = False
+    ) -> Generator[Request, Outcome, tuple[list[list[TokenLogprob]], bool]]:
+        """The likeliest tokens of the next step where these texts are admitted, and whether they are all there are.
+
+        They need no mask where they are compared with those of no other step (`alone`); there, tokens put ahead come first.
+        """
         rests = [self.texts[member][len(node.base) :].decode() for member in members]
         ahead = len(node.written) - len(node.base)
         beginnings = {rest.encode()[:end] for rest in rests for end in range(ahead, len(rest.encode()) + 1)}
@@ -145,25 +184,28 @@ class _Tree:
             sampling_params=None,
             sampling=sampling,
             begun=(*self.request.begun, *node.begun),
+            begins=tuple(rests) if alone and not node.forced else (),
             probe=True,
         )
         if outcome.logprobs is None or outcome.token_ids[: len(node.forced)] != node.forced:
-            return [], True  # what was to be forced was not taken: two nodes of one character want the same token
-        tokens = [each for each in outcome.logprobs[len(node.forced)] if each.logprob > -math.inf]
-        total = math.fsum(math.exp(min(each.logprob, 1.0)) for each in tokens)
-        return tokens, len(tokens) < count or abs(1.0 - total) < _ROUNDING
+            return [[]], True  # what was to be forced was not taken: two nodes of one character want the same token
+        steps = [[each for each in step if each.logprob > -math.inf] for step in outcome.logprobs[len(node.forced) :]]
+        told = (at for at, step in enumerate(steps) if any(each.token_id == OTHERS for each in step))
+        del steps[next(told, 0) + 1 :]  # tokens are put ahead of one without a mask, and of no other
+        total = math.fsum(math.exp(min(each.logprob, 1.0)) for each in steps[-1])
+        return steps, len(steps[-1]) < count or abs(1.0 - total) < _ROUNDING
 
 
 def probabilities(
     request: Request, texts: Sequence[str], *, max_logprobs: int
-) -> Generator[Request, Outcome, list[float]]:
+) -> Generator[Request, Outcome, Distribution]:
     """The probability of each text, one of which is the answer; they add up to 1. Raises PromptError: a step gave none."""
     if len(texts) == 1:
-        return [1.0]
+        return Distribution([1.0])
     tree = _Tree(request, [text.encode() for text in texts], max_logprobs)
     yield from tree.weigh()
     total = math.fsum(tree.found)
-    return [each / total for each in tree.found]
+    return Distribution([each / total for each in tree.found], tree.outside)
 
 
 def _linked(tokens: Sequence[TokenLogprob], weights: dict[int, tuple[bytes, float]]) -> bool:

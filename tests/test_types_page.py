@@ -16,7 +16,7 @@ from typing import Any, NotRequired, Required, get_origin
 import pytest
 import typing_extensions
 
-from typefold import Logged, Reasoned, Scored
+from typefold import Decisions, Logged, Reasoned
 from typefold.compiler import Hook, JsonFormat, OutputType, Registry, UnsupportedType, default_registry, output_type
 from typefold.testing.laws import check_laws, same
 
@@ -30,7 +30,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "types.md"
 FIELD_MARKS = {Required, NotRequired, typing_extensions.ReadOnly}
 """Registered for what they may stand around elsewhere; a typed dictionary, where they belong, reads them itself."""
 
-WHOLE_RETURN_TYPES = (Logged[int], Reasoned[int], Scored[bool])
+WHOLE_RETURN_TYPES = (Logged[int], Reasoned[int], Decisions[int])
 """These stand around output types, and are refused in the place of one."""
 
 

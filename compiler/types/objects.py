@@ -125,6 +125,7 @@ def object_codec(
         native=native and all(field.codec.native for field in fields),
         plain=plain,
         fit=fit,
+        fields=tuple((field.name, field.key, field.codec) for field in fields),
     )
     return _as_array(hint, codec, fields, context, may_lack=may_lack) if context.positional else codec
 

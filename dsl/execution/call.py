@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from returns.result import Failure, Result, Success
 
-from typefold.compiler import TEXT, DecodeError, Message, OutputType
+from typefold.compiler import TEXT, DecodeError, JsonFormat, Message, OutputType
 from typefold.compiler.contained import describe_exception, is_fatal
+from typefold.decisions.distributions import fill
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.ends import end_batches
 from typefold.execution.greenlets import end_if_cancelled
@@ -72,7 +73,11 @@ class Strategy:
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Any]:
         request, _ = yield from think(call, attempt)
         outcome = yield request
-        return call.conclude(outcome, attempt)
+        return (yield from call.conclude(request, outcome, attempt))
+
+    def json_format(self, given: JsonFormat | None) -> JsonFormat | None:
+        """Return the format of its JSON, where that is not the one that was asked for."""
+        return given
 
     def reasoning(self, options: Options, facts: EngineFacts | None) -> str:
         """Return in words how a model reasons before it answers; nothing where it does not, or where that is unknown."""
@@ -173,16 +178,24 @@ class OpenCall(Generic[T]):
             version=call.version,
         )
 
-    def conclude(self, outcome: Outcome, attempt: Attempt) -> Any:
-        """Return the value of an answer. Raises Invalid where it fails a post-check."""
+    def conclude(self, request: Request, outcome: Outcome, attempt: Attempt) -> Exchange[Any]:
+        """Return the value of an answer, with the probabilities of choices in it. Raises Invalid where it fails a post-check."""
+        value, kind = self.read(outcome.text, attempt), self.call.kind
+        if kind.scored:
+            given, most = self.call.options.calibration, self.call.runtime.facts.max_logprobs
+            yield from fill(value, kind, outcome.text, request, max_logprobs=most, calibration=given)
+        return value
+
+    def read(self, text: str, attempt: Attempt) -> Any:
+        """Return the value of a text. Raises Invalid where it fails a post-check."""
         try:
-            return self.call.kind.decode(outcome.text)
+            return self.call.kind.decode(text)
         except DecodeError as error:
             raise Invalid(
                 function=self.call.function,
                 row=self._row,
                 prompt=attempt.messages,
-                text=outcome.text,
+                text=text,
                 check=error.check,
                 detail=error.detail,
                 errors=tuple(error.errors),

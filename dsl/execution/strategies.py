@@ -1,4 +1,4 @@
-"""The ways in which an answer is asked for: plainly, or as `Logged`, `Reasoned` and `Scored` say.
+"""The ways in which an answer is asked for: plainly, or as `Logged`, `Reasoned`, `Scored` and `Decisions` say.
 
 A strategy holds the type inside, whose constraint is in force and whose values examples are. `strategy_of` finds that of a
 return type.
@@ -6,15 +6,15 @@ return type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, get_args, get_origin
+from functools import lru_cache, partial
+from typing import Any, ClassVar, get_args, get_origin
 
 from typing_extensions import TypeAliasType
 
 from typefold.compiler import (
-    DecodeError,
     JsonFormat,
     Message,
     OutputType,
@@ -23,17 +23,18 @@ from typefold.compiler import (
     default_registry,
     output_type,
 )
-from typefold.compiler.grammar.enumerate import enumerate_texts
+from typefold.compiler.grammar.nodes import Language
+from typefold.decisions.distributions import distribution, give
+from typefold.decisions.scored_codec import choices_of, places_in
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Exchange, OpenCall, Strategy, free_text, think
 from typefold.execution.format_description import describe_format
 from typefold.execution.retries import Attempt
 from typefold.messages import RawPrompt
 from typefold.options import Options
-from typefold.response_types import Logged, Reasoned, ReasoningWay, Scored
-from typefold.runtime.scoring import probabilities
+from typefold.response_types import Decisions, Logged, Reasoned, ReasoningWay, Scored
+from typefold.runtime import Request
 
-_MOST_CHOICES = 1000
 _THINK = "First think it through, step by step. Do not give the answer yet."
 _ANSWER = "Now give the answer, in the form that was asked for and nothing else."
 
@@ -46,7 +47,7 @@ class LoggedStrategy(Strategy):
         outcome = yield request
         first = reasoning or outcome  # whose prompt has no reasoning in it
         return Logged(
-            value=call.conclude(outcome, attempt),
+            value=(yield from call.conclude(request, outcome, attempt)),
             text=outcome.text,
             finish_reason=outcome.finish_reason,
             token_ids=outcome.token_ids,
@@ -77,9 +78,17 @@ class ReasonedStrategy(Strategy):
             reasoning = yield free_text(replace(answer, prompt=asked), call.call, shown=True)
             turns = (Message("assistant", reasoning.text), Message("user", _ANSWER))
             answer = replace(answer, prompt=(*asked, *turns))
-        outcome = yield answer
         text = "" if reasoning is None else reasoning.text.strip()
-        return Reasoned(value=call.conclude(outcome, attempt), reasoning=text, way=way)
+        if get_origin(self.hint) is Scored:
+            value = yield from _scored(call, answer, self.path)
+        else:
+            outcome = yield answer
+            value = yield from call.conclude(answer, outcome, attempt)
+        return Reasoned(value=value, reasoning=text, way=way)
+
+    def check(self, kind: OutputType[Any], *, where: str) -> None:
+        if get_origin(self.hint) is Scored:
+            _named(where, _choices, kind, self.path)
 
     def check_prompt(
         self, messages: tuple[Message, ...] | RawPrompt, kind: OutputType[Any], options: Options, *, where: str
@@ -97,30 +106,21 @@ class ReasonedStrategy(Strategy):
 class ScoredStrategy(Strategy):
     """The probabilities of all choices; nothing is sampled, and reasoning before them is greedy."""
 
+    name: ClassVar[str] = "Scored"
     is_drawn = False
 
-    def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Scored[Any]]:
-        choices = _choices(call.call.kind, self.path)
-        facts = call.call.runtime.facts
+    def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Any]:
         asked, _ = yield from think(call, attempt, temperature=0.0)
-        request = replace(asked, sampling_params=None, sampling={})
-        found = yield from probabilities(request, list(choices), max_logprobs=facts.max_logprobs)
-        by_value: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)
-        for value, probability in zip(choices.values(), found, strict=True):
-            by_value[value] += probability
-        return Scored(value=max(by_value, key=by_value.__getitem__), probabilities=by_value)
+        return (yield from _scored(call, asked, self.path))
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
-        try:
-            _choices(kind, self.path)
-        except UnsupportedType as error:
-            raise UnsupportedType(error.path, error.hint, error.reason, function=where) from error.__cause__
+        _named(where, _choices, kind, self.path)
 
     def check_options(self, options: Options, *, where: str) -> None:
         given = [*options.sampling, *(["sampling_params"] if options.sampling_params is not None else [])]
         if given:
             raise PromptUsageError(
-                f"{where}: {given[0]} has no place with Scored, which samples nothing: its probabilities are those of the "
+                f"{where}: {given[0]} has no place with {self.name}, which samples nothing: its probabilities are those of the "
                 f"model at temperature 1; leave it out"
             )
 
@@ -131,7 +131,58 @@ class ScoredStrategy(Strategy):
         super().check_prompt(messages, kind, options, where=where)
 
 
+class DecisionsStrategy(ScoredStrategy):
+    """The probabilities of the choices of each field, one field after the other, each behind the same prompt.
+
+    All but the last tokens of the prompts of a row are in the prefix cache then; side by side, each would be computed.
+    """
+
+    name = "Decisions"
+
+    def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Decisions[Any]]:
+        kind, given = call.call.kind, call.call.options.calibration
+        asked, _ = yield from think(call, attempt, temperature=0.0)
+        request = replace(asked, sampling_params=None, sampling={})
+        found: dict[str, Scored[Any]] = {}
+        data: dict[str, Any] = {}
+        for field in _fields(kind, self.path):
+            scored = found[field.name] = yield from distribution(
+                request,
+                field.choices,
+                max_logprobs=call.call.runtime.facts.max_logprobs,
+                before=field.before,
+                behind="}",
+                path=field.name,
+                calibration=given,
+            )
+            text = next(text for text, value in field.choices.items() if value == scored.value)
+            data[field.key] = json.loads(text)
+        text = kind.json_format.dump(data)
+        value = call.read(text, attempt)
+        for mark, *_ in places_in(kind, value, text):
+            if (scored := found.get(mark.path.removeprefix(f"{self.path}."))) is not None:
+                give(mark.scored, scored)
+        return Decisions(value=value, fields=found)
+
+    def json_format(self, given: JsonFormat | None) -> JsonFormat | None:
+        return JsonFormat.SPACED if given is not None and given.positional else given
+
+    def check(self, kind: OutputType[Any], *, where: str) -> None:
+        _named(where, _fields, kind, self.path)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field that is asked by itself: the text before its value, and its values by their texts."""
+
+    name: str
+    key: str
+    before: str
+    choices: Mapping[str, Any]
+
+
 _STRATEGIES: dict[Any, type[Strategy]] = {
+    Decisions: DecisionsStrategy,
     Logged: LoggedStrategy,
     Reasoned: ReasonedStrategy,
     Scored: ScoredStrategy,
@@ -177,7 +228,11 @@ def compile_return(
     strategy = strategy_of(hint, path)
     try:
         kind: OutputType[Any] = output_type(
-            strategy.hint, json_format=json_format, registry=registry, path=strategy.path, namespace=namespace
+            strategy.hint,
+            json_format=strategy.json_format(json_format),
+            registry=registry,
+            path=strategy.path,
+            namespace=namespace,
         )
     except UnsupportedType as error:
         if not function:
@@ -189,27 +244,48 @@ def compile_return(
 @lru_cache(maxsize=256)
 def _choices(kind: OutputType[Any], path: str) -> dict[str, Any]:
     """Return the texts that an answer can be, with their values. Raises UnsupportedType for too many, or equal ones."""
+    return choices_of(
+        kind.constraint.language, lambda text: _plain(kind.decode(text)), partial(UnsupportedType, path), kind.hint
+    )
+
+
+@lru_cache(maxsize=256)
+def _fields(kind: OutputType[Any], path: str) -> tuple[_Field, ...]:
+    """Return the fields of an object. Raises UnsupportedType where it has none, or one that has no choices."""
     language = kind.constraint.language
-    texts = None if language is None else enumerate_texts(language, _MOST_CHOICES)
-    if texts is None:
-        raise UnsupportedType(
-            path,
+    if not kind.codec.fields or language is None:
+        reason = "has no fields; Decisions is for a model, a dataclass or the like, of which each field is a question"
+        raise UnsupportedType(path, kind.hint, reason)
+    found: list[_Field] = []
+    for name, key, codec in kind.codec.fields:
+        choices = choices_of(
+            Language(codec.expr, language.rules),
+            lambda text, codec=codec: _plain(codec.from_json(json.loads(text))),
+            partial(UnsupportedType, f"{path}.{name}"),
             kind.hint,
-            f"has more than {_MOST_CHOICES:,} answers; Scored is for a Literal, an Enum, bool and other types of few",
         )
-    choices: dict[str, Any] = {}
-    known: dict[Any, Any] = {}
-    for text in texts:
-        try:
-            value = choices[text] = kind.decode(text)
-            same = known.setdefault(value, value)
-        except DecodeError as error:
-            reason = f"admits {text!r}, which fails a check ({error.detail}); for Scored leave the check out"
-            raise UnsupportedType(path, kind.hint, reason) from error
-        except TypeError as error:
-            raise UnsupportedType(
-                path, kind.hint, "has values that can't be keys of a dict, as Scored needs them"
-            ) from error
-        if type(same) is not type(value):
-            raise UnsupportedType(path, kind.hint, f"has the choices {same!r} and {value!r}, which Python calls equal")
-    return choices
+        before = f"{{{kind.json_format.dump(key)}{kind.json_format.colon}"
+        found.append(_Field(name, key, before, choices))
+    return tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    """Return the choice in a `Scored`, or the value itself."""
+    return value.value if isinstance(value, Scored) else value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def _scored(call: OpenCall[Any], request: Request, path: str) -> Exchange[Scored[Any]]:
+    return distribution(
+        replace(request, sampling_params=None, sampling={}),
+        _choices(call.call.kind, path),
+        max_logprobs=call.call.runtime.facts.max_logprobs,
+        calibration=call.call.options.calibration,
+    )
+
+
+def _named(function: str, check: Callable[..., object], *arguments: Any) -> None:
+    """Run a check, whose error then has the function's name."""
+    try:
+        check(*arguments)
+    except UnsupportedType as error:
+        raise UnsupportedType(error.path, error.hint, error.reason, function=function) from error.__cause__

@@ -51,6 +51,7 @@ class PartialAnswer(Generic[R]):
         self._pieces: list[str] = []
         self._shown: list[JsonValue] = []
         self._asked: Request | None = None
+        self._hidden = True
         if isinstance(call, PromptError):
             self.result = Failure(call)
             return
@@ -111,7 +112,7 @@ class PartialAnswer(Generic[R]):
 
     def _rest(self, ended: Future[Outcome]) -> str:
         """Return the part of the text that did not come in pieces: all of it, or nothing."""
-        if ended.cancelled() or ended.exception() is not None or self._asked is None or _is_hidden(self._asked):
+        if ended.cancelled() or ended.exception() is not None or self._hidden:
             return ""
         return ended.result().text[len(self.text) :]
 
@@ -119,9 +120,10 @@ class PartialAnswer(Generic[R]):
         if not isinstance(step, Request):
             self.result = step
             return
-        hidden = _is_hidden(step)
-        self.part += step.probe or not hidden
-        self._pieces, self._shown, self._asked = [], [], step
+        hidden = self._hidden = _is_hidden(step)
+        if not (step.probe and self._pieces):  # behind an answer, of which it asks about parts
+            self.part += step.probe or not hidden
+            self._pieces, self._shown, self._asked = [], [], step
         self._future = self._call.submit(step if hidden else replace(step, on_delta=self._put))
         self._future.add_done_callback(self._put)
         if (row := current_row()) is not None:

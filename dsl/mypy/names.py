@@ -23,7 +23,7 @@ DEFER = {f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "prompt.
 USING = {f"typefold.prompts.{name}.using" for name in ("prompt.Prompt", "prompt.AsyncPrompt", "base_prompt.BasePrompt")}
 SAMPLE = {f"typefold.prompts.prompt.{name}.sample" for name in ("Prompt", "AsyncPrompt")}
 DEFERRED = "typefold.graphs.deferred.Deferred"
-ANSWERS = {f"typefold.response_types.{name}" for name in ("Logged", "Reasoned", "Scored")}
+ANSWERS = {f"typefold.response_types.{name}" for name in ("Decisions", "Logged", "Reasoned", "Scored")}
 
 CHECKS = {
     PROMPT: "check_prompt",

@@ -24,7 +24,7 @@ from typefold.options import CallOptions
 from typefold.prompts.definition import Example
 from typefold.prompts.spec import PromptSpec
 from typefold.prompts.version import Version
-from typefold.response_types import Logged, Reasoned, Scored
+from typefold.response_types import Decisions, Logged, Reasoned, Scored
 from typefold.runtime import PromptError
 from typefold.runtimes.current import find_current
 
@@ -54,6 +54,8 @@ class ExampleMaker(TakesAnswer[P, R]):
     def __init__(self, spec: PromptSpec) -> None:
         self._spec = spec
 
+    @overload
+    def __call__(self: ExampleMaker[P, Decisions[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
     @overload
     def __call__(self: ExampleMaker[P, Logged[T]], value: T, /, *args: P.args, **kwargs: P.kwargs) -> Example[T]: ...
     @overload

@@ -22,7 +22,7 @@ from typefold.compiler.errors import describe
 from typefold.execution.call import Call, ReasoningSource
 from typefold.prompts.base_prompt import AnsweredBy, AnsweredByExactly, BasePrompt, spec_of
 from typefold.prompts.spec import PromptSpec
-from typefold.response_types import Logged, Reasoned, Scored
+from typefold.response_types import Decisions, Logged, Reasoned, Scored
 from typefold.runtime import Outcome, PromptError, Request, Thinking
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import Answer, Cut, ScriptedEngine
@@ -270,6 +270,8 @@ class FakeEngine:
     @overload
     def answer(self, prompt: AnsweredBy[..., R], /, *answers: R | Failing) -> None: ...
     @overload
+    def answer(self, prompt: AnsweredBy[..., Decisions[T]], /, *answers: T | Failing) -> None: ...
+    @overload
     def answer(self, prompt: AnsweredBy[..., Logged[T]], /, *answers: T | Failing) -> None: ...
     @overload
     def answer(self, prompt: AnsweredBy[..., Reasoned[T]], /, *answers: T | Reasoned[T] | Failing) -> None: ...
@@ -277,6 +279,8 @@ class FakeEngine:
     def answer(self, prompt: AnsweredBy[..., Scored[T]], /, *answers: T | Failing) -> None: ...
     @overload
     def answer(self, prompt: AnsweredByExactly[..., R], /, *answers: R | Failing) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer(self, prompt: AnsweredByExactly[..., Decisions[T]], /, *answers: T | Failing) -> None: ...  # pyright: ignore[reportOverlappingOverload]
     @overload
     def answer(self, prompt: AnsweredByExactly[..., Logged[T]], /, *answers: T | Failing) -> None: ...  # pyright: ignore[reportOverlappingOverload]
     @overload
@@ -319,6 +323,8 @@ class FakeEngine:
     @overload
     def answer_by(self, prompt: AnsweredBy[P, R], function: Callable[P, R | Failing], /) -> None: ...
     @overload
+    def answer_by(self, prompt: AnsweredBy[P, Decisions[T]], function: Callable[P, T | Failing], /) -> None: ...
+    @overload
     def answer_by(self, prompt: AnsweredBy[P, Logged[T]], function: Callable[P, T | Failing], /) -> None: ...
     @overload
     def answer_by(self, prompt: AnsweredBy[P, Reasoned[T]], function: Callable[P, T | Reasoned[T] | Failing], /) -> None: ...
@@ -326,6 +332,8 @@ class FakeEngine:
     def answer_by(self, prompt: AnsweredBy[P, Scored[T]], function: Callable[P, T | Failing], /) -> None: ...
     @overload
     def answer_by(self, prompt: AnsweredByExactly[P, R], function: Callable[P, R | Failing], /) -> None: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def answer_by(self, prompt: AnsweredByExactly[P, Decisions[T]], function: Callable[P, T | Failing], /) -> None: ...  # pyright: ignore[reportOverlappingOverload]
     @overload
     def answer_by(self, prompt: AnsweredByExactly[P, Logged[T]], function: Callable[P, T | Failing], /) -> None: ...  # pyright: ignore[reportOverlappingOverload]
     @overload
@@ -544,7 +552,7 @@ def _answer(answer: object, request: Request) -> Answer | PromptError | None:
 
 def _encoded(value: object, kind: OutputType[Any], function: str) -> str:
     """Return a value, or that inside of `Logged` and the like, as the model would write it."""
-    if isinstance(value, Logged | Reasoned | Scored):
+    if isinstance(value, Logged | Reasoned | Scored | Decisions) and not (isinstance(value, Scored) and kind.scored):
         value = cast("Logged[object]", value).value
     of_type = f"it is of type {type(value).__name__}"
     try:

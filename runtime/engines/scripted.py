@@ -24,7 +24,7 @@ from typefold.compiler import Constraint, Message, Vocabulary
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.compiler.grammar.sampler import sample
 from typefold.runtime.engine import Completion, Delta, EngineInfo, EngineRefusal, Thinking
-from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
+from typefold.runtime.request import OTHERS, FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.sampling import unfit
 
 
@@ -87,6 +87,8 @@ class ScriptedEngine:
         thinking: The markers around the reasoning of a model that was made to think.
         model: A name for the model; by default the name of the class.
         vocabulary: Facts about the tokens, for token bounds; by default a token is a byte.
+        chances: Asked about every request that returns log probabilities; a mapping that it gives has the probability of
+            each text that the answer may be. The rest, if they add up to less than 1, is that of all other texts.
 
     Attributes:
         requests: The requests that were added, in order, for assertions on prompts.
@@ -118,6 +120,7 @@ class ScriptedEngine:
         thinking: Thinking | None = None,
         model: str | None = None,
         vocabulary: Vocabulary | None = None,
+        chances: Callable[[Request], Mapping[str, float] | None] | None = None,
     ) -> None:
         if max_model_len < 2 or max_num_seqs < 1 or tokens_per_step < 1:
             raise ValueError("max_model_len must be at least 2, max_num_seqs and tokens_per_step at least 1")
@@ -140,6 +143,7 @@ class ScriptedEngine:
         self._step_seconds = step_seconds
         self._fail_at_step = fail_at_step
         self._refuse = refuse
+        self._chances = chances
         self._waiting: deque[_Sequence] = deque()
         self._running: list[_Sequence] = []
         self._deltas: list[Delta] = []
@@ -150,7 +154,7 @@ class ScriptedEngine:
 
     def tokenize(self, request: Request) -> Sequence[int]:
         """Return the bytes of the prompt, each message under a line that names its role."""
-        return [*_render(request).encode(), *request.begun]
+        return [*_render(request).encode(), *_begun(request)]
 
     def max_tokens(self, request: Request) -> int | None:
         limit = request.token_limit()
@@ -206,7 +210,8 @@ class ScriptedEngine:
             if text := sequence.delta(before):
                 self._deltas.append(Delta(sequence.key, text))
             if sequence.given >= sequence.due:
-                done.append(Completion(sequence.key, _outcome(sequence)))
+                chances = None if self._chances is None else self._chances(sequence.request)
+                done.append(Completion(sequence.key, _outcome(sequence, chances)))
         self._running = [sequence for sequence in self._running if sequence.given < sequence.due]
         return done
 
@@ -309,7 +314,12 @@ def _sampling(request: Request) -> list[tuple[str, object]]:
     return sorted((name, value) for name, value in request.sampling.items() if name != left_out)
 
 
-def _outcome(sequence: _Sequence) -> Outcome:
+def _begun(request: Request) -> bytes:
+    parts = (part.encode() if isinstance(part, str) else bytes([part]) for part in request.begun if part != _END)
+    return b"".join(parts)
+
+
+def _outcome(sequence: _Sequence, chances: Mapping[str, float] | None) -> Outcome:
     assert not isinstance(sequence.answer, Exception)
     token_ids: tuple[int, ...] = ()
     if isinstance(sequence.answer, FinishReason):
@@ -326,27 +336,37 @@ def _outcome(sequence: _Sequence) -> Outcome:
         prompt_tokens=sequence.prompt_tokens,
         output_tokens=sequence.due,
         token_ids=token_ids,
-        logprobs=_logprobs(sequence.request, token_ids),
+        logprobs=_logprobs(sequence.request, token_ids, chances),
     )
 
 
 def _possible_answer(answer: str, request: Request) -> str:
-    """Return the rest of a scripted answer behind the `begun` tokens; any admitted one where that is not admitted."""
-    begun = bytes(token_id for token_id in request.begun if token_id != _END)
-    rest = answer.encode().removeprefix(begun)
-    admitted = _all_answers(request.constraint)
-    if rest in admitted or not admitted:
-        return rest.decode()
+    """Return the rest of a scripted answer behind the `begun` one; any admitted one where that is not admitted."""
+    begun, admitted = _begun(request), _all_answers(request.constraint)
+    asked = request.begun[0] if request.begun else None
+    if isinstance(asked, str):  # a field of an object, of which the answer may have all
+        _, found, rest = answer.encode().partition(asked.encode().lstrip(b"{"))
+        rest = rest.removeprefix(begun[len(asked.encode()) :]) if found else answer.encode()
+        whole = [each for each in admitted if rest.startswith((each, each.removesuffix(b"}")))]
+    else:
+        rest = answer.encode().removeprefix(begun)
+        whole = [each for each in admitted if rest.startswith(each)]
+    if whole or not admitted:
+        return max(whole, key=len, default=rest).decode()
     if not request.begun and "logit_bias" not in request.sampling:
         raise EngineRefusal(f"answers= gives {answer!r:.200}, which is none of the choices")
     return admitted[0].decode()
 
 
-def _logprobs(request: Request, token_ids: Sequence[int]) -> tuple[tuple[TokenLogprob, ...], ...] | None:
+def _logprobs(
+    request: Request, token_ids: Sequence[int], known: Mapping[str, float] | None
+) -> tuple[tuple[TokenLogprob, ...], ...] | None:
     """Return for each token itself and the likeliest others, if the request asks for them."""
     count = request.asked("logprobs")
     if count is None:
         return None
+    if known is not None:
+        return (_step(request, token_ids[0], {text.encode(): chance for text, chance in known.items()}),)
     answers = _all_answers(request.constraint)
     rows: list[tuple[TokenLogprob, ...]] = []
     for place, token_id in enumerate(token_ids):
@@ -357,6 +377,21 @@ def _logprobs(request: Request, token_ids: Sequence[int]) -> tuple[tuple[TokenLo
         chances = [(token_id, own), *((other, (1 - own) / len(others)) for other in others)]
         rows.append(tuple(_token(*chance) for chance in chances[: max(count, 1)]))
     return tuple(rows)
+
+
+def _step(request: Request, token_id: int, known: Mapping[bytes, float]) -> tuple[TokenLogprob, ...]:
+    """Return the tokens that begin an admitted text, and `OTHERS`, from the probabilities of texts."""
+    begun = b"".join(bytes([part]) for part in request.begun if isinstance(part, int) and part != _END)
+    mass = math.fsum(chance for text, chance in known.items() if text.startswith(begun)) if begun else 1.0
+    chances: dict[int, float] = {}
+    for answer in _all_answers(request.constraint):
+        whole, first = begun + answer, answer[0] if answer else _END
+        chances[first] = chances.get(first, 0.0) + known.get(whole, 0.0) / (mass or 1.0)
+    outside = max(1.0 - math.fsum(chances.values()), 1e-12)
+    likely = sorted(
+        ((first, max(chance, 1e-12)) for first, chance in chances.items()), key=lambda each: each[0] != token_id
+    )
+    return (*(_token(*each) for each in likely), TokenLogprob(OTHERS, math.log(outside), b""))
 
 
 def _all_answers(constraint: Constraint) -> tuple[bytes, ...]:

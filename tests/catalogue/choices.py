@@ -1,11 +1,13 @@
 """Choices.
 
 Where all members are strings, an answer is the bare member, without quotation marks; else each member is written as JSON
-writes its value.
+writes its value. Inside of another type, `Scored[X]` is written as `X`, and has the probability of each choice.
 """
 
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum, auto
 from typing import Literal
+
+from typefold import Scored
 
 
 class Mood(Enum):
@@ -54,3 +56,4 @@ bits: Bits = Bits.B
 corner: Corner = Corner.TOP
 setting: Setting = Setting.SLOW
 yes_or_no: bool = True
+scored: Scored[Mood] = Scored.of(Mood.GRIM)

@@ -18,7 +18,7 @@ from typing import Annotated, ClassVar, Literal, Never, TypeVar
 
 from pydantic import BaseModel, Field, ImportString, Json, NameEmail, Secret, SkipValidation
 
-from typefold import Grammar, Logged, Reasoned, Scored
+from typefold import Decisions, Grammar, Logged, Reasoned, Scored
 
 T = TypeVar("T")
 
@@ -86,7 +86,8 @@ HERE = (
     list[Annotated[str, Grammar('root ::= "yes"')]],
     list[Logged[int]],
     list[Reasoned[int]],
-    list[Scored[bool]],
+    list[Decisions[Named]],
+    Scored[str],
     Json[int],
     Annotated[int, SkipValidation],
     Secret,

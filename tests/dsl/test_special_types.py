@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel
 from typing_extensions import TypeAliasType
 
 from typefold import (
+    Decisions,
     FinishReason,
     Invalid,
     Logged,
@@ -284,7 +285,7 @@ class Holder(BaseModel):
 
 @dataclass
 class Record:
-    scored: Scored[bool]
+    decided: Decisions[Holder]
 
 
 @pytest.mark.parametrize(
@@ -294,9 +295,9 @@ class Record:
         (Logged[int] | None, "return"),
         (dict[str, Reasoned[int]], "return[...]"),
         (Holder, "return.inner"),
-        (Record, "return.scored"),
+        (Record, "return.decided"),
         (Logged[Reasoned[int]], "return.value"),
-        (Logged[list[Scored[bool]]], "return.value[]"),
+        (Logged[list[Decisions[Holder]]], "return.value[]"),
         (Logged, "return"),
         (Annotated[Logged[int], "x"], "return"),
     ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 
 from typefold.compiler.grammar.enumerate import enumerate_texts
 from typefold.runtime import FinishReason, Outcome, Request, TokenLogprob
-from typefold.runtime.scoring import probabilities
+from typefold.runtime.request import OTHERS
+from typefold.runtime.scoring import Distribution, probabilities
 
 END = 0
 
@@ -21,7 +22,8 @@ class Table:
     Args:
         texts: The texts that its tokens are cut from.
         seed: Makes another model.
-        mode: What its log probabilities are: of the admitted tokens (vLLM's), or bare logits.
+        mode: What its log probabilities are: of the admitted tokens (vLLM's), or bare logits; or of tokens that begin a text
+            among all (`open`), where tokens that must come next are put ahead.
         sharpness: How far its logits lie apart.
     """
 
@@ -53,6 +55,8 @@ class Table:
         spec = request.constraint.language
         assert spec is not None
         choices = [text.encode() for text in enumerate_texts(spec, 1000) or ()]
+        if self.mode == "open" and request.begins and b"" not in choices:
+            return self.probed(request, choices)
         bias: dict[int, float] = request.sampling.get("logit_bias", {})
         rows: list[tuple[TokenLogprob, ...]] = []
         taken: list[int] = []
@@ -79,6 +83,53 @@ class Table:
             logprobs=tuple(rows),
         )
 
+    def probed(self, request: Request, choices: list[bytes]) -> Outcome:
+        """As the vLLM engine answers a probe that needs no mask."""
+        path, written = tuple(each for each in request.begun if isinstance(each, int)), b""
+        rows: list[tuple[TokenLogprob, ...]] = []
+        while len(only := self.admitted(written, choices)) == 1 and written not in choices:
+            rows.append((TokenLogprob(only[0], 0.0, self.written[only[0]]),))
+            path, written = (*path, only[0]), written + self.written[only[0]]
+        assert written not in choices
+        chances = self.softmax(path, range(len(self.written)))
+        listed = self.admitted(written, choices)
+        inside = math.fsum(chances[each] for each in listed)
+        others = TokenLogprob(OTHERS, math.log(max(1 - inside, 1e-9)), b"")
+        row = [*(TokenLogprob(each, math.log(chances[each]), self.written[each]) for each in listed), others]
+        taken = (*(row[0].token_id for row in rows), max(chances, key=lambda each: chances[each]))
+        return Outcome(
+            text="?",
+            finish_reason=FinishReason.LENGTH,
+            prompt_tokens=1,
+            output_tokens=1,
+            token_ids=taken,
+            logprobs=(*rows, tuple(row)),
+        )
+
+    def softmax(self, path: tuple[int, ...], among: Iterable[int]) -> dict[int, float]:
+        weights = {each: math.exp(self.logit(path, each)) for each in among}
+        total = math.fsum(weights.values())
+        return {each: weight / total for each, weight in weights.items()}
+
+    def outside(self, texts: Sequence[str]) -> float:
+        """The unmasked probability of leaving the texts before it is settled which one is written."""
+        choices = [text.encode() for text in texts]
+
+        def lost(path: tuple[int, ...], written: bytes) -> float:
+            left = [choice for choice in choices if choice.startswith(written)]
+            if len(left) == 1:
+                return 0.0
+            listed = self.admitted(written, left)
+            if len(listed) == 1:  # which is no question
+                return lost((*path, listed[0]), written + self.written[listed[0]])
+            if written in left:
+                return 0.0  # tokens that end a text are told by a mask
+            chances = self.softmax(path, range(len(self.written)))
+            deeper = math.fsum(chances[each] * lost((*path, each), written + self.written[each]) for each in listed)
+            return 1.0 - math.fsum(chances[each] for each in listed) + deeper
+
+        return lost((), b"")
+
     def directly(self, texts: Sequence[str]) -> list[float]:
         """Every path through every admitted token, to its end."""
         found = [0.0] * len(texts)
@@ -101,13 +152,17 @@ class Table:
 
 
 def scored(model: Table, texts: Sequence[str], max_logprobs: int = 256) -> list[float]:
+    return distribution(model, texts, max_logprobs).probabilities
+
+
+def distribution(model: Table, texts: Sequence[str], max_logprobs: int = 256) -> Distribution:
     exchange = probabilities(Request(prompt="?"), texts, max_logprobs=max_logprobs)
     try:
         request = next(exchange)
         while True:
             request = exchange.send(model.answer(request))
     except StopIteration as end:
-        found: list[float] = end.value
+        found: Distribution = end.value
         return found
 
 
@@ -125,11 +180,30 @@ CHOICES = [
 ]
 
 
+@pytest.mark.parametrize("mode", ["logprobs", "open"])
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("texts", CHOICES, ids=lambda texts: ",".join(texts))
-def test_the_sum_over_all_paths_is_found(texts: list[str], seed: int) -> None:
-    model = Table([text for text in texts if text], seed)
+def test_the_sum_over_all_paths_is_found(texts: list[str], seed: int, mode: str) -> None:
+    model = Table([text for text in texts if text], seed, mode=mode)
     assert scored(model, texts) == pytest.approx(model.directly(texts), abs=1.1e-3)
+
+
+JSON_CHOICES = [
+    [" true,", " false,"],
+    [" 1}", " 2}", " 10}", " 100}"],
+    [' "low"', ' "lower"', ' "high"'],
+    ["- a", "- b", "- ab"],
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("texts", [*CHOICES[:3], *JSON_CHOICES, CHOICES[-1]], ids=lambda texts: ",".join(texts))
+def test_the_mass_outside_is_that_of_leaving_the_texts(texts: list[str], seed: int) -> None:
+    model = Table(texts, seed, mode="open", sharpness=1.5)
+    found = distribution(model, texts)
+    assert found.outside == pytest.approx(model.outside(texts), abs=2e-3)
+    assert found.probabilities == pytest.approx(model.directly(texts), abs=1.1e-3)
+    assert distribution(Table(texts, seed), texts).outside is None  # behind a mask nothing is known of it
 
 
 @pytest.mark.parametrize("mode", ["logprobs", "logits"])
@@ -157,7 +231,7 @@ def test_choices_that_part_at_once_take_one_request() -> None:
 
 def test_one_choice_takes_none() -> None:
     model = Table(["keep"], 1)
-    assert scored(model, ["keep"]) == [1.0]
+    assert distribution(model, ["keep"]) == ([1.0], None)
     assert model.requests == []
 
 

@@ -35,12 +35,13 @@ from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
 from typefold.runtime.engines.vllm.thinking import sources_of, switches_by, switches_of
-from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of, written_by
+from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, unmasked, vocabulary_of, written_by
 from typefold.runtime.ownership import lock, notify_child
 from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
 
+_REMEMBERED = 4096  # begun answers
 _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
 
 
@@ -72,6 +73,13 @@ class VllmEngine:
         self._keys: set[str] = set()
         self._streamed: dict[str, Any] = {}  # the answer so far of each streamed request, or None
         self._deltas: list[Delta] = []
+        self._texts: dict[str, tuple[int, ...]] = {}  # of begun answers
+        self._probes: dict[
+            str, tuple[Sequence[int], Sequence[int]]
+        ] = {}  # that list tokens: those ahead, and those listed
+        self._ranked: set[str] = set()  # requests with log probabilities by rank
+        self._held: dict[str, tuple[Any, ...]] = {}  # probes that wait for them
+        self._early: list[Completion] = []
         self._tokens_input = tokens_input
         config = self._engine.vllm_config
         self._sees = bool(config.model_config.is_multimodal_model)
@@ -88,6 +96,8 @@ class VllmEngine:
         # llguidance, unlike xgrammar, leaves tokens that end within a character out of its mask.
         listed = dialect == "ebnf" and not compat.is_diffusion(config.model_config)
         known = int(config.model_config.get_vocab_size())
+        first = FirstTokens(self._tokenizer, known)
+        raw = str(getattr(config.model_config, "logprobs_mode", "raw_logprobs")) == "raw_logprobs"
         self._options = set(inspect.signature(self._engine.add_request).parameters) - _NOT_OPTIONS
         render = compat.chat_renderer(llm, self._tokenizer)
         template = llm.chat_template or getattr(self._tokenizer, "chat_template", None)
@@ -108,7 +118,8 @@ class VllmEngine:
             dialect=dialect,
             unwritten=unwritten_ids(self._tokenizer, known),
             text_ends=self._prompts.thoughts.text_ends,
-            first_tokens=FirstTokens(self._tokenizer, known).of if listed else None,
+            first_tokens=first.of if listed else None,
+            ahead=first.ahead if listed and raw else None,
             masks_stops=compat.masks_stop_tokens(version),
             check=compat.check_xgrammar if backend == "auto" else None,
         )
@@ -133,7 +144,7 @@ class VllmEngine:
     @property
     def has_unfinished(self) -> bool:
         """Whether vLLM has work left, of this engine or of a caller's own."""
-        return self._engine is not None and bool(self._engine.has_unfinished_requests())
+        return self._engine is not None and bool(self._held or self._early or self._engine.has_unfinished_requests())
 
     def tokenize(self, request: Request) -> Sequence[int]:
         """Return the prompt's token ids, as `LLM.chat` and `LLM.generate` would make them; thinking is off unless asked for.
@@ -154,10 +165,24 @@ class VllmEngine:
         found: list[Sequence[int] | Exception] = []
         for request, prompt, some in zip(requests, prompts, pictured, strict=True):
             token_ids = self._pictured(request, prompt) if some else next(plain)
-            if request.begun and not some and not isinstance(token_ids, Exception):
-                token_ids = [*token_ids, *request.begun]
+            if not some and not isinstance(token_ids, Exception) and (begun := self._begun(request)):
+                token_ids = [*token_ids, *begun]
             found.append(token_ids)
         return found
+
+    def _begun(self, request: Request) -> list[int]:
+        """Return the tokens behind the prompt: those of the begun answer, and those that a probe can only go on with."""
+        found = list[int]()
+        for part in request.begun:
+            found += [part] if isinstance(part, int) else self._tokens_of(part)
+        return [*found, *self._parameters.probed(request)[0]]
+
+    def _tokens_of(self, text: str) -> tuple[int, ...]:
+        if (known := self._texts.get(text)) is None:
+            if len(self._texts) >= _REMEMBERED:
+                self._texts.clear()
+            known = self._texts[text] = tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        return known
 
     def _variables(self, request: Request) -> Mapping[str, Any]:
         switched = {name: on if request.thinking else off for name, (on, off) in self._switches.items()}
@@ -175,7 +200,7 @@ class VllmEngine:
                 return token_ids
             if len(token_ids) > self.info.max_model_len:  # without what the images take
                 return PromptTooLarge(len(token_ids))
-            return placed(self._llm.renderer, token_ids, pictures, request.begun)
+            return placed(self._llm.renderer, token_ids, pictures, self._begun(request))
         except Exception as error:
             return error
 
@@ -198,20 +223,49 @@ class VllmEngine:
                 "a seed with chunked prefill kills vLLM's CPU engine; build the LLM with enable_chunked_prefill=False"
             )
         prompt = token_ids.engine_input if isinstance(token_ids, PromptTokens) else self._tokens_input(list(token_ids))
+        ahead, listed = self._parameters.probed(request)
+        if listed:
+            self._probes[key] = ahead, listed
+            if self._ranked:
+                self._held[key] = prompt, params, options
+                return
+        elif params.logprobs:
+            while self._probes.keys() - self._held.keys():
+                self._early += self._stepped()
+        self._send(key, prompt, params, options)
+        template.verified = True
+        if params.logprobs:
+            self._ranked.add(key)
+        if request.on_delta is not None:
+            self._streamed[key] = None
+
+    def _send(self, key: str, prompt: Any, params: Any, options: Mapping[str, Any]) -> None:
         try:
             self._engine.add_request(key, prompt, params, **options)
         except Exception as error:
+            self._probes.pop(key, None)
             self._say_how_it_ended(error)
             # In-process, vLLM registers a request before its core has taken it: unless it is dropped, it never ends.
             self._engine.abort_request([key])
             raise EngineRefusal(readable(error)) from error
-        template.verified = True
         self._keys.add(key)
-        if request.on_delta is not None:
-            self._streamed[key] = None
 
     def step(self) -> Sequence[Completion]:
-        """Run one step; requests that a caller left in an `LLM` of their own run too and are not reported."""
+        """Run one step; requests that a caller left in an `LLM` of their own run too and are not reported.
+
+        In one step vLLM returns log probabilities by rank or by number, and where it is asked for both, those by rank are
+        lost (but on GPUs, with its second runner). So the ones wait for the others.
+        """
+        if not self._ranked:
+            while self._held:
+                key = next(iter(self._held))
+                self._send(key, *self._held.pop(key))
+        if self._early:
+            done, self._early = self._early, []
+            return done
+        return self._stepped()
+
+    def _stepped(self) -> list[Completion]:
         done: list[Completion] = []
         try:
             with _turn if self._inside else nullcontext():
@@ -226,7 +280,11 @@ class VllmEngine:
             if output.finished and key in self._keys:
                 self._keys.remove(key)
                 self._streamed.pop(key, None)
-                done.append(Completion(key, outcome_of(output, self._write)))
+                self._ranked.discard(key)
+                outcome = outcome_of(output, self._write)
+                if (probe := self._probes.pop(key, None)) is not None:
+                    outcome = unmasked(outcome, *probe, self._write())
+                done.append(Completion(key, outcome))
         return done
 
     def partial_text(self, key: str) -> str:
@@ -238,11 +296,17 @@ class VllmEngine:
         return deltas
 
     def abort(self, keys: Iterable[str]) -> None:
-        ours = self._keys.intersection(keys)
+        dropped = set(keys)
+        for key in dropped & self._held.keys():
+            del self._held[key], self._probes[key]
+        self._early = [each for each in self._early if each.key not in dropped]
+        ours = self._keys.intersection(dropped)
         if ours:
             self._keys -= ours
+            self._ranked -= ours
             for key in ours:
                 self._streamed.pop(key, None)
+                self._probes.pop(key, None)
             self._engine.abort_request(list(ours))
 
     def kill(self) -> bool:

@@ -20,7 +20,7 @@ from difflib import get_close_matches
 from operator import attrgetter
 from typing import Any
 
-from typefold.compiler import Constraint, Dialect
+from typefold.compiler import TEXT, Constraint, Dialect
 from typefold.compiler.guards import is_dict, is_list
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.request import Request
@@ -28,6 +28,7 @@ from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, unfit
 
 _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
+_MOST_LISTED = 128  # tokens of which vLLM returns the log probabilities by number
 _MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
 _REMEMBERED = 256  # sets of parameters
 _PLAIN = (int, float, bool, str)
@@ -59,6 +60,8 @@ class Parameters:
         unwritten: Sequence[int] = (),
         text_ends: Sequence[int] = (),  # tokens that end a text beside the model's own end
         first_tokens: Callable[[tuple[str, ...]], Sequence[int]] | None = None,  # `None` if no list of tokens will do
+        ahead: Callable[[tuple[str, ...]], tuple[Sequence[int], Sequence[int]]]
+        | None = None,  # `None` where masks must tell
         masks_stops: bool = True,
         check: Callable[[Any], None] | None = None,
     ) -> None:
@@ -70,6 +73,7 @@ class Parameters:
         self._unwritten = [*unwritten]
         self._text_ends = [*text_ends]
         self._first_tokens = first_tokens
+        self._ahead = ahead
         self._masks_stops = masks_stops
         self._check = check
         self._names = [name for name in defaults.__struct_fields__ if not name.startswith("_")]
@@ -85,7 +89,8 @@ class Parameters:
         return limit
 
     def build(self, request: Request, max_tokens: int) -> tuple[Any, Template]:
-        template = self._template(request, self._first(request) if max_tokens == 1 else ())
+        listed = self.probed(request)[1]
+        template = self._template(request, () if listed or max_tokens > 1 else self._first(request), listed)
         params = copy.copy(template.params)
         params.max_tokens = max_tokens
         if request.on_delta is not None:
@@ -125,16 +130,26 @@ class Parameters:
             return ()
         return tokens if len(tokens) <= _MOST_FIRST else ()
 
-    def _template(self, request: Request, first: Sequence[int] = ()) -> Template:
+    def probed(self, request: Request) -> tuple[Sequence[int], Sequence[int]]:
+        """Return the tokens to put ahead of a probe's answer, and those that it lists; none where a grammar must tell them."""
+        if not request.probe or not request.begins or self._ahead is None:
+            return (), ()
+        ahead, listed = self._ahead(request.begins)
+        return (ahead, listed) if len(listed) <= _MOST_LISTED else ((), ())
+
+    def _template(self, request: Request, first: Sequence[int] = (), listed: Sequence[int] = ()) -> Template:
         start, sampling, constraint = request.sampling_params, request.sampling, request.constraint
         if start is not None and not isinstance(start, type(self._defaults)):
             raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
         spec = constraint.for_dialect(self._dialect)
         given = () if start is None else _values(self._own(start))
-        key = key_of(sampling, given=given, kind=constraint.kind, spec=spec, first=bool(first))
+        key = key_of(sampling, given=given, kind=constraint.kind, spec=spec, first=bool(first), listed=bool(listed))
 
         def make() -> Template:
-            params = self._make(start, {**sampling}, constraint, spec, first)
+            if listed:
+                params = self._make(start, {**sampling, "logprobs": None, "logprob_token_ids": [*listed]}, TEXT, "", ())
+            else:
+                params = self._make(start, {**sampling}, constraint, spec, first)
             return Template(params, _content(getattr(params, name) for name in self._names if name not in _OWN))
 
         return self._templates.get(key, make)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from typefold.compiler import Vocabulary
 from typefold.runtime.engines.vllm.control_tokens import added_tokens, special_ids
-from typefold.runtime.request import FinishReason, Outcome, TokenLogprob
+from typefold.runtime.request import OTHERS, FinishReason, Outcome, TokenLogprob
 
 _REMEMBERED = 1024  # sets of texts
+_LEAST = 1e-9  # sums of probabilities in float32 are no more exact
 
 
 def vocabulary_of(tokenizer: Any) -> Vocabulary:
@@ -38,6 +40,25 @@ class FirstTokens:
         self._tokenizer = tokenizer
         self._most = most  # the tokens that the model knows; its tokenizer may have more
         self._known: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._ahead: dict[tuple[str, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+
+    def ahead(self, texts: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the tokens with which all the texts must begin, and those that can come next; none where that is not known.
+
+        A text that may end there has tokens of its own, which are not known here.
+        """
+        if (found := self._ahead.get(texts)) is None:
+            certain, rests = list[int](), texts
+            while "" not in rests and len(next_ones := self.of(rests)) == 1:
+                written = self._bytes.get(next_ones[0], b"").decode(errors="ignore")
+                if not written or not all(rest.startswith(written) for rest in rests):
+                    break
+                certain.append(next_ones[0])
+                rests = tuple(rest[len(written) :] for rest in rests)
+            found = ((), ()) if "" in rests else (tuple(certain), self.of(rests))
+            if len(self._ahead) < _REMEMBERED:
+                self._ahead[texts] = found
+        return found
 
     def of(self, texts: tuple[str, ...]) -> tuple[int, ...]:
         """Return the tokens that are a beginning of one of the texts, or all of it; none where their bytes are not known."""
@@ -52,11 +73,15 @@ class FirstTokens:
         return found
 
     @cached_property
+    def _bytes(self) -> dict[int, bytes]:
+        known = _bytes_of(self._tokenizer) or {}
+        return {index: written for index, written in known.items() if self._most is None or index < self._most}
+
+    @cached_property
     def _by_bytes(self) -> dict[bytes, list[int]]:
         found = defaultdict[bytes, list[int]](list)
-        for index, written in (_bytes_of(self._tokenizer) or {}).items():
-            if self._most is None or index < self._most:
-                found[written].append(index)
+        for index, written in self._bytes.items():
+            found[written].append(index)
         return dict(found)
 
 
@@ -108,6 +133,19 @@ def outcome_of(output: Any, written: Callable[[], Sequence[bytes]]) -> Outcome:
         cached_tokens=output.num_cached_tokens or 0,
         token_ids=token_ids,
         logprobs=None if answer.logprobs is None else _logprobs(token_ids, answer.logprobs, written()),
+    )
+
+
+def unmasked(outcome: Outcome, listed: Sequence[int], ahead: Sequence[int], written: Sequence[bytes]) -> Outcome:
+    """Return the outcome of a probe without a constraint: with the tokens put ahead, and `OTHERS` for those not listed."""
+    [step, *_] = outcome.logprobs or ((),)
+    known = [each for each in step if each.token_id in listed]
+    outside = max(1.0 - math.fsum(math.exp(each.logprob) for each in known), _LEAST)
+    certain = tuple((TokenLogprob(token_id, 0.0, written[token_id]),) for token_id in ahead)
+    return replace(
+        outcome,
+        token_ids=(*ahead, *outcome.token_ids),
+        logprobs=(*certain, (*known, TokenLogprob(OTHERS, math.log(outside), b""))),
     )
 
 

@@ -1,0 +1,115 @@
+"""Calibration: a temperature for each choice, which makes its probabilities those with which it is right. `calibrate` fits one.
+
+It is a small JSON file, and belongs to one return type and one prompt. With another type it is refused, since the choices differ;
+with another prompt it is used, with a warning. Invariant: a temperature never changes the order of choices, so no value changes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from typefold.errors import PromptUsageError
+
+T = TypeVar("T")
+
+_VERSION = 1
+_LEAST = 1e-12  # a probability of 0 has no logarithm
+
+
+class StaleCalibration(UserWarning):
+    """A calibration was fitted for another prompt than the one that it is used with; fit it again.
+
+    Example:
+        >>> import warnings
+        >>> from typefold import StaleCalibration
+        >>> warnings.simplefilter("error", StaleCalibration)
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Temperatures by the paths of choices, for `using(calibration=...)`. Made by `calibrate`, or read from a file of it.
+
+    Attributes:
+        temperatures: The temperature of each choice, by its path: `""` for `Scored[T]`, `team` for a field, `lines[].kind`. Above 1
+            it makes a model less sure; below 1, surer.
+        type_digest: A digest of the return type and its choices.
+        prompt_digest: A digest of the prompt function's text and of the model.
+        rows: The number of labelled rows that it was fitted on.
+
+    Example:
+        >>> soft = Calibration(temperatures={"": 2.0})
+        >>> soft.applied("", {"keep": 0.8, "drop": 0.2})
+        {'keep': 0.6666666666666666, 'drop': 0.3333333333333333}
+    """
+
+    temperatures: Mapping[str, float]
+    type_digest: str = field(default="", repr=False)
+    prompt_digest: str = field(default="", repr=False)
+    rows: int = 0
+
+    def applied(self, path: str, probabilities: Mapping[T, float]) -> dict[T, float]:
+        """Return probabilities under the temperature of their path; the same where it has none.
+
+        Args:
+            path: The path of the choice.
+            probabilities: The probabilities by choice.
+        """
+        temperature = self.temperatures.get(path, 1.0)
+        return dict(probabilities) if temperature == 1.0 else tempered(probabilities, temperature)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the calibration to a file.
+
+        Args:
+            path: The file, which is replaced.
+        """
+        data = {"calibration": _VERSION, **self.__dict__, "temperatures": dict(self.temperatures)}
+        Path(path).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Calibration:
+        """Read a file that `save` wrote.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The calibration.
+
+        Raises:
+            PromptUsageError: There is no such file, or it is no calibration of this version.
+        """
+        try:
+            data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+            if data.pop("calibration") != _VERSION:
+                raise ValueError("it is of another version of typefold")
+            made = cls(**data)
+            if not all(isinstance(name, str) and is_temperature(value) for name, value in made.temperatures.items()):
+                raise ValueError("its temperatures are no numbers above 0")
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise PromptUsageError(
+                f"calibration={os.fspath(path)!r}: no calibration can be read there ({type(error).__name__}: {error}); "
+                "calibrate(function, rows).save(path) writes one"
+            ) from error
+        return made
+
+
+def is_temperature(value: object) -> bool:
+    """Return whether a value can be a temperature."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def tempered(probabilities: Mapping[T, float], temperature: float) -> dict[T, float]:
+    """Return the probabilities that a softmax at another temperature would have given."""
+    logs = {choice: math.log(max(chance, _LEAST)) / temperature for choice, chance in probabilities.items()}
+    top = max(logs.values())
+    weights = {choice: math.exp(value - top) for choice, value in logs.items()}
+    total = math.fsum(weights.values())
+    return {choice: weight / total for choice, weight in weights.items()}

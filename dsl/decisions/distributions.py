@@ -1,0 +1,91 @@
+"""Probabilities of choices behind a begun answer: of `Scored` parts of an object, and of the fields of `Decisions`.
+
+A begun answer is sent as text, and ends behind the last punctuation mark that all choices share: tokenizers cut there, while a space
+belongs to the token behind it. The rest of each choice may be written in any tokens. The character behind a value in JSON belongs
+to each of its choices, so that 1 is told from 10.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from functools import reduce
+from typing import Any, TypeAlias, TypeVar
+
+from typefold.compiler import OutputType
+from typefold.compiler.grammar.enumerate import common_prefix
+from typefold.decisions.calibration import Calibration
+from typefold.decisions.scored_codec import places_in
+from typefold.response_types import Scored
+from typefold.runtime import Outcome, Request
+from typefold.runtime.scoring import probabilities
+
+T = TypeVar("T")
+Exchange: TypeAlias = Generator[Request, Outcome, T]
+
+_BEGUN = re.compile(r".*[^\w\s]", re.DOTALL)
+
+
+def distribution(
+    request: Request,
+    choices: Mapping[str, Any],
+    *,
+    max_logprobs: int,
+    before: str = "",
+    behind: str = "",
+    path: str = "",
+    calibration: Calibration | None = None,
+) -> Exchange[Scored[Any]]:
+    """Find the probability of each choice.
+
+    Args:
+        request: The request for the answer.
+        choices: The values by their texts.
+        max_logprobs: The most log probabilities that the engine returns for a token.
+        before: The text of the answer before them.
+        behind: The character behind them.
+        path: The path of the part, by which a calibration knows it.
+        calibration: Bends the probabilities.
+    """
+    texts = [before + text + behind for text in choices]
+    common = reduce(lambda one, other: one[: common_prefix(one, other)], texts)
+    if before and (shared := _BEGUN.match(common)):
+        texts = [text[shared.end() :] for text in texts]
+        request = replace(request, begun=(*request.begun, shared[0]))
+    found, outside = yield from probabilities(request, texts, max_logprobs=max_logprobs)
+    chances: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)
+    for value, chance in zip(choices.values(), found, strict=True):
+        chances[value] += chance
+    chances = chances if calibration is None else calibration.applied(path, chances)
+    return Scored(value=max(chances, key=chances.__getitem__), probabilities=chances, outside=outside)
+
+
+def fill(
+    value: Any,
+    kind: OutputType[Any],
+    text: str,
+    request: Request,
+    *,
+    max_logprobs: int,
+    calibration: Calibration | None,
+) -> Exchange[None]:
+    """Give the `Scored` parts of a value, which was just read from a text, the probabilities of their choices there."""
+    request = replace(request, sampling_params=None, sampling={})
+    for mark, begin, end in places_in(kind, value, text):
+        found = yield from distribution(
+            request,
+            mark.choices,
+            max_logprobs=max_logprobs,
+            before=text[:begin],
+            behind=text[end : end + 1],
+            path=mark.path,
+            calibration=calibration,
+        )
+        give(mark.scored, found)
+
+
+def give(scored: Scored[Any], found: Scored[Any]) -> None:
+    """Give a part of a value that nobody else holds yet what was found of it; its choice stays."""
+    object.__setattr__(scored, "probabilities", found.probabilities)
+    object.__setattr__(scored, "outside", found.outside)
