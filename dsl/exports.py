@@ -15,6 +15,10 @@ from typefold.compiler import (
 from typefold.compiler.public import set_public_module
 from typefold.decisions.calibration import Calibration, StaleCalibration
 from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
+from typefold.evaluation.compare import Comparison, compare
+from typefold.evaluation.grading import Case, Evaluate, evaluate
+from typefold.evaluation.intervals import Estimate
+from typefold.evaluation.report import Report
 from typefold.execution.streaming import AsyncStream, Stream
 from typefold.graphs.deferred import Deferred, apply_deferred
 from typefold.graphs.gather import Gather, gather, gather_deferred
@@ -77,11 +81,14 @@ __all__ = [
     "Best",
     "Calibration",
     "Cancelled",
+    "Case",
+    "Comparison",
     "Decisions",
     "DecodeError",
     "Deferred",
     "EngineFailed",
     "EngineLoadError",
+    "Estimate",
     "Example",
     "FinishReason",
     "Grammar",
@@ -102,6 +109,7 @@ __all__ = [
     "PromptUsageError",
     "Reasoned",
     "Refused",
+    "Report",
     "Runtime",
     "Samples",
     "Scored",
@@ -121,9 +129,11 @@ __all__ = [
     "ask",
     "assistant",
     "best_of",
+    "compare",
     "configure",
     "current",
     "demo_model",
+    "evaluate",
     "example",
     "failed",
     "gather",
@@ -142,7 +152,7 @@ __all__ = [
 
 # Pickles name these: a pickle may name the package and no module inside of it.
 _IN_PICKLES = (
-    *(Gather, Indexed, Node, Options, RawPrompt, Run),
+    *(Evaluate, Gather, Indexed, Node, Options, RawPrompt, Run),
     *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
 )
 set_public_module("typefold", [*(globals()[name] for name in __all__), *_IN_PICKLES])

@@ -226,6 +226,119 @@ def run_command(
         raise typer.Exit(1)
 
 
+_Labelled = Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file with labels, or -.")]
+_Expected = Annotated[str, typer.Option("--expected", "-e", help="The column of the right answers.")]
+_Metric = Annotated[
+    str | None,
+    typer.Option(
+        help="module:function of (expected, answer), which returns a truth value or a score.", show_default=False
+    ),
+]
+_Limit = Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")]
+_Kept = Annotated[Path | None, typer.Option(help="A file that keeps every answer, for the next time.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+@app.command("evaluate")
+def evaluate_command(
+    function: _Function,
+    source: _Labelled,
+    expected: _Expected = "expected",
+    metric: _Metric = None,
+    limit: _Limit = None,
+    mistakes: Annotated[
+        str | None, typer.Option(help="A .jsonl file for the rows that are not right.", show_default=False)
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option(help="An .svg file for the reliability of stated probabilities.", show_default=False)
+    ] = None,
+    as_json: _AsJson = False,
+    model: _Model = None,
+    journal: _Kept = None,
+    given: _Set = None,
+    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
+    quiet: _Quiet = False,
+    engine: _Engine = None,
+) -> None:
+    """Ask a function for labelled records, and report how often it is right.
+
+    Columns go to the parameters of their names; the column of the right answers is read as the function's return type. A
+    record whose label is missing or does not fit ends the command before anything is asked. Rows that fail count as
+    wrong. All figures have 95% intervals.
+
+    Example: typefold evaluate tickets.py:classify -i labelled.jsonl --expected category
+    """
+    from typefold.cli.evaluate_command import prepared, write_mistakes, write_plot
+
+    with _explained():
+        files = {"--input": [source], "--mistakes": [mistakes or ""], "--plot": [plot or ""]}
+        wanted = prepared([function], source, expected, metric=metric, limit=limit, given=_pairs(given))
+        with _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
+            [report] = wanted.run()
+        if mistakes is not None:
+            write_mistakes(report, mistakes)
+        if plot is not None:
+            write_plot(report, plot)
+        typer.echo(report.to_json() if as_json else report)
+
+
+@app.command("compare")
+def compare_command(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="module:function, or file.py:function.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The other function, over the same records.")],
+    source: _Labelled,
+    expected: _Expected = "expected",
+    metric: _Metric = None,
+    limit: _Limit = None,
+    as_json: _AsJson = False,
+    model: _Model = None,
+    journal: _Kept = None,
+    given: _Set = None,
+    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
+    quiet: _Quiet = False,
+    engine: _Engine = None,
+) -> None:
+    """Ask two functions for the same labelled records, and report how they differ, row by row.
+
+    Example: typefold compare tickets.py:classify tickets.py:classify_by_rules -i labelled.jsonl --expected category
+    """
+    from typefold.cli.evaluate_command import prepared
+    from typefold.evaluation import Comparison
+
+    with _explained():
+        wanted = prepared([before, after], source, expected, metric=metric, limit=limit, given=_pairs(given))
+        with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
+            reports = wanted.run()
+        comparison = Comparison(*reports)
+        typer.echo(comparison.to_json() if as_json else comparison)
+
+
+@contextmanager
+def _labelled_run(
+    files: dict[str, list[str]],
+    *,
+    model: str | None,
+    journal: Path | None,
+    seed: int | None,
+    engine: list[str] | None,
+    quiet: bool,
+) -> Generator[None]:
+    """Check the files of an evaluation, and open what it asks."""
+    from typefold.cli.output import check_apart, of_journal
+    from typefold.execution.progress import showing
+    from typefold.runtime.journal import Journal
+
+    named: dict[str, Sequence[str | int]] = {
+        flag: [path for path in paths if path not in ("", "-")] for flag, paths in files.items()
+    }
+    check_apart(named | {"--journal": of_journal(journal)})
+    with showing(quiet=quiet), ExitStack() as stack:
+        kept = None if journal is None else stack.enter_context(Journal(journal))
+        stack.enter_context(_runtime(model, engine, journal=kept, seed=seed))
+        yield
+
+
 @app.command("try")
 def try_command(function: _Function, given: _Set = None, model: _Model = None, engine: _Engine = None) -> None:
     """Call a function once and print its result; the text of a prompt's answer while it is generated.

@@ -120,7 +120,7 @@ class Inputs:
                 known = ", ".join(self._adapters) or "none"
                 raise PromptUsageError(f"{target.name} has no parameter {name}; it has {known}")
             try:
-                self._constants[name] = _read(self._adapters[name], text, as_text=True)
+                self._constants[name] = read_value(self._adapters[name], text, as_text=True)
             except ValidationError as error:
                 raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
 
@@ -156,7 +156,7 @@ class Inputs:
                     wrong.append(f"{each.name}: there is no value")
                 continue
             try:
-                arguments[each.name] = _read(self._adapters[each.name], given[each.name], as_text=self._texts)
+                arguments[each.name] = read_value(self._adapters[each.name], given[each.name], as_text=self._texts)
             except ValidationError as error:
                 wrong.append(f"{each.name}: {words_of(error)}")
         return arguments, wrong
@@ -169,7 +169,7 @@ class Inputs:
             name = each.name
             if name in self._constants and name in record:  # the function does not get the column
                 with suppress(ValidationError):
-                    seen[name] = _read(self._adapters[name], record[name], as_text=self._texts)
+                    seen[name] = read_value(self._adapters[name], record[name], as_text=self._texts)
             elif name in arguments:
                 seen[name] = arguments[name]
                 if each is whole:
@@ -206,7 +206,7 @@ def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
         ) from error
 
 
-def _read(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
+def read_value(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:
     """Return a value as its type. A text may also be JSON of the type, and is a text where both fit."""
     try:
         return adapter.validate_python(value)

@@ -176,7 +176,7 @@ def best_of(values: Iterable[Any], score: Callable[[Any], Any], /) -> Best[Any]:
         ['Better!']
     """
     good, failed = _split(values)
-    scores = [_number(given) for given in run(score, good)]
+    scores = [number_of(given) for given in run(score, good)]
     # NaN is neither more nor less than any other, so it would leave all unsorted. Sorting is stable.
     ranked = sorted(zip(good, scores, strict=True), key=lambda pair: (not math.isnan(pair[1]), pair[1]), reverse=True)
     return Best(tuple(ranked), failed)
@@ -219,13 +219,13 @@ class _Ballot:
             return hash(self._kind)
 
 
-def _number(given: Any) -> float:
+def number_of(given: Any) -> float:
     """Return a score as a number; raises `TypeError` for anything else."""
     kind = class_of(given)
     if kind is Scored:
-        return math.fsum(_number(choice) * probability for choice, probability in given.probabilities.items())
+        return math.fsum(number_of(choice) * probability for choice, probability in given.probabilities.items())
     if kind in (Logged, Reasoned):
-        return _number(given.value)
+        return number_of(given.value)
     if isinstance(given, (Real, Decimal)):
         return float(given)
     raise TypeError(
