@@ -259,8 +259,7 @@ def check_labels(labels: Sequence[Any], function: Callable[..., Any]) -> None:
 def _kind_of(function: object) -> OutputType[Any] | None:
     if not isinstance(function, BasePrompt):
         return None
-    prompt: BasePrompt[Any] = function
-    spec = spec_of(prompt)
+    spec = spec_of(function)  # pyright: ignore[reportUnknownArgumentType]  # any prompt
     return spec.definition.return_type(spec.options.json_format).kind
 
 
