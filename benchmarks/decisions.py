@@ -147,7 +147,7 @@ def main() -> None:
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     if arguments.process:  # else in the way that suits the device
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
-    options = {"enable_prefix_caching": True, **arguments.engine}
+    options: dict[str, Any] = {"enable_prefix_caching": True, **arguments.engine}
     longest = max(arguments.tokens) + 600
     model = arguments.model or str(demo_model())
     with Runtime(model, max_model_len=longest, max_num_seqs=arguments.max_num_seqs, **options) as runtime:

@@ -181,12 +181,13 @@ class Scored(Generic[T]):
             >>> Scored(value=4, probabilities={3: 0.25, 4: 0.75}).expected
             3.75
         """
-        levels = [
-            (each.value if isinstance(each, Enum) else each, chance) for each, chance in self.probabilities.items()
-        ]
-        if wrong := [level for level, _ in levels if not isinstance(level, (Real, Decimal))]:
-            raise TypeError(f"expected: {wrong[0]!r:.80} is no number, so these choices have no mean")
-        return math.fsum(float(level) * chance for level, chance in levels)
+        total = list[float]()
+        for choice, chance in self.probabilities.items():
+            level: Any = choice.value if isinstance(choice, Enum) else choice
+            if not isinstance(level, (Real, Decimal)):
+                raise TypeError(f"expected: {level!r:.80} is no number, so these choices have no mean")
+            total.append(float(level) * chance)
+        return math.fsum(total)
 
     def decide(self, *, abstain_below: float) -> T | Abstained:
         """Return the value, or `ABSTAINED` where its probability is too low.

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +21,7 @@ from typefold.errors import PromptUsageError
 T = TypeVar("T")
 
 _VERSION = 1
+_FRAMES = 6  # from the warning up to the program
 _LEAST = 1e-12  # a probability of 0 has no logarithm
 
 
@@ -40,7 +43,7 @@ class Calibration:
         temperatures: The temperature of each choice, by its path: `""` for `Scored[T]`, `team` for a field, `lines[].kind`. Above 1
             it makes a model less sure; below 1, surer.
         type_digest: A digest of the return type and its choices.
-        prompt_digest: A digest of the prompt function's text and of the model.
+        version: The digest of the prompt function's version; see `Prompt.version`.
         rows: The number of labelled rows that it was fitted on.
 
     Example:
@@ -51,7 +54,7 @@ class Calibration:
 
     temperatures: Mapping[str, float]
     type_digest: str = field(default="", repr=False)
-    prompt_digest: str = field(default="", repr=False)
+    version: str = field(default="", repr=False)
     rows: int = 0
 
     def applied(self, path: str, probabilities: Mapping[T, float]) -> dict[T, float]:
@@ -63,6 +66,31 @@ class Calibration:
         """
         temperature = self.temperatures.get(path, 1.0)
         return dict(probabilities) if temperature == 1.0 else tempered(probabilities, temperature)
+
+    def check(self, choices: Mapping[str, Sequence[str]], version: str, *, where: str) -> None:
+        """Refuse a calibration of other choices, and warn of one of another version.
+
+        Args:
+            choices: The texts of the choices of the type, by path.
+            version: The digest of the version.
+            where: The name of the function, for messages.
+        """
+        if not choices:
+            raise PromptUsageError(
+                f"{where}: calibration has no place here: the return type has no Scored in it, and is no Decisions"
+            )
+        if not choices.keys() >= self.temperatures.keys() or self.type_digest not in ("", digest_of(choices)):
+            raise PromptUsageError(
+                f"{where}: the calibration is of another return type (with choices at "
+                f"{', '.join(map(repr, self.temperatures)) or 'no place'}); calibrate({where}, ...) makes one for this"
+            )
+        if self.version not in ("", version):
+            warnings.warn(
+                f"{where}: the calibration was fitted for another version of it ({self.version}, and this is {version}); its "
+                f"probabilities may be off, so fit it again with calibrate({where}, ...)",
+                StaleCalibration,
+                stacklevel=_FRAMES,
+            )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the calibration to a file.
@@ -91,7 +119,7 @@ class Calibration:
             if data.pop("calibration") != _VERSION:
                 raise ValueError("it is of another version of typefold")
             made = cls(**data)
-            if not all(isinstance(name, str) and is_temperature(value) for name, value in made.temperatures.items()):
+            if not all(map(is_temperature, made.temperatures.values())):
                 raise ValueError("its temperatures are no numbers above 0")
         except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise PromptUsageError(
@@ -99,6 +127,14 @@ class Calibration:
                 "calibrate(function, rows).save(path) writes one"
             ) from error
         return made
+
+
+def digest_of(choices: Mapping[str, Sequence[str]]) -> str:
+    """Return a digest of the choices of a type."""
+    return blake2b(
+        repr(sorted((path, [*texts]) for path, texts in choices.items())).encode("utf-8", "surrogatepass"),
+        digest_size=8,
+    ).hexdigest()
 
 
 def is_temperature(value: object) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 from typefold.compiler import OutputType
 from typefold.compiler.grammar.enumerate import common_prefix
 from typefold.decisions.calibration import Calibration
-from typefold.decisions.scored_codec import places_in
+from typefold.decisions.scored_codec import places_in, relative
 from typefold.response_types import Scored
 from typefold.runtime import Outcome, Request
 from typefold.runtime.scoring import probabilities
@@ -79,7 +79,7 @@ def fill(
             max_logprobs=max_logprobs,
             before=text[:begin],
             behind=text[end : end + 1],
-            path=mark.path,
+            path=relative(kind, mark.path),
             calibration=calibration,
         )
         give(mark.scored, found)

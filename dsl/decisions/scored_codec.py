@@ -114,6 +114,11 @@ def places_in(kind: OutputType[Any], value: Any, text: str) -> list[Place]:
     return list(_places(data, text, 0))
 
 
+def relative(kind: OutputType[Any], path: str) -> str:
+    """Return the path of a part from the type that it is a part of: `lines[].kind`."""
+    return path.removeprefix(next(iter(kind.parts))).removeprefix(".")
+
+
 def _places(data: Any, text: str, at: int) -> Iterator[Place]:
     """The marks in data, beside the text that begins at a place; what only one of the two has is passed over."""
     if isinstance(data, Mark):

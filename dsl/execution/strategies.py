@@ -7,7 +7,7 @@ return type.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, ClassVar, get_args, get_origin
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, get_args, get_origin
 from typing_extensions import TypeAliasType
 
 from typefold.compiler import (
+    Codec,
     JsonFormat,
     Message,
     OutputType,
@@ -25,7 +26,7 @@ from typefold.compiler import (
 )
 from typefold.compiler.grammar.nodes import Language
 from typefold.decisions.distributions import distribution, give
-from typefold.decisions.scored_codec import choices_of, places_in
+from typefold.decisions.scored_codec import choices_of, places_in, relative
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Exchange, OpenCall, Strategy, free_text, think
 from typefold.execution.format_description import describe_format
@@ -113,6 +114,9 @@ class ScoredStrategy(Strategy):
         asked, _ = yield from think(call, attempt, temperature=0.0)
         return (yield from _scored(call, asked, self.path))
 
+    def choices(self, kind: OutputType[Any]) -> Mapping[str, Sequence[str]]:
+        return {"": [*_choices(kind, self.path)]}
+
     def check(self, kind: OutputType[Any], *, where: str) -> None:
         _named(where, _choices, kind, self.path)
 
@@ -160,12 +164,15 @@ class DecisionsStrategy(ScoredStrategy):
         text = kind.json_format.dump(data)
         value = call.read(text, attempt)
         for mark, *_ in places_in(kind, value, text):
-            if (scored := found.get(mark.path.removeprefix(f"{self.path}."))) is not None:
-                give(mark.scored, scored)
+            if (path := relative(kind, mark.path)) in found:
+                give(mark.scored, found[path])
         return Decisions(value=value, fields=found)
 
     def json_format(self, given: JsonFormat | None) -> JsonFormat | None:
         return JsonFormat.SPACED if given is not None and given.positional else given
+
+    def choices(self, kind: OutputType[Any]) -> Mapping[str, Sequence[str]]:
+        return {field.name: [*field.choices] for field in _fields(kind, self.path)}
 
     def check(self, kind: OutputType[Any], *, where: str) -> None:
         _named(where, _fields, kind, self.path)
@@ -260,13 +267,17 @@ def _fields(kind: OutputType[Any], path: str) -> tuple[_Field, ...]:
     for name, key, codec in kind.codec.fields:
         choices = choices_of(
             Language(codec.expr, language.rules),
-            lambda text, codec=codec: _plain(codec.from_json(json.loads(text))),
+            partial(_read, codec),
             partial(UnsupportedType, f"{path}.{name}"),
             kind.hint,
         )
         before = f"{{{kind.json_format.dump(key)}{kind.json_format.colon}"
         found.append(_Field(name, key, before, choices))
     return tuple(found)
+
+
+def _read(codec: Codec[Any], text: str) -> Any:
+    return _plain(codec.from_json(json.loads(text)))
 
 
 def _plain(value: Any) -> Any:

@@ -113,6 +113,8 @@ class PromptSpec:
         except NameError:
             return  # a forward reference: the first use will check
         compiled.check(self.options, where=self.name)
+        if (given := self.options.calibration) is not None:
+            given.check(compiled.strategy.choices(compiled.kind), self.version().digest, where=self.name)
         self.definition.worked(self.examples, compiled.kind)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

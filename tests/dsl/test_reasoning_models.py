@@ -40,7 +40,7 @@ def tell(text: str) -> str:
 
 
 def begun(request: Request) -> str:
-    return "".join("<END>" if each == END else chr(each) for each in request.begun)
+    return "".join("<END>" if each == END else each if isinstance(each, str) else chr(each) for each in request.begun)
 
 
 def scripted(*answers: Any, thinking: Thinking = ALWAYS, **options: Any) -> ScriptedEngine:

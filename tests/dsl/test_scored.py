@@ -72,7 +72,11 @@ def test_choices_that_begin_alike_are_followed_until_they_part() -> None:
     assert answer.value is Mood.GREAT
     # g: 0.9; then r: certain; then e: 0.9 of it
     assert rounded(answer) == {Mood.GRIM: 0.09, Mood.GREAT: 0.81, Mood.PLAIN: 0.1}
-    assert [bytes(request.begun) for request in engine.requests] == [b"", b"g", b"gr"]
+    assert [bytes(each for each in request.begun if isinstance(each, int)) for request in engine.requests] == [
+        b"",
+        b"g",
+        b"gr",
+    ]
     assert engine.requests[2].constraint.spec == ("im", "eat")
 
 

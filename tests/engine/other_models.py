@@ -71,10 +71,14 @@ def thinking(engine: VllmEngine) -> dict[str, Any]:
         on_and_on: dict[int, float] = {2: -100.0}  # this model would end at once
         cut = runtime.generate(QUESTION, output_type=Reasoned[bool], max_reasoning_tokens=8, logit_bias=on_and_on)
         facts["cut"] = [cut.value, cut.reasoning]
-        facts["begun"] = [text(engine, list(request.begun)) for request in seen]
+        facts["begun"] = [text(engine, [each for each in request.begun if isinstance(each, int)]) for request in seen]
         seen.clear()
         ended = runtime.generate(QUESTION, output_type=Reasoned[bool], logit_bias={mark: 100.0})
-        facts["ended"] = [ended.value, ended.reasoning, [text(engine, list(request.begun)) for request in seen]]
+        facts["ended"] = [
+            ended.value,
+            ended.reasoning,
+            [text(engine, [each for each in request.begun if isinstance(each, int)]) for request in seen],
+        ]
         facts["plain"] = runtime.generate(QUESTION, output_type=Logged[bool]).text
         facts["always"] = always(engine)
     return facts

@@ -62,7 +62,8 @@ class Table:
         taken: list[int] = []
         written = b""
         for _ in range(request.sampling["max_tokens"]):
-            logits = {each: self.logit((*request.begun, *taken), each) for each in self.admitted(written, choices)}
+            path = (*(each for each in request.begun if isinstance(each, int)), *taken)
+            logits = {each: self.logit(path, each) for each in self.admitted(written, choices)}
             top = max(logits.values())
             total = top + math.log(math.fsum(math.exp(logit - top) for logit in logits.values()))
             shift = total if self.mode == "logprobs" else 0.0
