@@ -15,6 +15,7 @@ from typefold.compiler import (
 from typefold.compiler.public import set_public_module
 from typefold.decisions.calibration import Calibration, StaleCalibration
 from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
+from typefold.evaluation.calibrate import calibrate
 from typefold.evaluation.compare import Comparison, compare
 from typefold.evaluation.grading import Case, Evaluate, evaluate
 from typefold.evaluation.intervals import Estimate
@@ -129,6 +130,7 @@ __all__ = [
     "ask",
     "assistant",
     "best_of",
+    "calibrate",
     "compare",
     "configure",
     "current",

@@ -4,6 +4,7 @@
 """
 
 from typefold.compiler.public import set_public_module
+from typefold.evaluation.calibrate import calibrate
 from typefold.evaluation.compare import Comparison, compare
 from typefold.evaluation.fields import Confusion, FieldReport, NumberErrors, Overlap
 from typefold.evaluation.grading import Case, evaluate
@@ -24,6 +25,7 @@ __all__ = [
     "Reliability",
     "ReliabilityBin",
     "Report",
+    "calibrate",
     "compare",
     "evaluate",
 ]

@@ -18,8 +18,9 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from typefold.compiler.guards import is_dict
+from typefold.compiler.guards import class_of, is_dict
 from typefold.evaluation.intervals import Estimate
+from typefold.response_types import Scored
 
 _MOST_LABELS = 50  # different values, beyond which a text is no label
 _MOST_FIELDS = 256
@@ -215,6 +216,7 @@ class Tallies:
             if len(self._by_path) >= _MOST_FIELDS:
                 return False
             tally = self._by_path[path] = FieldTally()
+        expected, got = choice_in(expected), choice_in(got)
         parts = parts_of(expected)
         if parts is not None:
             answered = None if got is _FAILED else parts_of(got)
@@ -250,11 +252,29 @@ def _names_of(value: object) -> Sequence[str] | None:
 
 
 def is_equal(expected: object, got: object) -> bool:
-    """Return whether two values are equal; NaN equals NaN here."""
+    """Return whether two values are equal; NaN equals NaN here, and a `Scored` part is its choice."""
     try:
-        return bool(expected == got) or (expected != expected and got != got)
+        if bool(expected == got) or (expected != expected and got != got):
+            return True
+        found = list[Scored[Any]]()
+        return _plain(expected, found) == _plain(got, found) and bool(found)
     except Exception:  # of a class that compares in a way of its own
         return False
+
+
+def choice_in(value: Any) -> Any:
+    """Return the choice of a `Scored`, or the value itself."""
+    return value.value if class_of(value) is Scored else value
+
+
+def _plain(value: Any, found: list[Scored[Any]]) -> Any:
+    """Return the parts of a value, with the choice in place of each `Scored`, which is noted."""
+    if class_of(value) is Scored:
+        found.append(value)
+    value = choice_in(value)
+    if (parts := parts_of(value)) is not None:
+        return class_of(value), {name: _plain(part, found) for name, part in parts.items()}
+    return [_plain(part, found) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _is_label(value: object) -> bool:

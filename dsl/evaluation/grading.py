@@ -27,7 +27,7 @@ from typefold.programs.run import run
 from typefold.programs.voting import number_of
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.prompt import Prompt
-from typefold.response_types import Logged, Reasoned, Scored
+from typefold.response_types import Decisions, Logged, Reasoned, Scored
 from typefold.runtime import BadInput
 from typefold.signatures.parameters import is_async, name_of
 from typefold.tables.columns import Unfit, rows_of, spread
@@ -36,7 +36,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-Wrapped: TypeAlias = Logged[T] | Reasoned[T] | Scored[T]
+Wrapped: TypeAlias = Logged[T] | Reasoned[T] | Scored[T] | Decisions[T]
 Metric: TypeAlias = Callable[[T, T], object]
 """A function of the expected value and the answer that returns a truth value, a number, or a `Scored` of them; `async def` too.
 
@@ -286,6 +286,13 @@ def _asked(function: Any, jobs: Sequence[Job]) -> list[Result[Any, Exception]]:
     return cast("list[Result[Any, Exception]]", run_calls(calls, len(jobs)))
 
 
+def graded_answers(prompt: Any, jobs: Sequence[Job]) -> list[Any]:
+    """Return the answers of a prompt as it gives them, as one batch; `None` for a row that failed."""
+    results = iter(_asked(prompt, [job for job in jobs if not isinstance(job.arguments, Unfit)]))
+    ended = [None if isinstance(job.arguments, Unfit) else next(results) for job in jobs]
+    return [each.unwrap() if isinstance(each, Success) else None for each in ended]
+
+
 def _key(job: Job) -> object:
     return name_of(job.function), job.input
 
@@ -339,8 +346,8 @@ async def _awaited(function: Any, *arguments: Any) -> Any:
 
 
 def unwrapped(answer: Any) -> Any:
-    """Return the value inside of `Logged`, `Reasoned` and `Scored`."""
-    return answer.value if class_of(answer) in (Logged, Reasoned, Scored) else answer
+    """Return the value inside of `Logged`, `Reasoned`, `Scored` and `Decisions`."""
+    return answer.value if class_of(answer) in (Decisions, Logged, Reasoned, Scored) else answer
 
 
 def _row(job: Job, answer: Result[Any, Exception], judged: Result[Any, Exception] | None = None) -> EvaluatedRow[Any]:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from typefold import Logged, Reasoned, Runtime, Scored, ask, prompt, user
+from pydantic import BaseModel, Field
+
+from typefold import Decisions, Logged, Reasoned, Runtime, Scored, ask, prompt, user
 from typefold.runtime import Request
 from typefold.runtime.engines.vllm.engine import VllmEngine, load
 
@@ -33,18 +36,51 @@ CHOICES = [
 
 
 def scored(runtime: Runtime, choices: list[str]) -> list[float]:
-    from typing import Literal
-
     kind: Any = Scored
     generate: Any = runtime.generate
     answer: Scored[str] = generate(QUESTION, output_type=kind[Literal[tuple(choices)]], describe_format=False)
     return list(answer.probabilities.values())
 
 
+class Weather(BaseModel):
+    sky: Scored[Literal["clear", "cloudy", "overcast"]]
+    rain: Scored[bool]
+    wind: Scored[Annotated[int, Field(ge=0, le=12)]]
+    place: Scored[Literal["sea", "seaside", "a hill", "a high hill"]]
+
+
+def fields(engine: VllmEngine, runtime: Runtime, hint: Any) -> list[dict[str, Any]]:
+    """The choices of each field, with the tokens before them."""
+    seen: list[Request] = []
+    add = engine.add
+
+    def watched(key: str, request: Request, token_ids: Any, max_tokens: int) -> None:
+        if request.probe and isinstance(request.begun[-1], str):
+            seen.append(request)
+        add(key, request, token_ids, max_tokens)
+
+    engine.add = watched  # type: ignore[method-assign]
+    answer: Any = runtime.generate(QUESTION, output_type=hint, **({} if hint is not Weather else {"temperature": 0}))
+    del engine.add
+    weather: Weather = answer if isinstance(answer, Weather) else answer.value
+    scores: list[Scored[Any]] = [weather.sky, weather.rain, weather.wind, weather.place]
+    return [
+        {
+            "prompt": list(engine.tokenize(replace(request, begins=()))),
+            "choices": list(request.constraint.spec),
+            "found": list(scored.probabilities.values()),
+            "outside": scored.outside,
+        }
+        for request, scored in zip(seen, scores, strict=True)
+    ]
+
+
 def exact(engine: VllmEngine) -> dict[str, Any]:
     """Probabilities of choices, and the prompt that they stand behind."""
     with Runtime(engine) as runtime:
         return {
+            "decided": fields(engine, runtime, Decisions[Weather]),
+            "written": fields(engine, runtime, Weather),
             "prompt": list(engine.tokenize(Request(prompt=(user(QUESTION),)))),
             "probabilities": [scored(runtime, choices) for choices in CHOICES],
         }

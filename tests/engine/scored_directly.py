@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +56,31 @@ class Direct:
 
         walk([], b"", 1.0, list(range(len(texts))))
         return found
+
+    def outside(self, prompt: Sequence[int], texts: Sequence[str], negligible: float = 1e-6) -> float:
+        """The probability of leaving the texts before it is settled which one is written, without a mask."""
+        choices = [text.encode() for text in texts]
+
+        def lost(path: list[int], written: bytes, mass: float) -> float:
+            left = [choice for choice in choices if choice.startswith(written)]
+            if len(left) == 1 or mass < negligible:
+                return 0.0
+            admitted = [
+                token_id
+                for token_id, adds in enumerate(self._written)
+                if adds and any(choice.startswith(written + adds) for choice in left)
+            ]
+            if len(admitted) == 1:  # which is no question
+                return lost([*path, *admitted], written + self._written[admitted[0]], mass)
+            every = self._softmax([*prompt, *path], list(range(len(self._written))))
+            inside = [every[each] for each in admitted]
+            deeper = [
+                lost([*path, token_id], written + self._written[token_id], mass * share)
+                for token_id, share in zip(admitted, inside, strict=True)
+            ]
+            return mass * (1.0 - math.fsum(inside)) + math.fsum(deeper)
+
+        return lost([], b"", 1.0)
 
     def _softmax(self, token_ids: list[int], among: list[int]) -> list[float]:
         with self._torch.no_grad():

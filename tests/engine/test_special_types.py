@@ -16,7 +16,7 @@ from typefold.compiler import Constraint
 from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime import Outcome, Request
 from typefold.runtime.engines.vllm.engine import VllmEngine
-from typefold.runtime.scoring import probabilities
+from typefold.runtime.scoring import Distribution, probabilities
 
 from .elsewhere import OWN_PROCESS, facts_of
 from .other_models import CHOICES, QUESTION, thinking_model
@@ -48,7 +48,8 @@ def follow(runtime: Runtime, texts: list[str], max_logprobs: int) -> tuple[list[
         try:
             request = exchange.send(answer(runtime, request))
         except StopIteration as end:
-            return end.value, count
+            found: Distribution = end.value
+            return found.probabilities, count
         count += 1
 
 
@@ -77,6 +78,19 @@ def test_scored_is_what_the_logits_of_the_model_say(model: str) -> None:
         assert math.fsum(found) == pytest.approx(1)
 
 
+@OWN_PROCESS
+def test_decisions_and_choices_in_objects_are_what_the_logits_of_the_model_say(model: str) -> None:
+    facts = facts_of("other_models.py", "exact", model)
+    direct = Direct(model, "float32")
+    for field in (*facts["decided"], *facts["written"]):
+        prompt, choices = field["prompt"], field["choices"]
+        assert field["found"] == pytest.approx(direct.probabilities(prompt, choices, negligible=1e-5), abs=1e-3), (
+            choices
+        )
+        assert field["outside"] == pytest.approx(direct.outside(prompt, choices, negligible=1e-5), abs=1e-3), choices
+    assert [field["choices"][0] for field in facts["decided"]] == ['clear"}', " true}", " 0}", 'sea"}']
+
+
 def test_a_greedy_answer_and_a_scored_one_agree_where_one_token_decides(runtime: Runtime) -> None:
     questions = [f"Is {number} more than 50?" for number in (3, 20, 49, 70, 99)]
     chosen = runtime.generate(questions, output_type=Logged[bool], temperature=0, logprobs=10)
@@ -88,7 +102,10 @@ def test_a_greedy_answer_and_a_scored_one_agree_where_one_token_decides(runtime:
         assert answer_.probability == pytest.approx(mass, abs=1e-3)
 
 
-def test_choices_that_one_step_can_not_tell_are_scored_in_groups_with_the_same_result(runtime: Runtime) -> None:
+def test_choices_that_one_step_can_not_tell_are_scored_in_groups_with_the_same_result(
+    runtime: Runtime, engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine._parameters, "_ahead", None)  # with tokens by number, each step can tell them
     letters = ["red", "green", "blue", "yellow", "pink", "orange", "cyan", "white"]
     whole, few = follow(runtime, letters, 256)
     grouped, many = follow(runtime, letters, 6)

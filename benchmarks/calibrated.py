@@ -1,0 +1,93 @@
+"""Probabilities of labels before and after calibration, on texts whose wordings the calibration has not seen.
+
+    python -m benchmarks.calibrated [--model PATH] [--process] [--tune 400] [--rows 2000] [--json FILE]
+
+Two labelled tasks of `benchmarks.labelled`: messages to a shop and their department, questions and their topic. A temperature is fitted
+on the wordings of that file, and judged on those of `benchmarks.held_wordings`: the expected calibration error (ten bins) and Brier's
+score of the stated probabilities, before and after. The aim is an error of 0.04 at most, after.
+"""
+
+import argparse
+import json
+import os
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks.labelled import Meaning, make_meanings
+from benchmarks.labelled_texts import Part
+from benchmarks.tables import Rows, show
+from typefold import Runtime, Scored, ask, calibrate, demo_model, prompt
+from typefold.evaluation.reliability import reliability
+
+
+@prompt
+def department(text: str) -> Scored[Literal["billing", "delivery", "technical", "account"]]:
+    """This is a message to a shop. Which department is it for: billing, delivery, technical or account?
+
+    {{ text }}"""
+    return ask()
+
+
+@prompt
+def topic(text: str) -> Scored[Literal["sports", "health", "travel", "money"]]:
+    """Which topic is this question about: sports, health, travel or money?
+
+    {{ text }}"""
+    return ask()
+
+
+TASKS: dict[str, Any] = {"message to a shop": department, "question": topic}
+
+
+def meanings(kind: str, count: int, part: Part, seed: int) -> list[Meaning]:
+    """Texts of one kind, no two alike."""
+    return list(islice((each for each in make_meanings(1_000_000, seed, part) if each.topic == kind), count))
+
+
+def measure(kind: str, tune: int, rows: int) -> Rows:
+    function = TASKS[kind]
+    known, held = meanings(kind, tune, "tune", 1), meanings(kind, rows, "held", 2)
+    assert not {each.text for each in known} & {each.text for each in held}
+    found = calibrate(function, [each.text for each in known], [each.label for each in known])
+    answers: list[Scored[str]] = function.map([each.text for each in held])
+    [again] = function.using(calibration=found).map([held[0].text])
+    assert again.probabilities == found.applied("", answers[0].probabilities)
+
+    def row(name: str, bend: bool) -> dict[str, Any]:
+        stated = [found.applied("", each.probabilities) if bend else each.probabilities for each in answers]
+        right = [each.value == case.label for each, case in zip(answers, held, strict=True)]
+        judged = reliability((p, case.label, ok) for p, case, ok in zip(stated, held, right, strict=True))
+        assert judged is not None
+        return {
+            "task": kind,
+            "probabilities": name,
+            "rows": len(held),
+            "accuracy": round(sum(right) / len(right), 3),
+            "expected error": f"{judged.expected_error}",
+            "Brier": f"{judged.brier}",
+            "temperature": found.temperatures[""] if bend else 1,
+        }
+
+    return [row("as they are", False), row("calibrated", True)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a folder or a name; the demo model by default")
+    parser.add_argument("--process", action="store_true", help="the engine in a process of its own")
+    parser.add_argument("--tune", type=int, default=400)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--engine", type=json.loads, default={}, help="options for vllm.LLM, as JSON")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    if arguments.process:  # else in the way that suits the device
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
+    with Runtime(arguments.model or str(demo_model()), max_model_len=1024, **arguments.engine):
+        tables = [row for kind in TASKS for row in measure(kind, arguments.tune, arguments.rows)]
+    show({"stated probabilities on wordings held out": tables}, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
