@@ -21,7 +21,7 @@ from typefold.errors import PromptUsageError
 T = TypeVar("T")
 
 _VERSION = 1
-_FRAMES = 6  # from the warning up to the program
+_FRAMES = 5  # from the warning up to the program
 _LEAST = 1e-12  # a probability of 0 has no logarithm
 
 
