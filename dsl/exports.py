@@ -17,6 +17,8 @@ from typefold.decisions.calibration import Calibration, StaleCalibration
 from typefold.errors import BatchError, EngineLoadError, NoRuntime, PromptUsageError
 from typefold.evaluation.calibrate import calibrate
 from typefold.evaluation.compare import Comparison, compare
+from typefold.evaluation.cost import Forecast
+from typefold.evaluation.forecasting import Forecasting, forecast
 from typefold.evaluation.grading import Case, Evaluate, evaluate
 from typefold.evaluation.intervals import Estimate
 from typefold.evaluation.report import Report
@@ -92,6 +94,7 @@ __all__ = [
     "Estimate",
     "Example",
     "FinishReason",
+    "Forecast",
     "Grammar",
     "InputFailed",
     "Invalid",
@@ -138,6 +141,7 @@ __all__ = [
     "evaluate",
     "example",
     "failed",
+    "forecast",
     "gather",
     "image",
     "is_prompt",
@@ -154,7 +158,7 @@ __all__ = [
 
 # Pickles name these: a pickle may name the package and no module inside of it.
 _IN_PICKLES = (
-    *(Evaluate, Gather, Indexed, Node, Options, RawPrompt, Run),
+    *(Evaluate, Forecasting, Gather, Indexed, Node, Options, RawPrompt, Run),
     *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
 )
 set_public_module("typefold", [*(globals()[name] for name in __all__), *_IN_PICKLES])

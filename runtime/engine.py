@@ -182,6 +182,17 @@ class TokenizesAhead(Protocol):
         ...
 
 
+class CountsTokens(Protocol):
+    """The part of an `Engine` that knows prompts: facts, tokens and limits."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def tokenize(self, request: Request) -> Sequence[int]: ...
+
+    def max_tokens(self, request: Request) -> int | None: ...
+
+
 class Engine(Protocol):
     """A batch engine: adds requests at any time, and finishes them step by step.
 

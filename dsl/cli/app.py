@@ -339,6 +339,50 @@ def _labelled_run(
         yield
 
 
+@app.command("forecast")
+def forecast_command(
+    function: _Function,
+    source: Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file, or - for JSON lines.")],
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="The records to ask; 0 loads no model. By default 1 of 100, at least 64.", show_default=False
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        list[int] | None, typer.Option(min=1, help="A limit to forecast the answers for; several may be given.")
+    ] = None,
+    exact: Annotated[
+        bool | None,
+        typer.Option(help="Count all prompts. By default up to about 10 million tokens.", show_default=False),
+    ] = None,
+    limit: _Limit = None,
+    column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
+    as_json: _AsJson = False,
+    model: _Model = None,
+    journal: _Kept = None,
+    given: _Set = None,
+    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
+    quiet: _Quiet = False,
+    engine: _Engine = None,
+) -> None:
+    """Ask a function for a sample of a file's records, and forecast tokens, time and sizes of all of them.
+
+    `typefold run` with the same journal does not ask for the sample again. The speed is measured where the sample keeps the
+    engine full, else it is a lower bound.
+
+    Example: typefold forecast tickets.py:classify -i tickets.csv --journal run.db
+    """
+    from typefold.cli.forecast_command import work_of
+    from typefold.evaluation.forecasting import forecast_of
+
+    with _explained():
+        work = work_of(function, source, _pairs(given), limit, column)
+        with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
+            found = forecast_of(work, {"sample": sample, "exact": exact, "max_tokens": max_tokens or ()})
+        typer.echo(found.to_json() if as_json else found)
+
+
 @app.command("try")
 def try_command(function: _Function, given: _Set = None, model: _Model = None, engine: _Engine = None) -> None:
     """Call a function once and print its result; the text of a prompt's answer while it is generated.

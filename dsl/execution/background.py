@@ -136,7 +136,7 @@ class _Carrier:
         try:
             step = call.context.run(call.call.resume, asked)
             if isinstance(step, Request):
-                self.send(call, step)
+                call.context.run(self.send, call, step)
                 return
         except BaseException as error:  # of a validator, say: the waiting caller is to see it, and this thread goes on
             step = Failure(error)

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Generic, TypeVar
 
 from returns.result import Failure, Result, Success
@@ -88,7 +89,7 @@ def run_calls(
     calls: Iterable[Call[T] | PromptError], total: int | None = None, max_failures: int | None = None
 ) -> list[Result[T, PromptError]]:
     """Return every call's result, in order, from one batch. Raises BatchError after more than `max_failures`."""
-    return in_order(_as_answered(calls), length(calls) if total is None else total, max_failures)
+    return in_order(as_answered(calls), length(calls) if total is None else total, max_failures)
 
 
 def in_order(
@@ -142,10 +143,13 @@ class _Collected(Generic[T, E]):
             )
 
 
-def _as_answered(calls: Iterable[Call[T] | PromptError]) -> Generator[tuple[int, Result[T, PromptError]]]:
+def as_answered(
+    calls: Iterable[Call[T] | PromptError], indices: Iterable[int] | None = None
+) -> Generator[tuple[int, Result[T, PromptError]]]:
+    """Yield the result of each call as it comes, with its index: its place, unless `indices` has others."""
     mailbox: Mailbox[tuple[int, Future[Outcome]]] = Mailbox()
     under_way: dict[int, OpenCall[T]] = {}
-    source, exhausted = enumerate(calls), False
+    source, exhausted = zip(count() if indices is None else indices, calls, strict=False), False
     share = 0  # max_num_seqs of the engine, once a call says which that is
     batch: Batch | None = None
 

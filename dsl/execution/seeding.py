@@ -13,16 +13,18 @@ Left out: calls from threads that the program itself starts are numbered as they
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Awaitable, Callable, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from typefold.options import Submitter
 from typefold.runtime.journal import digest
-from typefold.runtime.journal.keys import Numbers
+from typefold.runtime.journal.keys import Numbers, rehearsal
+
+_counting = threading.Lock()
 
 
 @dataclass(slots=True, eq=False)
@@ -32,21 +34,36 @@ class Place:
     batch: Batch | None = None
     index: int | None = None
     identity: bytes = b""  # in a journal; empty where none is kept
-    _counts: dict[str, itertools.count[int]] = field(default_factory=dict[str, Any], init=False)
+    _counts: dict[str, int] = field(default_factory=dict[str, int])
 
     def number(self, name: str) -> int:
         """Return the number of things of this name that came before, and count one more."""
-        return next(self._counts.setdefault(name, itertools.count()))
+        with _counting:
+            number = self._counts[name] = self._counts.get(name, -1) + 1
+        return number
 
     def path(self, runtime: Submitter) -> tuple[object, ...]:
         """Return the way to this place from the beginning of what a runtime was asked."""
         return () if self.batch is None else (*self.batch.path(runtime), self.index)
 
+    def rehearsed(self) -> Place:
+        """Return a place that goes on as this one would, and takes no number of it."""
+        with _counting:
+            return Place(self.batch, self.index, self.identity, dict(self._counts))
+
+    def row_of(self, inner: Place | None) -> int | None:
+        """Return the index of the row, of a batch that is asked here, which a place is in; `None` for one in none."""
+        while inner is not None and inner.batch is not None:
+            if inner.batch.home is self:
+                return inner.index
+            inner = inner.batch.home
+        return None
+
 
 class Batch:
     """Rows that are asked together. It is numbered in its place with the first call that a runtime gets of it."""
 
-    __slots__ = ("__weakref__", "_around", "_name", "_numbers", "_seen", "end_call", "fault", "wake_reader")
+    __slots__ = ("__weakref__", "_name", "_numbers", "_seen", "end_call", "fault", "home", "wake_reader")
 
     def __init__(self, name: str) -> None:
         self.fault: Exception | None = None  # about no row: it ends the batch
@@ -54,24 +71,24 @@ class Batch:
         self.wake_reader: Callable[[], None] | None = None
         self.end_call: Callable[[], Awaitable[None]] | None = None
         self._name = name
-        self._around = here.get()
+        self.home = here.get()  # the place where it is asked
         self._numbers: dict[Submitter, int] = {}
         self._seen: Numbers | None = None
 
     def path(self, runtime: Submitter) -> tuple[object, ...]:
-        around = self._around or _program(runtime)
+        around = self.home or _program(runtime)
         if runtime not in self._numbers:
             self._numbers[runtime] = around.number(self._name)
         return (*around.path(runtime), self._name, self._numbers[runtime])
 
     @property
     def around(self) -> Batch | None:
-        return None if self._around is None else self._around.batch
+        return None if self.home is None else self.home.batch
 
     @property
     def identity(self) -> bytes:
         """The identity in a journal of the row around."""
-        return b"" if self._around is None else self._around.identity
+        return b"" if self.home is None else self.home.identity
 
     def place(self, index: int, key: object, *, journaled: bool) -> Place:
         """Return the place of a row; rows are given theirs in the order of the input."""
@@ -95,6 +112,18 @@ _programs: WeakKeyDictionary[Submitter, Place] = WeakKeyDictionary()
 
 def _program(runtime: Submitter) -> Place:
     return _programs.get(runtime) or _programs.setdefault(runtime, Place())
+
+
+@contextmanager
+def rehearsing(runtime: Submitter | None) -> Generator[Place]:
+    """Ask as the program would next: seeds, and numbers in journals, are those that a later run has. Yields the place."""
+    place = (here.get() or (Place() if runtime is None else _program(runtime))).rehearsed()
+    tokens = here.set(place), rehearsal.set(Numbers())
+    try:
+        yield place
+    finally:
+        here.reset(tokens[0])
+        rehearsal.reset(tokens[1])
 
 
 def around() -> Iterator[Batch]:

@@ -8,12 +8,18 @@ OpenTelemetry's conventions for generative AI, and `typefold.*` for what these d
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
+from typefold.options import Submitter
 from typefold.runtime import Outcome, Request
+
+Watch: TypeAlias = Callable[[Submitter, Sequence[Request], Sequence[Future[Outcome]]], None]
+watching: ContextVar[Watch | None] = ContextVar("typefold_watching", default=None)
+"""Called with the requests that a piece of a program sends, and their futures."""
 
 
 def tracer() -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import closing
+from itertools import count
 from typing import Any, Generic, TypeVar, overload
 
 from returns.result import Failure, Result, Success
@@ -143,7 +144,7 @@ class Run:
             >>> run.starmap(pow, [(2, 3), (3, 2)])
             [8, 9]
         """
-        return values(_all(function, _fit(function, spread(rows)), max_rows_in_flight, key, max_failures, length(rows)))
+        return values(_all(function, fit(function, spread(rows)), max_rows_in_flight, key, max_failures, length(rows)))
 
     # fmt: off
     @overload
@@ -182,11 +183,11 @@ class Run:
             >>> run.map_rows(label, [{"text": "good", "stars": 2}, {"text": "fine"}])
             ['good: **', 'fine: ***']
         """
-        skipped, namespace = _bound(function)
+        skipped, namespace = bound_of(function)
         named = named_rows(function, name_of(function), rows, skipped=skipped, namespace=namespace)
-        calls = _fit(function, named)
+        calls = fit(function, named)
         total = number_of(rows)
-        return values(indexed(_all(_by_name(function), calls, max_rows_in_flight, None, max_failures, total), rows))
+        return values(indexed(_all(by_name(function), calls, max_rows_in_flight, None, max_failures, total), rows))
 
     # fmt: off
     @overload
@@ -257,19 +258,21 @@ class Run:
             [(0, 'A'), (1, 'B')]
         """
         check_max_failures(max_failures, where="run")
-        return _watched(_stream(function, _single(function, rows), max_rows_in_flight, key), max_failures, length(rows))
+        return _watched(as_ended(function, _single(function, rows), max_rows_in_flight, key), max_failures, length(rows))
 
 
 run = Run()
 """Run a plain program over many rows as one continuous batch; see `Run.__call__`."""
 
 
-def _stream(
+def as_ended(
     function: Callable[..., Any],
     rows: Iterable[tuple[Any, ...] | BadInput],
-    max_rows_in_flight: int | None,
-    key: Callable[..., object] | None,
+    max_rows_in_flight: int | None = None,
+    key: Callable[..., object] | None = None,
+    indices: Iterable[int] | None = None,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
+    """Yield the result of each row of arguments as it ends, with its index: its place, unless `indices` has others."""
     if max_rows_in_flight is not None and (type(max_rows_in_flight) is not int or max_rows_in_flight < 1):
         raise PromptUsageError(f"run: max_rows_in_flight is a number of rows of at least 1, not {max_rows_in_flight!r}")
     if not callable(function):
@@ -281,7 +284,7 @@ def _stream(
             f"run: {name_of(function)} yields, so that a call runs none of it; return the row's value"
         )
     starter: Starter[Any] = AsyncRows(function, key=key) if is_async(function) else Rows(_checked(function), key=key)
-    source = enumerate(rows)
+    source = zip(count() if indices is None else indices, rows, strict=False)
     exhausted = False
     try:
         while not exhausted or starter.active:
@@ -311,7 +314,7 @@ def _all(
     total: int | None,
 ) -> list[Result[Any, Exception]]:
     check_max_failures(max_failures, where="run")
-    return in_order(_stream(function, rows, max_rows_in_flight, key), total, max_failures)
+    return in_order(as_ended(function, rows, max_rows_in_flight, key), total, max_failures)
 
 
 def _watched(
@@ -342,10 +345,10 @@ def _of_row(starter: Starter[Any], ended: tuple[int, Result[Any, Exception]] | N
 
 def _single(function: Callable[..., Any], rows: Iterable[Any]) -> Generator[tuple[Any, ...] | BadInput]:
     """Yield rows of one argument; of a column its cells."""
-    return _fit(function, (cell if isinstance(cell, Unfit) else (cell,) for cell in rows_of(rows, function)))
+    return fit(function, (cell if isinstance(cell, Unfit) else (cell,) for cell in rows_of(rows, function)))
 
 
-def _fit(
+def fit(
     function: Callable[..., Any], rows: Iterable[tuple[Any, ...] | dict[str, Any] | Unfit]
 ) -> Generator[tuple[Any, ...] | BadInput]:
     """Yield rows of arguments, and an error for a row with a missing value that its parameter does not take.
@@ -364,7 +367,7 @@ def _fit(
             yield BadInput(function=name_of(function), row=row, reason=reason)
 
 
-def _bound(function: object) -> tuple[int, Mapping[str, Any]]:
+def bound_of(function: object) -> tuple[int, Mapping[str, Any]]:
     """Return the number of arguments that a prompt has already (the instance of a method), and the names around it."""
     if not isinstance(function, BasePrompt):
         return 0, {}
@@ -372,7 +375,7 @@ def _bound(function: object) -> tuple[int, Mapping[str, Any]]:
     return len(spec.bound), spec.definition.namespace
 
 
-def _by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:
+def by_name(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Any]:
     """Return a function of one argument that holds a function's arguments by name; `async def` if that is."""
 
     def call(arguments: Mapping[str, Any]) -> Any:

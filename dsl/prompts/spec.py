@@ -171,6 +171,10 @@ class PromptSpec:
         """Make a call, or an error, for each row of several arguments in their order."""
         return self._attempts(spread(rows), lambda args: (args, {}))
 
+    def of_rows(self, rows: Iterable[tuple[Any, ...] | dict[str, Any] | Unfit]) -> Iterator[Call[Any] | PromptError]:
+        """Make a call, or an error, for each row of arguments, in their order or by name."""
+        return self._attempts(rows, lambda given: (given, {}) if isinstance(given, tuple) else ((), given))
+
     def named(self, rows: NamedRows, constants: Mapping[str, Any]) -> Iterator[Call[Any] | PromptError]:
         """Make a call, or an error, for each row that holds the arguments by name."""
         definition, skipped = self.definition, len(self.bound)

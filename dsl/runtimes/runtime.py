@@ -30,16 +30,17 @@ from typefold.execution.executor import run_call, run_calls
 from typefold.execution.format_description import with_format
 from typefold.execution.open_runtimes import Block, OpenRuntime, entered, innermost, loading, opened
 from typefold.execution.strategies import compile_return
-from typefold.execution.tracing import trace, tracer
+from typefold.execution.tracing import trace, tracer, watching
 from typefold.messages import RawPrompt, is_missing, user
 from typefold.options import PER_PROMPT, DescribeFormat, GenerateOptions, Options, describe_format_of, json_format_of
 from typefold.response_types import ToolCall
 from typefold.runtime import BadInput, Engine, EngineFacts, Outcome, PromptError, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
-from typefold.runtime.engines.engine_registry import DEFAULT_ENGINE
+from typefold.runtime.engines.engine_registry import DEFAULT_ENGINE, load_counter
 from typefold.runtime.journal import Journal
 from typefold.runtime.journal.recorder import Recorder
 from typefold.runtime.ownership import Owner
+from typefold.runtime.scheduling.preparation import TokenCounter, sizes_of
 from typefold.runtime.scheduling.replicas import Replicas, Worker
 from typefold.runtime.statistics import Stopwatch
 from typefold.runtimes.model_source import Model, check_engine_options, check_own, engine_of, model_of, title
@@ -258,11 +259,25 @@ class Runtime(OpenRuntime):
                 futures = recorder.submit(self._timed(requests, lambda: recorder.facts))
             else:
                 futures = self._forward(requests)
+        if (watch := watching.get()) is not None:
+            watch(self, requests, futures)
         tracing = tracer()
         if tracing is not None:
             provider = DEFAULT_ENGINE if self._scheduler is None else self._scheduler.info.provider
             trace(tracing, self.name, provider, requests, futures)
         return futures
+
+    def token_counter(self, *, load: bool) -> TokenCounter:
+        """Return a counter of the tokens of requests that nobody asks.
+
+        Args:
+            load: Whether to load the engine. Else a model that is given by its name is counted by its tokenizer alone.
+        """
+        if load or self._scheduler is not None or not isinstance(self._model, str):
+            worker = self._ready()
+            return TokenCounter(worker.info, worker.measure)
+        counting = load_counter(self._model, control_tokens=self._control_tokens, **self._engine_options)
+        return TokenCounter(counting.info, partial(sizes_of, counting, early_stop=self._scheduling["early_stop"]))
 
     # The first that fits: a text is a sequence of texts too, and a class is callable. Values that are no types stand before
     # types, since ty reads whatever is given for a type as one.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from typefold.runtime.engine import ControlTokenPolicy, Engine
+from typefold.runtime.engine import ControlTokenPolicy, CountsTokens, Engine
 
 DEFAULT_ENGINE = "vllm"  # of a model that is given by its name
 
@@ -28,6 +28,7 @@ class EngineKind:
     module: str
     adopt: str = ""
     native: str = ""  # an attribute by which an object of the library is known
+    counter: str = ""  # a module whose `load` makes what counts a model's tokens, without its weights
 
     def adopt_engine(self, native: Any, *, owned: bool, control_tokens: ControlTokenPolicy) -> Engine:
         """Make an engine of an object of the library; closing it shuts the object down if it is `owned`."""
@@ -38,7 +39,12 @@ class EngineKind:
 
 
 ENGINE_KINDS: Mapping[str, EngineKind] = {
-    "vllm": EngineKind("typefold.runtime.engines.vllm.engine", adopt="VllmEngine", native="llm_engine"),
+    "vllm": EngineKind(
+        "typefold.runtime.engines.vllm.engine",
+        adopt="VllmEngine",
+        native="llm_engine",
+        counter="typefold.runtime.engines.vllm.tokenizer_only",
+    ),
     "scripted": EngineKind("typefold.runtime.engines.scripted"),
 }
 
@@ -46,6 +52,14 @@ ENGINE_KINDS: Mapping[str, EngineKind] = {
 def engine_kind_of(value: object) -> EngineKind | None:
     """Return the kind of engine by its library's object; `None` for any other object."""
     return next((kind for kind in ENGINE_KINDS.values() if kind.native and hasattr(value, kind.native)), None)
+
+
+def load_counter(model: str, *, control_tokens: ControlTokenPolicy = "keep", **engine_options: Any) -> CountsTokens:
+    """Load the part of the default engine that counts the tokens of prompts: no weights, and no engine."""
+    made: CountsTokens = import_module(ENGINE_KINDS[DEFAULT_ENGINE].counter).load(
+        model, control_tokens=control_tokens, options=engine_options
+    )
+    return made
 
 
 def load_engine(

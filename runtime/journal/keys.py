@@ -13,6 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from typefold.runtime.journal.canonical import digest
@@ -22,6 +23,9 @@ from typefold.runtime.sampling import UNSET_LIMIT
 
 _IN_MEMORY = 1 << 16  # keys
 _PLAIN = (str, int, float, bool)
+
+rehearsal: ContextVar[Numbers | None] = ContextVar("typefold_rehearsal", default=None)
+"""Counts the keys of a part of a program that is run before its time, and so takes no numbers from the rest."""
 _NO_BEARING = {"priority", "trace_headers", "arrival_time", "data_parallel_rank"}
 
 
@@ -84,6 +88,14 @@ class Numbers:
                 (key,),
             ).fetchone()
             return int(times)
+
+    def count(self, key: bytes) -> int:
+        """Return how often a key was given."""
+        with self._lock:
+            if key in self._first or self._database is None:
+                return self._first.get(key, -1) + 1
+            found = self._database.execute("SELECT times FROM seen WHERE key = ?", (key,)).fetchone()
+            return 0 if found is None else int(found[0]) + 1
 
     def close(self) -> None:
         with self._lock:

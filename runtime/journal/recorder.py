@@ -307,6 +307,7 @@ class Recorder:
     def _ended(self, key: bytes, future: _Recorded, entry: Future[Outcome]) -> None:
         """Pass a request that has ended to the writer. Runs on the thread that ended it, so it is quick."""
         assert isinstance(entry, PendingRequest)
+        future.finished = entry.finished
         if entry.finished is not None and entry.finished[1].finish_reason in SETTLED:
             self._writer.put(_Finished(key, *entry.finished, future, entry))
             return

@@ -18,6 +18,7 @@ from typing import Any
 from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
 from typefold.runtime.scheduling.pending import Limits
 
+_OVERHEAD = 120  # bytes of a row beside its texts: the key and its index, numbers, the checksum
 _SHOWN = 2000  # characters of a prompt that was never sent: it may have megabytes
 
 
@@ -141,6 +142,13 @@ def row_of(
 def checksum_of_call(row: tuple[Any, ...], version: str | None) -> bytes:
     """Return the checksum of a finished request; one without a version has that of the earlier format."""
     return checksum(row if version is None else (*row, version))
+
+
+def size_of(request: Request, limits: Limits, outcome: Outcome) -> int:
+    """Return the bytes that a finished request takes in the file of a journal, about."""
+    columns = row_of(b"", request, limits, outcome, "")
+    texts = sum(len(each.encode()) for each in columns if isinstance(each, str))
+    return texts + _OVERHEAD
 
 
 def checksum(values: Iterable[Any]) -> bytes:

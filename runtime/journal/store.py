@@ -36,7 +36,7 @@ from typefold.runtime.journal.file_format import (
     prepare,
     text_of,
 )
-from typefold.runtime.journal.keys import Numbers
+from typefold.runtime.journal.keys import Numbers, rehearsal
 from typefold.runtime.journal.lock import Lock, check_filesystem
 from typefold.runtime.journal.model_identity import ModelIdentity
 from typefold.runtime.journal.records import (
@@ -182,8 +182,9 @@ class Journal:
             content: The content's key.
             place: The row that asks, in bytes.
         """
+        key, rehearsed = content + place, rehearsal.get()
         with self._explaining():
-            return self._numbers.next(content + place)
+            return self._numbers.next(key) if rehearsed is None else self._numbers.count(key) + rehearsed.next(key)
 
     def write(
         self, rows: Sequence[tuple[Any, ...]], *, replace: bool = False, replaced: Collection[bytes] = ()

@@ -59,7 +59,7 @@ class Feeder:
         self._ended = False
         self._fault: BaseException | None = None  # that its thread ended with
         self._lock = threading.Lock()  # for what is held
-        self._preparing = threading.Lock()
+        self.preparing = threading.Lock()  # held by the thread that prepares
         self._work = threading.Event()
         self._thread: threading.Thread | None = None
         if self.is_ahead:
@@ -128,7 +128,7 @@ class Feeder:
 
     def complete(self, prepared: Prepared) -> None:
         """Give a request its tokens, which had none since an equal one had them: that one is gone."""
-        with self._preparing:
+        with self.preparing:
             self._preparer.complete(prepared)
 
     def prepare_few(self) -> None:
@@ -179,7 +179,7 @@ class Feeder:
 
     def _prepare(self, most: int, *, blocking: bool = True) -> bool:
         """Prepare a chunk, and return whether there was any."""
-        if not self._preparing.acquire(blocking=blocking):
+        if not self.preparing.acquire(blocking=blocking):
             return False
         try:
             with self._lock:
@@ -198,7 +198,7 @@ class Feeder:
                     self._chunk = []
             return bool(chunk)
         finally:
-            self._preparing.release()
+            self.preparing.release()
 
     def _take_chunk(self, most: int) -> None:
         characters = 0

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 class AnswerFuture(OwnFuture[Outcome]):
     """A future that refuses to be waited for in a thread that delivers answers."""
 
+    finished: tuple[Limits, Outcome] | None = None  # the end that the engine gave it
+
     def result(self, timeout: float | None = None) -> Outcome:
         """Return the outcome. Raises RuntimeError where this thread would have to deliver it."""
         self._check()
@@ -61,7 +63,6 @@ class PendingRequest(AnswerFuture):
         self.crashes = 0  # of the engine, while it was in flight
         self.is_read = False  # a piece of the answer, by its caller
         self.partial_text = ""  # of an answer that will not come
-        self.finished: tuple[Limits, Outcome] | None = None  # the end that the engine gave it
         self._withdraw = withdraw
 
     def cancel(self) -> bool:

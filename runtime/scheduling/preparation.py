@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from typefold.compiler import TokenBounds
-from typefold.runtime.engine import Engine, EngineRefusal, PromptTooLarge, TokenizesAhead
-from typefold.runtime.errors import BadInput, PromptTooLong, Refused, Truncated
+from typefold.compiler.grammar.early_stop import ForcedEnding
+from typefold.runtime.engine import CountsTokens, EngineInfo, EngineRefusal, PromptTooLarge, TokenizesAhead
+from typefold.runtime.errors import BadInput, PromptError, PromptTooLong, Refused, Truncated
 from typefold.runtime.request import Request
 from typefold.runtime.scheduling.deduplicator import Deduplicator
 from typefold.runtime.scheduling.pending import Limits, PendingRequest, error_fields
@@ -33,7 +34,7 @@ class Prepared:
 class Preparer:
     """Prepares the requests of one engine; one thread at a time."""
 
-    def __init__(self, engine: Engine, deduplicator: Deduplicator | None, *, early_stop: bool) -> None:
+    def __init__(self, engine: CountsTokens, deduplicator: Deduplicator | None, *, early_stop: bool) -> None:
         self._engine = engine
         self._deduplicator = deduplicator
         self._early_stop = early_stop
@@ -47,9 +48,15 @@ class Preparer:
                 asked.append(each)
                 if each.identity is not None:
                     met.add(each.identity)
-        for each, found in zip(asked, self._tokens(asked), strict=True):
-            self._complete(each, found)
+        self.fill(asked)
         return made
+
+    def fill(self, asked: Sequence[Prepared]) -> list[Sequence[int] | BaseException]:
+        """Give prepared requests their tokens and limits, or errors, and return the tokens, or the errors of making them."""
+        tokens = self._tokens(asked)
+        for each, found in zip(asked, tokens, strict=True):
+            self._complete(each, found)
+        return tokens
 
     def prepare_one(self, pending: PendingRequest) -> Prepared:
         """Prepare a request for which the engine has room now."""
@@ -105,6 +112,53 @@ class Preparer:
             prepared.error = _of_row(request, error) if error is found else error
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The tokens of a request that nobody has asked: of its prompt, and of the answer at least and at most.
+
+    With an `error` the request would never reach the engine.
+    """
+
+    prompt_tokens: int
+    least: int = 0
+    most: int = 0
+    error: PromptError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounter:
+    """Facts about an engine, and a function that counts the tokens of requests that it is not asked."""
+
+    info: EngineInfo
+    measure: Callable[[Sequence[Request]], list[Size]]
+
+
+def sizes_of(engine: CountsTokens, requests: Sequence[Request], *, early_stop: bool) -> list[Size]:
+    """Return the sizes of requests, which are asked of nobody."""
+    preparer = Preparer(engine, None, early_stop=early_stop)
+    made = [Prepared(PendingRequest(request, _never_withdrawn)) for request in requests]
+    found = [len(each) if isinstance(each, Sequence) else each for each in preparer.fill(made)]
+    sizes: list[Size] = []
+    for each, tokens in zip(made, found, strict=True):
+        known = tokens if isinstance(tokens, int) else 0
+        if each.error is not None and not isinstance(each.error, PromptError):
+            raise each.error
+        if each.limits is None:
+            sizes.append(Size(getattr(each.error, "prompt_tokens", known), error=each.error))
+            continue
+        request, early, most = each.pending.request, each.limits.early_stop, each.limits.asked
+        least = 1 if request.probe else request.constraint.token_bounds(engine.info.vocabulary).least
+        if isinstance(early, ForcedEnding):
+            least -= max(len(rest.encode()) for rest in early.rests.values())  # a token has a byte at least
+        elif early is not None:
+            least = min(least, early.tokens)
+        sizes.append(Size(known, max(1, min(least, most)), most))
+    return sizes
+
+
+def _never_withdrawn(pending: PendingRequest) -> None: ...
+
+
 def _of_row(request: Request, error: BaseException) -> BaseException:
     """Return the error of the row whose content raised this, or an error that is no row's itself."""
     if not isinstance(error, Exception):
@@ -121,7 +175,7 @@ def refused(request: Request, error: EngineRefusal) -> Refused:
     return made
 
 
-def limits_of(engine: Engine, request: Request, prompt_tokens: int, *, early_stop: bool = False) -> Limits:
+def limits_of(engine: CountsTokens, request: Request, prompt_tokens: int, *, early_stop: bool = False) -> Limits:
     """Return the limits of a request's answer. Raises EngineRefusal for its parameters, or the error of its row."""
     fields, info = error_fields(request), engine.info
     own_limit = engine.max_tokens(request)

@@ -21,6 +21,7 @@ from typing import TypeAlias
 from typefold.runtime.engine import Engine, EngineInfo
 from typefold.runtime.ownership import Owner
 from typefold.runtime.request import Outcome, Request
+from typefold.runtime.scheduling.preparation import Size
 from typefold.runtime.scheduling.scheduler import Scheduler
 from typefold.runtime.statistics import Statistics
 
@@ -81,6 +82,11 @@ class Replicas:
                 future.add_done_callback(partial(self._ended, number))
                 futures[index] = future
         return [futures[index] for index in range(len(requests))]
+
+    def measure(self, requests: Sequence[Request]) -> list[Size]:
+        """Return the tokens of requests without asking them; see `Scheduler.measure`."""
+        usable = (scheduler for scheduler in self._schedulers if scheduler.broken is None)
+        return next(usable, self._schedulers[0]).measure(requests)
 
     def close(self) -> None:
         """End all, one after the other: a process that several threads wait for at once is taken for alive."""

@@ -25,6 +25,7 @@ from typefold.runtime.scheduling.deduplicator import Deduplicator
 from typefold.runtime.scheduling.feeder import Feeder
 from typefold.runtime.scheduling.loop import Loop
 from typefold.runtime.scheduling.pending import Broken, Deadlines, PendingRequest, RequestQueue, failure_of, settle
+from typefold.runtime.scheduling.preparation import Size, sizes_of
 from typefold.runtime.scheduling.recovery import ABANDONED, classify_after_crash, diagnose
 from typefold.runtime.scheduling.saved_tokens import SavedTokens
 from typefold.runtime.scheduling.watchdog import Abandoned, EngineHung, Watchdog
@@ -33,6 +34,7 @@ from typefold.runtime.statistics import Counts, Statistics, Stopwatch
 logger = logging.getLogger(__name__)
 
 _ENGINE = "an engine"
+_ENDED = "the engine has ended, so that no tokens can be counted"
 _PATIENCE = 30.0  # seconds that closing waits for a call into the engine before it breaks it off
 
 
@@ -87,6 +89,7 @@ class Scheduler:
         self._hold = hold
         self._waiting = RequestQueue()
         self._withdrawn: deque[PendingRequest] = deque()
+        self._measured: deque[tuple[Sequence[Request], Future[list[Size]]]] = deque()
         self._between: list[PendingRequest] = []  # of an engine that crashed, until there is another
         self._deadlines = Deadlines()
         self._counts = Counts(stopwatch or Stopwatch())
@@ -151,6 +154,28 @@ class Scheduler:
         if not self._work.is_set():  # it is cleared before the queue is looked at
             self._work.set()
         return [*several]
+
+    def measure(self, requests: Sequence[Request]) -> list[Size]:
+        """Return the tokens of requests without asking them; the engine's thread counts them, between two steps.
+
+        Args:
+            requests: The requests.
+
+        Returns:
+            A `Size` for each, in order.
+
+        Raises:
+            RuntimeError: The engine has ended.
+            UsedAfterFork: This is a child of the process that the engine is in.
+        """
+        self._owner.check(_ENGINE)
+        counted: Future[list[Size]] = Future()
+        with self._lock:
+            if self._closing or self._broken is not None:
+                raise RuntimeError(_ENDED)
+            self._measured.append((requests, counted))
+        self._work.set()
+        return counted.result()
 
     def close(self) -> None:
         """Abort all requests in flight, end the loop and free the engine. May be called twice.
@@ -240,6 +265,7 @@ class Scheduler:
                     self._loop.abort()
                     return True
                 self._counts.busy(busy)
+                self._measure()
                 if self._loop.rests:
                     watchdog.idle()
                     left = (self._deadlines.left() if busy else None, self._loop.patience)
@@ -256,6 +282,16 @@ class Scheduler:
             watchdog.close()
         assert broken is not None  # the loop has no other end
         return not self._recovered(broken)  # outside of the handler: the error's frames hold the engine's memory
+
+    def _measure(self) -> None:
+        """Count the tokens of requests that somebody waits for."""
+        while self._measured:
+            requests, counted = self._measured.popleft()
+            try:
+                with self._feeder.preparing:
+                    counted.set_result(sizes_of(self._engine, requests, early_stop=self._early_stop))
+            except Exception as error:
+                counted.set_exception(error)
 
     def _recovered(self, broken: Broken) -> bool:
         """Whether there is an engine again; its rows are waiting then, or have failed for good."""
@@ -317,6 +353,8 @@ class Scheduler:
         with self._lock:
             taken = [*chain(*self._loop.take_all()), *self._feeder.end(), *self._between, *self._waiting.drain()]
             self._between = []
+            while self._measured:
+                self._measured.popleft()[1].set_exception(RuntimeError(_ENDED))
             return taken
 
     def _close_engine(self) -> None:

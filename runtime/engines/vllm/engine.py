@@ -34,7 +34,7 @@ from typefold.runtime.engines.vllm.loading import freeze, loading_of, thaw
 from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
-from typefold.runtime.engines.vllm.thinking import sources_of, switches_by, switches_of
+from typefold.runtime.engines.vllm.thinking import sources_of, switched, switches_by, switches_of
 from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, unmasked, vocabulary_of, written_by
 from typefold.runtime.ownership import lock, notify_child
 from typefold.runtime.request import Request
@@ -157,7 +157,7 @@ class VllmEngine:
         return found
 
     def tokenize_all(self, requests: Sequence[Request]) -> list[Sequence[int] | Exception]:
-        prompts = [Prompt(each.prompt, self._variables(each), thinking=each.thinking) for each in requests]
+        prompts = [Prompt(each.prompt, switched(each, self._switches), thinking=each.thinking) for each in requests]
         pictured = [bool(images_of(each.prompt)) for each in requests]
         plain = iter(
             self._prompts.encode_all(prompt for prompt, some in zip(prompts, pictured, strict=True) if not some)
@@ -183,10 +183,6 @@ class VllmEngine:
                 self._texts.clear()
             known = self._texts[text] = tuple(self._tokenizer.encode(text, add_special_tokens=False))
         return known
-
-    def _variables(self, request: Request) -> Mapping[str, Any]:
-        switched = {name: on if request.thinking else off for name, (on, off) in self._switches.items()}
-        return {**switched, **request.chat_template_kwargs}
 
     def _pictured(self, request: Request, prompt: Prompt) -> Sequence[int] | Exception:
         """Return the tokens of a prompt with images."""

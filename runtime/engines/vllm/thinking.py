@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 from typefold.compiler.guards import is_mapping
 from typefold.runtime.engine import Thinking
 from typefold.runtime.engines.vllm.control_tokens import ControlTokens
+from typefold.runtime.request import Request
 
 Render = Callable[[list[dict[str, Any]], dict[str, Any]], "str | list[int]"]
 Switches = Mapping[str, tuple[Any, Any]]
@@ -167,6 +168,13 @@ def thinking_of(
     """Return the form of a model's reasoning; `None` if it has none that is known. A switch by its name alone is a flag."""
     known = switches if is_mapping(switches) else dict.fromkeys(switches, (True, False))
     return Thoughts(tokenizer, render, known, template).thinking
+
+
+def switched(request: Request, switches: Switches) -> Mapping[str, Any]:
+    """Return the template variables of a request, reasoning switched on or off as it says."""
+    return {name: on if request.thinking else off for name, (on, off) in switches.items()} | dict(
+        request.chat_template_kwargs
+    )
 
 
 def switches_by(render: Render | None) -> dict[str, tuple[Any, Any]]:
