@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.mixed import has_gpu
+from benchmarks.overhead import has_gpu
 from benchmarks.table import engine_of
 from benchmarks.table_work import Row, Stages, answer, bounded, card, label, letter, plain, text
 from benchmarks.tables import Rows, show

@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from operator import attrgetter
+from typing import Any
 
 from returns.result import Result
 
@@ -20,7 +21,7 @@ from typefold.evaluation.forecasting import Work
 from typefold.execution.call import Call
 from typefold.programs.record_function import BadRecord, Inputs, of_row
 from typefold.programs.run import as_ended, fit
-from typefold.prompts.base_prompt import BasePrompt, spec_of
+from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.runtime import PromptError
 from typefold.tables.arrow import plain_form
 from typefold.tables.columns import Unfit
@@ -55,15 +56,15 @@ def work_of(function: str, path: str, given: Mapping[str, str], limit: int | Non
 
     def ended(indices: Sequence[int]) -> Generator[tuple[int, Result[Any, Exception]]]:
         asked = fit(program, (row if isinstance(row, Unfit) else (row,) for row in (rows[index] for index in indices)))
-        return as_ended(program, asked, key=lambda row: row.arguments, indices=indices)
+        return as_ended(program, asked, key=attrgetter("arguments"), indices=indices)
 
     def written(index: int, value: object) -> int:
         row = rows[index]
         return len(json_line({**({} if isinstance(row, Unfit) else row.record), column: convert(value)}))
 
-    if not isinstance(target.function, BasePrompt):
+    spec = spec_if_prompt(target.function)
+    if spec is None:
         return Work(target.name, len(rows), ended, written=written)
-    spec = spec_of(cast("BasePrompt[Any]", target.function))
 
     def calls(indices: Iterable[int]) -> Iterator[Call[Any] | PromptError]:
         chosen = (rows[index] for index in indices)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typefold.compiler.guards import is_dict, is_list_or_tuple
 from typefold.evaluation.intervals import Estimate
@@ -16,6 +16,7 @@ from typefold.evaluation.tables import Table, as_html, as_rich, as_text, text_of
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_Form: TypeAlias = Callable[[float], str]
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _SHOWN = 5  # rows of a table that do not fit
 
@@ -194,7 +195,7 @@ class Forecast:
                 else f"the sample was too small (ask {self.needed:,} rows)"
             )
             more = "" if self.is_full_width else f"at least: {few} to fill the engine"
-            yield "rows a second", *_shown(self.rows_per_second, lambda rate: f"{rate:,.3g}")[:2], more
+            yield "rows a second", *_shown(self.rows_per_second, _rate)[:2], more
             more = "" if self.is_full_width else "at most"
             yield "time", *_shown(self.seconds, _duration)[:2], more
         if self.asked:
@@ -232,7 +233,7 @@ def _plain(value: Any) -> Any:
     return {name: _plain(each) for name, each in value.items()} if is_dict(value) else value
 
 
-def _shown(estimate: Estimate, form: Any) -> tuple[str, str, str]:
+def _shown(estimate: Estimate, form: _Form) -> tuple[str, str, str]:
     if estimate.low == estimate.high:
         return form(float(estimate)), "exactly", ""
     if math.isnan(estimate):
@@ -240,7 +241,7 @@ def _shown(estimate: Estimate, form: Any) -> tuple[str, str, str]:
     return form(float(estimate)), _interval(estimate, form), ""
 
 
-def _interval(estimate: Estimate, form: Any) -> str:
+def _interval(estimate: Estimate, form: _Form) -> str:
     return (
         f"{form(estimate.low)} to {form(estimate.high)}"
         if math.isfinite(estimate.high)
@@ -250,6 +251,10 @@ def _interval(estimate: Estimate, form: Any) -> str:
 
 def _whole(number: float) -> str:
     return f"{number:,.0f}" if math.isfinite(number) else "unknown"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.3g}"
 
 
 def _percent(share: float) -> str:

@@ -34,7 +34,7 @@ from typefold.execution.seeding import rehearsing
 from typefold.execution.tracing import watching
 from typefold.options import Submitter
 from typefold.programs.run import as_ended, bound_of, by_name, fit
-from typefold.prompts.base_prompt import BasePrompt, spec_of
+from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.runtime import BadInput, PromptError, PromptTooLong, Refused, Request
 from typefold.runtime.engine import EngineFacts
 from typefold.runtime.scheduling.preparation import Size, TokenCounter
@@ -104,7 +104,7 @@ class Forecasting:
             >>> with Runtime(ScriptedEngine(answers=lambda request: "Rex")):
             ...     found = forecast(name, ["a dog", "a cat", "a fox"])
             >>> float(found.prompt_tokens), float(found.output_tokens)
-            (60.0, 12.0)
+            (93.0, 12.0)
         """
         skipped, _ = bound_of(function)
         cells = rows_of(_lasting(rows, function), function, skipped)
@@ -188,8 +188,7 @@ class Work:
 
 
 def _work(function: Callable[..., Any], rows: list[Any]) -> Work:
-    if isinstance(function, BasePrompt):
-        spec = spec_of(cast("BasePrompt[Any]", function))
+    if (spec := spec_if_prompt(function)) is not None:
 
         def calls(indices: Iterable[int]) -> Iterator[Call[Any] | PromptError]:
             return spec.of_rows(rows[index] for index in indices)
@@ -316,7 +315,8 @@ class _Count:
         self, name: str, calls: Sequence[CallForecast], requests: Sequence[Observed], indices: Sequence[int]
     ) -> CallForecast:
         """Return the calls of a prompt function with what was counted of them."""
-        prompts, bounds = exact(self.prompt_tokens, self.rows), Estimate(math.nan, self.least, self.most, self.rows)
+        prompts, value = exact(self.prompt_tokens, self.rows), math.nan if self.least < self.most else self.least
+        bounds = Estimate(value, self.least, self.most, self.rows)
         if not calls:
             return CallForecast(
                 name, exact(1 - len(self.misfits) / self.rows, self.rows), prompts, bounds, Estimate.share(0, 0)

@@ -465,3 +465,8 @@ def answer_with(spec: PromptSpec, call: Call[Any] | PromptError) -> Any:
 def spec_of(prompt: BasePrompt[Any]) -> PromptSpec:
     """The spec of a prompt function; for the other parts of this package."""
     return prompt._spec  # pyright: ignore[reportPrivateUsage]  # in its own module
+
+
+def spec_if_prompt(function: object) -> PromptSpec | None:
+    """The spec of a prompt function; `None` for any other object."""
+    return spec_of(function) if isinstance(function, BasePrompt) else None  # pyright: ignore[reportUnknownArgumentType]  # any prompt

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -39,10 +40,16 @@ def uneven(rows: int, seed: int = 1) -> list[int]:
     return [round(math.exp(rng.gauss(3, 0.7))) + 1 for _ in range(rows)]
 
 
-@pytest.mark.parametrize("lengths", [uneven, lambda rows: [20] * rows], ids=["uneven", "equal"])
+def equal(rows: int) -> list[int]:
+    return [20] * rows
+
+
+@pytest.mark.parametrize("lengths", [uneven, equal])
 @pytest.mark.parametrize("how", [{}, {"begin": 50.0}, {"read": 0.05}], ids=["", "a slow first step", "prompts"])
-def test_a_sample_at_full_width_says_how_long_all_rows_take(lengths: object, how: dict[str, float]) -> None:
-    made = lengths(8000) if callable(lengths) else []
+def test_a_sample_at_full_width_says_how_long_all_rows_take(
+    lengths: Callable[[int], list[int]], how: dict[str, float]
+) -> None:
+    made = lengths(8000)
     found = measured(made[:400], 64, **how)
     _, truth = engine(made, 64, **how)
     assert found.is_full

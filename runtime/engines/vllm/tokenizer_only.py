@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +32,25 @@ class TokenizerOnly:
     """
 
     def __init__(self, model: str, *, control_tokens: ControlTokenPolicy, options: dict[str, Any]) -> None:
-        from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-
+        transformers: Any = import_module("transformers")
         named: dict[str, Any] = {
             "trust_remote_code": bool(options.get("trust_remote_code")),
             "revision": options.get("revision"),
         }
         source = options.get("tokenizer") or model
-        self._tokenizer = tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
             source, **{**named, "revision": options.get("tokenizer_revision") or named["revision"]}
         )
-        config: Any = AutoConfig.from_pretrained(model, **named).get_text_config()
+        self._tokenizer = tokenizer
+        config: Any = transformers.AutoConfig.from_pretrained(model, **named).get_text_config()
         given = options.get("max_model_len")
         longest = given if isinstance(given, int) and given > 0 else getattr(config, "max_position_embeddings", None)
         self._limit: int | None = None
         with suppress(OSError):  # it has no such file
-            self._limit = GenerationConfig.from_pretrained(model, revision=named["revision"]).max_new_tokens
-        template = options.get("chat_template")
+            self._limit = transformers.GenerationConfig.from_pretrained(
+                model, revision=named["revision"]
+            ).max_new_tokens
+        template: Any = options.get("chat_template")
         if isinstance(template, str | Path) and "{" not in str(template):
             template = Path(template).read_text(encoding="utf-8")
         template = template or tokenizer.chat_template
