@@ -27,6 +27,8 @@ from typefold.graphs.deferred import Deferred, apply_deferred
 from typefold.graphs.gather import Gather, gather, gather_deferred
 from typefold.graphs.graph import Node
 from typefold.messages import RawPrompt, ask, assistant, image, raw, system, user
+from typefold.optimization.optimized_prompts import OptimizedPrompts, StalePrompts, optimized
+from typefold.optimization.optimizer import Optimization, Optimize, optimize
 from typefold.options import Options
 from typefold.programs.run import Run, run
 from typefold.programs.voting import Best, Votes, best_of, majority
@@ -106,6 +108,8 @@ __all__ = [
     "Message",
     "NoRuntime",
     "OneOf",
+    "Optimization",
+    "OptimizedPrompts",
     "OutputType",
     "Prompt",
     "PromptError",
@@ -118,6 +122,7 @@ __all__ = [
     "Samples",
     "Scored",
     "StaleCalibration",
+    "StalePrompts",
     "Statistics",
     "Stream",
     "TemplateError",
@@ -146,6 +151,8 @@ __all__ = [
     "image",
     "is_prompt",
     "majority",
+    "optimize",
+    "optimized",
     "output_type",
     "prompt",
     "raw",
@@ -158,7 +165,7 @@ __all__ = [
 
 # Pickles name these: a pickle may name the package and no module inside of it.
 _IN_PICKLES = (
-    *(Evaluate, Forecasting, Gather, Indexed, Node, Options, RawPrompt, Run),
+    *(Evaluate, Forecasting, Gather, Indexed, Node, Optimize, Options, RawPrompt, Run),
     *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
 )
 set_public_module("typefold", [*(globals()[name] for name in __all__), *_IN_PICKLES])

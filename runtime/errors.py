@@ -7,7 +7,7 @@ never takes another row with it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Self
 
@@ -23,12 +23,14 @@ class PromptError(Exception):
         row: The index of the row in its batch, or `None` for a single call.
         prompt: The messages as they were to be sent, or the raw prompt; empty where rendering failed.
         text: The text that the model had written so far.
+        tokens: The tokens of the prompt and of that text, where the engine has told them.
     """
 
     function: str = "generate"
     row: int | None = None
     prompt: tuple[Message, ...] | str = ()
     text: str = ""
+    tokens: int = field(default=0, repr=False)
 
     @property
     def where(self) -> str:

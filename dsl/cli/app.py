@@ -314,6 +314,67 @@ def compare_command(
         typer.echo(comparison.to_json() if as_json else comparison)
 
 
+@app.command("optimize")
+def optimize_command(
+    function: _Function,
+    source: _Labelled,
+    output: Annotated[str, typer.Option("--output", "-o", help="A .json file for the examples and instructions.")],
+    validation: Annotated[
+        str | None,
+        typer.Option(help="Labelled records to judge by. By default a third of the input.", show_default=False),
+    ] = None,
+    expected: _Expected = "expected",
+    metric: _Metric = None,
+    limit: _Limit = None,
+    budget: Annotated[int, typer.Option(min=1, help="The most times that the function is run for a record.")] = 1000,
+    token_budget: Annotated[
+        int | None, typer.Option(min=1, help="The most tokens of prompts and answers.", show_default=False)
+    ] = None,
+    strategy: Annotated[
+        Literal["halving", "random"], typer.Option(help="The way to leave candidates out.")
+    ] = "halving",
+    candidates: Annotated[int, typer.Option(min=2, help="The most candidates.")] = 16,
+    max_examples: Annotated[int, typer.Option(min=0, help="The most examples of a prompt.")] = 8,
+    instructions: Annotated[int, typer.Option(min=0, help="Instructions that the model proposes from mistakes.")] = 0,
+    model: _Model = None,
+    journal: _Kept = None,
+    given: _Set = None,
+    seed: Annotated[
+        int | None, typer.Option(help="A seed of the draws, and one that makes sampling repeatable.")
+    ] = None,
+    quiet: _Quiet = False,
+    engine: _Engine = None,
+) -> None:
+    """Search for examples and instructions with which a function is right more often.
+
+    They go to a small JSON file, to be read and committed; optimized(function, "file.json") applies it. The report is of
+    records that the search did not see, and the exit status 1 where nothing better was found. With --journal, the command
+    goes on where it was when it is run again.
+
+    Example: typefold optimize tickets.py:classify -i labelled.jsonl --expected category -o classify.json --budget 2000
+    """
+    from typefold.cli.optimize_command import PreparedSearch
+
+    with _explained():
+        wanted = PreparedSearch(function, source, validation, expected, metric=metric, limit=limit, given=_pairs(given))
+        files = {"--input": [source], "--validation": [validation or ""], "--output": [output]}
+        with _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
+            found = wanted.run(
+                output,
+                quiet=quiet,
+                budget=budget,
+                token_budget=token_budget,
+                strategy=strategy,
+                candidates=candidates,
+                max_examples=max_examples,
+                instructions=instructions,
+                seed=seed or 0,
+            )
+        typer.echo(found)
+    if not found.prompts.prompts:
+        raise typer.Exit(1)
+
+
 @contextmanager
 def _labelled_run(
     files: dict[str, list[str]],

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from returns.result import Failure, Result, Success
 
@@ -53,6 +54,20 @@ class Call(Generic[T]):
     definition: Any = None  # the prompt function, whose class is in a higher layer
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
     version: str | None = None
+
+
+class Observer(Protocol):
+    """Hears of the calls that are made in a context, maybe in another thread."""
+
+    def tokens(self, count: int) -> None:
+        """A request of a call ended, by the model or by a journal, with a number of tokens of its prompt and answer."""
+
+    def value(self, call: Call[Any], value: Any) -> None:
+        """A call ended in a value."""
+
+
+observer: ContextVar[Observer | None] = ContextVar("typefold_observer", default=None)
+"""The observer of the calls that are made in this context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +141,7 @@ class Strategy:
 class OpenCall(Generic[T]):
     """A call under way."""
 
-    __slots__ = ("__weakref__", "_deadline", "_exchange", "_place", "_row", "_seed", "call", "future")
+    __slots__ = ("__weakref__", "_deadline", "_exchange", "_observer", "_place", "_row", "_seed", "call", "future")
 
     def __init__(self, call: Call[T], row: int | None, seed: int | None, place: bytes) -> None:
         self.call = call
@@ -135,6 +150,7 @@ class OpenCall(Generic[T]):
         self._seed = seed  # where the options set none
         self._place = place  # the identity of the row in a journal
         self._deadline: float | None = None
+        self._observer = observer.get()
         self._exchange = self._run()
 
     def start(self) -> Request | Result[T, PromptError]:
@@ -154,7 +170,11 @@ class OpenCall(Generic[T]):
         except CancelledError:
             return self._step(partial(self._exchange.throw, Cancelled()))
         except PromptError as error:
+            if self._observer is not None:
+                self._observer.tokens(error.tokens)
             return self._step(partial(self._exchange.throw, error))
+        if self._observer is not None:
+            self._observer.tokens(outcome.prompt_tokens + outcome.output_tokens)
         return self._step(partial(self._exchange.send, outcome))
 
     def submit(self, request: Request) -> Future[Outcome]:
@@ -225,11 +245,12 @@ class OpenCall(Generic[T]):
             else:
                 return value
 
-    @staticmethod
-    def _step(step: Callable[[], Request]) -> Request | Result[T, PromptError]:
+    def _step(self, step: Callable[[], Request]) -> Request | Result[T, PromptError]:
         try:
             return step()
         except StopIteration as end:
+            if self._observer is not None:
+                self._observer.value(self.call, end.value)
             return Success(end.value)
         except PromptError as error:
             return Failure(error)

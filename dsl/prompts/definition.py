@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
@@ -86,6 +86,41 @@ def example(value: R, /, **arguments: object) -> Example[R]:
         ['Paris', 'What is the capital of Peru?']
     """
     return Example(value, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """Instructions in the place of a prompt's own.
+
+    Attributes:
+        replaces: The system message that they stand for, or the beginning of the first user message, as the docstring has it
+            before its first parameter; nothing where they are said first, in the system message.
+        text: The instructions.
+    """
+
+    replaces: str
+    text: str
+
+    def put_in(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Return messages with these instructions; those that don't begin as they should are left as they are."""
+        made = list(messages)
+        if not self.replaces:
+            if not made or made[0].role != "system":
+                return (Message("system", self.text), *made)
+            made[0] = _begun_otherwise(made[0], 0, f"{self.text}\n\n")
+            return tuple(made)
+        for place, message in enumerate(made):
+            if message.role != "assistant" and message.content.startswith(self.replaces):
+                made[place] = _begun_otherwise(message, len(self.replaces), self.text)
+                break
+        return tuple(made)
+
+
+def _begun_otherwise(message: Message, length: int, text: str) -> Message:
+    """Return a message with another text in the place of its first characters; images keep their places."""
+    moved = len(text) - length
+    images = tuple((place + moved if place >= length else place, image) for place, image in message.images)
+    return replace(message, content=text + message.content[length:], images=images)
 
 
 @dataclass(frozen=True)
@@ -223,7 +258,11 @@ class Definition:
         return Parameters(self.function, namespace=self.namespace)
 
     def messages(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], parameters: Parameters | None = None
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        parameters: Parameters | None = None,
+        instructions: Instructions | None = None,
     ) -> tuple[Message, ...] | RawPrompt:
         """Run the body, and return the messages that it asks; `parameters` stands in for the cached types."""
         arguments = self.bind(args, kwargs)
@@ -242,7 +281,8 @@ class Definition:
                 f"{self.name}: the body of a prompt function must `return ask(...)`, and it returned "
                 f"{type(returned).__name__}; work on the value where the function is called"
             )
-        return returned.messages
+        asked = returned.messages
+        return asked if instructions is None or isinstance(asked, RawPrompt) else instructions.put_in(asked)
 
     def _spread(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         """Return arguments by name as a call takes them: positional, where a parameter takes none by name."""
@@ -251,13 +291,15 @@ class Definition:
         bound = inspect.BoundArguments(self.signature, OrderedDict(arguments))
         return bound.args, bound.kwargs
 
-    def worked(self, examples: Sequence[Example[Any]], kind: OutputType[Any]) -> tuple[Message, ...]:
+    def worked(
+        self, examples: Sequence[Example[Any]], kind: OutputType[Any], instructions: Instructions | None = None
+    ) -> tuple[Message, ...]:
         """Return examples as turns of a conversation; raises `PromptUsageError` for one that does not fit the function."""
         turns: list[Message] = []
         known = Parameters(self.function, namespace=self.namespace)  # at decoration, names may be missing still
         for item in examples:
             try:
-                asked = self.messages(*self._spread(item.arguments), known)
+                asked = self.messages(*self._spread(item.arguments), known, instructions)
                 answer = kind.encode(item.value)
                 back = kind.decode(answer)
                 if back != item.value and not (kind.unasked and kind.encode(back) == answer):

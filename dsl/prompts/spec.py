@@ -30,9 +30,11 @@ from typefold.execution.strategies import ReturnType
 from typefold.graphs.deferred import Deferred
 from typefold.messages import RawPrompt, current_frame
 from typefold.options import Options, Submitter
-from typefold.prompts.definition import Binding, Definition, Example, examples_of
+from typefold.prompts.definition import Binding, Definition, Example, Instructions, examples_of
+from typefold.prompts.revision import Revision, revised_here
 from typefold.prompts.version import Version, version_of
 from typefold.runtime import BadInput, PromptError
+from typefold.runtime.journal import digest
 from typefold.runtimes.current import current, find_current
 from typefold.runtimes.runtime import Runtime
 from typefold.tables.columns import Unfit, indexed, rows_of, spread
@@ -53,6 +55,7 @@ class PromptSpec:
     examples: tuple[Example[Any], ...] = ()
     bound: tuple[Any, ...] = ()
     safe: bool = False
+    instructions: Instructions | None = None
     _turns: dict[OutputType[Any], tuple[Message, ...]] = field(
         default_factory=dict[OutputType[Any], tuple[Message, ...]], repr=False
     )
@@ -69,7 +72,10 @@ class PromptSpec:
                 f"{self.name} has a runtime of its own, which can't go to another process; take it off with "
                 f"{self.name}.using(runtime=None), and open a runtime there"
             )
-        definition, safe = self.definition, (True,) if self.safe else ()
+        definition = self.definition
+        safe: tuple[Any, ...] = (True,) if self.safe else ()
+        if self.instructions is not None:
+            safe = (self.safe, self.instructions)
         module, name = definition.function.__module__, definition.function.__qualname__
         home = _importable(module, name)
         if module != "__main__" and home is not None and home.definition is definition:
@@ -98,6 +104,17 @@ class PromptSpec:
         changed.check()
         return changed
 
+    def revised(self, revision: Revision) -> PromptSpec:
+        """Return the spec with the examples and the instructions of a revision, checked; a calibration was of the old ones."""
+        examples = self.examples
+        if revision.examples is not None:
+            examples = tuple(each.read(self.definition, self.bound) for each in revision.examples)
+        instructions = self.instructions if revision.instructions is None else revision.instructions
+        options = replace(self.options, calibration=None)
+        changed = replace(self, options=options, examples=examples, instructions=instructions, _turns={})
+        changed.check()
+        return changed
+
     def as_safe(self) -> PromptSpec:
         """Return the spec whose calls give a `Result`; one that is safe already is the same."""
         return replace(self, safe=True)
@@ -115,7 +132,7 @@ class PromptSpec:
         compiled.check(self.options, where=self.name)
         if (given := self.options.calibration) is not None:
             given.check(compiled.strategy.choices(compiled.kind), self.version().digest, where=self.name)
-        self.definition.worked(self.examples, compiled.kind)
+        self.definition.worked(self.examples, compiled.kind, self.instructions)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise `TypeError` where the arguments don't fit the function."""
@@ -146,9 +163,20 @@ class PromptSpec:
                 return version
         told = describe_format(compiled.kind, options, where=self.name)
         turns = self.worked(compiled.kind)
-        version = version_of(self.name, self.definition.content, told, compiled, options, turns)
+        version = version_of(self.name, self._content, told, compiled, options, turns)
         self._versions[:] = [(options, compiled, version)]
         return version
+
+    @property
+    def _content(self) -> tuple[str, str]:
+        """The content of what makes the messages, as `Definition.content` has it, with the instructions in it."""
+        source, messages = self.definition.content
+        if (put := self.instructions) is None:
+            return source, messages
+        found = digest([source, put.replaces, put.text]) or b""
+        if put.replaces and put.replaces in messages:
+            return found.hex(), messages.replace(put.replaces, put.text, 1)
+        return found.hex(), f"system: {put.text}\n{messages}"
 
     def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
         return _Calls(self).attempt(args, kwargs, row)
@@ -217,7 +245,7 @@ class PromptSpec:
     def worked(self, kind: OutputType[Any]) -> tuple[Message, ...]:
         """Return the examples as turns, which are the same for every call."""
         if kind not in self._turns:
-            self._turns[kind] = self.definition.worked(self.examples, kind)
+            self._turns[kind] = self.definition.worked(self.examples, kind, self.instructions)
         return self._turns[kind]
 
     def under(self, runtime: Submitter | None) -> tuple[Options, ReturnType]:
@@ -237,7 +265,7 @@ class _Calls:
     """Makes calls of a prompt function; their runtime, options and type are found once."""
 
     def __init__(self, spec: PromptSpec) -> None:
-        self._spec = spec
+        self._spec = revised_here(spec)
         self._name = spec.name
 
     @cached_property
@@ -269,7 +297,9 @@ class _Calls:
             )
         options, compiled = self.under
         kind = compiled.kind
-        messages = with_format(spec.definition.messages((*spec.bound, *args), kwargs), kind, options, where=name)
+        messages = with_format(
+            spec.definition.messages((*spec.bound, *args), kwargs, None, spec.instructions), kind, options, where=name
+        )
         if spec.examples:
             if isinstance(messages, RawPrompt):
                 raise PromptUsageError(f"{name}: examples can't be added to a raw(...) prompt")
@@ -317,13 +347,15 @@ def prompt_by_name(
     examples: tuple[Example[Any], ...],
     bound: tuple[Any, ...],
     safe: bool = False,
+    instructions: Instructions | None = None,
 ) -> PromptSpec:
     """Make the spec of a prompt function that can be imported; a pickle names this function."""
     __import__(module)
     spec = _importable(module, name)
     if spec is None:
         raise AttributeError(f"{module}.{name} is not a prompt function here, though it was one when it was pickled")
-    return replace(spec, options=options or spec.options, examples=examples, bound=bound, safe=safe, _turns={})
+    changed = replace(spec, examples=examples, bound=bound, safe=safe, instructions=instructions, _turns={})
+    return replace(changed, options=options or spec.options)
 
 
 def prompt_by_value(
@@ -334,9 +366,10 @@ def prompt_by_value(
     examples: tuple[Example[Any], ...],
     bound: tuple[Any, ...],
     safe: bool = False,
+    instructions: Instructions | None = None,
 ) -> PromptSpec:
     """Make the spec of a prompt function that came along as code; a pickle names this function."""
     definition = Definition(function, {}, binding)
     if hint:
         definition.__dict__["hint"] = hint[0]  # where a cached property keeps its value
-    return PromptSpec(definition, options, examples, bound, safe)
+    return PromptSpec(definition, options, examples, bound, safe, instructions)

@@ -151,11 +151,18 @@ class ErrorFields(TypedDict):
     row: int | None
     prompt: tuple[Message, ...] | str
     text: str
+    tokens: int
 
 
-def error_fields(request: Request, text: str = "") -> ErrorFields:
+def error_fields(request: Request, text: str = "", tokens: int = 0) -> ErrorFields:
     """Return the fields of an error of a request."""
-    return {"function": request.function, "row": request.row, "prompt": request.prompt, "text": text}
+    return {
+        "function": request.function,
+        "row": request.row,
+        "prompt": request.prompt,
+        "text": text,
+        "tokens": tokens,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,7 @@ def error_of(request: Request, limits: Limits, outcome: Outcome) -> PromptError 
     """Return the error that the finish reason of an outcome means; `None` for an answer."""
     if outcome.finish_reason is FinishReason.STOP:
         return None
-    fields = error_fields(request, outcome.text)
+    fields = error_fields(request, outcome.text, outcome.prompt_tokens + outcome.output_tokens)
     match outcome.finish_reason:
         case FinishReason.LENGTH | FinishReason.REPETITION:
             cut_text = request.whole and request.constraint.kind == "text"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import classification, extraction, judge, pipelines, sql, story, synthetic
+from examples import classification, extraction, judge, optimization, pipelines, sql, story, synthetic
 from typefold import Runtime
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("runtime")]
@@ -36,6 +36,15 @@ def test_classification(printed: Printed) -> None:
     said = printed()
     assert "of 8 right, Brier score 0." in said
     assert "0.0 100%" in said
+
+
+def test_a_search(tmp_path: Path, printed: Printed) -> None:
+    optimization.main(rows=36, budget=80, output=tmp_path / "route.json")
+    held = json.loads((tmp_path / "route.json").read_text())
+    assert held["evaluation"]["before"]["rows"] == held["evaluation"]["after"]["rows"] > 10
+    said = printed()
+    assert "round 1: " in said
+    assert "Scored(" in said
 
 
 def test_stories(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:

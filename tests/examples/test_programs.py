@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from examples import classification, extraction, judge, pipelines, story
+from examples import classification, extraction, judge, optimization, pipelines, story
 from typefold.testing import FakeEngine, Text
 
 Printed = Callable[[], str]
@@ -59,6 +59,21 @@ def test_classification_counts_what_was_sent_where(typefold_engine: FakeEngine, 
     assert f"{40 - of_broken_lamps} of 40 right" in said
     assert f"40 0.90 {(40 - of_broken_lamps) / 40:.2f}" in said  # all were said with 0.9
     assert f"0.7 100% {(40 - of_broken_lamps) / 40:.0%}" in said
+
+
+def test_a_search_keeps_the_function_where_it_is_right_already_and_says_so(
+    typefold_engine: FakeEngine, tmp_path: Path, printed: Printed
+) -> None:
+    teams: dict[str, classification.Team] = {each.input: each.expected for each in optimization.cases(120, seed=5)}
+    typefold_engine.answer_by(classification.route, lambda ticket: teams.get(ticket, "billing"))
+    optimization.main(rows=120, budget=200, output=tmp_path / "route.json")
+
+    held = json.loads((tmp_path / "route.json").read_text())
+    assert held["evaluation"]["after"]["value"] == 1
+    assert held["prompts"] == []
+    said = printed()
+    assert "round 1: 16 candidates" in said or "candidates by 8 rows" in said
+    assert "found: nothing better" in said
 
 
 def test_stories_are_written_side_by_side_and_boring_scenes_twice(

@@ -1,0 +1,256 @@
+"""A search for examples by DSPy and by typefold: one model, three labelled tasks, the same number of rollouts.
+
+    python -m benchmarks.dspy_search --dspy PYTHON [--model DIR] [--tasks team language kind] [--candidates 6] [--json FILE]
+
+PYTHON is that of an environment with dspy 3.4, since its dependencies and vLLM's may differ. DSPy's side is
+`BootstrapFewShotWithRandomSearch` over a `Predict`, asking `vllm serve` of the same model, on 16 threads; its rows for training and
+for validation are halves, as the search of typefold parts them. DSPy goes first, and its rollouts, those on held rows too, are the
+budget of typefold. Both are judged on held rows that neither search saw, before and after. Seconds are of the search and of the held
+rows; neither the server's start nor the loading of the engine counts.
+"""
+
+# DSPy is in another environment, and says little of its types:
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+THREADS = 16
+
+
+@dataclass(frozen=True)
+class Task:
+    """A choice to be made of texts, as both sides get it: each row a text and its label."""
+
+    name: str
+    question: str
+    labels: list[str]
+    train: list[tuple[str, str]]
+    held: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a side did: the held rows that it had right before and after, and what the search took."""
+
+    before: list[bool]
+    after: list[bool]
+    seconds: float
+    rollouts: int
+    calls: int
+    failures: int
+
+
+def tasks(names: Sequence[str]) -> Generator[Task]:
+    from benchmarks.labelled_texts import load
+    from examples.classification import tickets
+
+    for name in names:
+        if name == "team":
+            drawn = list({each.text: (each.text, str(each.team)) for each in tickets(260, seed=5)}.values())
+            train, held = drawn[:80], drawn[80:]
+            question = "Which team is this ticket for?"
+        elif name == "language":
+            train, held = (
+                [(each.text, str(each.labels.language)) for each in load("tickets", part=part)]
+                for part in ("tune", "held")
+            )
+            question = "In which language is this message written?"
+        else:
+            train, held = (
+                [(each.text, str(each.kind)) for each in load("invoices", part=part)] for part in ("tune", "held")
+            )
+            question = "Which kind of document is this?"
+        random.Random(0).shuffle(train)
+        yield Task(name, question, sorted({label for _, label in train}), train, held)
+
+
+def by_typefold(task: Task, budget: int, candidates: int) -> Outcome:
+    from typing import Annotated
+
+    from typefold import Case, OneOf, ask, current, optimize, prompt, system
+
+    @prompt(temperature=0)
+    def choose(text: str) -> Annotated[str, OneOf(task.labels)]:
+        return ask(system(task.question), text)
+
+    train, held = ([Case(text, label) for text, label in rows] for rows in (task.train, task.held))
+    before, began = current().stats, time.perf_counter()
+    found = optimize(
+        choose, train, validation=held, budget=budget, candidates=max(2, candidates), max_examples=8, strategy="halving"
+    )
+    seconds, stats = time.perf_counter() - began, current().stats
+    old, new = found.validation.before, found.validation.after
+    return Outcome(
+        before=[row.right for row in old.rows],
+        after=[row.right for row in new.rows],
+        seconds=seconds,
+        rollouts=found.rollouts,
+        calls=stats.submitted - before.submitted,
+        failures=stats.failed - before.failed,
+    )
+
+
+def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
+    """DSPy's side, in its own environment; of this file it needs this function alone."""
+    dspy: Any = import_module("dspy")
+    from typing import Literal
+
+    dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
+    lm = dspy.LM(f"openai/{model}", api_base=url, api_key="none", temperature=0, max_tokens=64, num_retries=0)
+    dspy.configure(lm=lm)
+    answer = dspy.OutputField()
+    signature = dspy.Signature(
+        {"text": (str, dspy.InputField()), "label": (Literal[tuple(task.labels)], answer)}, task.question
+    )
+    rollouts, failures = [0], [0]
+
+    class Choose(dspy.Module):  # type: ignore[misc]  # of an environment that has no types
+        def __init__(self) -> None:
+            super().__init__()
+            self.predict = dspy.Predict(signature)
+
+        def forward(self, text: str) -> Any:
+            rollouts[0] += 1
+            try:
+                return self.predict(text=text)
+            except Exception:  # an answer that can't be parsed, mostly
+                failures[0] += 1
+                return dspy.Prediction(label=None)
+
+    def right(example: Any, prediction: Any, trace: Any = None) -> bool:
+        return bool(example.label == prediction.label)
+
+    def judged(program: Any) -> list[bool]:
+        rows = [dspy.Example(text=text, label=label).with_inputs("text") for text, label in task.held]
+        result = dspy.Evaluate(devset=rows, metric=right, num_threads=THREADS, display_progress=False)(program)
+        return [bool(score) for _, _, score in result.results]
+
+    rows = [dspy.Example(text=text, label=label).with_inputs("text") for text, label in task.train]
+    began = time.perf_counter()
+    search = dspy.BootstrapFewShotWithRandomSearch(
+        metric=right,
+        max_bootstrapped_demos=4,
+        max_labeled_demos=8,
+        num_candidate_programs=candidates,
+        num_threads=THREADS,
+        max_errors=100_000,
+    )
+    found = search.compile(Choose(), trainset=rows[: len(rows) // 2], valset=rows[len(rows) // 2 :])
+    before, after = judged(Choose()), judged(found)
+    return Outcome(before, after, time.perf_counter() - began, rollouts[0], len(lm.history), failures[0])
+
+
+@contextmanager
+def served(model: str) -> Generator[str]:
+    """`vllm serve` of a model, on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        str(Path(sys.executable).with_name("vllm")),
+        "serve",
+        model,
+        "--port",
+        str(port),
+        "--max-model-len",
+        "4096",
+    ]
+    with open(os.devnull, "w") as silent, subprocess.Popen(command, stdout=silent, stderr=silent) as server:
+        try:
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+                    break
+                except OSError:
+                    if server.poll() is not None:
+                        raise SystemExit("vllm serve has ended") from None
+                    time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            server.terminate()
+
+
+def asked_of_dspy(python: str, task: Task, url: str, model: str, candidates: int) -> Outcome:
+    given = json.dumps({"task": asdict(task), "url": url, "model": model, "candidates": candidates})
+    done = subprocess.run(
+        [python, __file__, "--side"],
+        input=given,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    return Outcome(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def compared(sides: dict[str, Outcome]) -> list[dict[str, Any]]:
+    from typefold import Estimate
+
+    rows: list[dict[str, Any]] = []
+    for name, side in sides.items():
+        pairs = list(zip(side.before, side.after, strict=True))
+        difference = Estimate.mean([float(after) - float(before) for before, after in pairs])
+        rows.append(
+            {
+                "side": name,
+                "before": str(Estimate.share(sum(side.before), len(pairs))),
+                "after": str(Estimate.share(sum(side.after), len(pairs))),
+                "difference": str(difference),
+                "seconds": round(side.seconds, 1),
+                "rollouts": side.rollouts,
+                "calls": side.calls,
+                "failures": side.failures,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    from benchmarks.tables import show
+    from typefold import Runtime, demo_model
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dspy", required=True, help="the Python of an environment with dspy")
+    parser.add_argument("--model", default=None)
+    parser.add_argument(
+        "--tasks", nargs="+", choices=["team", "language", "kind"], default=["team", "language", "kind"]
+    )
+    parser.add_argument("--candidates", type=int, default=6)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    model = arguments.model or str(demo_model())
+    chosen = list(tasks(arguments.tasks))
+    results: dict[str, dict[str, Outcome]] = {}
+    with served(model) as url:
+        for task in chosen:
+            results[task.name] = {"dspy": asked_of_dspy(arguments.dspy, task, url, model, arguments.candidates)}
+    with Runtime(model, max_model_len=4096) as runtime:
+        _ = runtime.engine
+        for task in chosen:
+            budget = results[task.name]["dspy"].rollouts
+            results[task.name]["typefold"] = by_typefold(task, budget, arguments.candidates + 3)
+    show({name: compared(sides) for name, sides in results.items()}, arguments.json)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--side"]:
+        given = json.loads(sys.stdin.read())
+        print(json.dumps(asdict(by_dspy(Task(**given["task"]), given["url"], given["model"], given["candidates"]))))
+    else:
+        main()

@@ -1,0 +1,43 @@
+"""Tickets sorted better than before: a search for examples, judged by tickets that it did not see.
+
+TYPEFOLD_MODEL=$(typefold demo-model) python -m examples.optimization
+
+The task and its function are those of `classification.py`. All candidates of a round are one batch. The file `search.db` is a
+journal: a search that was killed goes on where it was. What is found goes to `route.json`, to be read and committed, and is applied
+with `optimized`. On two CPU cores it takes some minutes.
+"""
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from examples.classification import Team, route, tickets
+from typefold import Case, Runtime, optimize, optimized
+from typefold.optimization import Round
+
+
+def cases(rows: int, seed: int) -> list[Case[str, Team]]:
+    """Different tickets, with the team that each is for."""
+    drawn: dict[str, Case[str, Team]] = {each.text: Case(each.text, each.team) for each in tickets(rows, seed)}
+    return list(drawn.values())
+
+
+def main(rows: int = 400, budget: int = 1000, output: Path = Path("route.json")) -> None:
+    console = Console()
+    labelled = cases(rows, seed=5)
+    train, held = labelled[: len(labelled) // 2], labelled[len(labelled) // 2 :]
+
+    def show(ended: Round) -> None:
+        console.print(str(ended))
+
+    found = optimize(route, train, validation=held, budget=budget, max_examples=4, on_round=show)
+    console.print(found)
+    found.save(output)
+    better = optimized(route, output)
+    console.print(better("Hello, my card was charged although I cancelled the order. Thank you."))
+
+
+if __name__ == "__main__":  # vLLM may start processes of its own, which import this file
+    with Runtime(max_model_len=2048, journal="search.db"):  # of the model that TYPEFOLD_MODEL names
+        typer.run(main)
