@@ -6,8 +6,8 @@
 
 The first draws jobs of 6,400 rows from `benchmarks/data/lengths.json` (the calls of rows that the demo model answered: a label, a
 bounded object, a plain one, free text, and a program of three calls), forecasts each from 64 of them, and counts the intervals that hold
-the truth; the aim is 90 of a hundred. The second forecasts the same kinds of work from a sample on a real engine, and then runs as many
-other letters. `--lengths` saves the lengths of that run's answers for the first.
+the truth; the aim is 90 of a hundred. The second forecasts the same kinds of work from a sample on a real engine, and then asks for
+all, behind another tag. `--lengths` saves the lengths of that run's answers for the first.
 """
 
 import argparse
@@ -88,13 +88,13 @@ def timed(runtime: Runtime, work: str, rows: int, sample: int, lengths: dict[str
     """Forecast a work, do as much of it, and compare."""
     function = WORKS[work]
     with runtime:
-        run.safe(function, letters(16, f"warm {work}", 10_000))  # grammars are compiled, kernels chosen
-        found = forecast(function, letters(rows, f"forecast {work}", 0), sample=sample)
+        run.safe(function, letters(16, f"Batch 0, {work}.", 10_000))  # grammars are compiled, kernels chosen
+        found = forecast(function, letters(rows, f"Batch 1, {work}.", 0), sample=sample)
         with rehearsing(runtime) as place:
             watcher = Watcher(place)
             token = watching.set(watcher)
             started = time.perf_counter()
-            run.safe(function, letters(rows, f"run {work}", 20_000))
+            run.safe(function, letters(rows, f"Batch 2, {work}.", 0))
             seconds = time.perf_counter() - started
             watching.reset(token)
     held: list[list[int]] = [[0, 0, 0] for _ in range(rows)]

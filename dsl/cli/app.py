@@ -413,10 +413,6 @@ def forecast_command(
     max_tokens: Annotated[
         list[int] | None, typer.Option(min=1, help="A limit to forecast the answers for; several may be given.")
     ] = None,
-    exact: Annotated[
-        bool | None,
-        typer.Option(help="Count all prompts. By default up to about 10 million tokens.", show_default=False),
-    ] = None,
     limit: _Limit = None,
     column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
     as_json: _AsJson = False,
@@ -440,7 +436,7 @@ def forecast_command(
     with _explained():
         work = work_of(function, source, _pairs(given), limit, column)
         with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
-            found = forecast_of(work, {"sample": sample, "exact": exact, "max_tokens": max_tokens or ()})
+            found = forecast_of(work, {"sample": sample, "max_tokens": max_tokens or ()})
         typer.echo(found.to_json() if as_json else found)
 
 

@@ -59,7 +59,6 @@ class ForecastOptions(TypedDict, total=False, closed=True):
 
     sample: int | None
     seed: int
-    exact: bool | None
     max_tokens: Sequence[int]
 
 
@@ -83,8 +82,7 @@ class Forecasting:
             rows: Its arguments, one for each row; a list, or a column. An iterator, which can be read once, is refused.
             **options: `sample` is the number of rows to ask: by default one of a hundred, and 64 at least; with 0 none is asked,
                 no engine is loaded, and a prompt function's tokens are counted by the tokenizer alone. `seed` chooses the
-                rows, 0 by default. `exact` says whether all prompts are counted, of a prompt function; by default where
-                there are about ten million tokens at most. `max_tokens` are limits to forecast the answers for; by default
+                rows, 0 by default. `max_tokens` are limits to forecast the answers for; by default
                 some that the sample suggests.
 
         Returns:
@@ -215,16 +213,16 @@ def chosen(rows: int, sample: int, seed: int) -> list[int]:
 def forecast_of(work: Work, options: ForecastOptions) -> Forecast:
     """Ask for a sample of the rows, count what can be counted, and return the forecast."""
     where = f"forecast({work.name})"
-    sample, wanted, limits = options.get("sample"), options.get("exact"), options.get("max_tokens", ())
+    sample, limits = options.get("sample"), options.get("max_tokens", ())
     if not work.rows:
         raise PromptUsageError(f"{where}: there are no rows")
     if sample is not None and (type(sample) is not int or sample < 0):
         raise PromptUsageError(f"{where}: sample is a number of rows, from 0, not {sample!r}")
     if any(type(limit) is not int or limit < 1 for limit in limits):
         raise PromptUsageError(f"{where}: max_tokens is a list of limits of at least 1, not {limits!r:.80}")
-    if (sample == 0 or wanted) and work.calls is None:
+    if sample == 0 and work.calls is None:
         raise PromptUsageError(
-            f"{where}: the calls of a program are known by running it; give a prompt function, or a sample and no exact="
+            f"{where}: the calls of a program are known by running it; give a prompt function, or a sample"
         )
     size = max(_SAMPLE, math.ceil(work.rows / _SHARE)) if sample is None else sample
     indices = chosen(work.rows, min(size, work.rows), options.get("seed", 0))
@@ -233,7 +231,7 @@ def forecast_of(work: Work, options: ForecastOptions) -> Forecast:
     counted: _Count | None = None
     if work.calls is not None and len(indices) < work.rows:
         tokens = sum(each.prompt_tokens for each in requests) / max(1, len(indices)) * work.rows
-        if wanted or not indices or (wanted is None and tokens <= _COUNTED):
+        if tokens <= _COUNTED:
             counted = _counted(work, _counter(cast("Runtime", runtime), load=bool(indices)))
     return _summed(work, indices, requests, results, counted, runtime, limits)
 

@@ -26,6 +26,7 @@ from typefold import (
     prompt,
     run,
 )
+from typefold.evaluation import forecasting
 from typefold.evaluation.forecasting import chosen
 from typefold.evaluation.observed import total
 from typefold.runtime import Request
@@ -94,9 +95,10 @@ def test_a_sample_of_all_rows_is_exact() -> None:
     assert (calls.function, float(calls.per_row), float(calls.cut)) == ("tell", 1, 0)
 
 
-def test_a_sample_is_one_of_a_hundred_spread_over_all_and_drawn_by_the_seed() -> None:
+def test_a_sample_is_one_of_a_hundred_spread_over_all_and_drawn_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecasting, "_COUNTED", 1000)  # tokens, beyond which prompts are not all counted
     engine = ScriptedEngine(echo)
-    found = asked_of(engine, lambda: forecast(tell, [row(number % 1000) for number in range(20_000)], exact=False))
+    found = asked_of(engine, lambda: forecast(tell, [row(number % 1000) for number in range(20_000)]))
     assert len(engine.requests) == len(found.asked) == 200
     assert [index // 100 for index in found.asked] == list(range(200))
     assert chosen(20_000, 200, 0) == list(found.asked) != chosen(20_000, 200, 1)
@@ -336,7 +338,6 @@ def test_the_size_of_a_journal_is_about_right(tmp_path: Path) -> None:
         (lambda: forecast(tell, ["a"], sample=True), "sample is a number of rows"),
         (lambda: forecast(tell, ["a"], max_tokens=[0]), "max_tokens is a list of limits"),
         (lambda: forecast(twice, ["a"], sample=0), "known by running it"),
-        (lambda: forecast(twice, ["a"], exact=True), "known by running it"),
         (lambda: forecast.map_rows(tell, cast("Any", [("a",)])), "a row of map_rows is a mapping"),
         (lambda: forecast.starmap(numbers, cast("Any", [{"count": 1}])), "a row of starmap is a tuple"),
     ],

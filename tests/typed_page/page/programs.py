@@ -7,7 +7,7 @@ import polars
 from house import Character, Hero, Verdict, judge, longest, make, make_hero, rate, rated, scene, scene_async
 from returns.result import Result
 
-from typefold import run
+from typefold import Estimate, Forecast, forecast, run
 
 
 def of_two(text: str, stars: int) -> Verdict:
@@ -57,6 +57,23 @@ def programs(
     for one in run.stream(make, settings):
         one.name  # E: an index and a result taken for the value
     print(names)
+
+
+# kind: programs
+def forecasts(
+    settings: Sequence[str], pairs: list[tuple[str, int]], numbers: list[int], frame: polars.DataFrame
+) -> None:
+    assert_type(forecast(scene, settings), Forecast)
+    assert_type(forecast(scene_async, settings, sample=128).hours, Estimate | None)
+    assert_type(forecast(make, settings, max_tokens=[100, 200]).output_tokens, Estimate)
+    assert_type(forecast.starmap(rate, pairs).rows, int)
+    assert_type(forecast.map_rows(of_two, frame, sample=0), Forecast)
+    forecast(scene, numbers)  # E: a forecast of rows of the wrong type
+    forecast(make, [make("Mars")])  # E: a forecast of models for texts
+    forecast(rate, settings)  # E: a forecast of a prompt of two arguments
+    forecast.starmap(rate, settings)  # E: a forecast of texts for tuples
+    forecast(scene, settings, samples=128)  # E: a forecast's option mistyped
+    forecast(scene, settings).hours / 24  # E: a time that may be unknown
 
 
 def streamed(endless: Iterator[str]) -> int:
