@@ -8,6 +8,7 @@ that rendering and decoding go on while it works and the rows that wait cost no 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
@@ -36,6 +37,8 @@ AHEAD = 4
 """The multiple of `max_num_seqs` that may be under way: what runs, what the engine has queued, and what is being made."""
 
 _PIECE = 64  # calls that are sent together at most: the engine's side begins with them while the next ones are made
+_SLOW = 0.02  # seconds for a row, from which on none waits for the next one
+_now = time.monotonic
 
 
 def run_call(call: Call[T] | PromptError) -> T:
@@ -167,9 +170,12 @@ def as_answered(
         while not exhausted or under_way:
             if not exhausted and len(under_way) <= (AHEAD - 1) * share:
                 first: list[tuple[int, Request]] = []
+                asked = _now()
                 for row, call in source:
+                    is_slow = _now() - asked > _SLOW
                     if isinstance(call, PromptError):
                         yield row, Failure(call)
+                        asked = _now()
                         continue
                     batch = batch or Batch(call.function)
                     opened = open_call(call, row, batch)
@@ -180,8 +186,9 @@ def as_answered(
                         continue
                     under_way[row] = opened
                     first.append((row, step))
-                    if len(first) >= min(share, _PIECE):
+                    if is_slow or len(first) >= min(share, _PIECE):
                         break
+                    asked = _now()
                 else:
                     exhausted = True
                 send(first)

@@ -1,6 +1,10 @@
 """`@prompt`: what it takes, what it refuses, and what its calls give."""
 
 import asyncio
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -28,7 +32,8 @@ from typefold import (
     system,
     user,
 )
-from typefold.runtime import Request
+from typefold.execution import executor
+from typefold.runtime import Outcome, Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 
@@ -97,6 +102,37 @@ def test_a_map_is_one_batch_in_order() -> None:
     with Runtime(engine):
         assert double.map(range(50)) == list(range(50))
     assert engine.steps < 10  # two digits and an end, not fifty times that
+
+
+def test_rows_of_a_slow_source_are_asked_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    @prompt
+    def say(number: int) -> str:
+        return ask(f"Say {number}.")
+
+    asked, together = threading.Event(), list[int]()
+
+    def answer(request: Request) -> str:
+        asked.set()
+        return "said"
+
+    def source() -> Iterator[int]:
+        for number in range(3):
+            yield number
+            assert asked.wait(30), "the row waits for others"
+            asked.clear()
+
+    class Noting(Runtime):
+        def submit(self, requests: Sequence[Request]) -> list[Future[Outcome]]:
+            together.append(len(requests))
+            return super().submit(requests)
+
+    ticks = itertools.count()
+    monkeypatch.setattr(executor, "_now", lambda: next(ticks))  # each row takes a second
+    with Noting(ScriptedEngine(answer)):
+        assert say.map(source()) == ["said"] * 3
+        monkeypatch.setattr(executor, "_now", lambda: 0.0)  # no row takes any time
+        say.map(range(100))
+    assert together == [1, 1, 1, 64, 36]
 
 
 def test_a_map_takes_the_other_parameters_once(runtime: Runtime, engine: ScriptedEngine) -> None:
