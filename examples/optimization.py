@@ -2,9 +2,9 @@
 
 TYPEFOLD_MODEL=$(typefold demo-model) python -m examples.optimization
 
-The task and its function are those of `classification.py`. All candidates of a round are one batch. The file `search.db` is a
-journal: a search that was killed goes on where it was. What is found goes to `route.json`, to be read and committed, and is applied
-with `optimized`. On two CPU cores it takes some minutes.
+The tickets are those of `classification.py`, and the prompt is as one writes it first. All candidates of a round are one batch.
+The file `search.db` is a journal: a search that was killed goes on where it was. What is found goes to `route.json`, to be read and
+committed, and is applied with `optimized`. On two CPU cores it takes some minutes.
 """
 
 from pathlib import Path
@@ -12,9 +12,17 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from examples.classification import Team, route, tickets
-from typefold import Case, Runtime, optimize, optimized
+from examples.classification import Team, tickets
+from typefold import Case, Runtime, ask, optimize, optimized, prompt
 from typefold.optimization import Round
+
+
+@prompt(temperature=0)
+def route(ticket: str) -> Team:
+    """Which team is this ticket for?
+
+    {{ ticket }}"""
+    return ask()
 
 
 def cases(rows: int, seed: int) -> list[Case[str, Team]]:
@@ -23,7 +31,7 @@ def cases(rows: int, seed: int) -> list[Case[str, Team]]:
     return list(drawn.values())
 
 
-def main(rows: int = 400, budget: int = 1000, output: Path = Path("route.json")) -> None:
+def main(rows: int = 420, budget: int = 1000, output: Path = Path("route.json")) -> None:
     console = Console()
     labelled = cases(rows, seed=5)
     train, held = labelled[: len(labelled) // 2], labelled[len(labelled) // 2 :]
@@ -31,7 +39,7 @@ def main(rows: int = 400, budget: int = 1000, output: Path = Path("route.json"))
     def show(ended: Round) -> None:
         console.print(str(ended))
 
-    found = optimize(route, train, validation=held, budget=budget, max_examples=4, on_round=show)
+    found = optimize(route, train, validation=held, budget=budget, candidates=32, on_round=show)
     console.print(found)
     found.save(output)
     better = optimized(route, output)

@@ -9,6 +9,7 @@ from typing import Any
 
 from typefold.errors import PromptUsageError
 from typefold.evaluation.grading import Case, check_labels
+from typefold.optimization.optimized_prompts import spec_in
 from typefold.runtime.journal import digest
 from typefold.signatures.parameters import name_of
 
@@ -31,7 +32,11 @@ class LabelledRow:
 
 
 def labelled_rows(function: Callable[..., Any], cases: Iterable[Any], *, name: str, spread: bool) -> list[LabelledRow]:
-    """Return cases as rows. Raises PromptUsageError where one has no label, or none that the function could return."""
+    """Return cases as rows.
+
+    Raises PromptUsageError where one has no label, or none that the function could return, and TypeError for arguments that are
+    none of a prompt's.
+    """
     rows: list[LabelledRow] = []
     where = f"optimize({name_of(function)})"
     for number, case in enumerate(cases):
@@ -44,6 +49,8 @@ def labelled_rows(function: Callable[..., Any], cases: Iterable[Any], *, name: s
         rows.append(LabelledRow(case.input, case.expected, case.input if spread else (case.input,)))
     if not rows:
         raise PromptUsageError(f"{where}: {name} has no rows")
+    if (spec := spec_in(function)) is not None:
+        spec.bind(rows[0].args, {})
     check_labels([row.expected for row in rows], function)
     return rows
 

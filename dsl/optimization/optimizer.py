@@ -188,11 +188,7 @@ class Optimize:
             >>> found.improved, found.validation.after.accuracy
             (True, 1.00 [0.84, 1.00] of 20 rows)
         """
-        settings = Settings(**options)
-        rows = labelled_rows(function, train, name="train", spread=False)
-        held = settings.validation
-        apart = None if held is None else labelled_rows(function, held, name="validation", spread=False)
-        return optimize_rows(function, rows, apart, metric, settings)
+        return _of_cases(function, train, metric, options, spread=False)
 
     def starmap(
         self,
@@ -216,11 +212,7 @@ class Optimize:
         Raises:
             PromptUsageError: See `optimize`.
         """
-        settings = Settings(**options)
-        rows = labelled_rows(function, train, name="train", spread=True)
-        held = settings.validation
-        apart = None if held is None else labelled_rows(function, held, name="validation", spread=True)
-        return optimize_rows(function, rows, apart, metric, settings)
+        return _of_cases(function, train, metric, options, spread=True)
 
 
 optimize = Optimize()
@@ -248,10 +240,21 @@ class Settings:
         least = {"budget": 1, "token_budget": 1, "candidates": 2, "max_examples": 0, "instructions": 0}
         for name, low in least.items():
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < low):
+            unlimited = name == "token_budget" and value is None
+            if not unlimited and (type(value) is not int or value < low):
                 raise PromptUsageError(f"optimize: {name} is a number of at least {low}, not {value!r}")
         if not self.max_examples and not self.instructions:
             raise PromptUsageError("optimize: with max_examples=0 and instructions=0 there is nothing to change")
+
+
+def _of_cases(
+    function: F, train: Iterable[Any], metric: Metric[Any] | None, options: OptimizeOptions, *, spread: bool
+) -> Optimization[F]:
+    settings = Settings(**options)
+    rows = labelled_rows(function, train, name="train", spread=spread)
+    held = settings.validation
+    apart = None if held is None else labelled_rows(function, held, name="validation", spread=spread)
+    return optimize_rows(function, rows, apart, metric, settings)
 
 
 def optimize_rows(
@@ -293,16 +296,7 @@ def optimize_rows(
     candidates = search.candidates(min(settings.candidates, count), settings.max_examples, texts)
     if len(candidates) == 1:
         raise PromptUsageError(f"{where}: no candidate came of the rows: {search.lacking()}")
-    rounds: list[Round] = []
-    steps = search.rounds(candidates, compared, settings.strategy, kept)
-    while True:
-        try:
-            rounds.append(next(steps))
-        except StopIteration as end:
-            best: Candidate = end.value
-            break
-        if settings.on_round is not None:
-            settings.on_round(rounds[-1])
+    best, rounds = search.rounds(candidates, compared, settings.strategy, kept, settings.on_round)
     return _concluded(function, search, candidates[0], best, validation, metric, rounds)
 
 

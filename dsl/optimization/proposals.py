@@ -9,9 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from pydantic import Field
 from returns.result import Result, Success
 
 from typefold.compiler import Message
@@ -52,9 +51,7 @@ def default_proposer() -> Proposer:
     """Return the prompt that proposes instructions where the caller gives no other; it is made when it is needed."""
 
     @prompt(temperature=1.0, max_tokens=256)
-    def propose_instructions(
-        signature: str, instructions: str, mistakes: list[Mistake]
-    ) -> Annotated[str, Field(min_length=1, max_length=1000)]:
+    def propose_instructions(signature: str, instructions: str, mistakes: list[Mistake]) -> str:
         cases = "\n\n".join(f"Input: {each.input}\nAnswer: {each.answer}\nRight: {each.expected}" for each in mistakes)
         return ask(
             f"These instructions were given for the function {signature}:\n\n{instructions or '(none)'}\n\n"

@@ -388,9 +388,15 @@ class Search:
         return tuple(chosen)
 
     def rounds(
-        self, candidates: Sequence[Candidate], rows: Sequence[LabelledRow], strategy: Strategy, kept: int
-    ) -> Generator[Round, None, Candidate]:
+        self,
+        candidates: Sequence[Candidate],
+        rows: Sequence[LabelledRow],
+        strategy: Strategy,
+        kept: int,
+        on_round: Callable[[Round], object] | None,
+    ) -> tuple[Candidate, list[Round]]:
         """Run the rounds, and return the best candidate; `kept` rollouts are left for later."""
+        rounds: list[Round] = []
         alive = list(candidates)
         planned = max(1, math.ceil(math.log2(len(alive)))) if strategy == "halving" else 3
         answered = 0
@@ -414,8 +420,10 @@ class Search:
             alive = left[: math.ceil(len(alive) / 2)] if strategy == "halving" else left
             made = Round(number + 1, answered, scores, len(alive), self.budget.spent, self.budget.used)
             logger.info("%s", made)
-            yield made
-        return alive[0]
+            rounds.append(made)
+            if on_round is not None:
+                on_round(made)
+        return alive[0], rounds
 
 
 def _shown(found: PromptFound, call: _Given) -> str:

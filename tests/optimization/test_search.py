@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 from tests.optimization.models import Kind, WatchedEngine, is_odd, mails, messages, needs_both_kinds
-from typefold import Prompt, PromptUsageError, Reasoned, Runtime, Scored, ask, example, prompt, system
+from typefold import Prompt, PromptUsageError, Reasoned, Runtime, Scored, ask, calibrate, example, prompt, system
 from typefold.evaluation import Case, evaluate
 from typefold.optimization import Mistake, Round, optimize, optimized
 from typefold.runtime import Request
@@ -171,6 +171,8 @@ def test_functions_of_several_arguments_take_tuples() -> None:
     assert found.improved
     with pytest.raises(PromptUsageError, match="row 0 of train is no tuple"):
         optimize.starmap(compare, mails(20))
+    with pytest.raises(TypeError, match="missing a required argument: 'other'"):
+        optimize(compare, mails(20))
 
 
 def test_a_judge_and_a_score_choose_too() -> None:
@@ -288,6 +290,7 @@ class Mail(NamedTuple):
         (mails(1), None, {}, "too few different rows"),
         (mails(60), None, {"budget": 30}, r"budget=30 is too small.* give 56 or more"),
         (mails(60), None, {"budget": 0}, "budget is a number of at least 1, not 0"),
+        (mails(60), None, {"budget": None}, "budget is a number of at least 1, not None"),
         (mails(60), None, {"budget": 2.5}, "budget is a number of at least 1, not 2.5"),
         (mails(60), None, {"candidates": 1}, "candidates is a number of at least 2"),
         (mails(60), None, {"strategy": "greedy"}, "strategy is 'halving' or 'random'"),
@@ -435,3 +438,29 @@ def test_reasoned_answers_are_shown_as_plain_ones() -> None:
     with Runtime(ScriptedEngine(answers=needs_both_kinds)):
         found = optimize(think, mails(60), validation=mails(20, first=100), budget=300)
     assert found.improved
+
+
+def test_a_prompt_whose_probabilities_were_calibrated_is_optimized_without_that() -> None:
+    """A calibration is of the prompt as it was: with other examples it would be stale."""
+    rows = mails(40)
+    with Runtime(ScriptedEngine(answers=needs_both_kinds)):
+        calibration = calibrate(sort_surely, [each.input for each in rows], [each.expected for each in rows])
+        calibrated = sort_surely.using(calibration=calibration)
+        found = optimize(calibrated, mails(60, first=50), validation=mails(20, first=200), budget=300)
+        assert found.improved
+        assert found.function("Mail 4").value == "other"
+
+
+def test_tokens_of_answers_that_failed_count_too() -> None:
+    def cut(request: Request) -> str:
+        return '{"kind": "bill", "why": "' + "x" * 90
+
+    @prompt(max_tokens=40)
+    def explain(mail: str) -> dict[str, str]:
+        return ask(f"Kind? {mail}")
+
+    with Runtime(ScriptedEngine(answers=cut), deduplicate=False) as runtime:
+        labels = [Case(each.input, {"kind": each.expected}) for each in mails(60)]
+        found = optimize(explain, labels, budget=200)
+        assert found.tokens == runtime.stats.prompt_tokens + runtime.stats.output_tokens > 0
+    assert found.validation.before.failures == {"Truncated": 20}
