@@ -54,6 +54,7 @@ class Explanation:
         settled_by: The name of a last field whose value settles the answer, so that generation stops there; else `None`.
         unasked: The paths of fields that the model is neither told nor asked; the program's defaults fill them.
         reasoning: The way in which the model reasons before it answers; empty where it does not, or where that is unknown.
+        scored: The paths of choices whose probabilities are part of the value; empty for the answer itself.
         version: The version of the prompt function, shown where it has a name; empty for a type by itself.
 
     Example:
@@ -90,6 +91,7 @@ class Explanation:
     unasked: tuple[str, ...] = ()
     told: str | None = None
     reasoning: str = ""
+    scored: tuple[str, ...] = ()
     version: str = ""
 
     def __str__(self) -> str:
@@ -142,6 +144,11 @@ class Explanation:
         yield "constraint", [self._constraint]
         form = "nothing: any text" if self.kind == "text" else "the form"
         yield "enforced", [form, *by_path(self.enforced)]
+        if self.scored:
+            yield (
+                "probabilities",
+                [", ".join(f".{each}".replace(".[", "[") if each else "of the answer" for each in self.scored)],
+            )
         if self.unasked:
             yield "left out", [", ".join(each.removeprefix("return") for each in self.unasked)]
         yield "checked after", list(by_path(self.post_checks)) or ["nothing"]

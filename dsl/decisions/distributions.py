@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, TypeAlias, TypeVar
 
@@ -25,6 +25,19 @@ T = TypeVar("T")
 Exchange: TypeAlias = Generator[Request, Outcome, T]
 
 _BEGUN = re.compile(r".*[^\w\s]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceSource:
+    """The source of a request for the probabilities of choices: the call's, and the values by the texts that may come.
+
+    `path` is that of the part in the type, and `at` its place in the text of the answer.
+    """
+
+    source: object
+    path: str
+    at: int
+    values: Mapping[str, Any]
 
 
 def distribution(
@@ -53,7 +66,8 @@ def distribution(
     if before and (shared := _BEGUN.match(common)):
         texts = [text[shared.end() :] for text in texts]
         request = replace(request, begun=(*request.begun, shared[0]))
-    found, outside = yield from probabilities(request, texts, max_logprobs=max_logprobs)
+    source = ChoiceSource(request.source, path, len(before), dict(zip(texts, choices.values(), strict=True)))
+    found, outside = yield from probabilities(replace(request, source=source), texts, max_logprobs=max_logprobs)
     chances: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)
     for value, chance in zip(choices.values(), found, strict=True):
         chances[value] += chance

@@ -153,7 +153,10 @@ class PromptSpec:
         )
         reasoning = compiled.strategy.reasoning(options, None if runtime is None else runtime.facts)
         told = describe_format(kind, options, where=self.name)
-        return replace(explained, told=told, reasoning=reasoning, version=str(self.version(calls.runtime)))
+        scored = tuple(compiled.strategy.choices(kind))
+        return replace(
+            explained, told=told, reasoning=reasoning, scored=scored, version=str(self.version(calls.runtime))
+        )
 
     def version(self, runtime: Submitter | None = None) -> Version:
         """Return the version under a runtime, which says how JSON is written and described where the options don't."""

@@ -19,7 +19,11 @@ from typing import Any, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
 
 from typefold.compiler import DecodeError, OutputType, Vocabulary
 from typefold.compiler.errors import describe
+from typefold.decisions.distributions import ChoiceSource
+from typefold.decisions.scored_codec import places_in, relative
+from typefold.evaluation.fields import is_equal
 from typefold.execution.call import Call, ReasoningSource
+from typefold.execution.strategies import DecisionsStrategy
 from typefold.prompts.base_prompt import AnsweredBy, AnsweredByExactly, BasePrompt, spec_of
 from typefold.prompts.spec import PromptSpec
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
@@ -461,7 +465,13 @@ class FakeEngine:
             except Exception as error:
                 self.problems.append(error)
                 raise
-            return answer if isinstance(answer, PromptError) else replace(request, source=_Chosen(answer))
+            if isinstance(answer, PromptError):
+                return answer
+            call = caller(request)
+            given = self._taken.get((id(call), request.attempt), (None,))[0]
+            return replace(
+                request, source=_Chosen(answer, None if call is None else _chances(given, request.source, call))
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,13 +479,14 @@ class _Chosen:
     """The source of a request for the engine: the answer to return, or `None` to make one up."""
 
     answer: Answer | None
+    chances: Mapping[str, float] | None = None  # of choices, where the script has more than one
 
 
 class _Planned(ScriptedEngine):
     """A scripted engine whose answers are chosen before it receives a request."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options, chances=lambda request: cast("_Chosen", request.source).chances)
         self._answer = self._planned
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
@@ -524,6 +535,8 @@ def _in_turn(name: str, answers: Sequence[object]) -> Callable[[Request], object
 def _answer(answer: object, request: Request) -> Answer | PromptError | None:
     """Return the engine's answer for one of a script; `None` where that says nothing of this request."""
     source = request.source
+    if isinstance(source, ChoiceSource):
+        source = source.source
     if isinstance(source, ReasoningSource) and not source.shown:
         return None  # it is made up: an answer says nothing of it
     match answer:
@@ -550,6 +563,28 @@ def _answer(answer: object, request: Request) -> Answer | PromptError | None:
             )
 
 
+def _chances(answer: object, source: object, call: Call[Any]) -> Mapping[str, float] | None:
+    """Return the probabilities of the choices that a request asks for, where a scripted answer has them."""
+    if not isinstance(source, ChoiceSource):
+        return None
+    if isinstance(answer, (Logged, Reasoned)):
+        answer = cast("Logged[object]", answer).value
+    scored: Scored[Any] | None = None
+    if isinstance(answer, Scored):
+        scored = cast("Scored[Any]", answer)
+    elif isinstance(answer, Decisions):
+        scored = cast("Decisions[Any]", answer).fields.get(source.path)
+    elif call.kind.scored and not isinstance(answer, Text | Exception | None):
+        alone = isinstance(call.strategy, DecisionsStrategy)
+        for mark, begin, _ in places_in(call.kind, answer, call.kind.encode(answer)):
+            if relative(call.kind, mark.path) == source.path and (alone or begin == source.at):
+                scored = mark.scored
+    if scored is None or len(scored.probabilities) < 2:
+        return None
+    inside = 1.0 - (scored.outside or 0.0)
+    return {text: inside * scored.probabilities.get(value, 0.0) for text, value in source.values.items()}
+
+
 def _encoded(value: object, kind: OutputType[Any], function: str) -> str:
     """Return a value, or that inside of `Logged` and the like, as the model would write it."""
     if isinstance(value, Logged | Reasoned | Scored | Decisions) and not (isinstance(value, Scored) and kind.scored):
@@ -565,7 +600,7 @@ def _encoded(value: object, kind: OutputType[Any], function: str) -> str:
     except Exception:  # a hook took it for what it is not
         reason = of_type
     else:
-        if read == value or (type(read) is type(value) and type(value).__eq__ is object.__eq__):
+        if is_equal(read, value) or (type(read) is type(value) and type(value).__eq__ is object.__eq__):
             return text
         reason = (
             f"{'it' if type(read) is type(value) else f'{of_type}, and'} would be written {text} and read as {read!r}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from typefold.compiler import Message
+from typefold.decisions.distributions import ChoiceSource
 from typefold.execution.call import Call, ReasoningSource
 from typefold.prompts.spec import PromptSpec
 from typefold.runtime import Request
@@ -70,6 +71,8 @@ class SentPrompt:
 def caller(request: Request) -> Call[Any] | None:
     """Return the call that a request belongs to, if a prompt made it."""
     source: Any = request.source
+    if isinstance(source, ChoiceSource):
+        source = source.source
     if isinstance(source, ReasoningSource):
         return source.call
     return source if isinstance(source, Call) else None  # pyright: ignore[reportUnknownVariableType]  # of any type

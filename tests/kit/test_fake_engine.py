@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import AfterValidator, BaseModel, Field
 from returns.result import Success
 
 from typefold import (
+    ABSTAINED,
     BatchError,
     Cancelled,
+    Decisions,
     EngineFailed,
     FinishReason,
     Invalid,
@@ -421,3 +423,58 @@ def test_a_validator_that_says_no_is_invalid() -> None:
             judge("a")
     assert caught.value.attempts == 2
     assert isinstance(caught.value, PromptError)
+
+
+class Mail(BaseModel):
+    team: Scored[Literal["billing", "support", "sales"]]
+    urgent: bool
+
+
+UNSURE: Scored[Literal["billing", "support", "sales"]] = Scored(
+    value="billing", probabilities={"billing": 0.5, "support": 0.3, "sales": 0.2}, outside=0.1
+)
+
+
+@prompt
+def sort_mail(text: str) -> Scored[Literal["billing", "support", "sales"]]:
+    return ask(text)
+
+
+@prompt
+def triage_mail(text: str) -> Decisions[Mail]:
+    return ask(text)
+
+
+@prompt
+def read_mails(text: str) -> list[Mail]:
+    return ask(text)
+
+
+def test_answers_may_have_probabilities() -> None:
+    def is_unsure(found: Scored[Any]) -> bool:
+        return found.probabilities == pytest.approx(UNSURE.probabilities) and found.outside == pytest.approx(0.1)
+
+    unsure, sure = Mail(team=UNSURE, urgent=True), Mail(team=Scored.of("sales"), urgent=False)
+    with FakeEngine() as fake:
+        answers: Any = fake.answer
+        answers(sort_mail, UNSURE)
+        assert is_unsure(sort_mail("x"))
+        assert sort_mail("x").decide(abstain_below=0.6) is ABSTAINED
+        fake.answer(triage_mail, unsure)
+        assert is_unsure(triage_mail("x").value.team)
+        fake.answer(triage_mail, sure)
+        assert triage_mail("x").value.team.value == "sales"
+        assert triage_mail("x").value.urgent is False
+        fake.answer(read_mails, [sure, unsure, sure])
+        first, second, third = read_mails("x")
+        assert is_unsure(second.team)
+        assert first.team.value == third.team.value == "sales"
+        assert first.team.probability > 0.6
+        assert fake.count(read_mails) == 1
+        assert fake.count(triage_mail) == 3
+
+
+def test_made_up_answers_of_decisions_are_of_their_type() -> None:
+    with FakeEngine():
+        assert triage_mail("x").fields.keys() == {"team", "urgent"}
+        assert all(isinstance(mail, Mail) for mail in read_mails("x"))

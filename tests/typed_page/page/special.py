@@ -8,7 +8,10 @@ from pydantic import BaseModel
 from returns.result import Result
 
 from typefold import (
+    ABSTAINED,
+    Abstained,
     Best,
+    Decisions,
     FinishReason,
     Logged,
     Matching,
@@ -23,6 +26,7 @@ from typefold import (
     Votes,
     ask,
     best_of,
+    calibrate,
     majority,
     prompt,
     user,
@@ -92,6 +96,50 @@ def answers() -> None:
     city("x").upper()  # E: None forgotten
     reasoned("x").value = 3  # E: a value changed
     print(wide, verdicts, number)
+
+
+class Ticket(BaseModel):
+    team: Scored[Literal["billing", "support"]]
+    urgent: bool
+
+
+@prompt
+def sort(ticket: str) -> Ticket:
+    return ask(ticket)
+
+
+@prompt
+def triage(ticket: str) -> Decisions[Ticket]:
+    return ask(ticket)
+
+
+# kind: decisions and probabilities of fields
+def decisions() -> None:
+    assert_type(sort("x").team, Scored[Literal["billing", "support"]])
+    assert_type(sort("x").team.probabilities["billing"], float)
+    assert_type(triage("x"), Decisions[Ticket])
+    assert_type(triage.map(["x"])[0].value.team.value, Literal["billing", "support"])
+    assert_type(triage("x").value.urgent, bool)
+    assert_type(triage("x").value.team.outside, float | None)
+    assert_type(triage("x").fields["urgent"].probability, float)
+    team = sort("x").team.decide(abstain_below=0.8)
+    assert_type(team, Literal["billing", "support"] | Abstained)
+    if team is not ABSTAINED:
+        assert_type(team, Literal["billing", "support"])
+    bent = triage.using(calibration=calibrate(triage, ["x"], [triage("x").value]))
+    assert_type(bent("x"), Decisions[Ticket])
+    example = sort.example(Ticket(team=Scored.of("billing"), urgent=True), "x")
+    sort("x").team.probabilities["biling"]  # E: a choice that there is not
+    sort("x").team.upper()  # E: probabilities taken for the choice
+    sort("x").tema  # E: a field that there is not
+    triage("x").team  # E: decisions taken for the model
+    triage("x").value.urgent.probability  # E: a plain field asked for its probability
+    team.upper()  # E: abstention forgotten
+    sort("x").team.decide()  # E: without the least probability
+    Ticket(team="billing", urgent=True)  # E: a choice for its probabilities
+    triage.using(calibration=0.5)  # E: a number for a calibration
+    sort.example(Ticket(team=Scored.of("sales"), urgent=True), "x")  # E: an example of another choice
+    print(example)
 
 
 # kind: tools
