@@ -111,6 +111,9 @@ def places_in(kind: OutputType[Any], value: Any, text: str) -> list[Place]:
         data = kind.codec.to_json(value)
     finally:
         _marking.reset(token)
+    if kind.is_bare and isinstance(data, Mark):
+        data.choices = {json.loads(choice): value for choice, value in data.choices.items()}
+        return [Place(data, 0, len(text))]
     return list(_places(data, text, 0))
 
 
