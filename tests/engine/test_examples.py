@@ -34,7 +34,8 @@ def test_extraction(tmp_path: Path, printed: Printed) -> None:
 def test_classification(printed: Printed) -> None:
     classification.main(rows=8)
     said = printed()
-    assert "of 8 right, Brier score 0." in said
+    assert "of 8 right, annoyed: " in said
+    assert "Temperatures: team " in said
     assert "0.0 100%" in said
 
 
