@@ -6,7 +6,8 @@ docs/testing.md shows how to use all of it.
 
 from typefold.compiler.public import set_public_module
 from typefold.runtime.engine import EngineRefusal
-from typefold.testing.fake import FakeEngine, ScriptError, Text, truncated
+from typefold.testing.answers import ScriptError, Text, truncated
+from typefold.testing.fake import FakeEngine
 from typefold.testing.replay import NotRecorded
 from typefold.testing.sent import SentPrompt
 
