@@ -1,30 +1,27 @@
-"""Tickets sorted to the team that can help, with probabilities: how often right, how far they can be believed, when to abstain.
+"""Tickets sorted to the team that can help, with probabilities: how often right, and how far they can be believed.
 
 TYPEFOLD_MODEL=$(typefold demo-model) python examples/classification.py --rows 90
 
-`Decisions` asks two questions about each ticket, its team and whether the writer is annoyed, and gives the probability of each choice. A
-calibration is fitted on tickets of its own, and tickets that are not sure enough are left to a person: the last table says what
-each threshold would cost and bring. The tickets are made of sentences that people wrote, by a seeded generator that knows which team
-each is for, and labels that are checked before anything is asked.
+`Scored` gives the probability of each team in place of one team alone. So answers that are not sure enough can go to a
+person: the last table says what each threshold would cost and bring. The tickets are made of sentences that people wrote,
+by a seeded generator that knows which team each is for.
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from typefold import ABSTAINED, Calibration, Decisions, Runtime, Scored, ask, calibrate, evaluate, example, prompt
-from typefold.evaluation import Confusion
+from typefold import Runtime, Scored, ask, example, prompt
 
 Team = Literal["billing", "delivery", "technical"]
 
 OPENINGS = ["Hello,", "Good morning.", "To whom it may concern:", "Hi there!", "I am writing for the second time."]
-CLOSINGS = ["Please help.", "Kind regards, Jo", "Can you look into it?", "Thank you."]
-ANGRY = ["I am quite annoyed by now.", "This is a disgrace!", "I have had enough of this."]
+CLOSINGS = ["Please help.", "Kind regards, Jo", "Can you look into it?", "Thank you.", "I am quite annoyed by now."]
 SENTENCES: dict[Team, list[str]] = {
     "billing": [
         "I was charged twice for the same month.",
@@ -53,113 +50,84 @@ SENTENCES: dict[Team, list[str]] = {
 }
 
 
-class Routing(BaseModel):
-    team: Scored[Team]
-    annoyed: Scored[bool]
-
-
-def routing(team: Team, *, annoyed: bool) -> Routing:
-    return Routing(team=Scored.of(team), annoyed=Scored.of(annoyed))
-
-
 class Ticket(NamedTuple):
     text: str
-    label: Routing
+    team: Team
+
+
+class Judged(NamedTuple):
+    team: Team
+    answer: Scored[Team]
+
+    @property
+    def right(self) -> bool:
+        return self.answer.value == self.team
 
 
 def tickets(count: int, seed: int) -> list[Ticket]:
-    """Tickets and what is right of them; the same seed writes the same ones."""
+    """Tickets and whom they are for; the same seed writes the same ones."""
     rng = random.Random(seed)
 
     def ticket() -> Ticket:
-        team, annoyed = rng.choice(list(SENTENCES)), rng.random() < 0.4
-        closing = rng.choice(ANGRY if annoyed else CLOSINGS)
-        return Ticket(f"{rng.choice(OPENINGS)} {rng.choice(SENTENCES[team])} {closing}", routing(team, annoyed=annoyed))
+        team = rng.choice(list(SENTENCES))
+        return Ticket(f"{rng.choice(OPENINGS)} {rng.choice(SENTENCES[team])} {rng.choice(CLOSINGS)}", team)
 
     return [ticket() for _ in range(count)]
 
 
 @prompt(
     examples=[
-        example(
-            routing("delivery", annoyed=True),
-            ticket="Hi there! It has been two weeks and no parcel came. I am furious.",
-        ),
-        example(
-            routing("technical", annoyed=False), ticket="Hello, the program freezes when I save a file. Please help."
-        ),
-        example(
-            routing("billing", annoyed=False),
-            ticket="Good morning. You took 40 euros from my account and not 14. Kind regards, Jo",
-        ),
+        example("delivery", ticket="Hi there! It has been two weeks and no parcel came. Thank you."),
+        example("technical", ticket="Hello, the program freezes when I save a file. Please help."),
+        example("billing", ticket="Good morning. You took 40 euros from my account and not 14. Kind regards, Jo"),
     ]
 )
-def route(ticket: str) -> Decisions[Routing]:
-    """Which team is this ticket for, and is its writer annoyed?
+def route(ticket: str) -> Scored[Team]:
+    """Which team is this ticket for?
     billing: money, invoices, refunds. delivery: parcels, couriers, addresses. technical: what does not work.
 
     {{ ticket }}"""
     return ask()
 
 
-def confusion(counted: Confusion) -> Table:
+def confusion(judged: Sequence[Judged]) -> Table:
+    counts = Counter((each.team, each.answer.value) for each in judged)
     table = Table("is for \\ was sent to", *SENTENCES, title="Confusion")
     for team in SENTENCES:
-        table.add_row(team, *(str(counted.counts.get((team, said), 0)) for said in SENTENCES))
+        table.add_row(team, *(str(counts[team, said]) for said in SENTENCES))
     return table
 
 
-def believed(batch: Sequence[Ticket], answers: Sequence[Scored[Team]]) -> Table:
-    """Stated probabilities against the share of right answers."""
+def calibration(judged: Sequence[Judged]) -> Table:
     table = Table("probability", "tickets", "said, on average", "right", title="Calibration")
     for low, high in [(0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)]:
-        found = [
-            (answer.probability, answer.value == ticket.label.team.value)
-            for ticket, answer in zip(batch, answers, strict=True)
-            if low <= answer.probability < high
-        ]
-        if found:
-            said, right = (sum(part) / len(found) for part in zip(*found, strict=True))
+        if found := [each for each in judged if low <= each.answer.probability < high]:
+            said = sum(each.answer.probability for each in found) / len(found)
+            right = sum(each.right for each in found) / len(found)
             table.add_row(f"{low:.1f} to {min(high, 1):.1f}", str(len(found)), f"{said:.2f}", f"{right:.2f}")
     return table
 
 
-def thresholds(batch: Sequence[Ticket], answers: Sequence[Scored[Team]]) -> Table:
-    """What is decided at each threshold, and how much of that is right; the rest abstains."""
+def thresholds(judged: Sequence[Judged]) -> Table:
     table = Table("at least", "sorted by the model", "right of these", title="Left to a person where not sure")
     for least in (0.0, 0.5, 0.7, 0.9):
-        decided = [
-            (answer.decide(abstain_below=least), ticket.label.team.value)
-            for ticket, answer in zip(batch, answers, strict=True)
-        ]
-        kept = [(team, right) for team, right in decided if team is not ABSTAINED]
-        if kept:
-            good = sum(team == right for team, right in kept) / len(kept)
-            table.add_row(f"{least:.1f}", f"{len(kept) / len(batch):.0%}", f"{good:.0%}")
+        if kept := [each for each in judged if each.answer.probability >= least]:
+            table.add_row(
+                f"{least:.1f}", f"{len(kept) / len(judged):.0%}", f"{sum(e.right for e in kept) / len(kept):.0%}"
+            )
     return table
-
-
-def fitted(rows: int) -> Calibration:
-    """A temperature for each question, from tickets that nothing is judged by."""
-    known = tickets(rows, seed=2)
-    return calibrate(route, [each.text for each in known], [each.label for each in known])
 
 
 def main(rows: int = 90) -> None:
     console = Console()
     batch = tickets(rows, seed=1)
-    texts, labels = [each.text for each in batch], [each.label for each in batch]
-    calibration = fitted(rows)
-    bent = route.using(calibration=calibration)
-    report = evaluate(bent, texts, labels)
-    teams = report.fields["team"]
-    answers = [answer.value.team for answer in bent.map(texts)]
-    if teams.confusion is not None:
-        console.print(confusion(teams.confusion))
-    console.print(believed(batch, answers), thresholds(batch, answers), sep="\n")
-    warmth = ", ".join(f"{name} {temperature:.2f}" for name, temperature in calibration.temperatures.items())
-    console.print(f"Temperatures: {warmth}")
-    console.print(f"{round(teams.accuracy * rows)} of {rows} right, annoyed: {report.fields['annoyed'].accuracy}")
+    answers = route.map(ticket.text for ticket in batch)
+    judged = [Judged(ticket.team, answer) for ticket, answer in zip(batch, answers, strict=True)]
+    console.print(confusion(judged), calibration(judged), thresholds(judged), sep="\n")
+    brier = sum(
+        (p - (team == each.team)) ** 2 for each in judged for team, p in each.answer.probabilities.items()
+    ) / len(judged)
+    console.print(f"{sum(each.right for each in judged)} of {rows} right, Brier score {brier:.2f} (guessing: 0.67)")
 
 
 if __name__ == "__main__":  # vLLM may start processes of its own, which import this file

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import classification, extraction, judge, optimization, pipelines, sql, story, synthetic
+from examples import classification, decisions, extraction, judge, optimization, pipelines, sql, story, synthetic
 from typefold import Runtime
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("runtime")]
@@ -34,8 +34,7 @@ def test_extraction(tmp_path: Path, printed: Printed) -> None:
 def test_classification(printed: Printed) -> None:
     classification.main(rows=8)
     said = printed()
-    assert "of 8 right, annoyed: " in said
-    assert "Temperatures: team " in said
+    assert "of 8 right, Brier score 0." in said
     assert "0.0 100%" in said
 
 
@@ -46,6 +45,14 @@ def test_a_search(tmp_path: Path, printed: Printed) -> None:
     said = printed()
     assert "round 1: " in said
     assert said.split()[-1] in {"billing", "delivery", "technical"}
+
+
+def test_decisions(printed: Printed) -> None:
+    decisions.main(rows=8)
+    said = printed()
+    assert "of 8 right, annoyed: " in said
+    assert "Temperatures: team " in said
+    assert "0.0 100%" in said
 
 
 def test_stories(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:

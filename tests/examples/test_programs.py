@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from examples import classification, extraction, judge, optimization, pipelines, story
+from examples import classification, decisions, extraction, judge, optimization, pipelines, story
 from typefold import Scored
 from typefold.testing import FakeEngine, Text
 
@@ -45,38 +45,23 @@ def test_extraction_writes_what_was_read_and_why_a_letter_gave_nothing(
 
 
 def test_classification_counts_what_was_sent_where(typefold_engine: FakeEngine, printed: Printed) -> None:
-    made = [*classification.tickets(40, seed=1), *classification.tickets(40, seed=2)]
-    labels = {ticket.text: ticket.label for ticket in made}
+    tickets: dict[str, classification.Team] = {
+        ticket.text: ticket.team for ticket in classification.tickets(40, seed=1)
+    }
+    of_lamps = sum("lamp" in ticket.text for ticket in classification.tickets(40, seed=1))
     of_broken_lamps = sum("lamp no" in ticket.text for ticket in classification.tickets(40, seed=1))
     assert of_broken_lamps
 
-    def answer(ticket: str) -> classification.Routing:
-        annoyed = labels[ticket].annoyed.value
-        return classification.routing("billing", annoyed=annoyed) if "lamp" in ticket else labels[ticket]
-
-    typefold_engine.answer_by(classification.route, answer)
+    typefold_engine.answer_by(classification.route, lambda ticket: "billing" if "lamp" in ticket else tickets[ticket])
     classification.main(rows=40)
 
     said = printed()
-    technical = sum(ticket.label.team.value == "technical" for ticket in classification.tickets(40, seed=1))
-    assert f"technical {of_broken_lamps} 0 {technical - of_broken_lamps}" in said  # refunds of lamps were right
-    assert f"{40 - of_broken_lamps} of 40 right, annoyed: 1.00" in said
-    assert f"0.5 100% {(40 - of_broken_lamps) / 40:.0%}" in said
-    assert ", annoyed 0." in said  # all of these were right, so it may be surer
-
-
-def test_tickets_that_are_not_sure_are_left_to_a_person(typefold_engine: FakeEngine, printed: Printed) -> None:
-    def answer(ticket: str) -> classification.Routing:
-        chances: dict[classification.Team, float] = {"billing": 0.6, "delivery": 0.3, "technical": 0.1}
-        team = Scored(value="billing", probabilities=chances) if "lamp" in ticket else Scored.of("technical")
-        return classification.Routing(team=team, annoyed=Scored.of(False))
-
-    typefold_engine.answer_by(classification.route, answer)
-    batch = classification.tickets(40, seed=1)
-    answers = [classification.route(ticket.text).value.team for ticket in batch]
-    Console().print(classification.thresholds(batch, answers))
-    of_lamps = sum("lamp" in ticket.text for ticket in batch)
-    assert f"0.7 {(40 - of_lamps) / 40:.0%}" in printed()
+    technical = sum(ticket.team == "technical" for ticket in classification.tickets(40, seed=1))
+    assert of_lamps > of_broken_lamps  # refunds of lamps were right
+    assert f"technical {of_broken_lamps} 0 {technical - of_broken_lamps}" in said
+    assert f"{40 - of_broken_lamps} of 40 right" in said
+    assert f"40 0.90 {(40 - of_broken_lamps) / 40:.2f}" in said  # all were said with 0.9
+    assert f"0.7 100% {(40 - of_broken_lamps) / 40:.0%}" in said
 
 
 def test_a_search_keeps_the_function_where_it_is_right_already_and_says_so(
@@ -92,6 +77,41 @@ def test_a_search_keeps_the_function_where_it_is_right_already_and_says_so(
     said = printed()
     assert "candidates by 8 rows" in said
     assert "found: nothing better" in said
+
+
+def test_decisions_count_what_was_sent_where(typefold_engine: FakeEngine, printed: Printed) -> None:
+    made = [*decisions.tickets(40, seed=1), *decisions.tickets(40, seed=2)]
+    labels = {ticket.text: ticket.label for ticket in made}
+    of_broken_lamps = sum("lamp no" in ticket.text for ticket in decisions.tickets(40, seed=1))
+    assert of_broken_lamps
+
+    def answer(ticket: str) -> decisions.Routing:
+        annoyed = labels[ticket].annoyed.value
+        return decisions.routing("billing", annoyed=annoyed) if "lamp" in ticket else labels[ticket]
+
+    typefold_engine.answer_by(decisions.route, answer)
+    decisions.main(rows=40)
+
+    said = printed()
+    technical = sum(ticket.label.team.value == "technical" for ticket in decisions.tickets(40, seed=1))
+    assert f"technical {of_broken_lamps} 0 {technical - of_broken_lamps}" in said  # refunds of lamps were right
+    assert f"{40 - of_broken_lamps} of 40 right, annoyed: 1.00" in said
+    assert f"0.5 100% {(40 - of_broken_lamps) / 40:.0%}" in said
+    assert ", annoyed 0." in said  # all of these were right, so it may be surer
+
+
+def test_tickets_that_are_not_sure_are_left_to_a_person(typefold_engine: FakeEngine, printed: Printed) -> None:
+    def answer(ticket: str) -> decisions.Routing:
+        chances: dict[classification.Team, float] = {"billing": 0.6, "delivery": 0.3, "technical": 0.1}
+        team = Scored(value="billing", probabilities=chances) if "lamp" in ticket else Scored.of("technical")
+        return decisions.Routing(team=team, annoyed=Scored.of(False))
+
+    typefold_engine.answer_by(decisions.route, answer)
+    batch = decisions.tickets(40, seed=1)
+    answers = [decisions.route(ticket.text).value.team for ticket in batch]
+    Console().print(decisions.thresholds(batch, answers))
+    of_lamps = sum("lamp" in ticket.text for ticket in batch)
+    assert f"0.7 {(40 - of_lamps) / 40:.0%}" in printed()
 
 
 def test_stories_are_written_side_by_side_and_boring_scenes_twice(
