@@ -1,17 +1,20 @@
 """Programs over many rows: `run` and its forms."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import assert_type
 
 import polars
 from house import Character, Hero, Verdict, judge, longest, make, make_hero, rate, rated, scene, scene_async
 from returns.result import Result
 
-from typefold import Estimate, Forecast, forecast, run
+from typefold import Case, Estimate, Forecast, Optimization, Prompt, forecast, optimize, optimized, run
 
 
 def of_two(text: str, stars: int) -> Verdict:
     return judge(f"{text} {stars}")
+
+
+of_two_words: Callable[[str], Verdict] = judge
 
 
 def of_model(character: Character) -> str:
@@ -74,6 +77,25 @@ def forecasts(
     forecast.starmap(rate, settings)  # E: a forecast of texts for tuples
     forecast(scene, settings, samples=128)  # E: a forecast's option mistyped
     forecast(scene, settings).hours / 24  # E: a time that may be unknown
+
+
+# kind: programs
+def searches(cases: list[Case[str, Verdict]], pairs: list[Case[tuple[str, int], int]], settings: list[str]) -> None:
+    found = optimize(judge, cases, validation=cases, budget=500, instructions=2)
+    assert_type(found.function("A dark night."), Verdict)
+    assert_type(found.function.map(settings), list[Verdict])
+    assert_type(found.validation.difference, Estimate)
+    kept: list[Prompt[[str], Verdict]] = [judge, found.function, optimized(judge, "judge.json")]
+    assert_type(optimize(of_two_words, cases, strategy="random"), Optimization[Callable[[str], Verdict]])
+    assert_type(optimize.starmap(rate, pairs).function("A dark night.", 3), int)
+    assert_type(optimized(scene, found.prompts)("Mars"), tuple[Character, str])
+    optimize(judge, settings)  # E: a search over rows without labels
+    optimize(judge, cases, budgets=500)  # E: a search's option mistyped
+    optimize(judge, cases, strategy="greedy")  # E: a search's strategy mistyped
+    optimize(judge, cases)("A dark night.")  # E: a search taken for the function that it found
+    found.function(3)  # E: a number for the text of the function found
+    optimized(judge, 3)  # E: a number for a file
+    print(kept)
 
 
 def streamed(endless: Iterator[str]) -> int:
