@@ -27,10 +27,11 @@ from typefold.evaluation.cost import CallForecast, Forecast, Misfit, exact
 from typefold.evaluation.intervals import Estimate
 from typefold.evaluation.observed import Observed, Watcher, answers, calls_of, summed, total
 from typefold.evaluation.speed import speed_of
-from typefold.execution.call import Call, OpenCall
+from typefold.execution.call import Call, OpenCall, Strategy
 from typefold.execution.executor import as_answered
 from typefold.execution.progress import Progress
 from typefold.execution.seeding import rehearsing
+from typefold.execution.strategies import LoggedStrategy
 from typefold.execution.tracing import watching
 from typefold.options import Submitter
 from typefold.programs.run import as_ended, bound_of, by_name, fit
@@ -51,6 +52,7 @@ _SAMPLE = 64  # rows at least
 _SHARE = 100  # of which one is in the sample
 _COUNTED = 10_000_000  # tokens of prompts: about a minute
 _CHUNK = 256  # requests that are counted together
+_ONE_REQUEST = (Strategy, LoggedStrategy)  # a call, of a model that does not think before it
 _NO_FIT = (BadInput, PromptTooLong, Refused)
 
 
@@ -179,9 +181,7 @@ class Work:
     rows: int
     ended: Callable[[Sequence[int]], Generator[tuple[int, Result[Any, Exception]]]]
     calls: Callable[[Iterable[int]], Iterator[Call[Any] | PromptError]] | None = None  # of a prompt function
-    written: Callable[[int, Any], int] = lambda index, value: (
-        len(to_json(value, fallback=repr)) + 1
-    )  # bytes of a result
+    written: Callable[[int, Any], int] = lambda index, value: len(to_json(value, fallback=repr)) + 1  # bytes of a line
     runtime: Submitter | None = None
 
 
@@ -298,7 +298,8 @@ class _Count:
     rows: int
     prompt_tokens: int = 0
     least: int = 0
-    most: int = 0
+    most: float = 0
+    is_all: bool = True  # whether a call has no further request
     misfits: list[Misfit] = field(default_factory=list[Misfit])
 
     def add(self, index: int, found: Size | PromptError) -> None:
@@ -316,9 +317,12 @@ class _Count:
         prompts, value = exact(self.prompt_tokens, self.rows), math.nan if self.least < self.most else self.least
         bounds = Estimate(value, self.least, self.most, self.rows)
         if not calls:
-            return CallForecast(
-                name, exact(1 - len(self.misfits) / self.rows, self.rows), prompts, bounds, Estimate.share(0, 0)
-            )
+            each = exact(1 - len(self.misfits) / self.rows, self.rows)
+            if not self.is_all:
+                each, prompts, bounds = (
+                    Estimate(some, some.low, math.inf, self.rows) for some in (each, prompts, bounds)
+                )
+            return CallForecast(name, each, prompts, bounds, Estimate.share(0, 0))
         first = {each.row: each for each in reversed(requests)}
         further = [each for each in requests if each is not first[each.row]]  # of reasoning, or a retry
         if further:
@@ -343,9 +347,10 @@ def _counted(work: Work, counter: TokenCounter) -> _Count:
         while chunk := list(islice(calls, _CHUNK)):
             steps = [_first(call, runtime) for call in chunk]
             sizes = iter(counter.measure([step for step in steps if isinstance(step, Request)]))
-            for step in steps:
-                index = next(numbers)
+            for call, step, index in zip(chunk, steps, numbers, strict=False):
                 size = next(sizes) if isinstance(step, Request) else None
+                if isinstance(call, Call) and isinstance(step, Request):
+                    found.is_all &= type(call.strategy) in _ONE_REQUEST and not call.kind.scored and step.before is None
                 error = step if isinstance(step, PromptError) else size and size.error
                 found.add(index, error or size or BadInput(function=work.name, reason="it asks nothing"))
                 progress.row(failed=error is not None)
@@ -389,7 +394,11 @@ def _summed(
     engines = Counter(each.runtime for each in requests if each.span is not None)
     busiest = max(engines, key=engines.__getitem__, default=runtime)
     width = busiest.facts.max_num_seqs if engines and busiest is not None else 0
-    speed = speed_of(spans, width=width, costs_of=indices)
+    known = {
+        each.row for each in requests if each.is_answered and each.span is None
+    }  # by a journal, which takes no time
+    fresh = [index for index in indices if index not in known]
+    speed = speed_of(spans, width=width, costs_of=fresh)
     written = [
         work.written(index, result.unwrap()) if isinstance(result := results[index], Success) else 0
         for index in indices
@@ -403,7 +412,7 @@ def _summed(
         prompt_tokens=prompts,
         output_tokens=output,
         rows_per_second=None if speed is None else speed.per_second,
-        seconds=None if speed is None else speed.seconds(rows, len(indices)),
+        seconds=None if speed is None else speed.seconds(rows, len(fresh)),
         is_full_width=speed is not None and speed.is_full,
         needed=0 if speed is None else speed.needed,
         journal_bytes=summed(requests, indices, rows, lambda each: each.journal_bytes),

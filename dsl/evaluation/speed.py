@@ -69,9 +69,9 @@ def speed_of(spans: Sequence[Span], *, width: int, costs_of: Sequence[int]) -> S
     Args:
         spans: The requests.
         width: The number of requests that the engine runs at once.
-        costs_of: The numbers of the rows, those that sent nothing too.
+        costs_of: The numbers of the rows that were run for this, those that sent nothing too.
     """
-    if not spans:
+    if not spans or not costs_of:
         return None
     spans = sorted(spans, key=lambda span: span.sent)
     _enter(spans, width)
@@ -94,7 +94,8 @@ def speed_of(spans: Sequence[Span], *, width: int, costs_of: Sequence[int]) -> S
     rates = [(later - earlier) * PARTS / (end - begin) for earlier, later in pairwise(done)]
     costs = dict.fromkeys(costs_of, 0.0)
     for span in spans:
-        costs[span.row] += _cost(span, holds)
+        if span.row in costs:
+            costs[span.row] += _cost(span, holds)
     by_row = [*costs.values()]
     places, cost = fmean(rates), fmean(by_row)
     spread = (stdev(rates) / places) ** 2 / PARTS

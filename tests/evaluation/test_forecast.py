@@ -206,7 +206,10 @@ def test_answers_of_two_requests_count_both() -> None:
     def score(thing: str) -> Scored[bool]:
         return ask(f"Is {thing} red?")
 
-    assert asked_of(ScriptedEngine(), lambda: forecast(score, rows, sample=0)).misfits == ()
+    for several in (think, score):
+        least = asked_of(ScriptedEngine(), lambda several=several: forecast(several, rows, sample=0))  # type: ignore[misc]
+        assert (least.misfits, least.prompt_tokens.high, least.output_tokens.high) == ((), math.inf, math.inf)
+        assert "or more" in str(least)
 
 
 def test_several_arguments_methods_and_columns() -> None:
@@ -317,6 +320,16 @@ def test_a_sample_out_of_a_journal_has_tokens_and_no_speed(tmp_path: Path) -> No
     assert (again.output_tokens, again.calls[0].cut) == (first.output_tokens, first.calls[0].cut)
     assert first.failures == again.failures
     assert list(first.failures) == ["Truncated"]
+
+
+def test_rows_out_of_a_journal_take_no_time(tmp_path: Path) -> None:
+    rows = [row(number) for number in range(50)]
+    with Runtime(ScriptedEngine(echo), journal=tmp_path / "run.db"):
+        tell.using(temperature=0).map(rows[:40])
+        found = forecast(tell.using(temperature=0), rows)
+    assert found.rows_per_second is not None and found.seconds is not None
+    assert found.rows_per_second * found.seconds == pytest.approx(50)
+    assert found.rows_per_second.rows == 10
 
 
 def test_the_size_of_a_journal_is_about_right(tmp_path: Path) -> None:
