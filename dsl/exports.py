@@ -30,7 +30,9 @@ from typefold.messages import RawPrompt, ask, assistant, image, raw, system, use
 from typefold.optimization.optimized_prompts import OptimizedPrompts, StalePrompts, optimized
 from typefold.optimization.optimizer import Optimization, Optimize, optimize
 from typefold.options import Options
+from typefold.programs.cascade import AsyncCascade, Cascade, CascadeCounts, cascade, cascade_spec
 from typefold.programs.run import Run, run
+from typefold.programs.threshold import calibrated_threshold
 from typefold.programs.voting import Best, Votes, best_of, majority
 from typefold.prompts import AsyncPrompt, AsyncSamples, Prompt, Samples, is_prompt
 from typefold.prompts.base_prompt import ask_deferred
@@ -78,6 +80,7 @@ __all__ = [
     "ABSTAINED",
     "Abstained",
     "Adapter",
+    "AsyncCascade",
     "AsyncPrompt",
     "AsyncSamples",
     "AsyncStream",
@@ -86,6 +89,8 @@ __all__ = [
     "Best",
     "Calibration",
     "Cancelled",
+    "Cascade",
+    "CascadeCounts",
     "Case",
     "Comparison",
     "Decisions",
@@ -139,6 +144,8 @@ __all__ = [
     "assistant",
     "best_of",
     "calibrate",
+    "calibrated_threshold",
+    "cascade",
     "compare",
     "configure",
     "current",
@@ -166,6 +173,6 @@ __all__ = [
 # Pickles name these: a pickle may name the package and no module inside of it.
 _IN_PICKLES = (
     *(Evaluate, Forecasting, Gather, Indexed, Node, Optimize, Options, RawPrompt, Run),
-    *(apply_deferred, ask_deferred, gather_deferred, prompt_by_name, prompt_by_value),
+    *(apply_deferred, ask_deferred, cascade_spec, gather_deferred, prompt_by_name, prompt_by_value),
 )
 set_public_module("typefold", [*(globals()[name] for name in __all__), *_IN_PICKLES])

@@ -7,7 +7,6 @@ nothing came, 2 where the command can't be carried out as it stands.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Generator, Sequence
@@ -16,11 +15,12 @@ from dataclasses import replace
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from typefold.cli.journal_command import journal_app
+from typefold.cli.surroundings import explained, pairs, program_files, runtime_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -163,7 +163,7 @@ def run_command(
     from typefold.runtime.journal import Journal
     from typefold.tables.arrow import plain_form
 
-    with _explained(), showing(quiet=quiet), ExitStack() as stack:
+    with explained(), showing(quiet=quiet), ExitStack() as stack:
         named = source if output == "-" else output
         beside = "failures.jsonl" if named == "-" else f"{os.path.splitext(named)[0]}.failures.jsonl"
         failed = failures or beside
@@ -184,8 +184,8 @@ def run_command(
         stack.callback(whole.discard)
         aside = stack.enter_context(Failures(failed))
         target = load(function)
-        check_apart(files | _program_files())
-        inputs = Inputs(target, _pairs(given), texts=records.texts)
+        check_apart(files | program_files())
+        inputs = Inputs(target, pairs(given), texts=records.texts)
         if records.columns is not None:
             check_columns(target, inputs, records.columns)
             if column in records.columns:
@@ -200,7 +200,7 @@ def run_command(
         writer = open_writer(whole, schema)
         stack.callback(writer.discard)
         kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
-        stack.enter_context(_runtime(model, engine, journal=kept, seed=seed))
+        stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
         before = statistics()[0].from_journal
         try:
             counts = Job(
@@ -271,9 +271,9 @@ def evaluate_command(
     """
     from typefold.cli.evaluate_command import prepared, write_mistakes, write_plot
 
-    with _explained():
+    with explained():
         files = {"--input": [source], "--mistakes": [mistakes or ""], "--plot": [plot or ""]}
-        wanted = prepared([function], source, expected, metric=metric, limit=limit, given=_pairs(given))
+        wanted = prepared([function], source, expected, metric=metric, limit=limit, given=pairs(given))
         with _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             [report] = wanted.run()
         if mistakes is not None:
@@ -306,8 +306,8 @@ def compare_command(
     from typefold.cli.evaluate_command import prepared
     from typefold.evaluation import Comparison
 
-    with _explained():
-        wanted = prepared([before, after], source, expected, metric=metric, limit=limit, given=_pairs(given))
+    with explained():
+        wanted = prepared([before, after], source, expected, metric=metric, limit=limit, given=pairs(given))
         with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             reports = wanted.run()
         comparison = Comparison(*reports)
@@ -355,8 +355,8 @@ def optimize_command(
     """
     from typefold.cli.optimize_command import PreparedSearch
 
-    with _explained():
-        wanted = PreparedSearch(function, source, validation, expected, metric=metric, limit=limit, given=_pairs(given))
+    with explained():
+        wanted = PreparedSearch(function, source, validation, expected, metric=metric, limit=limit, given=pairs(given))
         files = {"--input": [source], "--validation": [validation or ""], "--output": [output]}
         with _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             found = wanted.run(
@@ -396,7 +396,7 @@ def _labelled_run(
     check_apart(named | {"--journal": of_journal(journal)})
     with showing(quiet=quiet), ExitStack() as stack:
         kept = None if journal is None else stack.enter_context(Journal(journal))
-        stack.enter_context(_runtime(model, engine, journal=kept, seed=seed))
+        stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
         yield
 
 
@@ -433,8 +433,8 @@ def forecast_command(
     from typefold.cli.forecast_command import work_of
     from typefold.evaluation.forecasting import forecast_of
 
-    with _explained():
-        work = work_of(function, source, _pairs(given), limit, column)
+    with explained():
+        work = work_of(function, source, pairs(given), limit, column)
         with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             found = forecast_of(work, {"sample": sample, "max_tokens": max_tokens or ()})
         typer.echo(found.to_json() if as_json else found)
@@ -449,10 +449,10 @@ def try_command(function: _Function, given: _Set = None, model: _Model = None, e
     from typefold.cli.single_call import arguments_of, try_once
     from typefold.cli.target import load
 
-    with _explained():
+    with explained():
         target = load(function)
-        arguments = arguments_of(target, _pairs(given))
-        with _runtime(model, engine):
+        arguments = arguments_of(target, pairs(given))
+        with runtime_of(model, engine):
             try_once(target, arguments)
 
 
@@ -465,9 +465,9 @@ def render_command(function: _Function, given: _Set = None) -> None:
     from typefold.cli.single_call import arguments_of, render
     from typefold.cli.target import load
 
-    with _explained():
+    with explained():
         target = load(function)
-        render(target, arguments_of(target, _pairs(given)))
+        render(target, arguments_of(target, pairs(given)))
 
 
 @app.command("explain")
@@ -479,8 +479,84 @@ def explain_command(function: _Function) -> None:
     from typefold.cli.single_call import explain
     from typefold.cli.target import load
 
-    with _explained():
+    with explained():
         explain(load(function))
+
+
+_Records = Annotated[
+    str | None,
+    typer.Option("--input", "-i", help="Records to be answered: .jsonl, .csv, .parquet, or - for JSON lines."),
+]
+
+
+@app.command("version")
+def version_command(
+    function: _Function,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to save it in.", show_default=False)
+    ] = None,
+    source: _Records = None,
+    expected: Annotated[str | None, typer.Option(help="A column that is no input.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")] = None,
+    model: _Model = None,
+    engine: _Engine = None,
+) -> None:
+    """Print the version of a prompt, or save it as a small JSON file, with its answers to the records if there are any.
+
+    Example: typefold version tickets.py:classify -o classify-2.json -i tickets.jsonl
+    """
+    from typefold.cli.target import CommandError
+    from typefold.cli.version_command import records_of, side_of, with_answers
+
+    with explained():
+        side = side_of(function)
+        version = side.version
+        if source is not None:
+            if output is None:
+                raise CommandError("--input: answers are kept in a file; name it with --output")
+            records = records_of(source, expected, limit)
+            with runtime_of(model, engine):
+                version = with_answers(side, records)
+        if output is None:
+            typer.echo(version)
+        else:
+            version.save(output)
+
+
+@app.command("diff")
+def diff_command(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A saved version (.json), or module:function.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The other one.")],
+    source: _Records = None,
+    expected: Annotated[str | None, typer.Option(help="The column of the right answers.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")] = None,
+    model: _Model = None,
+    engine: _Engine = None,
+) -> None:
+    """Say what differs between two versions of a prompt and, with records, which answers changed.
+
+    With --expected it says too how many more are right, as a paired interval. A saved version has the answers that were kept with
+    it, a function is asked. The exit status is 0 where the model could notice no difference, and 1 else.
+
+    Example: typefold diff classify-2.json tickets.py:classify -i tickets.jsonl --expected team
+    """
+    from typefold.cli.version_command import effect, records_of, side_of
+
+    with explained():
+        before, after = side_of(old), side_of(new)
+        typer.echo(f"{before.version} -> {after.version}")
+        difference = before.version.diff(after.version)
+        typer.echo(difference or "the model could notice no difference")
+        if source is not None:
+            records = records_of(source, expected, limit)
+            typer.echo()
+            with ExitStack() as stack:
+                if before.target is not None or after.target is not None:
+                    stack.enter_context(runtime_of(model, engine))
+                for line in effect(before, after, records):
+                    typer.echo(line)
+    if difference:
+        raise typer.Exit(1)
 
 
 @app.command("doctor")
@@ -513,77 +589,3 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a text that the terminal has no letters for ends nothing
     app()
-
-
-@contextmanager
-def _explained() -> Generator[None]:
-    """Print an error in one line and exit: 1 for a call that gave no value, 2 for a command that can't be carried out."""
-    from typefold.cli.target import CommandError
-    from typefold.errors import AT_ONCE
-    from typefold.runtime import PromptError
-
-    ends: tuple[type[Exception], ...] = (CommandError, *AT_ONCE, ImportError)
-    try:
-        yield
-    except PromptError as error:
-        typer.echo(f"typefold: {type(error).__name__}: {error}", err=True)
-        raise typer.Exit(1) from None
-    except ends as error:
-        typer.echo(f"typefold: {error}", err=True)
-        raise typer.Exit(2) from None
-
-
-def _program_files() -> dict[str, Sequence[str | int]]:
-    """The files of the program that has been imported: its modules, and the journal that it keeps."""
-    from typefold.cli.output import loaded_modules, of_journal
-    from typefold.runtimes.current import find_current
-
-    runtime = find_current()
-    return {"the program": loaded_modules(), "its journal": of_journal(runtime.journal if runtime else None)}
-
-
-@contextmanager
-def _runtime(model: str | None, engine: list[str] | None, **options: Any) -> Generator[None]:
-    """The runtime that the options name; the one that the module itself has configured, where they name none."""
-    from typefold.cli.target import CommandError
-    from typefold.runtimes.current import find_current
-    from typefold.runtimes.runtime import Runtime
-
-    values = _values(engine)
-    for name in ("model", *options):
-        if name in values:
-            raise CommandError(f"--engine {name}={values[name]}: write it as --{name} {values[name]}")
-    given = values | {name: value for name, value in options.items() if value is not None}
-    if model is None and not given and find_current() is not None:
-        yield
-        return
-    if model is None and find_current() is not None:  # another model would answer than the one that the module names
-        raise CommandError(
-            f"{', '.join(f'--{name}' for name in options if name in given) or '--engine'}: the module's own configure(...) has "
-            f"no such option; write it there, or name the model here with --model"
-        )
-    with Runtime(model, **given):
-        yield
-
-
-def _pairs(given: list[str] | None) -> dict[str, str]:
-    from typefold.cli.target import CommandError
-
-    pairs: dict[str, str] = {}
-    for each in given or ():
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise CommandError(f"{each}: write it as NAME=VALUE")
-        pairs[name] = value
-    return pairs
-
-
-def _values(given: list[str] | None) -> dict[str, Any]:
-    """Options of the engine: JSON where it is some, else text."""
-    values: dict[str, Any] = {}
-    for name, text in _pairs(given).items():
-        try:
-            values[name] = json.loads(text)
-        except ValueError:
-            values[name] = text
-    return values

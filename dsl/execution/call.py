@@ -26,7 +26,7 @@ from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.ends import end_batches
 from typefold.execution.greenlets import end_if_cancelled
 from typefold.execution.retries import Attempt
-from typefold.execution.seeding import Batch, identity_here, seed_for
+from typefold.execution.seeding import Batch, Path, identity_here, path_of, seed_at
 from typefold.messages import RawPrompt
 from typefold.options import Options, Submitter
 from typefold.runtime import BadInput, Cancelled, FinishReason, Invalid, Outcome, PromptError, Request, TimedOut
@@ -54,6 +54,10 @@ class Call(Generic[T]):
     definition: Any = None  # the prompt function, whose class is in a higher layer
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
     version: str | None = None
+    then: Then | None = None  # makes a further call of the result, or another result
+
+
+Then: TypeAlias = Callable[[Result[Any, PromptError]], "Call[Any] | Result[Any, PromptError]"]
 
 
 class Observer(Protocol):
@@ -139,18 +143,33 @@ class Strategy:
 
 
 class OpenCall(Generic[T]):
-    """A call under way."""
+    """A call under way, and the calls that follow on it."""
 
-    __slots__ = ("__weakref__", "_deadline", "_exchange", "_observer", "_place", "_row", "_seed", "call", "future")
+    __slots__ = (
+        "__weakref__",
+        "_deadline",
+        "_exchange",
+        "_observer",
+        "_path",
+        "_place",
+        "_row",
+        "_seed",
+        "call",
+        "future",
+    )
 
-    def __init__(self, call: Call[T], row: int | None, seed: int | None, place: bytes) -> None:
-        self.call = call
+    def __init__(self, call: Call[T], row: int | None, path: Path, place: bytes) -> None:
         self.future: Future[Outcome] | None = None  # of the request that was submitted last
         self._row = row
-        self._seed = seed  # where the options set none
         self._place = place  # the identity of the row in a journal
-        self._deadline: float | None = None
         self._observer = observer.get()
+        self._open(call, path)
+
+    def _open(self, call: Call[T], path: Path) -> None:
+        self.call = call
+        self._path = path
+        self._seed = seed_at(call.runtime, call.function, path)  # where the options set none
+        self._deadline: float | None = None
         self._exchange = self._run()
 
     def start(self) -> Request | Result[T, PromptError]:
@@ -246,14 +265,20 @@ class OpenCall(Generic[T]):
                 return value
 
     def _step(self, step: Callable[[], Request]) -> Request | Result[T, PromptError]:
+        ended: Result[Any, PromptError]
         try:
             return step()
         except StopIteration as end:
             if self._observer is not None:
                 self._observer.value(self.call, end.value)
-            return Success(end.value)
+            ended = Success(end.value)
         except PromptError as error:
-            return Failure(error)
+            ended = Failure(error)
+        following = ended if self.call.then is None else self.call.then(ended)
+        if not isinstance(following, Call):
+            return following
+        self._open(following, (*self._path, "then"))
+        return self.start()
 
 
 def thinks(options: Options, thinking: Thinking, *, asked: bool) -> bool:
@@ -329,11 +354,15 @@ def free_text(
 def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> OpenCall[T]:
     """Open a call at the place of the program where it is made."""
     end_if_cancelled()
-    runtime, sample = call.runtime, None
+    runtime, sample, several = (
+        call.runtime,
+        None,
+        call.then is not None,
+    )  # of these another may have seeds, or a journal
     if call.sample is not None:
         row, sample = call.sample
-    seed = None if runtime.seed is None else seed_for(runtime, call.function, batch, row, sample)
-    return OpenCall(call, row, seed, identity_here(batch) if runtime.journaled else b"")
+    path = path_of(runtime, call.function, batch, row, sample) if several or runtime.seed is not None else ()
+    return OpenCall(call, row, path, identity_here(batch) if several or runtime.journaled else b"")
 
 
 def failed_call(error: BaseException, function: str, row: int | None) -> PromptError:

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from typefold.options import Submitter
@@ -135,13 +136,21 @@ def around() -> Iterator[Batch]:
         batch = batch.around
 
 
-def seed_for(runtime: Submitter, function: str, batch: Batch | None, row: int | None, sample: int | None = None) -> int:
-    """Return the seed of a call to a runtime that has one."""
+Path: TypeAlias = tuple[object, ...]
+
+
+def path_of(runtime: Submitter, function: str, batch: Batch | None, row: int | None, sample: int | None = None) -> Path:
+    """Return the way to a call from the beginning of what a runtime was asked."""
     if batch is None:
         place = here.get() or _program(runtime)
-        path = (*place.path(runtime), function, place.number(function))
-    else:
-        path = (*batch.path(runtime), row) if sample is None else (*batch.path(runtime), row, sample)
+        return (*place.path(runtime), function, place.number(function))
+    return (*batch.path(runtime), row) if sample is None else (*batch.path(runtime), row, sample)
+
+
+def seed_at(runtime: Submitter, function: str, path: Path) -> int | None:
+    """Return the seed of a call at the end of a way; `None` where the runtime has none."""
+    if runtime.seed is None:
+        return None
     digest = hashlib.blake2b(repr((runtime.seed, function, path)).encode(), digest_size=8).digest()
     return int.from_bytes(digest) >> 1  # a generator takes 64 bits with a sign
 

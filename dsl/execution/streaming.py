@@ -55,7 +55,6 @@ class PartialAnswer(Generic[R]):
         if isinstance(call, PromptError):
             self.result = Failure(call)
             return
-        self._kind = call.kind
         self._call = open_call(call, row)
         self._go_on(self._call.start())
 
@@ -79,13 +78,14 @@ class PartialAnswer(Generic[R]):
     def values(self) -> list[JsonValue]:
         """Return the value so far, if it differs from the one that this last gave."""
         text, whole = self.text, isinstance(self.result, Success)
-        if self.closed or self._asked is None or self._asked.constraint is not self._kind.constraint:
+        if self.closed or self._asked is None or self._asked.constraint is not self._call.call.kind.constraint:
             return []
+        kind = self._call.call.kind
         if isinstance(self._asked.source, ReasoningSource):  # text too, and no answer
             return []
         try:
-            if not self._kind.is_bare:
-                value: JsonValue = self._kind.expanded(from_json(text) if whole else partial_json(text))
+            if not kind.is_bare:
+                value: JsonValue = kind.expanded(from_json(text) if whole else partial_json(text))
             elif text or whole:
                 value = text
             else:

@@ -449,7 +449,7 @@ class AnsweredByExactly(Protocol[P, R]):
 def ask_deferred(spec: PromptSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Ask a deferred call, once its arguments are there. A function of the module, so that pickle can name it."""
     args, kwargs = arguments(args, kwargs)
-    return answer_with(spec, spec.attempt(args, kwargs, None))
+    return answer_with(spec, spec.calls().attempt(args, kwargs, None))
 
 
 def answer_with(spec: PromptSpec, call: Call[Any] | PromptError) -> Any:

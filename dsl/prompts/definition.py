@@ -197,13 +197,13 @@ class Definition:
 
         try:
             pieces, used = ((), ()) if self.template is None else self.template.content([*self.signature.parameters])
-            made = source_content(self.function, used)
+            source, lines = source_content(self.function, used)
         except Exception as error:  # from an object that the body names: no call fails for its version
             logger.warning("%s: its source can't be read for its version: %r", self.name, error)
             return "", ""
-        found = digest([made.digest, [*pieces]]) or b""
+        found = digest([source, [*pieces]]) or b""
         document = [] if self.template is None else [f"docstring: {inspect.getdoc(self.function)}"]
-        return found.hex(), "\n".join([*document, *made.lines])
+        return found.hex(), "\n".join([*document, *lines])
 
     @property
     def _expected(self) -> list[str]:

@@ -217,6 +217,11 @@ class AsyncSamples(_BaseSamples[F_co]):
         return type(self)(self._spec.as_safe(), self._n)  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # another R
 
 
+def parts_of(samples: _BaseSamples[Any]) -> tuple[PromptSpec, int]:
+    """The spec of a function that samples, and the number of answers; for the other parts of this package."""
+    return samples._spec, samples._n  # pyright: ignore[reportPrivateUsage]  # in its own module
+
+
 def _check(spec: PromptSpec, n: object) -> None:
     """Refuse a number of samples that is none, and samples that would all be equal by the options that the caller set."""
     name = spec.name

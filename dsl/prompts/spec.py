@@ -140,11 +140,11 @@ class PromptSpec:
 
     def render(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Message, ...] | RawPrompt:
         """Return the messages as they are sent. It needs no runtime."""
-        return _Calls(self).messages(args, kwargs)
+        return Calls(self).messages(args, kwargs)
 
     def explain(self) -> Explanation:
         """Explain the return type under the options in force, and under the runtime's engine where that is loaded."""
-        calls = _Calls(self)
+        calls = Calls(self)
         runtime = calls.runtime if isinstance(calls.runtime, Runtime) and calls.runtime.loaded else None
         options, compiled = calls.under
         kind = compiled.kind
@@ -181,14 +181,15 @@ class PromptSpec:
             return found.hex(), messages.replace(put.replaces, put.text, 1)
         return found.hex(), f"system: {put.text}\n{messages}"
 
-    def attempt(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], row: int | None) -> Call[Any] | PromptError:
-        return _Calls(self).attempt(args, kwargs, row)
+    def calls(self) -> Calls:
+        """Return what makes the calls of a batch."""
+        return Calls(self)
 
     def once(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call[Any] | PromptError:
         """Make the call of a function that is called by itself; raises `TypeError` where it is not safe."""
         if not self.safe:
             self.bind(args, kwargs)
-        return self.attempt(args, kwargs, row_index())
+        return self.calls().attempt(args, kwargs, row_index())
 
     def mapped(
         self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -216,7 +217,7 @@ class PromptSpec:
     def _attempts(
         self, rows: Iterable[Any], arguments_of: Callable[[Any], tuple[tuple[Any, ...], Mapping[str, Any]]]
     ) -> Iterator[Call[Any] | PromptError]:
-        calls = _Calls(self)
+        calls = self.calls()
         for row, given in enumerate(rows):
             if isinstance(given, Unfit):
                 yield BadInput(function=self.name, row=row, reason=given.reason)
@@ -264,7 +265,7 @@ class PromptSpec:
         return options, compiled
 
 
-class _Calls:
+class Calls:
     """Makes calls of a prompt function; their runtime, options and type are found once."""
 
     def __init__(self, spec: PromptSpec) -> None:

@@ -135,7 +135,7 @@ class Version:
                 examples=tuple((str(role), str(text)) for role, text in held["examples"]),
                 answers=tuple(dict(each) for each in held.get("answers", ())),
             )
-            texts = (found.function, found.messages, found.told, found.constraint)
+            texts: list[Any] = [found.function, found.messages, found.told, found.constraint]
             if found.digest == held["digest"] and all(isinstance(each, str) for each in texts):
                 return found
         except (KeyError, TypeError, ValueError):

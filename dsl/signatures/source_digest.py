@@ -1,9 +1,9 @@
 """The content of a function's source: what it does, apart from how it is written down.
 
-Comments, layout, annotations, decorators, the docstring and the names of parameters and variables are left out. Values that the
-source names are part of it: texts and other plain data of its module or of the function around it, and its program's own functions,
-whose content goes in too. Functions of libraries and classes go by their names, and arguments are no part of it. Invariant: the same
-source has the same digest in every process and in every version of Python.
+Comments, layout, annotations, decorators, docstrings and the names of parameters and variables are left out. Values that the source
+names are part of it: texts and other plain data of its module or of the function around it, and its program's own functions, whose
+content goes in too. Functions of libraries and classes go by their names, and arguments are no part of it. Invariant: the same source
+has the same digest in every process and in every version of Python.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import hashlib
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pprint import pformat
@@ -23,39 +23,19 @@ from typing import Any
 
 from typefold.compiler.guards import class_of, is_list, is_list_or_tuple, is_mapping, is_set
 from typefold.runtime.journal import digest
+from typefold.signatures.body import Body
 
-_NOT_NOTICED = {
-    "ctx",
-    "type_comment",
-    "kind",
-    "annotation",
-    "returns",
-    "decorator_list",
-    "type_params",
-    "simple",
-    "str",
-}
-_SCALARS = (str, bytes, int, float, complex, bool, type(None))
+_SCALARS = (str, bytes, int, float, complex, bool, type(None), Enum)
 _LARGEST = 10_000  # values of a container, beyond which it is taken for data of the program
 _ALL_NAMES = {"locals", "vars", "eval", "exec"}
+_NAMED = {"Name": "id", "arg": "arg", "FunctionDef": "name", "AsyncFunctionDef": "name", "ExceptHandler": "name"}
+_NOT_NOTICED = {"ctx", "type_comment", "kind", "type_params", "str"}
+_ROLES = ("system", "user", "assistant", "raw")
 _MISSING = object()
 
 
-@dataclass
-class SourceContent:
-    """The content of a function: a digest, and the texts for people to compare.
-
-    Attributes:
-        digest: 16 bytes.
-        lines: The body as messages or statements, and behind them the values and functions that it names.
-    """
-
-    digest: bytes
-    lines: list[str]
-
-
-def source_content(function: Callable[..., Any], used: Iterable[str] = ()) -> SourceContent:
-    """Return the content of a function.
+def source_content(function: Callable[..., Any], used: Iterable[str] = ()) -> tuple[bytes, list[str]]:
+    """Return a digest of a function's content, and lines for people: its messages or statements, and what it names.
 
     Where there is no source, the texts and the names that its bytecode holds stand for it.
 
@@ -64,8 +44,8 @@ def source_content(function: Callable[..., Any], used: Iterable[str] = ()) -> So
         used: The parameters that are used beside its body, whose defaults count.
     """
     reader = _Reader()
-    state = hashlib.blake2b(reader.function(function, used).encode("utf-8", "surrogatepass"), digest_size=16)
-    return SourceContent(state.digest(), reader.lines)
+    content = reader.function(function, used).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=16).digest(), reader.lines
 
 
 @dataclass
@@ -73,48 +53,51 @@ class _Reader:
     """Reads a function and what it names, each once."""
 
     lines: list[str] = field(default_factory=list[str])
-    _seen: dict[CodeType, int] = field(default_factory=dict[CodeType, int])
+    _seen: dict[int, int] = field(default_factory=dict[int, int])
 
     def function(self, function: Callable[..., Any], used: Iterable[str] = ()) -> str:
         plain = inspect.unwrap(function)
         code = getattr(plain, "__code__", None)
         if not isinstance(code, CodeType):
             return _name(function)
-        if code in self._seen:
-            return f"function {self._seen[code]}"
-        first = not self._seen
-        self._seen[code] = len(self._seen)
-        defined = _parsed(plain, code)
-        if defined is None:
-            texts = [*_texts(code, getattr(plain, "__doc__", None))]
-            self.lines += [*([] if first else [f"def {code.co_name}: "]), *texts]
+        if id(plain) in self._seen:
+            return f"function {self._seen[id(plain)]}"
+        if self._seen:
+            self.lines.append(f"def {code.co_name}:")
+        indent = "    " if self._seen else ""
+        self._seen[id(plain)] = len(self._seen)
+        statements = _statements(code)
+        if statements is None:
+            texts = [*Body(plain).texts()]
+            self.lines += texts
             return repr(("code", texts, sorted(code.co_names)))
-        statements = _without_docstring(defined.body)
-        self.lines += [] if first else [f"def {code.co_name}({ast.unparse(_bare(defined.args))}):"]
-        self.lines += [f"{'' if first else '    '}{line}" for line in _shown(statements)]
-        names = _Names(defined)
-        content = repr([_canonical(each, names) for each in statements])
-        scope = _scope(plain)
-        values = [(names.number(found), path, self._named(found, path, scope)) for found, path in names.free()]
-        for name in used:
-            names.number(name)
+        self.lines += [f"{indent}{line}" for line in _shown(statements)]
         parameters = inspect.signature(plain).parameters
-        defaults = {name: parameters[name].default for name in names.numbers if name in parameters}
-        given = [self._shown(name, value) for name, value in defaults.items() if value is not inspect.Parameter.empty]
+        own, loaded = _names(statements)
+        numbers = _Numbers(as_they_are=not _ALL_NAMES.isdisjoint(name for name, _ in loaded))
+        content = repr([_canonical(each, numbers) for each in statements])
+        scope = _scope(plain, code)
+        values = [
+            (numbers.of(name), path, self._named(name, path, scope))
+            for name, path in loaded
+            if name not in own and name not in parameters
+        ]
+        for name in used:
+            numbers.of(name)
+        defaults = {name: parameters[name].default for name in numbers.given if name in parameters}
+        given = [self._held(name, value) for name, value in defaults.items() if value is not inspect.Parameter.empty]
         return repr((content, values, given))
 
-    def _named(self, name: str, path: tuple[str, ...], scope: Mapping[str, Any]) -> str:
+    def _named(self, name: str, path: Sequence[str], scope: Mapping[str, Any]) -> str:
         """Return the content of a name, or of an attribute of a module."""
         value = scope.get(name, getattr(builtins, name, _MISSING))
         for attribute in path:
             if not isinstance(value, ModuleType):
                 break
             name, value = f"{name}.{attribute}", getattr(value, attribute, _MISSING)
-        if value is _MISSING:
-            return name
-        return self._shown(name, value)
+        return name if value is _MISSING else self._held(name, value)
 
-    def _shown(self, name: str, value: Any) -> str:
+    def _held(self, name: str, value: Any) -> str:
         """Return the content of a value, and show it to people where it is data."""
         content = self._value(value)
         if content.startswith("data "):
@@ -134,152 +117,117 @@ class _Reader:
         return f"data {found.hex()}" if found is not None else f"object {_name(value)}"
 
 
-class _Names(ast.NodeVisitor):
-    """The names in a function: each gets a number as it comes, and those of others are told by their content."""
+@dataclass
+class _Numbers:
+    """Numbers that stand for names, in the order in which these come; those of others are told by their content."""
 
-    def __init__(self, defined: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self.numbers: dict[str, str] = {}
-        self._loaded: dict[tuple[str, tuple[str, ...]], None] = {}
-        declared = [
-            name for each in ast.walk(defined) if isinstance(each, ast.Global | ast.Nonlocal) for name in each.names
-        ]
-        self.own = {each.arg for each in ast.walk(defined) if isinstance(each, ast.arg)}
-        for statement in _without_docstring(defined.body):
-            self.visit(statement)
-        self.own.difference_update(declared)
-        self._as_they_are = not _ALL_NAMES.isdisjoint(name for name, _ in self._loaded)
+    as_they_are: bool  # where the source looks at names itself
+    given: dict[str, str] = field(default_factory=dict[str, str])
 
-    def number(self, name: str) -> str:
-        """Return what stands for a name."""
-        return name if self._as_they_are else self.numbers.setdefault(name, f"${len(self.numbers)}")
-
-    def free(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The names of others, each with the attributes that are read of it."""
-        return ((name, path) for name, path in self._loaded if name not in self.own)
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Load):
-            self._loaded.setdefault((node.id, ()))
-        else:
-            self.own.add(node.id)
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        path: list[str] = []
-        inner: ast.expr = node
-        while isinstance(inner, ast.Attribute):
-            path.insert(0, inner.attr)
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            self._loaded.setdefault((inner.id, tuple(path)))
-        else:
-            self.visit(inner)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self.own.add(node.name)
-        self.visit(node.args)
-        for statement in node.body:
-            self.visit(statement)
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]  # both have these fields  # pyright: ignore[reportAssignmentType]
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self.visit(node.target)
-        if node.value is not None:
-            self.visit(node.value)
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name is not None:
-            self.own.add(node.name)
-        self.generic_visit(node)
+    def of(self, name: str) -> str:
+        return name if self.as_they_are else self.given.setdefault(name, f"${len(self.given)}")
 
 
-def _canonical(node: Any, names: _Names) -> Any:
-    """Return a tree as tuples that are the same in every version of Python."""
-    if is_list(node):
-        return [_canonical(each, names) for each in node]
-    if isinstance(node, ast.JoinedStr):
-        return _joined(node, names)
-    if isinstance(node, ast.Constant):
-        return ("Constant", type(node.value).__name__, repr(node.value))
-    if not isinstance(node, ast.AST):
-        return node
-    if isinstance(node, ast.AnnAssign) and node.value is not None:
-        node = ast.Assign(targets=[node.target], value=node.value)
-    held = [(name, value) for name, value in ast.iter_fields(node) if name not in _NOT_NOTICED]
-    numbered = _NAMED.get(type(node).__name__)
-    return (
-        type(node).__name__,
-        *(
-            (name, names.number(value) if name == numbered else _canonical(value, names))
-            for name, value in held
-            if value is not None and value != []
-        ),
-    )
+class _Stripped(ast.NodeTransformer):
+    """Leaves out what does nothing: annotations, decorators, docstrings, `pass`."""
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            return None
+        if isinstance(node, ast.AnnAssign):
+            return None if node.value is None else ast.Assign([node.target], self.visit(node.value), lineno=1)
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns, node.decorator_list = None, []
+        return self.generic_visit(node)
 
 
-def _joined(node: ast.JoinedStr, names: _Names) -> Any:
-    """Return an f-string as its texts and values: how many pieces its text is in differs between versions."""
-    parts: list[Any] = []
-    for each in node.values:
-        if isinstance(each, ast.Constant):
-            if parts and isinstance(parts[-1], str):
-                parts[-1] += str(each.value)
-            else:
-                parts.append(str(each.value))
-        else:
-            parts.append(_canonical(each, names))
-    return ("Constant", "str", repr("".join(parts))) if all(isinstance(each, str) for each in parts) else ("f", *parts)
-
-
-def _parsed(function: Callable[..., Any], code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+def _statements(code: CodeType) -> list[ast.stmt] | None:
+    """Return the body of a function, stripped; `None` where there is no source."""
     try:
         source = inspect.getsource(code)
         # An indented function stays as it is: texts of several lines in it may begin further left.
         tree = ast.parse(f"if 1:\n{source}" if source[:1].isspace() else textwrap.dedent(source))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
-    inner = tree.body[0]
-    found = inner.body[0] if isinstance(inner, ast.If) else inner
-    is_it = isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) and found.name == code.co_name
-    return found if is_it else None  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # as just seen
+    outer = tree.body[0]
+    found = outer.body[0] if isinstance(outer, ast.If) else outer
+    if not isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) or found.name != code.co_name:
+        return None
+    stripped: ast.FunctionDef = _Stripped().visit(found)
+    return stripped.body
 
 
-def _texts(code: CodeType, document: str | None) -> Iterator[str]:
-    for constant in code.co_consts:
-        if isinstance(constant, str) and constant != document:
-            yield constant
-        elif isinstance(constant, CodeType):
-            yield from _texts(constant, None)
+def _names(statements: Iterable[ast.stmt]) -> tuple[set[str], dict[tuple[str, tuple[str, ...]], None]]:
+    """Return the names that a body gives itself, and those that it reads, each with the attributes that are read of it."""
+    own, elsewhere = set[str](), set[str]()
+    loaded: dict[tuple[str, tuple[str, ...]], None] = {}
+    inside: set[ast.AST] = set()
+    for node in (each for statement in statements for each in ast.walk(statement)):
+        if isinstance(node, ast.Attribute) and node not in inside:
+            path, inner = [node.attr], node.value
+            while isinstance(inner, ast.Attribute):
+                inside.add(inner)
+                path, inner = [inner.attr, *path], inner.value
+            if isinstance(inner, ast.Name):
+                inside.add(inner)
+                loaded.setdefault((inner.id, tuple(path)))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            if node not in inside:
+                loaded.setdefault((node.id, ()))
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            elsewhere.update(node.names)
+        elif (name := getattr(node, _NAMED.get(type(node).__name__, ""), None)) is not None:
+            own.add(name)
+    return own - elsewhere, loaded
 
 
-def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Leave out statements that do nothing: the docstring, other texts by themselves, `pass`."""
-    return [
-        each
-        for each in body
-        if not isinstance(each, ast.Pass) and not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
-    ]
+def _canonical(node: Any, numbers: _Numbers) -> Any:
+    """Return a tree as tuples that are the same in every version of Python."""
+    if is_list(node):
+        return [_canonical(each, numbers) for each in node]
+    if isinstance(node, ast.JoinedStr):
+        return _joined(node, numbers)
+    if isinstance(node, ast.Constant):
+        return ("Constant", type(node.value).__name__, repr(node.value))
+    if not isinstance(node, ast.AST):
+        return node
+    numbered = _NAMED.get(type(node).__name__)
+    held = [(name, value) for name, value in ast.iter_fields(node) if name not in _NOT_NOTICED]
+    return (
+        type(node).__name__,
+        *(
+            (name, numbers.of(value) if name == numbered else _canonical(value, numbers))
+            for name, value in held
+            if value is not None and value != []
+        ),
+    )
 
 
-def _shown(statements: list[ast.stmt]) -> Iterator[str]:
+def _joined(node: ast.JoinedStr, numbers: _Numbers) -> Any:
+    """Return an f-string as its texts and values: how many pieces its text is in differs between versions."""
+    parts: list[Any] = [""]
+    for each in node.values:
+        if not isinstance(each, ast.Constant):
+            parts += [_canonical(each, numbers), ""]
+        else:
+            parts[-1] += str(each.value)
+    return ("Constant", "str", repr(parts[0])) if len(parts) == 1 else ("f", *parts)
+
+
+def _shown(statements: Iterable[ast.stmt]) -> Iterator[str]:
     """Yield the lines of a body: the texts of its messages where it returns `ask` of texts, else statements."""
     for each in statements:
         asked = each.value if isinstance(each, ast.Return) else None
-        parts = asked.args if isinstance(asked, ast.Call) and ast.unparse(asked.func).endswith("ask") else None
-        if parts is None:
+        if not (isinstance(asked, ast.Call) and ast.unparse(asked.func).endswith("ask")):
             yield from ast.unparse(each).splitlines()
             continue
-        for part in parts:
+        for part in asked.args:
             role, texts = "user", [part]
             if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in _ROLES:
                 role, texts = part.func.id, part.args
-            first, *rest = "".join(map(_text, texts)).split("\n")
-            yield f"{role}: {first}"
-            yield from rest
-
-
-_NAMED = {"Name": "id", "arg": "arg", "FunctionDef": "name", "AsyncFunctionDef": "name", "ExceptHandler": "name"}
-_ROLES = ("system", "user", "assistant", "raw")
+            yield from f"{role}: {''.join(map(_text, texts))}".split("\n")
 
 
 def _text(node: ast.expr) -> str:
@@ -294,19 +242,10 @@ def _text(node: ast.expr) -> str:
     return f"{{{ast.unparse(node)}}}"
 
 
-def _bare(arguments: ast.arguments) -> ast.arguments:
-    for each in ast.walk(arguments):
-        if isinstance(each, ast.arg):
-            each.annotation = None
-    return arguments
-
-
-def _scope(function: Callable[..., Any]) -> Mapping[str, Any]:
+def _scope(function: Callable[..., Any], code: CodeType) -> Mapping[str, Any]:
+    """Return the values of a function's names that are not its own."""
     found: dict[str, Any] = dict(getattr(function, "__globals__", {}))
-    names = getattr(function, "__code__", None)
-    for name, cell in zip(
-        names.co_freevars if names else (), getattr(function, "__closure__", None) or (), strict=True
-    ):
+    for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=True):
         try:
             found[name] = cell.cell_contents
         except ValueError:  # not assigned yet
@@ -337,14 +276,12 @@ def _is_data(value: Any) -> bool:
         left[0] -= 1
         if left[0] < 0 or depth > 20:
             return False
-        if isinstance(each, (*_SCALARS, Enum)):
-            return True
         if is_mapping(each):
             return all(fits(key, depth + 1) and fits(held, depth + 1) for key, held in each.items())
         if is_list_or_tuple(each) or is_set(each):
             return all(fits(held, depth + 1) for held in each)
         if is_dataclass(each) and not isinstance(each, type):
             return all(fits(getattr(each, held.name, None), depth + 1) for held in fields(each))
-        return False
+        return isinstance(each, _SCALARS)
 
     return fits(value, 0)

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from examples import classification, decisions, extraction, judge, optimization, pipelines, sql, story, synthetic
+from examples import (
+    cascade,
+    classification,
+    decisions,
+    extraction,
+    judge,
+    optimization,
+    pipelines,
+    sql,
+    story,
+    synthetic,
+)
 from typefold import Runtime
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("runtime")]
@@ -53,6 +64,13 @@ def test_decisions(printed: Printed) -> None:
     assert "of 8 right, annoyed: " in said
     assert "Temperatures: team " in said
     assert "0.0 100%" in said
+
+
+def test_a_cascade(printed: Printed) -> None:
+    cascade.main(rows=60, target=0.6)
+    said = printed()
+    assert "60 reviews" in said
+    assert "of the reviews went on" in said
 
 
 def test_stories(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:

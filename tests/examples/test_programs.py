@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from examples import classification, decisions, extraction, judge, optimization, pipelines, story
+from examples import cascade, classification, decisions, extraction, judge, optimization, pipelines, story
 from typefold import Scored
 from typefold.testing import FakeEngine, Text
 
@@ -195,3 +195,16 @@ def test_pipelines_go_past_what_failed(typefold_engine: FakeEngine, printed: Pri
     assert "Invalid: invent" in said
     assert typefold_engine.count(pipelines.quicken) == 2
     assert typefold_engine.count(pipelines.praise) == typefold_engine.count(pipelines.place) == 2
+
+
+def test_a_cascade_sends_on_what_is_in_doubt(typefold_engine: FakeEngine, printed: Printed) -> None:
+    typefold_engine.answer_by(cascade.quick, lambda review: "good")
+    typefold_engine.answer_by(
+        cascade.careful, {each.text: each.verdict for each in cascade.reviews(60, seed=2)}.__getitem__
+    )
+    cascade.main(rows=60, target=0.9)
+    held = [each.verdict for each in cascade.reviews(60, seed=2)]
+    said = printed()
+    assert f"first {held.count('good') / 60:.0%}" in said
+    assert "second 100%" in said and "cascade 100%" in said
+    assert "100% of the reviews went on" in said

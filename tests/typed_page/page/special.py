@@ -27,6 +27,8 @@ from typefold import (
     ask,
     best_of,
     calibrate,
+    calibrated_threshold,
+    cascade,
     majority,
     prompt,
     user,
@@ -192,3 +194,41 @@ def samples() -> None:
     majority(make.sample(3)("Mars"), key=lambda one: one.nmae)  # E: a typo in a field, in a key
     best_of(make.sample(3)("Mars"), lambda one: one.name)  # E: a score that is a text
     best_of(make.sample(3)("Mars"), rate)  # E: a score of other arguments
+
+
+@prompt
+def scored_well(text: str) -> Scored[Verdict]:
+    return ask(f"Think twice. {text}")
+
+
+@prompt
+async def judge_slowly(text: str) -> Verdict:
+    return ask(text)
+
+
+def is_drop(answer: Verdict) -> bool:
+    return answer == "drop"
+
+
+# kind: cascades
+def cascades(texts: list[str], labels: list[Verdict]) -> None:
+    assert_type(cascade(scored, judge, doubt=0.8)("x"), Verdict)
+    assert_type(cascade(scored, judge, doubt=0.8).map(texts), list[Verdict])
+    assert_type(cascade(scored, scored_well, doubt=0.8)("x"), Scored[Verdict])
+    assert_type(cascade(scored, judge, doubt=lambda answer: answer.probability < 0.5)("x"), Verdict)
+    assert_type(cascade(judge, judge)("x"), Verdict)
+    assert_type(cascade(judge, judge, doubt=is_drop).safe("x"), Result[Verdict, PromptError])
+    assert_type(cascade(judge.sample(3), judge, doubt=0.6)("x"), Verdict)
+    assert_type(cascade(judge.sample(3), judge, doubt=lambda votes: votes.total < 3)("x"), Verdict)
+    assert_type(cascade(scored, judge, doubt=0.8).counts.passed_on, int)
+    assert_type(calibrated_threshold(zip(scored.map(texts), labels, strict=True)), float)
+    assert_type(cascade(cascade(judge, judge), judge, doubt=is_drop)("x"), Verdict)
+    cascade(judge, judge, doubt=0.8)  # E: a probability of an answer that has none
+    cascade(judge, rate)  # E: functions of other types
+    cascade(judge, judge_slowly)  # E: one that is awaited and one that is not
+    cascade(make, make, doubt=is_drop)  # E: a function of another answer
+    cascade(scored, judge, doubt="0.8")  # E: a text for a probability
+    cascade(judge, str.upper)  # E: a function that is no prompt
+    cascade(scored, judge, doubt=0.8)(3)  # E: an argument of the wrong type, of a cascade
+    cascade(scored, judge, doubt=0.8)("x").nmae  # E: a typo in the answer of a cascade
+    calibrated_threshold(zip(texts, labels, strict=True))  # E: texts for answers
