@@ -118,6 +118,8 @@ class _Walk:
 
     def statement(self, node: nodes.Node, scope: Scope) -> None:
         match node:
+            case nodes.Expr():
+                self.kind(node, scope)
             case nodes.For():
                 self._for(node, scope)
             case nodes.Assign():
@@ -160,8 +162,6 @@ class _Walk:
                 self.all(node.else_, branches[-1])
                 for name in {name for branch in branches for name in branch}:
                     scope[name] = Either.of(branch[name] for branch in branches if name in branch)
-            case nodes.Expr():
-                self.kind(node, scope)
             case _:
                 self._children(node, scope)
 
@@ -194,6 +194,8 @@ class _Walk:
     def kind(self, node: nodes.Node, scope: Scope, *, may_lack: bool = False) -> Kind:
         """The kind of an expression; `may_lack` where the template tests whether it is defined."""
         match node:
+            case nodes.TemplateData():
+                return UNKNOWN
             case nodes.Name():
                 return self._name(node, scope)
             case nodes.Getattr():
@@ -532,7 +534,7 @@ def placed(source: str, tokens: list[Token] | None = None) -> nodes.Template:
     reader = environment()
     try:
         parser = Parser(reader, "")
-        parser.stream = TokenStream(reader.lexer.wrap(_collected(source, [] if tokens is None else tokens)), None, None)
+        parser.stream = TokenStream(reader.lexer.wrap(_tokens(source, [] if tokens is None else tokens)), None, None)
         return parser.parse()
     except TemplateSyntaxError as error:
         raise BadSyntax((error.message or "it can't be read").rstrip("."), min(error.lineno, len(source))) from error
@@ -547,20 +549,15 @@ def plain(tokens: Iterable[Token]) -> Iterator[tuple[int, str]]:
         raw = kind == "raw_begin" or (raw and kind != "raw_end")
 
 
-def _collected(source: str, tokens: list[Token]) -> Iterator[Token]:
-    for token in _tokens(source):
-        tokens.append(token)
-        yield token
-
-
-def _tokens(source: str) -> Iterator[Token]:
-    """The lexer's tokens with offsets in place of lines. It drops only whitespace between tokens, so each can be found."""
+def _tokens(source: str, tokens: list[Token]) -> Iterator[Token]:
+    """Collect the lexer's tokens, with offsets in place of lines. It drops only whitespace between them, so each is found."""
     end = 0
     try:
         for _, kind, text in environment().lexer.tokeniter(source, None):
             start = source.find(text, end)
             end = start + len(text)
-            yield start, kind, text
+            tokens.append(token := (start, kind, text))
+            yield token
     except TemplateSyntaxError as error:
         blank = len(source[end:]) - len(source[end:].lstrip())
         message = re.sub(r" at \d+$", "", error.message or "it can't be read")  # of the line that it was read in

@@ -114,18 +114,19 @@ def _open(self: object, *args: object) -> object:
 
 _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
 _OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
-_METHODS = {
+METHODS = {
     *(f"__{side}{name}__" for side in ("", "r") for name in _OPERATORS),
     *("__neg__", "__pos__", "__abs__", "__round__", "__int__", "__float__", "__index__", "__bool__", "__len__"),
     *("__iter__", "__contains__", "__getitem__", "__call__", "__str__", "__format__", "__html__", *_ORDER),
 }
+"""The methods of a class on which it depends what operators, filters and tests do with its instances."""
 
 
 @cache
 def stand_ins(names: frozenset[str]) -> Sequence[object]:
     """Make two values of a class that has these methods of operators and the like, and no others."""
     with_order = names | ({*_ORDER} if names.intersection(_ORDER) else set[str]())  # as functools.total_ordering gives
-    made = type("Value", (), dict.fromkeys(_METHODS & with_order, _open))
+    made = type("Value", (), dict.fromkeys(METHODS & with_order, _open))
     return made(), made()
 
 

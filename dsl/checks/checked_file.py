@@ -20,6 +20,7 @@ class CheckedFile:
         self.source = source
         self.evaluator = evaluator
         self.module = source.module if module is None else module
+        self._asks: tuple[Function | None, list[ast.Call]] = None, []
 
     @cached_property
     def prompts(self) -> list[Function]:
@@ -35,6 +36,13 @@ class CheckedFile:
 
     def is_ask(self, node: ast.expr, function: Function | None) -> bool:
         return self._is(node, ask, self.within(function))
+
+    def asks_in(self, function: Function) -> list[ast.Call]:
+        """The calls of `ask` in a body; the last function's are remembered."""
+        if self._asks[0] is not function:
+            calls = [node for node in function.inside if isinstance(node, ast.Call)]
+            self._asks = function, [call for call in calls if self.is_ask(call.func, function)]
+        return self._asks[1]
 
     def is_example(self, node: ast.expr, function: Function) -> bool:
         return self._is(node, example, self.beside(function))

@@ -162,7 +162,7 @@ def _no_value(node: ast.expr, kind: OutputType[Any], function: Function, file: C
 def _of_body(function: Function, file: CheckedFile) -> Iterator[Finding]:
     name = function.node.name
     for node in function.inside:
-        if isinstance(node, ast.Call) and file.is_ask(node.func, function):
+        if isinstance(node, ast.Call) and node in file.asks_in(function):
             if not _is_returned(node, function):
                 message = (
                     f"what ask() gives stands for an answer that is not there yet, and the body of a prompt function "
@@ -187,12 +187,7 @@ def _of_body(function: Function, file: CheckedFile) -> Iterator[Finding]:
 
 def _asks(function: Function, file: CheckedFile, *, bare: bool | None = None) -> bool:
     """Whether the body calls `ask`; `bare` without arguments, so that the docstring is the message, or not bare."""
-    return any(
-        isinstance(node, ast.Call)
-        and bare in (None, not (node.args or node.keywords))
-        and file.is_ask(node.func, function)
-        for node in function.inside
-    )
+    return any(bare in (None, not (call.args or call.keywords)) for call in file.asks_in(function))
 
 
 def _returns_nothing(function: Function) -> bool:

@@ -85,26 +85,26 @@ class Names:
             scope = where.around[depth]
             # A class's names are not seen from the functions in it.
             parameters_only = isinstance(scope, ast.ClassDef) and depth < len(where.around) - 1
-            outside = Where(where.module, where.around[:depth])
-            inside = Where(where.module, where.around[: depth + 1])
             for parameter in getattr(scope, "type_params", ()):
                 if parameter.name == name:
-                    return Declared(parameter, outside)
+                    return Declared(parameter, Where(where.module, where.around[:depth]))
             if parameters_only or not hasattr(scope, "body"):
                 continue
             if any(argument.arg == name for argument in arguments_of(scope)):
                 return None
             if found := self.bound(scope).get(name):
-                return self._one(found, inside)
+                return self._one(found, Where(where.module, where.around[: depth + 1]))
         meaning = self.member(where.module, name)
         return Known(getattr(builtins, name)) if meaning is None and hasattr(builtins, name) else meaning
 
     def member(self, module: str, name: str) -> Meaning | None:
-        if self.is_library(module):
-            found = library_object(module, name)
-            return found if found is not None else library_module(f"{module}.{name}")
         if (module, name) in self._members:
             return self._members[module, name]
+        if self.is_library(module):
+            if (found := library_object(module, name)) is None:
+                return library_module(f"{module}.{name}")
+            self._members[module, name] = found
+            return found
         if (module, name) in self._following:  # modules that import from one another
             return None
         self._following.add((module, name))

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from typefold.compiler.guards import is_list
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+Span: TypeAlias = tuple[int, int, int | None, int | None]
 
 _LARGEST = 4_000_000
 """The size in bytes of the largest file that is read: parsing it takes some seconds and 2 GB."""
@@ -54,7 +55,7 @@ class Function:
         while waiting:
             node = waiting.pop()
             found.append(node)
-            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            if not isinstance(node, Scope):
                 waiting += reversed(_children(node))
         return found
 
@@ -129,19 +130,21 @@ class Source:
         depth = len(self.module.split(".")) - (0 if path.stem == "__init__" else 1)
         return path.parents[min(depth, len(path.parents) - 1)]
 
-    @property
+    @cached_property
     def functions(self) -> Sequence[Function]:
         """Every function, the outer ones before those inside them."""
-        return self._walked[0]
+        statements = self._nodes(ast.stmt, ast.excepthandler, ast.match_case)
+        return [Function(each, around) for each, around in statements if isinstance(each, FunctionNode)]
 
-    @property
+    @cached_property
     def calls(self) -> Sequence[ast.Call]:
         """Every call, the outer ones before those inside them."""
-        return self._walked[1]
+        return [node for node, _ in self._nodes(ast.AST) if isinstance(node, ast.Call)]
 
     def call_at(self, line: int, column: int, end_line: int | None, end_column: int | None) -> ast.Call | None:
         """The call from one place to another; columns are in bytes, as in `ast`."""
-        return self._calls_by_span.get((line, column, end_line, end_column))
+        span = line, column, end_line, end_column
+        return self._decorating_by_span.get(span) or self._calls_by_span.get(span)
 
     def decorated_by(self, node: ast.expr) -> Function | None:
         return self._decorated.get(node)
@@ -161,25 +164,21 @@ class Source:
         return {decorator: each for each in self.functions for decorator in each.node.decorator_list}
 
     @cached_property
-    def _calls_by_span(self) -> dict[tuple[int, int, int | None, int | None], ast.Call]:
-        return {(each.lineno, each.col_offset, each.end_lineno, each.end_col_offset): each for each in self._walked[1]}
+    def _decorating_by_span(self) -> dict[Span, ast.Call]:
+        return {_span(each): each for each in self._decorated if isinstance(each, ast.Call)}
 
     @cached_property
-    def _walked(self) -> tuple[list[Function], list[ast.Call]]:
-        functions: list[Function] = []
-        calls: list[ast.Call] = []
+    def _calls_by_span(self) -> dict[Span, ast.Call]:
+        return {_span(each): each for each in self.calls}
+
+    def _nodes(self, *kinds: type[ast.AST]) -> Iterator[tuple[ast.AST, tuple[Scope, ...]]]:
+        """Yield nodes of some kinds, those below others alone, with the scopes around each."""
         waiting: list[tuple[ast.AST, tuple[Scope, ...]]] = [(self.tree, ())]
         while waiting:
             node, around = waiting.pop()
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                functions.append(Function(node, around))
-            elif isinstance(node, ast.Call):
-                calls.append(node)
-            inside = around
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-                inside = (*around, node)
-            waiting += [(child, inside) for child in reversed(_children(node))]
-        return functions, calls
+            yield node, around
+            inside = (*around, node) if isinstance(node, Scope) else around
+            waiting += [(child, inside) for child in reversed(_children(node)) if isinstance(child, kinds)]
 
 
 class Unknown(Exception):
@@ -243,6 +242,10 @@ def _children(node: ast.AST) -> list[ast.AST]:
         elif is_list(value):
             found += [item for item in value if isinstance(item, ast.AST)]
     return found
+
+
+def _span(node: ast.expr) -> Span:
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
 
 
 def _text(path: str) -> str:

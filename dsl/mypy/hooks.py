@@ -82,9 +82,13 @@ class TypefoldPlugin(Plugin):
         _safely(lambda: mark(tree, self._modules or {}))
 
     def _checked(self, check: str, ctx: FunctionContext | MethodContext) -> Type:
+        if self._workspace is not None and self._workspace.is_clean(ctx.context):
+            return ctx.default_return_type
         return self._safely(check, ctx) or ctx.default_return_type
 
     def _options(self, ctx: FunctionSigContext) -> FunctionLike:
+        if not any(getattr(ctx.context, "arg_names", ())):
+            return ctx.default_signature
         return self._safely("check_options", ctx) or ctx.default_signature
 
     def _given_options(self, ctx: MethodSigContext) -> FunctionLike:
@@ -97,20 +101,26 @@ class TypefoldPlugin(Plugin):
         return _safely(lambda: _widened(ctx.default_signature, deferred)) or ctx.default_signature
 
     def _safely(self, check: str, ctx: Any) -> Any:
-        from typefold.checks.libraries import own_imports
-        from typefold.mypy import reports
-        from typefold.mypy.workspace import Workspace
+        ends = not self.options.fine_grained_incremental and gc.isenabled()  # else a daemon, which goes on
+        if ends:
+            gc.disable()  # else what the checks make has the collector go through all that mypy holds
+        try:
+            from typefold.checks.libraries import own_imports
+            from typefold.mypy import reports
+            from typefold.mypy.workspace import Workspace
 
-        with warnings.catch_warnings(), own_imports(()):
-            warnings.simplefilter("ignore")  # pydantic's, of the types that are made again
-            if self._workspace is None:
-                if not self.options.fine_grained_incremental:  # a process that ends with this run
-                    gc.freeze()  # else the new objects make the collector go through all of mypy's, a third of the cost
-                self._workspace = Workspace(self._modules or {})
-            workspace = self._workspace
-            made = _safely(lambda: getattr(reports, check)(ctx, workspace), ctx)
-            _safely(lambda: reports.report_unread(ctx, workspace))
-            return made
+            with warnings.catch_warnings(), own_imports(()):
+                warnings.simplefilter("ignore")  # pydantic's, of the types that are made again
+                if self._workspace is None:
+                    self._workspace = Workspace(self._modules or {})
+                workspace = self._workspace
+                made = _safely(lambda: getattr(reports, check)(ctx, workspace), ctx)
+                _safely(lambda: reports.report_unread(ctx, workspace))
+                return made
+        finally:
+            if ends:
+                gc.freeze()
+                gc.enable()
 
 
 def _safely(work: Callable[[], R], ctx: Any = None) -> R | None:

@@ -17,7 +17,7 @@ from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeIn
 from mypy.options import Options
 from mypy.server.trigger import make_trigger, make_wildcard_trigger
 
-from typefold.compiler.templates.value_types import SAMPLES, UNKNOWN, Either, Elements, Kind, elements, stand_ins
+from typefold.compiler.templates.value_types import METHODS, SAMPLES, UNKNOWN, Either, Elements, Kind, elements, stand_ins
 
 _SAMPLES: Mapping[str, object] = {f"{cls.__module__}.{cls.__qualname__}": value for cls, value in SAMPLES.items()}
 _COLLECTIONS: Mapping[str, Any] = {f"builtins.{make.__name__}": make for make in (list, tuple, set, frozenset, dict)}
@@ -133,7 +133,6 @@ class MypyKind(Kind):
         if _is_open(info, "__getattr__", "__getattribute__") or info.is_protocol or info.is_abstract:
             return ()
         bases = {base.fullname: base for base in info.mro}
-        own = frozenset(name for base in info.mro if base.fullname != "builtins.object" for name in base.names)
         for cls, value in _SAMPLES.items():
             if cls in bases:
                 return [value]
@@ -141,7 +140,7 @@ class MypyKind(Kind):
             if cls in bases:
                 element = self.element() or UNKNOWN
                 return [make(elements(element))] if make is not dict else [dict[object, object]()]
-        return stand_ins(own)
+        return stand_ins(frozenset[str]().union(*(METHODS & base.names.keys() for base in info.mro[:-1])))
 
     def names(self) -> Collection[str]:
         kind = self._type

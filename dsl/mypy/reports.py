@@ -6,6 +6,7 @@ types of a decorator's arguments: examples with the function, options with their
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -97,8 +98,10 @@ def check_sample(ctx: MethodContext, workspace: Workspace) -> None:
 def check_ask(ctx: FunctionContext, workspace: Workspace) -> types.Type | None:
     """Check the place of an `ask`, and return the type of its value, if it is not the declared one."""
     api: Any = ctx.api
-    file, call = workspace.call(api, ctx.context)
-    if file is not None and call is not None:
+    if (file := workspace.file(api.tree.fullname)) is not None:
+        call = ast.Call(ast.Name("ask"), [], [])
+        call.lineno, call.col_offset = ctx.context.line, ctx.context.column
+        call.end_lineno, call.end_col_offset = ctx.context.end_line, ctx.context.end_column
         _report(api, ask_findings(call, file))
     returned: list[types.Type] = api.return_types[-1:]
     if returned and isinstance(types.get_proper_type(returned[0]), types.NoneType):

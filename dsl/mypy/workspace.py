@@ -55,6 +55,10 @@ class Workspace:
             self._last = (decorator, find())
         return self._last[1]
 
+    def is_clean(self, decorator: Context) -> bool:
+        """Whether a decorator is the last that was looked at, and has no findings."""
+        return self._last is not None and self._last[0] is decorator and not self._last[1]
+
     def checked(self, module: str) -> None:
         """Look at the next function anew, and at this module's source: it has been checked."""
         self._last = None
