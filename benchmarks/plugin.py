@@ -44,7 +44,7 @@ def backstory{n}(character: Character{m}, mood: Literal["grim", "funny"]) -> str
 TEMPLATE = '''
 @prompt
 def scene{n}(lead: Character{m}, others: list[Character{m}], place: str) -> Scene{m}:
-    """Set a scene in {{{{ place | trim }}}} with {{{{ lead.name }}}}, aged {{{{ lead.age }}}}.
+    """Set scene {n} in {{{{ place | trim }}}} with {{{{ lead.name }}}}, aged {{{{ lead.age }}}}.
 
     {{% for other in others if other.role != "witness" -%}}
     - {{{{ loop.index }}}}. {{{{ other.name }}}}: {{{{ other.traits | join(", ") }}}}

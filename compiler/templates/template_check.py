@@ -68,8 +68,7 @@ def check_template(
     except BadSyntax as error:
         message = f"{title} is no valid Jinja2 template: {error.reason}"
         return Report([Problem("syntax", message, error.offset)])
-    set_anywhere = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
-    walk = _Walk(parameters, set_anywhere, title)
+    walk = _Walk(parameters, tree, title)
     walk.all(tree.body, {})
     for offset, text in plain(tokens) if expected else ():
         for found in braces_in(text, expected, used=walk.report.used, before=source[:offset]):
@@ -103,10 +102,10 @@ _OF_BLOCKS = ("self", "super")
 class _Walk:
     """A walk through a tree. Scopes hold the names that the template sets."""
 
-    def __init__(self, parameters: Mapping[str, Kind], set_anywhere: Iterable[str], title: str) -> None:
+    def __init__(self, parameters: Mapping[str, Kind], tree: nodes.Template, title: str) -> None:
         self.parameters = parameters
+        self.tree = tree
         self.title = title
-        self.for_macros: Scope = dict.fromkeys(set_anywhere, UNKNOWN)
         self.blocks: set[str] = set()
         self.report = Report()
 
@@ -139,7 +138,8 @@ class _Walk:
                 else:
                     self.kind(node.call, scope)
                 # A macro runs later than its definition, so all names that the template sets may be set by then.
-                inner = self.for_macros | scope
+                names = (each.name for each in self.tree.find_all(nodes.Name) if each.ctx == "store")
+                inner = dict.fromkeys(names, UNKNOWN) | scope
                 inner |= dict.fromkeys((*_OF_MACROS, *(argument.name for argument in node.args)), UNKNOWN)
                 self.all([*node.defaults, *node.body], inner)
             case nodes.Include() | nodes.Extends() | nodes.Import() | nodes.FromImport():
@@ -411,11 +411,18 @@ def _apply(what: Literal["filter", "test"], name: str, values: Sequence[Any], na
         raise TypeError(str(error)) from error
 
 
+@cache
+def _signature(function: Any) -> inspect.Signature | None:
+    """The signature of a filter or a test; `None` of some that are written in C."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
 def _unfit_arguments(function: Any, given: int, named: Iterable[str]) -> str | None:
     """The arguments that a filter or a test takes beside its value, if not these; `None` if these are right."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of some that are written in C
+    if (signature := _signature(function)) is None:
         return None
     hidden = 2 if hasattr(inspect.unwrap(function), "jinja_pass_arg") else 1
     try:
@@ -535,7 +542,9 @@ def placed(source: str, tokens: list[Token] | None = None) -> nodes.Template:
     try:
         parser = Parser(reader, "")
         parser.stream = TokenStream(reader.lexer.wrap(_tokens(source, [] if tokens is None else tokens)), None, None)
-        return parser.parse()
+        return nodes.Template(
+            parser.subparse(), lineno=1
+        )  # as `parse` does, which also tells each node its environment
     except TemplateSyntaxError as error:
         raise BadSyntax((error.message or "it can't be read").rstrip("."), min(error.lineno, len(source))) from error
 

@@ -55,7 +55,8 @@ def model_codec(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
     """The fields under their validation aliases; fields with a default may be left out."""
     if hint is BaseModel:
         raise context.refuse(hint, "has no fields of its own; use a model of yours")
-    _complete(hint, context)
+    if not hint.__pydantic_fields_complete__:
+        _complete(hint, context)
     fields: list[Field] = []
     said = said_by_pydantic(hint)
     for name, info in hint.model_fields.items():
@@ -66,6 +67,7 @@ def model_codec(hint: type[BaseModel], context: Context) -> Codec[BaseModel]:
         codec = context.codec(info.annotation, at=f".{name}", metadata=tuple(info.metadata), about=about)
         required = _must_be_written(hint, info, codec, context)
         fields.append(Field(name, key, codec, required, info.default))
+    _complete(hint, context)  # after the models in its fields, whose schemas pydantic then need not make again
     keys = [field.key for field in fields]
     if len(set(keys)) < len(keys):
         raise context.refuse(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +23,10 @@ _PACKAGES = (
     "pydantic",
     "pyarrow",
     "ray",
+    "mypy",
 )
+_MYPY = (2, 3)
+"""The first mypy that is known to read all types of typefold; older ones lack `TypeForm`."""
 
 
 def examine(model: str | None, *, ask: bool) -> bool:
@@ -52,9 +56,13 @@ def _installed() -> Iterator[tuple[str, str]]:
     yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     for name in _PACKAGES:
         try:
-            yield name, version(name)
+            found = version(name)
         except PackageNotFoundError:
-            yield name, "-"
+            found = "-"
+        if name == "mypy" and found != "-" and tuple(map(int, re.findall(r"\d+", found)[:2])) < _MYPY:
+            oldest = ".".join(map(str, _MYPY))
+            found += f", too old for typefold's types (generate and output_type give it Never): install {oldest} or newer"
+        yield name, found
 
 
 def _answers(console: Console, model: str) -> bool:

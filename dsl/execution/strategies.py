@@ -25,6 +25,7 @@ from typefold.compiler import (
     output_type,
 )
 from typefold.compiler.grammar.nodes import Language
+from typefold.compiler.shape import LONGEST
 from typefold.decisions.distributions import distribution, give
 from typefold.decisions.scored_codec import choices_of, places_in, relative
 from typefold.errors import PromptUsageError
@@ -214,7 +215,8 @@ class ReturnType:
     def check(self, options: Options, *, where: str, shared: bool = False) -> None:
         options.check(self.kind, where=where)
         try:
-            describe_format(self.kind, options, where=where)  # own words that can't be made are refused early
+            if options.describe_format is not None or len(str(self.kind.json_schema)) > LONGEST / 20:
+                describe_format(self.kind, options, where=where)  # own words that can't be made are refused early
         except UnsupportedType as error:  # and a description that is too long
             raise UnsupportedType(error.path, error.hint, error.reason, function=where or None) from None
         self.strategy.check(self.kind, where=where)

@@ -27,7 +27,7 @@ from mypy.plugin import (
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, ParamSpecType, Type, UnionType, get_proper_type
 
 from typefold.mypy.marks import mark
-from typefold.mypy.names import CHECKS, DEFER, DEFERRED, GENERATE, PROMPT, USING
+from typefold.mypy.names import CHECKS, DECORATOR, DEFER, DEFERRED, GENERATE, PROMPT, USING, is_of_program
 from typefold.mypy.results import INNER, ISINSTANCE, TAKEN, narrow_isinstance, value_in_pattern, value_of_name
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class TypefoldPlugin(Plugin):
         return set() if self._workspace is None else self._workspace.dependencies.get(file.fullname, set())
 
     def _mark(self, tree: MypyFile) -> None:
+        if not is_of_program(tree):
+            return
         if self._workspace is not None:
             self._workspace.checked(tree.fullname)
         _safely(lambda: mark(tree, self._modules or {}))
@@ -87,7 +89,8 @@ class TypefoldPlugin(Plugin):
         return self._safely(check, ctx) or ctx.default_return_type
 
     def _options(self, ctx: FunctionSigContext) -> FunctionLike:
-        if not any(getattr(ctx.context, "arg_names", ())):
+        made = get_proper_type(ctx.default_signature.ret_type)
+        if not (isinstance(made, Instance) and made.type.fullname == DECORATOR):  # another overload
             return ctx.default_signature
         return self._safely("check_options", ctx) or ctx.default_signature
 

@@ -17,7 +17,16 @@ from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeIn
 from mypy.options import Options
 from mypy.server.trigger import make_trigger, make_wildcard_trigger
 
-from typefold.compiler.templates.value_types import METHODS, SAMPLES, UNKNOWN, Either, Elements, Kind, elements, stand_ins
+from typefold.compiler.templates.value_types import (
+    METHODS,
+    SAMPLES,
+    UNKNOWN,
+    Either,
+    Elements,
+    Kind,
+    elements,
+    stand_ins,
+)
 
 _SAMPLES: Mapping[str, object] = {f"{cls.__module__}.{cls.__qualname__}": value for cls, value in SAMPLES.items()}
 _COLLECTIONS: Mapping[str, Any] = {f"builtins.{make.__name__}": make for make in (list, tuple, set, frozenset, dict)}

@@ -15,8 +15,6 @@ from pathlib import Path
 from mypy.nodes import GDEF, MypyFile, SymbolTableNode, TypeInfo, Var
 from mypy.types import Instance, LiteralType
 
-from typefold.mypy.names import is_of_program
-
 MARK = "__typefold_declarations__"
 _DECLARES = re.compile(rb"Annotated|pydantic|dataclass|msgspec|attrs?\b|Enum|TypedDict|NamedTuple|hook")
 _FUNCTION = re.compile(r"(\s*)(?:async\s+)?def\s")
@@ -24,8 +22,6 @@ _FUNCTION = re.compile(r"(\s*)(?:async\s+)?def\s")
 
 def mark(tree: MypyFile, modules: dict[str, MypyFile]) -> None:
     """Put a digest of a module's declarations where mypy compares interfaces."""
-    if not is_of_program(tree):
-        return
     digest = _digest(tree.path)
     builtins = modules.get("builtins")
     text = builtins.names.get("str") if builtins is not None else None

@@ -14,7 +14,8 @@ from mypy.nodes import MypyFile
 from typefold.checks.findings import CODES
 
 PROMPT = "typefold.prompts.prompt.prompt"
-DECORATE = "typefold.prompts.prompt.PromptDecorator.__call__"
+DECORATOR = "typefold.prompts.prompt.PromptDecorator"
+DECORATE = f"{DECORATOR}.__call__"
 EXAMPLE = "typefold.prompts.definition.example"
 ASK = "typefold.messages.ask"
 OUTPUT_TYPE = "typefold.compiler.output_type.output_type"

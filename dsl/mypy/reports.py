@@ -112,12 +112,7 @@ def check_ask(ctx: FunctionContext, workspace: Workspace) -> types.Type | None:
 def check_options(ctx: FunctionSigContext, workspace: Workspace) -> types.FunctionLike:
     """Check the options of a decorator, and return its signature, made to take those that have findings."""
     call, api = ctx.context, ctx.api
-    made = types.get_proper_type(ctx.default_signature.ret_type)
-    if (
-        not isinstance(call, nodes.CallExpr)
-        or not isinstance(made, types.Instance)
-        or made.type.name != "PromptDecorator"
-    ):
+    if not isinstance(call, nodes.CallExpr):
         return ctx.default_signature
     file, written = workspace.call(api, call)
     found, line = _unknown_options(call), range(0)

@@ -67,9 +67,10 @@ class Workspace:
 
     def unread(self, module: str) -> Iterator[tuple[str, str]]:
         """The modules that the checks of a module lack because they can't be read here, and the reasons."""
-        for name in (module, *sorted(self._names.used_by(module) - {module})):
-            if name in self._names.unread and name in self.modules:
-                yield name, self._names.unread[name]
+        unread = self._names.unread
+        for name in (module, *sorted(self._names.used_by(module) - {module})) if unread else ():
+            if name in unread and name in self.modules:
+                yield name, unread[name]
 
     def depends(self, tree: MypyFile, modules: set[str], triggers: set[str]) -> None:
         """Note that the findings of a module came from these modules, and from those its declarations are made of.

@@ -55,6 +55,14 @@ def test_doctor_says_what_is_installed(command: Command) -> None:
     assert "pyarrow" in done.stdout
 
 
+@pytest.mark.parametrize(("found", "told"), [("1.15.0", True), ("2.0.0", True), ("2.3.1", False), ("3.0+dev", False)])
+def test_doctor_says_that_a_mypy_is_too_old(
+    command: Command, monkeypatch: pytest.MonkeyPatch, found: str, told: bool
+) -> None:
+    monkeypatch.setattr(doctor, "version", lambda name: found)
+    assert ("install 2.3 or newer" in command("doctor", "--no-ask").output) == told
+
+
 def test_doctor_asks_a_model_and_says_on_what_it_runs(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = ScriptedEngine(answers=["Hi", "true"])
     engine.info = replace(engine.info, device="abacus", backend="beads")

@@ -542,8 +542,9 @@ def shown(result: Result[str, PromptError]) -> str:
 ```
 
 A result's own `.map` and the like keep their types. `.bind` does too, but pyright strict and basedpyright report it as partially
-unknown, since returns declares the function that it takes with a `Result` of anything. An early `return result` behind
-`if failed(result):` does the work of `.bind` and is clean.
+unknown, since returns declares the function that it takes with a `Result` of anything: `Success(1).bind(half)` is reported where
+nothing of typefold is imported. Another type than returns' own would mend it, and would be no `Result` to `case Success(value)`. An
+early `return result` behind `if failed(result):` does the work of `.bind` and is clean.
 
 ## Methods
 
@@ -610,10 +611,14 @@ program's own environment, all is checked.
 
 ## Versions
 
-The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings. Under an older mypy (1.8, 1.11 and 1.15 were
-tried) it stops and says so. It was tested with 2.4.0 and 2.4.1. The types of typefold are tested with mypy 2.4 as well, and
-nothing is promised of older ones. Pyright is right about all of typefold from 1.1.412 on (up to 1.1.414 was tried): older ones
-take `int | None` for no type where a type is given as a value.
+The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings, and was tested with 2.4.0 and 2.4.1. Under an
+older mypy (1.8 to 2.3 were tried) it stops and says so.
+
+The types alone need mypy 2.3 (2.3.1 was tried), and over the typed page it says what 2.4 says. Older ones lack `TypeForm`: under 1.8, 1.11 and 1.15
+prompts have their types in every way of asking, but `generate`, a runtime's call and `output_type` give `Never`, so that mistakes
+in what they take and give pass; under 1.8 `run.stream` gives `Any` too. mypy 2.0 needs `--enable-incomplete-feature=TypeForm`
+for a `Literal` there. `typefold doctor` says that a mypy is too old. Pyright is right about all of typefold from 1.1.412 on (up to
+1.1.414 was tried): older ones take `int | None` for no type where a type is given as a value.
 
 ## Cost
 

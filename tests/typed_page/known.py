@@ -33,7 +33,7 @@ class Known:
 KNOWN: tuple[Known, ...] = (
     Known(
         ("mypy",),
-        "To mypy alone, `isinstance(result, Success)` and `case Success(value)` give `Any`; the plugin narrows them.",
+        "To mypy alone, `isinstance(result, Success)` and `case Success(value)` give `Any`, of returns by itself too; the plugin narrows them.",
         missed=(
             "results, narrowed: a typo behind case Success(value)",
             "results, narrowed: a typo behind case Failure(error)",
@@ -55,7 +55,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         ("pyright", "basedpyright"),
-        "returns declares `bind` and `lash` with `Result[Any, Any]` inside, which the strict mode calls partially unknown; what they give is right, and `.map`, `match` and `isinstance` are clean.",
+        "returns declares `bind` and `lash` with a bare `Result` inside, which the strict mode calls partially unknown, without typefold too; what they give is right, and `.map`, `match` and `isinstance` are clean.",
         alarms=(
             "assert_type(result.bind(judged), Result[Verdict, PromptError])",
             "assert_type(result.bind(lambda one: judge.safe(one.name)), Result[Verdict, PromptError])",
