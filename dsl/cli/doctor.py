@@ -61,7 +61,9 @@ def _installed() -> Iterator[tuple[str, str]]:
             found = "-"
         if name == "mypy" and found != "-" and tuple(map(int, re.findall(r"\d+", found)[:2])) < _MYPY:
             oldest = ".".join(map(str, _MYPY))
-            found += f", too old for typefold's types (generate and output_type give it Never): install {oldest} or newer"
+            found += (
+                f", too old for typefold's types (generate and output_type give it Never): install {oldest} or newer"
+            )
         yield name, found
 
 
