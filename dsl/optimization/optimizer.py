@@ -113,8 +113,8 @@ class OptimizeOptions(TypedDict, total=False, closed=True):
         validation: Labelled rows to judge the outcome by, which the search does not see. By default a third of `train`, drawn by
             the seed.
         budget: The most rollouts: runs of the function for a row, those for validation and proposals among them; 1,000 by default.
-        token_budget: The most tokens of prompts and answers, beside `budget`; no limit by default. Once they are spent no rollout
-            is begun; those under way end.
+        token_budget: The most tokens of prompts and answers, beside `budget`; no limit by default. Rounds are planned by the tokens
+            that rollouts have taken so far. Once they are spent all the same, no rollout is begun; those under way end.
         strategy: `"halving"` (the default) keeps the better half of the candidates after each round, `"random"` all that are not
             worse by more than chance.
         candidates: The number of candidates at most, 16 by default; fewer where the budget is too small for so many.
@@ -312,6 +312,7 @@ def _concluded(
     """Ask the function before and after for the rows for validation."""
     budget, both = search.budget, [before] if best is before else [before, best]
     rows = validation[: max(1, budget.rows_left(0) // len(both))]
+    budget.reserve(0)
     ended = search.rollouts((candidate, row) for candidate in both for row in rows)
     pairs = [
         pair

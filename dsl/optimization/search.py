@@ -39,6 +39,7 @@ Strategy: TypeAlias = Literal["halving", "random"]
 
 LEAST = 8
 """Rows that a candidate answers at least before it is judged, where there are as many."""
+_MARGIN = 1.25  # the tokens that a rollout may take, by their mean so far
 _FEW_LABELS = 12  # different answers, up to which examples are drawn from each in turn
 
 
@@ -54,26 +55,26 @@ class Budget:
     tokens: int | None = None
     spent: int = 0
     used: int = 0
+    reserved: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def overdrawn(self) -> bool:
-        return self.tokens is not None and self.used > self.tokens
+        return self.tokens is not None and self.used > self.tokens - self.reserved
 
     def add(self, tokens: int) -> None:
         with self._lock:  # calls in the background end in another thread
             self.used += tokens
 
-    def rows_left(self, kept: int, longer: float = 1.25) -> int:
-        """Return the number of rollouts that are left, by rows and by tokens, without those that are kept for later.
+    def reserve(self, kept: int) -> None:
+        """Leave the tokens of a number of rollouts for later, as many as they have taken in the mean, and a quarter more."""
+        self.reserved = math.ceil(_MARGIN * kept * self.used / max(1, self.spent))
 
-        Args:
-            kept: The number of these.
-            longer: The tokens of a rollout, as a multiple of their mean so far.
-        """
+    def rows_left(self, kept: int) -> int:
+        """Return the number of rollouts that are left, by rows and by tokens, without those that are kept for later."""
         left = self.rows - self.spent
         if self.tokens is not None and self.spent:
-            left = min(left, math.floor((self.tokens - self.used) / max(1.0, longer * self.used / self.spent)))
+            left = min(left, math.floor((self.tokens - self.used) / max(1.0, _MARGIN * self.used / self.spent)))
         return max(0, left - kept)
 
 
@@ -132,11 +133,6 @@ class Candidate:
     words: str
     revisions: Mapping[Key, Revision]
     scores: list[float] = field(default_factory=list[float])
-
-    @property
-    def size(self) -> int:
-        """The most examples of one of its prompts."""
-        return max((len(each.examples or ()) for each in self.revisions.values()), default=0)
 
     @property
     def mean(self) -> float:
@@ -248,10 +244,15 @@ class Search:
         if not observed:
             return
         traces: list[Trace] = []
-        ended = self.rollouts([(Candidate("as it is", {}), row) for row in rows[:observed]], traces)
+        as_it_is = Candidate("as it is", {})
+        first = observed if self.budget.tokens is None else min(observed, LEAST)
+        ended = self.rollouts([(as_it_is, row) for row in rows[:first]], traces)
+        if first < observed:
+            more = rows[first : min(observed, first + self.budget.rows_left(0) // 8)]
+            ended += self.rollouts([(as_it_is, row) for row in more], traces)
         if self.budget.overdrawn:
             raise PromptUsageError(
-                f"optimize: token_budget={self.budget.tokens:,} is too small: {observed} rows of the function as it is take more"
+                f"optimize: token_budget={self.budget.tokens:,} is too small: {len(ended)} rows of the function as it is take more"
             )
         broken = [row.error for row in ended if isinstance(row.error, MetricFailed)]
         if len(broken) == len(ended):
@@ -400,20 +401,16 @@ class Search:
         alive = list(candidates)
         planned = max(1, math.ceil(math.log2(len(alive)))) if strategy == "halving" else 3
         answered = 0
+        if self.budget.tokens is not None:  # one row of each tells what a rollout takes with its examples
+            answered += self._answer(alive, rows[:1], kept)
+            alive = alive[: max(2, self.budget.rows_left(kept) // LEAST)]
         for number in range(planned):
-            longest = max(each.size for each in alive)
-            share = self.budget.rows_left(kept, 1.25 if number else 1.25 + longest) // (planned - number)
-            size = min(len(rows) - answered, max(share // len(alive), 0 if number else LEAST))
-            if size < 1 or len(alive) == 1:
+            left = self.budget.rows_left(kept)
+            wanted = max(left // (planned - number) // len(alive), 0 if number else LEAST)
+            further = rows[answered : answered + min(wanted, left // len(alive))]
+            if not further or len(alive) == 1 or not self._answer(alive, further, kept):
                 break
-            further = rows[answered : answered + size]
-            ended = self.rollouts((candidate, row) for candidate in alive for row in further)
-            if self.budget.overdrawn:  # which rows were left out depends on the time: the round counts for nothing
-                logger.warning("the budget of tokens was spent within a round, which is not counted")
-                break
-            for place, candidate in enumerate(alive):
-                candidate.scores += [row.score for row in ended[place * size : (place + 1) * size]]
-            answered += size
+            answered += len(further)
             alive.sort(key=lambda each: -each.mean)  # stable: of equals the earlier
             scores = tuple((each.words, _score(each.scores)) for each in alive)
             left = [each for each in alive if not _is_worse(each, alive[0])]
@@ -424,6 +421,17 @@ class Search:
             if on_round is not None:
                 on_round(made)
         return alive[0], rounds
+
+    def _answer(self, candidates: Sequence[Candidate], rows: Sequence[LabelledRow], kept: int) -> int:
+        """Run candidates on rows and return the number of rows; 0 where the tokens were spent on the way, so none counts."""
+        self.budget.reserve(kept)
+        ended = self.rollouts((candidate, row) for candidate in candidates for row in rows)
+        if self.budget.overdrawn:  # which rollouts were left out depends on the time, and nothing else may
+            logger.warning("the budget of tokens was spent within a round, which is not counted")
+            return 0
+        for place, candidate in enumerate(candidates):
+            candidate.scores += [row.score for row in ended[place * len(rows) : (place + 1) * len(rows)]]
+        return len(rows)
 
 
 def _shown(found: PromptFound, call: _Given) -> str:

@@ -41,12 +41,11 @@ class StoredExample:
     ) -> StoredExample | None:
         """Return a worked call as data; `None` where JSON would not give it back."""
         try:
-            kept = list(arguments.items())[bound:]
-            made = cls(
-                {name: _adapter(definition, name).dump_python(each, mode="json") for name, each in kept},
-                definition.return_type().kind.encode(value),
-            )
+            kept, kind = list(arguments.items())[bound:], definition.return_type().kind
+            plain = {name: _adapter(definition, name).dump_python(each, mode="json") for name, each in kept}
+            made = cls(plain, kind.encode(value))
             same = made.read(definition, tuple(arguments.values())[:bound])
+            definition.worked([same], kind)  # nor is a call whose body fails an example, or one that asks a raw prompt
             return made if bool(same.arguments == dict(arguments)) and bool(same.value == value) else None
         except Exception:  # of types that are the user's
             return None

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 from tests.optimization.models import Kind, WatchedEngine, is_odd, mails, messages, needs_both_kinds
-from typefold import Prompt, PromptUsageError, Reasoned, Runtime, Scored, ask, calibrate, example, prompt, system
+from typefold import Prompt, PromptUsageError, Reasoned, Runtime, Scored, ask, calibrate, example, prompt, raw, system
 from typefold.evaluation import Case, evaluate
 from typefold.optimization import Mistake, Round, optimize, optimized
 from typefold.runtime import Request
@@ -144,6 +144,38 @@ def test_methods_improve_with_examples_of_their_own_instance() -> None:
     assert made[1].content.startswith("Which? Mail")
 
 
+@prompt
+def completed(mail: str) -> str:
+    return ask(raw(f"Topic of {mail}:"))
+
+
+@prompt
+def picky(topic: str, mail: str) -> Kind:
+    if mail.endswith("7"):
+        raise ValueError("not that one")
+    return ask(f"Kind of {topic}? {mail}")
+
+
+def in_pieces(mail: str) -> Kind:
+    """Calls in every way: raw, in the background, in a batch of its own, and some that fail."""
+    topics = [completed.submit(mail), completed.submit(mail + "!")]
+    [kind] = picky.map([topics[0].result()], mail)
+    return kind
+
+
+def test_calls_in_any_way_are_seen_and_those_that_make_no_example_are_left_out() -> None:
+    def answer(request: Request) -> str:
+        return "topic" if request.function == "completed" else needs_both_kinds(request)
+
+    with Runtime(ScriptedEngine(answers=answer)):
+        found = optimize(in_pieces, mails(90), validation=mails(40, first=100), budget=500)
+        assert found.function("Mail 4") == "other"
+    [revision] = found.prompts.prompts
+    assert revision.prompt == "picky"
+    assert not any(each.arguments["mail"].endswith("7") for each in revision.examples or ())
+    assert found.validation.after.accuracy == 0.9  # one in ten mails fails whatever is shown
+
+
 def test_a_prompt_that_is_defined_in_each_row_is_one_prompt() -> None:
     def local(mail: str) -> Kind:
         @prompt
@@ -217,7 +249,7 @@ def test_the_budget_is_kept(budget: int, strategy: Literal["halving", "random"])
     assert found.rollouts > budget // 2
 
 
-@pytest.mark.parametrize("tokens", [40_000, 90_000])
+@pytest.mark.parametrize("tokens", [20_000, 40_000, 90_000])
 def test_the_budget_of_tokens_is_kept(tokens: int) -> None:
     engine = WatchedEngine(needs_both_kinds)
     with Runtime(engine, deduplicate=False) as runtime:
@@ -229,6 +261,26 @@ def test_the_budget_of_tokens_is_kept(tokens: int) -> None:
         pytest.raises(PromptUsageError, match="token_budget=100 is too"),
     ):
         optimize(sort, mails(60), token_budget=100)
+
+
+def test_rollouts_that_turn_out_longer_leave_tokens_for_the_validation() -> None:
+    """All candidates but the function as it is write at length, and ever more."""
+    asked = [0]
+
+    def answer(request: Request) -> str:
+        asked[0] += any(each.role == "assistant" for each in messages(request))
+        return "x" * min(900, asked[0]) if len(messages(request)) > 2 else "bill"
+
+    @prompt(max_tokens=1000)
+    def explain(mail: str) -> str:
+        return ask(f"Kind? {mail}")
+
+    cases = [Case(each.input, "bill") for each in mails(90)]
+    with Runtime(ScriptedEngine(answers=answer), deduplicate=False):
+        found = optimize(explain, cases, budget=2000, token_budget=60_000)
+    assert found.tokens < 90_000
+    assert len(found.validation.before.rows) > 0
+    assert found.function is explain
 
 
 def test_candidates_that_are_worse_by_more_than_chance_are_dropped() -> None:
