@@ -25,16 +25,16 @@ def route(ticket: str) -> Team:
     return ask()
 
 
-def cases(rows: int, seed: int) -> list[Case[str, Team]]:
+def cases(count: int, seed: int) -> list[Case[str, Team]]:
     """Different tickets, with the team that each is for."""
-    drawn: dict[str, Case[str, Team]] = {each.text: Case(each.text, each.team) for each in tickets(rows, seed)}
-    return list(drawn.values())
+    drawn: dict[str, Case[str, Team]] = {each.text: Case(each.text, each.team) for each in tickets(4 * count, seed)}
+    return list(drawn.values())[:count]
 
 
-def main(rows: int = 420, budget: int = 1000, output: Path = Path("route.json")) -> None:
+def main(rows: int = 336, budget: int = 1224, output: Path = Path("route.json")) -> None:
     console = Console()
     labelled = cases(rows, seed=5)
-    train, held = labelled[: len(labelled) // 2], labelled[len(labelled) // 2 :]
+    train, held = labelled[: rows // 3], labelled[rows // 3 :]
 
     def show(ended: Round) -> None:
         console.print(str(ended))

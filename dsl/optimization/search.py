@@ -405,9 +405,9 @@ class Search:
             answered += self._answer(alive, rows[:1], kept)
             alive = alive[: max(2, self.budget.rows_left(kept) // LEAST)]
         for number in range(planned):
-            left = self.budget.rows_left(kept)
-            wanted = max(left // (planned - number) // len(alive), 0 if number else LEAST)
-            further = rows[answered : answered + min(wanted, left // len(alive))]
+            most = self.budget.rows_left(kept)
+            wanted = max(most // (planned - number) // len(alive), 0 if number else LEAST)
+            further = rows[answered : answered + min(wanted, most // len(alive))]
             if not further or len(alive) == 1 or not self._answer(alive, further, kept):
                 break
             answered += len(further)

@@ -50,7 +50,7 @@ def test_classification(printed: Printed) -> None:
 
 
 def test_a_search(tmp_path: Path, printed: Printed) -> None:
-    optimization.main(rows=36, budget=80, output=tmp_path / "route.json")
+    optimization.main(rows=30, budget=80, output=tmp_path / "route.json")
     held = json.loads((tmp_path / "route.json").read_text())
     assert held["evaluation"]["before"]["rows"] == held["evaluation"]["after"]["rows"] > 10
     said = printed()
