@@ -350,7 +350,8 @@ def _counted(work: Work, counter: TokenCounter) -> _Count:
             for call, step, index in zip(chunk, steps, numbers, strict=False):
                 size = next(sizes) if isinstance(step, Request) else None
                 if isinstance(call, Call) and isinstance(step, Request):
-                    found.is_all &= type(call.strategy) in _ONE_REQUEST and not call.kind.scored and step.before is None
+                    several = call.kind.scored or call.then is not None or step.before is not None
+                    found.is_all &= type(call.strategy) in _ONE_REQUEST and not several
                 error = step if isinstance(step, PromptError) else size and size.error
                 found.add(index, error or size or BadInput(function=work.name, reason="it asks nothing"))
                 progress.row(failed=error is not None)
@@ -359,7 +360,7 @@ def _counted(work: Work, counter: TokenCounter) -> _Count:
 
 def _first(call: Call[Any] | PromptError, runtime: Submitter) -> Request | PromptError:
     """Return the first request of a call, or the error of one that asks nothing."""
-    step = call if isinstance(call, PromptError) else OpenCall(replace(call, runtime=runtime), None, None, b"").start()
+    step = call if isinstance(call, PromptError) else OpenCall(replace(call, runtime=runtime), None, (), b"").start()
     return step if isinstance(step, Request | PromptError) else step.failure()
 
 

@@ -166,3 +166,20 @@ def test_a_timeout_ends_one_request_alone() -> None:
         late.result(30)
     assert good.result(30).text == "y" * 100
     scheduler.close()
+
+
+def test_tokens_are_counted_without_asking_while_the_engine_works_and_not_after_its_end() -> None:
+    engine = ScriptedEngine(answers=lambda request: "said", max_model_len=60)
+    scheduler = Scheduler(engine)
+    asked = [Request(prompt="Say it."), Request(prompt="x" * 80), Request(prompt="ä", sampling={"max_tokens": 0})]
+    running = scheduler.submit([Request(prompt="Say it.")] * 50)
+    short, long, refused = scheduler.measure(asked)
+    assert (short.prompt_tokens, short.error) == (len(engine.tokenize(asked[0])), None)
+    assert (short.least, short.most) == (1, 60 - short.prompt_tokens)
+    assert isinstance(long.error, PromptTooLong)
+    assert isinstance(refused.error, Refused)
+    assert {each.result().text for each in running} == {"said"}
+    assert len(engine.requests) == 50
+    scheduler.close()
+    with pytest.raises(RuntimeError, match="the engine has ended"):
+        scheduler.measure(asked)
