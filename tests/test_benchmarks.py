@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from benchmarks import dspy_search
 from benchmarks.table import CELLS, Plan, measure, parsed
 from benchmarks.table_cells import (
     BEGIN,
@@ -347,3 +348,19 @@ def test_the_page_and_the_readme_say_what_was_measured() -> None:
     assert f"{BEGIN}\n\n{page(cells)}\n\n{END}" in (root / "docs" / "performance.md").read_text()
     first = [cell for cell in cells if cell.where == cells[0].where]
     assert f"the median is {median_of(first):.2f} times" in " ".join((root / "README.md").read_text().split())
+
+
+def test_both_searches_get_the_same_rows_and_held_ones_are_others() -> None:
+    for task in dspy_search.tasks(["team", "language", "kind"]):
+        assert {text for text, _ in task.train}.isdisjoint(text for text, _ in task.held)
+        assert {label for _, label in [*task.train, *task.held]} == {*task.labels}
+        assert len(task.held) > 60
+
+
+def test_a_search_is_shown_with_the_interval_of_the_paired_difference() -> None:
+    side = dspy_search.Outcome([True, False] * 20, [True, True] * 20, 3.21, 100, 120, 2)
+    [row] = dspy_search.compared({"dspy": side})
+    assert row["before"] == "0.50 [0.35, 0.65]"
+    assert row["after"].startswith("1.00 [0.9")
+    assert row["difference"].startswith("0.50 [0.3")
+    assert (row["seconds"], row["rollouts"], row["calls"], row["failures"]) == (3.2, 100, 120, 2)

@@ -19,7 +19,7 @@ def names(folders: tuple[str, ...]) -> set[str]:
 
 
 def test_every_promise_is_kept_by_tests_that_are_there() -> None:
-    scripted, real = names(("dsl", "runtime", "scale")), names(("engine",))
+    scripted, real = names(("dsl", "runtime", "scale", "optimization")), names(("engine",))
     rows = [
         row
         for row in ROW.finditer(PAGE.read_text(encoding="utf-8"))

@@ -77,6 +77,7 @@ def test_a_search_killed_at_any_moment_ends_as_it_would_have(tmp_path: Path) -> 
     print(killed_and_resumed(tmp_path, kills=4))
 
 
+@pytest.mark.prove
 @pytest.mark.engine
 def test_a_search_killed_on_vllm_ends_as_it_would_have(tmp_path: Path) -> None:
     print(killed_and_resumed(tmp_path, kills=2, model=str(exact_model(demo_model(), tmp_path / "exact"))))
