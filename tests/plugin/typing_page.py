@@ -614,7 +614,7 @@ program's own environment, all is checked.
 The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings, and was tested with 2.4.0 and 2.4.1. Under an
 older mypy (1.8 to 2.3 were tried) it stops and says so.
 
-The types alone need mypy 2.3 (2.3.1 was tried), and over the typed page it says what 2.4 says. Older ones lack `TypeForm`: under 1.8, 1.11 and 1.15
+The types alone need mypy 2.3 (2.3.1 was tried), and over the typed page it says what 2.4 says. Older ones lack `TypeForm`: under 1.8 and 1.15
 prompts have their types in every way of asking, but `generate`, a runtime's call and `output_type` give `Never`, so that mistakes
 in what they take and give pass; under 1.8 `run.stream` gives `Any` too. mypy 2.0 needs `--enable-incomplete-feature=TypeForm`
 for a `Literal` there. `typefold doctor` says that a mypy is too old. Pyright is right about all of typefold from 1.1.412 on (up to
