@@ -74,7 +74,7 @@ def test_scored_is_what_the_logits_of_the_model_say(model: str) -> None:
     direct = Direct(model, "float32")
     for choices, found in zip(CHOICES, facts["probabilities"], strict=True):
         expected = direct.probabilities(facts["prompt"], choices, negligible=1e-5)
-        assert found == pytest.approx(expected, abs=2e-3), choices
+        assert found == pytest.approx(expected, abs=1e-3), choices
         assert math.fsum(found) == pytest.approx(1)
 
 
