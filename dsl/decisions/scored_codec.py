@@ -77,14 +77,18 @@ def scored_codec(hint: Any, context: Context) -> Codec[Scored[Any]]:
 
 
 def choices_of(
-    language: Language | None, read: Callable[[str], Any], refuse: Callable[[Any, str], UnsupportedType], hint: Any
+    language: Language | None,
+    read: Callable[[str], Any],
+    refuse: Callable[[Any, str], UnsupportedType],
+    hint: Any,
+    name: str = "Scored",
 ) -> dict[str, Any]:
     """Return the texts that an answer can be, with their values. Raises the refusal for too many, or for equal ones."""
     texts = None if language is None else enumerate_texts(language, MOST_CHOICES)
     if texts is None:
         raise refuse(
             hint,
-            f"has more than {MOST_CHOICES:,} answers; Scored is for a Literal, an Enum, bool and other types of few",
+            f"has more than {MOST_CHOICES:,} answers; {name} is for a Literal, an Enum, bool and other types of few",
         )
     choices: dict[str, Any] = {}
     known: dict[Any, Any] = {}
@@ -93,11 +97,11 @@ def choices_of(
             value = choices[text] = read(text)
             same = known.setdefault(value, value)
         except TypeError as error:
-            raise refuse(hint, "has values that can't be keys of a dict, as Scored needs them") from error
+            raise refuse(hint, f"has values that can't be keys of a dict, as {name} needs them") from error
         except (DecodeError, ValueError) as error:
             detail = error.detail if isinstance(error, DecodeError) else str(error)
             raise refuse(
-                hint, f"admits {text!r}, which fails a check ({detail}); for Scored leave the check out"
+                hint, f"admits {text!r}, which fails a check ({detail}); for {name} leave the check out"
             ) from error
         if type(same) is not type(value):
             raise refuse(hint, f"has the choices {same!r} and {value!r}, which Python calls equal")

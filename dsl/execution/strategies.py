@@ -270,12 +270,17 @@ def _fields(kind: OutputType[Any], path: str) -> tuple[_Field, ...]:
         choices = choices_of(
             Language(codec.expr, language.rules),
             partial(_read, codec),
-            partial(UnsupportedType, f"{path}.{name}"),
+            partial(_unfit_field, path, name),
             kind.hint,
+            "Decisions",
         )
         before = f"{{{kind.json_format.dump(key)}{kind.json_format.colon}"
         found.append(_Field(name, key, before, choices))
     return tuple(found)
+
+
+def _unfit_field(path: str, name: str, hint: Any, reason: str) -> UnsupportedType:
+    return UnsupportedType(f"{path}.{name}", hint, f"has the field {name!r}, which {reason}")
 
 
 def _read(codec: Codec[Any], text: str) -> Any:
