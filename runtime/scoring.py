@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from typefold.compiler import Constraint
@@ -171,20 +172,19 @@ class _Tree:
 
         They need no mask where they are compared with those of no other step (`alone`); there, tokens put ahead come first.
         """
-        rests = [self.texts[member][len(node.base) :].decode() for member in members]
-        ahead = len(node.written) - len(node.base)
-        beginnings = {rest.encode()[:end] for rest in rests for end in range(ahead, len(rest.encode()) + 1)}
-        count = min(len(beginnings) + 1, self.most, _MOST_TOKENS)
+        rests = tuple(self.texts[member][len(node.base) :].decode() for member in members)
+        constraint, most = _admitting(rests, len(node.written) - len(node.base))
+        count = min(most, self.most, _MOST_TOKENS)
         sampling = {**_UNIFORM, "logprobs": count, "max_tokens": len(node.forced) + 1}
         if node.forced:
             sampling["logit_bias"] = dict.fromkeys(node.forced, _BIAS)
         outcome = yield replace(
             self.request,
-            constraint=Constraint.of(Language(choice(*rests))),
+            constraint=constraint,
             sampling_params=None,
             sampling=sampling,
             begun=(*self.request.begun, *node.begun),
-            begins=tuple(rests) if alone and not node.forced else (),
+            begins=rests if alone and not node.forced else (),
             probe=True,
         )
         if outcome.logprobs is None or outcome.token_ids[: len(node.forced)] != node.forced:
@@ -206,6 +206,13 @@ def probabilities(
     yield from tree.weigh()
     total = math.fsum(tree.found)
     return Distribution([each / total for each in tree.found], tree.outside)
+
+
+@lru_cache(maxsize=1024)
+def _admitting(texts: tuple[str, ...], ahead: int) -> tuple[Constraint, int]:
+    """The constraint that admits texts, and the number of tokens behind so many bytes of them at most."""
+    beginnings = {text.encode()[:end] for text in texts for end in range(ahead, len(text.encode()) + 1)}
+    return Constraint.of(Language(choice(*texts))), len(beginnings) + 1
 
 
 def _linked(tokens: Sequence[TokenLogprob], weights: dict[int, tuple[bytes, float]]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, TypeAlias, TypeVar
 
 from typefold.compiler import OutputType
@@ -61,18 +61,25 @@ def distribution(
         path: The path of the part, by which a calibration knows it.
         calibration: Bends the probabilities.
     """
-    texts = [before + text + behind for text in choices]
-    common = reduce(lambda one, other: one[: common_prefix(one, other)], texts)
-    if before and (shared := _BEGUN.match(common)):
-        texts = [text[shared.end() :] for text in texts]
-        request = replace(request, begun=(*request.begun, shared[0]))
+    begun, texts = _split(before, tuple(choices), behind)
     source = ChoiceSource(request.source, path, len(before), dict(zip(texts, choices.values(), strict=True)))
-    found, outside = yield from probabilities(replace(request, source=source), texts, max_logprobs=max_logprobs)
+    request = replace(request, begun=(*request.begun, begun) if begun else request.begun, source=source)
+    found, outside = yield from probabilities(request, texts, max_logprobs=max_logprobs)
     chances: dict[Any, float] = dict.fromkeys(choices.values(), 0.0)
     for value, chance in zip(choices.values(), found, strict=True):
         chances[value] += chance
     chances = chances if calibration is None else calibration.applied(path, chances)
     return Scored(value=max(chances, key=chances.__getitem__), probabilities=chances, outside=outside)
+
+
+@lru_cache(maxsize=1024)
+def _split(before: str, choices: tuple[str, ...], behind: str) -> tuple[str, tuple[str, ...]]:
+    """Return the begun answer that all choices share, and the rest of each."""
+    texts = [before + text + behind for text in choices]
+    common = reduce(lambda one, other: one[: common_prefix(one, other)], texts)
+    shared = _BEGUN.match(common) if before else None
+    begun = "" if shared is None else shared[0]
+    return begun, tuple(text[len(begun) :] for text in texts)
 
 
 def fill(
@@ -85,7 +92,6 @@ def fill(
     calibration: Calibration | None,
 ) -> Exchange[None]:
     """Give the `Scored` parts of a value, which was just read from a text, the probabilities of their choices there."""
-    request = replace(request, sampling_params=None, sampling={})
     for mark, begin, end in places_in(kind, value, text):
         found = yield from distribution(
             request,

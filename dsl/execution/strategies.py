@@ -146,8 +146,7 @@ class DecisionsStrategy(ScoredStrategy):
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Decisions[Any]]:
         kind, given = call.call.kind, call.call.options.calibration
-        asked, _ = yield from think(call, attempt, temperature=0.0)
-        request = replace(asked, sampling_params=None, sampling={})
+        request, _ = yield from think(call, attempt, temperature=0.0)
         found: dict[str, Scored[Any]] = {}
         data: dict[str, Any] = {}
         for field in _fields(kind, self.path):
@@ -294,7 +293,7 @@ def _plain(value: Any) -> Any:
 
 def _scored(call: OpenCall[Any], request: Request, path: str) -> Exchange[Scored[Any]]:
     return distribution(
-        replace(request, sampling_params=None, sampling={}),
+        request,
         _choices(call.call.kind, path),
         max_logprobs=call.call.runtime.facts.max_logprobs,
         calibration=call.call.options.calibration,

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import warnings
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -41,7 +42,7 @@ from typefold.runtime.request import Request
 
 __all__ = ["UnsupportedEngine", "VllmEngine", "load"]
 
-_REMEMBERED = 4096  # begun answers
+_REMEMBERED = 4096  # begun answers, and prompts of probes
 _NOT_OPTIONS = {"self", "request_id", "prompt", "params", "arrival_time", "tokenization_kwargs", "prompt_text"}
 
 
@@ -74,6 +75,7 @@ class VllmEngine:
         self._streamed: dict[str, Any] = {}  # the answer so far of each streamed request, or None
         self._deltas: list[Delta] = []
         self._texts: dict[str, tuple[int, ...]] = {}  # of begun answers
+        self._probed: dict[int, tuple[Prompt, array[int]]] = {}  # by the identity of the messages, which are held
         self._probes: dict[
             str, tuple[Sequence[int], Sequence[int]]
         ] = {}  # that list tokens: those ahead, and those listed
@@ -159,16 +161,26 @@ class VllmEngine:
     def tokenize_all(self, requests: Sequence[Request]) -> list[Sequence[int] | Exception]:
         prompts = [Prompt(each.prompt, switched(each, self._switches), thinking=each.thinking) for each in requests]
         pictured = [bool(images_of(each.prompt)) for each in requests]
-        plain = iter(
-            self._prompts.encode_all(prompt for prompt, some in zip(prompts, pictured, strict=True) if not some)
-        )
+        known = [self._known(prompt) if each.probe else None for each, prompt in zip(requests, prompts, strict=True)]
+        new = [not some and held is None for some, held in zip(pictured, known, strict=True)]
+        plain = iter(self._prompts.encode_all(prompt for prompt, is_new in zip(prompts, new, strict=True) if is_new))
         found: list[Sequence[int] | Exception] = []
-        for request, prompt, some in zip(requests, prompts, pictured, strict=True):
-            token_ids = self._pictured(request, prompt) if some else next(plain)
-            if not some and not isinstance(token_ids, Exception) and (begun := self._begun(request)):
-                token_ids = [*token_ids, *begun]
+        for request, prompt, some, held in zip(requests, prompts, pictured, known, strict=True):
+            token_ids = self._pictured(request, prompt) if some else next(plain) if held is None else held
+            if not some and not isinstance(token_ids, Exception):
+                if request.probe and held is None:
+                    if len(self._probed) >= _REMEMBERED:
+                        del self._probed[next(iter(self._probed))]
+                    self._probed[id(prompt.prompt)] = prompt, array("i", token_ids)
+                if (begun := self._begun(request)) or held is not None:
+                    token_ids = [*token_ids, *begun]
             found.append(token_ids)
         return found
+
+    def _known(self, prompt: Prompt) -> Sequence[int] | None:
+        """Return the tokens of a prompt that was just asked about something else: the probes of a call share it."""
+        held = self._probed.get(id(prompt.prompt))
+        return held[1] if held is not None and held[0].prompt is prompt.prompt and held[0] == prompt else None
 
     def _begun(self, request: Request) -> list[int]:
         """Return the tokens behind the prompt: those of the begun answer, and those that a probe can only go on with."""
