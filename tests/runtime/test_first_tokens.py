@@ -1,5 +1,5 @@
 """The tokens that begin an answer are those that a grammar's matcher admits first, for real and for hostile vocabularies."""
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportPrivateUsage=false
 # (tokenizers has types in part)
 
 from __future__ import annotations
@@ -234,3 +234,45 @@ def test_the_longest_token_is_never_said_to_be_too_short() -> None:
     special = special_ids(made)
     longest = max(len(made.decode([index]).encode()) for index in range(len(made)) if index not in special)
     assert vocabulary.longest >= longest
+
+
+def prove_ahead(texts: list[str], name: str) -> None:
+    """Tokens are put ahead only where a grammar admits no other, and what is listed behind them is its mask."""
+    made = known(name)
+    ahead, listed = made.first.ahead(tuple(texts))
+    written = {index: data for data, indices in made.first._by_bytes.items() for index in indices}
+    rests = texts
+    for token_id in ahead:
+        assert made.admitted(choice_grammar(tuple(rests))) == {token_id}
+        rests = [rest[len(written[token_id].decode()) :] for rest in rests]
+    if listed:
+        assert made.admitted(choice_grammar(tuple(rests))) == {*listed}
+    else:  # a choice may end there, which only a mask tells
+        assert "" in rests or ahead == ()
+
+
+AHEAD: list[tuple[list[str], bool]] = [
+    ([" 1}", " 2}", " 10}"], True),
+    ([" true}", " false}"], False),
+    (['billing"', 'support"'], False),
+    (["- a", "- b"], True),
+    (["x1", "x12"], False),
+]
+
+
+@pytest.mark.parametrize(("texts", "forced"), AHEAD, ids=str)
+@pytest.mark.parametrize("name", ["demo", "added"])
+def test_tokens_are_put_ahead_where_nothing_else_can_come(texts: list[str], forced: bool, name: str) -> None:
+    prove_ahead(texts, name)
+    if name == "demo":
+        assert bool(known(name).first.ahead(tuple(texts))[0]) == forced
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=150)
+@given(
+    st.text(' -"{1ab:é', max_size=3),
+    st.lists(st.text(' 01ab"é}', min_size=1, max_size=4), min_size=2, max_size=5, unique=True),
+)
+def test_whatever_choices_share_is_ahead_as_their_grammars_say(shared: str, rests: list[str]) -> None:
+    for name in ("demo", "added"):
+        prove_ahead([shared + rest for rest in rests], name)
