@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
 from typefold.compiler import OutputType
+from typefold.compiler.guards import class_of, is_dict
 from typefold.decisions.calibration import Calibration, digest_of, tempered
 from typefold.decisions.scored_codec import places_in, relative
 from typefold.errors import PromptUsageError
+from typefold.evaluation.fields import choice_in
 from typefold.evaluation.grading import Case, graded_answers, labelled_jobs
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
@@ -113,14 +115,13 @@ def temperature_of(choices: Sequence[tuple[Mapping[Any, float], Any]]) -> float:
 
 def _labelled(answer: Any, expected: Any, kind: OutputType[Any]) -> Iterable[tuple[str, Scored[Any], Any]]:
     """Yield the choices of an answer: path, probabilities, and the right choice."""
-    if isinstance(answer, (Logged, Reasoned)):
-        answer = cast("Logged[Any]", answer).value
-    if isinstance(answer, Scored):
-        yield "", cast("Scored[Any]", answer), expected.value if isinstance(expected, Scored) else expected
-    elif isinstance(answer, Decisions):
-        for name, scored in cast("Decisions[Any]", answer).fields.items():
-            label: Any = expected[name] if isinstance(expected, dict) else getattr(expected, name)
-            yield name, scored, label.value if isinstance(label, Scored) else label
+    if class_of(answer) in (Logged, Reasoned):
+        answer = answer.value
+    if class_of(answer) is Scored:
+        yield "", answer, choice_in(expected)
+    elif class_of(answer) is Decisions:
+        for name, scored in answer.fields.items():
+            yield name, scored, choice_in(expected[name] if is_dict(expected) else getattr(expected, name))
     else:
         right = defaultdict[str, list[Any]](list)
         for mark, *_ in reversed(places_in(kind, expected, kind.encode(expected))):
