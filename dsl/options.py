@@ -256,8 +256,8 @@ class Options:
             del engine["priority"]
         if "json_format" in kept:
             kept["json_format"] = json_format_of(kept["json_format"], where=where)
-        if isinstance(path := kept.get("calibration"), (str, os.PathLike)):
-            kept["calibration"] = Calibration.load(path)
+        if kept.get("calibration") is not None and not isinstance(kept["calibration"], Calibration):
+            kept["calibration"] = Calibration.load(kept["calibration"])
         if isinstance(words := kept.get("describe_format"), str):
             own_words(words, where)
         return replace(self, sampling=sampling, engine=engine, **kept)

@@ -23,7 +23,7 @@ from typing_extensions import TypeIs
 
 from typefold.compiler import Codec, default_registry, output_type
 from typefold.compiler.context import Context
-from typefold.compiler.guards import is_dict
+from typefold.compiler.guards import class_of, is_dict
 from typefold.errors import PromptUsageError
 from typefold.runtime import FinishReason, TokenLogprob
 
@@ -216,9 +216,10 @@ class Scored(Generic[T]):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_choice(cls, data: Any) -> Any:
+    def _from_choice(cls, data: object) -> object:
         """Let pydantic read a choice alone as a certain one, beside the form with its probabilities that it writes."""
-        whole = isinstance(data, (Scored, ArgsKwargs)) or (is_dict(data) and {"value", "probabilities"} <= data.keys())
+        parts = data if is_dict(data) else dict[str, Any]()
+        whole = class_of(data) in (Scored, ArgsKwargs) or {"value", "probabilities"} <= parts.keys()
         return data if whole else {"value": data, "probabilities": {}}
 
 

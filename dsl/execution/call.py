@@ -19,7 +19,6 @@ from returns.result import Failure, Result, Success
 from typefold.compiler import TEXT, DecodeError, JsonFormat, Message, OutputType
 from typefold.compiler.contained import describe_exception, is_fatal
 from typefold.compiler.grammar.enumerate import enumerate_texts
-from typefold.compiler.grammar.nodes import Language
 from typefold.decisions.distributions import fill
 from typefold.decisions.scored_codec import MOST_CHOICES, relative
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
@@ -123,9 +122,9 @@ class Strategy:
 
     def choices(self, kind: OutputType[Any]) -> Mapping[str, Sequence[str]]:
         """Return the texts of the choices whose probabilities are part of the value, by path."""
-        language = kind.constraint.language
-        rules = {} if language is None else language.rules
-        parts = {relative(kind, path): Language(kind.parts[path], rules) for path in kind.scored}
+        if (language := kind.constraint.language) is None:
+            return {}
+        parts = {relative(kind, path): replace(language, root=kind.parts[path]) for path in kind.scored}
         return {path: enumerate_texts(part, MOST_CHOICES) or () for path, part in parts.items()}
 
     def check_options(self, options: Options, *, where: str) -> None:

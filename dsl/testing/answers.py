@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast
 
 from typefold.compiler import DecodeError, OutputType
 from typefold.compiler.errors import describe
+from typefold.compiler.guards import class_of
 from typefold.decisions.distributions import ChoiceSource
 from typefold.decisions.scored_codec import places_in, relative
 from typefold.evaluation.fields import is_equal
@@ -91,17 +92,17 @@ def engine_answer(answer: object, request: Request) -> Answer | PromptError | No
             )
 
 
-def chances_of(answer: object, source: object, call: Call[Any]) -> Mapping[str, float] | None:
+def chances_of(answer: Any, source: object, call: Call[Any]) -> Mapping[str, float] | None:
     """Return the probabilities of the choices that a request asks for, where a scripted answer has them."""
     if not isinstance(source, ChoiceSource):
         return None
-    if isinstance(answer, (Logged, Reasoned)):
-        answer = cast("Logged[object]", answer).value
+    if class_of(answer) in (Logged, Reasoned):
+        answer = answer.value
     scored: Scored[Any] | None = None
-    if isinstance(answer, Scored):
-        scored = cast("Scored[Any]", answer)
-    elif isinstance(answer, Decisions):
-        scored = cast("Decisions[Any]", answer).fields.get(source.path)
+    if class_of(answer) is Scored:
+        scored = answer
+    elif class_of(answer) is Decisions:
+        scored = answer.fields.get(source.path)
     elif call.kind.scored and not isinstance(answer, Text | Exception | None):
         alone = isinstance(call.strategy, DecisionsStrategy)
         for mark, begin, _ in places_in(call.kind, answer, call.kind.encode(answer)):

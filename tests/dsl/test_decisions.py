@@ -166,12 +166,15 @@ def test_in_every_container_and_format_each_has_those_of_its_place(hint: Any, da
     assert kind.encode(value) == text
 
     def found(value: Any) -> list[Scored[Any]]:
-        if isinstance(value, Scored):
+        if type(value) is Scored:
             return [value]
-        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-        return [
-            each for part in (vars(value).values() if hasattr(value, "__dict__") else parts) for each in found(part)
-        ]
+        if hasattr(value, "__dict__"):
+            parts: list[Any] = list(vars(value).values())
+        else:
+            parts = (
+                list(value.values()) if type(value) is dict else list(value) if isinstance(value, list | tuple) else []
+            )
+        return [each for part in parts for each in found(part)]
 
     scores = found(value)
     assert scores

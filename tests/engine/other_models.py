@@ -60,7 +60,8 @@ def fields(engine: VllmEngine, runtime: Runtime, hint: Any) -> list[dict[str, An
         add(key, request, token_ids, max_tokens)
 
     engine.add = watched  # type: ignore[method-assign]
-    answer: Any = runtime.generate(QUESTION, output_type=hint, **({} if hint is not Weather else {"temperature": 0}))
+    generate: Any = runtime.generate
+    answer = generate(QUESTION, output_type=hint, **({} if hint is not Weather else {"temperature": 0}))
     del engine.add
     weather: Weather = answer if isinstance(answer, Weather) else answer.value
     scores: list[Scored[Any]] = [weather.sky, weather.rain, weather.wind, weather.place]

@@ -43,7 +43,9 @@ def rows(count: int, seed: int, temperature: float) -> list[tuple[dict[str, floa
     made: list[tuple[dict[str, float], str]] = []
     for _ in range(count):
         weights = [math.exp(rng.gauss(0, 1.5)) for _ in TEAMS]
-        true = {team: weight / math.fsum(weights) for team, weight in zip(TEAMS, weights, strict=True)}
+        true: dict[str, float] = {
+            team: weight / math.fsum(weights) for team, weight in zip(TEAMS, weights, strict=True)
+        }
         [label] = rng.choices(TEAMS, [true[team] for team in TEAMS])
         made.append((tempered(true, 1 / temperature), label))
     return made
@@ -240,5 +242,6 @@ def test_evaluations_read_choices_as_what_they_are() -> None:
         def judge(ticket: str) -> Reasoned[Scored[Team]]:
             return ask(ticket)
 
-        assert evaluate(judge, ["a"], [Scored.of("support")]).accuracy == 1.0
+        right_team: Scored[Team] = Scored.of("support")
+        assert evaluate(judge, ["a"], [right_team]).accuracy == 1.0
         assert json.loads(json.dumps(judge("a").value.probabilities)) == pytest.approx(chances)

@@ -103,7 +103,9 @@ def test_decisions_count_what_was_sent_where(typefold_engine: FakeEngine, printe
 def test_tickets_that_are_not_sure_are_left_to_a_person(typefold_engine: FakeEngine, printed: Printed) -> None:
     def answer(ticket: str) -> decisions.Routing:
         chances: dict[classification.Team, float] = {"billing": 0.6, "delivery": 0.3, "technical": 0.1}
-        team = Scored(value="billing", probabilities=chances) if "lamp" in ticket else Scored.of("technical")
+        unsure: Scored[classification.Team] = Scored(value="billing", probabilities=chances)
+        sure: Scored[classification.Team] = Scored.of("technical")
+        team = unsure if "lamp" in ticket else sure
         return decisions.Routing(team=team, annoyed=Scored.of(False))
 
     typefold_engine.answer_by(decisions.route, answer)
