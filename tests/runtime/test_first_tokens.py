@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -24,8 +25,10 @@ from tests.laws.matchers import choice_grammar
 from typefold import demo_model
 from typefold.compiler import Constraint, output_type
 from typefold.compiler.grammar.nodes import Language, choice
+from typefold.runtime import FinishReason, Outcome, TokenLogprob
 from typefold.runtime.engines.vllm.control_tokens import special_ids
-from typefold.runtime.engines.vllm.vocabulary import FirstTokens, vocabulary_of
+from typefold.runtime.engines.vllm.vocabulary import FirstTokens, unmasked, vocabulary_of
+from typefold.runtime.request import OTHERS
 
 # As no model has them together: of several words, of bytes' names, said twice, halves of what else there is.
 ADDED = (
@@ -276,3 +279,22 @@ def test_tokens_are_put_ahead_where_nothing_else_can_come(texts: list[str], forc
 def test_whatever_choices_share_is_ahead_as_their_grammars_say(shared: str, rests: list[str]) -> None:
     for name in ("demo", "added"):
         prove_ahead([shared + rest for rest in rests], name)
+
+
+def test_a_probe_without_a_mask_tells_of_the_tokens_ahead_and_of_all_others() -> None:
+    written = [b"?", b" ", b"1", b"2", b"x"]
+    step = (
+        TokenLogprob(4, math.log(0.5), b"x"),
+        TokenLogprob(2, math.log(0.3), b"1"),
+        TokenLogprob(3, math.log(0.1), b"2"),
+    )
+    outcome = Outcome(
+        text="x", finish_reason=FinishReason.LENGTH, prompt_tokens=9, output_tokens=1, token_ids=(4,), logprobs=(step,)
+    )
+    told = unmasked(outcome, ahead=(1,), listed=(2, 3), written=written)
+    assert told.token_ids == (1, 4)
+    assert told.logprobs is not None
+    certain, likely = told.logprobs
+    assert certain == (TokenLogprob(1, 0.0, b" "),)
+    assert [each.token_id for each in likely] == [2, 3, OTHERS]
+    assert math.exp(likely[-1].logprob) == pytest.approx(0.6)

@@ -291,7 +291,7 @@ class VllmEngine:
                 self._ranked.discard(key)
                 outcome = outcome_of(output, self._write)
                 if (probe := self._probes.pop(key, None)) is not None:
-                    outcome = unmasked(outcome, *probe, self._write())
+                    outcome = unmasked(outcome, ahead=probe[0], listed=probe[1], written=self._write())
                 done.append(Completion(key, outcome))
         return done
 

@@ -136,7 +136,7 @@ def outcome_of(output: Any, written: Callable[[], Sequence[bytes]]) -> Outcome:
     )
 
 
-def unmasked(outcome: Outcome, listed: Sequence[int], ahead: Sequence[int], written: Sequence[bytes]) -> Outcome:
+def unmasked(outcome: Outcome, ahead: Sequence[int], listed: Sequence[int], written: Sequence[bytes]) -> Outcome:
     """Return the outcome of a probe without a constraint: with the tokens put ahead, and `OTHERS` for those not listed."""
     [step, *_] = outcome.logprobs or ((),)
     known = [each for each in step if each.token_id in listed]
