@@ -12,6 +12,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
@@ -27,6 +28,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 _Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value.")]
 _Model = Annotated[str | None, typer.Option(help="A model's name or path. By default TYPEFOLD_MODEL.")]
+_Format = Annotated[
+    Literal["jsonl", "csv", "tsv", "parquet"] | None,
+    typer.Option(help="What the file is. By default its name's ending says so.", show_default=False),
+]
 _Engine = Annotated[
     list[str] | None,
     typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, such as max_model_len=8192."),
@@ -115,10 +120,24 @@ def check_command(
 @app.command("run")
 def run_command(
     function: _Function,
-    source: Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file, or - for JSON lines.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--input", "-i", help="A .jsonl, .csv, .tsv or .parquet file, a failures file, or - for JSON lines."
+        ),
+    ],
     output: Annotated[
-        str, typer.Option("--output", "-o", help="A .jsonl or .parquet file, or - for JSON lines.")
+        str, typer.Option("--output", "-o", help="A .jsonl, .csv, .tsv or .parquet file, or - for JSON lines.")
     ] = "-",
+    input_format: _Format = None,
+    output_format: _Format = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="The encoding of the input, such as cp1252. By default UTF-8.", show_default=False),
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help=r"The delimiter of the input's CSV, such as ';' or '\t'.", show_default=False)
+    ] = None,
     model: _Model = None,
     journal: Annotated[
         Path | None, typer.Option(help="A file that keeps every answer: run the command again to go on.")
@@ -131,6 +150,7 @@ def run_command(
     ] = None,
     column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
     limit: Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out this number of records at the beginning.")] = 0,
     where: Annotated[
         str | None,
         typer.Option(help="Take only records that meet this, such as 'stars < 3'; parameters have their types."),
@@ -148,38 +168,47 @@ def run_command(
     Columns go to the parameters of their names, and are read as the parameters' types. The function's result is written
     after the record, in the order of the input. A record that does not fit, or whose row fails, is kept aside with the
     reason, and costs no other row anything. Output and failures take the place of earlier files when the job is done; until
-    then they grow beside, as NAME.typefold-part.
+    then they grow beside, as NAME.typefold-part. Mend the failures file and name it as the input: its rows are put into the
+    output where they belong.
 
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
-    from typefold.cli.input_records import open_source
+    from typefold.cli.failed_records import Failures, is_failures, open_failures
+    from typefold.cli.input_records import form_of, open_source
     from typefold.cli.output import check_apart, of_journal, open_output, own_output, written_to
-    from typefold.cli.output_records import Failures, check_ending, open_writer
-    from typefold.cli.run_command import Condition, Job, check_columns, parquet_form, report, taken
+    from typefold.cli.output_records import check_room, earlier_rows, kind_of, layout_of, open_writer
+    from typefold.cli.run_command import Condition, Job, check_columns, report, taken
     from typefold.cli.target import CommandError, load
     from typefold.execution.open_runtimes import statistics
     from typefold.execution.progress import showing
     from typefold.programs.record_function import Inputs
     from typefold.runtime.journal import Journal
-    from typefold.tables.arrow import plain_form
 
     with explained(), showing(quiet=quiet), ExitStack() as stack:
         named = source if output == "-" else output
-        beside = "failures.jsonl" if named == "-" else f"{os.path.splitext(named)[0]}.failures.jsonl"
-        failed = failures or beside
+        failed = failures or ("failures.jsonl" if named == "-" else f"{os.path.splitext(named)[0]}.failures.jsonl")
+        again = is_failures(source)
+        into = again and os.path.exists(output) and os.path.realpath(source) == os.path.realpath(failed)
         files: dict[str, Sequence[str | int]] = {
             "--input": [0 if source == "-" else source],
             "--output": written_to(output),
-            "--failures": written_to(failed),
+            "--failures": written_to(failed)[into:],
             "--journal": of_journal(journal),
         }
         check_apart(files)
         if output == failed == "-":
             raise CommandError("--failures and --output are both standard output; name a file for one")
-        check_ending(output)
+        if into and (limit is not None or offset or where is not None):
+            raise CommandError(
+                f"--limit, --offset and --where would leave rows of {source} out, which takes the place of itself; name another "
+                f"--output to try some of them"
+            )
+        kind = kind_of(output, output_format)
+        form = form_of(source, input_format, encoding, delimiter)
         if "-" in (output, failed):
             stack.enter_context(own_output())
-        records = open_source(source)
+        opened = partial(open_failures if again else open_source, source, form)
+        records = opened()
         whole = open_output(output)
         stack.callback(whole.discard)
         aside = stack.enter_context(Failures(failed))
@@ -188,16 +217,17 @@ def run_command(
         inputs = Inputs(target, pairs(given), texts=records.texts)
         if records.columns is not None:
             check_columns(target, inputs, records.columns)
-            if column in records.columns:
-                raise CommandError(taken(column))
+        layout = layout_of(target, kind, column, records, None if source == "-" else opened, output if into else None)
+        for name in layout.results:
+            if name in (records.columns or ()):
+                raise CommandError(taken(name))
         holds = None
         if where is not None:
             names = None if records.columns is None else [*records.columns, *(each.name for each in target.parameters)]
             holds = Condition(where, names)
-        convert, schema = plain_form(target.returns, json=True), None
-        if output.endswith(".parquet"):
-            convert, schema = parquet_form(target, records, column)
-        writer = open_writer(whole, schema)
+        if into:
+            check_room(output, layout, records.after)
+        writer = open_writer(whole, layout)
         stack.callback(writer.discard)
         kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
         stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
@@ -208,12 +238,13 @@ def run_command(
                 source=records,
                 inputs=inputs,
                 writer=writer,
+                layout=layout,
                 failures=aside,
-                column=column,
                 limit=limit,
+                offset=offset,
                 where=holds,
-                convert=convert,
                 max_failures=max_failures,
+                earlier=earlier_rows(output, layout) if into else iter(()),
             ).run()
             aside.sync()
             writer.finish()
@@ -221,7 +252,7 @@ def run_command(
         finally:
             if aside.unfinished is not None:
                 typer.echo(f"typefold: what failed until then is in {aside.unfinished}", err=True)
-        report(counts, output, aside, from_journal=statistics()[0].from_journal - before, removed=removed)
+        report(counts, output, aside, from_journal=statistics()[0].from_journal - before, removed=removed, into=into)
     if counts.failed:
         raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ import pickle
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -23,14 +23,15 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from returns.result import Result, Success
 
-from typefold.cli.input_records import Source, needed_pyarrow
+from typefold.cli.failed_records import Failures, ReadAgain
+from typefold.cli.input_records import Read, Source, Unreadable
 from typefold.cli.output import printable
-from typefold.cli.output_records import Failures, Writer
+from typefold.cli.output_records import Layout, Writer
 from typefold.cli.target import CommandError
 from typefold.compiler.contained import describe_exception, first_line
 from typefold.errors import place_of
 from typefold.execution.progress import Progress
-from typefold.programs.record_function import BadRecord, Inputs, Target, arrow_form, streamed
+from typefold.programs.record_function import BadRecord, Inputs, Target, streamed
 from typefold.runtime import PromptError
 from typefold.tables.arrow import message_of
 from typefold.tables.columns import Unfit
@@ -53,107 +54,137 @@ class Counts:
 
 @dataclass(frozen=True)
 class _Row:
-    """A record that fits, with the line of the file in which it begins, if files of its kind have lines."""
+    """A record that fits, as it was read."""
 
-    line: int | None
+    read: Read
     record: Mapping[str, Any]
     arguments: Mapping[str, Any]
 
 
 @dataclass(kw_only=True)
 class Job:
-    """A function over records, each written with its result in `column`; a failed one is put aside with its error."""
+    """A function over records, each written with its result; a failed one is put aside with its error.
+
+    `earlier` are rows of an output that is there already, among which the results have their places.
+    """
 
     target: Target
     source: Source
     inputs: Inputs
     writer: Writer
+    layout: Layout
     failures: Failures
-    column: str
     limit: int | None
+    offset: int
     where: Condition | None
-    convert: Callable[[Any], Any]
     max_failures: int | None
+    earlier: Iterator[Any]
     counts: Counts = field(default_factory=Counts)
     _begun: dict[int, _Row] = field(default_factory=dict[int, _Row])
-    _aside: dict[int, bool] = field(default_factory=dict[int, bool])  # of records that are no rows, whether they failed
+    _aside: dict[int, bool | None] = field(
+        default_factory=dict[int, Any]
+    )  # no rows: whether they failed; `None`: no record
     _shown: set[str] = field(default_factory=set[str])
+    _after: int = 0  # rows of the output so far
+    _moved: int = 0  # those of them that were there before
 
     def __post_init__(self) -> None:
-        self._waiting: Waiting[tuple[bool, Any] | None] = Waiting()  # whether it has a result, and its encoded form
+        self._waiting: Waiting[tuple[bool, Any, int] | None] = (
+            Waiting()
+        )  # whether a result, its encoded form, its place
 
     def run(self) -> Counts:
         """Run the function for all records, and write what comes of them."""
-        limit, total = self.limit, self.source.total
-        total = total if limit is None or total is None else min(limit, total)
+        total = self.source.total
+        if total is not None:
+            total = max(0, total - self.offset)
+            total = total if self.limit is None else min(self.limit, total)
         with Progress(total) as progress, self._waiting, closing(streamed(self.target, self._rows())) as results:
             try:
                 for index, result in results:
-                    progress.row(failed=self._ended(index, result))
+                    if (failed := self._ended(index, result)) is not None:
+                        progress.row(failed=failed)
                 if self.where is not None:
                     self.where.check_used()
+                self._move(None)
             except BaseException:
                 for item in self._waiting.rest():  # the failures that still wait for their turn
                     if item is not None and not item[0]:
-                        self.failures.write(item[1])
+                        self.failures.write(item[1], self._after)
                 raise
         return self.counts
 
     def _rows(self) -> Iterator[_Row | Unfit]:
-        """Yield the records that fit, and `Unfit`, which `run` hands back at once, in the place of the others."""
-        for number, (line, record) in enumerate(itertools.islice(self.source, self.limit)):
-            row = self._taken(number, line, record)
+        """Yield the records that fit, and `Unfit`, which `run` hands back at once, in the place of the others.
+
+        A row's index is the record's number in the input, also where records before it are left out: seeds go by it.
+        """
+        taken = itertools.islice(self.source, self.offset, None if self.limit is None else self.offset + self.limit)
+        following = 0
+        for number, read in enumerate(taken, self.offset):
+            number = read.row if isinstance(read, ReadAgain) else number
+            for left_out in range(following, number):
+                self._aside[left_out] = None
+                self._put(left_out, None)
+                yield Unfit("")
+            following = number + 1
+            row = self._taken(number, read)
             if row is None:
                 yield Unfit("")
             else:
                 self._begun[number] = row
                 yield row
 
-    def _ended(self, number: int, result: Result[Any, Exception]) -> bool:
-        """Note the result of a record, and return whether it failed."""
+    def _ended(self, number: int, result: Result[Any, Exception]) -> bool | None:
+        """Note the result of a record, and return whether it failed; `None` where there was no record."""
         row = self._begun.pop(number, None)
         if row is None:
             return self._aside.pop(number)
         if not isinstance(result, Success):
-            self._failed(number, row.line, row.record, result.failure())
+            self._failed(number, row.read, result.failure())
             return True
         try:
-            encoded = self.writer.encode({**row.record, self.column: self.convert(result.unwrap())})
+            encoded = self.writer.encode({**row.record, **self.layout.convert(result.unwrap())})
         except Exception as error:  # a value that the file has no form for
-            self._failed(number, row.line, row.record, error, own=False)
+            self._failed(number, row.read, error, own=False)
             return True
         self.counts.done += 1
-        self._put(number, (True, encoded))
+        self._put(number, (True, encoded, _after(row.read)))
         return False
 
-    def _taken(self, number: int, line: int | None, record: dict[str, Any] | BadRecord) -> _Row | None:
+    def _taken(self, number: int, read: Read) -> _Row | None:
         try:
-            if isinstance(record, BadRecord):
+            if isinstance(record := read.record, BadRecord):
                 raise record
             arguments, wrong = self.inputs.read(record)
             wanted = self.where is None or self.where.holds(self.inputs.seen(record, arguments))
-            if wanted and self.column in record:
-                raise BadRecord(taken(self.column))
+            if wanted and (column := next(filter(record.__contains__, self.layout.results), None)) is not None:
+                raise BadRecord(taken(column))
             if wanted and wrong:
                 raise BadRecord("; ".join(wrong))
         except Exception as error:  # a user's validator may raise anything
             self._aside[number] = True
-            self._failed(number, line, None if isinstance(record, BadRecord) else record, error)
+            self._failed(number, read, error)
             return None
         if wanted:
-            return _Row(line, record, arguments)
+            return _Row(read, record, arguments)
         self.counts.skipped += 1
         self._aside[number] = False
         self._put(number, None)
         return None
 
-    def _failed(self, number: int, line: int | None, record: object, error: Exception, *, own: bool = True) -> None:
+    def _failed(self, number: int, read: Read, error: Exception, *, own: bool = True) -> None:
         self.counts.failed += 1
-        failed = {"row": number, "line": line, "error": type(error).__name__, "message": message_of(error)}
+        failed = {"row": number, "line": read.line, "error": type(error).__name__, "message": message_of(error)}
+        if isinstance(error, Unreadable):
+            failed["error"] = BadRecord.__name__
         if own and not isinstance(error, PromptError | BadRecord):  # the function's own error
             failed["traceback"] = trace = _traceback(error)
-            self._show(f"row {number}" + ("" if line is None else f" (line {line})"), error, trace)
-        self._put(number, (False, self.failures.encode({**failed, "record": record})))
+            self._show(f"row {number}" + ("" if read.line is None else f" (line {read.line})"), error, trace)
+        failed["record"] = None if isinstance(read.record, BadRecord) else read.record
+        failed |= read.record.kept if isinstance(read.record, Unreadable) else {}
+        failed |= {"texts": True} if self.source.texts else {}
+        self._put(number, (False, self.failures.encode(failed), _after(read)))
         if self.max_failures is not None and self.counts.failed > self.max_failures:
             raise CommandError(
                 f"{self.counts.failed:,} rows failed, more than --max-failures {self.max_failures:,} allows; the job was ended"
@@ -167,11 +198,28 @@ class Job:
             with suppress(OSError, ValueError):  # nobody reads it any more
                 print(f"typefold: {where} failed:\n{printable(trace)}", file=sys.stderr, flush=True)
 
-    def _put(self, number: int, item: tuple[bool, Any] | None) -> None:
+    def _put(self, number: int, item: tuple[bool, Any, int] | None) -> None:
         for each in self._waiting.due(number, item):
-            if each is not None:
-                has_result, written = each
-                (self.writer if has_result else self.failures).write(written)
+            if each is None:
+                continue
+            has_result, written, after = each
+            self._move(after)
+            if has_result:
+                self.writer.write(written)
+                self._after += 1
+            else:
+                self.failures.write(written, self._after)
+
+    def _move(self, upto: int | None) -> None:
+        """Write the earlier rows before a place, or all that are left."""
+        for row in itertools.islice(self.earlier, None if upto is None else max(0, upto - self._moved)):
+            self.writer.write(row)
+            self._moved += 1
+            self._after += 1
+
+
+def _after(read: Read) -> int:
+    return read.after if isinstance(read, ReadAgain) else 0
 
 
 def _traceback(error: Exception) -> str:
@@ -190,9 +238,11 @@ def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> Non
     if (column := inputs.misnamed(columns)) is not None:
         raise CommandError(f"{target.name}: {column}, or give one value for all rows with --set")
     if missing := inputs.missing(columns):
+        other = next((each for each in ";\t|," if len(columns) == 1 and each in columns[0]), None)
         raise CommandError(
             f"{target.name} needs {', '.join(missing)}, which the input has no column for (it has "
             f"{', '.join(columns) or 'none'}); rename the column, or give one value for all rows with --set {missing[0]}=..."
+            + ("" if other is None else f"; if its columns are parted by {other!r}, --delimiter says so")
         )
 
 
@@ -201,9 +251,11 @@ def taken(column: str) -> str:
     return f"the input has a column {column} already, which the result would replace; give the result another: --column"
 
 
-def report(counts: Counts, output: str, failures: Failures, *, from_journal: int, removed: bool) -> None:
+def report(
+    counts: Counts, output: str, failures: Failures, *, from_journal: int, removed: bool, into: bool = False
+) -> None:
     """Print the numbers of records, and of answers from the journal, on standard error."""
-    words = [f"{counts.done:,} results in {'standard output' if output == '-' else output}"]
+    words = [f"{counts.done:,} results {'put into' if into else 'in'} {'standard output' if output == '-' else output}"]
     if from_journal:
         words.append(f"{from_journal:,} {'answer' if from_journal == 1 else 'answers'} from the journal")
     if counts.skipped:
@@ -214,13 +266,6 @@ def report(counts: Counts, output: str, failures: Failures, *, from_journal: int
     if removed:
         words.append(f"none failed, so {failures.path} of an earlier run was removed")
     print("typefold: " + ", ".join(words), file=sys.stderr)
-
-
-def parquet_form(target: Target, source: Source, column: str) -> tuple[Callable[[Any], Any], Any]:
-    """Return the conversion of results to their Arrow type, and the schema of the file."""
-    pa = needed_pyarrow()
-    kind, convert = arrow_form(target)
-    return convert, source.arrow_schema().append(pa.field(column, kind))
 
 
 class Condition:

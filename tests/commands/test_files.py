@@ -198,7 +198,7 @@ def test_a_disk_that_fails_while_it_is_read_ends_the_command(
     (folder / name).write_text("number\n1\n" if ending == ".csv" else '{"number": 1}\n', encoding="utf-8")
     source = input_records.open_source(name)
     monkeypatch.setattr(input_records, "open_source", {name: source}.get)
-    monkeypatch.setattr("typefold.cli.input_records._CsvLines._read", fail)
+    monkeypatch.setattr("typefold.cli.input_records.CsvLines._read", fail)
     monkeypatch.setattr(input_records, "_lines", partial(map, fail))
     done = command(*run_of("double"), "-i", name, "-o", "out.jsonl")
     assert (done.exit_code, done.stderr) == (2, f"typefold: {name} can't be read: Input/output error\n"), done.output

@@ -72,6 +72,7 @@ def test_a_bad_record_is_kept_aside_and_costs_no_other(folder: Path, command: Co
         "error": "BadRecord",
         "message": "text: Input should be a valid string",
         "record": {"text": 5},
+        "after": 1,
     }
 
 
@@ -147,10 +148,13 @@ def test_many_rows_keep_their_order(folder: Path, command: Command) -> None:
             ["tickets:classify", "-i", "near.csv"],
             "the column ' Stars' is not 'stars'; rename it, or give one value for all",
         ),
-        (["tickets:classify", "-i", "in.csv", "-o", ""], "results are written to .jsonl and .parquet, not such a file"),
+        (
+            ["tickets:classify", "-i", "in.csv", "-o", ""],
+            "results are written to .jsonl, .csv, .tsv and .parquet, not such a file",
+        ),
         (
             ["tickets:classify", "-i", "in.csv", "-o", "/"],
-            "results are written to .jsonl and .parquet, not such a file",
+            "results are written to .jsonl, .csv, .tsv and .parquet, not such a file",
         ),
         (["tickets:classify", "-i", "/"], "/ is no regular file"),
         (["tickets:classify", "-i", "in.csv", "--set", "text=a", "--journal", "fifo.jsonl"], "this is no regular file"),
@@ -158,7 +162,7 @@ def test_many_rows_keep_their_order(folder: Path, command: Command) -> None:
             ["tickets:classify", "-i", "in.csv", "--set", "text=a", "--seed", "1"],
             "--seed: the module's own configure(...) has no such option; write it there, or name the model here with --model",
         ),
-        (["tickets:classify", "-i", "in.txt"], "records are read from .jsonl, .csv and .parquet, not .txt"),
+        (["tickets:classify", "-i", "in.txt"], "records are read from .jsonl, .csv, .tsv and .parquet, not .txt"),
         (["tickets:classify", "-i", "in.csv"], "needs text, which the input has no column for (it has id, words)"),
         (["tickets:classify", "-i", "in.csv", "--set", "txt=a"], "has no parameter txt; it has text, stars"),
         (["tickets:classify", "-i", "in.csv", "--set", "stars=x"], "stars=x: Input should be a valid integer"),
