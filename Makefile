@@ -21,7 +21,7 @@ CHECKS_PASSED := $(VENV)/checks-passed
 WHEEL_PASSED := $(VENV)/wheel-passed
 FOREIGN := build/foreign
 ROOMS := dsl compiler runtime pytest_plugin
-WHEEL_FILES := $(ROOMS) pyproject.toml README.md LICENSE
+WHEEL_FILES := $(ROOMS) examples pyproject.toml README.md LICENSE
 SMOKE := $(wildcard tests/smoke_wheel.py)
 comma := ,
 FOR_CPU := $(filter cpu,$(subst $(comma), ,$(EXTRAS)))
@@ -124,7 +124,7 @@ $(CHECKS_PASSED): $(READY) $(KEYS)/sources
 	@$(BIN)/mypy > $(KEYS)/mypy.said 2>&1 & mypy=$$!; \
 	$(BIN)/pyright --pythonpath $(BIN)/python | $(PLAIN_NAMES) || failed=1; \
 	wait $$mypy || failed=1; $(PLAIN_NAMES) $(KEYS)/mypy.said; [ -z "$${failed:-}" ]
-	$(PYTEST) -q -m checkers tests/typed_page
+	$(PYTEST) -q -m checkers tests/typed_page tests/commands/test_starter.py
 	@touch $@
 
 format: $(READY)

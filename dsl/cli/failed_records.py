@@ -12,7 +12,6 @@ import os
 from base64 import b64decode
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -24,7 +23,7 @@ from typefold.cli.input_records import Form, Read, Source, csv_text, ending_of, 
 from typefold.cli.output import StandardOutput, check_target, open_output
 from typefold.cli.output_records import json_line
 from typefold.cli.target import CommandError
-from typefold.compiler.guards import is_dict
+from typefold.compiler.guards import is_dict, is_list
 from typefold.programs.record_function import BadRecord
 
 _KEYS = {"row", "error", "message", "record", "after"}
@@ -101,13 +100,6 @@ class ReadAgain(Read):
     after: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailedSource(Source):
-    """The rows of a failures file; `after` is the largest number of results before one."""
-
-    after: int = 0
-
-
 def is_failures(path: str) -> bool:
     """Return whether a file is one of failed rows, by its first line."""
     if ending_of(path) not in (".jsonl", ".ndjson") or not os.path.isfile(path):
@@ -118,7 +110,7 @@ def is_failures(path: str) -> bool:
     return False
 
 
-def open_failures(path: str, form: Form) -> FailedSource:
+def open_failures(path: str, form: Form) -> Source:
     """The rows of a failures file; bytes that were not of the input's encoding are read in this form's. Raises `CommandError` for a broken line."""
     count = after = 0
     last, texts, columns = -1, False, dict[str, None]()
@@ -132,7 +124,7 @@ def open_failures(path: str, form: Form) -> FailedSource:
         held = line["record"] if line["record"] is not None else line.get("columns") or ()
         columns |= dict.fromkeys(str(name) for name in held)
     records = _mended(path, form.encoding)
-    return FailedSource(records, columns=list(columns) if texts else None, texts=texts, total=count, after=after)
+    return Source(records, columns=list(columns) if texts else None, texts=texts, total=count, after=after)
 
 
 def _lines_of(path: str) -> Generator[tuple[int, dict[str, Any]]]:
@@ -185,7 +177,7 @@ def _records(line: Mapping[str, Any], encoding: str) -> list[Read]:
         with suppress(UnicodeError):
             raw = raw.encode(form.encoding, "surrogateescape").decode(encoding, "surrogateescape")
             form = Form("jsonl", encoding, form.delimiter)
-    if not isinstance(columns, list):
+    if not is_list(columns):
         return [Read(number, json_record(first, raw, form))]
     return list(csv_text(raw, first, [str(name) for name in columns], form)) or [
         Read(number, BadRecord("`raw` is empty; take the line out, or write the record into it"))
@@ -218,8 +210,9 @@ def _typed(record: dict[str, Any], types: Mapping[str, Any]) -> dict[str, Any] |
         if kind in _NUMBERS:
             typed[name] = _NUMBERS[kind] if value is None else value
         elif kind in _TYPES and isinstance(value, str):
+            read = _READERS.get(kind) or TypeAdapter[Any](_TYPES[kind]).validate_python
             try:
-                typed[name] = _READERS.get(kind, TypeAdapter[Any](_TYPES[kind]).validate_python)(value)
+                typed[name] = read(value)
             except ValueError as error:
                 return BadRecord(f"{name} is no {kind}: {str(error).splitlines()[0]}")
     return typed

@@ -72,13 +72,17 @@ class Form:
 
 @dataclass(frozen=True)
 class Source:
-    """Records to be read, with facts that are known before the first one; `texts` says that all values are texts."""
+    """Records to be read, with facts that are known before the first one.
+
+    All values are texts where `texts` says so. `after` is the largest number of results before a row of a failures file.
+    """
 
     records: Iterator[Read]
     columns: list[str] | None = None
     texts: bool = False
     total: int | None = None
     schema: Any = None
+    after: int = 0
 
     def __iter__(self) -> Iterator[Read]:
         return self.records

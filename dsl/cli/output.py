@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _DATABASE = b"SQLite format 3\0"
+_JOB = (".typefold-job", ".typefold-job.new")
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFCHR: "a device",
@@ -244,7 +245,12 @@ def of_journal(path: Path | str | None) -> list[str]:
     if path is None:
         return []
     names = dict.fromkeys((str(path), os.path.realpath(path)))
-    return [f"{name}{ending}" for name in names for ending in ("", "-wal", "-shm", "-journal", ".lock")]
+    return [f"{name}{ending}" for name in names for ending in ("", "-wal", "-shm", "-journal", ".lock", *_JOB)]
+
+
+def job_of(path: Path | str) -> str:
+    """The file beside a journal in which its last job says how far it is."""
+    return f"{os.path.realpath(path)}{_JOB[0]}"
 
 
 def loaded_modules() -> list[str]:

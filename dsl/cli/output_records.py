@@ -92,7 +92,7 @@ def layout_of(
     """
     if kind == "parquet":
         pa = needed_pyarrow()
-        arrow, convert = arrow_form(target)
+        arrow, to_arrow = arrow_form(target)
         field = pa.field(column, arrow)
         if into is None:
             schema = source.arrow_schema().append(field)
@@ -100,24 +100,25 @@ def layout_of(
             schema = needed_pyarrow("pyarrow.parquet").read_schema(into).remove_metadata()
             if not len(schema) or schema.field(len(schema) - 1) != field:
                 raise _of_others(into, schema.names, [column])
-        return Layout(kind, [column], lambda value: {column: convert(value)}, schema.names, schema)
+        return Layout(kind, [column], _spread(to_arrow, None, column), schema.names, schema)
     plain = plain_form(target.returns, json=True)
     fields = None if kind == "jsonl" else _fields(target.returns)
-    if fields is None:
-        results, convert = [column], lambda value: {column: plain(value)}
-    else:
-        results, convert = [f"{column}.{name}" for name in fields], _spread(plain, fields, column)
+    results = [column] if fields is None else [f"{column}.{name}" for name in fields]
+    convert = _spread(plain, fields, column)
     if kind == "jsonl":
         return Layout(kind, results, convert)
     if into is not None:
-        columns = open_source(into, Form(kind, delimiter=_DELIMITERS[kind])).columns or []
-        if columns[-len(results) :] != results:
-            raise _of_others(into, columns, results)
-        return Layout(kind, results, convert, columns)
+        there = open_source(into, Form(kind, delimiter=_DELIMITERS[kind])).columns or []
+        if there[-len(results) :] != results:
+            raise _of_others(into, there, results)
+        return Layout(kind, results, convert, there)
     columns = source.columns
-    if columns is None and again is None:
-        raise CommandError("CSV begins with its columns, and standard input does not say which there are; name a file")
-    columns = keys_of(again()) if columns is None and again is not None else columns or []
+    if columns is None:
+        if again is None:
+            raise CommandError(
+                "CSV begins with its columns, and standard input does not say which there are; name a file"
+            )
+        columns = keys_of(again())
     if not is_text(columns) or "\0" in "".join(columns):
         raise CommandError("a name in the records is no text that CSV can hold; write .jsonl")
     return Layout(kind, results, convert, [*(name for name in columns if name not in results), *results])
@@ -146,9 +147,11 @@ def _fields(hint: Any) -> list[str] | None:
     return names if names and not found.get("additionalProperties") else None
 
 
-def _spread(plain: Callable[[Any], Any], fields: Sequence[str], column: str) -> Callable[[Any], Mapping[str, Any]]:
-    def convert(value: Any) -> Mapping[str, Any]:
+def _spread(plain: Callable[[Any], Any], fields: Sequence[str] | None, column: str) -> Callable[[Any], dict[str, Any]]:
+    def convert(value: Any) -> dict[str, Any]:
         held = plain(value)
+        if fields is None:
+            return {column: held}
         return {f"{column}.{name}": held.get(name) if is_dict(held) else None for name in fields}
 
     return convert
@@ -273,10 +276,8 @@ class _Csv(_Lines):
 def _cell(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    if not isinstance(value, bool | int | float | list | tuple | dict):
-        return _plain(value)
-    text = _json(value)
-    return "" if text == "null" else text
+    text = _json(value)  # of a value that JSON has no form for it is a text
+    return "" if text == "null" else json.loads(text) if text.startswith('"') else text
 
 
 class _ParquetWriter:

@@ -27,6 +27,7 @@ from typefold.cli.failed_records import Failures, ReadAgain
 from typefold.cli.input_records import Read, Source, Unreadable
 from typefold.cli.output import printable
 from typefold.cli.output_records import Layout, Writer
+from typefold.cli.status_command import JobStatus
 from typefold.cli.target import CommandError
 from typefold.compiler.contained import describe_exception, first_line
 from typefold.errors import place_of
@@ -50,6 +51,10 @@ class Counts:
     done: int = 0
     failed: int = 0
     skipped: int = 0
+
+    @property
+    def ended(self) -> int:
+        return self.done + self.failed + self.skipped
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Job:
     where: Condition | None
     max_failures: int | None
     earlier: Iterator[Any]
+    status: JobStatus
     counts: Counts = field(default_factory=Counts)
     _begun: dict[int, _Row] = field(default_factory=dict[int, _Row])
     _aside: dict[int, bool | None] = field(
@@ -101,9 +107,11 @@ class Job:
             total = total if self.limit is None else min(self.limit, total)
         with Progress(total) as progress, self._waiting, closing(streamed(self.target, self._rows())) as results:
             try:
+                self.status.begin(total)
                 for index, result in results:
                     if (failed := self._ended(index, result)) is not None:
                         progress.row(failed=failed)
+                        self.status.tell(self.counts.ended, self.counts.failed)
                 if self.where is not None:
                     self.where.check_used()
                 self._move(None)
@@ -175,7 +183,12 @@ class Job:
 
     def _failed(self, number: int, read: Read, error: Exception, *, own: bool = True) -> None:
         self.counts.failed += 1
-        failed = {"row": number, "line": read.line, "error": type(error).__name__, "message": message_of(error)}
+        failed: dict[str, Any] = {
+            "row": number,
+            "line": read.line,
+            "error": type(error).__name__,
+            "message": message_of(error),
+        }
         if isinstance(error, Unreadable):
             failed["error"] = BadRecord.__name__
         if own and not isinstance(error, PromptError | BadRecord):  # the function's own error

@@ -75,6 +75,24 @@ class Lock:
         )
 
 
+def is_held(path: Path) -> bool:
+    """Return whether a process has a journal's lock; a lock that is left behind is held by none."""
+    import fcntl
+
+    real = Path(os.path.realpath(path))
+    try:
+        file = os.open(real.with_name(real.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(file)
+
+
 def locked_file(path: Path | str, mode: int, *, check: Callable[[int], None], required: bool = True) -> int:
     """Open a file, or make it, and lock it for this process; a link is not followed, and `check` may refuse it.
 

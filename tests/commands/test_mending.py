@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -56,7 +57,7 @@ def mended(folder: Path, change: dict[int, dict[str, Any]], name: str = "out.fai
     (folder / name).write_text("".join(f"{json.dumps(each)}\n" for each in lines), encoding="utf-8")
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
+def rows(path: Path) -> Any:
     return (
         pq.read_table(path).to_pylist() if path.suffix == ".parquet" else path.read_text(encoding="utf-8").split("\n")
     )
@@ -125,7 +126,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
     import csv
 
     if path.suffix == ".parquet":
-        return rows(path)
+        return list[dict[str, Any]](rows(path))
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_bytes().splitlines()]
     with open(path, encoding="utf-8", newline="") as file:
@@ -214,20 +215,20 @@ def test_some_rows_are_tried_into_another_file(folder: Path, command: Command) -
     assert len(before.splitlines()) == len(failed(folder)) == 2
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda text: text.replace('"row": 1', '"row": "1"'), "line 1: row is a number, from 0"),
-        (lambda text: text.replace('"after": 1', '"after": -1'), "line 1: after is a number, from 0"),
-        (lambda text: text.replace('"after": 1', '"after": 9'), "has 1 results, and rows failed behind the first 9"),
-        (lambda text: text.replace("null", '"x"', 1), "record is an object with the columns, or null"),
-        (lambda text: text.replace("}\n", "\n", 1), "line 1 is no JSON any more"),
-        (lambda text: text + '{"text": "a"}\n', "line 3 is no failed row any more: it needs"),
-        (lambda text: "".join(reversed(text.splitlines(keepends=True))), "row 1 stands behind row 2; keep the lines"),
-    ],
-)
+CHANGES: list[tuple[Callable[[str], str], str]] = [
+    (lambda text: text.replace('"row": 1', '"row": "1"'), "line 1: row is a number, from 0"),
+    (lambda text: text.replace('"after": 1', '"after": -1'), "line 1: after is a number, from 0"),
+    (lambda text: text.replace('"after": 1', '"after": 9'), "has 1 results, and rows failed behind the first 9"),
+    (lambda text: text.replace("null", '"x"', 1), "record is an object with the columns, or null"),
+    (lambda text: text.replace("}\n", "\n", 1), "line 1 is no JSON any more"),
+    (lambda text: text + '{"text": "a"}\n', "line 3 is no failed row any more: it needs"),
+    (lambda text: "".join(reversed(text.splitlines(keepends=True))), "row 1 stands behind row 2; keep the lines"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), CHANGES)
 def test_a_file_that_was_mended_wrongly_is_said_before_anything_runs(
-    folder: Path, command: Command, change: Any, says: str
+    folder: Path, command: Command, change: Callable[[str], str], says: str
 ) -> None:
     (folder / "in.jsonl").write_text('{"text": "a"}\nx\n{"text": 1}\n', encoding="utf-8")
     command(*RUN, "-i", "in.jsonl", "-o", "out.jsonl")
