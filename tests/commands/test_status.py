@@ -19,7 +19,7 @@ import pytest
 
 from tests.commands.conftest import Command
 from typefold import Runtime, ask, prompt
-from typefold.cli.status_command import JobStatus, _speed, status_of
+from typefold.cli.jobs.status_command import JobStatus, _speed, status_of
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 PROGRAM = """
@@ -27,7 +27,7 @@ import json
 import os
 import signal
 from pathlib import Path
-import typefold.cli.status_command as told
+import typefold.cli.jobs.status_command as told
 from typefold import ask, configure, prompt
 from typefold.runtime.engines.scripted import ScriptedEngine
 

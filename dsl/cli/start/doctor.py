@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rich.console import Console
 
-from typefold.cli.demo import engine_hint
+from typefold.cli.start.demo import engine_hint
 
 _PACKAGES = (
     "typefold",

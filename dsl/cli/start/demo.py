@@ -50,7 +50,7 @@ def run_demo(model: str | None) -> int:
 def _quickstart() -> Path:
     """The program, as the package has installed it, or as it stands in a clone."""
     installed = [each.locate() for each in files("typefold") or () if each.parts[-3:] == _PLACE]
-    clone = Path(__file__).resolve().parents[2] / "examples" / "quickstart.py"
+    clone = Path(__file__).resolve().parents[3] / "examples" / "quickstart.py"
     for path in (*installed, clone):
         if Path(str(path)).is_file():
             return Path(str(path)).resolve()

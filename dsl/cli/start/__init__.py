@@ -1,0 +1,1 @@
+"""The first commands: the installation looked at, the demo on a real model, and a project to start from."""
