@@ -200,10 +200,16 @@ def test_pipelines_go_past_what_failed(typefold_engine: FakeEngine, printed: Pri
 
 
 def test_a_cascade_sends_on_what_is_in_doubt(typefold_engine: FakeEngine, printed: Printed) -> None:
-    typefold_engine.answer_by(cascade.quick, lambda review: "good")
-    typefold_engine.answer_by(
-        cascade.careful, {each.text: each.verdict for each in cascade.reviews(60, seed=2)}.__getitem__
-    )
+    known = {each.text: each.verdict for each in cascade.reviews(60, seed=2)}
+
+    def well(review: str) -> cascade.Verdict:
+        return known[review]
+
+    def badly(review: str) -> cascade.Verdict:
+        return "good"
+
+    typefold_engine.answer_by(cascade.quick, badly)
+    typefold_engine.answer_by(cascade.careful, well)
     cascade.main(rows=60, target=0.9)
     held = [each.verdict for each in cascade.reviews(60, seed=2)]
     said = printed()

@@ -206,6 +206,10 @@ async def judge_slowly(text: str) -> Verdict:
     return ask(text)
 
 
+def is_unsure(answer: Scored[Verdict]) -> bool:
+    return answer.probability < 0.5
+
+
 def is_drop(answer: Verdict) -> bool:
     return answer == "drop"
 
@@ -215,7 +219,7 @@ def cascades(texts: list[str], labels: list[Verdict]) -> None:
     assert_type(cascade(scored, judge, doubt=0.8)("x"), Verdict)
     assert_type(cascade(scored, judge, doubt=0.8).map(texts), list[Verdict])
     assert_type(cascade(scored, scored_well, doubt=0.8)("x"), Scored[Verdict])
-    assert_type(cascade(scored, judge, doubt=lambda answer: answer.probability < 0.5)("x"), Verdict)
+    assert_type(cascade(scored, judge, doubt=is_unsure)("x"), Verdict)
     assert_type(cascade(judge, judge)("x"), Verdict)
     assert_type(cascade(judge, judge, doubt=is_drop).safe("x"), Result[Verdict, PromptError])
     assert_type(cascade(judge.sample(3), judge, doubt=0.6)("x"), Verdict)
@@ -224,7 +228,7 @@ def cascades(texts: list[str], labels: list[Verdict]) -> None:
     assert_type(calibrated_threshold(zip(scored.map(texts), labels, strict=True)), float)
     assert_type(cascade(cascade(judge, judge), judge, doubt=is_drop)("x"), Verdict)
     cascade(judge, judge, doubt=0.8)  # E: a probability of an answer that has none
-    cascade(judge, rate)  # E: functions of other types
+    cascade(judge, make)("x").name  # E: a field that one of two answers lacks
     cascade(judge, judge_slowly)  # E: one that is awaited and one that is not
     cascade(make, make, doubt=is_drop)  # E: a function of another answer
     cascade(scored, judge, doubt="0.8")  # E: a text for a probability
