@@ -87,7 +87,7 @@ HERE = (
     list[Logged[int]],
     list[Reasoned[int]],
     list[Decisions[Named]],
-    Scored[str],
+    list[Scored[str]],
     Json[int],
     Annotated[int, SkipValidation],
     Secret,
