@@ -33,6 +33,7 @@ _Format = Annotated[
     Literal["jsonl", "csv", "tsv", "parquet"] | None,
     typer.Option(help="What the file is. By default its name's ending says so.", show_default=False),
 ]
+_Seed = Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")]
 _Engine = Annotated[
     list[str] | None,
     typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, such as max_model_len=8192."),
@@ -137,7 +138,7 @@ def run_command(
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
+    seed: _Seed = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     engine: _Engine = None,
 ) -> None:
@@ -170,14 +171,17 @@ def run_command(
 
 
 _Labelled = Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file with labels, or -.")]
-_Expected = Annotated[str, typer.Option("--expected", "-e", help="The column of the right answers.")]
+_Expected = Annotated[
+    str, typer.Option("--expected", "-e", help="The column of the right answers; of an object in it by labels.kind.")
+]
 _Metric = Annotated[
     str | None,
-    typer.Option(
-        help="module:function of (expected, answer), which returns a truth value or a score.", show_default=False
-    ),
+    typer.Option(help="module:function of (expected, answer): a truth value or a score.", show_default=False),
 ]
 _Limit = Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")]
+_Where = Annotated[
+    str | None, typer.Option(help="Take only records that meet this, such as 'stars < 3'.", show_default=False)
+]
 _Kept = Annotated[Path | None, typer.Option(help="A file that keeps every answer, for the next time.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -190,6 +194,7 @@ def evaluate_command(
     expected: _Expected = "expected",
     metric: _Metric = None,
     limit: _Limit = None,
+    where: _Where = None,
     mistakes: Annotated[
         str | None, typer.Option(help="A .jsonl file for the rows that are not right.", show_default=False)
     ] = None,
@@ -200,7 +205,7 @@ def evaluate_command(
     model: _Model = None,
     journal: _Kept = None,
     given: _Set = None,
-    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
+    seed: _Seed = None,
     quiet: _Quiet = False,
     engine: _Engine = None,
 ) -> None:
@@ -212,17 +217,23 @@ def evaluate_command(
 
     Example: typefold evaluate tickets.py:classify -i labelled.jsonl --expected category
     """
-    from typefold.cli.evaluate_command import prepared, write_mistakes, write_plot
+    from typefold.cli.evaluate_command import check_plot, opened, plot_of, prepared
+    from typefold.cli.output import written_to
 
     with explained():
-        files = {"--input": [source], "--mistakes": [mistakes or ""], "--plot": [plot or ""]}
-        wanted = prepared([function], source, expected, metric=metric, limit=limit, given=pairs(given))
-        with _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
-            [report] = wanted.run()
-        if mistakes is not None:
-            write_mistakes(report, mistakes)
+        wanted = prepared([function], source, expected, metric=metric, limit=limit, where=where, given=pairs(given))
         if plot is not None:
-            write_plot(report, plot)
+            check_plot(wanted.targets[0])
+        files = {"--input": [source], "--mistakes": written_to(mistakes), "--plot": written_to(plot)}
+        with (
+            _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet),
+            opened(mistakes) as aside,
+            opened(plot) as drawing,
+        ):
+            [report] = wanted.run()
+            aside(wanted.mistakes(report))
+            if plot is not None:
+                drawing(plot_of(report))
         typer.echo(report.to_json() if as_json else report)
 
 
@@ -234,11 +245,12 @@ def compare_command(
     expected: _Expected = "expected",
     metric: _Metric = None,
     limit: _Limit = None,
+    where: _Where = None,
     as_json: _AsJson = False,
     model: _Model = None,
     journal: _Kept = None,
     given: _Set = None,
-    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
+    seed: _Seed = None,
     quiet: _Quiet = False,
     engine: _Engine = None,
 ) -> None:
@@ -250,10 +262,11 @@ def compare_command(
     from typefold.evaluation import Comparison
 
     with explained():
-        wanted = prepared([before, after], source, expected, metric=metric, limit=limit, given=pairs(given))
+        wanted = prepared(
+            [before, after], source, expected, metric=metric, limit=limit, where=where, given=pairs(given)
+        )
         with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
-            reports = wanted.run()
-        comparison = Comparison(*reports)
+            comparison = Comparison(*wanted.run())
         typer.echo(comparison.to_json() if as_json else comparison)
 
 
@@ -362,7 +375,7 @@ def forecast_command(
     model: _Model = None,
     journal: _Kept = None,
     given: _Set = None,
-    seed: Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")] = None,
+    seed: _Seed = None,
     quiet: _Quiet = False,
     engine: _Engine = None,
 ) -> None:

@@ -8,36 +8,23 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from typefold.cli.input_records import Read, Source, open_source
+from typefold.cli.input_records import open_source
 from typefold.cli.output import open_output
+from typefold.cli.run_command import Condition
 from typefold.cli.target import CommandError, load
-from typefold.compiler.contained import first_line
-from typefold.evaluation.grading import Job, check_labels, graded
+from typefold.compiler.guards import is_dict
+from typefold.evaluation.grading import Job, check_metric, checked_jobs, graded, read_labels, reported
 from typefold.evaluation.report import Report
-from typefold.programs.record_function import BadRecord, Inputs, Target, of_row, read_value
+from typefold.programs.record_function import BadRecord, Inputs, Target
 from typefold.response_types import Logged, Reasoned, Scored
-from typefold.signatures.parameters import words_of
 from typefold.tables.columns import Unfit
-
-_NAMED = 5  # records in a message
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A record, with the arguments that a function takes out of it."""
-
-    record: Mapping[str, Any]
-    arguments: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        return ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
 
 
 @dataclass(frozen=True)
@@ -46,17 +33,29 @@ class Evaluation:
 
     targets: Sequence[Target]
     jobs: Sequence[Job]
+    records: Sequence[Mapping[str, Any]]
     metric: Target | None
 
     def run(self) -> list[Report[Any]]:
         """Ask all functions for all records as one batch, and return the report of each function."""
-        rows = graded(self.jobs, None if self.metric is None else self.metric.function)
-        size = len(rows) // len(self.targets)
-        name = "" if self.metric is None else self.metric.name
+        metric = None if self.metric is None else self.metric.function
+        rows, size = graded(self.jobs, metric), len(self.records)
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         return [
-            Report(target.name, tuple(rows[place * size : (place + 1) * size]), name)
-            for place, target in enumerate(self.targets)
+            replace(reported(target.function, part, metric), function=target.name)
+            for target, part in zip(self.targets, parts, strict=True)
         ]
+
+    def mistakes(self, report: Report[Any]) -> str:
+        """Return the rows that are not right as JSON lines: the record, the answer, and the error of a row that failed."""
+        lines: list[str] = []
+        for row in report.mistakes:
+            found = (
+                {"answer": row.value} if row.error is None else {"error": f"{type(row.error).__name__}: {row.error}"}
+            )
+            record = {"row": row.index, "record": self.records[row.index], "expected": row.expected, **found}
+            lines.append(json.dumps(to_jsonable_python(record, fallback=str), ensure_ascii=False))
+        return "".join(f"{line}\n" for line in lines)
 
 
 def prepared(
@@ -66,94 +65,86 @@ def prepared(
     *,
     metric: str | None,
     limit: int | None,
+    where: str | None = None,
     given: Mapping[str, str],
 ) -> Evaluation:
-    """Import functions and read the labelled records of a file. Raises CommandError for labels that don't fit."""
+    """Import functions and read the labelled records of a file. Raises an error for labels that don't fit."""
     targets = [load(function) for function in functions]
     judge = None if metric is None else load(metric)
+    check_metric(None if judge is None else judge.function)
     source = open_source(path)
-    records = list(itertools.islice(source, limit))
-    jobs: list[Job] = []
-    for target in targets:
-        jobs += _jobs(target, source, records, Inputs(target, given, texts=source.texts), expected)
-    return Evaluation(targets, jobs, judge)
-
-
-def _jobs(target: Target, source: Source, records: Sequence[Read], inputs: Inputs, expected: str) -> list[Job]:
-    """Return a row to evaluate for each record. Raises CommandError for records without a label of the function's type."""
-    if source.columns is not None and expected not in source.columns:
-        raise CommandError(f"--expected: the input has no column {expected}; it has {', '.join(source.columns)}")
-    adapter = _adapter(target)
-    function = of_row(target)
-    jobs: list[Job] = []
-    wrong: list[str] = []
-    for index, (line, record) in enumerate(records):
-        where = f"record {index}" if line is None else f"line {line}"
-        if isinstance(record, BadRecord):
-            wrong.append(f"{where}: {record}")
-            continue
-        if record.get(expected) is None or (source.texts and record[expected] == ""):
-            wrong.append(f"{where}: there is no {expected}")
-            continue
-        rest = {name: value for name, value in record.items() if name != expected}
+    inputs = [Inputs(target, given, texts=source.texts) for target in targets]
+    known = None if source.columns is None else [*source.columns, *(each.name for each in targets[0].parameters)]
+    holds = None if where is None else Condition(where, known)
+    places: list[str] = []
+    records: list[dict[str, Any]] = []
+    cells: list[Any] = []
+    for number, (line, record) in enumerate(itertools.islice(source, limit)):
         try:
-            label = record[expected] if adapter is None else read_value(adapter, record[expected], as_text=source.texts)
-        except ValidationError as error:
-            wrong.append(f"{where}: {expected}: {words_of(error)}")
-            continue
-        arguments, misfits = inputs.read(rest)
-        row = _Row(rest, arguments)
-        jobs.append(Job(function, index, Unfit("; ".join(misfits)) if misfits else (row,), row, label))
-    if wrong:
-        more = f"; and {len(wrong) - _NAMED:,} more" if len(wrong) > _NAMED else ""
-        raise CommandError(
-            f"{len(wrong):,} of {len(wrong) + len(jobs):,} records have no label that fits: {'; '.join(wrong[:_NAMED])}{more}"
-        )
-    if not jobs:
-        raise CommandError("the input has no records")
-    check_labels([job.expected for job in jobs], target.function)
-    return jobs
+            if isinstance(record, BadRecord):
+                raise record
+            if holds is not None and not holds.holds(inputs[0].seen(record, inputs[0].read(record)[0])):
+                continue
+            cells.append(_at(record, expected))
+            records.append(record)
+        except BadRecord as error:
+            cells.append(Unfit(str(error)))
+            records.append({})
+        places.append(f"record {number}" if line is None else f"line {line}")
+    if holds is not None:
+        holds.check_used()
+    if records and all(cell is None for cell in cells):
+        raise CommandError(f"--expected: no record has {expected}; the first has {', '.join(records[0]) or 'nothing'}")
+    left_out = {expected, expected.partition(".")[0]}  # columns of labels are none of the functions'
+    shown = [{name: value for name, value in record.items() if name not in left_out} for record in records]
+    jobs: list[Job] = []
+    for target, reader in zip(targets, inputs, strict=True):
+        read = [reader.read(record) for record in shown]
+        rows = [Unfit("; ".join(misfits)) if misfits else arguments for arguments, misfits in read]
+        labels = read_labels(target.function, cells, texts=source.texts)
+        inputs_shown = [arguments for arguments, _ in read]
+        jobs += checked_jobs(target.function, rows, labels, inputs=inputs_shown, where=places.__getitem__)
+    return Evaluation(targets, jobs, records, judge)
 
 
-def _adapter(target: Target) -> TypeAdapter[Any] | None:
-    """Return the reader of labels; `None` for a function that does not say what it returns."""
+def _at(record: dict[str, Any], path: str) -> Any:
+    """Return the value of a column, or, by a path with dots, of an object in one; `None` where there is none."""
+    if path in record:
+        return record[path]
+    first, dot, rest = path.partition(".")
+    inside = record.get(first) if dot else None
+    return _at(inside, rest) if is_dict(inside) else None
+
+
+def check_plot(target: Target) -> None:
+    """Raise an error for a function of which it can be told that it states no probabilities."""
     hint = target.returns
-    if get_origin(hint) in (Logged, Reasoned, Scored):
+    while get_origin(hint) in (Logged, Reasoned):
         [hint] = get_args(hint)
-    if hint is Any:
-        return None
-    try:
-        return TypeAdapter(hint)
-    except Exception as error:
-        raise CommandError(
-            f"{target.name}: pydantic can't read a label as its return type: {first_line(error)}"
-        ) from error
+    if hint is not Any and get_origin(hint) is not Scored:
+        raise CommandError(f"--plot: {target.name} states no probabilities; let it return Scored[...]")
 
 
-def write_mistakes(report: Report[Any], path: str) -> None:
-    """Write the rows that are not right as JSON lines: the record, the label, the answer, and the error of a row that failed."""
-    lines: list[str] = []
-    for row in report.mistakes:
-        record: dict[str, Any] = {"row": row.index, "input": row.input.record, "expected": row.expected}
-        if row.error is None:
-            record["answer"] = row.value
-        else:
-            record["error"] = f"{type(row.error).__name__}: {first_line(row.error)}"
-        lines.append(json.dumps(to_jsonable_python(record, fallback=str), ensure_ascii=False))
-    _write(path, "".join(f"{line}\n" for line in lines))
-
-
-def write_plot(report: Report[Any], path: str) -> None:
-    """Write the reliability of the stated probabilities as SVG."""
-    if report.calibration is None:
-        raise CommandError(f"--plot: {report.function} states no probabilities; let it return Scored[...]")
-    _write(path, report.calibration.svg())
-
-
-def _write(path: str, text: str) -> None:
+@contextmanager
+def opened(path: str | None) -> Generator[Callable[[str], None]]:
+    """Open a file to be written, and return the function that writes its text; it does nothing where there is no path."""
+    if path is None:
+        yield lambda text: None
+        return
     file = open_output(path)
-    try:
+
+    def write(text: str) -> None:
         file.write(text.encode("utf-8", "backslashreplace"))
         file.finish()
+
+    try:
+        yield write
     finally:
         file.discard()
+
+
+def plot_of(report: Report[Any]) -> str:
+    """Return the reliability of the stated probabilities as SVG."""
+    if report.calibration is None:
+        raise CommandError(f"--plot: {report.function} stated no probabilities")
+    return report.calibration.svg()

@@ -66,4 +66,4 @@ def _rows(evaluation: Evaluation, path: str) -> list[LabelledRow]:
     if wrong:
         more = f"; and {len(wrong) - _NAMED:,} more" if len(wrong) > _NAMED else ""
         raise CommandError(f"{path}: records don't fit the function: {'; '.join(wrong[:_NAMED])}{more}")
-    return [LabelledRow(job.input, job.expected, (), job.input.arguments) for job in evaluation.jobs]
+    return [LabelledRow(job.input, job.expected, (), job.keywords) for job in evaluation.jobs]

@@ -1,7 +1,7 @@
 """`compare`: two functions over the same labelled rows, as one batch.
 
-Rows are pairs, so the difference has the interval of the paired differences, which is narrower than that of two evaluations. Whether
-the rows that only one of both has right could be chance says McNemar's exact test (1947, doi:10.1007/BF02295996).
+Rows are pairs, so the difference has the interval of the paired differences, which is narrower than that of two evaluations.
+McNemar's exact test (1947, doi:10.1007/BF02295996) says whether chance alone would flip as uneven numbers of rows.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ import math
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
-from typefold.evaluation.grading import Job, Metric, Wrapped, graded, labelled_jobs, reported
+from typefold.evaluation.grading import Case, Metric, Wrapped, graded, labelled_jobs, listed, reported
 from typefold.evaluation.intervals import Estimate
 from typefold.evaluation.report import EvaluatedRow, Report, answer_text, figures_as_json
-from typefold.evaluation.tables import Table, as_html, as_rich, as_text, text_of
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from typefold.evaluation.tables import Shown, Table, text_of
 
 A = TypeVar("A")
 T = TypeVar("T")
+Pair: TypeAlias = tuple[EvaluatedRow[T], EvaluatedRow[T]]
 
 _SHOWN = 10  # rows of a table
 
 
 @dataclass(frozen=True)
-class Comparison(Generic[T]):
+class Comparison(Shown, Generic[T]):
     """The outcome of two functions over the same rows.
 
     Attributes:
@@ -41,16 +39,19 @@ class Comparison(Generic[T]):
     @cached_property
     def difference(self) -> Estimate:
         """The mean of the second function's scores less the first's, row by row."""
-        pairs = zip(self.before.rows, self.after.rows, strict=True)
-        return Estimate.mean([after.score - before.score for before, after in pairs])
+        rows = [each.score for report in (self.before, self.after) for each in report.rows]
+        if all(score in (0.0, 1.0) for score in rows):
+            changes = [after.score - before.score for before, after in self._pairs]
+            return Estimate.paired(changes.count(1.0), changes.count(-1.0), len(changes))
+        return Estimate.mean([after.score - before.score for before, after in self._pairs])
 
     @property
-    def gained(self) -> Sequence[tuple[EvaluatedRow[T], EvaluatedRow[T]]]:
+    def gained(self) -> Sequence[Pair[T]]:
         """The rows that the second function alone has right, each as both answered it."""
         return [pair for pair in self._pairs if pair[1].right and not pair[0].right]
 
     @property
-    def lost(self) -> Sequence[tuple[EvaluatedRow[T], EvaluatedRow[T]]]:
+    def lost(self) -> Sequence[Pair[T]]:
         """The rows that the first function alone has right, each as both answered it."""
         return [pair for pair in self._pairs if pair[0].right and not pair[1].right]
 
@@ -63,7 +64,7 @@ class Comparison(Generic[T]):
         return min(1.0, tail / 2 ** (flipped - 1)) if flipped else 1.0
 
     @property
-    def _pairs(self) -> Iterator[tuple[EvaluatedRow[T], EvaluatedRow[T]]]:
+    def _pairs(self) -> Iterator[Pair[T]]:
         return zip(self.before.rows, self.after.rows, strict=True)
 
     def to_json(self) -> str:
@@ -83,30 +84,18 @@ class Comparison(Generic[T]):
             }
         )
 
-    def __str__(self) -> str:
-        return as_text(self.tables())
-
-    def __rich__(self) -> RenderableType:
-        return as_rich(self.tables())
-
-    def _repr_html_(self) -> str:
-        return as_html(self.tables())
-
     def tables(self) -> Iterator[Table]:
         """Yield the tables that `str()`, rich and notebooks show."""
-        gained, lost = self.gained, self.lost
+        reports, gained, lost = (self.before, self.after), self.gained, self.lost
+        change = self.difference
         yield Table(
             f"{self.before.function} and {self.after.function}: {len(self.before.rows):,} rows",
             ("", "before", "after"),
             [
-                ("right", str(self.before.accuracy), str(self.after.accuracy)),
-                ("score", str(self.before.score), str(self.after.score)),
-                ("failed", *(f"{sum(each.failures.values()):,}" for each in (self.before, self.after))),
-                (
-                    "difference of the scores",
-                    "",
-                    f"{self.difference:+.3f} [{self.difference.low:+.3f}, {self.difference.high:+.3f}]",
-                ),
+                ("right", *(str(each.accuracy) for each in reports)),
+                ("score", *(str(each.score) for each in reports)),
+                ("failed", *(f"{sum(each.failures.values()):,}" for each in reports)),
+                ("difference of the scores", "", f"{change:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"),
                 ("right in one alone", f"{len(lost):,}", f"{len(gained):,} (by chance: p = {self.chance:.2g})"),
             ],
         )
@@ -141,13 +130,17 @@ def compare(before: Callable[[A], Wrapped[T]], after: Callable[[A], T], rows: It
 def compare(before: Callable[[A], T], after: Callable[[A], Wrapped[T]], rows: Iterable[A], /, expected: Iterable[T], *, metric: Metric[T] | None = None) -> Comparison[T]: ...
 @overload
 def compare(before: Callable[[A], T], after: Callable[[A], T], rows: Iterable[A], /, expected: Iterable[T], *, metric: Metric[T] | None = None) -> Comparison[T]: ...
+@overload
+def compare(before: Callable[[A], Wrapped[T]], after: Callable[[A], Wrapped[T]], cases: Iterable[Case[A, T]], /, *, metric: Metric[T] | None = None) -> Comparison[T]: ...
+@overload
+def compare(before: Callable[[A], T], after: Callable[[A], T], cases: Iterable[Case[A, T]], /, *, metric: Metric[T] | None = None) -> Comparison[T]: ...
 # fmt: on
 def compare(
     before: Callable[[Any], Any],
     after: Callable[[Any], Any],
     rows: Iterable[Any],
     /,
-    expected: Iterable[Any],
+    expected: Iterable[Any] | None = None,
     *,
     metric: Metric[Any] | None = None,
 ) -> Comparison[Any]:
@@ -156,7 +149,7 @@ def compare(
     Args:
         before: A function of one argument, as `evaluate` takes it.
         after: The other, such as `before.using(temperature=0.2)` or the same with other words.
-        rows: Their arguments, one for each row.
+        rows: Their arguments, one for each row, or `Case`s.
         expected: The right answers, in the order of the rows.
         metric: A function `(expected, answer)`; see `evaluate`.
 
@@ -167,16 +160,13 @@ def compare(
         PromptUsageError: A label is missing or no value of the return types, or there are not as many as rows.
 
     Example:
-        >>> from typefold.evaluation import compare
+        >>> from typefold import compare
         >>> outcome = compare(str.strip, str.upper, ["a", "B ", "C"], ["A", "B", "C"])
-        >>> float(outcome.difference), len(outcome.gained), len(outcome.lost)
-        (0.0, 1, 1)
+        >>> outcome.difference, len(outcome.gained), len(outcome.lost)
+        (0.00 [-0.78, 0.78] of 3 rows, 1, 1)
     """
-    rows = list(rows)
-    expected = list(expected)
-    jobs: list[Job] = []
-    for function in (before, after):
-        jobs += labelled_jobs(function, rows, expected)
+    given, labels = listed(rows), None if expected is None else listed(expected)
+    jobs = [job for function in (before, after) for job in labelled_jobs(function, given, labels)]
     ended = graded(jobs, metric)
     half = len(ended) // 2
     return Comparison(reported(before, ended[:half], metric), reported(after, ended[half:], metric))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
@@ -20,13 +20,15 @@ from pydantic import BaseModel
 
 from typefold.compiler.guards import class_of, is_dict
 from typefold.evaluation.intervals import Estimate
-from typefold.response_types import Scored
+from typefold.evaluation.reliability import Reliability, reliability
+from typefold.response_types import Decisions, Scored
 
 _MOST_LABELS = 50  # different values, beyond which a text is no label
 _MOST_FIELDS = 256
 _LABEL_LENGTH = 80  # characters
 
-_FAILED = object()  # in place of the answer of a row that failed
+FAILED = object()
+"""In place of the answer of a row that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,134 +101,98 @@ class FieldReport:
             which there are at most 50 and half as many as rows.
         errors: Errors of numbers, where its values are numbers.
         overlap: Items in common, where its values are lists or sets.
+        calibration: Agreement of stated probabilities with right answers, where its answers are `Scored`.
     """
 
     accuracy: Estimate
     confusion: Confusion | None = None
     errors: NumberErrors | None = None
     overlap: Overlap | None = None
+    calibration: Reliability | None = None
 
 
-class FieldTally:
-    """Counts of one field, row by row."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._right = 0
-        self._pairs: Counter[tuple[Any, Any]] | None = Counter()
-        self._failed: Counter[Any] = Counter()
-        self._labels: dict[Any, None] = {}
-        self._texts = False
-        self._numbers: list[float] | None = []
-        self._overlaps: list[tuple[int, int, int]] | None = []  # in common, in the answer, expected
-
-    def add(self, expected: Any, got: Any) -> bool:
-        """Count a row; return whether it is right."""
-        right = got is not _FAILED and is_equal(expected, got)
-        self.rows += 1
-        self._right += right
-        if self._pairs is not None:
-            self._add_labels(expected, got)
-        if self._numbers is not None:
-            self._add_numbers(expected, got)
-        if self._overlaps is not None:
-            self._add_items(expected, got)
-        return right
-
-    def _add_labels(self, expected: Any, got: Any) -> None:
-        assert self._pairs is not None
-        for value in (expected, got):
-            if value is not _FAILED and not _is_label(value):
-                self._pairs = None
-                return
-            if value is not _FAILED:
-                self._labels.setdefault(value, None)
-        self._texts = self._texts or not isinstance(expected, bool | Enum | None)
-        if len(self._labels) > _MOST_LABELS:
-            self._pairs = None
-        elif got is _FAILED:
-            self._failed[expected] += 1
-        else:
-            self._pairs[expected, got] += 1
-
-    def _add_numbers(self, expected: Any, got: Any) -> None:
-        assert self._numbers is not None
-        if not _is_number(expected):
-            if expected is not None:
-                self._numbers = None
-        elif _is_number(got):
-            try:
-                error = float(got - expected)
-            except (TypeError, OverflowError, ArithmeticError):
-                error = float(got) - float(expected)
-            if math.isfinite(error):
-                self._numbers.append(error)
-
-    def _add_items(self, expected: Any, got: Any) -> None:
-        assert self._overlaps is not None
-        if not _is_items(expected):
-            if expected is not None:
-                self._overlaps = None
-            return
-        answered: Collection[Any] = got if _is_items(got) else ()
-        self._overlaps.append((_common(expected, answered), len(answered), len(expected)))
-
-    def report(self) -> FieldReport:
-        """Return the figures of the rows so far."""
-        return FieldReport(
-            Estimate.share(self._right, self.rows), self._confusion(), self._number_errors(), self._overlap()
-        )
-
-    def _confusion(self) -> Confusion | None:
-        if self._pairs is None or not self._labels or (self._texts and 2 * len(self._labels) > self.rows):
-            return None
-        return Confusion(tuple(self._labels), dict(self._pairs), dict(self._failed))
-
-    def _number_errors(self) -> NumberErrors | None:
-        if not self._numbers:
-            return None
-        square = math.fsum(error * error for error in self._numbers) / len(self._numbers)
-        absolute = Estimate.mean([abs(error) for error in self._numbers])
-        return NumberErrors(absolute, Estimate.mean(self._numbers), math.sqrt(square))
-
-    def _overlap(self) -> Overlap | None:
-        if not self._overlaps:
-            return None
-        common, answered, expected = zip(*self._overlaps, strict=True)
-        twice = [2 * each for each in common]
-        both = [one + other for one, other in zip(answered, expected, strict=True)]
-        return Overlap(
-            Estimate.quotient(common, answered), Estimate.quotient(common, expected), Estimate.quotient(twice, both)
-        )
+def reports_by_path(rows: Iterable[tuple[Any, Any]]) -> dict[str, FieldReport]:
+    """Return the figures of pairs of an expected value and an answer, or `FAILED`, by path; that of whole answers is empty."""
+    by_path: dict[str, list[tuple[Any, Any]]] = {}
+    for expected, got in rows:
+        _collect(by_path, "", expected, got)
+    return {path: _report(pairs) for path, pairs in by_path.items()}
 
 
-class Tallies:
-    """Counts of whole answers and of each of their fields."""
+def _collect(by_path: dict[str, list[tuple[Any, Any]]], path: str, expected: Any, got: Any) -> None:
+    if path not in by_path and len(by_path) > _MOST_FIELDS:
+        return
+    by_path.setdefault(path, []).append((expected, got))
+    asked: Mapping[str, Any] = got.fields if class_of(got) is Decisions else {}
+    expected, got = choice_of(expected), choice_of(got)
+    answered = {**((None if got is FAILED else parts_of(got)) or {}), **asked}
+    for name, part in (parts_of(expected) or {}).items():
+        _collect(by_path, f"{path}.{name}" if path else name, part, answered.get(name, FAILED))
 
-    def __init__(self) -> None:
-        self._by_path: dict[str, FieldTally] = {}
 
-    def add(self, expected: Any, result: tuple[Any] | None) -> bool:
-        """Count a row, whose answer is `result`'s item, or failed; return whether it is right as a whole."""
-        return self._add("", expected, _FAILED if result is None else result[0])
+def _report(pairs: Sequence[tuple[Any, Any]]) -> FieldReport:
+    right = [got is not FAILED and is_equal(expected, got) for expected, got in pairs]
+    stated = (
+        (got.probabilities, choice_of(expected), is_right)
+        for (expected, got), is_right in zip(pairs, right, strict=True)
+        if class_of(got) is Scored
+    )
+    plain = [(choice_of(expected), choice_of(got)) for expected, got in pairs]
+    share = Estimate.share(sum(right), len(right))
+    return FieldReport(share, _confusion(plain), _errors(plain), _overlap(plain), reliability(stated))
 
-    def _add(self, path: str, expected: Any, got: Any) -> bool:
-        tally = self._by_path.get(path)
-        if tally is None:
-            if len(self._by_path) >= _MOST_FIELDS:
-                return False
-            tally = self._by_path[path] = FieldTally()
-        expected, got = choice_in(expected), choice_in(got)
-        parts = parts_of(expected)
-        if parts is not None:
-            answered = None if got is _FAILED else parts_of(got)
-            for name, part in parts.items():
-                self._add(f"{path}.{name}" if path else name, part, (answered or {}).get(name, _FAILED))
-        return tally.add(expected, got)
 
-    def report(self) -> dict[str, FieldReport]:
-        """Return the figures by the path of the field; that of whole answers is empty."""
-        return {path: tally.report() for path, tally in self._by_path.items()}
+def _confusion(pairs: Sequence[tuple[Any, Any]]) -> Confusion | None:
+    every = [*(expected for expected, _ in pairs), *(got for _, got in pairs if got is not FAILED)]
+    if not all(map(_is_label, every)):
+        return None
+    labels = tuple(dict.fromkeys(every))
+    has_texts = any(not isinstance(expected, bool | Enum | None) for expected, _ in pairs)
+    if len(labels) > _MOST_LABELS or (has_texts and 2 * len(labels) > len(pairs)):
+        return None
+    counts = Counter(pairs)
+    failed = {expected: counts.pop((expected, got)) for expected, got in list(counts) if got is FAILED}
+    return Confusion(labels, dict(counts), failed)
+
+
+def _errors(pairs: Sequence[tuple[Any, Any]]) -> NumberErrors | None:
+    pairs = [pair for pair in pairs if pair[0] is not None]
+    if not all(_is_number(expected) for expected, _ in pairs):
+        return None
+    every = [_difference(got, expected) for expected, got in pairs if _is_number(got)]
+    errors = [error for error in every if math.isfinite(error)]
+    if not errors:
+        return None
+    square = math.fsum(error * error for error in errors) / len(errors)
+    return NumberErrors(Estimate.mean([abs(error) for error in errors]), Estimate.mean(errors), math.sqrt(square))
+
+
+def _difference(got: Any, expected: Any) -> float:
+    try:
+        return float(got - expected)
+    except (TypeError, OverflowError, ArithmeticError):  # a Decimal beside a float, an int of 400 digits
+        pass
+    try:
+        return float(got) - float(expected)
+    except (OverflowError, ArithmeticError):
+        return math.nan
+
+
+def _overlap(pairs: Sequence[tuple[Any, Any]]) -> Overlap | None:
+    pairs = [pair for pair in pairs if pair[0] is not None]
+    if not pairs or not all(_is_items(expected) for expected, _ in pairs):
+        return None
+    given = [(expected, got if _is_items(got) else ()) for expected, got in pairs]
+    common = [_common(expected, got) for expected, got in given]
+    wanted, found = [len(expected) for expected, _ in given], [len(got) for _, got in given]
+    both = [one + other for one, other in zip(wanted, found, strict=True)]
+    twice = Estimate.quotient([2 * each for each in common], both)
+    return Overlap(Estimate.quotient(common, found), Estimate.quotient(common, wanted), twice)
+
+
+def choice_of(value: Any) -> Any:
+    """Return the choice of a `Scored`, the object of `Decisions`, and any other value as it is."""
+    return value.value if class_of(value) in (Scored, Decisions) else value
 
 
 def parts_of(value: object) -> Mapping[str, Any] | None:
@@ -251,30 +217,23 @@ def _names_of(value: object) -> Sequence[str] | None:
     return None
 
 
-def is_equal(expected: object, got: object) -> bool:
-    """Return whether two values are equal; NaN equals NaN here, and a `Scored` part is its choice."""
+def is_equal(expected: Any, got: Any) -> bool:
+    """Return whether two values are equal, or all their parts: of `Scored` the choices count, and NaN equals NaN."""
+    expected, got = choice_of(expected), choice_of(got)
     try:
         if bool(expected == got) or (expected != expected and got != got):
             return True
-        found = list[Scored[Any]]()
-        return _plain(expected, found) == _plain(got, found) and bool(found)
     except Exception:  # of a class that compares in a way of its own
         return False
-
-
-def choice_in(value: Any) -> Any:
-    """Return the choice of a `Scored`, or the value itself."""
-    return value.value if class_of(value) is Scored else value
-
-
-def _plain(value: Any, found: list[Scored[Any]]) -> Any:
-    """Return the parts of a value, with the choice in place of each `Scored`, which is noted."""
-    if class_of(value) is Scored:
-        found.append(value)
-    value = choice_in(value)
-    if (parts := parts_of(value)) is not None:
-        return class_of(value), {name: _plain(part, found) for name, part in parts.items()}
-    return [_plain(part, found) for part in value] if isinstance(value, list | tuple) else value
+    if type(expected) is not type(got):
+        return False
+    one: Mapping[Any, Any] | None = parts_of(expected)
+    other: Mapping[Any, Any] | None = parts_of(got)
+    if one is None and class_of(expected) in (list, tuple):
+        one, other = ({place: part for place, part in enumerate(cast("list[Any]", each))} for each in (expected, got))
+    if not one or other is None or one.keys() != other.keys():
+        return False
+    return all(is_equal(part, other[name]) for name, part in one.items())
 
 
 def _is_label(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""`evaluate`: a function over labelled rows, as one batch, and `compare`: two functions over the same rows.
+"""`evaluate`: a function over labelled rows, as one batch.
 
 All rows of all functions, and the calls of a metric that is a prompt, are in one batch. A failed row counts as wrong. Labels are
 checked before the engine is asked: a missing one, one of another type, and a number of labels that is not that of the rows.
@@ -9,34 +9,40 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
+from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args, get_origin, overload
 
+from pydantic import TypeAdapter, ValidationError
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.compiler import OutputType
-from typefold.compiler.contained import describe_exception
+from typefold.compiler.contained import describe_exception, first_line
 from typefold.compiler.guards import class_of
 from typefold.errors import AT_ONCE, PromptUsageError
 from typefold.evaluation.fields import is_equal
-from typefold.evaluation.report import EvaluatedRow, MetricFailed, Report
-from typefold.execution.executor import run_calls
-from typefold.programs.run import run
+from typefold.evaluation.report import WRAPPERS, EvaluatedRow, MetricFailed, Report
+from typefold.evaluation.report import unwrapped as unwrapped
+from typefold.execution.executor import run_call, run_call_async, run_calls
+from typefold.execution.seeding import Batch
+from typefold.messages import is_missing
+from typefold.programs.record_function import read_value
+from typefold.programs.run import bound_of, run
 from typefold.programs.voting import number_of
 from typefold.prompts.base_prompt import BasePrompt, spec_of
-from typefold.prompts.prompt import Prompt
+from typefold.prompts.spec import PromptSpec
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
 from typefold.runtime import BadInput
-from typefold.signatures.parameters import is_async, name_of
+from typefold.signatures.parameters import hints_of, is_async, name_of, unfit_value, words_of
 from typefold.tables.columns import Unfit, rows_of, spread
+from typefold.tables.named_rows import NamedRows, named_rows
 
 A = TypeVar("A")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-Wrapped: TypeAlias = Logged[T] | Reasoned[T] | Scored[T] | Decisions[T]
+Wrapped: TypeAlias = Reasoned[Scored[T]] | Reasoned[Decisions[T]] | Logged[T] | Reasoned[T] | Scored[T] | Decisions[T]
 Metric: TypeAlias = Callable[[T, T], object]
 """A function of the expected value and the answer that returns a truth value, a number, or a `Scored` of them; `async def` too.
 
@@ -53,6 +59,11 @@ class Case(Generic[A, T]):
     Attributes:
         input: The function's argument.
         expected: The right answer.
+
+    Example:
+        >>> from typefold import Case, evaluate
+        >>> evaluate(str.upper, [Case("a", "A"), Case("b", "b")]).accuracy
+        0.50 [0.09, 0.91] of 2 rows
     """
 
     input: A
@@ -60,7 +71,7 @@ class Case(Generic[A, T]):
 
 
 class Evaluate:
-    """The class of `typefold.evaluate`: call it, or its form for functions of several arguments."""
+    """The class of `typefold.evaluate`: call it, or one of its other forms."""
 
     def __reduce__(self) -> str:
         return "evaluate"
@@ -106,13 +117,13 @@ class Evaluate:
             The report, with every row.
 
         Raises:
-            PromptUsageError: A label is missing or no value of the return type, or there are not as many as rows.
+            PromptUsageError: A label is missing or no value of the return type, there are not as many as rows, no row fits the
+                function, or the metric can't be one.
             EngineLoadError: The engine can't be loaded. Like `JournalError` and `NoRuntime` this is about no row.
 
         Example:
             >>> from typing import Literal
-            >>> from typefold import Runtime, ask, prompt
-            >>> from typefold.evaluation import evaluate
+            >>> from typefold import Runtime, ask, evaluate, prompt
             >>> from typefold.runtime.engines.scripted import ScriptedEngine
             >>> @prompt
             ... def sort(mail: str) -> Literal["bill", "other"]:
@@ -124,8 +135,7 @@ class Evaluate:
             >>> [row.input for row in report.mistakes]
             ['Pay now.']
         """
-        jobs = labelled_jobs(function, rows, expected)
-        return reported(function, graded(jobs, metric), metric)
+        return reported(function, graded(labelled_jobs(function, rows, expected), metric), metric)
 
     # fmt: off
     @overload
@@ -142,7 +152,7 @@ class Evaluate:
         function: Callable[..., Any],
         rows: Iterable[Any],
         /,
-        expected: Iterable[Any] | None = None,
+        expected: Iterable[Any],
         *,
         metric: Metric[Any] | None = None,
     ) -> Report[Any]:
@@ -161,19 +171,71 @@ class Evaluate:
             PromptUsageError: The labels don't fit the rows or the function.
 
         Example:
-            >>> from typefold.evaluation import evaluate
+            >>> from typefold import evaluate
             >>> evaluate.starmap(pow, [(2, 3), (3, 2)], [8, 8]).accuracy
             0.50 [0.09, 0.91] of 2 rows
         """
-        inputs, labels = _labelled(spread(_listed(rows)), expected, function)
-        jobs = [
-            Job(function, index, row, row, label) for index, (row, label) in enumerate(zip(inputs, labels, strict=True))
-        ]
+        return reported(function, graded(checked_jobs(function, [*spread(rows)], expected), metric), metric)
+
+    # fmt: off
+    @overload
+    def map_rows(self, function: Callable[..., Coroutine[Any, Any, Wrapped[T]]], rows: NamedRows, /, expected: str, *, metric: Metric[T] | None = None) -> Report[T]: ...
+    @overload
+    def map_rows(self, function: Callable[..., Wrapped[T]], rows: NamedRows, /, expected: str, *, metric: Metric[T] | None = None) -> Report[T]: ...
+    @overload
+    def map_rows(self, function: Callable[..., Coroutine[Any, Any, T]], rows: NamedRows, /, expected: str, *, metric: Metric[T] | None = None) -> Report[T]: ...
+    @overload
+    def map_rows(self, function: Callable[..., T], rows: NamedRows, /, expected: str, *, metric: Metric[T] | None = None) -> Report[T]: ...
+    # fmt: on
+    def map_rows(
+        self,
+        function: Callable[..., Any],
+        rows: NamedRows,
+        /,
+        expected: str,
+        *,
+        metric: Metric[Any] | None = None,
+    ) -> Report[Any]:
+        """Ask a function for rows whose columns go to the parameters of their names, and one of which is the label.
+
+        Args:
+            function: A prompt function, or any function that calls some; `async def` too.
+            rows: Mappings, or a table with named columns.
+            expected: The column of the right answers, read as the function's return type.
+            metric: A function `(expected, answer)`; see `evaluate`.
+
+        Returns:
+            The report.
+
+        Raises:
+            PromptUsageError: The labels don't fit the function, or no row does.
+
+        Example:
+            >>> from typefold import evaluate
+            >>> def is_dear(price: float) -> bool:
+            ...     return price > 10
+            >>> evaluate.map_rows(is_dear, [{"price": 5, "dear": False}, {"price": 12, "dear": False}], "dear").accuracy
+            0.50 [0.09, 0.91] of 2 rows
+        """
+        name = name_of(function)
+        every = list(named_rows(_any_columns, name, rows))
+        records = [row for row in every if not isinstance(row, Unfit)]
+        if records and not any(expected in row for row in records):
+            raise PromptUsageError(f"evaluate({name}): no row has {expected}; the first has {', '.join(records[0])}")
+        cells = [row if isinstance(row, Unfit) else row.pop(expected, None) for row in every]
+        skipped, namespace = bound_of(function)
+        taken = iter(named_rows(function, name, records, skipped=skipped, namespace=namespace) if records else ())
+        given = [row if isinstance(row, Unfit) else next(taken) for row in every]
+        jobs = checked_jobs(function, given, read_labels(function, cells))
         return reported(function, graded(jobs, metric), metric)
 
 
 evaluate = Evaluate()
 """Ask a function for labelled rows, and report how often it is right; see `Evaluate.__call__`."""
+
+
+def _any_columns(**columns: Any) -> None: ...
+def _any_label(label: object | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,70 +247,75 @@ class Job:
     arguments: tuple[Any, ...] | Unfit
     input: Any
     expected: Any
+    keywords: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def _listed(rows: Any) -> Any:
+def labelled_jobs(function: Callable[..., Any], rows: Iterable[Any], expected: Iterable[Any] | None) -> list[Job]:
+    """Return the rows of a function of one argument, or `Case`s of it, with their labels, checked."""
+    cells = list(rows_of(listed(rows), function))
+    if expected is None:
+        cases = cast("list[Case[Any, Any]]", cells)
+        if bad := [row for row, case in enumerate(cells) if not isinstance(case, Case)]:
+            raise PromptUsageError(
+                f"evaluate({name_of(function)}): row {bad[0]} has no label; give expected=, or rows of Case"
+            )
+        cells, expected = [case.input for case in cases], [case.expected for case in cases]
+    return checked_jobs(
+        function, [cell if isinstance(cell, Unfit) else (cell,) for cell in cells], expected, inputs=cells
+    )
+
+
+def checked_jobs(
+    function: Callable[..., Any],
+    rows: Sequence[tuple[Any, ...] | Mapping[str, Any] | Unfit],
+    expected: Iterable[Any],
+    *,
+    inputs: Sequence[Any] | None = None,
+    where: Callable[[int], str] = "row {}".format,
+) -> list[Job]:
+    """Return rows of arguments, in order or by name, with labels. Raises PromptUsageError where those don't fit, or no row does."""
+    name, labels = name_of(function), list(rows_of(listed(expected), _any_label))
+    if len(rows) != len(labels):
+        raise PromptUsageError(f"evaluate({name}): there are {len(rows):,} rows and {len(labels):,} labels")
+    if not labels:
+        raise PromptUsageError(f"evaluate({name}): there are no rows")
+    check_labels(labels, function, where)
+    unfit = [each.reason for each in rows if isinstance(each, Unfit)]
+    if len(unfit) == len(rows):
+        raise PromptUsageError(f"evaluate({name}): no row fits it; the first: {unfit[0]}")
+    return [
+        Job(function, index, (), given, label, row)
+        if isinstance(row, Mapping)
+        else Job(function, index, row, given, label)
+        for index, (row, given, label) in enumerate(zip(rows, inputs or rows, labels, strict=True))
+    ]
+
+
+def listed(rows: Iterable[Any]) -> Any:
     """Return rows of which there is a number, as iterators have none."""
     return rows if hasattr(rows, "__len__") else list(rows)
 
 
-def labelled_jobs(function: Callable[..., Any], rows: Iterable[Any], expected: Iterable[Any] | None) -> list[Job]:
-    """Return the rows of a function of one argument, with their labels, checked."""
-    inputs, labels = _labelled(rows_of(_listed(rows), function), expected, function)
-    return [
-        Job(function, index, cell if isinstance(cell, Unfit) else (cell,), cell, label)
-        for index, (cell, label) in enumerate(zip(inputs, labels, strict=True))
-    ]
-
-
-def _labelled(
-    rows: Iterable[Any], expected: Iterable[Any] | None, function: Callable[..., Any]
-) -> tuple[list[Any], list[Any]]:
-    """Return the inputs and their labels, checked."""
-    name, inputs = name_of(function), list(rows)
-    if expected is None:
-        if bad := [row for row, case in enumerate(inputs) if not isinstance(case, Case)]:
-            raise PromptUsageError(f"evaluate({name}): row {bad[0]} has no label; give expected=, or rows of Case")
-        cases = cast("list[Case[Any, Any]]", inputs)
-        inputs, labels = [case.input for case in cases], [case.expected for case in cases]
-    else:
-        labels = list(rows_of(_listed(expected), _takes_none))
-    if len(inputs) != len(labels):
-        raise PromptUsageError(f"evaluate({name}): there are {len(inputs):,} rows and {len(labels):,} labels")
-    if not inputs:
-        raise PromptUsageError(f"evaluate({name}): there are no rows")
-    check_labels(labels, function)
-    return inputs, labels
-
-
-def _takes_none(label: object | None) -> None: ...
-
-
-def check_labels(labels: Sequence[Any], function: Callable[..., Any]) -> None:
+def check_labels(
+    labels: Sequence[Any], function: Callable[..., Any], where: Callable[[int], str] = "row {}".format
+) -> None:
     """Refuse labels that are missing, or that the function can't return. Raises PromptUsageError."""
-    kind = _kind_of(function)
+    kind, hint = _return_type(function)
     wrong: dict[int, str] = {}
     known: set[Any] = set()
     for row, label in enumerate(labels):
+        key: Any = (class_of(label), label)
         try:
-            if (type(label), label) in known:
+            if key in known:
                 continue
-            hashable = True
-        except TypeError:
-            hashable = False
-        if isinstance(label, Unfit):
-            wrong[row] = label.reason
-        elif kind is not None:
-            try:
-                kind.decode(kind.encode(label))
-            except ValueError as error:
-                wrong[row] = "there is none" if label is None else f"{label!r:.80} is no answer of it: {error}"
-        elif label is None or label != label:
-            wrong[row] = "there is none"
-        if hashable and row not in wrong:
-            known.add((type(label), label))
+        except Exception:  # it has no hash
+            key = None
+        if (reason := _misfit(label, kind, hint)) is not None:
+            wrong[row] = reason
+        elif key is not None:
+            known.add(key)
     if wrong:
-        shown = "; ".join(f"row {row}: {words}" for row, words in list(wrong.items())[:_NAMED])
+        shown = "; ".join(f"{where(row)}: {words}" for row, words in list(wrong.items())[:_NAMED])
         more = f"; and {len(wrong) - _NAMED:,} more" if len(wrong) > _NAMED else ""
         raise PromptUsageError(
             f"evaluate({name_of(function)}): {len(wrong):,} of {len(labels):,} labels don't fit: {shown}{more}. "
@@ -256,115 +323,182 @@ def check_labels(labels: Sequence[Any], function: Callable[..., Any]) -> None:
         )
 
 
-def _kind_of(function: object) -> OutputType[Any] | None:
+def _misfit(label: Any, kind: OutputType[Any] | None, hint: Any) -> str | None:
+    if isinstance(label, Unfit):
+        return label.reason
+    if kind is not None:
+        try:
+            kind.decode(kind.encode(label))
+        except Exception as error:  # of a validator
+            return "there is none" if label is None else f"{label!r:.80} is no answer of it: {first_line(error)}"
+        return None
+    if is_missing(label) and hint is Any:
+        return "there is none"
+    return unfit_value("the label", hint, label)
+
+
+def _return_type(function: object) -> tuple[OutputType[Any] | None, Any]:
+    """Return the compiled return type of a prompt, and the annotation of any function, without `Scored` and the like."""
+    if (spec := _spec_of(function)) is not None:
+        kind = spec.definition.return_type(spec.options.json_format).kind
+        return kind, kind.hint
+    try:
+        hint = hints_of(cast("Any", function), {})("return")
+    except Exception:  # of a builtin, or one that names what is not defined
+        return None, Any
+    while get_origin(hint) in WRAPPERS:
+        [hint] = get_args(hint)
+    return None, hint
+
+
+def _spec_of(function: object) -> PromptSpec | None:
     if not isinstance(function, BasePrompt):
         return None
-    spec = spec_of(function)  # pyright: ignore[reportUnknownArgumentType]  # any prompt
-    return spec.definition.return_type(spec.options.json_format).kind
+    return spec_of(function)  # pyright: ignore[reportUnknownArgumentType]  # any prompt
+
+
+def read_labels(function: Callable[..., Any], cells: Iterable[Any], *, texts: bool = False) -> list[Any]:
+    """Return cells of a column as a function's return type, each that can't be read as `Unfit`; `texts` are CSV's."""
+    _, hint = _return_type(function)
+    try:
+        adapter = None if hint is Any else TypeAdapter[Any](hint)
+    except Exception:  # pydantic knows no such type: labels are values of it
+        adapter = None
+    labels: list[Any] = []
+    for cell in cells:
+        if isinstance(cell, Unfit) or is_missing(cell) or (texts and cell == ""):
+            labels.append(cell if isinstance(cell, Unfit) else None)
+            continue
+        try:
+            labels.append(cell if adapter is None else read_value(adapter, cell, as_text=texts))
+        except ValidationError as error:
+            labels.append(Unfit(f"{cell!r:.80} can't be read: {words_of(error)}"))
+    return labels
 
 
 def graded(jobs: Sequence[Job], metric: Metric[Any] | None) -> list[EvaluatedRow[Any]]:
     """Run all jobs as one batch, and return their rows."""
-    functions: list[Any] = list({id(job.function): job.function for job in jobs}.values())
-    only = functions[0] if len(functions) == 1 and not any(isinstance(job.arguments, Unfit) for job in jobs) else None
-    if metric is None and isinstance(only, Prompt):
-        results = _asked(only, jobs)
-        return [_row(job, result) for job, result in zip(jobs, results, strict=True)]
-    wants_loop = any(map(is_async, functions)) or (metric is not None and is_async(metric))
-    program = partial(_answer_async if wants_loop else _answer, metric=metric)
-    ended: list[Result[Any, Exception]] = run.safe(cast("Any", program), jobs, key=_key)
+    check_metric(metric)
+    functions = list({id(job.function): job.function for job in jobs}.values())
+    specs = {id(each): spec for each in functions if (spec := _spec_of(each)) is not None}
+    if specs and len(functions) == 1 and metric is None and not is_async(functions[0]):
+        return [_row(job, result, None) for job, result in zip(jobs, _asked(functions[0], jobs), strict=True)]
+    waits = any(is_async(each) for each in (*functions, metric) if each is not None and _spec_of(each) is None)
+    batches = {key: Batch(spec.name) for key, spec in specs.items()}
+    answer = partial(_answer, metric=metric, batches=batches, waits=waits)
+    program: Callable[[Job], Any] = answer if waits else lambda job: _at_once(answer(job))
+    ended: list[Result[Any, Exception]] = run.safe(program, jobs, key=_key)
     return [
-        _row(job, *result.unwrap()) if isinstance(result, Success) else _row(job, result)
+        _row(job, *result.unwrap()) if isinstance(result, Success) else _row(job, result, None)
         for job, result in zip(jobs, ended, strict=True)
     ]
 
 
-def _asked(function: Any, jobs: Sequence[Job]) -> list[Result[Any, Exception]]:
+def _asked(prompt: Callable[..., Any], jobs: Sequence[Job]) -> list[Result[Any, Exception]]:
     """Run the calls of one prompt, without a row of `run` around each."""
-    spec = spec_of(function).as_safe()
-    calls = spec.spread(job.arguments for job in jobs)
-    return cast("list[Result[Any, Exception]]", run_calls(calls, len(jobs)))
+    spec = _spec_of(prompt)
+    rows = (dict(job.keywords) or job.arguments for job in jobs)
+    return [] if spec is None else [*run_calls(spec.of_rows(rows), len(jobs))]
 
 
-def graded_answers(prompt: Any, jobs: Sequence[Job]) -> list[Any]:
+def graded_answers(prompt: Callable[..., Any], jobs: Sequence[Job]) -> list[Any]:
     """Return the answers of a prompt as it gives them, as one batch; `None` for a row that failed."""
-    results = iter(_asked(prompt, [job for job in jobs if not isinstance(job.arguments, Unfit)]))
-    ended = [None if isinstance(job.arguments, Unfit) else next(results) for job in jobs]
-    return [each.unwrap() if isinstance(each, Success) else None for each in ended]
+    return [each.unwrap() if isinstance(each, Success) else None for each in _asked(prompt, jobs)]
+
+
+def reported(
+    function: Callable[..., Any], rows: Sequence[EvaluatedRow[Any]], metric: Metric[Any] | None
+) -> Report[Any]:
+    """Return the report of rows."""
+    return Report(name_of(function), tuple(rows), "" if metric is None else name_of(metric))
+
+
+def check_metric(metric: object) -> None:
+    """Refuse what can't be a metric. Raises PromptUsageError."""
+    if metric is None:
+        return
+    if not callable(metric):
+        raise PromptUsageError(
+            f"evaluate: metric is a function of the expected value and the answer, not {type(metric).__name__}"
+        )
+    try:
+        inspect.signature(metric).bind(None, None)
+    except ValueError:  # of a builtin, which says nothing
+        pass
+    except TypeError as error:
+        raise PromptUsageError(
+            f"evaluate: the metric {name_of(metric)} can't be called with the expected value and the answer: {error}"
+        ) from None
+    kind, _ = _return_type(metric)
+    if kind is not None and kind.json_schema.get("type") in ("string", "object", "array", "null"):
+        raise PromptUsageError(
+            f"evaluate: the metric {name_of(metric)} returns neither a truth value nor a number; let it return bool, int or the like"
+        )
 
 
 def _key(job: Job) -> object:
     return name_of(job.function), job.input
 
 
-def _answer(job: Job, metric: Metric[Any] | None) -> tuple[Result[Any, Exception], Result[Any, Exception] | None]:
-    """Return the answer of a row and what the metric says of it."""
-    if isinstance(job.arguments, Unfit):
-        return Failure(BadInput(function=name_of(job.function), reason=job.arguments.reason)), None
-    try:
-        answer = job.function(*job.arguments)
-    except AT_ONCE:
-        raise
-    except Exception as error:
-        return Failure(error), None
-    if metric is None:
-        return Success(answer), None
-    try:
-        return Success(answer), Success(metric(job.expected, unwrapped(answer)))
-    except AT_ONCE:
-        raise
-    except Exception as error:
-        return Success(answer), Failure(error)
-
-
-async def _answer_async(
-    job: Job, metric: Metric[Any] | None
+async def _answer(
+    job: Job, metric: Metric[Any] | None, batches: Mapping[int, Batch], waits: bool
 ) -> tuple[Result[Any, Exception], Result[Any, Exception] | None]:
+    """Return the answer of a row, and what the metric says of it."""
     if isinstance(job.arguments, Unfit):
-        return Failure(BadInput(function=name_of(job.function), reason=job.arguments.reason)), None
+        return Failure(BadInput(function=name_of(job.function), row=job.index, reason=job.arguments.reason)), None
+    # In a batch of its own a prompt's calls are those of `.map` to a journal, whatever the metric is.
+    batch = batches.get(id(job.function))
+    answer = await _tried(job.function, job.arguments, job.keywords, waits, job.index, batch)
+    if metric is None or not isinstance(answer, Success):
+        return answer, None
+    return answer, await _tried(metric, (job.expected, unwrapped(answer.unwrap())), {}, waits)
+
+
+async def _tried(
+    function: object,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    waits: bool,
+    row: int | None = None,
+    batch: Batch | None = None,
+) -> Result[Any, Exception]:
     try:
-        answer = await _awaited(job.function, *job.arguments)
+        if (spec := _spec_of(function)) is not None:
+            call = spec.attempt(args, kwargs, row)
+            return Success(await run_call_async(call, row, batch) if waits else run_call(call, row, batch))
+        value = cast("Any", function)(*args, **kwargs)
+        return Success(await value if inspect.isawaitable(value) else value)
     except AT_ONCE:
         raise
     except Exception as error:
-        return Failure(error), None
-    if metric is None:
-        return Success(answer), None
+        return Failure(error)
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that waits for nothing but what parks the row."""
     try:
-        return Success(answer), Success(await _awaited(metric, job.expected, unwrapped(answer)))
-    except AT_ONCE:
-        raise
-    except Exception as error:
-        return Success(answer), Failure(error)
+        coroutine.send(None)
+    except StopIteration as ended:
+        value: T = ended.value
+        return value
+    coroutine.close()
+    raise PromptUsageError("evaluate: a function or metric returned something to be awaited; write it as `async def`")
 
 
-async def _awaited(function: Any, *arguments: Any) -> Any:
-    if isinstance(function, BasePrompt):
-        return await cast("Any", function).aio(*arguments)
-    answer = function(*arguments)
-    return await answer if inspect.isawaitable(answer) else answer
-
-
-def unwrapped(answer: Any) -> Any:
-    """Return the value inside of `Logged`, `Reasoned`, `Scored` and `Decisions`."""
-    return answer.value if class_of(answer) in (Decisions, Logged, Reasoned, Scored) else answer
-
-
-def _row(job: Job, answer: Result[Any, Exception], judged: Result[Any, Exception] | None = None) -> EvaluatedRow[Any]:
+def _row(job: Job, answer: Result[Any, Exception], judged: Result[Any, Exception] | None) -> EvaluatedRow[Any]:
+    """Return a row that has ended."""
+    row: EvaluatedRow[Any] = EvaluatedRow(job.index, job.input, job.expected, None, None, right=False, score=0.0)
     if not isinstance(answer, Success):
-        return EvaluatedRow(job.index, job.input, job.expected, None, answer.failure(), right=False, score=0.0)
-    given = answer.unwrap()
-    value = unwrapped(given)
-    probabilities: Mapping[Any, float] | None = given.probabilities if class_of(given) is Scored else None
-    right, score, error = is_equal(job.expected, value), 0.0, None
+        return replace(row, error=answer.failure())
+    row = replace(row, answer=answer.unwrap())
+    right = is_equal(job.expected, row.value)
     if judged is None:
-        score = float(right)
-    else:
-        try:
-            right, score = _judgement(judged, right)
-        except MetricFailed as failed:
-            right, error = False, failed
-    return EvaluatedRow(job.index, job.input, job.expected, value, error, right, score, probabilities)
+        return replace(row, right=right, score=float(right))
+    try:
+        right, score = _judgement(judged, right)
+    except MetricFailed as failed:
+        return replace(row, error=failed)
+    return replace(row, right=right, score=score)
 
 
 def _judgement(judged: Result[Any, Exception], is_equal: bool) -> tuple[bool, float]:
@@ -381,10 +515,3 @@ def _judgement(judged: Result[Any, Exception], is_equal: bool) -> tuple[bool, fl
         raise MetricFailed(f"the metric returned {given!r:.80}")
     verdict = unwrapped(given)
     return (verdict, score) if isinstance(verdict, bool) else (is_equal, score)
-
-
-def reported(
-    function: Callable[..., Any], rows: Sequence[EvaluatedRow[Any]], metric: Metric[Any] | None
-) -> Report[Any]:
-    """Return the report of rows."""
-    return Report(name_of(function), tuple(rows), "" if metric is None else name_of(metric))

@@ -3,7 +3,8 @@
 A share of rows has Wilson's interval (Wilson 1927, doi:10.1080/01621459.1927.10502953), which holds near 0 and 1 and for few
 rows. A mean of scores has the BCa bootstrap's (Efron 1987, doi:10.1080/01621459.1987.10478410) where scipy is installed and the rows
 are few enough for their distribution to matter; else the normal one. A quotient of sums, as F1 is one, has the interval of its
-linear approximation (the delta method).
+linear approximation (the delta method). The difference of two shares of the same rows has the interval of Bonett and Price (2012,
+doi:10.3102/1076998611411915), which holds where few rows differ or none.
 """
 
 from __future__ import annotations
@@ -105,6 +106,24 @@ class Estimate(float):
         square = math.fsum((one - value * other) ** 2 for one, other in zip(numerators, denominators, strict=True))
         half = _Z * math.sqrt(square * rows / max(1, rows - 1)) / total
         return cls(value, max(0.0, value - half), min(1.0, value + half), rows)
+
+    @classmethod
+    def paired(cls, gained: int, lost: int, rows: int) -> Estimate:
+        """Return the difference of two shares of the same rows, with the interval of Bonett and Price.
+
+        Args:
+            gained: The number of rows that are right in the second alone.
+            lost: The number of rows that are right in the first alone.
+            rows: The number of all rows.
+
+        Returns:
+            The estimate.
+        """
+        if not rows:
+            return cls(math.nan, -1.0, 1.0, 0)
+        more, less = (gained + 1) / (rows + 2), (lost + 1) / (rows + 2)
+        half = _Z * math.sqrt((more + less - (more - less) ** 2) / (rows + 2))
+        return cls((gained - lost) / rows, max(-1.0, more - less - half), min(1.0, more - less + half), rows)
 
     def __repr__(self) -> str:
         return f"{self} of {self.rows:,} row{'' if self.rows == 1 else 's'}"

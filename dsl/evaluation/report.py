@@ -9,23 +9,24 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from typefold.compiler.contained import first_line
-from typefold.compiler.guards import is_dict, is_list
-from typefold.evaluation.fields import FieldReport, Tallies
+from typefold.compiler.guards import class_of, is_dict, is_list, is_tuple
+from typefold.evaluation.fields import FAILED, FieldReport, reports_by_path
 from typefold.evaluation.intervals import Estimate
-from typefold.evaluation.reliability import Reliability, reliability
-from typefold.evaluation.tables import Table, as_html, as_rich, as_text, text_of
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from typefold.evaluation.reliability import Reliability, ReliabilityBin
+from typefold.evaluation.tables import Shown, Table, text_of
+from typefold.response_types import Decisions, Logged, Reasoned, Scored
 
 T = TypeVar("T")
 
 _SHOWN = 5  # rows, labels or mistakes of a table
+
+
+WRAPPERS = (Logged, Reasoned, Scored, Decisions)
 
 
 class MetricFailed(ValueError):
@@ -40,25 +41,34 @@ class EvaluatedRow(Generic[T]):
         index: Its number among the rows, from 0.
         input: The function's argument, or a tuple or mapping of them.
         expected: The right answer.
-        value: The answer; `None` where there is none.
+        answer: The answer as the function returned it, a `Scored` or `Reasoned` say; `None` where there is none.
         error: The error of the row, of the function or of the metric; `None` for a row that has an answer and a score.
         right: Whether the answer is right; that of a row that failed is not.
         score: The metric's score, 1 or 0 for exact answers; 0 for a row that failed.
-        probabilities: The probability of each choice, for functions that return `Scored`.
     """
 
     index: int
     input: Any
     expected: T
-    value: T | None
+    answer: Any
     error: Exception | None
     right: bool
     score: float
-    probabilities: Mapping[Any, float] | None = None
+
+    @property
+    def value(self) -> T | None:
+        """The value of the answer, that inside of `Scored` and the like; `None` where there is none."""
+        value: T | None = unwrapped(self.answer)
+        return value
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is an answer, though the metric may have failed."""
+        return self.error is None or isinstance(self.error, MetricFailed)
 
 
 @dataclass(frozen=True)
-class Report(Generic[T]):
+class Report(Shown, Generic[T]):
     """The outcome of an evaluation.
 
     Attributes:
@@ -93,12 +103,10 @@ class Report(Generic[T]):
         """The figures of whole answers: confusion of labels, errors of numbers, overlap of lists; exact, whatever the metric."""
         return self._by_path[""] if self._by_path else FieldReport(self.accuracy)
 
-    @cached_property
+    @property
     def calibration(self) -> Reliability | None:
-        """Agreement of the probabilities with right answers; `None` for functions that return no `Scored`."""
-        return reliability(
-            (row.probabilities, row.expected, row.right) for row in self.rows if row.probabilities is not None
-        )
+        """Agreement of the probabilities with exact answers; `None` for functions that return no `Scored`."""
+        return self.whole.calibration
 
     @cached_property
     def failures(self) -> Mapping[str, int]:
@@ -112,12 +120,8 @@ class Report(Generic[T]):
         return [row for row in self.rows if not row.right]
 
     @cached_property
-    def _by_path(self) -> dict[str, FieldReport]:
-        tallies = Tallies()
-        for row in self.rows:
-            failed = row.error is not None and not isinstance(row.error, MetricFailed)
-            tallies.add(row.expected, None if failed else (row.value,))
-        return tallies.report()
+    def _by_path(self) -> Mapping[str, FieldReport]:
+        return reports_by_path((row.expected, _stated(row.answer) if row.has_answer else FAILED) for row in self.rows)
 
     def to_json(self) -> str:
         """Return the figures as a JSON object, without the rows.
@@ -141,22 +145,9 @@ class Report(Generic[T]):
                 "fields",
                 {path: {"accuracy": each.accuracy, **dict(_field_figures(each))} for path, each in self.fields.items()},
             )
-        if (found := self.calibration) is not None:
-            bins = [
-                {"low": each.low, "high": each.high, "confidence": each.confidence, "accuracy": each.accuracy}
-                for each in found.bins
-            ]
-            yield "calibration", {"brier": found.brier, "expected_error": found.expected_error, "bins": bins}
-
-    def __str__(self) -> str:
-        return as_text(self.tables())
-
-    def __rich__(self) -> RenderableType:
-        return as_rich(self.tables())
 
     def _repr_html_(self) -> str:
-        plot = self.calibration.svg() if self.calibration else ""
-        return as_html(self.tables()) + plot
+        return super()._repr_html_() + (self.calibration.svg() if self.calibration else "")
 
     def tables(self) -> Iterator[Table]:
         """Yield the tables that `str()`, rich and notebooks show."""
@@ -167,9 +158,6 @@ class Report(Generic[T]):
         for name, count in self.failures.items():
             share = Estimate.share(count, len(self.rows))
             right.append((f"failed: {name}", str(share), _example_of(self.rows, name)))
-        if (found := self.calibration) is not None:
-            right.append(("Brier score", str(found.brier), ""))
-            right.append(("expected calibration error", str(found.expected_error), ""))
         yield Table(f"{self.function}: {len(self.rows):,} rows", ("", "right", ""), right)
         if (confusion := self.whole.confusion) is not None:
             labels = confusion.labels[: 4 * _SHOWN]
@@ -201,6 +189,8 @@ def _field_figures(report: FieldReport) -> Iterator[tuple[str, Any]]:
             {"expected": expected, "answer": got, "rows": count} for (expected, got), count in confusion.counts.items()
         ]
         yield "confusion", counts
+    if (found := report.calibration) is not None:
+        yield "calibration", {"brier": found.brier, "expected_error": found.expected_error, "bins": found.bins}
 
 
 def _words(report: FieldReport) -> str:
@@ -209,6 +199,10 @@ def _words(report: FieldReport) -> str:
         found.append(f"off by {report.errors.mean_absolute} in the mean")
     if report.overlap is not None:
         found.append(f"items: F1 {report.overlap.f1}")
+    if report.calibration is not None:
+        found.append(
+            f"Brier score {report.calibration.brier}, expected calibration error {report.calibration.expected_error}"
+        )
     if report.confusion is not None and (worst := report.confusion.most_confused(1)):
         [(expected, got, count)] = worst
         found.append(f"most often {text_of(expected)} as {text_of(got)}: {count:,}")
@@ -227,12 +221,14 @@ def figures_as_json(figures: dict[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     """Return figures as JSON has them."""
+    if isinstance(value, ReliabilityBin):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Estimate):
         ends = {"value": float(value), "low": value.low, "high": value.high, "rows": value.rows}
         return {name: each if math.isfinite(each) else None for name, each in ends.items()}
     if is_dict(value):
         return {str(name): _plain(each) for name, each in value.items()}
-    if is_list(value):
+    if is_list(value) or is_tuple(value):
         return [_plain(each) for each in value]
     return value if isinstance(value, str | int | float | bool | None) else text_of(value)
 
@@ -242,3 +238,17 @@ def answer_text(row: EvaluatedRow[Any]) -> str:
     if row.error is None:
         return text_of(row.value)
     return text_of(f"{type(row.error).__name__}: {first_line(row.error)}")
+
+
+def unwrapped(answer: Any) -> Any:
+    """Return the value inside of `Logged`, `Reasoned`, `Scored` and `Decisions`."""
+    while class_of(answer) in WRAPPERS:
+        answer = answer.value
+    return answer
+
+
+def _stated(answer: Any) -> Any:
+    """Return a value, or with its probabilities the whole `Scored` or `Decisions`."""
+    while class_of(answer) in (Logged, Reasoned):
+        answer = answer.value
+    return answer

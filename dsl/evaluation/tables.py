@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from typefold.compiler.guards import is_dict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,8 +24,27 @@ class Table:
     rows: Sequence[tuple[str, ...]]
 
 
+class Shown:
+    """Base class of what is shown as tables: as text, by rich and in notebooks."""
+
+    def tables(self) -> Iterator[Table]:
+        """Yield the tables."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return as_text(self.tables())
+
+    def __rich__(self) -> RenderableType:
+        return as_rich(self.tables())
+
+    def _repr_html_(self) -> str:
+        return as_html(self.tables())
+
+
 def text_of(value: object) -> str:
-    """Return a value as a table shows it."""
+    """Return a value as a table shows it; arguments by name as a call has them."""
+    if is_dict(value):
+        value = ", ".join(f"{name}={part!r}" for name, part in value.items())
     text = value if isinstance(value, str) else repr(value)
     line = " ".join(text.split())
     return line if len(line) <= _TEXT else f"{line[: _TEXT - 4]} ..."

@@ -41,13 +41,16 @@ _SLOW = 0.02  # seconds for a row, from which on none waits for the next one
 _now = time.monotonic
 
 
-def run_call(call: Call[T] | PromptError) -> T:
-    """Return one call's value or raise its `PromptError`; a row of `run` parks while it waits."""
+def run_call(call: Call[T] | PromptError, index: int | None = None, batch: Batch | None = None) -> T:
+    """Return one call's value or raise its `PromptError`; a row of `run` parks while it waits.
+
+    By default the call is one of that row. With an index it is a row of a batch.
+    """
     if isinstance(call, PromptError):
         end_if_cancelled()
         raise call
     row = current_row()
-    under_way = open_call(call, None if row is None else row.index)
+    under_way = open_call(call, index if row is None or batch is not None else row.index, batch)
     step = under_way.start()
     while isinstance(step, Request):
         future = under_way.submit(step)

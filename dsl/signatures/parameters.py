@@ -272,6 +272,15 @@ def _misfit(parameter: _Parameter, value: object) -> str:
     return f"{name} takes {wanted}, not {kind.__name__}{shown}; {_remedy(parameter.hint, value)}"
 
 
+def unfit_value(name: str, hint: Any, value: object) -> str | None:
+    """Return why a value is none of an annotation's, in which it has a name; `None` where it may be one."""
+    try:
+        taken = _taken(hint)
+    except Exception:  # an annotation that is no type
+        return None
+    return None if taken is None or taken.takes(value) else _misfit(_Parameter(name, hint, taken, None, None), value)
+
+
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

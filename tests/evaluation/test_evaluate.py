@@ -129,7 +129,7 @@ def test_scored_answers_are_compared_by_their_value_and_calibrated() -> None:
     report = evaluate(sure, MAILS, KINDS)
     assert report.accuracy == 0.5
     assert report.rows[0].value == "bill"
-    assert report.rows[0].probabilities is not None
+    assert report.rows[0].answer.probabilities.keys() == {"bill", "other"}
     assert report.calibration is not None
     assert report.calibration.brier > 0
     assert "Brier score" in str(report)
@@ -293,7 +293,8 @@ def test_a_comparison_tells_a_difference_from_chance() -> None:
     assert outcome.difference == 1.0
     assert outcome.chance < 1e-9
     same = compare(str.upper, str.upper, mails, upper)
-    assert (same.difference, same.difference.low, same.difference.high, same.chance) == (0.0, 0.0, 0.0, 1.0)
+    assert (same.difference, same.chance) == (0.0, 1.0)
+    assert -0.1 < same.difference.low < 0 < same.difference.high < 0.1  # sixty rows don't show that no other would flip
 
 
 def test_a_comparison_is_one_batch(engine: ScriptedEngine) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 import pytest
 from pydantic import BaseModel
 
-from typefold.evaluation.fields import FieldReport, Tallies, is_equal, parts_of
+from typefold.evaluation.fields import FAILED, FieldReport, is_equal, parts_of, reports_by_path
 
 
 class Colour(Enum):
@@ -44,12 +44,7 @@ class Row(TypedDict):
 
 
 def reported(pairs: Iterable[tuple[Any, Any]], failed: Iterable[Any] = ()) -> dict[str, FieldReport]:
-    tallies = Tallies()
-    for expected, got in pairs:
-        tallies.add(expected, (got,))
-    for expected in failed:
-        tallies.add(expected, None)
-    return tallies.report()
+    return reports_by_path([*pairs, *((expected, FAILED) for expected in failed)])
 
 
 def test_fields_of_all_kinds_of_objects_are_found() -> None:
