@@ -217,23 +217,19 @@ def evaluate_command(
 
     Example: typefold evaluate tickets.py:classify -i labelled.jsonl --expected category
     """
-    from typefold.cli.evaluate_command import check_plot, opened, plot_of, prepared
-    from typefold.cli.output import written_to
+    from typefold.cli.evaluate_command import opened, plot_of, prepared
 
     with explained():
-        wanted = prepared([function], source, expected, metric=metric, limit=limit, where=where, given=pairs(given))
-        if plot is not None:
-            check_plot(wanted.targets[0])
-        files = {"--input": [source], "--mistakes": written_to(mistakes), "--plot": written_to(plot)}
+        wanted = prepared([function], source, expected, metric, limit, where, pairs(given), plots=plot is not None)
+        files = {"--input": [source], "--mistakes": [mistakes or ""], "--plot": [plot or ""]}
         with (
             _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet),
             opened(mistakes) as aside,
             opened(plot) as drawing,
         ):
             [report] = wanted.run()
-            aside(wanted.mistakes(report))
-            if plot is not None:
-                drawing(plot_of(report))
+            aside(lambda: wanted.mistakes(report))
+            drawing(lambda: plot_of(report))
         typer.echo(report.to_json() if as_json else report)
 
 
@@ -262,9 +258,7 @@ def compare_command(
     from typefold.evaluation import Comparison
 
     with explained():
-        wanted = prepared(
-            [before, after], source, expected, metric=metric, limit=limit, where=where, given=pairs(given)
-        )
+        wanted = prepared([before, after], source, expected, metric, limit, where, pairs(given))
         with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             comparison = Comparison(*wanted.run())
         typer.echo(comparison.to_json() if as_json else comparison)

@@ -62,14 +62,17 @@ def prepared(
     functions: Sequence[str],
     path: str,
     expected: str,
-    *,
     metric: str | None,
     limit: int | None,
-    where: str | None = None,
+    where: str | None,
     given: Mapping[str, str],
+    *,
+    plots: bool = False,
 ) -> Evaluation:
     """Import functions and read the labelled records of a file. Raises an error for labels that don't fit."""
     targets = [load(function) for function in functions]
+    if plots:
+        _check_plot(targets[0])
     judge = None if metric is None else load(metric)
     check_metric(None if judge is None else judge.function)
     source = open_source(path)
@@ -116,7 +119,7 @@ def _at(record: dict[str, Any], path: str) -> Any:
     return _at(inside, rest) if is_dict(inside) else None
 
 
-def check_plot(target: Target) -> None:
+def _check_plot(target: Target) -> None:
     """Raise an error for a function of which it can be told that it states no probabilities."""
     hint = target.returns
     while get_origin(hint) in (Logged, Reasoned):
@@ -126,15 +129,15 @@ def check_plot(target: Target) -> None:
 
 
 @contextmanager
-def opened(path: str | None) -> Generator[Callable[[str], None]]:
-    """Open a file to be written, and return the function that writes its text; it does nothing where there is no path."""
+def opened(path: str | None) -> Generator[Callable[[Callable[[], str]], None]]:
+    """Open a file, and return the function that writes the text that another returns; it does nothing where there is no path."""
     if path is None:
-        yield lambda text: None
+        yield lambda text_of: None
         return
     file = open_output(path)
 
-    def write(text: str) -> None:
-        file.write(text.encode("utf-8", "backslashreplace"))
+    def write(text_of: Callable[[], str]) -> None:
+        file.write(text_of().encode("utf-8", "backslashreplace"))
         file.finish()
 
     try:

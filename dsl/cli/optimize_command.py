@@ -32,13 +32,13 @@ class PreparedSearch:
         limit: int | None,
         given: Mapping[str, str],
     ) -> None:
-        train = prepared([function], path, expected, metric=metric, limit=limit, given=given)
+        train = prepared([function], path, expected, metric, limit, None, given)
         [self._target] = train.targets
         self._metric = train.metric
         self._train = _rows(train, path)
         self._validation: list[LabelledRow] | None = None
         if validation is not None:
-            held = prepared([function], validation, expected, metric=None, limit=limit, given=given)
+            held = prepared([function], validation, expected, None, limit, None, given)
             self._validation = _rows(held, validation)
 
     def run(self, output: str, *, quiet: bool, **options: Any) -> Optimization[Any]:

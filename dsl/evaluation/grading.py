@@ -27,7 +27,6 @@ from typefold.evaluation.report import unwrapped as unwrapped
 from typefold.execution.executor import run_call, run_call_async, run_calls
 from typefold.execution.seeding import Batch
 from typefold.messages import is_missing
-from typefold.programs.record_function import read_value
 from typefold.programs.run import bound_of, run
 from typefold.programs.voting import number_of
 from typefold.prompts.base_prompt import BasePrompt, spec_of
@@ -359,6 +358,8 @@ def _spec_of(function: object) -> PromptSpec | None:
 
 def read_labels(function: Callable[..., Any], cells: Iterable[Any], *, texts: bool = False) -> list[Any]:
     """Return cells of a column as a function's return type, each that can't be read as `Unfit`; `texts` are CSV's."""
+    from typefold.programs.record_function import read_value
+
     _, hint = _return_type(function)
     try:
         adapter = None if hint is Any else TypeAdapter[Any](hint)
@@ -464,7 +465,7 @@ async def _tried(
 ) -> Result[Any, Exception]:
     try:
         if (spec := _spec_of(function)) is not None:
-            call = spec.attempt(args, kwargs, row)
+            call = spec.calls().attempt(args, kwargs, row)
             return Success(await run_call_async(call, row, batch) if waits else run_call(call, row, batch))
         value = cast("Any", function)(*args, **kwargs)
         return Success(await value if inspect.isawaitable(value) else value)
