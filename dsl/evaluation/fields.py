@@ -124,7 +124,7 @@ def _collect(by_path: dict[str, list[tuple[Any, Any]]], path: str, expected: Any
         return
     by_path.setdefault(path, []).append((expected, got))
     asked: Mapping[str, Any] = got.fields if class_of(got) is Decisions else {}
-    expected, got = choice_of(expected), choice_of(got)
+    expected, got = choice_in(expected), choice_in(got)
     answered = {**((None if got is FAILED else parts_of(got)) or {}), **asked}
     for name, part in (parts_of(expected) or {}).items():
         _collect(by_path, f"{path}.{name}" if path else name, part, answered.get(name, FAILED))
@@ -133,11 +133,11 @@ def _collect(by_path: dict[str, list[tuple[Any, Any]]], path: str, expected: Any
 def _report(pairs: Sequence[tuple[Any, Any]]) -> FieldReport:
     right = [got is not FAILED and is_equal(expected, got) for expected, got in pairs]
     stated = (
-        (got.probabilities, choice_of(expected), is_right)
+        (got.probabilities, choice_in(expected), is_right)
         for (expected, got), is_right in zip(pairs, right, strict=True)
         if class_of(got) is Scored
     )
-    plain = [(choice_of(expected), choice_of(got)) for expected, got in pairs]
+    plain = [(choice_in(expected), choice_in(got)) for expected, got in pairs]
     share = Estimate.share(sum(right), len(right))
     return FieldReport(share, _confusion(plain), _errors(plain), _overlap(plain), reliability(stated))
 
@@ -190,7 +190,7 @@ def _overlap(pairs: Sequence[tuple[Any, Any]]) -> Overlap | None:
     return Overlap(Estimate.quotient(common, found), Estimate.quotient(common, wanted), twice)
 
 
-def choice_of(value: Any) -> Any:
+def choice_in(value: Any) -> Any:
     """Return the choice of a `Scored`, the object of `Decisions`, and any other value as it is."""
     return value.value if class_of(value) in (Scored, Decisions) else value
 
@@ -219,7 +219,7 @@ def _names_of(value: object) -> Sequence[str] | None:
 
 def is_equal(expected: Any, got: Any) -> bool:
     """Return whether two values are equal, or all their parts: of `Scored` the choices count, and NaN equals NaN."""
-    expected, got = choice_of(expected), choice_of(got)
+    expected, got = choice_in(expected), choice_in(got)
     try:
         if bool(expected == got) or (expected != expected and got != got):
             return True
