@@ -86,14 +86,15 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NUMBER_AT_END = re.compile(r"-?[0-9][0-9.eE+-]*\Z|-\Z")
 
 
-def partial_json(text: str) -> JsonValue:
+def partial_json(text: str, *, strings: bool = True) -> JsonValue:
     """The value of the beginning of a JSON text. Raises ValueError where no value has begun, or it is no JSON.
 
     Along the beginnings of one text the value only grows: items and fields are added at its end, and only the last string
-    may get longer. A number or a word (`true`) is included once it is whole, since half a number is another number.
+    may get longer, or without `strings` comes whole too. A number or a word (`true`) is included once it is whole, since
+    half a number is another number.
     """
     number = _NUMBER_AT_END.search(text)
     if number is not None and '"' not in _STRING.sub("", text):  # outside of strings
         text = text[: number.start()]
-    value: JsonValue = from_json(text, allow_partial="trailing-strings")
+    value: JsonValue = from_json(text, allow_partial="trailing-strings" if strings else True)
     return value

@@ -72,6 +72,7 @@ from typefold.runtime.journal import Journal, JournalError
 from typefold.runtime.ownership import UsedAfterFork
 from typefold.runtimes.current import configure, current
 from typefold.runtimes.demo_model import demo_model
+from typefold.runtimes.history import HistoryEntry
 from typefold.runtimes.runtime import Runtime
 from typefold.tables.columns import Indexed
 from typefold.tables.frames import to_frame
@@ -103,6 +104,7 @@ __all__ = [
     "FinishReason",
     "Forecast",
     "Grammar",
+    "HistoryEntry",
     "InputFailed",
     "Invalid",
     "Journal",

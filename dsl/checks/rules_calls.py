@@ -181,6 +181,8 @@ def _taker(call: ast.Call, file: CheckedFile, where: Where) -> Taker | None:
 
 def _of_runtime(call: ast.Call, file: CheckedFile, where: Where) -> bool:
     func = call.func
+    if isinstance(func, ast.Attribute) and func.attr == "safe" and getattr(func.value, "attr", "") == "generate":
+        func = func.value
     receiver = func.value if isinstance(func, ast.Attribute) and func.attr in _METHODS else func
     return _is_runtime(receiver, file.evaluator, where)
 

@@ -18,7 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from typefold.errors import EngineLoadError
-from typefold.execution.greenlets import CANCELLATIONS, LEFT_BEHIND, AsyncMailbox, current_row
+from typefold.execution.greenlets import CANCELLATIONS, LEFT_BEHIND, AsyncMailbox, current_row, stop
 from typefold.execution.seeding import Batch, Place, around, here
 from typefold.runtime.journal import JournalError
 
@@ -70,10 +70,10 @@ class TaskEnds:
         self._left: set[asyncio.Task[Any] | None] = set()
         self._one_left = asyncio.Event()
 
-    async def end_all(self) -> None:
-        """Cancel the tasks of this loop, and wait until all have ended or are left behind."""
+    async def end_all(self, *, whole_loop: bool = True) -> None:
+        """Cancel the tasks of this loop, or those of the rows alone; wait until all have ended or are left behind."""
         self._over.set_result(None)
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        tasks = asyncio.all_tasks() - {asyncio.current_task()} if whole_loop else set(self.places)
         for task in tasks:
             task.cancel()
         waiting = asyncio.ensure_future(self._one_left.wait())
@@ -84,13 +84,15 @@ class TaskEnds:
                 waiting = asyncio.ensure_future(self._one_left.wait())
         waiting.cancel()
         await asyncio.gather(waiting, *(tasks - self._left), return_exceptions=True)
-        if not self._left:
+        if whole_loop and not self._left:
             await asyncio.get_running_loop().shutdown_asyncgens()
 
     async def end_call(self) -> None:
         """End a call if the batch is over: the first few times with its task, then by never coming back."""
         if not self._over.done():
-            if self._batch.fault is None:  # else its end is near
+            if stop.is_due and self._batch.wake_reader is not None:  # the row has swallowed it
+                self._batch.wake_reader()
+            elif self._batch.fault is None:  # else its end is near
                 return
             over: AsyncMailbox[object] = AsyncMailbox()
             self._over.add_done_callback(over.put)
@@ -104,6 +106,8 @@ class TaskEnds:
         for task in {asyncio.current_task(), *(task for task, its in self.places.items() if its is place)}:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))  # to free it would run its code again, without end
             self._left.add(task)
+            if task is not None:
+                asyncio._unregister_task(task)  # the end of the loop would wait for it
         self._one_left.set()
         await asyncio.get_running_loop().create_future()
 

@@ -277,6 +277,7 @@ async def awaited(work: Callable[[], T]) -> T:
                 return made[0]
             if row.left:
                 raise Cancelled
+            stop.check()  # a row within may have swallowed it
             await task.woken.get()
     finally:
         if not row.dead and threading.get_ident() == thread:  # a greenlet can't be ended from another thread

@@ -1,4 +1,4 @@
-"""Streamed answers: pieces of text, the JSON value that they have come to, and the value at last.
+"""Streamed answers: pieces of text, what they have come to (JSON, or a value of the type), and the value at last.
 
 `Stream` is for plain code and for rows of `run`, `AsyncStream` for `async` code; both wait, and hold a `PartialAnswer`, which does
 not. A stream's request joins the running batch like any other, the moment the stream is made.
@@ -9,17 +9,22 @@ pieces of a part, joined, are the text of its outcome, also where no piece came 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 from pydantic_core import from_json
 from returns.result import Failure, Result, Success
 
+from typefold.compiler import OutputType
+from typefold.compiler.contained import is_fatal
+from typefold.compiler.guards import is_dict, is_list
 from typefold.compiler.json_format import partial_json
-from typefold.execution.call import Call, ReasoningSource, open_call
+from typefold.execution.call import Call, ReasoningSource, Strategy, open_call
 from typefold.execution.ends import end_if_over
 from typefold.execution.executor import unwrap, unwrap_in_row
 from typefold.execution.greenlets import AsyncMailbox, Mailbox, current_row, row_index
@@ -49,7 +54,7 @@ class PartialAnswer(Generic[R]):
         self._row = row
         self._put = put
         self._pieces: list[str] = []
-        self._shown: list[JsonValue] = []
+        self._shown: list[JsonValue] = []  # the data of the last of `values`
         self._asked: Request | None = None
         self._hidden = True
         if isinstance(call, PromptError):
@@ -75,27 +80,50 @@ class PartialAnswer(Generic[R]):
         self._go_on(self._call.resume(event))
         return ""
 
-    def values(self) -> list[JsonValue]:
-        """Return the value so far, if it differs from the one that this last gave."""
-        text, whole = self.text, isinstance(self.result, Success)
-        if self.closed or self._asked is None or self._asked.constraint is not self._call.call.kind.constraint:
+    def values(self, *, typed: bool) -> list[Any]:
+        """Return the value so far, if it differs from the one that this last gave.
+
+        It is JSON, or with `typed` a value of the type, if all fields of that have defaults.
+        """
+        whole = isinstance(self.result, Success)
+        if self.closed or self._asked is None or self._asked.constraint is not self._kind.constraint:
             return []
-        kind = self._call.call.kind
         if isinstance(self._asked.source, ReasoningSource):  # text too, and no answer
             return []
+        typed = typed and type(self._call.call.strategy) is Strategy and _has_defaults(self._kind)
         try:
-            if not kind.is_bare:
-                value: JsonValue = kind.expanded(from_json(text) if whole else partial_json(text))
-            elif text or whole:
-                value = text
-            else:
-                return []
+            data, value = self._typed(whole) if typed else self._json(whole)
         except ValueError:  # nothing has begun, or a grammar of the user's own writes no JSON
             return []
-        if value in self._shown:
+        if data in self._shown:
             return []
-        self._shown = [value]
+        self._shown = [data]
         return [value]
+
+    @property
+    def _kind(self) -> OutputType[Any]:
+        return self._call.call.kind
+
+    def _json(self, whole: bool) -> tuple[JsonValue, JsonValue]:
+        text = self.text
+        if not self._kind.is_bare:
+            text = self._kind.expanded(from_json(text) if whole else partial_json(text))
+        elif not (text or whole):
+            raise ValueError
+        return text, text
+
+    def _typed(self, whole: bool) -> tuple[JsonValue, Any]:
+        if whole and self.result is not None:
+            return self._json(whole)[0], self.result.unwrap()
+        for data in _beginnings(self._kind, self.text):
+            try:
+                if (adapter := self._kind.adapter) is None:
+                    return data, self._kind.codec.from_json(data)
+                return data, adapter.validate_json(json.dumps(data))
+            except BaseException as error:  # of a validator, which may raise anything
+                if is_fatal(error):
+                    raise
+        raise ValueError
 
     def close(self) -> None:
         if self.result is None:
@@ -136,6 +164,76 @@ def _is_hidden(request: Request) -> bool:
     return request.probe or (isinstance(source, ReasoningSource) and not source.shown)
 
 
+@lru_cache(maxsize=256)
+def _has_defaults(kind: OutputType[Any]) -> bool:
+    """Return whether this is a type with fields, of which a value can be made where none is given."""
+    if kind.is_bare or not any("properties" in each for each in _options(kind.json_schema, kind.json_schema)):
+        return False
+    try:
+        _ = kind.codec.from_json({}) if kind.adapter is None else kind.adapter.validate_json("{}")
+    except BaseException as error:
+        if is_fatal(error):
+            raise
+        return False
+    return True
+
+
+def _beginnings(kind: OutputType[Any], text: str) -> Iterator[JsonValue]:
+    """Yield the JSON data of an answer so far: all of it, and then with less and less of what may be unfinished."""
+    grown = kind.expanded(partial_json(text))
+    if _may_grow(kind.json_schema, kind.json_schema, grown):
+        yield grown
+    data = kind.expanded(partial_json(text, strings=False))
+    yield data
+    yield from _shortened(data)
+
+
+def _shortened(data: JsonValue) -> Iterator[JsonValue]:
+    if is_dict(data) and data:
+        last = [*data][-1]
+        kept = {key: data[key] for key in data if key != last}
+        yield from ({**kept, last: part} for part in _shortened(data[last]))
+        yield kept
+    elif is_list(data) and data:
+        yield from ([*data[:-1], part] for part in _shortened(data[-1]))
+        yield data[:-1]
+
+
+def _may_grow(schema: Any, root: Any, data: JsonValue) -> bool:
+    """Return whether the last text in the data is of plain text, so that its beginning is no other value's."""
+    options = list(_options(schema, root))
+    if is_dict(data) and data:
+        key = [*data][-1]
+        parts = [each.get("properties", {}).get(key, each.get("additionalProperties", True)) for each in options]
+        return _all_grow(parts, root, data[key])
+    if is_list(data) and data:
+        known = [each.get("prefixItems", []) for each in options]
+        parts = [
+            (first[len(data) - 1 :] or [each.get("items", True)])[0] for each, first in zip(options, known, strict=True)
+        ]
+        return _all_grow(parts, root, data[-1])
+    texts = [each for each in options if each.get("type") == "string" or "enum" in each or "const" in each]
+    return bool(texts) and not any(_FIXED & each.keys() for each in texts)
+
+
+_FIXED = {"enum", "const", "format", "pattern", "contentEncoding"}
+
+
+def _all_grow(schemas: list[Any], root: Any, data: JsonValue) -> bool:
+    return _may_grow({"anyOf": [each for each in schemas if is_dict(each)]}, root, data)
+
+
+def _options(schema: Any, root: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the schemas that a schema stands for: those that it refers to, the members of a union."""
+    if (name := schema.get("$ref")) is not None:
+        yield from _options(root["$defs"][name.rpartition("/")[2]], root)
+    elif members := [each for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key, ())]:
+        for each in members:
+            yield from _options(each, root)
+    else:
+        yield schema
+
+
 class _View(Generic[R]):
     """Base class of `Stream` and `AsyncStream`: the state of the answer, and closing."""
 
@@ -170,7 +268,7 @@ class _View(Generic[R]):
 class Stream(_View[R], Iterator[str]):
     """An answer while it is written, from `prompt.stream(...)`. One thread at a time may read it.
 
-    Iterating yields the text in pieces, as the engine writes them; `partials` yields the JSON value so far, `result` returns
+    Iterating yields the text in pieces, as the engine writes them; `partials` yields the value so far, `result` returns
     the value of the prompt's type. Each goes on where the last one stopped. If the call fails, all of them raise its
     `PromptError`, after the pieces that came.
 
@@ -223,23 +321,48 @@ class Stream(_View[R], Iterator[str]):
                     raise
         raise StopIteration
 
-    def partials(self) -> Iterator[JsonValue]:
-        """Yield the JSON value as it grows: each time, all of it so far.
+    def partials(self) -> Iterator[R | JsonValue]:
+        """Yield the value as it grows: each time, all of it so far.
 
         Items and fields are added at the end and never taken back; the last string may still get longer, while a number
-        comes when it is complete. It is JSON as the model writes it, before any validation: a list or a `dict`, say, where
-        the prompt's type is a dataclass. Of bare text (`str`, a `Literal` of strings) it is the text so far. The last one
-        is the complete answer. To look into it, use `match` or `isinstance`.
+        comes when it is complete. The last one is the complete answer.
+
+        Where the prompt's type is a class with fields that all have defaults, it is a value of that type. Fields that are
+        not there yet have their defaults, and so has one whose value so far is no value of its type: an item that lacks
+        required fields, half a date, half a choice. Validators run for each value, and while one refuses what is
+        complete, no value comes.
+
+        Of other types, of `Logged` and the like and of a safe prompt it is JSON as the model writes it, before any
+        validation: a list or a `dict`. Of bare text (`str`, a `Literal` of strings) it is the text so far. To look into
+        it, use `match` or `isinstance`.
 
         Yields:
             The value so far, whenever it has grown.
 
         Raises:
             PromptError: The call failed.
+
+        Example:
+            >>> from dataclasses import dataclass
+            >>> from typefold import Runtime, ask, prompt
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> @dataclass
+            ... class Dish:
+            ...     name: str = ""
+            ...     minutes: int | None = None
+            >>> @prompt
+            ... def dish(kind: str) -> Dish:
+            ...     return ask(f"Invent a {kind}.")
+            >>> with Runtime(ScriptedEngine(answers=['{"name": "Pea soup", "minutes": 20}'], tokens_per_step=14)):
+            ...     for so_far in dish.stream("soup").partials():
+            ...         print(so_far)
+            Dish(name='Pea ', minutes=None)
+            Dish(name='Pea soup', minutes=None)
+            Dish(name='Pea soup', minutes=20)
         """
         for _ in self:
-            yield from self._answer.values()
-        yield from self._answer.values()
+            yield from self._answer.values(typed=not self._safe)
+        yield from self._answer.values(typed=not self._safe)
 
     def result(self) -> R:
         """Read the stream to its end and return the value.
@@ -306,8 +429,8 @@ class AsyncStream(_View[R], AsyncIterator[str]):
             self._value()
         raise StopAsyncIteration
 
-    async def partials(self) -> AsyncIterator[JsonValue]:
-        """Yield the JSON value as it grows; see `Stream.partials`.
+    async def partials(self) -> AsyncIterator[R | JsonValue]:
+        """Yield the value as it grows; see `Stream.partials`.
 
         Yields:
             The value so far, whenever it has grown.
@@ -316,9 +439,9 @@ class AsyncStream(_View[R], AsyncIterator[str]):
             PromptError: The call failed.
         """
         async for _ in self:
-            for value in self._answer.values():
+            for value in self._answer.values(typed=not self._safe):
                 yield value
-        for value in self._answer.values():
+        for value in self._answer.values(typed=not self._safe):
             yield value
 
     async def result(self) -> R:

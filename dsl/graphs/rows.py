@@ -155,6 +155,7 @@ class Rows(Generic[T]):
         for row in list(self._rows.values()):
             row.cancel(RowCancelled())
         for row in self._idle:
+            row.parent = getcurrent()  # it may have run last for another greenlet, which is gone
             row.throw(GreenletExit)
         self._rows.clear()
         self._idle.clear()
@@ -180,11 +181,27 @@ class Rows(Generic[T]):
                 outer.park()  # nor may the row around swallow it: its own rows raise it
 
 
+class CallersLoop:
+    """The event loop that runs now, for rows whose caller lets it go on while he waits for them."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.endings: list[asyncio.Task[None]] = []
+
+    async def ended(self) -> None:
+        """Wait for the ends of rows that were left."""
+        await asyncio.gather(*self.endings)
+
+
 class AsyncRows(Generic[T]):
-    """Rows of a coroutine function, as tasks of one event loop in a thread of its own."""
+    """Rows of a coroutine function, as tasks of one event loop: the caller's, or one in a thread of its own."""
 
     def __init__(
-        self, function: Callable[..., Coroutine[Any, Any, T]], *, key: Callable[..., object] | None = None
+        self,
+        function: Callable[..., Coroutine[Any, Any, T]],
+        *,
+        key: Callable[..., object] | None = None,
+        on: CallersLoop | None = None,
     ) -> None:
         self._function = function
         self._key = key
@@ -192,13 +209,15 @@ class AsyncRows(Generic[T]):
         running.add(self.batch)
         self._ended: Mailbox[int] = Mailbox()
         self._futures: dict[int, Future[T]] = {}
-        self._loop = asyncio.new_event_loop()
+        self._on = on
+        self._loop = asyncio.new_event_loop() if on is None else on.loop
         self._thread = threading.Thread(target=self._run, name="typefold-rows", daemon=True)
         self._owner = Owner()
         self.active = self.failed = 0
         self._count = threading.Lock()
         self._ends = TaskEnds(self.batch, partial(self._ended.put, _FAULT))
-        self._thread.start()
+        if on is None:
+            self._thread.start()
 
     def start(self, index: int, *args: Any) -> None:
         future: Future[T] = Future()
@@ -207,13 +226,19 @@ class AsyncRows(Generic[T]):
         future.add_done_callback(partial(self._note, index))
         context = copy_context()
         context.run(here.set, _place(self.batch, index, args, self._key))
-        self._loop.call_soon_threadsafe(self._begin, future, args, context)
+        if self._on is None:
+            self._loop.call_soon_threadsafe(self._begin, future, args, context)
+        else:
+            self._begin(future, args, context)
 
     def next(self) -> tuple[int, Result[T, Exception]]:
         """Wait for the next row that ends. An error that is no `Exception`, or ends the whole batch, is raised."""
         index = self._ended.get()
-        if index == _FAULT and self.batch.fault is not None:
-            raise self.batch.fault
+        if index == _FAULT:
+            stop.check()
+            if self.batch.fault is not None:
+                raise self.batch.fault
+            return self.next()
         future = self._futures.pop(index)
         self.active -= 1
         with self._count:
@@ -232,6 +257,10 @@ class AsyncRows(Generic[T]):
         """
         running.discard(self.batch)
         if self._owner.elsewhere:  # a fork shares what the parent's loop waits at
+            return
+        if self._on is not None:
+            if not self._loop.is_closed():
+                self._on.endings.append(self._loop.create_task(self._ends.end_all(whole_loop=False)))
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

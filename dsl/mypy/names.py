@@ -19,7 +19,10 @@ DECORATE = f"{DECORATOR}.__call__"
 EXAMPLE = "typefold.prompts.definition.example"
 ASK = "typefold.messages.ask"
 OUTPUT_TYPE = "typefold.compiler.output_type.output_type"
-GENERATE = {f"typefold.runtimes.runtime.Runtime.{name}" for name in ("generate", "__call__")}
+GENERATE = {
+    *(f"typefold.runtimes.{name}.__call__" for name in ("runtime.Runtime", "generate.Generate", "generate.Answering")),
+    "typefold.runtimes.generate.Generate.safe",
+}
 DEFER = {f"typefold.prompts.{name}.defer" for name in ("prompt.Prompt", "prompt.AsyncPrompt", "base_prompt.BasePrompt")}
 USING = {f"typefold.prompts.{name}.using" for name in ("prompt.Prompt", "prompt.AsyncPrompt", "base_prompt.BasePrompt")}
 SAMPLE = {f"typefold.prompts.prompt.{name}.sample" for name in ("Prompt", "AsyncPrompt")}

@@ -12,8 +12,9 @@ database call) holds the other rows up, though not the engine.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from itertools import count
 from typing import Any, Generic, TypeVar, overload
 
@@ -23,8 +24,9 @@ from typing_extensions import TypedDict, TypeVarTuple, Unpack
 from typefold.errors import AT_ONCE, BatchError, PromptUsageError
 from typefold.execution.call import values
 from typefold.execution.executor import FailureLimit, in_order
+from typefold.execution.greenlets import awaited
 from typefold.execution.progress import Progress
-from typefold.graphs.rows import AsyncRows, Rows, Starter, default_rows_in_flight
+from typefold.graphs.rows import AsyncRows, CallersLoop, Rows, Starter, default_rows_in_flight
 from typefold.options import check_max_failures
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.prompt import Prompt
@@ -48,8 +50,114 @@ class RunOptions(TypedDict, Generic[K], total=False, closed=True):
 
 
 # fmt: off
+class AsyncRun:
+    """`run.aio`: `run` in code of an event loop, which goes on meanwhile. Call it, or one of its other forms.
+
+    Rows of an `async def` are tasks of that loop, so they may share what belongs to it: a client's session, a lock. Rows of
+    a plain function take turns in the loop's thread, which goes on where they wait for answers. Cancelling the task that
+    waits ends the rows that are left.
+    """
+
+    @overload
+    async def __call__(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
+    @overload
+    async def __call__(self, function: Prompt[Callable[[A], T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
+    @overload
+    async def __call__(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[T]: ...
+    # fmt: on
+    async def __call__(self, function: Callable[[Any], Any], rows: Iterable[Any], /, **options: Any) -> Any:
+        """Run a function for every row; see `run`, which has the same arguments and errors.
+
+        Returns:
+            The function's values, one a row, in order.
+
+        Example:
+            >>> import asyncio
+            >>> from typefold import run
+            >>> async def shout(text: str) -> str:
+            ...     return text.upper()
+            >>> async def main() -> None:
+            ...     print(await run.aio(shout, ["a", "b"]))
+            >>> asyncio.run(main())
+            ['A', 'B']
+        """
+        return values(await self.safe(function, rows, **options))
+
+    # fmt: off
+    @overload
+    async def safe(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
+    @overload
+    async def safe(self, function: Prompt[Callable[[A], T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
+    @overload
+    async def safe(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
+    # fmt: on
+    async def safe(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        max_rows_in_flight: int | None = None,
+        key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function for every row and return a `Result` (returns) for each, in place of errors; see `run.safe`.
+
+        Example:
+            >>> import asyncio
+            >>> from typefold import run
+            >>> asyncio.run(run.aio.safe(int, ["1", "x"]))
+            [<Success: 1>, <Failure: invalid literal for int() with base 10: 'x'>]
+        """
+        on, calls = CallersLoop(), _single(function, rows)
+        try:
+            work = partial(_all, function, calls, max_rows_in_flight, key, max_failures, length(rows), on)
+            return indexed(await awaited(work), rows)
+        finally:
+            await on.ended()
+
+    # fmt: off
+    @overload
+    def stream(self, function: Callable[[A], Coroutine[Any, Any, T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> AsyncGenerator[tuple[int, Result[T, Exception]]]: ...
+    @overload
+    def stream(self, function: Prompt[Callable[[A], T]], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> AsyncGenerator[tuple[int, Result[T, Exception]]]: ...
+    @overload
+    def stream(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> AsyncGenerator[tuple[int, Result[T, Exception]]]: ...
+    # fmt: on
+    def stream(
+        self,
+        function: Callable[[Any], Any],
+        rows: Iterable[Any],
+        /,
+        *,
+        max_rows_in_flight: int | None = None,
+        key: Callable[[Any], object] | None = None,
+        max_failures: int | None = None,
+    ) -> Any:
+        """Run a function for every row and yield each row's index and `Result` as it ends, to `async for`; see `run.stream`.
+
+        A loop that may be left early closes it with `contextlib.aclosing`, which waits until the other rows have ended.
+
+        Example:
+            >>> import asyncio
+            >>> from typefold import run
+            >>> async def main() -> None:
+            ...     async for index, result in run.aio.stream(str.upper, iter("ab")):
+            ...         print(index, result.unwrap())
+            >>> asyncio.run(main())
+            0 A
+            1 B
+        """
+        check_max_failures(max_failures, where="run")
+        return _async_stream(function, rows, max_rows_in_flight, key, max_failures)
+
+
+# fmt: off
 class Run:
     """The class of `typefold.run`: call it, or one of its other forms."""
+
+    aio = AsyncRun()
+    """The same in code of an event loop: `await run.aio(function, rows)`."""
 
     def __reduce__(self) -> str:
         return "run"  # of the package that the class says it is of
@@ -271,6 +379,7 @@ def as_ended(
     max_rows_in_flight: int | None = None,
     key: Callable[..., object] | None = None,
     indices: Iterable[int] | None = None,
+    on: CallersLoop | None = None,
 ) -> Generator[tuple[int, Result[Any, Exception]]]:
     """Yield the result of each row of arguments as it ends, with its index: its place, unless `indices` has others."""
     if max_rows_in_flight is not None and (type(max_rows_in_flight) is not int or max_rows_in_flight < 1):
@@ -283,7 +392,7 @@ def as_ended(
         raise PromptUsageError(
             f"run: {name_of(function)} yields, so that a call runs none of it; return the row's value"
         )
-    starter: Starter[Any] = AsyncRows(function, key=key) if is_async(function) else Rows(_checked(function), key=key)
+    starter: Starter[Any] = AsyncRows(function, key=key, on=on) if is_async(function) else Rows(_checked(function), key=key)
     source = zip(count() if indices is None else indices, rows, strict=False)
     exhausted = False
     try:
@@ -312,9 +421,27 @@ def _all(
     key: Callable[..., object] | None,
     max_failures: int | None,
     total: int | None,
+    on: CallersLoop | None = None,
 ) -> list[Result[Any, Exception]]:
     check_max_failures(max_failures, where="run")
-    return in_order(as_ended(function, rows, max_rows_in_flight, key), total, max_failures)
+    return in_order(as_ended(function, rows, max_rows_in_flight, key, on=on), total, max_failures)
+
+
+async def _async_stream(
+    function: Callable[[Any], Any],
+    rows: Iterable[Any],
+    max_rows_in_flight: int | None,
+    key: Callable[[Any], object] | None,
+    max_failures: int | None,
+) -> AsyncGenerator[tuple[int, Result[Any, Exception]]]:
+    on = CallersLoop()
+    stream = _watched(as_ended(function, _single(function, rows), max_rows_in_flight, key, on=on), max_failures, length(rows))
+    try:
+        while (ended := await awaited(partial(next, stream, None))) is not None:
+            yield ended
+    finally:
+        stream.close()
+        await on.ended()
 
 
 def _watched(

@@ -6,9 +6,9 @@ A runtime loads its engine with the first request. `current` finds the runtime o
 from __future__ import annotations
 
 import inspect
-import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,25 +16,19 @@ from contextvars import Token
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeAlias, TypeVar, overload
+from typing import Any, Self
 
-from typing_extensions import TypeForm, Unpack
+from typing_extensions import Unpack
 
 from typefold.compiler import JsonFormat, JsonFormatName, Message, Vocabulary
 from typefold.compiler.contained import describe_exception
-from typefold.compiler.guards import is_list_or_tuple
 from typefold.errors import AT_ONCE, EngineLoadError, PromptUsageError
-from typefold.execution.call import Call, failed_call, values
 from typefold.execution.ends import FailedLoad, ending_batches
-from typefold.execution.executor import run_call, run_calls
-from typefold.execution.format_description import with_format
 from typefold.execution.open_runtimes import Block, OpenRuntime, entered, innermost, loading, opened
-from typefold.execution.strategies import compile_return
 from typefold.execution.tracing import trace, tracer, watching
-from typefold.messages import RawPrompt, is_missing, user
-from typefold.options import PER_PROMPT, DescribeFormat, GenerateOptions, Options, describe_format_of, json_format_of
-from typefold.response_types import ToolCall
-from typefold.runtime import BadInput, Engine, EngineFacts, Outcome, PromptError, Request, Scheduler, Statistics
+from typefold.messages import RawPrompt
+from typefold.options import DescribeFormat, GenerateOptions, Options, describe_format_of, json_format_of
+from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
 from typefold.runtime.engines.engine_registry import DEFAULT_ENGINE, load_counter
 from typefold.runtime.journal import Journal
@@ -43,16 +37,12 @@ from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.preparation import TokenCounter, sizes_of
 from typefold.runtime.scheduling.replicas import Replicas, Worker
 from typefold.runtime.statistics import Stopwatch
+from typefold.runtimes.generate import GENERATE, Answering, Generate, Kind, call_for, check_output_type, is_one
+from typefold.runtimes.history import KEPT, HistoryEntry, entries
 from typefold.runtimes.model_source import Model, check_engine_options, check_own, engine_of, model_of, title
 
-T = TypeVar("T")
-R = TypeVar("R")
-_One: TypeAlias = str | Sequence[Message]
-_Several: TypeAlias = Sequence[str | Sequence[Message]]
-_Kind: TypeAlias = TypeForm[object] | re.Pattern[str] | Callable[..., object]
 
-
-class Runtime(OpenRuntime):
+class Runtime(OpenRuntime, Answering):
     """A model, loaded when it is first needed, that answers prompts in one continuous batch.
 
     Args:
@@ -163,6 +153,7 @@ class Runtime(OpenRuntime):
         )
         self.seed = seed
         self.journaled = journal is not None
+        self._sent: deque[tuple[Request, Future[Outcome]]] = deque(maxlen=KEPT)
         opened.append(self)
 
     def __repr__(self) -> str:
@@ -183,6 +174,24 @@ class Runtime(OpenRuntime):
         scheduler = self._scheduler
         own = scheduler.statistics if scheduler is not None else self._last
         return own + self._recorder.statistics if self._recorder else own
+
+    @property
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """The last 50 requests, the newest last: messages as sent, text, tokens. It stays when the runtime is closed.
+
+        A retry, reasoning and each step of `Scored` are requests of their own. Answers from a journal are there too.
+
+        Example:
+            >>> from typefold.runtime.engines.scripted import ScriptedEngine
+            >>> with Runtime(ScriptedEngine(answers=["true"])) as runtime:
+            ...     _ = runtime.generate("Is water wet?", output_type=bool)
+            >>> print(runtime.history[-1])
+            generate: 69 + 1 tokens, stop
+              system: Answer with true or false.
+              user: Is water wet?
+              -> true
+        """
+        return entries(self._sent.copy())
 
     @property
     def resume_hint(self) -> str | None:
@@ -259,6 +268,7 @@ class Runtime(OpenRuntime):
                 futures = recorder.submit(self._timed(requests, lambda: recorder.facts))
             else:
                 futures = self._forward(requests)
+        self._sent.extend(zip(requests[-KEPT:], futures[-KEPT:], strict=True))
         if (watch := watching.get()) is not None:
             watch(self, requests, futures)
         tracing = tracer()
@@ -279,69 +289,24 @@ class Runtime(OpenRuntime):
         counting = load_counter(self._model, control_tokens=self._control_tokens, **self._engine_options)
         return TokenCounter(counting.info, partial(sizes_of, counting, early_stop=self._scheduling["early_stop"]))
 
-    # The first that fits: a text is a sequence of texts too, and a class is callable. Values that are no types stand before
-    # types, since ty reads whatever is given for a type as one.
-    # fmt: off
-    @overload
-    def generate(self, prompt: _One, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> str: ...  # type: ignore[overload-overlap]
-    @overload
-    def generate(self, prompt: _Several, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> list[str]: ...
-    @overload
-    def generate(self, prompt: _Several, /, *, output_type: list[_Kind] | tuple[_Kind, ...], **options: Unpack[GenerateOptions]) -> list[object]: ...
-    @overload
-    def generate(self, prompt: _One, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> T: ...  # type: ignore[overload-overlap]
-    @overload
-    def generate(self, prompt: _Several, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> list[T]: ...  # type: ignore[overload-overlap]
-    @overload
-    def generate(self, prompt: _One, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> ToolCall[R]: ...  # type: ignore[overload-overlap]
-    @overload
-    def generate(self, prompt: _Several, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> list[ToolCall[R]]: ...
-    @overload
-    def generate(self, prompt: _One, /, **options: Unpack[GenerateOptions]) -> str: ...  # type: ignore[overload-overlap]
-    @overload
-    def generate(self, prompt: _Several, /, **options: Unpack[GenerateOptions]) -> list[str]: ...
-    # fmt: on
-    def generate(self, prompt: Any, /, *, output_type: Any = str, **options: Any) -> Any:
-        """Answer one prompt, or a list of them as one batch.
-
-        Args:
-            prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a sequence of these.
-            output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
-                A list of types, one for each prompt, makes one batch. `re.compile(...)` stands for a text that it matches
-                as a whole, a function for a `ToolCall`; a JSON schema becomes a type by `compiler.type_of_schema(schema)`,
-                a list of choices by `Annotated[str, OneOf(names)]`.
-            **options: Sampling parameters by name, and the other options of `@prompt`; see
-                `typefold.options.GenerateOptions`. For a list of prompts, `sampling_params`, `priority` and `lora_request`
-                may be lists too, one entry a prompt.
-
-        Returns:
-            A value of the type; for a list of prompts a list of values, in order.
-
-        Raises:
-            PromptError: The one prompt gave no value.
-            BatchError: Some of the prompts gave none; it holds every result.
-            PromptUsageError: An option does not exist, or does not go with the type.
-            UnsupportedType: The type has no JSON form.
+    @property
+    def generate(self) -> Generate:
+        """Answer one prompt, or a list of them as one batch; see `Generate`. Calling the runtime does the same.
 
         Example:
             >>> from typefold.runtime.engines.scripted import ScriptedEngine
-            >>> with Runtime(ScriptedEngine(answers=["yes", "7"])) as runtime:
-            ...     runtime.generate(["Is it?", "How many?"], output_type=[bool, int])
-            Traceback (most recent call last):
-            ...
-            typefold.errors.BatchError: 1 of 2 rows failed (every outcome is in .results; use .safe.map to get them without this error):
-              generate, row 0: ...
+            >>> with Runtime(ScriptedEngine(answers=["42"])) as runtime:
+            ...     runtime.generate("How many?", output_type=int)
+            42
         """
-        return _generate(self._defaults, prompt, output_type, options)
-
-    __call__ = generate
+        return Generate(self._defaults)
 
     def render(
         self,
         prompt: str | Sequence[Message],
         /,
         *,
-        output_type: _Kind = str,
+        output_type: Kind = str,
         **options: Unpack[GenerateOptions],
     ) -> tuple[Message, ...] | RawPrompt:
         """Make the messages of a call of `generate` exactly as they are sent, without sending them. Loads no engine.
@@ -366,10 +331,10 @@ class Runtime(OpenRuntime):
             system Answer with true or false.
             user Is it?
         """
-        _check_output_type(output_type, one=True)
-        if not _is_one(prompt):
+        check_output_type(output_type, one=True)
+        if not is_one(prompt):
             raise PromptUsageError("render() takes one prompt: a text, a list of messages, or raw(...)")
-        return _call_for(prompt, output_type, self._defaults.with_(options, where=_GENERATE)).messages
+        return call_for(prompt, output_type, self._defaults.with_(options, where=GENERATE)).messages
 
     def options(self, changes: Mapping[str, Any], *, where: str) -> Options:
         """Check options, and lay them over the defaults of this runtime.
@@ -497,100 +462,3 @@ class Runtime(OpenRuntime):
             Replicas(schedulers).close()
             raise
         return schedulers[0] if self._replicas == 1 else Replicas(schedulers)
-
-
-_GENERATE = "generate"  # its name in errors and statistics
-
-
-def _generate(defaults: Options, prompt: Any, hint: Any, changes: Mapping[str, Any]) -> Any:
-    if isinstance(prompt, Sequence) and not isinstance(prompt, (str, bytes, bytearray)):
-        prompt = [*prompt]
-    _check_output_type(hint, one=_is_one(prompt))
-    if _is_one(prompt):
-        return run_call(_call_for(prompt, hint, defaults.with_(changes, where=_GENERATE)))
-    if not is_list_or_tuple(prompt):
-        raise PromptUsageError(
-            f"generate() takes a text, a list of messages, or a list of these; not {type(prompt).__name__} (of a column, "
-            f"give list(column))"
-        )
-    hints = _a_row(hint, len(prompt), "output_type")
-    # Rows that share their options share one record of them, and so all that is made from it.
-    varied = {
-        name: _a_row(changes[name], len(prompt), name) for name in PER_PROMPT if is_list_or_tuple(changes.get(name))
-    }
-    common = {name: value for name, value in changes.items() if name not in varied}
-    shared = defaults.with_(common, where=_GENERATE)
-    calls: list[Call[Any] | PromptError] = []
-    for row, (each, kind) in enumerate(zip(prompt, hints, strict=True)):
-        own = {name: entries[row] for name, entries in varied.items()}
-        options = shared.with_(own, where=_GENERATE) if own else shared
-        try:
-            calls.append(_call_for(each, kind, options, mixed=is_list_or_tuple(hint)))
-        except BaseException as error:
-            calls.append(failed_call(error, _GENERATE, row))
-    return values(run_calls(calls, max_failures=shared.max_failures))
-
-
-def _check_output_type(hint: object, *, one: bool) -> None:
-    """Refuse values that other libraries take for a type: a JSON schema, a list of choices."""
-    every = hint if is_list_or_tuple(hint) else (hint,)
-    if any(isinstance(each, Mapping) for each in every):
-        raise PromptUsageError(
-            f"generate(): output_type is a type, not {hint!r:.80}; of a JSON schema make a type first, with "
-            f"typefold.compiler.type_of_schema(schema)"
-        )
-    if any(isinstance(each, str) for each in every):
-        if every is not hint:
-            raise PromptUsageError(
-                f"generate(): output_type is a type, not the text {hint!r:.80}; of the text of a JSON schema make a type "
-                f"first, with typefold.compiler.type_of_schema(json.loads(text))"
-            )
-        raise PromptUsageError(
-            f"generate(): output_type is a type, not a list of texts; for one of them write Literal[{_listed(every)}], or "
-            f"Annotated[str, OneOf(names)] for names that the program makes"
-        )
-    if one and every is hint:
-        raise PromptUsageError(
-            "generate(): a list of types goes with a list of prompts, one type a prompt; for an answer of one of several "
-            "types write a union, A | B"
-        )
-
-
-def _listed(names: Sequence[object]) -> str:
-    return ", ".join(map(repr, names)) if len(names) <= 3 else f"{names[0]!r}, {names[1]!r}, ..."
-
-
-def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
-    if not is_list_or_tuple(value):
-        return [value] * rows
-    if len(value) != rows:
-        raise PromptUsageError(f"generate() was given {rows} prompts, and a list of {len(value)} for {name}")
-    return value
-
-
-def _is_one(prompt: object) -> bool:
-    return isinstance(prompt, str) or (
-        is_list_or_tuple(prompt) and len(prompt) > 0 and all(isinstance(item, Message) for item in prompt)
-    )
-
-
-def _call_for(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
-    assert options.runtime is not None
-    compiled = compile_return(hint, options.json_format, path="output_type")
-    compiled.check(options, where=_GENERATE, shared=mixed)
-    strategy, kind = compiled.strategy, compiled.kind
-    if is_missing(prompt):
-        raise BadInput(function=_GENERATE, reason=f"the prompt is {prompt}, a missing value; fill or drop such rows")
-    messages = prompt if isinstance(prompt, RawPrompt) else _messages(prompt)
-    messages = with_format(messages, kind, options, where=_GENERATE)
-    strategy.check_prompt(messages, kind, options, where=_GENERATE)
-    return Call(_GENERATE, messages, kind, options, strategy, options.runtime)
-
-
-def _messages(prompt: Any) -> tuple[Message, ...]:
-    messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)
-    if not messages or not all(isinstance(message, Message) for message in messages):
-        raise PromptUsageError(
-            "generate() takes a text, a list of messages (system, user, assistant), or a list of these"
-        )
-    return messages

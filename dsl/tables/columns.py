@@ -1,4 +1,4 @@
-"""Rows of columns and tables: a pandas or polars Series or frame, a pyarrow array or table, a numpy array.
+"""Rows of columns and tables: a pandas or polars Series or frame, a pyarrow array or table, a numpy array, a dataset.
 
 Cells become plain Python values, so that messages, validators and journals see them as they see those of a list. A missing
 cell (null, NA, NaT, in pandas NaN too) is `None`. A `None` for a parameter that takes none fails its row alone, and so does a
@@ -34,6 +34,7 @@ _COLUMNS = {
     ("pyarrow", "Array"),
     ("pyarrow", "ChunkedArray"),
     ("numpy", "ndarray"),
+    ("datasets", "Column"),
 }
 _TABLES = {
     ("pandas", "DataFrame"),
@@ -42,7 +43,9 @@ _TABLES = {
     ("polars", "LazyFrame"),
     ("pyarrow", "Table"),
     ("pyarrow", "RecordBatch"),
+    ("datasets", "Dataset"),
 }
+_BATCH = 1024
 _WITH_INDEX = {("pandas", "Series"), ("pandas", "DataFrame")}
 
 
@@ -135,7 +138,7 @@ class Table:
 
 
 def table_of(rows: Any) -> Table | None:
-    """Return a table of pandas, polars or pyarrow, or another with Arrow's stream (a relation of DuckDB, a dataset).
+    """Return a table of pandas, polars, pyarrow or datasets, or another with Arrow's stream (a relation of DuckDB, Lance).
 
     A stream is read batch by batch, so that it may be larger than memory.
     """
@@ -153,7 +156,10 @@ def table_of(rows: Any) -> Table | None:
         return Table(list(rows.columns), [(len(rows), rows.to_series)])
     if ("pyarrow", "RecordBatch") in names:
         return Table(rows.schema.names, [(len(rows), rows.column)])
-    if ("pyarrow", "Dataset") in names:
+    if ("datasets", "Dataset") in names:
+        parts = rows.with_format("arrow").iter(batch_size=_BATCH)
+        return Table(rows.column_names, ((len(part), part.column) for part in parts))
+    if ("pyarrow", "Dataset") in names:  # Lance's is one
         rows = rows.scanner().to_reader()
     elif hasattr(rows, "__arrow_c_stream__"):
         rows = import_module("pyarrow").RecordBatchReader.from_stream(rows)
@@ -178,6 +184,8 @@ def refuse_no_rows(rows: object, verb: str) -> None:
     if isinstance(rows, Mapping):
         todo = "[row]" if verb == "map_rows" else "list(mapping.values())"
         todo += ", or [row] to map_rows" if verb in ("map", "starmap") else ""
+        if ("datasets", "DatasetDict") in names_of(rows):
+            todo = "one of its datasets, as in datasets['train']"
         raise PromptUsageError(f"rows can't be taken from a {kind}, whose keys would be the rows; give {todo}")
     if isinstance(rows, (set, frozenset)):
         raise PromptUsageError(

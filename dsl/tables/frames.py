@@ -1,4 +1,4 @@
-"""`to_frame`: typed values, or results, as a table of Arrow, pandas or polars.
+"""`to_frame`: typed values, or results, as a table of Arrow, pandas, polars or datasets.
 
 The columns follow from the type, so an empty list has them too: the fields of a model or a record, or one column `value`. A
 row that failed has nulls there, and its error in two more columns. `arrow` maps types to Arrow; pandas gets nullable types,
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-# Arrow's table and pandas' frame have no types of their own for type checkers (both come without), polars' has.
+# The tables of Arrow, pandas and datasets have no types of their own for type checkers (they come without), polars' has.
 @overload
 def to_frame(
     results: Iterable[T | Result[T, Any]],
     kind: TypeForm[T],
     /,
     *,
-    to: Literal["arrow", "pandas"] = ...,
+    to: Literal["arrow", "pandas", "datasets"] = ...,
     index: Iterable[Any] | None = None,
     errors: bool | None = None,
 ) -> Any: ...
@@ -58,7 +58,8 @@ def to_frame(
     Args:
         results: The values or `Result`s of `.map`, `.safe.map` or `run`; any iterable of them.
         kind: The type of a value: the prompt function's return type.
-        to: The library: `"arrow"` (`pyarrow.Table`, the default), `"pandas"` or `"polars"` (`DataFrame`).
+        to: The library: `"arrow"` (`pyarrow.Table`, the default), `"pandas"` or `"polars"` (`DataFrame`), or `"datasets"`
+            (`Dataset` of Hugging Face). Lance writes the table of Arrow.
         index: For pandas, the index of the rows, as in `index=frame.index`. By default the index of the Series or frame that
             the rows came from, if `results` is the list (or a slice of it) that `.map`, `.map_rows` or `run` made of one;
             else rows count from 0.
@@ -75,7 +76,7 @@ def to_frame(
 
     Raises:
         ModuleNotFoundError: The library is not installed; pyarrow comes with `typefold[arrow]`.
-        PromptUsageError: The type has no form in Arrow, or has a field `error` or `message` beside results; the index is of
+        PromptUsageError: The type has no form in Arrow or in datasets (a `dict` with free keys), or has a field `error` or `message` beside results; the index is of
             another length, or for another library's table; the results were changed since they got their index.
         ValueError: A value is not of the type, or does not fit its column (a whole number beyond 64 bits, a datetime without
             a zone among others with one); the error names the row.
@@ -90,8 +91,8 @@ def to_frame(
         >>> table.column_names, table.to_pylist()
         (['name', 'age'], [{'name': 'Ada', 'age': 36}])
     """
-    if to not in ("arrow", "pandas", "polars"):
-        raise PromptUsageError(f"to_frame: to is 'arrow', 'pandas' or 'polars', not {to!r}")
+    if to not in ("arrow", "pandas", "polars", "datasets"):
+        raise PromptUsageError(f"to_frame: to is 'arrow', 'pandas', 'polars' or 'datasets', not {to!r}")
     if index is not None and to != "pandas":
         raise PromptUsageError(
             f"to_frame: index= is for to='pandas'; a table of {to} has no index; put it beside the rows"
@@ -107,6 +108,13 @@ def to_frame(
     table = _table(rows, kind, errors)
     if to == "pandas":
         return _as_pandas(table, index)
+    if to == "datasets":
+        try:
+            return import_module("datasets").Dataset(table)
+        except ValueError as error:
+            raise PromptUsageError(
+                f"to_frame: {describe(kind)} has no form in datasets: {first_line(error)}; take to='arrow'"
+            ) from error
     return table if to == "arrow" else import_module("polars").from_arrow(table)
 
 

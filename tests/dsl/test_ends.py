@@ -103,6 +103,10 @@ def submitted(rows: Rows) -> list[str]:
     return [future.result() for future in [tell.submit(row) for row in rows]]
 
 
+async def streamed(rows: Rows) -> list[object]:
+    return [each async for each in run.aio.stream(tell, rows)]
+
+
 WAYS: dict[str, Callable[[Rows], object]] = {
     "a call": lambda rows: tell(next(rows)),
     ".safe": lambda rows: tell.safe(next(rows)),
@@ -124,6 +128,11 @@ WAYS: dict[str, Callable[[Rows], object]] = {
     "asyncio.gather": lambda rows: asyncio.run(together(rows)),
     "asyncio.gather that keeps them": lambda rows: asyncio.run(together_and_caught(rows)),
     "awaited .map": lambda rows: asyncio.run(tell_async.map(rows)),
+    "run.aio": lambda rows: asyncio.run(run.aio(tell, rows)),
+    "run.aio.stream": lambda rows: asyncio.run(streamed(rows)),
+    "run.aio of rows that catch it": lambda rows: asyncio.run(run.aio.safe(swallowing, rows)),
+    "run.aio of coroutines": lambda rows: asyncio.run(run.aio(tell_async, rows)),
+    "run.aio of coroutines that catch it": lambda rows: asyncio.run(run.aio.safe(swallowing_async, rows)),
 }
 TAKING_ONE = {"run", "run.safe", "run.stream", "run of rows that catch it", "run in run", ".map", ".safe.map"}
 

@@ -212,7 +212,7 @@ def test_what_can_be_no_frame_is_said() -> None:
     failed: list[Result[Report, PromptError]] = [Failure(Truncated(max_tokens=1))]
     with pytest.raises(PromptUsageError, match="the type has a field 'message', which is where failures go"):
         to_frame(failed, Report)
-    with pytest.raises(PromptUsageError, match="to is 'arrow', 'pandas' or 'polars', not 'excel'"):
+    with pytest.raises(PromptUsageError, match="to is 'arrow', 'pandas', 'polars' or 'datasets', not 'excel'"):
         to_frame([1], int, to="excel")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 

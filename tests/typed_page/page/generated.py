@@ -8,11 +8,13 @@ from typing import Annotated, Literal, assert_type
 from house import Character, Mood, Point, Text, Verdict, judge, make
 from PIL import Image as Pillow
 from pydantic import Field
+from returns.result import Result
 
 from typefold import (
     Logged,
     Message,
     OutputType,
+    PromptError,
     Reasoned,
     Runtime,
     Scored,
@@ -73,6 +75,12 @@ def generated(runtime: Runtime, messages: list[Message], texts: Sequence[str], m
     runtime.generate(texts, output_type=Character).name  # E: a list taken for one answer
     runtime.generate("x", output_type=int | None) + 1  # E: None forgotten
     runtime.generate("x", output_type=add) + 1  # E: a call taken for its result
+    assert_type(runtime.generate.safe("x"), Result[str, PromptError])
+    assert_type(runtime.generate.safe("x", output_type=int | None), Result[int | None, PromptError])
+    assert_type(runtime.generate.safe(texts, output_type=Point), list[Result[Point, PromptError]])
+    assert_type(runtime.generate.safe(texts, output_type=add), list[Result[ToolCall[int], PromptError]])
+    assert_type(runtime.history[-1].text, str | None)
+    runtime.generate.safe("x", output_type=Point).x  # E: a result of generate taken for its value
     runtime.generate("x").name  # E: a text taken for a model
     runtime.generate("x", temperature="hot")  # E: a text for a number
     runtime.generate("x", tempurature=1)  # E: a typo in an option

@@ -1,6 +1,6 @@
 """Programs over many rows: `run` and its forms."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from typing import assert_type
 
 import polars
@@ -103,3 +103,19 @@ def streamed(endless: Iterator[str]) -> int:
         assert_type(index, int)
         assert_type(result, Result[tuple[Character, str], Exception])
     return 0
+
+
+async def awaited(settings: Sequence[str], numbers: list[int]) -> None:
+    assert_type(await run.aio(scene, settings), list[tuple[Character, str]])
+    assert_type(await run.aio(scene_async, settings), list[Verdict])
+    assert_type(await run.aio(make, settings, max_failures=3), list[Character])
+    assert_type(await run.aio.safe(scene_async, settings), list[Result[Verdict, Exception]])
+    assert_type(run.aio.stream(make, settings), AsyncGenerator[tuple[int, Result[Character, Exception]]])
+    async for index, result in run.aio.stream(scene_async, settings):
+        assert_type(index, int)
+        assert_type(result, Result[Verdict, Exception])
+    await run.aio(scene_async, numbers)  # E: rows of the wrong type, awaited
+    (await run.aio(make, settings))[0].nmae  # E: a typo in a field, awaited
+    run.aio(make, settings)[0]  # E: an await forgotten, of a run
+    for one in run.aio.stream(make, settings):  # E: an async stream of rows in a plain loop
+        print(one)

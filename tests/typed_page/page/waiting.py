@@ -100,7 +100,7 @@ async def streams() -> None:
     stream = make.stream("Mars")
     assert_type(stream, Stream[Character])
     assert_type("".join(stream), str)
-    assert_type(stream.partials(), Iterator[JsonValue])
+    assert_type(stream.partials(), Iterator[Character | JsonValue])
     assert_type(stream.result(), Character)
     assert_type(later.stream("Mars"), AsyncStream[Character])
     async for piece in later.stream("Mars"):
@@ -109,8 +109,10 @@ async def streams() -> None:
         assert_type(same.result().age, int)
     for partial in cast_of.stream("Hamlet").partials():
         if isinstance(partial, list):
-            parts: list[JsonValue] = [*partial]
-            assert_type(len(parts), int)
+            assert_type(len(partial), int)
+    for draft in stream.partials():
+        if isinstance(draft, Character):
+            assert_type(draft.friends, list[str])
     make.stream(3)  # E: a number for a text
     stream.name  # E: a stream taken for its value
     stream.result().nmae  # E: a typo in a field
