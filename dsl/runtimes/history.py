@@ -23,20 +23,20 @@ class HistoryEntry:
         attempt: The number of this request for the row's answer; beyond 1 it is a retry.
         messages: The messages, with examples and the description of the format, or the text of a `raw(...)` prompt.
         outcome: The answer: its `text`, `finish_reason`, `prompt_tokens`, `output_tokens`, ...; `None` where there is none.
-        error: The error in its place; `None` where there is none (yet). That the text is no value of the type is not known
-            here: the call's own error says that.
+        error: The error in its place; `None` where there is none (yet). A text that is no value of the type counts as an
+            answer here; the call's own error has the reason.
 
     Example:
         >>> from typefold import Runtime
         >>> from typefold.runtime.engines.scripted import ScriptedEngine
         >>> with Runtime(ScriptedEngine(answers=["42"])) as runtime:
-        ...     _ = runtime.generate("How many?")
+        ...     _ = runtime.generate("Count them.")
         >>> [entry] = runtime.history
         >>> entry.text, entry.messages[-1].content
-        ('42', 'How many?')
+        ('42', 'Count them.')
         >>> print(entry)
-        generate: 29 + 3 tokens, stop
-          user: How many?
+        generate: 31 + 3 tokens, stop
+          user: Count them.
           -> 42
     """
 

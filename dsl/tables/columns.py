@@ -184,7 +184,7 @@ def refuse_no_rows(rows: object, verb: str) -> None:
     if isinstance(rows, Mapping):
         todo = "[row]" if verb == "map_rows" else "list(mapping.values())"
         todo += ", or [row] to map_rows" if verb in ("map", "starmap") else ""
-        if ("datasets", "DatasetDict") in names_of(rows):
+        if ("datasets", "DatasetDict") in names_of(cast("Any", rows)):
             todo = "one of its datasets, as in datasets['train']"
         raise PromptUsageError(f"rows can't be taken from a {kind}, whose keys would be the rows; give {todo}")
     if isinstance(rows, (set, frozenset)):

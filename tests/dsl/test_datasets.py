@@ -34,9 +34,13 @@ def read(review: Review) -> str:
     return ask(f"{review.stars}: {review.text}")
 
 
+def echo(request: Any) -> str:
+    return str(request.prompt[-1].content)
+
+
 @pytest.fixture(autouse=True)
 def _runtime() -> Any:
-    with Runtime(ScriptedEngine(answers=lambda request: str(request.prompt[-1].content))):  # type: ignore[union-attr]
+    with Runtime(ScriptedEngine(answers=echo)):
         yield
 
 
@@ -93,4 +97,4 @@ def test_values_become_a_dataset_and_a_lance_table(tmp_path: Path) -> None:
     with pytest.raises(PromptUsageError, match="no form in datasets"):
         to_frame([{"a": 1}], dict[str, int], to="datasets")
     with pytest.raises(PromptUsageError, match="index= is for to='pandas'"):
-        to_frame(values, Place, to="datasets", index=[1, 2])  # type: ignore[call-overload]
+        to_frame(values, Place, to="datasets", index=[1, 2])

@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import AfterValidator
@@ -44,7 +44,8 @@ def count(text: str) -> Even:
 
 def test_it_holds_what_was_sent_and_what_came() -> None:
     with Runtime(ScriptedEngine(answers=["3", "8"])) as runtime:
-        assert runtime.history == ()
+        before = runtime.history
+        assert before == ()
         assert count("2?") == 8
     first, second = runtime.history  # it stays
     assert (first.function, first.row, first.attempt, first.text, first.error) == ("count", None, 1, "3", None)
@@ -80,7 +81,8 @@ def test_requests_under_way_and_failed_ones_are_there_too() -> None:
     with Runtime(engine) as runtime:
         future = runtime.submit([Request(prompt="Is it?")])[0]
         [under_way] = runtime.history
-        assert under_way.text is under_way.error is None
+        assert under_way.text is None
+        assert under_way.error is None
         assert "under way" in str(under_way)
         cancelled = runtime.submit([Request(prompt="Or not?")])[0]
         assert cancelled.cancel()
@@ -107,25 +109,27 @@ def test_reasoning_is_a_request_of_its_own() -> None:
 
 def test_generate_safe_gives_results_and_raises_for_no_prompt() -> None:
     with Runtime(ScriptedEngine(answers=["4", "3", "2", "5", "x", "6"])) as runtime:
-        generate = runtime.generate
+        generate: Any = runtime.generate
         assert generate.safe("a", output_type=Even) == Success(4)
         failed = generate.safe("b", output_type=Even)
         assert isinstance(failed, Failure)
         assert isinstance(failed.failure(), Invalid)
-        good, bad, text, none = generate.safe(["c", "d", "e", None], output_type=[Even, Even, str, int])  # type: ignore[list-item]
+        good, bad, text, none = generate.safe(["c", "d", "e", None], output_type=[Even, Even, str, int])
         assert (good, text) == (Success(2), Success("x"))
-        assert isinstance(bad.failure(), Invalid)
-        assert bad.failure().row == 1
-        assert isinstance(none.failure(), BadInput)
+        errors: list[object] = [each.swap().value_or(None) for each in (bad, none)]
+        assert [type(each) for each in errors] == [Invalid, BadInput]
+        assert isinstance(errors[0], Invalid)
+        assert errors[0].row == 1
         assert generate.safe([user("f")], output_type=int) == Success(6)  # a conversation is one prompt
         assert generate.safe([]) == []
 
 
 def test_generate_safe_raises_what_is_about_no_prompt() -> None:
     with Runtime(ScriptedEngine(answers=["3"] * 9)) as runtime:
+        generate: Any = runtime.generate
         with pytest.raises(PromptUsageError, match="temprature"):
-            runtime.generate.safe("a", temprature=1)  # type: ignore[call-overload]
+            generate.safe("a", temprature=1)
         with pytest.raises(PromptUsageError, match="one type a prompt"):
-            runtime.generate.safe("a", output_type=[int])  # type: ignore[call-overload]
+            generate.safe("a", output_type=[int])
         with pytest.raises(BatchError):
             runtime.generate.safe(["a", "b", "c"], output_type=Even, max_failures=1)

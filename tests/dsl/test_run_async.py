@@ -129,7 +129,8 @@ def test_failures_stay_in_their_rows(is_async: bool) -> None:
 @pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_stream_takes_rows_as_others_end_and_ends_those_that_are_left(is_async: bool) -> None:
-    taken, ended = [], []
+    taken: list[int] = []
+    ended: list[int] = []
 
     def rows() -> Iterator[int]:
         for number in range(1000):

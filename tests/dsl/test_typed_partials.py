@@ -79,7 +79,7 @@ def test_the_format_of_the_json_does_not_matter(json_format: Any) -> None:
 @dataclass
 class Node:
     name: str = ""
-    children: "list[Node]" = field(default_factory=list)
+    children: "list[Node]" = field(default_factory=list["Node"])
     parent: "Node | None" = None
 
 
@@ -97,13 +97,14 @@ class Options(TypedDict, total=False):
     "value", [Node("a", [Node("b", [Node("c")]), Node("d")], Node("up")), Options(depth=3, name="abcdef")]
 )
 def test_dataclasses_recursion_and_typed_dicts(value: Any) -> None:
-    kind: Any = type(value) if not isinstance(value, dict) else Options
+    kind: Any = Node if isinstance(value, Node) else Options
 
-    @prompt
-    def tell(x: str) -> kind:
+    def tell(x: str) -> object:
         return ask(x)
 
-    found = drafts(tell, output_type(kind).encode(value))
+    tell.__annotations__["return"] = kind
+
+    found = drafts(prompt(tell), output_type(kind).encode(value))
     assert found[-1] == value
     assert len(found) > 5
     if kind is Options:

@@ -44,7 +44,7 @@ def streamed(critic: Critic) -> None:
     assert_type(next(stream), str)
     assert_type([piece for piece in stream], list[str])
     assert_type(stream.result(), Character)
-    assert_type(stream.partials(), Iterator[JsonValue])
+    assert_type(stream.partials(), Iterator[Character | JsonValue])
     assert_type(stream.text, str)
     assert_type(judge.stream("x"), Stream[Literal["keep", "drop"]])
     assert_type(judge.stream("x").result(), Literal["keep", "drop"])
@@ -75,8 +75,8 @@ async def awaited() -> None:
     assert_type(stream, AsyncStream[list[Character]])
     assert_type([piece async for piece in stream], list[str])
     assert_type(await stream.result(), list[Character])
-    assert_type(stream.partials(), AsyncIterator[JsonValue])
-    assert_type([value async for value in stream.partials()], list[JsonValue])
+    assert_type(stream.partials(), AsyncIterator[list[Character] | JsonValue])
+    assert_type([value async for value in stream.partials()], list[list[Character] | JsonValue])
     async with later.stream("x") as same:
         assert_type(await anext(same), str)
 

@@ -78,7 +78,6 @@ def generated(runtime: Runtime, messages: list[Message], texts: Sequence[str], m
     assert_type(runtime.generate.safe("x"), Result[str, PromptError])
     assert_type(runtime.generate.safe("x", output_type=int | None), Result[int | None, PromptError])
     assert_type(runtime.generate.safe(texts, output_type=Point), list[Result[Point, PromptError]])
-    assert_type(runtime.generate.safe(texts, output_type=add), list[Result[ToolCall[int], PromptError]])
     assert_type(runtime.history[-1].text, str | None)
     runtime.generate.safe("x", output_type=Point).x  # E: a result of generate taken for its value
     runtime.generate("x").name  # E: a text taken for a model

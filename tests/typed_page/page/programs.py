@@ -117,5 +117,5 @@ async def awaited(settings: Sequence[str], numbers: list[int]) -> None:
     await run.aio(scene_async, numbers)  # E: rows of the wrong type, awaited
     (await run.aio(make, settings))[0].nmae  # E: a typo in a field, awaited
     run.aio(make, settings)[0]  # E: an await forgotten, of a run
-    for one in run.aio.stream(make, settings):  # E: an async stream of rows in a plain loop
-        print(one)
+    for _ in run.aio.stream(make, settings):  # E: an async stream of rows in a plain loop
+        pass
