@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.commands.conftest import Command
-from typefold.cli import doctor
+from typefold.cli.start import doctor
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtimes import runtime as runtime_module
 
