@@ -89,13 +89,16 @@ class _Reader:
         return repr((content, values, given))
 
     def _named(self, name: str, path: Sequence[str], scope: Mapping[str, Any]) -> str:
-        """Return the content of a name, or of an attribute of a module."""
+        """Return the content of a name, or of an attribute of a module, a class or an object; no property is asked."""
         value = scope.get(name, getattr(builtins, name, _MISSING))
         for attribute in path:
-            if not isinstance(value, ModuleType):
+            held: Mapping[str, Any] = getattr(value, "__dict__", {})
+            if isinstance(value, type):
+                held = {key: each for kind in reversed(value.__mro__) for key, each in vars(kind).items()}
+            if isinstance(value, Enum) or attribute not in held:
                 break
-            name, value = f"{name}.{attribute}", getattr(value, attribute, _MISSING)
-        return name if value is _MISSING else self._held(name, value)
+            name, value = f"{name}.{attribute}", held[attribute]
+        return name if value is _MISSING else self._held(name, getattr(value, "__func__", value))
 
     def _held(self, name: str, value: Any) -> str:
         """Return the content of a value, and show it to people where it is data."""

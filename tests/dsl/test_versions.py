@@ -208,6 +208,48 @@ def test_values_that_the_body_names_are_part_of_it(kind: str, make: Make) -> Non
     assert one.digest != other.digest
 
 
+ATTRIBUTES = {
+    "a class's": "class X:\n        TEXT = 'one'",
+    "an inherited one": "class Y:\n        TEXT = 'one'\n    class X(Y):\n        pass",
+    "a model's": "class Y(BaseModel):\n        TEXT: str\n    X = Y(TEXT='one')",
+    "an object's": "class Y:\n        def __init__(self):\n            self.TEXT = 'one'\n    X = Y()",
+    "a static method's body": "class X:\n        @staticmethod\n        def TEXT():\n            return 'one'",
+    "a class method's body": "class X:\n        @classmethod\n        def TEXT(cls):\n            return 'one'",
+    "a class in a class's": "class X:\n        class TEXT:\n            value = 'one'",
+}
+
+
+@pytest.mark.parametrize("kind", ATTRIBUTES)
+def test_attributes_that_the_body_names_are_part_of_it(kind: str, make: Make) -> None:
+    use = {
+        "a static method's body": "X.TEXT()",
+        "a class method's body": "X.TEXT()",
+        "a class in a class's": "X.TEXT.value",
+    }
+    body = (
+        f'\n    @prompt\n    def f(text: str) -> str:\n        return ask(f"{{{use.get(kind, "X.TEXT")}}} {{text}}")\n'
+    )
+    one = make(f"\n    {ATTRIBUTES[kind]}{body}")
+    other = make("\n    " + ATTRIBUTES[kind].replace("'one'", "'two'") + body)
+    assert one.digest == make(f"\n    {ATTRIBUTES[kind]}{body}").digest
+    assert one.digest != other.digest
+    assert one.diff(other)
+
+
+def test_a_property_is_not_asked(make: Make) -> None:
+    source = """
+        class X:
+            @property
+            def TEXT(self):
+                raise AssertionError
+        x = X()
+        @prompt
+        def f(text: str) -> str:
+            return ask(f"{x.TEXT} {text}")
+    """
+    assert make(source).digest == make(source).digest
+
+
 def test_a_module_s_attribute_is_part_of_it(make: Make) -> None:
     source = """
         import types
