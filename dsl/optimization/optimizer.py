@@ -327,6 +327,7 @@ def _concluded(
     comparison = Comparison(reported(function, old, metric), reported(function, new, metric))
     revisions = search.revisions(best) if comparison.difference > 0 else ()
     runtime = find_current()
+    model = "" if runtime is None else runtime.name
     figures = {
         "metric": comparison.after.metric,
         "before": comparison.before.score,
@@ -334,6 +335,7 @@ def _concluded(
         "difference": comparison.difference,
     }
     evaluation = json.loads(figures_as_json(figures))
-    prompts = OptimizedPrompts(name_of(function), revisions, evaluation, "" if runtime is None else runtime.name)
+    shown = os.path.basename(os.path.normpath(model)) if os.path.isdir(model) else model  # no path of this machine
+    prompts = OptimizedPrompts(name_of(function), revisions, evaluation, shown)
     changed = optimized(function, prompts) if revisions else function
     return Optimization(changed, prompts, comparison, tuple(rounds), budget.spent, budget.used)
