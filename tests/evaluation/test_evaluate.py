@@ -1,6 +1,8 @@
 """`evaluate` and `compare` on the scripted engine."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any, Literal
@@ -9,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 from rich.console import Console
 
-from typefold import Prompt, PromptUsageError, Runtime, Scored, ask, prompt
+from typefold import Decisions, Prompt, PromptUsageError, Runtime, Scored, ask, prompt
 from typefold.evaluation import Case, MetricFailed, compare, evaluate
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
@@ -301,3 +303,180 @@ def test_a_comparison_is_one_batch(engine: ScriptedEngine) -> None:
     other: Prompt[[str], Kind] = sort.using(temperature=0.5)
     compare(sort, other, MAILS, KINDS)
     assert len(engine.requests) == 8
+
+
+class Mail(BaseModel):
+    text: str
+    urgent: bool = False
+
+
+def test_rows_with_names_hold_their_labels() -> None:
+    def read_stars(mail: str, language: str = "German") -> Card:
+        return read(mail, language)
+
+    labels: list[Any] = [{"kind": "bill", "stars": 3}, Card(kind="bill", stars=3), {"kind": "other", "stars": 1}]
+    rows = [{"mail": "Pay!", "language": "German", "label": label, "id": 1} for label in labels]
+    with Runtime(ScriptedEngine(answers=answer)):
+        for function in (read, read_stars):
+            report = evaluate.map_rows(function, rows, "label")
+            assert [row.right for row in report.rows] == [True, True, False]
+            assert report.rows[0].input == {"mail": "Pay!", "language": "German"}
+        with pytest.raises(PromptUsageError, match=r"no row has grade; the first has mail, language, label, id"):
+            evaluate.map_rows(read, rows, "grade")
+        with pytest.raises(PromptUsageError, match=r"no row fits it; the first: mail: there is no value"):
+            evaluate.map_rows(read, [{"post": "Pay!", "label": label} for label in labels], expected="label")
+        with pytest.raises(
+            PromptUsageError, match=r"1 of 1 labels don't fit: row 0: .* can't be read: stars: Field required"
+        ):
+            evaluate.map_rows(read, [{"mail": "", "language": "", "label": {"kind": "bill"}}], expected="label")
+        one_unfit = evaluate.map_rows(read, [*rows, {"mail": "Pay!", "label": labels[0]}], expected="label")
+        assert one_unfit.failures == {"BadInput": 1}
+
+
+def test_frames_are_rows_with_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"mail": MAILS, "kind": KINDS, "id": range(4)})
+
+    def whole(mail: str) -> Kind:
+        return sort(mail)
+
+    with Runtime(ScriptedEngine(answers=answer)):
+        for function in (sort, sort_later, whole):
+            assert evaluate.map_rows(function, frame, expected="kind").accuracy == 0.5
+        frame.loc[1, "kind"] = None
+        with pytest.raises(PromptUsageError, match="row 1: there is none"):
+            evaluate.map_rows(sort, frame, expected="kind")
+
+
+def test_the_label_is_no_part_of_a_whole_row() -> None:
+    def is_urgent(mail: Mail) -> bool:
+        return "now" in mail.text
+
+    class Strict(Mail, extra="forbid"):
+        pass
+
+    def is_strictly_urgent(mail: Strict) -> bool:
+        return is_urgent(mail)
+
+    rows = [{"text": "now!", "label": True}, {"text": "later", "label": True}]
+    for function in (is_urgent, is_strictly_urgent):
+        assert evaluate.map_rows(function, rows, expected="label").accuracy == 0.5
+
+
+class Desk:
+    def __init__(self, tone: str) -> None:
+        self.tone = tone
+
+    @prompt
+    def sort(self, mail: str) -> Kind:
+        return ask(f"Kind? {mail}")
+
+    def sort_twice(self, mail: str) -> Kind:
+        return self.sort(mail) and self.sort(mail)
+
+
+@pytest.mark.usefixtures("engine")
+def test_methods_are_functions() -> None:
+    desk = Desk("grim")
+    for function in (desk.sort, desk.sort_twice):
+        assert evaluate(function, MAILS, KINDS).accuracy == 0.5
+    assert evaluate.map_rows(desk.sort, [{"mail": mail, "kind": "bill"} for mail in MAILS], "kind").accuracy == 0.5
+
+
+def test_labels_of_a_program_are_compared_with_its_annotation() -> None:
+    def count(text: str) -> int:
+        return len(text)
+
+    for wrong in ("1", None, 1.5):
+        with pytest.raises(PromptUsageError, match=r"1 of 2 labels don't fit: row 1: the label"):
+            evaluate(count, ["a", "b"], labels(1, wrong))
+    assert evaluate(count, ["a", "bc"], [1, 2]).accuracy == 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (3, "metric is a function of the expected value and the answer, not int"),
+        (len, "can't be called with the expected value and the answer"),
+        (sort, "can't be called with the expected value and the answer"),
+    ],
+)
+def test_a_metric_that_can_be_none_is_refused_before_the_engine_is_asked(
+    engine: ScriptedEngine, metric: Any, words: str
+) -> None:
+    with pytest.raises(PromptUsageError, match=words):
+        evaluate(sort, MAILS, KINDS, metric=metric)
+    assert engine.requests == []
+
+
+def test_a_judge_that_gives_no_number_is_refused_too(engine: ScriptedEngine) -> None:
+    @prompt
+    def said(expected: Kind, got: Kind) -> Literal["good", "bad"]:
+        return ask(f"Is {got} as good as {expected}?")
+
+    with pytest.raises(PromptUsageError, match="returns neither a truth value nor a number"):
+        evaluate(sort, MAILS, KINDS, metric=said)
+    assert engine.requests == []
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_only_what_changed_is_paid_for(tmp_path: Any, sampled: bool) -> None:
+    options: dict[str, Any] = {"temperature": 0.9 if sampled else 0}
+    first = sort.using(**options)
+
+    def asked(function: Any, mails: list[str], kinds: list[Kind], metric: Any = None) -> int:
+        engine = ScriptedEngine(answers=answer)  # a process of its own, as far as a journal can tell
+        with Runtime(engine, journal=tmp_path / "run.db"):
+            evaluate(function, mails, kinds, metric=metric)
+        return len(engine.requests)
+
+    def equal(expected: Kind, got: Kind) -> bool:
+        return expected == got
+
+    assert asked(first, MAILS, KINDS) == 4
+    assert asked(first, MAILS, KINDS) == 0
+    assert asked(first, [*MAILS, "And $6."], [*KINDS, "bill"]) == 1
+    assert asked(first, MAILS, KINDS, metric=equal) == 0
+    assert asked(first, MAILS, KINDS, metric=judge) == 4  # the judge's own calls
+    assert asked(first, MAILS, KINDS, metric=judge) == 0
+    assert asked(first.using(max_tokens=9), MAILS, KINDS) == 4
+
+
+def test_a_failed_assertion_in_pytest_says_how_sure_the_figure_is(tmp_path: Any) -> None:
+    program = """
+from typefold import evaluate
+
+def test_right_often_enough():
+    report = evaluate(str.upper, ["a", "b", "c", "d"], ["A", "B", "C", "x"])
+    assert report.accuracy > 0.8
+"""
+    (tmp_path / "test_mails.py").write_text(program, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert run.returncode == 1
+    assert "assert 0.75 [0.30, 0.95] of 4 rows > 0.8" in run.stdout
+    assert "Report(function='upper'" in run.stdout
+
+
+class Triage(BaseModel):
+    kind: Scored[Kind]
+    urgent: bool
+
+
+def test_fields_with_probabilities_are_compared_by_their_choice() -> None:
+    @prompt
+    def triage(mail: str) -> Triage:
+        return ask(f"Sort: {mail}")
+
+    @prompt
+    def decided(mail: str) -> Decisions[Triage]:
+        return ask(f"Sort: {mail}")
+
+    expected = [Triage(kind=Scored.of("bill"), urgent=False), Triage(kind=Scored.of("other"), urgent=False)]
+    with Runtime(ScriptedEngine(answers=lambda request: '{"kind": "bill", "urgent": false}')):
+        for function in (triage, decided):
+            report = evaluate(function, ["You owe $5.", "Hello!"], labels(*expected))
+            assert [row.right for row in report.rows] == [True, False]
+            assert (report.fields["kind"].accuracy, report.fields["urgent"].accuracy) == (0.5, 1.0)
+            assert report.fields["kind"].calibration is not None
+            assert (report.fields["urgent"].calibration is not None) == (function is decided)

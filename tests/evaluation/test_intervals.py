@@ -74,3 +74,41 @@ def test_a_quotient_is_that_of_the_sums() -> None:
         held += estimate.low <= 1.0 / 4.0 <= estimate.high
     assert 180 <= held <= 199
     assert math.isnan(Estimate.quotient([0.0], [0.0]))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40, 1000])
+def test_a_share_has_the_interval_that_scipy_gives_it(rows: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for count in {0, 1, rows // 3, rows}:
+        theirs = stats.binomtest(count, rows).proportion_ci(method="wilson")
+        share = Estimate.share(count, rows)
+        assert (share.low, share.high) == (pytest.approx(theirs.low, abs=1e-9), pytest.approx(theirs.high, abs=1e-9))
+
+
+def test_a_mean_has_the_interval_that_scipy_gives_it() -> None:
+    stats, numpy = pytest.importorskip("scipy.stats"), pytest.importorskip("numpy")
+    values = [random.Random(9).expovariate(1.0) + number / 50 for number in range(40)]
+    theirs = stats.bootstrap((values,), numpy.mean, n_resamples=20_000, rng=1).confidence_interval
+    estimate = Estimate.mean(values)
+    assert (estimate.low, estimate.high) == (pytest.approx(theirs.low, rel=0.02), pytest.approx(theirs.high, rel=0.02))
+
+
+@pytest.mark.parametrize(("gain", "loss", "rows"), [(0.1, 0.1, 30), (0.3, 0.05, 60), (0.02, 0.0, 50), (0.5, 0.1, 12)])
+def test_the_interval_of_a_paired_difference_holds_it(gain: float, loss: float, rows: int) -> None:
+    draw, held = random.Random(11), 0
+    for _ in range(500):
+        drawn = [draw.random() for _ in range(rows)]
+        gained, lost = sum(each < gain for each in drawn), sum(each > 1 - loss for each in drawn)
+        estimate = Estimate.paired(gained, lost, rows)
+        assert estimate.low <= estimate <= estimate.high
+        held += estimate.low <= gain - loss <= estimate.high
+    assert held >= 0.93 * 500
+
+
+@pytest.mark.parametrize(("chance", "rows"), [(0.5, 20), (0.9, 30), (0.98, 100), (0.02, 12)])
+def test_the_interval_of_a_share_holds_it(chance: float, rows: int) -> None:
+    draw, held = random.Random(12), 0
+    for _ in range(1000):
+        share = Estimate.share(sum(draw.random() < chance for _ in range(rows)), rows)
+        held += share.low <= chance <= share.high
+    assert held >= 0.92 * 1000  # Wilson's keeps 95% in the mean over chances, and a little less for some
