@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from threading import TIMEOUT_MAX
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -227,7 +227,7 @@ class Options:
     retry_truncated: bool = False
     max_reasoning_tokens: int = 512
     max_failures: int | None = None
-    calibration: Calibration | None = None
+    calibration: Calibration | str | os.PathLike[str] | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=_nothing)
     version: str | None = None
 
@@ -256,8 +256,6 @@ class Options:
             del engine["priority"]
         if "json_format" in kept:
             kept["json_format"] = json_format_of(kept["json_format"], where=where)
-        if kept.get("calibration") is not None and not isinstance(kept["calibration"], Calibration):
-            kept["calibration"] = Calibration.load(kept["calibration"])
         if isinstance(words := kept.get("describe_format"), str):
             own_words(words, where)
         return replace(self, sampling=sampling, engine=engine, **kept)
@@ -270,6 +268,12 @@ class Options:
             name: getattr(runtime, name) for name in ("json_format", "describe_format") if getattr(self, name) is None
         }
         return replace(self, **own) if any(value is not None for value in own.values()) else self
+
+    @cached_property
+    def calibrated(self) -> Calibration | None:
+        """The calibration, read from its file where a path was given; checks of programs that don't run read none."""
+        given = self.calibration
+        return given if given is None or isinstance(given, Calibration) else Calibration.load(given)
 
     def asked(self, name: str) -> Any:
         """Return a sampling parameter as the caller set it, by itself or in `sampling_params`; `None` where not set."""

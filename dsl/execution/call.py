@@ -230,7 +230,7 @@ class OpenCall(Generic[T]):
         """Return the value of an answer, with the probabilities of choices in it. Raises Invalid where it fails a post-check."""
         value, kind = self.read(outcome.text, attempt), self.call.kind
         if kind.scored:
-            given, most = self.call.options.calibration, self.call.runtime.facts.max_logprobs
+            given, most = self.call.options.calibrated, self.call.runtime.facts.max_logprobs
             yield from fill(value, kind, outcome.text, request, max_logprobs=most, calibration=given)
         return value
 

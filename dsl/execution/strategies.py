@@ -145,7 +145,7 @@ class DecisionsStrategy(ScoredStrategy):
     name = "Decisions"
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Decisions[Any]]:
-        kind, given = call.call.kind, call.call.options.calibration
+        kind, given = call.call.kind, call.call.options.calibrated
         request, _ = yield from think(call, attempt, temperature=0.0)
         found: dict[str, Scored[Any]] = {}
         data: dict[str, Any] = {}
@@ -296,7 +296,7 @@ def _scored(call: OpenCall[Any], request: Request, path: str) -> Exchange[Scored
         request,
         _choices(call.call.kind, path),
         max_logprobs=call.call.runtime.facts.max_logprobs,
-        calibration=call.call.options.calibration,
+        calibration=call.call.options.calibrated,
     )
 
 

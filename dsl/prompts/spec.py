@@ -130,7 +130,7 @@ class PromptSpec:
         except NameError:
             return  # a forward reference: the first use will check
         compiled.check(self.options, where=self.name)
-        if (given := self.options.calibration) is not None:
+        if (given := self.options.calibrated) is not None:
             given.check(compiled.strategy.choices(compiled.kind), self.version().digest, where=self.name)
         self.definition.worked(self.examples, compiled.kind, self.instructions)
 
