@@ -77,6 +77,14 @@ KNOWN: tuple[Known, ...] = (
         ),
     ),
     Known(
+        ("ty",),
+        "A field of a pydantic model takes any value, which pydantic may convert.",
+        missed=(
+            "decisions and probabilities of fields: a choice for its probabilities",
+            "decisions and probabilities of fields: an example of another choice",
+        ),
+    ),
+    Known(
         ("typefold check",),
         "These take a type checker.",
         missed=(
