@@ -1,4 +1,4 @@
-"""The README's programs are right; and a copy with twelve mistakes has twelve errors, each at its place."""
+"""The programs of the README and of the first page are right; a copy with twelve mistakes has twelve errors, each at its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .conftest import Project
 
-README = Path(__file__).parent.parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent.parent
 
 MISTAKES = [
     ("Field(ge=0, le=120)", "Field(ge=120, le=0)", "Character:\n    return", "prompt-return"),
@@ -27,7 +27,8 @@ MISTAKES = [
 
 
 def program() -> str:
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    pages = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.md"))
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", pages, re.DOTALL)
     return "\n\n".join(blocks)
 
 
