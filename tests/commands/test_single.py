@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.commands.conftest import Command
-from typefold.cli.start import doctor
+from typefold.cli.start import demo, doctor
 from typefold.runtime.engines.scripted import ScriptedEngine
 from typefold.runtimes import runtime as runtime_module
 
@@ -59,7 +59,10 @@ def test_doctor_says_what_is_installed(command: Command) -> None:
 def test_doctor_says_that_a_mypy_is_too_old(
     command: Command, monkeypatch: pytest.MonkeyPatch, found: str, told: bool
 ) -> None:
-    monkeypatch.setattr(doctor, "version", lambda name: found)
+    def version(name: str) -> str:
+        return found
+
+    monkeypatch.setattr(doctor, "version", version)
     assert ("install 2.3 or newer" in command("doctor", "--no-ask").output) == told
 
 
@@ -71,7 +74,7 @@ def test_doctor_asks_a_model_and_says_on_what_it_runs(command: Command, monkeypa
         return engine
 
     monkeypatch.setattr(runtime_module, "engine_of", engine_of)
-    monkeypatch.setattr(doctor, "find_spec", str)
+    monkeypatch.setattr(demo, "find_spec", str)
     done = command("doctor", "--model", "org/model")
     assert done.exit_code == 0, done.output
     words = done.stdout.split()
