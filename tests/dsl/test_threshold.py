@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -16,6 +18,9 @@ from typefold.runtime.engines.scripted import ScriptedEngine
 REPEATS = 200
 Row = tuple[float, bool]
 Of = Literal["all", "kept"]
+
+ANSWERS: dict[str, list[Row]] = json.loads(Path(__file__).with_name("scored_answers.json").read_text())["answers"]
+"""The probabilities of real answers, and whether they are right, of a model in three labelled tasks."""
 
 
 def labelled(rows: Sequence[Row]) -> list[tuple[Scored[bool], bool]]:
@@ -69,6 +74,15 @@ def failures(
 def test_the_promise_is_kept_for_simulated_labels(shape: str, of: Of) -> None:
     rng = random.Random(f"{shape} {of}")
     population = simulated(shape, rng, 20_000)
+    broken = failures(lambda: rng.choices(population, k=300), population, of, 0.9, 0.1)
+    assert len(broken) <= allowed(REPEATS, 0.1)
+
+
+@pytest.mark.parametrize("of", ["all", "kept"])
+@pytest.mark.parametrize("task", ANSWERS)
+def test_the_promise_is_kept_for_real_labels(task: str, of: Of) -> None:
+    rng = random.Random(f"{task} {of}")
+    population = [(probability, right) for probability, right in ANSWERS[task]]
     broken = failures(lambda: rng.choices(population, k=300), population, of, 0.9, 0.1)
     assert len(broken) <= allowed(REPEATS, 0.1)
 
