@@ -236,10 +236,10 @@ def main() -> None:
     if OUTLINES in arguments.sides and importlib.util.find_spec("outlines") is None:
         print("Outlines is not installed: its side is left out.", flush=True)
         arguments.sides.remove(OUTLINES)
-    for cell in old if arguments.add else ():  # told before an hour's measurements, and not after
-        if cell.where == where and cell.name in arguments.cells and set(cell.sides) != set(arguments.sides):
+    for known in old if arguments.add else ():  # told before an hour's measurements, and not after
+        if known.where == where and known.name in arguments.cells and set(known.sides) != set(arguments.sides):
             raise SystemExit(
-                f"{cell.name} has the sides {', '.join(cell.sides)}: name them, or measure it anew without --add"
+                f"{known.name} has the sides {', '.join(known.sides)}: name them, or measure it anew without --add"
             )
     llm = engine_of(arguments, gpu=gpu)
     gc.collect()

