@@ -117,7 +117,7 @@ class Scored(Generic[T]):
     The probability of a choice is that with which constrained decoding would write it at temperature 1, in any tokens.
     Nothing is sampled, so sampling parameters are refused. A model that always reasons does so greedily, and the
     probabilities are those behind its reasoning. Choices that begin differently take one step of the engine;
-    where several begin alike it takes some more, until all but a thousandth is known.
+    where several begin alike it takes some more, until all but 0.0005 is known.
 
     Inside of models, dataclasses, tuples and lists the object is written first, and each `Scored` part then has the
     probabilities of its choices given what was written before it. There the value is the choice that was written.

@@ -28,7 +28,7 @@ from typefold.compiler import Constraint
 from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime.request import OTHERS, Outcome, Request, TokenLogprob
 
-_NEGLIGIBLE = 1e-3
+_NEGLIGIBLE = 5e-4
 _ROUNDING = 1e-5
 _MOST_TOKENS = 256  # a step is asked for no more log probabilities than these at once
 _UNIFORM: Mapping[str, Any] = {  # nothing that bends the model's own distribution
