@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from returns.result import Result
 
 from typefold.compiler import Explanation, Message, OutputType
+from typefold.compiler.guards import is_dict
 from typefold.compiler.registry import default_registry
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, failed_call, values
@@ -205,7 +206,7 @@ class PromptSpec:
 
     def of_rows(self, rows: Iterable[tuple[Any, ...] | dict[str, Any] | Unfit]) -> Iterator[Call[Any] | PromptError]:
         """Make a call, or an error, for each row of arguments, in their order or by name."""
-        return self._attempts(rows, lambda given: (given, {}) if isinstance(given, tuple) else ((), given))
+        return self._attempts(rows, lambda given: ((), given) if is_dict(given) else (given, {}))
 
     def named(self, rows: NamedRows, constants: Mapping[str, Any]) -> Iterator[Call[Any] | PromptError]:
         """Make a call, or an error, for each row that holds the arguments by name."""

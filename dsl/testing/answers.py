@@ -116,7 +116,7 @@ def chances_of(answer: Any, source: object, call: Call[Any]) -> Mapping[str, flo
 
 def encoded(value: object, kind: OutputType[Any], function: str) -> str:
     """Return a value, or that inside of `Logged` and the like, as the model would write it."""
-    if isinstance(value, Logged | Reasoned | Scored | Decisions) and not (isinstance(value, Scored) and kind.scored):
+    if class_of(value) in (Logged, Reasoned, Scored, Decisions) and not (class_of(value) is Scored and kind.scored):
         value = cast("Logged[object]", value).value
     of_type = f"it is of type {type(value).__name__}"
     try:

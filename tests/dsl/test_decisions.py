@@ -31,6 +31,7 @@ from typefold import (
     prompt,
     run,
 )
+from typefold.compiler.guards import class_of, is_dict, is_list_or_tuple
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -166,14 +167,10 @@ def test_in_every_container_and_format_each_has_those_of_its_place(hint: Any, da
     assert kind.encode(value) == text
 
     def found(value: Any) -> list[Scored[Any]]:
-        if type(value) is Scored:
+        if class_of(value) is Scored:
             return [value]
-        if hasattr(value, "__dict__"):
-            parts: list[Any] = list(vars(value).values())
-        else:
-            parts = (
-                list(value.values()) if type(value) is dict else list(value) if isinstance(value, list | tuple) else []
-            )
+        held: object = vars(value) if hasattr(value, "__dict__") else value
+        parts: list[Any] = list(held.values()) if is_dict(held) else list(held) if is_list_or_tuple(held) else []
         return [each for part in parts for each in found(part)]
 
     scores = found(value)
@@ -352,7 +349,7 @@ def test_examples_are_written_as_choices() -> None:
         (list[Scored[Literal[1, True]]], "return[]", "which Python calls equal"),
         (list[Scored[Annotated[Literal["a", "B"], AfterValidator(lower)]]], "return[]", "fails a check"),
     ],
-    ids=str,
+    ids=lambda each: str(each).partition(" at 0x")[0],
 )
 def test_types_that_cannot_be_scored_are_refused_when_a_function_is_decorated(
     hint: Any, path: str, reason: str

@@ -200,7 +200,7 @@ def test_pipelines_go_past_what_failed(typefold_engine: FakeEngine, printed: Pri
 
 
 def test_a_cascade_sends_on_what_is_in_doubt(typefold_engine: FakeEngine, printed: Printed) -> None:
-    known = {each.text: each.verdict for each in cascade.reviews(60, seed=2)}
+    known: dict[str, cascade.Verdict] = {each.text: each.verdict for each in cascade.reviews(60, seed=2)}
 
     def well(review: str) -> cascade.Verdict:
         return known[review]
