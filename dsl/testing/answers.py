@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from typefold.compiler import DecodeError, OutputType
 from typefold.compiler.errors import describe
@@ -114,10 +114,10 @@ def chances_of(answer: Any, source: object, call: Call[Any]) -> Mapping[str, flo
     return {text: inside * scored.probabilities.get(value, 0.0) for text, value in source.values.items()}
 
 
-def encoded(value: object, kind: OutputType[Any], function: str) -> str:
+def encoded(value: Any, kind: OutputType[Any], function: str) -> str:
     """Return a value, or that inside of `Logged` and the like, as the model would write it."""
-    if class_of(value) in (Logged, Reasoned, Scored, Decisions) and not (class_of(value) is Scored and kind.scored):
-        value = cast("Logged[object]", value).value
+    if class_of(value) in (Decisions, Logged, Reasoned) or (class_of(value) is Scored and not kind.scored):
+        value = value.value
     of_type = f"it is of type {type(value).__name__}"
     try:
         text = kind.encode(value)

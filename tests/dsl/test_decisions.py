@@ -31,7 +31,7 @@ from typefold import (
     prompt,
     run,
 )
-from typefold.compiler.guards import class_of, is_dict, is_list_or_tuple
+from typefold.compiler.guards import class_of
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -169,8 +169,12 @@ def test_in_every_container_and_format_each_has_those_of_its_place(hint: Any, da
     def found(value: Any) -> list[Scored[Any]]:
         if class_of(value) is Scored:
             return [value]
-        held: object = vars(value) if hasattr(value, "__dict__") else value
-        parts: list[Any] = list(held.values()) if is_dict(held) else list(held) if is_list_or_tuple(held) else []
+        if hasattr(value, "__dict__"):
+            parts: list[Any] = list(vars(value).values())
+        else:
+            parts = (
+                list(value.values()) if type(value) is dict else list(value) if isinstance(value, list | tuple) else []
+            )
         return [each for part in parts for each in found(part)]
 
     scores = found(value)

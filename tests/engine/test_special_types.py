@@ -1,4 +1,6 @@
 """`Logged`, `Reasoned`, `Scored` and retries on a real model: the numbers are the model's own."""
+# Tests look inside:
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
@@ -105,8 +107,7 @@ def test_a_greedy_answer_and_a_scored_one_agree_where_one_token_decides(runtime:
 def test_choices_that_one_step_can_not_tell_are_scored_in_groups_with_the_same_result(
     runtime: Runtime, engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parameters = engine._parameters  # pyright: ignore[reportPrivateUsage]  # which no option switches off
-    monkeypatch.setattr(parameters, "_ahead", None)  # with tokens by number, each step can tell them
+    monkeypatch.setattr(engine._parameters, "_ahead", None)  # with tokens by number, each step can tell them
     letters = ["red", "green", "blue", "yellow", "pink", "orange", "cyan", "white"]
     whole, few = follow(runtime, letters, 256)
     grouped, many = follow(runtime, letters, 6)
