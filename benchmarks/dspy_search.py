@@ -162,15 +162,9 @@ def served(model: str) -> Generator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        str(Path(sys.executable).with_name("vllm")),
-        "serve",
-        model,
-        "--port",
-        str(port),
-        "--max-model-len",
-        "4096",
-    ]
+    # The command `vllm serve`, by its module: a build for CPUs has no metadata under the name that the command asks for.
+    module = "vllm.entrypoints.openai.api_server"
+    command = [sys.executable, "-m", module, "--model", model, "--port", str(port), "--max-model-len", "4096"]
     with open(os.devnull, "w") as silent, subprocess.Popen(command, stdout=silent, stderr=silent) as server:
         try:
             for _ in range(600):
