@@ -31,7 +31,7 @@ from typefold import (
     prompt,
     run,
 )
-from typefold.compiler.guards import class_of
+from typefold.compiler.guards import class_of, is_dict, is_list_or_tuple
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -163,18 +163,14 @@ def test_in_every_container_and_format_each_has_those_of_its_place(hint: Any, da
     text = kind.encode(whole.decode(json.dumps(data)))
     engine = says(text)
     with Runtime(engine, json_format=json_format) as runtime:
-        value = runtime.generate("?", output_type=hint)
+        value: Any = runtime.generate("?", output_type=hint)
     assert kind.encode(value) == text
 
     def found(value: Any) -> list[Scored[Any]]:
         if class_of(value) is Scored:
             return [value]
-        if hasattr(value, "__dict__"):
-            parts: list[Any] = list(vars(value).values())
-        else:
-            parts = (
-                list(value.values()) if type(value) is dict else list(value) if isinstance(value, list | tuple) else []
-            )
+        held: Any = getattr(value, "__dict__", value)
+        parts = [*held.values()] if is_dict(held) else [*held] if is_list_or_tuple(held) else []
         return [each for part in parts for each in found(part)]
 
     scores = found(value)
