@@ -163,7 +163,7 @@ def test_in_every_container_and_format_each_has_those_of_its_place(hint: Any, da
     text = kind.encode(whole.decode(json.dumps(data)))
     engine = says(text)
     with Runtime(engine, json_format=json_format) as runtime:
-        value: Any = runtime.generate("?", output_type=hint)
+        value: Any = runtime.generate("?", output_type=hint)  # pyright: ignore[reportUnknownVariableType]  # of any type
     assert kind.encode(value) == text
 
     def found(value: Any) -> list[Scored[Any]]:
