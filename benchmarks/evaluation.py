@@ -1,12 +1,16 @@
 """The cost of an evaluation beside `.map`: microseconds a row, on an engine that answers at once.
 
     python -m benchmarks.evaluation [ROWS]
+    python -m benchmarks.evaluation --tickets
 
 CPU time of this process, the least of five rounds in which both take turns: a busy machine changes neither much. The aim is 50 us a row.
+With `--tickets` the demo model (or TYPEFOLD_MODEL) sorts the held tickets that were labelled by hand, with and without examples: the
+figures of `docs/guides/evaluation.md`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +18,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from typefold import Runtime, Scored, ask, evaluate, prompt
+from benchmarks.labelled_texts import Category, load
+from typefold import Runtime, Scored, ask, compare, demo_model, evaluate, prompt
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 ROUNDS = 5
@@ -39,6 +44,21 @@ def score(mail: str) -> Scored[Kind]:
 @prompt(temperature=0)
 def card(mail: str) -> Card:
     return ask(f"Fill in the card of {mail}")
+
+
+@prompt
+def sort(text: str) -> Scored[Category]:
+    return ask(f"Which kind of support ticket is this?\n\n{text}")
+
+
+def tickets() -> None:
+    """Compare the prompt with itself and an example of each category, short ones of the part for tuning."""
+    shown = {each.labels.category: each for each in reversed(load("tickets", part="tune")) if len(each.text) < 200}
+    with_examples = sort.with_examples(*(sort.example(each.labels.category, each.text) for each in shown.values()))
+    held = load("tickets", part="held")
+    with Runtime(os.environ.get("TYPEFOLD_MODEL") or str(demo_model()), max_model_len=4096):
+        found = compare(sort, with_examples, [each.text for each in held], [each.labels.category for each in held])
+    print(found, found.before, found.after, sep="\n\n")
 
 
 def spent(work: Callable[[], object]) -> float:
@@ -75,4 +95,7 @@ def main(rows: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    if sys.argv[1:] == ["--tickets"]:
+        tickets()
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
