@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from typefold.runtime.engines.vllm.control_tokens import special_ids
 from typefold.runtime.engines.vllm.vocabulary import written_by
 
 
@@ -26,7 +27,8 @@ class Direct:
         self._torch: Any = torch
         self._model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
         tokenizer: Any = AutoTokenizer.from_pretrained(path)
-        self._end: int = tokenizer.eos_token_id
+        # Tokens that write nothing may stand where an answer may end, and end it.
+        self._ends: set[int] = {tokenizer.eos_token_id, *special_ids(tokenizer)}
         self._written = written_by(tokenizer)
 
     def probabilities(self, prompt: Sequence[int], texts: Sequence[str], negligible: float = 1e-6) -> list[float]:
@@ -44,10 +46,10 @@ class Direct:
             }
             ending = [member for member in members if choices[member] == written]
             if ending:
-                admitted[self._end] = written
+                admitted |= dict.fromkeys(self._ends, written)
             weights = self._softmax([*prompt, *path], list(admitted))
             for (token_id, whole), weight in zip(admitted.items(), weights, strict=True):
-                ends = token_id == self._end
+                ends = token_id in self._ends
                 inside = ending if ends else [member for member in members if choices[member].startswith(whole)]
                 if len(inside) == 1:
                     found[inside[0]] += mass * weight

@@ -91,11 +91,19 @@ def test_whoever_sees_more_than_the_value_is_answered_under_the_grammar(
     with whole:
         topic(NEWS[0])
     "".join(topic.stream(NEWS[0]))
-    chances(NEWS[0])
     topic.using(logprobs=2)(NEWS[0])
     topic.using(sampling_params=SamplingParams(allowed_token_ids=[*range(2000)]))(NEWS[0])
-    assert len(sent) >= 5
+    assert len(sent) >= 4
     assert all(params.structured_outputs is not None for _, params in sent)
+
+
+def test_probabilities_of_first_tokens_are_asked_for_by_number_and_without_a_grammar(
+    runtime: Runtime, sent: list[tuple[Any, Any]]
+) -> None:
+    chances(NEWS[0])
+    [(_, params)] = sent
+    assert params.structured_outputs is None and params.allowed_token_ids is None
+    assert len(params.logprob_token_ids) > 1
 
 
 def test_rows_with_parameters_of_their_own_keep_their_seeds(engine: VllmEngine, sent: list[tuple[Any, Any]]) -> None:
