@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from typefold.compiler import DecodeError, OutputType
 from typefold.compiler.errors import describe
@@ -118,7 +118,8 @@ def encoded(value: Any, kind: OutputType[Any], function: str) -> str:
     """Return a value, or that inside of `Logged` and the like, as the model would write it."""
     if class_of(value) in (Decisions, Logged, Reasoned) or (class_of(value) is Scored and not kind.scored):
         value = value.value
-    of_type = f"it is of type {type(value).__name__}"
+    own, unequal = class_of(value), cast("object", object.__eq__)
+    of_type = f"it is of type {own.__name__}"
     try:
         text = kind.encode(value)
         read = kind.decode(text)
@@ -129,7 +130,7 @@ def encoded(value: Any, kind: OutputType[Any], function: str) -> str:
     except Exception:  # a hook took it for what it is not
         reason = of_type
     else:
-        if is_equal(read, value) or (type(read) is type(value) and type(value).__eq__ is object.__eq__):
+        if is_equal(read, value) or (type(read) is own and own.__eq__ is unequal):
             return text
         reason = (
             f"{'it' if type(read) is type(value) else f'{of_type}, and'} would be written {text} and read as {read!r}"
