@@ -183,7 +183,7 @@ def say(text: str) -> str:
 
 
 def test_an_input_is_resumed_without_being_read_into_memory(folder: Path, command: Command) -> None:
-    rows, size = 600, 10_000
+    rows, size = 600, 20_000
     (folder / "say.py").write_text(PROGRAM, encoding="utf-8")
     with open(folder / "in.csv", "w", encoding="utf-8") as file:
         file.write("text,rest\n")

@@ -187,7 +187,7 @@ class VllmEngine:
         found = list[int]()
         for part in request.begun:
             found += [part] if isinstance(part, int) else self._tokens_of(part)
-        return [*found, *self._parameters.probed(request)[0]]
+        return [*found, *self._parameters.probed(request)[0]] if request.probe else found
 
     def _tokens_of(self, text: str) -> tuple[int, ...]:
         if (known := self._texts.get(text)) is None:
