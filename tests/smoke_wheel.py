@@ -60,7 +60,10 @@ def what_is_shipped() -> None:
         assert f"{package.__name__.replace('.', '/')}/__init__.py" in shipped, package
     assert "typefold/py.typed" in shipped, "type checkers would take the package for an untyped one"
     ours = ("typefold/", "_typefold_pytest/")
-    strangers = {path for path in shipped if path.endswith(".py") and not path.startswith(ours)}
+    assert any(path.endswith("share/typefold/quickstart.py") for path in shipped), "`typefold demo` has nothing to run"
+    strangers = {
+        path for path in shipped if path.endswith(".py") and not path.startswith(ours) and "share/typefold/" not in path
+    }
     assert not strangers, f"the wheel ships {strangers} besides its packages"
     assert version("typefold") == typefold.__version__
 

@@ -51,6 +51,7 @@ def run_page(page: str) -> None:
         for block in blocks(page):
             if block.title:
                 Path(block.title).write_text(block.text, encoding="utf-8")
+                sys.modules.pop(Path(block.title).stem, None)  # another test may have had one of that name
             if block.use != "run":
                 continue
             if block.language == "python" and block.title:
