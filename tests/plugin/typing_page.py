@@ -622,8 +622,8 @@ for a `Literal` there. `typefold doctor` says that a mypy is too old. Pyright is
 
 ## Cost
 
-On 800 prompt functions in 300 files, with half as many models, the plugin's checks take 1.9 s of CPU time beside the 14 s that
-mypy takes without any cache: an eighth. On 200 functions in 75 files it is 0.8 s, of which 0.3 s load typefold. The time grows with
+On 800 prompt functions in 300 files, with half as many models, the plugin's checks take 2.1 s of CPU time beside the 15 s that
+mypy takes without any cache: a seventh. On 200 functions in 75 files it is 0.8 s, of which 0.3 s load typefold. The time grows with
 the number of types that are returned and of templates. A run that finds nothing changed loads nothing of typefold
 (`benchmarks/plugin.py`).
 """
