@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a side did: the held rows that it had right before and after, and what the search took."""
+    """The outcome of a side: the held rows that it had right before and after, and the cost of its search."""
 
     before: list[bool]
     after: list[bool]

@@ -97,7 +97,7 @@ def believed(batch: Sequence[Ticket], answers: Sequence[Scored[Team]]) -> Table:
 
 
 def thresholds(batch: Sequence[Ticket], answers: Sequence[Scored[Team]]) -> Table:
-    """What is decided at each threshold, and how much of that is right; the rest abstains."""
+    """The share that each threshold decides, and how much of that is right; the rest abstains."""
     table = Table("at least", "sorted by the model", "right of these", title="Left to a person where not sure")
     for least in (0.0, 0.5, 0.7, 0.9):
         decided = [

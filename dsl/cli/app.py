@@ -34,6 +34,8 @@ _Format = Annotated[
     typer.Option(help="What the file is. By default its name's ending says so.", show_default=False),
 ]
 _Seed = Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")]
+_Limit = Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 _Engine = Annotated[
     list[str] | None,
     typer.Option("--engine", metavar="NAME=VALUE", help="An option of vllm.LLM, such as max_model_len=8192."),
@@ -128,7 +130,7 @@ def run_command(
         str | None, typer.Option(help="The file for failed rows. By default beside the output.", show_default=False)
     ] = None,
     column: Annotated[str, typer.Option(help="The name of the result's column.")] = "result",
-    limit: Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")] = None,
+    limit: _Limit = None,
     offset: Annotated[int, typer.Option(min=0, help="Leave out this number of records at the beginning.")] = 0,
     where: Annotated[
         str | None,
@@ -139,7 +141,7 @@ def run_command(
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
     ] = None,
     seed: _Seed = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    quiet: _Quiet = False,
     engine: _Engine = None,
 ) -> None:
     """Run a function for every record of a file.
@@ -178,13 +180,11 @@ _Metric = Annotated[
     str | None,
     typer.Option(help="module:function of (expected, answer): a truth value or a score.", show_default=False),
 ]
-_Limit = Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")]
 _Where = Annotated[
     str | None, typer.Option(help="Take only records that meet this, such as 'stars < 3'.", show_default=False)
 ]
 _Kept = Annotated[Path | None, typer.Option(help="A file that keeps every answer, for the next time.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 @app.command("evaluate")
@@ -464,7 +464,7 @@ def version_command(
     ] = None,
     source: _Records = None,
     expected: Annotated[str | None, typer.Option(help="A column that is no input.", show_default=False)] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")] = None,
+    limit: _Limit = None,
     model: _Model = None,
     engine: _Engine = None,
 ) -> None:
@@ -496,7 +496,7 @@ def diff_command(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The other one.")],
     source: _Records = None,
     expected: Annotated[str | None, typer.Option(help="The column of the right answers.", show_default=False)] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")] = None,
+    limit: _Limit = None,
     model: _Model = None,
     engine: _Engine = None,
 ) -> None:

@@ -88,7 +88,7 @@ def says(text: str, **options: Any) -> ScriptedEngine:
 
 
 def texts(engine: ScriptedEngine) -> list[str]:
-    """What the probes of an engine ask: the begun answer, and the choices behind it."""
+    """The questions of an engine's probes: the begun answer, and the choices behind it."""
     asked = [request for request in engine.requests if request.probe]
     return [
         "".join(part if isinstance(part, str) else chr(part) for part in each.begun)
