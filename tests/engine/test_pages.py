@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.mark.usefixtures("capsys")
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/guides/patterns.md"])
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/guides/labels.md"])
 def test_a_page_runs_on_a_real_model(
     page: str, engine: VllmEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -456,7 +456,7 @@ Without it, type checkers see deferred values in the first six positional places
 ## A prompt as a value
 
 `Prompt[[str], Character]` is the type of a prompt function that can be called with one text and returns a `Character`, and
-`AsyncPrompt` that of one written with `async def`: for parameters, fields and tables. What `.sample(n)` returns is a `Samples` or an
+`AsyncPrompt` that of one written with `async def`: for parameters, fields and tables. `.sample(n)` returns a `Samples` or an
 `AsyncSamples`.
 
 ```python
@@ -517,7 +517,7 @@ the like show what is left of the parameters.
 
 ## Results
 
-What `.safe` gives is a `Result` of returns. pyright, basedpyright, ty and pyrefly know what is in it wherever it is taken apart. mypy
+`.safe` gives a `Result` of returns. pyright, basedpyright, ty and pyrefly know what is in it wherever it is taken apart. mypy
 alone gives `Any` for it behind `isinstance(result, Success)` and `case Success(value)`, so that a typo behind these passes. With
 the plugin it knows. `succeeded(result)` and `failed(result)` narrow a result for mypy without the plugin too, and for every other
 type checker.
