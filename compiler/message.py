@@ -135,4 +135,4 @@ def text_of(value: object) -> str:
         data = to_jsonable_python(value, by_alias=True)
     except PydanticSerializationError:  # of a class without a JSON form, which has its own `str`
         return str(value)
-    return JsonFormat.SPACED.dump(data, finite=True)
+    return data if isinstance(data, str) else JsonFormat.SPACED.dump(data, finite=True)  # a date, a Decimal: no quotes

@@ -137,6 +137,10 @@ def run_command(
         typer.Option(help="Take only records that meet this, such as 'stars < 3'; parameters have their types."),
     ] = None,
     given: _Set = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=NAME", help="The parameter that a column is for, by default that of its name."),
+    ] = None,
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
     ] = None,
@@ -162,7 +166,15 @@ def run_command(
         files = JobFiles.of(source, output, failures, journal, input_format, output_format, encoding, delimiter)
         job = stack.enter_context(
             opened_job(
-                files, function, pairs(given), column, where, limit=limit, offset=offset, max_failures=max_failures
+                files,
+                function,
+                pairs(given),
+                column,
+                where,
+                pairs(rename),
+                limit=limit,
+                offset=offset,
+                max_failures=max_failures,
             )
         )
         kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))

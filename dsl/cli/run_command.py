@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import shlex
 import sqlite3
 import sys
 import traceback
@@ -122,7 +123,13 @@ class JobFiles:
 
 @contextmanager
 def opened_job(
-    files: JobFiles, function: str, given: Mapping[str, str], column: str, where: str | None, **options: Any
+    files: JobFiles,
+    function: str,
+    given: Mapping[str, str],
+    column: str,
+    where: str | None,
+    renamed: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Generator[Job]:
     """Open the files of a job and import its function; `options` are the job's own. Raises `CommandError`."""
     if files.into and (options["limit"] is not None or options["offset"] or where is not None):
@@ -139,7 +146,7 @@ def opened_job(
         aside = stack.enter_context(Failures(files.failures))
         target = load(function)
         check_apart({**files.apart, **program_files()})
-        inputs = Inputs(target, given, texts=records.texts)
+        inputs = Inputs(target, given, texts=records.texts, renamed=renamed)
         known = records.columns
         if known is not None:
             check_columns(target, inputs, known)
@@ -374,13 +381,25 @@ def _traceback(error: Exception) -> str:
 
 def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> None:
     """Refuse columns that no record could fit, before any row runs."""
-    if (column := inputs.misnamed(columns)) is not None:
-        raise CommandError(f"{target.name}: {column}, or give one value for all rows with --set")
-    if missing := inputs.missing(columns):
+    has = f"(it has {', '.join(columns) or 'none'})"
+    if unknown := [column for column in inputs.renamed if column not in columns]:
+        raise CommandError(f"--rename: the input has no column {unknown[0]} {has}")
+    try:
+        names = inputs.named(columns)
+    except BadRecord as error:
+        raise CommandError(f"--rename: {error} {has}") from None
+    if near := inputs.almost(names):
+        column, name = next(iter(near.items()))
+        options = " ".join(f"--rename {shlex.quote(f'{column}={name}')}" for column, name in near.items())
+        raise CommandError(
+            f"{target.name}: the column {column!r} is not {name!r}; rename it, or give one value for all rows with --set "
+            f"{name}=...; where it is meant: {options}"
+        )
+    if missing := inputs.missing(names):
         other = next((each for each in ";\t|," if len(columns) == 1 and each in columns[0]), None)
         raise CommandError(
-            f"{target.name} needs {', '.join(missing)}, which the input has no column for (it has "
-            f"{', '.join(columns) or 'none'}); rename the column, or give one value for all rows with --set {missing[0]}=..."
+            f"{target.name} needs {', '.join(missing)}, which the input has no column for {has}; name the column that is meant "
+            f"with --rename COLUMN={missing[0]}, or give one value for all rows with --set {missing[0]}=..."
             + ("" if other is None else f"; if its columns are parted by {other!r}, --delimiter says so")
         )
 

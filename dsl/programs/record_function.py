@@ -19,7 +19,16 @@ from typefold.compiler.contained import first_line
 from typefold.compiler.guards import is_dict
 from typefold.errors import PromptUsageError
 from typefold.programs.run import run
-from typefold.signatures.parameters import Parameter, hints_of, is_async, misnamed, parameters_of, whole_of, words_of
+from typefold.signatures.parameters import (
+    Parameter,
+    almost,
+    hints_of,
+    is_async,
+    misnamed,
+    parameters_of,
+    whole_of,
+    words_of,
+)
 from typefold.tables.columns import Unfit
 
 R = TypeVar("R", bound="HasArguments")
@@ -106,13 +115,22 @@ class BadRecord(ValueError):
 class Inputs:
     """Reader of a function's arguments from records; `constants` are the same for every record, as texts.
 
+    `renamed` has the parameter, or the field of a whole record, that a column of another name is for.
     Where all values are texts, as in CSV (`texts`), a number may be read from a text, and an empty text is a missing value
     where the type takes no empty text.
     """
 
-    def __init__(self, target: Target, constants: Mapping[str, str] | None = None, *, texts: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        constants: Mapping[str, str] | None = None,
+        *,
+        texts: bool = False,
+        renamed: Mapping[str, str] | None = None,
+    ) -> None:
         self._target = target
         self._texts = texts
+        self.renamed = dict(renamed or {})
         self._adapters = {each.name: _adapter(target, each) for each in target.parameters}
         self._constants: dict[str, Any] = {}
         for name, text in (constants or {}).items():
@@ -124,14 +142,27 @@ class Inputs:
             except ValidationError as error:
                 raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
 
+        known = [each.name for each in self._asked]
+        if self._whole([]) is None and (unknown := [name for name in self.renamed.values() if name not in known]):
+            raise PromptUsageError(
+                f"{target.name} takes no {unknown[0]} from a column; it takes {', '.join(known) or 'none'}"
+            )
+
+    def named(self, columns: Sequence[str]) -> list[str]:
+        """Return the names by which columns are read. Raises `BadRecord` where two have one name."""
+        named = [self.renamed.get(column, column) for column in columns]
+        if self.renamed and (twice := [name for name in self.renamed.values() if named.count(name) > 1]):
+            raise BadRecord(f"there are two columns for {twice[0]}")
+        return named
+
     def missing(self, columns: Sequence[str]) -> list[str]:
         if self._whole(columns) is not None:
             return []
         return [each.name for each in self._asked if each.required and each.name not in columns]
 
-    def misnamed(self, columns: Sequence[str]) -> str | None:
-        """Return the error text for a column whose name is almost a parameter's, if there is one."""
-        return None if self._whole(columns) is not None else misnamed(self._asked, columns)
+    def almost(self, columns: Sequence[str]) -> dict[str, str]:
+        """Return the columns whose names are almost a parameter's, with the parameters."""
+        return {} if self._whole(columns) is not None else almost(self._asked, columns)
 
     def arguments(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments in a record; raises `BadRecord` where a value is missing or does not fit its parameter."""
@@ -142,6 +173,7 @@ class Inputs:
 
     def read(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the arguments in a record, as far as they fit, and the error texts of the others."""
+        record = dict(zip(self.named([*record]), record.values(), strict=True))
         whole = self._whole(list(record))
         given = record if whole is None else {whole.name: dict(record)}
         arguments, wrong = dict(self._constants), list[str]()
@@ -163,6 +195,7 @@ class Inputs:
 
     def seen(self, record: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return a record for a condition, with the arguments from `read` as their types, and all else as it is."""
+        record = dict(record) | dict(zip(self.named([*record]), record.values(), strict=True))
         seen = dict(record)
         whole = self._whole(list(record))
         for each in self._target.parameters:

@@ -341,12 +341,16 @@ def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str 
 
     Otherwise a parameter with a default would take it in every row, without a word.
     """
+    for column, name in almost(parameters, columns).items():
+        return f"the column {column!r} is not {name!r}; rename it"
+    return None
+
+
+def almost(parameters: Sequence[Parameter], columns: Sequence[object]) -> dict[str, str]:
+    """Return the columns that differ from a parameter's name in case or surrounding spaces alone, with that name."""
     names = {each.name for each in parameters}
     near = {_folded(column): column for column in columns if isinstance(column, str) and column not in names}
-    for name in sorted(names.difference(columns)):
-        if (column := near.get(_folded(name))) is not None:
-            return f"the column {column!r} is not {name!r}; rename it"
-    return None
+    return {near[_folded(name)]: name for name in sorted(names.difference(columns)) if _folded(name) in near}
 
 
 def _folded(name: str) -> str:

@@ -100,6 +100,30 @@ def test_a_parameter_with_fields_takes_the_whole_record(folder: Path, command: C
     assert "stars: Input should be less than or equal to 5" in lines(folder / "out.failures.jsonl")[0]["message"]
 
 
+def test_a_column_of_another_name_goes_to_the_parameter_that_is_said(folder: Path, command: Command) -> None:
+    table = "Ticket No;The Text;Stars\n7;Late; 2\n8;Fine;4\n9;Lost;x\n"
+    written(folder, "in.csv", table)
+    renamed = ["--rename", "The Text=text", "--rename", "Stars=stars"]
+    options = ["run", "tickets:classify", "-o", "out.jsonl", "--delimiter", ";", *renamed]
+    assert command(*options, "-i", "in.csv", "--where", "stars != 4").exit_code == 1
+    first = {"Ticket No": "7", "The Text": "Late", "Stars": " 2", "result": LABEL}
+    assert lines(folder / "out.jsonl") == [first]
+    failed = folder / "out.failures.jsonl"
+    assert lines(failed)[0]["record"] == {"Ticket No": "9", "The Text": "Lost", "Stars": "x"}
+    written(folder, failed.name, failed.read_text(encoding="utf-8").replace('"x"', '"5"'))
+    assert command(*options, "-i", failed.name).exit_code == 0
+    last = {"Ticket No": "9", "The Text": "Lost", "Stars": "5", "result": LABEL}
+    assert lines(folder / "out.jsonl") == [first, last]
+
+
+def test_renamed_columns_are_fields_of_a_whole_record_too(folder: Path, command: Command) -> None:
+    name = written(folder, "in.jsonl", '{"Body": "Late"}\n{"Body": "Late", "text": "again"}\n')
+    options = ["-i", name, "-o", "out.jsonl", "--set", 'tags=["a"]', "--rename", "Body=text"]
+    assert command("run", "tickets:summary", *options).exit_code == 1
+    assert lines(folder / "out.jsonl") == [{"Body": "Late", "result": "7"}]
+    assert lines(folder / "out.failures.jsonl")[0]["message"] == "there are two columns for text"
+
+
 def test_async_functions_run_too(folder: Path, command: Command) -> None:
     name = written(folder, "in.jsonl", '{"text": "a"}\n{"text": "b"}\n')
     assert command("run", "tickets:awaited", "-i", name, "-o", "out.jsonl").exit_code == 0
@@ -146,7 +170,20 @@ def test_many_rows_keep_their_order(folder: Path, command: Command) -> None:
         ),
         (
             ["tickets:classify", "-i", "near.csv"],
-            "the column ' Stars' is not 'stars'; rename it, or give one value for all",
+            "the column ' Stars' is not 'stars'; rename it, or give one value for all rows with --set stars=...; where it is "
+            "meant: --rename ' Stars=stars'",
+        ),
+        (
+            ["tickets:classify", "-i", "in.csv", "--rename", "word=text"],
+            "--rename: the input has no column word (it has id, words)",
+        ),
+        (
+            ["tickets:classify", "-i", "in.csv", "--rename", "words=text", "--rename", "id=text"],
+            "--rename: there are two columns for text (it has id, words)",
+        ),
+        (
+            ["tickets:classify", "-i", "in.csv", "--rename", "words=txt"],
+            "takes no txt from a column; it takes text, stars",
         ),
         (
             ["tickets:classify", "-i", "in.csv", "-o", ""],

@@ -5,8 +5,11 @@ import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from datetime import date, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field
@@ -286,6 +289,17 @@ def test_a_failing_validator_is_invalid_with_its_text() -> None:
 def test_a_docstring_is_a_template_where_the_body_is_a_bare_ask() -> None:
     asked = user("Is this any good?\n\n{{ 7 * 7 }}")
     assert judge.render("{{ 7 * 7 }}") == (system("Answer keep or drop."), asked)
+
+
+def test_values_whose_json_is_a_text_stand_in_a_template_without_quotes() -> None:
+    @prompt
+    def describe(day: date, price: Decimal, number: UUID, wait: timedelta, days: list[date]) -> str:
+        """{{ day }} {{ price }} {{ number }} {{ wait }} {{ days }}"""
+        return ask()
+
+    number = UUID(int=7)
+    [message] = describe.render(date(2025, 1, 2), Decimal("12.50"), number, timedelta(hours=3), [date(2025, 1, 2)])
+    assert message.content == f'2025-01-02 12.50 {number} PT3H ["2025-01-02"]'  # type: ignore[union-attr]
 
 
 def test_models_in_a_template_are_json() -> None:
