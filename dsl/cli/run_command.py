@@ -111,6 +111,8 @@ class JobFiles:
         check_apart(apart)
         if output == failed == "-":
             raise CommandError("--failures and --output are both standard output; name a file for one")
+        if again:  # by the same command: the file says itself how its records were written
+            input_format = delimiter = None
         kind, form = kind_of(output, output_format), form_of(source, input_format, encoding, delimiter)
         return cls(
             source=source, output=output, failures=failed, form=form, kind=kind, again=again, into=into, apart=apart

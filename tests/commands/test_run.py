@@ -104,7 +104,7 @@ def test_a_column_of_another_name_goes_to_the_parameter_that_is_said(folder: Pat
     table = "Ticket No;The Text;Stars\n7;Late; 2\n8;Fine;4\n9;Lost;x\n"
     written(folder, "in.csv", table)
     renamed = ["--rename", "The Text=text", "--rename", "Stars=stars"]
-    options = ["run", "tickets:classify", "-o", "out.jsonl", "--delimiter", ";", *renamed]
+    options = ["run", "tickets:classify", "-o", "out.jsonl", "--delimiter", ";", "--input-format", "csv", *renamed]
     assert command(*options, "-i", "in.csv", "--where", "stars != 4").exit_code == 1
     first = {"Ticket No": "7", "The Text": "Late", "Stars": " 2", "result": LABEL}
     assert lines(folder / "out.jsonl") == [first]
