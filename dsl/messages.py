@@ -11,6 +11,8 @@ brings it).
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,12 +20,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, get_args, runtime_checkable
 
 from typing_extensions import TypeIs
 
 from typefold.compiler import Image, Message
-from typefold.compiler.message import text_of
+from typefold.compiler.guards import is_list, is_list_or_tuple, is_mapping
+from typefold.compiler.message import Role, text_of
 from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError
 
@@ -213,7 +216,9 @@ class TemplateString(Protocol):
 
 
 Text: TypeAlias = str | TemplateString
-Part: TypeAlias = Text | Message | Sequence[Message]
+Turn: TypeAlias = Message | Mapping[str, object]
+"""A message: one of typefold's, or a dictionary of `role` and `content` as chat APIs have them."""
+Part: TypeAlias = Text | Turn | Sequence[Turn]
 
 
 def is_missing(value: object) -> bool:
@@ -314,8 +319,9 @@ def ask(*parts: Part) -> T:  # type: ignore[type-var]  # the caller's return typ
     """Ask the model. The body of a prompt function returns the result.
 
     Args:
-        parts: Texts (each a user message), messages, lists of messages, or one `raw(...)`. With none, the function's
-            docstring is the message, as a Jinja2 template over the parameters.
+        parts: Texts (each a user message), messages, lists of messages, or one `raw(...)`. A message may be a dictionary
+            of `role` and `content`. With none, the function's docstring is the message, as a Jinja2 template over the
+            parameters.
 
     Returns:
         For type checkers, a value of the function's return type. At run time, a token that the body must return.
@@ -380,12 +386,12 @@ def _messages(parts: Iterable[Part]) -> tuple[Message, ...] | RawPrompt:
     made: list[Message] = []
     for part in parts:
         _refuse_missing(part)
-        if isinstance(part, Message):
-            made.append(part)
+        if is_turn(part):
+            made.append(message_of(part))
         elif isinstance(part, (str, TemplateString)):
             made.append(user(part))
-        elif _is_history(part):
-            made.extend(part)
+        elif is_list_or_tuple(part) and all(map(is_turn, part)):
+            made.extend(map(message_of, part))
         else:
             raise PromptUsageError(
                 f"ask() takes text, messages (system, user, assistant) or a list of messages, not "
@@ -416,8 +422,51 @@ def _meant(part: object) -> str:
     return "; an image goes into a message: user(image, 'What is on it?')" if is_image_source(part) else ""
 
 
-def _is_history(part: object) -> TypeIs[Sequence[Message]]:
-    return isinstance(part, (list, tuple)) and all(isinstance(item, Message) for item in cast("list[object]", part))
+def is_turn(part: object) -> TypeIs[Turn]:
+    """Return whether a value stands for a message: one of typefold's, or a dictionary."""
+    return isinstance(part, Message) or is_mapping(part)
+
+
+def message_of(turn: Turn) -> Message:
+    """Return the message that a dictionary of `role` and `content` is, as chat APIs and vLLM's `LLM.chat` have them.
+
+    Content is a text, or a list of texts and images in base64. Anything more, such as the calls of tools, is refused: without
+    it the model would be shown another conversation.
+    """
+    if isinstance(turn, Message):
+        return turn
+    if (role := turn.get("role")) not in get_args(Role) or "content" not in turn:
+        raise PromptUsageError(
+            f"a message that is a dictionary has a role (system, user or assistant) and a content, unlike {dict(turn)!r:.80}"
+        )
+    if lost := [name for name, value in turn.items() if name not in ("role", "content") and value]:
+        raise PromptUsageError(f"a message has a role and a content; what its {lost[0]} says is to be put into text")
+    content: Any = turn["content"]
+    if not is_list(content):
+        return Message(role, _text(content))
+    parts: list[str | Image] = []
+    for each in map(_content_part, content):
+        # Texts that follow each other stand on lines of their own, as in vLLM.
+        parts += ["\n", each] if parts and isinstance(each, str) and isinstance(parts[-1], str) else [each]
+    return Message.of(role, parts)
+
+
+def _content_part(part: object) -> str | Image:
+    found: Any = part if is_mapping(part) else {"type": "text", "text": part}
+    if found.get("type") == "text":
+        return _text(found.get("text"))
+    address = found.get("image_url")
+    address = str(address.get("url")) if is_mapping(address) else str(address)
+    head, _, data = address.partition(";base64,")
+    if not head.startswith("data:image/") or not data:
+        raise PromptUsageError(
+            f"a message's content is texts and images in base64 (data:image/png;base64,...), not {found!r:.80}; "
+            "give a file as user(Path('name.png'), 'What is it?')"
+        )
+    try:
+        return image(base64.b64decode(data, validate=True))
+    except binascii.Error as error:
+        raise ValueError(f"an image in a message's content is no base64: {error}") from error
 
 
 def _text(content: Text) -> str:

@@ -178,6 +178,34 @@ _REFUSED = {
 }
 
 
+_WORDS = (
+    (
+        "the type of the answer is the return annotation, or a runtime's output_type=",
+        "output_type response_model response_format return_format result_type schema json_schema json regex choice choices "
+        "grammar guided_json guided_regex guided_choice guided_grammar guided_decoding",
+    ),
+    (
+        "the model is the runtime's, as in Runtime('org/model'); runtime= names another runtime",
+        "model model_name model_id lm llm client backend provider api_key base_url",
+    ),
+    ("it is a message: ask(system('...'), user('...'))", "system system_prompt system_message instructions messages"),
+    ("tools are part of the return type: Annotated[ToolCall[T], Tools(function)]", "tools tool_choice functions"),
+    (
+        "it is for the runtime, as in Runtime('org/model', {name}=...)",
+        "chat_template tokenizer max_model_len max_num_seqs tensor_parallel_size gpu_memory_utilization enable_lora dtype",
+    ),
+    ("the environment switches the progress line off: TYPEFOLD_PROGRESS=0", "use_tqdm progress show_progress verbose"),
+    (
+        "all rows are one batch of the engine, which max_num_seqs= of the runtime bounds",
+        "batch_size concurrency max_concurrency num_threads max_workers",
+    ),
+    ("assistant('...') as the last message begins the answer", "add_generation_prompt continue_final_message"),
+    ("examples of answers are @prompt(examples=[example(answer, argument=...)])", "demos few_shot shots"),
+)
+_ELSEWHERE = {name: advice.format(name=name) for advice, names in _WORDS for name in names.split()}
+"""What other libraries give by these names, and the place of it here."""
+
+
 def _are_variables(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)  # pyright: ignore[reportUnknownVariableType]  # of any type
 
@@ -337,5 +365,7 @@ def own_words(source: str, where: str = "describe_format") -> PromptTemplate:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    if name in _ELSEWHERE:
+        return f"; {_ELSEWHERE[name]}"
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else "; other fields of vllm.SamplingParams go in sampling_params="

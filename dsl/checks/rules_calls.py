@@ -28,7 +28,7 @@ Literals: TypeAlias = Mapping[str, Callable[[], Sequence[object]]]
 """Options by name, each with a function for the values of which a type checker knows it to have one."""
 
 Taker: TypeAlias = Literal["runtime", "output_type"]
-"""The taker of a type: a runtime, as `output_type=`, or `output_type`, as its first argument."""
+"""The taker of a type: a runtime, as its second argument or `output_type=`, or `output_type`, as its first argument."""
 
 _METHODS = ("generate", "__call__")
 
@@ -151,8 +151,8 @@ def output_findings(call: ast.Call, taker: Taker, file: CheckedFile) -> Iterator
             found = judged(evaluator.hint(call.args[0], where), path=shown, options=options, is_returned=False)
             yield from judgement_findings(found, call.args[0], None)
         return
-    given = named.get("output_type")
-    if given is None:
+    given = named.get("output_type") or next(iter(call.args[1:2]), None)
+    if given is None or isinstance(given, ast.Starred) or any(isinstance(each, ast.Starred) for each in call.args[:1]):
         return
     several = given.elts if isinstance(given, (ast.List, ast.Tuple)) else None
     options = known_options(call, evaluator, where) if several is None else Options()
@@ -175,7 +175,7 @@ def _taker(call: ast.Call, file: CheckedFile, where: Where) -> Taker | None:
     func = call.func
     if isinstance(meaning := file.evaluator.meaning(func, where), Known):
         return "output_type" if meaning.value is output_type else None
-    given = any(keyword.arg == "output_type" for keyword in call.keywords)
+    given = len(call.args) > 1 or any(keyword.arg == "output_type" for keyword in call.keywords)
     return "runtime" if given and _of_runtime(call, file, where) else None
 
 

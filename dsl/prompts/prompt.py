@@ -491,7 +491,8 @@ def _decorate(
         binding = "nothing" if isinstance(method, staticmethod) else "class"
         function = method.__func__
     if not inspect.isroutine(function):
-        raise PromptUsageError(f"@prompt goes on a function, not on {type(function).__name__}")
+        text = "; a text goes into its body, return ask(f'...')" if isinstance(function, str) else ""
+        raise PromptUsageError(f"@prompt goes on a function, not on {type(function).__name__}{text}")
     definition = Definition(function, scope, binding)
     spec = PromptSpec(definition, Options().with_(options, where=definition.name), examples)
     spec.check()

@@ -5,31 +5,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar, overload
 
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeForm, Unpack
 
-from typefold.compiler import Message
-from typefold.compiler.guards import is_list_or_tuple
+from typefold.compiler import Message, type_of_schema
+from typefold.compiler.guards import is_list_or_tuple, is_mapping
 from typefold.errors import PromptUsageError
 from typefold.execution.call import Call, failed_call, values
 from typefold.execution.executor import run_call, run_calls
 from typefold.execution.format_description import with_format
 from typefold.execution.strategies import compile_return
-from typefold.messages import RawPrompt, is_missing, user
-from typefold.options import PER_PROMPT, GenerateOptions, Options
+from typefold.messages import RawPrompt, Turn, is_missing, is_turn, message_of, user
+from typefold.options import PER_PROMPT, GenerateOptions, Options, SamplingOptions
 from typefold.response_types import ToolCall
 from typefold.runtime import BadInput, PromptError
 
 T = TypeVar("T")
 R = TypeVar("R")
-_One: TypeAlias = str | Sequence[Message]
-_Several: TypeAlias = Sequence[str | Sequence[Message]]
-Kind: TypeAlias = TypeForm[object] | re.Pattern[str] | Callable[..., object]
+_One: TypeAlias = str | Sequence[Turn]
+_Several: TypeAlias = Sequence[str | Sequence[Turn]]
+Kind: TypeAlias = TypeForm[object] | re.Pattern[str] | Callable[..., object] | Mapping[str, object]
 
 GENERATE = "generate"  # its name in errors and statistics
 
@@ -46,33 +48,38 @@ class Answering:
     # types, since ty reads whatever is given for a type as one.
     # fmt: off
     @overload
-    def __call__(self, prompt: _One, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> str: ...  # type: ignore[overload-overlap]
+    def __call__(self, prompt: _One, /, output_type: Mapping[str, object], **options: Unpack[GenerateOptions]) -> Any: ...
     @overload
-    def __call__(self, prompt: _Several, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> list[str]: ...
+    def __call__(self, prompt: _Several, /, output_type: Mapping[str, object], **options: Unpack[GenerateOptions]) -> list[Any]: ...
     @overload
-    def __call__(self, prompt: _Several, /, *, output_type: list[Kind] | tuple[Kind, ...], **options: Unpack[GenerateOptions]) -> list[object]: ...
+    def __call__(self, prompt: _One, /, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> str: ...  # type: ignore[overload-overlap]
     @overload
-    def __call__(self, prompt: _One, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> T: ...  # type: ignore[overload-overlap]
+    def __call__(self, prompt: _Several, /, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> list[str]: ...
     @overload
-    def __call__(self, prompt: _Several, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> list[T]: ...  # type: ignore[overload-overlap]
+    def __call__(self, prompt: _Several, /, output_type: list[Kind] | tuple[Kind, ...], **options: Unpack[GenerateOptions]) -> list[object]: ...
     @overload
-    def __call__(self, prompt: _One, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> ToolCall[R]: ...  # type: ignore[overload-overlap]
+    def __call__(self, prompt: _One, /, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> T: ...  # type: ignore[overload-overlap]
     @overload
-    def __call__(self, prompt: _Several, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> list[ToolCall[R]]: ...
+    def __call__(self, prompt: _Several, /, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> list[T]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, prompt: _One, /, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> ToolCall[R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, prompt: _Several, /, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> list[ToolCall[R]]: ...
     @overload
     def __call__(self, prompt: _One, /, **options: Unpack[GenerateOptions]) -> str: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, prompt: _Several, /, **options: Unpack[GenerateOptions]) -> list[str]: ...
     # fmt: on
-    def __call__(self, prompt: Any, /, *, output_type: Any = str, **options: Any) -> Any:
+    def __call__(self, prompt: Any, /, output_type: Any = str, **options: Any) -> Any:
         """Answer one prompt, or a list of them as one batch.
 
         Args:
-            prompt: A text (a user message), a conversation (a list of messages), `raw(...)`, or a sequence of these.
+            prompt: A text (a user message), a conversation (a list of messages, which may be dictionaries of `role` and
+                `content`), `raw(...)`, or a sequence of these.
             output_type: The type of the answer: anything that `typefold.output_type` takes, unions and `Literal` too.
                 A list of types, one for each prompt, makes one batch. `re.compile(...)` stands for a text that it matches
-                as a whole, a function for a `ToolCall`; a JSON schema becomes a type by `compiler.type_of_schema(schema)`,
-                a list of choices by `Annotated[str, OneOf(names)]`.
+                as a whole, a function for a `ToolCall`, a dictionary for the JSON schema that it is (as
+                `compiler.type_of_schema` reads it). A list of choices is `Annotated[str, OneOf(names)]`.
             **options: Sampling parameters by name, and the other options of `@prompt`; see
                 `typefold.options.GenerateOptions`. For a list of prompts, `sampling_params`, `priority` and `lora_request`
                 may be lists too, one entry a prompt.
@@ -101,7 +108,7 @@ class Answering:
     def _answered(self, prompt: Any, hint: Any, changes: Mapping[str, Any], *, safe: bool) -> Any:
         if isinstance(prompt, Sequence) and not isinstance(prompt, (str, bytes, bytearray)):
             prompt = [*prompt]
-        check_output_type(hint, one=is_one(prompt))
+        hint = checked_output_type(hint, one=is_one(prompt))
         if is_one(prompt):
             options = self._defaults.with_(changes, where=GENERATE)
             try:
@@ -147,25 +154,29 @@ class Generate(Answering):
 
     # fmt: off
     @overload
-    def safe(self, prompt: _One, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> Result[str, PromptError]: ...  # type: ignore[overload-overlap]
+    def safe(self, prompt: _One, /, output_type: Mapping[str, object], **options: Unpack[GenerateOptions]) -> Result[Any, PromptError]: ...
     @overload
-    def safe(self, prompt: _Several, /, *, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> list[Result[str, PromptError]]: ...
+    def safe(self, prompt: _Several, /, output_type: Mapping[str, object], **options: Unpack[GenerateOptions]) -> list[Result[Any, PromptError]]: ...
     @overload
-    def safe(self, prompt: _Several, /, *, output_type: list[Kind] | tuple[Kind, ...], **options: Unpack[GenerateOptions]) -> list[Result[object, PromptError]]: ...
+    def safe(self, prompt: _One, /, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> Result[str, PromptError]: ...  # type: ignore[overload-overlap]
     @overload
-    def safe(self, prompt: _One, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> Result[T, PromptError]: ...  # type: ignore[overload-overlap]
+    def safe(self, prompt: _Several, /, output_type: re.Pattern[str], **options: Unpack[GenerateOptions]) -> list[Result[str, PromptError]]: ...
     @overload
-    def safe(self, prompt: _Several, /, *, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> list[Result[T, PromptError]]: ...  # type: ignore[overload-overlap]
+    def safe(self, prompt: _Several, /, output_type: list[Kind] | tuple[Kind, ...], **options: Unpack[GenerateOptions]) -> list[Result[object, PromptError]]: ...
     @overload
-    def safe(self, prompt: _One, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> Result[ToolCall[R], PromptError]: ...  # type: ignore[overload-overlap]
+    def safe(self, prompt: _One, /, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> Result[T, PromptError]: ...  # type: ignore[overload-overlap]
     @overload
-    def safe(self, prompt: _Several, /, *, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> list[Result[ToolCall[R], PromptError]]: ...
+    def safe(self, prompt: _Several, /, output_type: TypeForm[T], **options: Unpack[GenerateOptions]) -> list[Result[T, PromptError]]: ...  # type: ignore[overload-overlap]
+    @overload
+    def safe(self, prompt: _One, /, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> Result[ToolCall[R], PromptError]: ...  # type: ignore[overload-overlap]
+    @overload
+    def safe(self, prompt: _Several, /, output_type: Callable[..., R], **options: Unpack[GenerateOptions]) -> list[Result[ToolCall[R], PromptError]]: ...
     @overload
     def safe(self, prompt: _One, /, **options: Unpack[GenerateOptions]) -> Result[str, PromptError]: ...  # type: ignore[overload-overlap]
     @overload
     def safe(self, prompt: _Several, /, **options: Unpack[GenerateOptions]) -> list[Result[str, PromptError]]: ...
     # fmt: on
-    def safe(self, prompt: Any, /, *, output_type: Any = str, **options: Any) -> Any:
+    def safe(self, prompt: Any, /, output_type: Any = str, **options: Any) -> Any:
         """Answer as a call of `generate` does, with a `Result` (returns) in place of each value or error.
 
         Args:
@@ -193,19 +204,14 @@ class Generate(Answering):
         return self._answered(prompt, output_type, options, safe=True)
 
 
-def check_output_type(hint: object, *, one: bool) -> None:
-    """Refuse values that other libraries take for a type: a JSON schema, a list of choices."""
+def checked_output_type(hint: Any, *, one: bool) -> Any:
+    """Return the type with types in the place of JSON schemas. Refuses what other libraries take there: texts, parameters."""
     every = hint if is_list_or_tuple(hint) else (hint,)
-    if any(isinstance(each, Mapping) for each in every):
-        raise PromptUsageError(
-            f"generate(): output_type is a type, not {hint!r:.80}; of a JSON schema make a type first, with "
-            f"typefold.compiler.type_of_schema(schema)"
-        )
     if any(isinstance(each, str) for each in every):
         if every is not hint:
             raise PromptUsageError(
-                f"generate(): output_type is a type, not the text {hint!r:.80}; of the text of a JSON schema make a type "
-                f"first, with typefold.compiler.type_of_schema(json.loads(text))"
+                f"generate(): output_type is a type, not the text {hint!r:.80}; of the text of a JSON schema give "
+                f"json.loads(text)"
             )
         raise PromptUsageError(
             f"generate(): output_type is a type, not a list of texts; for one of them write Literal[{_listed(every)}], or "
@@ -216,6 +222,22 @@ def check_output_type(hint: object, *, one: bool) -> None:
             "generate(): a list of types goes with a list of prompts, one type a prompt; for an answer of one of several "
             "types write a union, A | B"
         )
+    if any(map(_are_parameters, every)):
+        raise PromptUsageError("generate(): output_type is a type; sampling parameters go in sampling_params=")
+    types = [_of_schema(json.dumps(each)) if is_mapping(each) else each for each in every]
+    return types if every is hint else types[0]
+
+
+def _are_parameters(value: object) -> bool:
+    """Return whether a value is sampling parameters, which vLLM's `generate` and `chat` take behind the prompts."""
+    if is_mapping(value):
+        return not SamplingOptions.__annotations__.keys().isdisjoint(value)
+    return not isinstance(value, type) and hasattr(value, "max_tokens")
+
+
+@lru_cache(maxsize=256)
+def _of_schema(schema: str) -> Any:
+    return type_of_schema(json.loads(schema))
 
 
 def _listed(names: Sequence[object]) -> str:
@@ -232,9 +254,7 @@ def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:
 
 def is_one(prompt: object) -> bool:
     """Return whether this is one prompt, and no list of them."""
-    return isinstance(prompt, str) or (
-        is_list_or_tuple(prompt) and len(prompt) > 0 and all(isinstance(item, Message) for item in prompt)
-    )
+    return isinstance(prompt, str) or (is_list_or_tuple(prompt) and len(prompt) > 0 and all(map(is_turn, prompt)))
 
 
 def call_for(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -> Call[Any]:
@@ -252,9 +272,9 @@ def call_for(prompt: Any, hint: Any, options: Options, *, mixed: bool = False) -
 
 
 def _messages(prompt: Any) -> tuple[Message, ...]:
-    messages = (user(prompt),) if isinstance(prompt, str) else tuple(prompt)
-    if not messages or not all(isinstance(message, Message) for message in messages):
+    turns = [user(prompt)] if isinstance(prompt, str) else [*prompt]
+    if not turns or not all(map(is_turn, turns)):
         raise PromptUsageError(
             "generate() takes a text, a list of messages (system, user, assistant), or a list of these"
         )
-    return messages
+    return tuple(map(message_of, turns))

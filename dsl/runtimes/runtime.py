@@ -26,7 +26,7 @@ from typefold.errors import AT_ONCE, EngineLoadError, PromptUsageError
 from typefold.execution.ends import FailedLoad, ending_batches
 from typefold.execution.open_runtimes import Block, OpenRuntime, entered, innermost, loading, opened
 from typefold.execution.tracing import trace, tracer, watching
-from typefold.messages import RawPrompt
+from typefold.messages import RawPrompt, Turn
 from typefold.options import DescribeFormat, GenerateOptions, Options, describe_format_of, json_format_of
 from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
 from typefold.runtime.engine import ControlTokenPolicy
@@ -37,7 +37,7 @@ from typefold.runtime.ownership import Owner
 from typefold.runtime.scheduling.preparation import TokenCounter, sizes_of
 from typefold.runtime.scheduling.replicas import Replicas, Worker
 from typefold.runtime.statistics import Stopwatch
-from typefold.runtimes.generate import GENERATE, Answering, Generate, Kind, call_for, check_output_type, is_one
+from typefold.runtimes.generate import GENERATE, Answering, Generate, Kind, call_for, checked_output_type, is_one
 from typefold.runtimes.history import KEPT, HistoryEntry, entries
 from typefold.runtimes.model_source import Model, check_engine_options, check_own, engine_of, model_of, title
 
@@ -303,9 +303,8 @@ class Runtime(OpenRuntime, Answering):
 
     def render(
         self,
-        prompt: str | Sequence[Message],
+        prompt: str | Sequence[Turn],
         /,
-        *,
         output_type: Kind = str,
         **options: Unpack[GenerateOptions],
     ) -> tuple[Message, ...] | RawPrompt:
@@ -331,10 +330,10 @@ class Runtime(OpenRuntime, Answering):
             system Answer with true or false.
             user Is it?
         """
-        check_output_type(output_type, one=True)
+        kind = checked_output_type(output_type, one=is_one(prompt))
         if not is_one(prompt):
             raise PromptUsageError("render() takes one prompt: a text, a list of messages, or raw(...)")
-        return call_for(prompt, output_type, self._defaults.with_(options, where=GENERATE)).messages
+        return call_for(prompt, kind, self._defaults.with_(options, where=GENERATE)).messages
 
     def options(self, changes: Mapping[str, Any], *, where: str) -> Options:
         """Check options, and lay them over the defaults of this runtime.

@@ -409,9 +409,7 @@ def test_a_callback_of_a_future_calls_the_runtime_of_its_call() -> None:
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
 NO_TYPES: list[Any] = [
-    (SCHEMA, r"not \{'type': 'object'.*type_of_schema\(schema\)"),
-    ([SCHEMA, SCHEMA], r"type_of_schema\(schema\)"),
-    (json.dumps(SCHEMA), r"not the text .*type_of_schema\(json\.loads\(text\)\)"),
+    (json.dumps(SCHEMA), r"not the text .*give json\.loads\(text\)"),
     (
         ["yes", "no"],
         r"not a list of texts; for one of them write Literal\['yes', 'no'\], or Annotated\[str, OneOf\(names\)\]",

@@ -22,7 +22,7 @@ from typefold.compiler import default_registry
 from typefold.runtime import Engine
 from typefold.testing import FakeEngine
 
-from .blocks import ROOT, blocks
+from .blocks import ROOT, Block, blocks, shared
 
 __all__ = ["made_with", "run_page"]
 
@@ -47,11 +47,12 @@ def made_with(engine: Callable[..., Engine]) -> Callable[..., None]:
 def run_page(page: str) -> None:
     """Run the blocks of a page in the working folder, which is on the path for imports."""
     module = ModuleType("__main__")
+    for block in shared(page):
+        show(block)
     with as_main(module):
         for block in blocks(page):
             if block.title:
-                Path(block.title).write_text(block.text, encoding="utf-8")
-                sys.modules.pop(Path(block.title).stem, None)  # another test may have had one of that name
+                show(block)
             if block.use != "run":
                 continue
             if block.language == "python" and block.title:
@@ -66,6 +67,13 @@ def run_page(page: str) -> None:
             elif block.language == "sh":
                 for command in commands(block.text):
                     call(command, f"{page}:{block.line}")
+
+
+def show(block: Block) -> None:
+    """Write the file that a block is into the working folder."""
+    assert block.title is not None
+    Path(block.title).write_text(block.text, encoding="utf-8")
+    sys.modules.pop(Path(block.title).stem, None)  # another test may have had one of that name
 
 
 def commands(text: str) -> Iterator[list[str]]:

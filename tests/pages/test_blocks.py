@@ -56,7 +56,7 @@ def written(page: str, folder: Path) -> Iterator[str]:
     """The files that a page's programs are: one for each that has a name, and one for all others, in the page's lines."""
     rest: list[str] = []
     for block in blocks(page):
-        if block.language != "python" or block.use == "none":
+        if block.language != "python" or block.use in ("none", "theirs"):
             continue
         if block.title:
             (folder / block.title).write_text(block.text, encoding="utf-8")
@@ -67,6 +67,13 @@ def written(page: str, folder: Path) -> Iterator[str]:
         own = folder / f"page_{re.sub('[^a-z]', '_', page.lower())}.py"
         own.write_text("\n".join(rest) + "\n", encoding="utf-8")
         yield str(own)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(block.use == "theirs" for block in blocks(page))])
+def test_programs_of_other_libraries_compile(page: str) -> None:
+    for block in blocks(page):
+        if block.use == "theirs":
+            compile("\n" * (block.line - 1) + block.text, str(ROOT / page), "exec")
 
 
 @pytest.mark.parametrize(("page", "test"), ELSEWHERE.items())

@@ -11,13 +11,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from tests.libraries import environment
 from tests.sections import with_section
 from tests.typed_page.checkers import Report, read_mypy, read_pyright
 from tests.typed_page.marks import Compared, Page
@@ -67,7 +67,7 @@ def main(environments: Path) -> None:
     """
     page = Page(Path(shutil.copytree(PROGRAMS, environments / "programs", dirs_exist_ok=True)))
     pythons = {"typefold": Path(sys.executable)}
-    pythons |= {peer.name: _environment(environments / peer.package, peer.needs) for peer in PEERS}
+    pythons |= {peer.name: environment(environments / peer.package, peer.needs) for peer in PEERS}
     programs = {"typefold": "with_typefold.py"} | {peer.name: peer.program for peer in PEERS}
 
     def checked(name: str) -> list[Compared]:
@@ -82,15 +82,6 @@ def main(environments: Path) -> None:
     docs = ROOT / "docs" / "typing.md"
     text = with_section(docs.read_text(encoding="utf-8"), "peers", _table(page, programs, found))
     docs.write_text(text, encoding="utf-8")
-
-
-def _environment(folder: Path, needs: str) -> Path:
-    """The interpreter of an environment with a library."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", needs], check=True)
-    return python
 
 
 def _checked(page: Page, program: str, python: Path) -> Iterator[Compared]:

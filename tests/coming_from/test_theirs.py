@@ -1,0 +1,97 @@
+"""The programs that the pages of `docs/coming-from/` show for other libraries, run with these libraries: `make prove`.
+
+vLLM, Outlines and Ray Data LLM drive the demo model; all others ask `server.py`. A program stays as its page has it but for
+the names of the model and of the server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.libraries import beside, environment
+from tests.pages.blocks import PAGES, ROOT, blocks, shared
+from typefold import demo_model
+
+from .server import serving
+
+BUILD = ROOT / "build"
+THEIRS = {page: block.needs for page in PAGES for block in blocks(page) if block.use == "theirs" and block.needs}
+WITH_VLLM = ("vllm", "outlines", "ray")
+BESIDE = {"outlines": ("genson", "diskcache"), "sglang": ("pybase64", "ipython")}
+"""Libraries that need torch or vLLM, and so are put beside those of this environment, with what they need further."""
+
+CHARACTERS = """
+import json
+print()
+print(json.dumps([type(each).model_validate(each.model_dump()).model_dump() for each in characters]))
+"""
+
+
+def name_of(needs: str) -> str:
+    return re.split(r"[\[=<>]", needs)[0]
+
+
+@pytest.mark.parametrize(("page", "needs"), THEIRS.items())
+def test_a_page_names_the_version_of_its_program(page: str, needs: str) -> None:
+    version = needs.partition("==")[2]
+    assert version in (ROOT / page).read_text(encoding="utf-8").partition("```")[0].split("<!--")[0]
+    assert version or name_of(needs) in ("vllm", "ray")  # those of this environment
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(
+    ("page", "needs"),
+    [
+        pytest.param(page, needs, id=name_of(needs), marks=[pytest.mark.engine] if name_of(needs) in WITH_VLLM else [])
+        for page, needs in THEIRS.items()
+    ],
+)
+def test_their_program_runs(page: str, needs: str, tmp_path: Path) -> None:
+    try:
+        python, variables = place(needs)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"{needs} can't be installed here: {error.stderr.strip().splitlines()[-1]}")
+    for block in shared(page):
+        (tmp_path / str(block.title)).write_text(block.text, encoding="utf-8")
+    with serving() as server:
+        program = "".join(block.text for block in blocks(page) if block.use == "theirs") + CHARACTERS
+        program = re.sub(r"http://localhost:\d+", server.address, program)
+        if name_of(needs) in WITH_VLLM:
+            program = program.replace("Qwen/Qwen3-4B", str(demo_model()))
+        (tmp_path / "theirs.py").write_text(program, encoding="utf-8")
+        done = subprocess.run(
+            [python, "theirs.py"], cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        characters = json.loads(done.stdout.splitlines()[-1])
+        assert [sorted(each) for each in characters] == [["age", "name", "role"]] * 3
+        assert (len(server.asked) < 3) == (name_of(needs) in WITH_VLLM)
+
+
+def place(needs: str) -> tuple[Path, Mapping[str, str]]:
+    """Return the interpreter for a library, which is installed where it is missing, and the environment's variables."""
+    name = name_of(needs)
+    variables = {"HOME": str(BUILD / "home"), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    if name in BESIDE:
+        folder = beside(BUILD / "beside" / name, needs, *BESIDE[name])
+        return Path(sys.executable), {**variables, "PYTHONPATH": str(folder)}
+    if "==" not in needs:
+        return Path(sys.executable), variables
+    python = environment(BUILD / "peers" / name, needs)
+    # curator counts tokens with an encoding that tiktoken downloads; LiteLLM, which it needs, brings a copy.
+    for tokenizers in encodings(python):
+        variables["TIKTOKEN_CACHE_DIR"] = str(tokenizers)
+    return python, variables
+
+
+def encodings(python: Path) -> Iterator[Path]:
+    return python.parent.parent.glob("lib/python*/site-packages/litellm/litellm_core_utils/tokenizers")
