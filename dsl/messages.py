@@ -435,7 +435,8 @@ def message_of(turn: Turn) -> Message:
     """
     if isinstance(turn, Message):
         return turn
-    if (role := turn.get("role")) not in get_args(Role) or "content" not in turn:
+    role: Any = turn.get("role")
+    if role not in get_args(Role) or "content" not in turn:
         raise PromptUsageError(
             f"a message that is a dictionary has a role (system, user or assistant) and a content, unlike {dict(turn)!r:.80}"
         )

@@ -154,7 +154,7 @@ class Generate(Answering):
 
     # fmt: off
     @overload
-    def safe(self, prompt: _One, /, output_type: Mapping[str, object], **options: Unpack[GenerateOptions]) -> Result[Any, PromptError]: ...
+    def safe(self, prompt: _One, /, output_type: Mapping[str, object], **options: Unpack[GenerateOptions]) -> Result[Any, PromptError]: ...  # type: ignore[overload-overlap]
     @overload
     def safe(self, prompt: _Several, /, output_type: Mapping[str, object], **options: Unpack[GenerateOptions]) -> list[Result[Any, PromptError]]: ...
     @overload

@@ -56,14 +56,18 @@ def serving() -> Generator[Server]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Server
     protocol_version = "HTTP/1.1"
+
+    @property
+    def owner(self) -> Server:
+        assert isinstance(self.server, Server)
+        return self.server
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, None))
+        self.owner.asked.append((self.path, None))
         if self.path in ("/get_model_info", "/model_info"):
             self._send({"model_path": "org/model", "is_generation": True})
         else:
@@ -71,10 +75,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body: Any = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, body))
+        self.owner.asked.append((self.path, body))
         if self.path == "/generate":  # SGLang's
             schema = body["sampling_params"].get("json_schema")
-            text = self.server.answer(body["text"], json.loads(schema) if schema else None)
+            text = self.owner.answer(body["text"], json.loads(schema) if schema else None)
             self._send({"text": text, "meta_info": {"prompt_tokens": 1, "completion_tokens": 1}})
         elif self.path == "/v1/chat/completions":
             self._complete(body)
@@ -88,15 +92,15 @@ class _Handler(BaseHTTPRequestHandler):
         system = next((each["content"] for each in body["messages"] if each["role"] == "system"), None)
         if tools := body.get("tools"):
             function = tools[0]["function"]
-            arguments = self.server.answer(question, function["parameters"])
+            arguments = self.owner.answer(question, function["parameters"])
             call = {"name": function["name"], "arguments": arguments}
             message["tool_calls"] = [{"index": 0, "id": "call_1", "type": "function", "function": call}]
         elif form.get("type") == "json_schema":
-            message["content"] = self.server.answer(question, form["json_schema"]["schema"])
+            message["content"] = self.owner.answer(question, form["json_schema"]["schema"])
         elif isinstance(system, str) and "[[ ## completed ## ]]" in system:
             message["content"] = self._of_dspy(question, system)
         else:
-            message["content"] = self.server.answer(question, None)
+            message["content"] = self.owner.answer(question, None)
         reason = "tool_calls" if tools else "stop"
         head = {"id": "chat-1", "created": 1, "model": body["model"]}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
@@ -122,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         names = re.findall(r"^\d+\. `(\w+)`", after, flags=re.MULTILINE)
         schemas = {found["name"]: found["schema"] for found in _FIELD.finditer(system)}
         parts = [
-            f"[[ ## {name} ## ]]\n{self.server.answer(question, json.loads(schemas[name]) if schemas.get(name) else None)}"
+            f"[[ ## {name} ## ]]\n{self.owner.answer(question, json.loads(schemas[name]) if schemas.get(name) else None)}"
             for name in names
         ]
         return "\n\n".join([*parts, "[[ ## completed ## ]]"])

@@ -80,7 +80,7 @@ def test_conversations_of_dictionaries_are_rows() -> None:
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a/b.png"}}]},
             r"user\(Path\(",
         ),
-        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "texts and images in base64"),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": "abc"}]}, "texts and images in base64"),
     ],
 )
 def test_a_dictionary_that_a_message_cannot_hold_is_refused(turn: dict[str, Any], said: str) -> None:
@@ -168,8 +168,9 @@ def test_an_option_of_another_library_is_told_its_place_here(name: str, said: st
 
 def test_no_option_of_ours_is_said_to_be_elsewhere() -> None:
     for name in (*CallOptions.__annotations__, *GenerateOptions.__annotations__):
+        options: Any = {name: object()}
         try:
-            answer.using(**{name: object()})
+            answer.using(**options)
         except PromptUsageError as error:
             assert "there is no option" not in str(error)
 
