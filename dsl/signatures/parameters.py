@@ -311,7 +311,8 @@ def _remedy(hint: Any, value: object) -> str:
         return f"write {name}(...) if that is what is meant"
     if issubclass(kind, date) and isinstance(value, str):
         return f"write {name}.fromisoformat(...)"
-    return f"give a {name}"
+    one = f"give {'an' if name[:1].lower() in set('aeiou') else 'a'} {name}"
+    return f"{one}; a value for each row goes by .starmap(zip(...)) or .map_rows" if is_many else one
 
 
 @dataclass(frozen=True)

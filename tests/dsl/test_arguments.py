@@ -176,7 +176,12 @@ def test_what_is_of_another_type_is_refused(hint: Any, others: list[Any]) -> Non
             {"a": 1},
             "given takes str, not dict; give a str, and rows of such to map_rows, which goes by names",
         ),
-        (str, ["a"], "given takes str, not list; give a str"),
+        (
+            str,
+            ["a"],
+            "given takes str, not list; give a str; a value for each row goes by .starmap(zip(...)) or .map_rows",
+        ),
+        (int | None, [1, None], "given takes int | None, not list; give an int; a value for each row goes by .starmap"),
         (str, b"a", "given takes str, not bytes (b'a'); write .decode()"),
         (str, Colour.RED, "given takes str, not Colour (<Colour.RED: 'red'>); write .value"),
         (list[int], (1,), "given takes list[int], not tuple; write list(...) if that is what is meant"),
