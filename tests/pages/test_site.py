@@ -133,3 +133,11 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
 def test_examples_of_docstrings_are_code(site: Path) -> None:
     page = (site / "reference" / "prompts.html").read_text(encoding="utf-8")
     assert "Examples:" in page and '<span class="gp">&gt;&gt;&gt; </span>' in page
+
+
+@needs_the_builder
+def test_the_search_works_where_pages_are_opened_as_files(site: Path) -> None:
+    for page in (site / "index.html", site / "guides" / "rows.html"):
+        assert "javascripts/iframe-worker.js" in page.read_text(encoding="utf-8")
+    assert "class {" in (site / "javascripts" / "iframe-worker.js").read_text(encoding="utf-8")
+    assert (site / "search.js").read_text(encoding="utf-8").startswith("var __index")
