@@ -20,6 +20,7 @@ READY := $(VENV)/ready
 CHECKS_PASSED := $(VENV)/checks-passed
 WHEEL_PASSED := $(VENV)/wheel-passed
 FOREIGN := build/foreign
+NOTEBOOKS := build/notebooks
 ROOMS := dsl compiler runtime pytest_plugin
 WHEEL_FILES := $(ROOMS) examples pyproject.toml README.md LICENSE
 SMOKE := $(wildcard tests/smoke_wheel.py)
@@ -39,7 +40,7 @@ SHELL := bash
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test quick check format docs picture peers pytest prove machines wheel-test clean FORCE
+.PHONY: help venv demo test quick check format docs picture notebook-pictures peers pytest prove machines wheel-test clean FORCE
 FORCE:
 
 help:
@@ -50,6 +51,7 @@ help:
 	@echo 'make format      ruff, rewriting'
 	@echo 'make docs        the pages that are made from the tests, then the site (build/site), warnings as errors'
 	@echo 'make picture     the terminal pictures of the README and the site, from a run on the demo model'
+	@echo 'make notebook-pictures  all that notebooks show, run in Jupyter and photographed, to be looked at (needs a Chromium)'
 	@echo 'make peers       type checkers over the same mistakes in other libraries, for docs/typing.md'
 	@echo 'make prove       longer property tests, and the laws over types of other people'
 	@echo 'make machines    the tests on a real engine as on other processors, and on a busy one'
@@ -137,7 +139,7 @@ docs: $(READY)
 	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q tests/test_types_page.py tests/test_model_families_page.py tests/plugin/test_typing_page.py tests/faults/test_matrix.py
 	TYPEFOLD_WRITE_DOCS=1 $(PYTEST) -q -m checkers tests/typed_page
 	$(PYTEST) -q tests/pages
-	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m zensical build --clean --strict
 
 # Other libraries, each in an environment of its own: some minutes and 1 GB.
 peers: $(READY)
@@ -147,6 +149,14 @@ picture: $(READY)
 	$(BIN)/python website/pictures.py
 
 # The tests always run: properties search elsewhere each time.
+# Jupyter has an environment of its own, which finds what is installed in this one.
+notebook-pictures: $(READY)
+	$(BIN)/python -m venv $(NOTEBOOKS)
+	$(NOTEBOOKS)/bin/python -m pip --disable-pip-version-check install --quiet 'nbconvert>=7,<8' 'ipykernel>=7,<8'
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	    > "$$($(NOTEBOOKS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/typefold.pth"
+	$(NOTEBOOKS)/bin/python website/notebook.py build/notebook
+
 pytest: $(READY)
 	$(PYTEST) $(BESIDE)
 

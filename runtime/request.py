@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
@@ -261,4 +261,13 @@ def _log_unset_limit(function: str, is_text: bool) -> None:
     )
     logger.warning(
         "%s: the given SamplingParams has max_tokens=%d, vLLM's default: %s", function, UNSET_LIMIT, consequence
+    )
+
+
+def conversation(function: str, row: int | None, attempt: int, state: str, turns: Iterable[str]) -> str:
+    """Return a request and its answer for reading: a line on both, then their texts, indented."""
+    where = "" if row is None else f", row {row}"
+    again = f", attempt {attempt}" if attempt > 1 else ""
+    return "\n".join(
+        [f"{function}{where}{again}: {state}", *(f"  {line}" for turn in turns for line in turn.split("\n"))]
     )

@@ -10,7 +10,7 @@ import operator
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 
 from typefold.runtime.request import Outcome
 
@@ -79,6 +79,13 @@ class Statistics:
 
     def __add__(self, other: Statistics) -> Statistics:
         return Statistics(*map(operator.add, astuple(self), astuple(other)))
+
+    def _repr_html_(self) -> str:
+        rates = {"requests per second": self.requests_per_second, "tokens per second": self.tokens_per_second}
+        shown = {**asdict(self), **rates}.items()
+        cells = ((name.replace("_", " "), f"{n:,.1f}" if isinstance(n, float) else f"{n:,}") for name, n in shown if n)
+        rows = "".join(f'<tr><th style="text-align: left">{name}</th><td>{figure}</td></tr>' for name, figure in cells)
+        return f"<table>{rows}</table>"
 
 
 class Stopwatch:

@@ -254,7 +254,7 @@ def _whole(number: float) -> str:
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:,.3g}"
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _percent(share: float) -> str:

@@ -91,7 +91,8 @@ class Reliability:
                 f"<title>{each.low:.1f} to {each.high:.1f}: {share!r}, stated {each.confidence:.2f}</title></circle>"
             )
         parts.append(
-            f'<text x="{edge + 6:.1f}" y="26">right, by the stated probability; expected error {self.expected_error}</text>'
+            f'<text x="{edge + 6:.1f}" y="26">right, by the stated probability'
+            f'<tspan x="{edge + 6:.1f}" dy="14">expected error {self.expected_error}</tspan></text>'
         )
         return "\n".join([*parts, "</svg>"])
 

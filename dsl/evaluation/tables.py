@@ -84,7 +84,7 @@ def as_rich(tables: Iterable[Table]) -> RenderableType:
 def as_html(tables: Iterable[Table]) -> str:
     """Return tables as HTML."""
     return "".join(
-        f"<table><caption>{html.escape(table.title)}</caption>{_html_row(table.columns, 'th')}"
+        f'<table><caption style="text-align: left">{html.escape(table.title)}</caption>{_html_row(table.columns, "th")}'
         f"{''.join(_html_row(row, 'td') for row in table.rows)}</table>"
         for table in tables
     )

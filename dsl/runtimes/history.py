@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
+from typing import Any
 
 from typefold.compiler import Message
 from typefold.runtime import Outcome, PromptError, Request
+from typefold.runtime.request import conversation
 
 KEPT = 50
 """The number of requests that a runtime remembers."""
@@ -63,10 +65,10 @@ class HistoryEntry:
             state = "under way" if self.error is None else f"{type(self.error).__name__}: {self.error}"
         if self.text is not None:
             told.append(f"-> {self.text}")
-        where = "" if self.row is None else f", row {self.row}"
-        again = f", attempt {self.attempt}" if self.attempt > 1 else ""
-        lines = [line for turn in told for line in turn.split("\n")]
-        return "\n".join([f"{self.function}{where}{again}: {state}", *(f"  {line}" for line in lines)])
+        return conversation(self.function, self.row, self.attempt, state, told)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # in notebooks
 
 
 def entries(sent: Iterable[tuple[Request, Future[Outcome]]]) -> tuple[HistoryEntry, ...]:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob
+from typefold.runtime.request import FinishReason, Outcome, Request, TokenLogprob, conversation
 from typefold.runtime.scheduling.pending import Limits
 
 _OVERHEAD = 120  # bytes of a row beside its texts: the key and its index, numbers, the checksum
@@ -77,6 +77,19 @@ class Record:
     def as_json(self) -> str:
         """Return the record as one line of JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
+
+    def __str__(self) -> str:
+        turns = self.prompt or []
+        told = [turns] if isinstance(turns, str) else [f"{turn['role']}: {turn['content']}" for turn in turns]
+        if self.failure is None:
+            state = f"{self.prompt_tokens} + {self.output_tokens} tokens, {self.finish_reason}"
+            told.append(f"-> {self.text}")
+        else:
+            state = f"no model was asked: {self.failure['error']}"
+        return conversation(self.function, self.row, self.attempt, state, told)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # in notebooks
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,9 @@ class Journal:
             raise
         notify_child(self)
 
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -199,11 +202,9 @@ class Journal:
         Raises:
             JournalError: None of them was written.
         """
-        verb = "REPLACE" if replace else "IGNORE"
-        marks = ", ".join("?" * len(CALLS.split(",")))
+        verb, marks = "REPLACE" if replace else "IGNORE", ", ".join("?" * len(CALLS.split(",")))
         with self._transaction() as writer:
-            if replaced:
-                writer.executemany("DELETE FROM calls WHERE key = ?", [(key,) for key in replaced])
+            writer.executemany("DELETE FROM calls WHERE key = ?", [(key,) for key in replaced])
             writer.executemany(f"INSERT OR {verb} INTO calls ({CALLS}) VALUES ({marks})", rows)
 
     def models(self) -> list[ModelIdentity]:
@@ -486,9 +487,8 @@ class Journal:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise JournalError(
-                self.path, "it was closed; open it again, and close it when no runtime needs it any more"
-            )
+            words = "it was closed; open it again, and close it when no runtime needs it any more"
+            raise JournalError(self.path, words)
 
     @contextmanager
     def _explaining(self) -> Generator[None]:

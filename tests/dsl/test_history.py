@@ -12,6 +12,7 @@ from typefold import (
     BadInput,
     BatchError,
     Invalid,
+    Journal,
     PromptUsageError,
     Reasoned,
     Runtime,
@@ -133,3 +134,30 @@ def test_generate_safe_raises_what_is_about_no_prompt() -> None:
             generate.safe("a", output_type=[int])
         with pytest.raises(BatchError):
             runtime.generate.safe(["a", "b", "c"], output_type=Even, max_failures=1)
+
+
+class Printer:
+    """The part of IPython's printer that is used."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def text(self, text: str) -> None:
+        self.shown += text
+
+
+def test_notebooks_show_requests_and_counts_to_be_read(tmp_path: Path) -> None:
+    answers: list[Any] = ["4", "six"]
+    with Runtime(lambda: ScriptedEngine(answers=answers), journal=tmp_path / "run.db") as runtime:
+        runtime.generate(["How many?", "And\nhere?"])
+    with Journal(tmp_path / "run.db", read_only=True) as journal:
+        kept = {str(record) for record in journal.records()}
+        assert repr(journal) == f"<Journal {tmp_path / 'run.db'}>"
+        for shown in (*runtime.history, *journal.records()):
+            printer = Printer()
+            shown._repr_pretty_(printer, False)
+            assert printer.shown == str(shown)
+    assert kept == {str(entry) for entry in runtime.history}
+    assert any(text.endswith("  user: And\n  here?\n  -> six") for text in kept)
+    page = runtime.stats._repr_html_()
+    assert ">submitted</th><td>2</td>" in page and "failed" not in page and "tokens per second" in page

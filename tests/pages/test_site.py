@@ -141,3 +141,9 @@ def test_the_search_works_where_pages_are_opened_as_files(site: Path) -> None:
         assert "javascripts/iframe-worker.js" in page.read_text(encoding="utf-8")
     assert "class {" in (site / "javascripts" / "iframe-worker.js").read_text(encoding="utf-8")
     assert (site / "search.js").read_text(encoding="utf-8").startswith("var __index")
+
+
+@needs_the_builder
+def test_pipes_in_tables_have_no_backslash(site: Path) -> None:
+    page = (site / "types.html").read_text(encoding="utf-8")
+    assert "<code>str | None</code>" in page and "\\|" not in page
