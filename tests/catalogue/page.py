@@ -45,7 +45,7 @@ _COMPACT_ROWS = (
     "Tree",
 )
 
-_COLUMNS = ["annotation", "an answer", "form", "in the grammar", "checked after", "tokens"]
+_COLUMNS = ["annotation", "an answer", "in the grammar", "checked after", "tokens"]
 _BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 _COUNTED = ("Length", "Bytes", "Items", "Properties")
 _LIMITS = {
@@ -60,16 +60,16 @@ _NOTES = {"default", "examples", "x-descriptions"}
 _HEAD = """\
 # Types
 
-The types for the place behind the `->` of a prompt function, and their forms. The tables are made from the compiler itself:
-`tests/catalogue/` holds the types, and a test renders this page.
+The types for the place behind the `->` of a prompt function. The tables are made from the compiler itself (`tests/catalogue/`).
 
-Each type has an encoder, a decoder and a constraint. The engine enforces the constraint token by token, so the limits
-under *in the grammar* cannot be broken by any answer; `string (date)` names the form of a string, and limits that no
-grammar can express stand under *checked after*. An answer that fails there is `Invalid`, in its own row
-([errors](errors.md)). *Tokens* is the most that an answer can take, its end included, with any tokenizer; a bounded
-type can't be truncated where that many tokens are left. Limits and checks of a part name its place: `.age` is a field
-(`['age']` a key of a typed dictionary), `[]` an item, `[...]` a value and `.keys()` a key of a dictionary, `|int` a member
-of a union.
+| column | |
+| --- | --- |
+| in the grammar | held token by token, so no answer can break it; `string (date)` names the form of a string |
+| checked after | limits that no grammar can express; an answer that fails there is `Invalid`, in its own row ([errors](errors.md)) |
+| tokens | the most that an answer can take, its end included, with any tokenizer; where that many are left, nothing is truncated |
+
+Parts are named by their places: `.age` is a field (`['age']` a key of a typed dictionary), `[]` an item, `[...]` a value and `.keys()`
+a key of a dictionary, `|int` a member of a union.
 
 All of it can be asked for in Python:
 
@@ -94,50 +94,41 @@ Every other answer is JSON: strings of other types too, and the same string insi
 _SPACING = """\
 ## JSON formats
 
-JSON has one form throughout an answer, and strings only the escapes that JSON demands. `JsonFormat` names the
-formats; `output_type(T, json_format=...)`, `@prompt(json_format=...)`, `.using(json_format=...)`,
-`generate(..., json_format=...)` and `Runtime(json_format=...)` take one, or its name in small letters. The default is `{default}`.
+JSON has one form throughout an answer, and strings only the escapes that JSON demands. `json_format=` of `output_type`, `@prompt`,
+`.using`, `generate` and `Runtime` takes a `JsonFormat`, or its name in small letters. The default is `{default}`.
 """
 
 _COMPACT = """\
 ## The compact format
 
-`json_format="compact"` leaves out the keys: an object with fields (a model, a dataclass, a `TypedDict`, a named tuple, an attrs
-class, a struct) is an array in the order of its fields, and the description for the model names the places.
+`json_format="compact"` leaves out the keys: an object with fields is an array in the order of its fields, and the description for
+the model names the places.
 
-- A field that can only be one thing, such as a tag, is not written.
-- A field that may be left out is `null` there. Where `null` is a value of its own it stands for that value, and the field is
-  always written; only in a `TypedDict`, where a missing key is another value, a missing one is `[]` then.
-- In a union with several arrays among its members, objects stand under a name: that of a `Literal` which all of them have
-  and which tells them apart, else that of the class. The name decides which member an answer is.
-- `dict[str, T]` stays an object, and so does an object that a hook writes itself, or of a JSON schema (`type_of_schema`). Where a
-  hook's type holds an object, its `from_json` reads the part from the array.
-- Values come back as from any other format: pydantic gets its data with the keys, so validators, aliases and defaults
-  hold. `.partials()` shows keys too.
+- A field that can only be one thing, such as a tag, is not written. One that may be left out is `null` (in a `TypedDict` `[]`, where
+  `null` is a value of its own).
+- In a union with several arrays among its members, objects stand under a name: that of a `Literal` which tells them apart, else that
+  of the class.
+- `dict[str, T]` stays an object, and so do objects of hooks and of JSON schemas.
+- Values come back as from any other format: validators, aliases and defaults hold, and `.partials()` shows keys.
 """
 
 _UNIONS = """\
-Members may share texts. Then pydantic decides, as it does for any JSON of the type: in its smart mode the member that sets
-the most fields, then the one that converts least (`1.0` is a `float` and no `int`), then the first; from left to right with
-`Field(union_mode="left_to_right")`; by the tag or the function of a discriminator. So `date | str` is a date where the text is
-one, and `Enum | str` is a `str` always, but from left to right the member. The tag that a discriminator looks for is always
-written, also where it has a default; a function's choice is checked after.
-
-A value comes back from its text if it does from pydantic's own JSON. `explain()` shows the texts that members share and the
-member that each is read as, and so does the checker, as a note. A tag, a `Literal` of its own in each model, tells models
-apart for certain. A member that pydantic does not know (attrs, msgspec, a hook's) is compared by the same rule.
+Members may share texts. Then pydantic decides: in its smart mode the member that sets the most fields, then the one that converts
+least (`1.0` is a `float` and no `int`), then the first; from left to right with `Field(union_mode="left_to_right")`; by the tag or
+the function of a discriminator. So `date | str` is a date where the text is one. Members that pydantic does not know are compared by
+the same rule. `explain()` and the checker show the texts that members share; a tag, a `Literal` of its own in each model, tells models
+apart for certain. A discriminator's tag is always written; the choice of a function is checked after.
 """
 
 _LENGTHS = """\
 ## Long limits
 
-A length is counted by the grammar up to a bound, beyond which the grammar would be slow to compile. A greater limit is
-not dropped: it is checked after. Nothing then ends an answer in time but `max_tokens`, so give that too.
+A length is counted by the grammar up to a bound. A greater limit is checked after, and then `max_tokens` alone ends an answer in time.
 """
 
 _DEEP = """\
-Readers have limits too: no more than {digits} digits of an `int`, which no answer has in practice, so it is not listed, and no
-more than {levels} levels of a type that holds itself, which is checked after. A type that is itself nested deeper than {depth} levels is refused.
+Checked after, too: {digits} digits of an `int`, and {levels} levels of a type that holds itself. A type that is itself nested deeper than
+{depth} levels is refused.
 """
 
 _SCHEMAS = """\
@@ -146,21 +137,15 @@ _SCHEMAS = """\
 `type_of_schema(schema)` of `typefold.compiler` makes a type of a JSON schema, with the extra `schemas`
 (`pip install 'typefold[schemas]'`). Values are plain JSON data: the answer, with keys in the order of the schema.
 
-- The drafts from 4 to 2020-12, by `$schema`; without it 2020-12, or an older one where its words tell. References are to parts
-  of the same document, by pointer, `$id` or `$anchor`, recursive ones too.
-- In the grammar: types, `properties`, `required`, `patternProperties`, `additionalProperties`, `propertyNames`, `items`,
-  `prefixItems`, lengths, bounds, one `pattern` a string, `enum`, `const`, `allOf`, `anyOf`, `oneOf`, dependencies, and the
-  alternatives of `if`. `not` is, where it names types or a key. Schemas that hold together are merged.
-- Checked after, by name: `multipleOf`, `uniqueItems`, `contains`, any other `not`, `if`, a `oneOf` whose members may overlap,
-  `unevaluatedProperties` and `unevaluatedItems`, a second `pattern`, lookarounds, lengths beyond those of other types, numbers
-  of keys beside `properties`. The package jsonschema judges them in the schema's draft.
-- Formats of the standard are asserted: `date`, `time`, `date-time` (with an offset), `duration`, `email`, `hostname`, `ipv4`,
-  `ipv6`, `uri` and `iri` with their references, `uuid`, JSON pointers, `regex`. Others demand nothing; the model is told them.
-- Objects are closed, as all are here: keys that the schema does not name are not written, unless `additionalProperties` says
-  `true` or of what type they are. An object without any word on keys may have any.
-- A pattern is read as JavaScript and Python both read it: `\\d` and `\\w` are ASCII.
-- A word that is no keyword of the draft is an annotation, as the standard has it (`nullable` is none of its words). A keyword
-  that can neither be enforced nor checked (`$dynamicRef`) is refused with its place, and so is a schema that no value meets.
+| | |
+| --- | --- |
+| drafts | 4 to 2020-12, by `$schema`; without it 2020-12, or an older one where its words tell. References within the document, recursive ones too |
+| in the grammar | types, `properties`, `required`, `patternProperties`, `additionalProperties`, `propertyNames`, `items`, `prefixItems`, lengths, bounds, one `pattern` a string, `enum`, `const`, `allOf`, `anyOf`, `oneOf`, dependencies, the alternatives of `if`, `not` of types or a key |
+| checked after, by jsonschema | `multipleOf`, `uniqueItems`, `contains`, other `not`, `if`, a `oneOf` whose members may overlap, `unevaluatedProperties`, `unevaluatedItems`, a second `pattern`, lookarounds, lengths beyond those of other types, numbers of keys beside `properties` |
+| formats | `date`, `time`, `date-time` (with an offset), `duration`, `email`, `hostname`, `ipv4`, `ipv6`, `uri` and `iri` with their references, `uuid`, JSON pointers, `regex`; the model is told of others |
+| keys | those that the schema names, unless `additionalProperties` is `true` or a type; any, where nothing is said of keys |
+| patterns | as JavaScript and Python both read them: `\\d` and `\\w` are ASCII |
+| refused, with the place | keywords that can neither be enforced nor checked (`$dynamicRef`), schemas that no value meets. Unknown words are annotations |
 """
 
 _OWN = """\
@@ -284,7 +269,6 @@ def _rows(section: Section) -> Iterator[list[str]]:
 def _facts(entry: Entry) -> Iterator[str]:
     kind: OutputType[Any] = output_type(entry.hint)
     yield _code(kind.encode(entry.sample))
-    yield "text" if kind.is_bare else "JSON"
     yield enforced(kind)
     yield "; ".join(_by_place(kind.post_checks))
     most = kind.token_bounds(Vocabulary(longest=1)).most

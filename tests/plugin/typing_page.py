@@ -370,22 +370,12 @@ BY_THEMSELVES = case(
 """What mypy says without the plugin."""
 
 _HEAD = """\
-# Types and checks
+# Checks
 
 <!-- Made by a test from the messages of mypy: TYPEFOLD_WRITE_DOCS=1 pytest tests/plugin/test_typing_page.py (make docs). -->
 
-typefold is typed throughout (`py.typed`): mypy and pyright see the parameters and the return type of every prompt function
-through every way of asking it. The mypy plugin and `typefold check` find the mistakes that they can't see: both read prompts,
-and both let the compiler judge the types.
-
-```toml
-[tool.mypy]
-plugins = ["typefold.mypy"]  # beside others, in any order
-```
-
-```
-typefold check src  # without mypy, and without running the program
-```
+Every mistake that the mypy plugin and `typefold check` find, with the message, and what other type checkers see. The guide
+[typing](guides/typing.md) sets them up.
 """
 
 _BY_THEMSELVES = """\
@@ -410,13 +400,10 @@ Below each stand the messages of mypy, with `line:column`. Columns point into do
 _REST = """\
 ## In five type checkers
 
-The project keeps a page of user code (`tests/typed_page/page/`): calls, methods, tables, futures, programs, results, special
-types, prompts as values. Types are asserted on some of its lines, mistakes are planted on others, and the rest is right.
-`make check` runs mypy (with the plugin and without it), pyright, basedpyright, ty and pyrefly over it, each in its strict mode
-where it has one, and `typefold check`. A mistake is found where the checker says anything about its statement; anything
-that it says elsewhere is a false alarm. The last five kinds stand in strings, types and numbers, where only typefold's own
-checks look: plain checkers have a dash there, and `typefold check` in the others. The test that writes this table fails when
-a checker finds fewer mistakes or more, and when it has other false alarms.
+The project keeps a page of user code (`tests/typed_page/page/`) with asserted types and planted mistakes. `make check` runs mypy
+(with the plugin and without it), pyright, basedpyright, ty and pyrefly over it, each in its strict mode where it has one, and
+`typefold check`. A test holds the table, which shows the kinds of mistakes of which some checker misses one. A dash is for mistakes
+that a checker can't see: those inside strings, types and numbers, or all others. Anything said of a right line is a false alarm.
 
 <!-- begin: typed page -->
 
@@ -424,207 +411,53 @@ a checker finds fewer mistakes or more, and when it has other false alarms.
 
 ### The same mistakes elsewhere
 
-Twelve of these mistakes, in a program of other libraries as their documentation writes it (`tests/typed_page/peers/`): found by
-mypy `--strict` and by pyright, strict. A dash stands where the mistake can't be made: a prompt that has no variables, or an
-answer that can't be `None`. Of typefold, mypy has the plugin. Where the documentation calls a client with an f-string, the
-prompts stand in plain functions, whose arguments every checker sees. That a type is unknown counts for nothing, but as a false
-alarm where the line is right. DSPy and mirascope ship no `py.typed`, so mypy takes all of
-them for `Any`.
+Twelve of these mistakes, in programs of other libraries as their documentation writes them (`tests/typed_page/peers/`), found by
+mypy `--strict` (of typefold with the plugin) and by pyright, strict. A dash stands where the mistake can't be made.
+DSPy and mirascope ship no `py.typed`, so mypy takes all of them for `Any`.
 
 <!-- begin: peers -->
 
 <!-- end: peers -->
-
-## Silencing
-
-A comment `# type: ignore[prompt-unused]` silences a check on its line. On the line of the `def` it silences findings about
-the signature and the docstring, in which there is no room for a comment; the line on which the docstring ends will do
-too. `typefold check` heeds the same comments.
-
-A whole check is switched off for mypy as any other is:
-
-```toml
-[tool.mypy]
-disable_error_code = ["prompt-unused"]
-```
 
 ## `.defer` by name
 
 The plugin widens every parameter of `.defer(...)`, so that a `Deferred[T]` may be given where a `T` is due, by name too.
 Without it, type checkers see deferred values in the first six positional places.
 
-## A prompt as a value
-
-`Prompt[[str], Character]` is the type of a prompt function that can be called with one text and returns a `Character`, and
-`AsyncPrompt` that of one written with `async def`: for parameters, fields and tables. `.sample(n)` returns a `Samples` or an
-`AsyncSamples`.
-
-```python
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, ParamSpec, TypeVar
-
-from pydantic import BaseModel
-from typefold import Prompt, PromptError, ask, prompt
-from returns.result import Result
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Verdict = Literal["keep", "drop"]
-
-
-class Character(BaseModel):
-    name: str
-
-
-@prompt
-def judge(text: str) -> Verdict:
-    return ask(f"Keep or drop? {text}")
-
-
-@prompt
-def invent(setting: str, century: int = 20) -> Character:
-    return ask(f"Invent a character who lives in {setting} in century {century}.")
-
-
-def of_each(function: Prompt[[str], T], texts: Iterable[str]) -> list[T]:
-    return function.map(texts)
-
-
-def tried(function: Prompt[P, T], *args: P.args, **kwargs: P.kwargs) -> Result[T, PromptError]:
-    return function.safe(*args, **kwargs)
-
-
-@dataclass
-class Step:
-    prompt: Prompt[[str], Character]
-
-
-step = Step(invent)
-table: dict[str, Prompt[[str], Verdict | Character]] = {"judge": judge, "invent": invent}
-every: list[Prompt[..., object]] = [judge, invent]
-```
-
-A prompt fits where its function would: with a default where fewer arguments are given, with a narrower return type where a
-wider one is due, bound to an object as a function without its first parameter. It also fits where a `Callable` is due, though
-pyright then widens a `Literal` that it returns to `str`. mypy, pyright, basedpyright, ty and pyrefly agree on all of this.
-
-To type checkers these names are aliases of classes that are generic in a `Callable`, and `isinstance` takes no such alias:
-`is_prompt(value)` narrows a value to a prompt. Errors and editors show the class, whose parameter is the function. Over a call
-of `invent`, pyright's language server shows `(function) invent: Prompt[(setting: str, century: int = 20) -> Character]` and ty's
-the same without the name, each above the function's own docstring; over a method, `Prompt[(message: str) -> str]`. `.map` and
-the like show what is left of the parameters.
-
-## Results
-
-`.safe` gives a `Result` of returns. pyright, basedpyright, ty and pyrefly know what is in it wherever it is taken apart. mypy
-alone gives `Any` for it behind `isinstance(result, Success)` and `case Success(value)`, so that a typo behind these passes. With
-the plugin it knows. `succeeded(result)` and `failed(result)` narrow a result for mypy without the plugin too, and for every other
-type checker.
-
-```python
-from returns.result import Result, Success
-from typefold import PromptError, failed, succeeded
-
-
-def length(result: Result[str, PromptError]) -> int:
-    return len(result.unwrap()) if succeeded(result) else 0
-
-
-def shown(result: Result[str, PromptError]) -> str:
-    if failed(result):
-        return str(result.failure())
-    match result:
-        case Success(text):
-            return text.upper()  # with the plugin: mypy knows that this is a text
-        case _:
-            return ""
-```
-
-A result's own `.map` and the like keep their types. `.bind` does too, but pyright strict and basedpyright report it as partially
-unknown, since returns declares the function that it takes with a `Result` of anything: `Success(1).bind(half)` is reported where
-nothing of typefold is imported. Another type than returns' own would mend it, and would be no `Result` to `case Success(value)`. An
-early `return result` behind `if failed(result):` does the work of `.bind` and is clean.
-
-## Methods
-
-A method that overrides a prompt method is held to its signature, as any other method is.
-
-`@prompt` stands above `@classmethod` and `@staticmethod`. Type checkers then see the parameters that are left, seen
-from the class and from an instance, in every way of asking. The other order is typed alike and works alike up to Python
-3.12. Since 3.13 a `classmethod` no longer asks the object inside it, so of a prompt below it only plain calls work; `.map` and the
-like fail with a message that says which order to write, since type checkers take both orders for the same.
-
-A static method whose first parameter is a class (`type[T]`) looks like a class method to type checkers: give such a
-function another first parameter, or leave it outside of the class.
-
-## `typefold check`
-
-`typefold check [paths]` finds the prompt functions in files and folders, those inside functions too, and has the
-findings of the plugin, but for those that need a type checker (the result of a call in a template, the types of options and
-examples, the attributes that are runtimes).
-Nothing of the program runs, no model is loaded, and neither mypy nor vLLM is needed, so it suits a pre-commit hook.
-
-- The exit status is 0 where all is right, 1 where something is wrong, 2 where a path does not exist. Warnings count with
-  `--strict` only, and notes never.
-- `--format json` prints one object: `files` and `prompts` (how many there are) and `findings`, each with `path`, `line`,
-  `column`, `code`, `severity` and `message`. In text, a finding is `path:line:column: severity: message  [code]`.
-- `--import` also imports the files, so that types that only the running program knows are compiled too; the error on which an
-  import ends is a finding with the code `import`. A file that can't be read is one with the code `syntax`, and the others
-  are checked all the same: Python can't parse it, its code is nested too deeply, it is no regular file, its encoding is
-  unknown, or it has more than 4 MB. Files are read in the encoding that they declare.
-
-```yaml
-# .pre-commit-config.yaml
-- repo: local
-  hooks:
-    - id: typefold
-      name: typefold check
-      entry: typefold check
-      language: system
-      types: [python]
-```
-
 ## How types are judged
 
-Neither tool runs the program. Types are made again from their declarations (classes, aliases, limits, also imported
-ones) with pydantic, dataclasses and the like, and given to the compiler, so both have the findings of decoration, in the
-same words. A part that a declaration does not say counts as right: a class made by a function, a decorator or a metaclass of your
-own, a limit that is computed. A class for which some module registers a hook is right too.
+Neither tool runs the program. Types are made again from their declarations, also imported ones, with pydantic, dataclasses and the
+like, and given to the compiler, so both have the findings of decoration. A part that a declaration does not say counts as right: a
+class made by a function, a decorator or a metaclass of your own, a limit that is computed, a class with a hook. Of libraries only
+objects on a list (`dsl/checks/libraries.py`) are called, and nothing that grows without measure (`10**10**10`) is worked out, so a
+file that you would not run can be checked.
 
-So it is safe to check a file that you would not run. Of libraries, those objects are called, subclassed or handed on that
-are on a list (`dsl/checks/libraries.py`): those that describe types, as `Field`, `conint`, `Decimal`. Every other function
-counts as unknown, a library is never imported from the folders of the program, and a value or a type that grows without
-measure (`10**10**10`) is not worked out.
+mypy's cache knows the inputs of the findings. After another version of a library, or a new hook in a module that the class's own
+module has nothing to do with, run mypy once with `--no-incremental`.
 
-mypy's cache and its daemon (`dmypy`) know the inputs of the findings: a limit that is changed two modules away brings the
-prompts that return it up again. Two things do not: installing another version of a library, and registering a hook in a
-module that the class's own module has nothing to do with; mypy then needs `--no-incremental` once, or a new cache.
+`typefold check --format json` prints `files`, `prompts` and `findings`, each with `path`, `line`, `column`, `code`, `severity` and
+`message`. Two further codes are its own: `import` (with `--import`) and `syntax`, for a file that can't be read.
 
 ## prompt-unread
 
-mypy itself reads newer syntax than the Python that runs it. The plugin takes that Python's parser, and makes types with the
-libraries that are installed beside mypy. So it can't check a file with prompts, or a module that a return type comes from, that
-has newer syntax (`type X = ...` under Python 3.11), nor types of a library (attrs, msgspec) that is not installed there.
-`prompt-unread` then says at the first prompt what is missing and why, and types from there count as right. Where mypy runs in the
-program's own environment, all is checked.
+The plugin takes the parser of the Python that runs mypy, and the libraries beside it. A file with newer syntax (`type X = ...` under
+Python 3.11), and types of a library that is not installed there, can't be checked: `prompt-unread` says at the first prompt what is
+missing, and such types count as right. Where mypy runs in the program's own environment, all is checked.
 
 ## Versions
 
-The plugin needs mypy 2.4, the first that asks a plugin for the inputs of its findings, and was tested with 2.4.0 and 2.4.1. Under an
-older mypy (1.8 to 2.3 were tried) it stops and says so.
+| | |
+| --- | --- |
+| the plugin | mypy 2.4 (2.4.0 and 2.4.1 were tried); under an older one it stops and says so |
+| types alone | mypy 2.3 (2.3.1 was tried). 2.0 needs `--enable-incomplete-feature=TypeForm` for a `Literal`; under 1.8 and 1.15 `generate` and `output_type` give `Never` |
+| pyright | from 1.1.412 on (up to 1.1.414 was tried); older ones take `int \\| None` for no type where a type is given as a value |
 
-The types alone need mypy 2.3 (2.3.1 was tried), and over the typed page it says what 2.4 says. Older ones lack `TypeForm`: under 1.8 and 1.15
-prompts have their types in every way of asking, but `generate`, a runtime's call and `output_type` give `Never`, so that mistakes
-in what they take and give pass; under 1.8 `run.stream` gives `Any` too. mypy 2.0 needs `--enable-incomplete-feature=TypeForm`
-for a `Literal` there. `typefold doctor` says that a mypy is too old. Pyright is right about all of typefold from 1.1.412 on (up to
-1.1.414 was tried): older ones take `int | None` for no type where a type is given as a value.
+`typefold doctor` says that a mypy is too old.
 
 ## Cost
 
 On 800 prompt functions in 300 files, with half as many models, the plugin's checks take 2.1 s of CPU time beside the 15 s that
-mypy takes without any cache: a seventh. On 200 functions in 75 files it is 0.8 s, of which 0.3 s load typefold. The time grows with
-the number of types that are returned and of templates. A run that finds nothing changed loads nothing of typefold
+mypy takes without any cache; on 200 functions in 75 files 0.8 s. A run that finds nothing changed loads nothing of typefold
 (`benchmarks/plugin.py`).
 """
 
