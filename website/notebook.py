@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,13 @@ with Runtime(lambda: ScriptedEngine(seed=1)):
 )
 
 
+def _installed(name: str) -> Any:
+    return import_module(name)  # in the environment of notebooks alone
+
+
 def main(folder: Path) -> None:
     """Write, run and photograph the notebook."""
-    import nbformat
-    from nbclient import NotebookClient
-    from nbconvert import HTMLExporter
-
+    nbformat, nbclient, nbconvert = map(_installed, ("nbformat", "nbclient", "nbconvert"))
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         sys.exit("no chromium here: install it (Debian: apt-get install chromium), or put one on the PATH")
@@ -92,9 +94,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True)
     os.chdir(folder)
     notebook: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    client = NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=120)
+    client = nbclient.NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=120)
     asyncio.run(client.async_execute())
-    exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter = nbconvert.HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)
     for number, cell in enumerate(notebook.cells, 1):
         one = nbformat.v4.new_notebook(cells=[cell], metadata=notebook.metadata)
         page = Path(f"{number:02}.html")

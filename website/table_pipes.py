@@ -1,5 +1,7 @@
 r"""Pipes in the code of tables: GitHub wants them as `\|` there, and Python-Markdown would show the backslash."""
 
+# Python-Markdown has no types:
+# pyright: reportMissingTypeStubs=false, reportUntypedBaseClass=false, reportUnknownMemberType=false
 from __future__ import annotations
 
 import re
@@ -10,7 +12,7 @@ from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 
 
-class TablePipes(Postprocessor):
+class TablePipes(Postprocessor):  # type: ignore[misc]  # Python-Markdown has no types
     """Takes the backslash from code in cells."""
 
     def run(self, text: str) -> str:
@@ -18,7 +20,7 @@ class TablePipes(Postprocessor):
         return re.sub(r"(?s)<td.*?</td>", lambda cell: re.sub(r"(?s)<code.*?</code>", _plain, cell[0]), text)
 
 
-class TablePipesExtension(Extension):
+class TablePipesExtension(Extension):  # type: ignore[misc]  # Python-Markdown has no types
     """The extension that `zensical.toml` names."""
 
     def extendMarkdown(self, md: Markdown) -> None:

@@ -1,5 +1,7 @@
 """`runtime.history`, and `generate.safe`: what a program looks at when an answer is not as expected."""
 
+# IPython calls these methods:
+# pyright: reportPrivateUsage=false
 import threading
 from pathlib import Path
 from typing import Annotated, Any
