@@ -53,7 +53,7 @@ help:
 	@echo 'make picture     the terminal pictures of the README and the site, from a run on the demo model'
 	@echo 'make notebook-pictures  all that notebooks show, run in Jupyter and photographed, to be looked at (needs a Chromium)'
 	@echo 'make peers       type checkers over the same mistakes in other libraries, for docs/typing.md'
-	@echo 'make prove       longer property tests, and the laws over types of other people'
+	@echo 'make prove       longer property tests, the laws over types of other people, programs of other libraries'
 	@echo 'make machines    the tests on a real engine as on other processors, and on a busy one'
 	@echo 'make wheel-test  the wheel in a clean environment'
 	@echo 'make venv        only the environment'

@@ -22,8 +22,10 @@ def environment(folder: Path, needs: str) -> Path:
 def beside(folder: Path, needs: str, *more: str) -> Path:
     """Return a folder for `PYTHONPATH` with a library alone, for which this environment has what else it needs but `more`."""
     pip = [sys.executable, "-m", "pip", "install", "--only-binary", ":all:", "--target", str(folder)]
-    for what in ([*pip, "--upgrade", *more], [*pip, "--upgrade", "--no-deps", needs]):
-        _install(folder, what, what[-1])
+    folder.mkdir(parents=True, exist_ok=True)
+    if more:
+        _install(folder, [*pip, "--upgrade", *more], " ".join(more))
+    _install(folder, [*pip, "--upgrade", "--no-deps", needs], needs)
     return folder
 
 

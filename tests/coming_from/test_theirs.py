@@ -60,27 +60,57 @@ def test_their_program_runs(page: str, needs: str, tmp_path: Path) -> None:
         python, variables = place(needs)
     except subprocess.CalledProcessError as error:
         pytest.skip(f"{needs} can't be installed here: {error.stderr.strip().splitlines()[-1]}")
-    for block in shared(page):
-        (tmp_path / str(block.title)).write_text(block.text, encoding="utf-8")
+    program = "".join(block.text for block in blocks(page) if block.use == "theirs") + CHARACTERS
     with serving() as server:
-        program = "".join(block.text for block in blocks(page) if block.use == "theirs") + CHARACTERS
-        program = re.sub(r"http://localhost:\d+", server.address, program)
         if name_of(needs) in WITH_VLLM:
             program = program.replace("Qwen/Qwen3-4B", str(demo_model()))
-        (tmp_path / "theirs.py").write_text(program, encoding="utf-8")
-        done = subprocess.run(
-            [python, "theirs.py"], cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        characters = json.loads(done.stdout.splitlines()[-1])
+        program = re.sub(r"http://localhost:\d+", server.address, program)
+        characters = json.loads(run(page, program, tmp_path, python, variables))
         assert [sorted(each) for each in characters] == [["age", "name", "role"]] * 3
         assert (len(server.asked) < 3) == (name_of(needs) in WITH_VLLM)
+
+
+@pytest.mark.prove
+def test_a_frame_of_daft_goes_in_and_answers_come_back(tmp_path: Path) -> None:
+    page = "docs/coming-from/daft.md"
+    [program] = [block.text for block in blocks(page) if block.use == "types"]
+    program = program.replace('Runtime("Qwen/Qwen3-4B")', "Runtime(ScriptedEngine(seed=3))")
+    program = f"from typefold.runtime.engines.scripted import ScriptedEngine\n{program}{CHARACTERS}"
+    program += "assert answers.to_pydict()['age'] == [each.age for each in characters]\n"
+    folder = beside(BUILD / "beside" / "daft", THEIRS[page].replace("[openai]", ""))
+    assert len(json.loads(run(page, program, tmp_path, Path(sys.executable), {"PYTHONPATH": str(folder)}))) == 3
+
+
+@pytest.mark.prove
+@pytest.mark.engine
+def test_an_llm_of_the_programs_own_takes_dictionaries(tmp_path: Path) -> None:
+    pytest.importorskip("vllm")
+    page = "docs/coming-from/vllm.md"
+    [program] = [block.text for block in blocks(page) if block.use == "types"]
+    program = program.replace("Qwen/Qwen3-4B", str(demo_model())) + f"assert len(same) == 3\n{CHARACTERS}"
+    python, variables = place("vllm")
+    assert len(json.loads(run(page, program, tmp_path, python, variables))) == 3
+
+
+def run(page: str, program: str, folder: Path, python: Path, variables: Mapping[str, str]) -> str:
+    """Run a program beside the files that its page takes for granted, and return the last line of its output."""
+    for block in shared(page):
+        (folder / str(block.title)).write_text(block.text, encoding="utf-8")
+    (folder / "program.py").write_text(program, encoding="utf-8")
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        [python, "program.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.strip().splitlines()[-1]
 
 
 def place(needs: str) -> tuple[Path, Mapping[str, str]]:
     """Return the interpreter for a library, which is installed where it is missing, and the environment's variables."""
     name = name_of(needs)
     variables = {"HOME": str(BUILD / "home"), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    if name == "ray":  # it waits for a GPU, and vLLM here is for a CPU
+        variables["RAY_OVERRIDE_RESOURCES"] = '{"GPU": 1}'
     if name in BESIDE:
         folder = beside(BUILD / "beside" / name, needs, *BESIDE[name])
         return Path(sys.executable), {**variables, "PYTHONPATH": str(folder)}

@@ -189,6 +189,21 @@ def test_a_runtime_is_known_by_where_it_was_made_or_by_its_annotation(write: Wri
     assert said == ["output_type"] * 4 + ["output_type.value", "output_type", "answer[...]", "return"]
 
 
+def test_a_type_in_the_second_place_is_checked(write: Write) -> None:
+    path = write("""
+        from typefold import Runtime
+
+        def f(runtime: Runtime, prompts: list[str]) -> None:
+            runtime("x", complex)
+            runtime.generate(["x", "y"], [int, complex], temperature=0)
+            runtime.generate.safe(prompts, set[dict[str, int]])
+            runtime.generate("x", {"type": "object"})
+            runtime.generate(*prompts, complex)
+            runtime.generate("x", int)
+        """)
+    assert found(check([path])) == [(4, 18, "prompt-return"), (5, 40, "prompt-return"), (6, 36, "prompt-return")]
+
+
 def test_a_comment_silences_a_check(write: Write) -> None:
     path = write(
         '''

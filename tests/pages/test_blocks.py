@@ -31,7 +31,7 @@ disable_error_code = ["no-redef"]
 
 # Large, and not what is checked here: all that they give is Any.
 [[tool.mypy.overrides]]
-module = ["vllm.*", "ray.*", "torch.*", "pandas.*", "polars.*", "pyarrow.*", "duckdb.*", "datasets.*", "PIL.*"]
+module = ["vllm.*", "ray.*", "torch.*", "pandas.*", "polars.*", "pyarrow.*", "duckdb.*", "datasets.*", "PIL.*", "daft.*"]
 follow_imports = "skip"
 ignore_missing_imports = true
 """

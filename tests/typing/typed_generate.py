@@ -6,14 +6,16 @@ As in `typed_cases.py`, `assert_type` must hold exactly, and a line with an `ign
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NewType, assert_type
+from typing import Any, Literal, NewType, assert_type
 
 from PIL import Image
 from pydantic import BaseModel
+from returns.result import Result
 
-from typefold import Logged, Message, Runtime, ToolCall, ask, assistant, image, prompt, system, user
+from typefold import Logged, Message, PromptError, Runtime, ToolCall, ask, assistant, image, prompt, system, user
 
 Text = NewType("Text", str)
+SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
 
 
 class Character(BaseModel):
@@ -66,9 +68,34 @@ def types(runtime: Runtime, kind: type[Character]) -> None:
     assert_type(runtime.generate(["x"], output_type=add), list[ToolCall[int]])
     assert_type(runtime.generate(["x", "y"], output_type=[int, Character]), list[object])
     assert_type(runtime.generate(["x", "y", "z"], output_type=(int | None, re.compile("a"), add)), list[object])
+    assert_type(runtime("x", Character), Character)
+    assert_type(runtime(["x"], int | None), list[int | None])
+    assert_type(runtime.generate(["x", "y"], [int, Character]), list[object])
+    assert_type(runtime.generate(["x", "y"], [int, SCHEMA]), list[object])
+    assert_type(runtime.generate("x", SCHEMA), Any)
+    assert_type(runtime.generate(["x"], Character.model_json_schema()), list[Any])
+    assert_type(runtime.generate.safe("x", Character), Result[Character, PromptError])
+    assert_type(runtime.generate.safe(["x"], SCHEMA), list[Result[Any, PromptError]])
     runtime.generate(["x", "y"], output_type=[int, 3])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     runtime.generate([3])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     runtime.generate(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def dictionaries(runtime: Runtime, turns: list[dict[str, str]], others: list[list[dict[str, object]]]) -> None:
+    assert_type(runtime.generate(turns), str)
+    assert_type(runtime.generate(others, int), list[int])
+    assert_type(runtime([{"role": "user", "content": "x"}], Character), Character)
+    assert_type(runtime([[{"role": "user", "content": "x"}], [user("y")]], Character), list[Character])
+
+
+@prompt
+def reply(history: list[dict[str, str]], kept: list[Message]) -> str:
+    return ask(
+        {"role": "system", "content": "x"},
+        history,
+        kept,
+        [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
+    )
 
 
 async def rows(pairs: list[tuple[str, int]]) -> None:
