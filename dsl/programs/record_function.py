@@ -142,10 +142,10 @@ class Inputs:
             except ValidationError as error:
                 raise PromptUsageError(f"{name}={text}: {words_of(error)}") from None
 
-        known = [each.name for each in self._asked]
-        if self._whole([]) is None and (unknown := [name for name in self.renamed.values() if name not in known]):
+        asked = [each.name for each in self._asked]
+        if self._whole([]) is None and (unknown := [name for name in self.renamed.values() if name not in asked]):
             raise PromptUsageError(
-                f"{target.name} takes no {unknown[0]} from a column; it takes {', '.join(known) or 'none'}"
+                f"{target.name} takes no {unknown[0]} from a column; it takes {', '.join(asked) or 'none'}"
             )
 
     def named(self, columns: Sequence[str]) -> list[str]:
