@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from examples import (
     judge,
     optimization,
     pipelines,
+    quickstart,
     sql,
     story,
     synthetic,
@@ -31,6 +33,19 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     """What was printed since this was last asked, as on a wide terminal, with single spaces."""
     monkeypatch.setenv("COLUMNS", "300")
     return lambda: " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+def test_the_quickstart(runtime: Runtime, printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def running(model: str, **options: object) -> nullcontext[Runtime]:
+        return nullcontext(runtime)
+
+    monkeypatch.setattr(quickstart, "Runtime", running)
+    monkeypatch.setattr(quickstart, "LABELLED", "\n".join(quickstart.LABELLED.strip().splitlines()[:8]))
+    monkeypatch.setattr("sys.argv", ["quickstart.py", "org/model"])
+    quickstart.main()
+    said = printed()
+    assert "right, of 8 labelled messages: " in said and "8 rows, " in said
+    assert said.count("<Success: order=") == 2 and "<Failure: extract, row 1: " in said
 
 
 def test_extraction(tmp_path: Path, printed: Printed) -> None:

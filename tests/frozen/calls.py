@@ -19,7 +19,6 @@ __all__ = ["examples", "request_of", "types"]
 
 def examples() -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
     """Each prompt of the examples by its name, with arguments."""
-    hero = quickstart.Character(name="Ada", age=40, role="hero")
     cast = [story.Character(name=name, age=age, wish="to see the sea") for name, age in (("Ada", 40), ("Bo", 12))]
     recipe = pipelines.Recipe(dish="soup", minutes=50, ingredients=["leek", "salt"])
     order = extraction.Order(
@@ -37,9 +36,7 @@ def examples() -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
     yield "pipelines.quicken", pipelines.quicken, (recipe,)
     yield "pipelines.place", pipelines.place, (recipe,)
     yield "pipelines.praise", pipelines.praise, (recipe,)
-    yield "quickstart.make_character", quickstart.make_character, ("a lighthouse",)
-    yield "quickstart.backstory", quickstart.backstory, (hero,)
-    yield "quickstart.judge", quickstart.judge, ("It was a dark night.",)
+    yield "quickstart.extract", quickstart.extract, ("Where is AB-1234?",)
     yield "sql.held", held, ("How many kettles were sold?",)
     yield "sql.free", free, ("How many kettles were sold?",)
     yield "story.invent", story.invent, ("Mars",)
