@@ -224,7 +224,7 @@ def checked_output_type(hint: Any, *, one: bool) -> Any:
         )
     if any(map(_are_parameters, every)):
         raise PromptUsageError("generate(): output_type is a type; sampling parameters go in sampling_params=")
-    types = [_of_schema(json.dumps(each)) if is_mapping(each) else each for each in every]
+    types = [_of_schema(_written(each)) if is_mapping(each) else each for each in every]
     return types if every is hint else types[0]
 
 
@@ -235,9 +235,27 @@ def _are_parameters(value: object) -> bool:
     return not isinstance(value, type) and hasattr(value, "max_tokens")
 
 
+def _written(schema: Mapping[Any, Any]) -> str:
+    try:
+        return json.dumps(schema)
+    except (TypeError, ValueError):
+        raise _no_schema(schema) from None
+
+
 @lru_cache(maxsize=256)
-def _of_schema(schema: str) -> Any:
-    return type_of_schema(json.loads(schema))
+def _of_schema(written: str) -> Any:
+    schema = json.loads(written)
+    made = type_of_schema(schema)
+    if made.document.keywords.isdisjoint(schema):
+        raise _no_schema(schema)  # by the standard it allows any JSON, which nobody means who writes {"name": "string"}
+    return made
+
+
+def _no_schema(given: Mapping[Any, Any]) -> PromptUsageError:
+    return PromptUsageError(
+        f"generate(): a dictionary as output_type is a JSON schema, and {dict(given)!r:.80} is none; for fields by their "
+        f"types write a class (a pydantic model, a dataclass, a TypedDict)"
+    )
 
 
 def _listed(names: Sequence[object]) -> str:

@@ -124,6 +124,17 @@ def test_a_json_schema_is_a_type() -> None:
         runtime("a", wrong)
 
 
+@pytest.mark.parametrize(
+    "given", [{"name": str}, {"name": "string"}, {}, {1: 2}, {"title": "x"}, {"a": {"type": "integer"}}]
+)
+def test_a_dictionary_that_is_no_schema_is_refused(given: Any) -> None:
+    with Runtime(ScriptedEngine()) as runtime:
+        with pytest.raises(PromptUsageError, match="is none; for fields by their types write a class"):
+            runtime("a", given)
+        with pytest.raises(PromptUsageError, match="is none; for fields by their types write a class"):
+            runtime(["a", "b"], [int, given])
+
+
 class Parameters:
     """Sampling parameters as vLLM's class has them."""
 
