@@ -155,7 +155,8 @@ def test_notebooks_show_requests_and_counts_to_be_read(tmp_path: Path) -> None:
     with Journal(tmp_path / "run.db", read_only=True) as journal:
         kept = {str(record) for record in journal.records()}
         assert repr(journal) == f"<Journal {tmp_path / 'run.db'}>"
-        for shown in (*runtime.history, *journal.records()):
+        every: list[Any] = [*runtime.history, *journal.records()]
+        for shown in every:
             printer = Printer()
             shown._repr_pretty_(printer, False)
             assert printer.shown == str(shown)
