@@ -81,7 +81,43 @@ class AsyncRun:
             >>> asyncio.run(main())
             ['A', 'B']
         """
-        return values(await self.safe(function, rows, **options))
+        return await _in_loop(lambda run: run(function, rows, **options))
+
+    # fmt: off
+    @overload
+    async def starmap(self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], rows: Iterable[tuple[*Ts]], /, **options: Unpack[RunOptions[Callable[[Unpack[Ts]], object]]]) -> list[T]: ...
+    @overload
+    async def starmap(self, function: Callable[[Unpack[Ts]], T], rows: Iterable[tuple[*Ts]], /, **options: Unpack[RunOptions[Callable[[Unpack[Ts]], object]]]) -> list[T]: ...
+    # fmt: on
+    async def starmap(self, function: Callable[..., Any], rows: Iterable[Any], /, **options: Any) -> Any:
+        """Run a function of several arguments for every row; see `run.starmap`.
+
+        Example:
+            >>> import asyncio
+            >>> from typefold import run
+            >>> asyncio.run(run.aio.starmap(pow, [(2, 3), (3, 2)]))
+            [8, 9]
+        """
+        return await _in_loop(lambda run: run.starmap(function, rows, **options))
+
+    # fmt: off
+    @overload
+    async def map_rows(self, function: Callable[..., Coroutine[Any, Any, T]], rows: NamedRows, /, *, max_rows_in_flight: int | None = None, max_failures: int | None = None) -> list[T]: ...
+    @overload
+    async def map_rows(self, function: Callable[..., T], rows: NamedRows, /, *, max_rows_in_flight: int | None = None, max_failures: int | None = None) -> list[T]: ...
+    # fmt: on
+    async def map_rows(self, function: Callable[..., Any], rows: NamedRows, /, **options: Any) -> Any:
+        """Run a function for every row, whose columns go to the parameters of their names; see `run.map_rows`.
+
+        Example:
+            >>> import asyncio
+            >>> from typefold import run
+            >>> async def label(text: str, stars: int = 3) -> str:
+            ...     return f"{text}: {'*' * stars}"
+            >>> asyncio.run(run.aio.map_rows(label, [{"text": "good", "stars": 2}, {"text": "fine"}]))
+            ['good: **', 'fine: ***']
+        """
+        return await _in_loop(lambda run: run.map_rows(function, rows, **options))
 
     # fmt: off
     @overload
@@ -91,16 +127,7 @@ class AsyncRun:
     @overload
     async def safe(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> list[Result[T, Exception]]: ...
     # fmt: on
-    async def safe(
-        self,
-        function: Callable[[Any], Any],
-        rows: Iterable[Any],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[Any], object] | None = None,
-        max_failures: int | None = None,
-    ) -> Any:
+    async def safe(self, function: Callable[[Any], Any], rows: Iterable[Any], /, **options: Any) -> Any:
         """Run a function for every row and return a `Result` (returns) for each, in place of errors; see `run.safe`.
 
         Example:
@@ -109,12 +136,7 @@ class AsyncRun:
             >>> asyncio.run(run.aio.safe(int, ["1", "x"]))
             [<Success: 1>, <Failure: invalid literal for int() with base 10: 'x'>]
         """
-        on, calls = CallersLoop(), _single(function, rows)
-        try:
-            work = partial(_all, function, calls, max_rows_in_flight, key, max_failures, length(rows), on)
-            return indexed(await awaited(work), rows)
-        finally:
-            await on.ended()
+        return await _in_loop(lambda run: run.safe(function, rows, **options))
 
     # fmt: off
     @overload
@@ -124,16 +146,7 @@ class AsyncRun:
     @overload
     def stream(self, function: Callable[[A], T], rows: Iterable[A], /, **options: Unpack[RunOptions[Callable[[A], object]]]) -> AsyncGenerator[tuple[int, Result[T, Exception]]]: ...
     # fmt: on
-    def stream(
-        self,
-        function: Callable[[Any], Any],
-        rows: Iterable[Any],
-        /,
-        *,
-        max_rows_in_flight: int | None = None,
-        key: Callable[[Any], object] | None = None,
-        max_failures: int | None = None,
-    ) -> Any:
+    def stream(self, function: Callable[[Any], Any], rows: Iterable[Any], /, **options: Any) -> Any:
         """Run a function for every row and yield each row's index and `Result` as it ends, to `async for`; see `run.stream`.
 
         A loop that may be left early closes it with `contextlib.aclosing`, which waits until the other rows have ended.
@@ -148,8 +161,8 @@ class AsyncRun:
             0 A
             1 B
         """
-        check_max_failures(max_failures, where="run")
-        return _async_stream(function, rows, max_rows_in_flight, key, max_failures)
+        check_max_failures(options.get("max_failures"), where="run")
+        return _async_stream(lambda run: run.stream(function, rows, **options))
 
 
 # fmt: off
@@ -158,6 +171,9 @@ class Run:
 
     aio = AsyncRun()
     """The same in code of an event loop: `await run.aio(function, rows)`."""
+
+    def __init__(self, on: CallersLoop | None = None) -> None:
+        self._on = on  # the loop of `run.aio`
 
     def __reduce__(self) -> str:
         return "run"  # of the package that the class says it is of
@@ -214,7 +230,7 @@ class Run:
             [4, 4, 4]
         """
         calls = _single(function, rows)
-        return values(indexed(_all(function, calls, max_rows_in_flight, key, max_failures, length(rows)), rows))
+        return values(indexed(self._all(function, calls, max_rows_in_flight, key, max_failures, length(rows)), rows))
 
     # fmt: off
     @overload
@@ -252,7 +268,7 @@ class Run:
             >>> run.starmap(pow, [(2, 3), (3, 2)])
             [8, 9]
         """
-        return values(_all(function, fit(function, spread(rows)), max_rows_in_flight, key, max_failures, length(rows)))
+        return values(self._all(function, fit(function, spread(rows)), max_rows_in_flight, key, max_failures, length(rows)))
 
     # fmt: off
     @overload
@@ -295,7 +311,7 @@ class Run:
         named = named_rows(function, name_of(function), rows, skipped=skipped, namespace=namespace)
         calls = fit(function, named)
         total = number_of(rows)
-        return values(indexed(_all(by_name(function), calls, max_rows_in_flight, None, max_failures, total), rows))
+        return values(indexed(self._all(by_name(function), calls, max_rows_in_flight, None, max_failures, total), rows))
 
     # fmt: off
     @overload
@@ -329,7 +345,7 @@ class Run:
             [<Success: 1>, <Failure: invalid literal for int() with base 10: 'x'>]
         """
         calls = _single(function, rows)
-        return indexed(_all(function, calls, max_rows_in_flight, key, max_failures, length(rows)), rows)
+        return indexed(self._all(function, calls, max_rows_in_flight, key, max_failures, length(rows)), rows)
 
     # fmt: off
     @overload
@@ -366,7 +382,20 @@ class Run:
             [(0, 'A'), (1, 'B')]
         """
         check_max_failures(max_failures, where="run")
-        return _watched(as_ended(function, _single(function, rows), max_rows_in_flight, key), max_failures, length(rows))
+        stream = as_ended(function, _single(function, rows), max_rows_in_flight, key, on=self._on)
+        return _watched(stream, max_failures, length(rows))
+
+    def _all(
+        self,
+        function: Callable[..., Any],
+        calls: Iterable[tuple[Any, ...] | BadInput],
+        max_rows_in_flight: int | None,
+        key: Callable[..., object] | None,
+        max_failures: int | None,
+        total: int | None,
+    ) -> list[Result[Any, Exception]]:
+        check_max_failures(max_failures, where="run")
+        return in_order(as_ended(function, calls, max_rows_in_flight, key, on=self._on), total, max_failures)
 
 
 run = Run()
@@ -414,28 +443,17 @@ def as_ended(
         starter.close()
 
 
-def _all(
-    function: Callable[..., Any],
-    rows: Iterable[tuple[Any, ...] | BadInput],
-    max_rows_in_flight: int | None,
-    key: Callable[..., object] | None,
-    max_failures: int | None,
-    total: int | None,
-    on: CallersLoop | None = None,
-) -> list[Result[Any, Exception]]:
-    check_max_failures(max_failures, where="run")
-    return in_order(as_ended(function, rows, max_rows_in_flight, key, on=on), total, max_failures)
-
-
-async def _async_stream(
-    function: Callable[[Any], Any],
-    rows: Iterable[Any],
-    max_rows_in_flight: int | None,
-    key: Callable[[Any], object] | None,
-    max_failures: int | None,
-) -> AsyncGenerator[tuple[int, Result[Any, Exception]]]:
+async def _in_loop(ask: Callable[[Run], T]) -> T:
     on = CallersLoop()
-    stream = _watched(as_ended(function, _single(function, rows), max_rows_in_flight, key, on=on), max_failures, length(rows))
+    try:
+        return await awaited(partial(ask, Run(on)))
+    finally:
+        await on.ended()
+
+
+async def _async_stream(ask: Callable[[Run], Generator[T]]) -> AsyncGenerator[T]:
+    on = CallersLoop()
+    stream = ask(Run(on))
     try:
         while (ended := await awaited(partial(next, stream, None))) is not None:
             yield ended

@@ -249,3 +249,86 @@ def test_rows_that_do_not_end_are_left_behind(is_async: bool, caplog: pytest.Log
     with Runtime(ScriptedEngine(answers=echo)):
         asyncio.run(main())
     assert "left behind" in caplog.text
+
+
+def labelled(text: str, stars: int = 3) -> str:
+    return f"{plus_one(stars)} {text}"
+
+
+async def labelled_async(text: str, stars: int = 3) -> str:
+    return f"{await plus_one_async(stars)} {text}"
+
+
+TABLE: list[dict[str, object]] = [{"text": "a", "stars": 1}, {"text": "b"}, {"stars": 5, "text": "c"}]
+
+
+@pytest.mark.parametrize("program", [labelled, labelled_async])
+def test_tuples_and_named_columns_are_rows_of_one_batch_too(
+    program: Callable[[str, int], str], assembled: MakeEngine
+) -> None:
+    async def main() -> None:
+        pairs = [(str(number), number) for number in range(30)]
+        assert await run.aio.starmap(program, pairs) == [f"{number + 1} {number}" for number in range(30)]
+
+    with Runtime(assembled(30, echo)):
+        asyncio.run(main())
+    with Runtime(assembled(3, echo)):
+        assert asyncio.run(run.aio.map_rows(program, TABLE)) == ["2 a", "4 b", "6 c"]
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize("program", [labelled, labelled_async])
+def test_they_have_the_options_indices_and_errors_of_run(program: Callable[[str, int], str]) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(TABLE, index=[7, 8, 9]).assign(stars=[1, 2, 3])
+
+    async def main() -> None:
+        at_once = run.map_rows(program, frame, max_rows_in_flight=2)
+        assert (
+            list(at_once) == list(await run.aio.map_rows(program, frame, max_rows_in_flight=2)) == ["2 a", "3 b", "4 c"]
+        )
+        assert await run.aio.starmap(program, iter([("a", 1)]), key=lambda text, stars: text) == ["2 a"]
+        with pytest.raises(BatchError) as raised:
+            await run.aio.starmap(program, [("a", 1), ("b", None)])  # type: ignore[arg-type]  # pyright: ignore
+        assert [type(each) for each in raised.value.results] == [Success, Failure]
+        with pytest.raises(BatchError):
+            await run.aio.map_rows(program, [{"text": "a", "stars": None}] * 20, max_failures=1)
+        with pytest.raises(PromptUsageError, match="no column"):
+            await run.aio.map_rows(program, frame[["stars"]])
+        with pytest.raises(PromptUsageError, match="max_rows_in_flight"):
+            await run.aio.map_rows(program, TABLE, max_rows_in_flight=0)
+        with pytest.raises(TypeError, match="in_flight"):
+            await run.aio.starmap(program, [("a", 1)], in_flight=2)  # type: ignore[call-overload]  # pyright: ignore
+        assert await run.aio.starmap(program, []) == await run.aio.map_rows(program, []) == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize("is_async", [False, True])
+def test_cancelling_ends_their_rows(is_async: bool) -> None:
+    began: list[str] = []
+
+    def endless(text: str) -> str:
+        began.append(text)
+        while True:
+            plus_one(len(text))
+
+    async def endless_async(text: str) -> str:
+        began.append(text)
+        while True:
+            await plus_one_async(len(text))
+
+    async def main() -> None:
+        program = endless_async if is_async else endless
+        for waits in (run.aio.starmap(program, [("a",)]), run.aio.map_rows(program, [{"text": "b"}])):
+            task = asyncio.ensure_future(waits)
+            before = len(began)
+            while len(began) == before:
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert began == ["a", "b"]

@@ -78,6 +78,18 @@ def rows(settings: Sequence[str], endless: Iterator[str], triples: list[tuple[st
     assert_type(run.starmap(of_none, [()]), list[Verdict])
 
 
+async def in_a_loop(triples: list[tuple[str, int, Character]], table: list[dict[str, object]]) -> None:
+    assert_type(
+        await run.aio.starmap(of_three, triples, key=lambda setting, least, someone: setting), list[list[Verdict]]
+    )
+    assert_type(await run.aio.starmap(of_two, [("x", 3)], max_failures=1), list[Verdict])
+    assert_type(await run.aio.starmap(of_none, [()]), list[Verdict])
+    assert_type(await run.aio.map_rows(of_two, table, max_rows_in_flight=4), list[Verdict])
+    assert_type(await run.aio.map_rows(make, table), list[Character])
+    await run.aio.starmap(of_three, [("x",)])  # type: ignore[arg-type]  # pyright: ignore
+    await run.aio.map_rows(make, table, key=str)  # type: ignore[call-overload]  # pyright: ignore
+
+
 def results(settings: Sequence[str], endless: Iterator[str]) -> None:
     assert_type(run.safe(scene, settings), list[Result[tuple[Character, Verdict], Exception]])
     assert_type(run.safe(scene_async, settings), list[Result[tuple[str, Verdict], Exception]])
