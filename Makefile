@@ -40,7 +40,7 @@ SHELL := bash
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test quick check format docs picture notebook-pictures peers pytest prove machines wheel-test clean FORCE
+.PHONY: help venv demo test quick check format docs picture notebook-pictures peers pytest prove machines wheel-test dist releases clean FORCE
 FORCE:
 
 help:
@@ -56,6 +56,8 @@ help:
 	@echo 'make prove       longer property tests, the laws over types of other people, programs of other libraries'
 	@echo 'make machines    the tests on a real engine as on other processors, and on a busy one'
 	@echo 'make wheel-test  the wheel in a clean environment'
+	@echo 'make dist        the wheel and the sdist, built and checked (dist/)'
+	@echo 'make releases    the tests on other Pythons and vLLMs, each in an environment of its own, for docs/install.md'
 	@echo 'make venv        only the environment'
 	@echo 'make clean       what was built; the environment stays (rm -r $(VENV) removes it)'
 
@@ -168,6 +170,13 @@ prove: $(READY) $(FOREIGN)/models/index.json
 
 machines: $(READY)
 	$(BIN)/python tests/machines.py
+
+dist: $(READY)
+	$(BIN)/python -m tests.distribution
+
+# Some 4 GB at a time, and ten minutes a round. `python -m tests.releases --help` says how to run one, or a part of one.
+releases: dist
+	$(BIN)/python -m tests.releases
 
 # Types that nobody here wrote: models out of the JSON schemas of published packages, which are downloaded and read, never
 # installed. Those of npm are left out where there is no npm.

@@ -147,6 +147,11 @@ def test_starts_light(module: str) -> None:
     assert done.stdout == "[]\n"
 
 
+def test_checkers_are_pinned_to_one_version() -> None:
+    pinned = {need.partition("==")[0] for need in PROJECT["project"]["optional-dependencies"]["dev"] if "==" in need}
+    assert pinned >= {"basedpyright", "mypy", "pyrefly", "pyright", "ruff", "ty"}
+
+
 def test_every_dependency_has_its_reason() -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     project = PROJECT["project"]

@@ -1,4 +1,4 @@
-"""Every test that `docs/promises.md` names is there, and is of the engine that its column says."""
+"""Every test that `docs/promises.md` names is there, and is of the engine that its column says; those of `docs/upgrading.md` too."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ def test_every_promise_is_kept_by_tests_that_are_there() -> None:
         assert on_scripted or on_vllm, row["promise"]
         assert scripted >= {*on_scripted}, {*on_scripted} - scripted
         assert real >= {*on_vllm}, {*on_vllm} - real
+
+
+def test_all_that_is_said_of_upgrades_is_shown_by_tests_that_are_there() -> None:
+    page = PAGE.with_name("upgrading.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| file"))]
+    assert len(rows) > 15
+    for row in rows:
+        named = {*re.findall(r"`(test_\w+)`", row)}
+        assert named and named <= names((".",)), row
+    assert {*re.findall(r"`(test_\w+)`", page)} <= names((".",))

