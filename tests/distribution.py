@@ -17,9 +17,11 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from zipfile import ZipFile
 
 ROOT = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TOOLS = ("build>=1.3,<2", "check-wheel-contents>=0.6.3,<1", "trove-classifiers", "twine>=6.2,<8")
 NOT_SHIPPED = (".ci/", ".gitignore")
 """Files that are of the repository alone."""
@@ -45,12 +47,11 @@ def metadata(wheel: Path) -> Message:
 
 def complaints(said: Message, classifiers: set[str]) -> list[str]:
     """Return what is wrong with a distribution's metadata, beside pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = [
         f"no {name}" for name in ("Summary", "License-Expression", "Requires-Python", "Project-URL") if not said[name]
     ]
     found += [f"unknown classifier {each}" for each in set(said.get_all("Classifier") or ()) - classifiers]
-    if set(said.get_all("Provides-Extra") or ()) != set(project["optional-dependencies"]):
+    if set(said.get_all("Provides-Extra") or ()) != set(PROJECT["optional-dependencies"]):
         found.append("the extras are not those of pyproject.toml")
     if said["Description-Content-Type"] != "text/markdown" or not str(said.get_payload()).strip():
         found.append("no README as description")

@@ -78,12 +78,11 @@ def release_of(python: Path) -> str:
 
 def interpreter(wanted: str) -> Path | None:
     """Return a Python by its path, or by its version from the search path and from pyenv; `None` where there is none."""
+    if os.sep in wanted:
+        return Path(wanted) if release_of(Path(wanted)) else None
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [Path(sys.executable), Path(wanted), Path(f"python{wanted}"), *sorted(pyenv.glob(f"{wanted}*/bin/python"))]
-    for path in found:
-        if (release := release_of(path)) and (str(path) == wanted or release.startswith(f"{wanted}.")):
-            return path
-    return None
+    places = [Path(sys.executable), Path(f"python{wanted}"), *sorted(pyenv.glob(f"{wanted}.*/bin/python"))]
+    return next((path for path in places if release_of(path).startswith(f"{wanted}.")), None)
 
 
 def requirements(wheel: Path) -> list[str]:
