@@ -60,7 +60,7 @@ def complaints(said: Message, classifiers: set[str]) -> list[str]:
 
 def build(tools: Path, source: Path, place: Path) -> tuple[Path, Path]:
     """Build the sdist and from it the wheel; return both, after a look at them."""
-    command = [tools / "python", "-m", "build", "--outdir", place]
+    command: list[str | Path] = [tools / "python", "-m", "build", "--outdir", place]
     subprocess.run([*command, source], check=True, capture_output=True)  # the wheel from the sdist
     subprocess.run([*command[:-1], place / "again", "--wheel", source], check=True, capture_output=True)
     (sdist,), (wheel,), (again,) = (place.glob(each) for each in ("*.tar.gz", "*.whl", "again/*.whl"))

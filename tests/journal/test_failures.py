@@ -125,7 +125,11 @@ def test_refusals_are_asked_anew_under_another_version_and_answers_are_not(
     good = Request(prompt="short", sampling={"seed": 1})
     refused = Request(prompt="refused")
     model.ends(good, refused)
-    monkeypatch.setattr(recorder, "_version", lambda name: "99" if name == upgraded else "0.1")
+
+    def version_of(name: str) -> str:
+        return "99" if name == upgraded else "0.1"
+
+    monkeypatch.setattr(recorder, "_version", version_of)
     model.ends(good)
     assert model.times == 1
     for _ in range(2):
