@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Annotated, Any, get_args, get_origin
 
-from typing_extensions import TypeIs
+from typing_extensions import Format, TypeIs
 
 
 def is_dict(value: object) -> TypeIs[dict[Any, Any]]:
@@ -57,3 +59,10 @@ def split_annotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     """Split an annotation into its type and the metadata that `Annotated` has beside it."""
     kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     return kind, tuple(marks)
+
+
+def signature_of(function: Callable[..., object]) -> inspect.Signature:
+    """Return a function's signature; names in annotations that are not defined yet, as Python 3.14 allows, stay references."""
+    if sys.version_info >= (3, 14):
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)

@@ -23,7 +23,7 @@ from typing_extensions import TypeIs
 
 from typefold.compiler import Codec, default_registry, output_type
 from typefold.compiler.context import Context
-from typefold.compiler.guards import class_of, is_dict
+from typefold.compiler.guards import class_of, is_dict, signature_of
 from typefold.errors import PromptUsageError
 from typefold.runtime import FinishReason, TokenLogprob
 
@@ -366,12 +366,12 @@ class ToolCall(Generic[R_co]):
         Raises:
             TypeError: The arguments don't fit the function.
         """
-        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound = signature_of(function).bind(*args, **kwargs)
         return ToolCall(name_of_tool(function), dict(bound.arguments), function)
 
     def __call__(self) -> R_co:
         """Call the function with the arguments, and return its value."""
-        signature = inspect.signature(self.function)
+        signature = signature_of(self.function)
         if all(each.kind is not each.POSITIONAL_ONLY for each in signature.parameters.values()):
             return self.function(**self.arguments)
         bound = inspect.BoundArguments(signature, cast("Any", dict(self.arguments)))

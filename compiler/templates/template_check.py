@@ -27,6 +27,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
+from typefold.compiler.guards import signature_of
 from typefold.compiler.message import text_of
 from typefold.compiler.templates.braces import braces_in
 from typefold.compiler.templates.value_types import UNKNOWN, Either, Elements, Fields, Kind, Like, tried
@@ -415,7 +416,7 @@ def _apply(what: Literal["filter", "test"], name: str, values: Sequence[Any], na
 def _signature(function: Any) -> inspect.Signature | None:
     """The signature of a filter or a test; `None` of some that are written in C."""
     try:
-        return inspect.signature(function)
+        return signature_of(function)
     except (TypeError, ValueError):
         return None
 

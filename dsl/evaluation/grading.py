@@ -19,7 +19,7 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from typefold.compiler import OutputType
 from typefold.compiler.contained import describe_exception, first_line
-from typefold.compiler.guards import class_of
+from typefold.compiler.guards import class_of, signature_of
 from typefold.errors import AT_ONCE, PromptUsageError
 from typefold.evaluation.fields import is_equal
 from typefold.evaluation.report import WRAPPERS, EvaluatedRow, MetricFailed, Report
@@ -423,7 +423,7 @@ def check_metric(metric: object) -> None:
             f"evaluate: metric is a function of the expected value and the answer, not {type(metric).__name__}"
         )
     try:
-        inspect.signature(metric).bind(None, None)
+        signature_of(metric).bind(None, None)
     except ValueError:  # of a builtin, which says nothing
         pass
     except TypeError as error:

@@ -15,9 +15,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
+from typing_extensions import Format, get_annotations
+
 from typefold.compiler import Message, OutputType
 from typefold.compiler.context import refuse_endless
 from typefold.compiler.errors import describe
+from typefold.compiler.guards import signature_of
 from typefold.compiler.templates.braces import braces_in, no_f_string
 from typefold.compiler.templates.template import PromptTemplate
 from typefold.errors import PromptUsageError
@@ -138,7 +141,7 @@ class Definition:
 
     @cached_property
     def signature(self) -> inspect.Signature:
-        return inspect.signature(self.function)
+        return signature_of(self.function)
 
     @property
     def signature_as_written(self) -> str:
@@ -164,13 +167,14 @@ class Definition:
     @cached_property
     def hint(self) -> Any:
         """The return annotation, evaluated. Raises `NameError` where it names something that is not defined yet."""
-        if "return" not in getattr(self.function, "__annotations__", {}):
+        annotations = get_annotations(self.function, format=Format.FORWARDREF)
+        if "return" not in annotations:
             raise PromptUsageError(
                 f"{self.name}: a prompt function needs a return annotation: it says what the model may answer, "
                 f"as in `def {self.function.__name__}(...) -> str:`"
             )
-        refuse_endless(self.function.__annotations__["return"], "return", function=self.name)
-        return evaluated(self.function.__annotations__["return"], self.function, self.namespace)
+        refuse_endless(annotations["return"], "return", function=self.name)
+        return evaluated(annotations["return"], self.function, self.namespace)
 
     def return_type(self, json_format: JsonFormat | None = None) -> ReturnType:
         """Compile the return type. Raises `NameError` where it names something that is not defined yet."""

@@ -21,6 +21,7 @@ from typing_extensions import TypedDict
 from typefold.compiler import Codec, default_registry
 from typefold.compiler.context import Context
 from typefold.compiler.errors import describe
+from typefold.compiler.guards import signature_of
 from typefold.compiler.types.unions import tagged
 from typefold.errors import PromptUsageError
 from typefold.response_types import ToolCall, call_as_json, name_of_tool
@@ -136,7 +137,7 @@ def _arguments_of(name: str, function: Callable[..., Any]) -> Any:
     """A typed dictionary of a function's parameters."""
     hints = _hints(function)
     arguments: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in signature_of(function).parameters.values():
         given = hints[parameter.name]
         arguments[parameter.name] = given if parameter.default is parameter.empty else NotRequired[given]
     kind: Any = TypedDict(f"{name}_arguments", arguments)  # type: ignore[misc]  # made at run time
@@ -158,7 +159,7 @@ def _check(name: str, function: Callable[..., Any]) -> None:
     if is_async(function) or is_async(inspect.unwrap(function)):
         raise PromptUsageError(f"Tools: {name} is an `async def`, which a ToolCall can't call; give a plain function")
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = signature_of(function).parameters.values()
     except ValueError as error:  # as of `max`
         raise PromptUsageError(f"Tools: {name} has no signature ({error})") from error
     for parameter in parameters:

@@ -37,6 +37,7 @@ from typing_inspection.introspection import is_union_origin
 from typing_inspection.typing_objects import is_annotated, is_typealiastype
 
 from typefold.compiler.errors import describe
+from typefold.compiler.guards import signature_of
 from typefold.errors import PromptUsageError
 from typefold.messages import is_missing
 
@@ -75,7 +76,7 @@ class Parameters:
         self._known: dict[str, _Parameter] = {}
         self._names: list[str] = []
         try:
-            given = list(inspect.signature(function).parameters.values())[skipped:]
+            given = list(signature_of(function).parameters.values())[skipped:]
             hint_of = hints_of(function, namespace or {})
         except Exception:  # a callable without a signature: nothing is known
             return
@@ -363,7 +364,7 @@ def parameters_of(
 ) -> tuple[Parameter, ...]:
     """Return the parameters that are given by name, without the first `skipped`, `*args` and `**kwargs`."""
     found = list[Parameter]()
-    for each in list(inspect.signature(function).parameters.values())[skipped:]:
+    for each in list(signature_of(function).parameters.values())[skipped:]:
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             continue
         if each.kind is each.POSITIONAL_ONLY:

@@ -21,7 +21,7 @@ from pprint import pformat
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from typefold.compiler.guards import class_of, is_list, is_list_or_tuple, is_mapping, is_set
+from typefold.compiler.guards import class_of, is_list, is_list_or_tuple, is_mapping, is_set, signature_of
 from typefold.runtime.journal import digest
 from typefold.signatures.body import Body
 
@@ -72,7 +72,7 @@ class _Reader:
             self.lines += texts
             return repr(("code", texts, sorted(code.co_names)))
         self.lines += [f"{indent}{line}" for line in _shown(statements)]
-        parameters = inspect.signature(plain).parameters
+        parameters = signature_of(plain).parameters
         own, loaded = _names(statements)
         numbers = _Numbers(as_they_are=not _ALL_NAMES.isdisjoint(name for name, _ in loaded))
         content = repr([_canonical(each, numbers) for each in statements])

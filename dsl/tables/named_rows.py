@@ -8,7 +8,6 @@ row.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from typefold.compiler.contained import describe_exception, first_line, is_fatal
+from typefold.compiler.guards import signature_of
 from typefold.errors import PromptUsageError
 from typefold.options import where_set
 from typefold.signatures.parameters import Parameter, hints_of, misnamed, parameters_of, whole_of, words_of
@@ -59,7 +59,7 @@ def named_rows(
     hint_of = partial(_hint_or_any, hints_of(function, namespace or {}))
     parameters = parameters_of(function, name, hint_of, skipped=skipped)
     known = [each.name for each in parameters]
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values())
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in signature_of(function).parameters.values())
     for constant in constants or {}:
         if constant not in known and not takes_any:
             raise PromptUsageError(

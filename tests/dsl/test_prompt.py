@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -501,20 +502,35 @@ def test_parts_that_make_no_prompt_are_refused(parts: Any) -> None:
         wrong.render()
 
 
-def test_a_forward_reference_is_checked_at_first_use(runtime: Runtime) -> None:
+LATE = pytest.mark.skipif(sys.version_info < (3, 14), reason="Python 3.14 is the first to evaluate annotations late")
+
+
+@pytest.mark.parametrize("first", ["from __future__ import annotations\n", pytest.param("", marks=LATE)])
+@pytest.mark.parametrize("hint", ["Later", "list[Later]", "Later | None", "tuple[Later, dict[str, Later]]"])
+def test_a_forward_reference_is_checked_at_first_use(first: str, hint: str, runtime: Runtime) -> None:
     namespace: dict[str, Any] = {}
-    exec(  # a module whose class comes after its prompt
-        "from __future__ import annotations\n"
-        "from typefold import ask, prompt\n"
+    exec(  # a module whose class comes after its prompts
+        f"{first}from typefold import ask, prompt, run\n"
         "from pydantic import BaseModel\n"
         "@prompt\n"
-        "def make() -> Later:\n"
+        f"def make() -> {hint}:\n"
         "    return ask('x')\n"
+        "@prompt\n"
+        "def read(given: Later | None, note: str = '') -> bool:\n"
+        "    return ask(f'{given} {note}')\n"
+        "def program(given: Later) -> bool:\n"
+        "    return read(given)\n"
         "class Later(BaseModel):\n"
-        "    number: int\n",
+        "    number: int\n"
+        "value = Later(number=3)\n",
         namespace,
     )
-    assert type(namespace["make"]()).__name__ == "Later"
+    make, read, value = (namespace[name] for name in ("make", "read", "value"))
+    assert "Later" in str(make.explain())
+    make()
+    assert read(value) is read.map_rows([{"given": value, "note": ""}])[0]
+    assert namespace["run"](namespace["program"], [value]) == [read(value)]
+    assert [type(each) for each in read.safe.map([value, "x"])] == [Success, Failure]
 
 
 def test_without_a_runtime_the_error_says_how_to_name_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
