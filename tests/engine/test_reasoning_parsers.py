@@ -80,12 +80,16 @@ def test_the_table_has_the_marks_of_vllms_own_parsers() -> None:
     manager = pytest.importorskip("vllm.reasoning").ReasoningParserManager
     names: list[str] = manager.list_registered()
     by_parser = {name: [marks for marks in MARKS if name in marks.parsers] for name in names}
+    kinds: dict[str, Any] = {}
+    for name in names:
+        with suppress(ImportError):  # of a library that vLLM has no need of
+            kinds[name] = manager.get_reasoning_parser(name)
     wrong: dict[str, str | None] = {
-        name: difference(manager.get_reasoning_parser(name), rows) if rows else "the table has no row for it"
-        for name, rows in by_parser.items()
+        name: difference(kind, by_parser[name]) if by_parser[name] else "the table has no row for it"
+        for name, kind in kinds.items()
         if name not in NO_FAMILY
     }
     assert not {name: reason for name, reason in wrong.items() if reason}
-    assert len(names) > 15
+    assert len(kinds) > 15
     shifted = Marks("<thought>", "</thought>", parsers=("qwen3",))
     assert "qwen3" not in names or difference(manager.get_reasoning_parser("qwen3"), [shifted]) is not None

@@ -49,6 +49,8 @@ def takes() -> Callable[..., bool]:
 
     def taken(**parameters: Any) -> bool:
         try:
+            if isinstance(ids := parameters.get("stop_token_ids"), tuple | set):  # as the engine gives them
+                parameters["stop_token_ids"] = [*ids]
             made = SamplingParams(**parameters)
             for check in ("_validate_stop_token_ids", "_validate_logit_bias"):  # as `verify` calls them, where it does
                 if hasattr(made, check):
@@ -115,3 +117,8 @@ def test_a_given_limit_of_sixteen_cuts_text_and_leaves_other_types_whole(runtime
     assert len(count.using(sampling_params=params)("sheep")) == 20
     with pytest.raises(Truncated, match="max_tokens=16"):
         count.using(sampling_params=params, max_tokens=16)("sheep")
+
+
+@pytest.mark.parametrize("ids", [(0, 2), {0, 2}, frozenset({0, 2}), range(3), []], ids=repr)
+def test_stop_tokens_in_any_collection_are_taken(ids: Any, runtime: Runtime) -> None:
+    assert len(tell.using(stop_token_ids=ids, min_tokens=0, max_tokens=4)("the sea").token_ids) <= 4

@@ -12,6 +12,7 @@ import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISDIR
 
 _CONFIGS = ("config.json", "params.json")  # of transformers, and of Mistral
 _ONLY_PATHS = re.compile(r"[./~\\]|.*[\\\s\x00-\x1f]|.*/$|.*/.*/(?!.*\.gguf$)|[A-Za-z]:", re.DOTALL)
@@ -53,12 +54,16 @@ def why_no_model(name: str, *, is_path: bool = False, elsewhere: bool = False) -
         return None
     path = Path(name)
     try:
-        if path.is_dir():
+        try:  # `exists` and `is_dir` say no of what can't be looked at, from Python 3.14 on
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            mode = None
+        if mode is not None and S_ISDIR(mode):
             return None if elsewhere else _why_no_folder(path)
-        if path.exists():
+        if mode is not None:
             todo = "a model is a folder; give the one that it is in" if path.name in _CONFIGS else "a model is a folder"
             return None if path.suffix == ".gguf" else f"{name} is a file, and {todo}"
-    except (OSError, ValueError) as error:  # a name that the system takes for none, or a folder that can't be read
+    except OSError as error:  # a name that the system takes for none, or a folder that can't be read
         return f"{name!r:.200} can't be looked at: {error}"
     if not is_path and _ONLY_PATHS.match(name) is None:
         return None

@@ -184,6 +184,8 @@ class Parameters:
             if given is not None and given != HARMLESS.get(name):
                 raise EngineRefusal(f"{name}={given!r:.80} can't be set: {why}")
             fields.pop(name, None)
+        if isinstance(fields["stop_token_ids"], (tuple, set, frozenset, range)):  # vLLM 0.25 takes a list alone
+            fields["stop_token_ids"] = [*fields["stop_token_ids"]]
         if constraint.kind == "text" and self._text_ends:
             fields["stop_token_ids"] = [*(fields["stop_token_ids"] or ()), *self._text_ends]
         if constraint.kind != "text":
