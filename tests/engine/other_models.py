@@ -80,6 +80,7 @@ def exact(engine: VllmEngine) -> dict[str, Any]:
     """Probabilities of choices, and the prompt that they stand behind."""
     with Runtime(engine) as runtime:
         return {
+            "special_ends": engine._parameters._masks_stops,
             "decided": fields(engine, runtime, Decisions[Weather]),
             "written": fields(engine, runtime, Weather),
             "prompt": list(engine.tokenize(Request(prompt=(user(QUESTION),)))),

@@ -18,17 +18,18 @@ class Direct:
     Args:
         path: Where it lies.
         dtype: The numbers that it computes with: `float32`, `bfloat16`.
+        special_ends: Whether tokens that write nothing may stand where an answer may end, and end it; under vLLM before 0.28
+            only the tokenizer's end of text does.
     """
 
-    def __init__(self, path: str, dtype: str) -> None:
+    def __init__(self, path: str, dtype: str, *, special_ends: bool) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self._torch: Any = torch
         self._model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
         tokenizer: Any = AutoTokenizer.from_pretrained(path)
-        # Tokens that write nothing may stand where an answer may end, and end it.
-        self._ends: set[int] = {tokenizer.eos_token_id, *special_ids(tokenizer)}
+        self._ends: set[int] = {tokenizer.eos_token_id, *(special_ids(tokenizer) if special_ends else ())}
         self._written = written_by(tokenizer)
 
     def probabilities(self, prompt: Sequence[int], texts: Sequence[str], negligible: float = 1e-6) -> list[float]:

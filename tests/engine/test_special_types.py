@@ -73,7 +73,7 @@ def test_log_probabilities_of_a_constrained_answer_are_those_among_the_admitted_
 @OWN_PROCESS
 def test_scored_is_what_the_logits_of_the_model_say(model: str) -> None:
     facts = facts_of("other_models.py", "exact", model)
-    direct = Direct(model, "float32")
+    direct = Direct(model, "float32", special_ends=facts["special_ends"])
     for choices, found in zip(CHOICES, facts["probabilities"], strict=True):
         expected = direct.probabilities(facts["prompt"], choices, negligible=1e-5)
         assert found == pytest.approx(expected, abs=1e-3), choices
@@ -83,7 +83,7 @@ def test_scored_is_what_the_logits_of_the_model_say(model: str) -> None:
 @OWN_PROCESS
 def test_decisions_and_choices_in_objects_are_what_the_logits_of_the_model_say(model: str) -> None:
     facts = facts_of("other_models.py", "exact", model)
-    direct = Direct(model, "float32")
+    direct = Direct(model, "float32", special_ends=facts["special_ends"])
     for field in (*facts["decided"], *facts["written"]):
         prompt, choices = field["prompt"], field["choices"]
         assert field["found"] == pytest.approx(direct.probabilities(prompt, choices, negligible=1e-5), abs=1e-3), (
