@@ -1,7 +1,7 @@
 """A notebook with everything that typefold shows in one, run and photographed (`make notebook-pictures`).
 
 It runs in an environment of its own, on the scripted engine, so that no model is needed; a headless browser takes the pictures,
-one of each cell, into `build/notebook`. They are to be looked at: no test can tell if something looks right.
+one of each cell and one of a batch under way, into `build/notebook`. They are to be looked at: no test can tell if something looks right.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,16 @@ def _installed(name: str) -> Any:
     return import_module(name)  # in the environment of notebooks alone
 
 
+async def _execute(client: Any, batch: Any) -> Any:
+    """Run the notebook, and return the cell of a batch as it was on the way."""
+    running = asyncio.create_task(client.async_execute())
+    while not running.done() and " left" not in str(batch.outputs):
+        await asyncio.sleep(0.1)
+    live = deepcopy(batch)
+    await running
+    return live
+
+
 def main(folder: Path) -> None:
     """Write, run and photograph the notebook."""
     nbformat, nbclient, nbconvert = map(_installed, ("nbformat", "nbclient", "nbconvert"))
@@ -95,9 +106,9 @@ def main(folder: Path) -> None:
     os.chdir(folder)
     notebook: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     client = nbclient.NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=120)
-    asyncio.run(client.async_execute())
+    live = asyncio.run(_execute(client, notebook.cells[2]))
     exporter = nbconvert.HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)
-    for number, cell in enumerate(notebook.cells, 1):
+    for number, cell in enumerate([live, *notebook.cells]):
         one = nbformat.v4.new_notebook(cells=[cell], metadata=notebook.metadata)
         page = Path(f"{number:02}.html")
         page.write_text(exporter.from_notebook_node(one)[0], encoding="utf-8")
