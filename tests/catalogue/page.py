@@ -335,7 +335,11 @@ def _refused() -> Iterator[str]:
     yield _table(["type", "refused: it ..."], ([", ".join(names), reason] for reason, names in reasons.items()))
     yield "A type may also be refused for its limits, its parts or its place.\n"
     yield f"```python\n{REFUSED.definitions}\n```\n"
-    yield _table(["annotation", "the error"], ([_code(source), str(_refusal(hint))] for source, hint in REFUSED.here))
+    errors: dict[str, tuple[str, list[str]]] = {}  # the first error for a reason, and the annotations that have it
+    for source, hint in REFUSED.here:
+        error = _refusal(hint)
+        errors.setdefault(error.reason, (str(error), []))[1].append(_code(source))
+    yield _table(["annotation", "the error"], ([", ".join(names), error] for error, names in errors.values()))
 
 
 def _refusal(hint: Any) -> UnsupportedType:
