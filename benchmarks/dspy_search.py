@@ -25,9 +25,10 @@ import time
 import urllib.request
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 THREADS = 16
@@ -164,16 +165,24 @@ def served(model: str) -> Generator[str]:
         port = free.getsockname()[1]
     # The command `vllm serve`, by its module: a build for CPUs has no metadata under the name that the command asks for.
     module = "vllm.entrypoints.openai.api_server"
-    command = [sys.executable, "-m", module, "--model", model, "--port", str(port), "--max-model-len", "4096"]
-    with open(os.devnull, "w") as silent, subprocess.Popen(command, stdout=silent, stderr=silent) as server:
+    # As much memory for KV caches as typefold takes on a CPU; the default, a share of all memory, fails where others use some.
+    memory = ["--kv-cache-memory-bytes", str(1 << 30)]
+    command = [sys.executable, "-m", module, "--model", model, "--port", str(port), "--max-model-len", "4096", *memory]
+    # On all cores, as typefold's engine is; the default binds its one thread to a core and leaves the other to the server.
+    threads = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    with (
+        TemporaryFile() as log,
+        subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **threads}) as server,
+    ):
         try:
-            for _ in range(600):
+            while True:
                 try:
                     urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
                     break
                 except OSError:
                     if server.poll() is not None:
-                        raise SystemExit("vllm serve has ended") from None
+                        log.seek(0)
+                        raise SystemExit(f"vllm serve has ended:\n{log.read()[-4000:].decode()}") from None
                     time.sleep(0.5)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
@@ -226,10 +235,14 @@ def main() -> None:
         "--tasks", nargs="+", choices=["team", "language", "kind"], default=["team", "language", "kind"]
     )
     parser.add_argument("--candidates", type=int, default=6)
+    parser.add_argument("--rows", type=int, help="at most so many rows of each part of a task")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     model = arguments.model or str(demo_model())
-    chosen = list(tasks(arguments.tasks))
+    chosen = [
+        replace(task, train=task.train[: arguments.rows], held=task.held[: arguments.rows])
+        for task in tasks(arguments.tasks)
+    ]
     results: dict[str, dict[str, Outcome]] = {}
     with served(model) as url:
         for task in chosen:

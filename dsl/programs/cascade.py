@@ -10,16 +10,32 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from inspect import Signature
 from threading import Lock
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast, overload
+from typing import (
+    Any,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    is_typeddict,
+    overload,
+)
 
 from returns.result import Failure, Result, Success
+from typing_inspection.typing_objects import is_newtype
 
 from typefold.compiler import Message
+from typefold.compiler.errors import describe
 from typefold.compiler.guards import class_of
 from typefold.errors import PromptUsageError
-from typefold.execution.call import Call, Then, failed_call
+from typefold.execution.call import Call, Strategy, Then, failed_call
 from typefold.execution.strategies import ScoredStrategy, strategy_of
+from typefold.execution.streaming import AsyncStream, Stream
 from typefold.messages import RawPrompt
 from typefold.options import Submitter
 from typefold.programs.threshold import ABOVE_ALL
@@ -34,10 +50,12 @@ from typefold.prompts.version import Version
 from typefold.response_types import Logged, Reasoned, Scored
 from typefold.runtime import Cancelled, PromptError, TimedOut
 from typefold.runtime.journal import digest
+from typefold.signatures.parameters import union_members
 
 F_co = TypeVar("F_co", bound=Callable[..., object], covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 Doubt: TypeAlias = float | Callable[[Any], bool] | None
@@ -92,23 +110,6 @@ class _Counted(BasePrompt[F_co]):
         """The rows so far, of this function and of its `.safe`; one that `.using` or `.with_examples` makes counts anew.
 
         A row that is taken from a journal counts as it did when it was asked.
-
-        Example:
-            >>> from typing import Literal
-            >>> from typefold import Runtime, Scored, ask, cascade, prompt
-            >>> from typefold.runtime.engines.scripted import ScriptedEngine
-            >>> @prompt
-            ... def quick(text: str) -> Scored[Literal["keep", "drop"]]:
-            ...     return ask(f"Keep or drop? {text}")
-            >>> @prompt
-            ... def careful(text: str) -> Literal["keep", "drop"]:
-            ...     return ask(f"Read it twice: {text}")
-            >>> judge = cascade(quick, careful, doubt=0.99)
-            >>> with Runtime(ScriptedEngine(answers=lambda request: "keep")):
-            ...     judge.map(["a", "b"])
-            ['keep', 'keep']
-            >>> judge.counts
-            CascadeCounts(rows=2, passed_on=2, reasons={'doubt': 2})
         """
         return self._spec.counter.counts
 
@@ -291,23 +292,30 @@ def cascade_spec(
     return CascadeSpec(*shared, safe, last.instructions, first=first, last=last, samples=samples, doubt=doubt)
 
 
+class _Exactly(Protocol[P, R_co]):
+    """A prompt by its streams, which are of one type: any two prompts are, by themselves, of the union of both types."""
+
+    @property
+    def _streamed(self) -> Callable[P, R_co]: ...
+
+
 # fmt: off
 @overload
-def cascade(small: Prompt[Callable[P, Scored[T]]], large: Prompt[Callable[P, Scored[T]]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> Cascade[Callable[P, Scored[T]]]: ...
+def cascade(small: Prompt[Callable[P, Scored[T]]], large: _Exactly[P, Stream[Scored[T]]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> Cascade[Callable[P, Scored[T]]]: ...
 @overload
-def cascade(small: Prompt[Callable[P, Scored[T]]], large: Prompt[Callable[P, T]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> Cascade[Callable[P, T]]: ...
+def cascade(small: Prompt[Callable[P, Scored[T]]], large: _Exactly[P, Stream[T]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> Cascade[Callable[P, T]]: ...
 @overload
-def cascade(small: Prompt[Callable[P, R]], large: Prompt[Callable[P, R]], /, *, doubt: Callable[[R], bool] | None = None) -> Cascade[Callable[P, R]]: ...
+def cascade(small: Prompt[Callable[P, R]], large: _Exactly[P, Stream[R]], /, *, doubt: Callable[[R], bool] | None = None) -> Cascade[Callable[P, R]]: ...
 @overload
-def cascade(small: Samples[Callable[P, R]], large: Prompt[Callable[P, R]], /, *, doubt: float | Callable[[Votes[R]], bool]) -> Cascade[Callable[P, R]]: ...
+def cascade(small: Samples[Callable[P, R]], large: _Exactly[P, Stream[R]], /, *, doubt: float | Callable[[Votes[R]], bool]) -> Cascade[Callable[P, R]]: ...
 @overload
-def cascade(small: AsyncPrompt[Callable[P, Scored[T]]], large: AsyncPrompt[Callable[P, Scored[T]]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> AsyncCascade[Callable[P, Scored[T]]]: ...
+def cascade(small: AsyncPrompt[Callable[P, Scored[T]]], large: _Exactly[P, AsyncStream[Scored[T]]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> AsyncCascade[Callable[P, Scored[T]]]: ...
 @overload
-def cascade(small: AsyncPrompt[Callable[P, Scored[T]]], large: AsyncPrompt[Callable[P, T]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> AsyncCascade[Callable[P, T]]: ...
+def cascade(small: AsyncPrompt[Callable[P, Scored[T]]], large: _Exactly[P, AsyncStream[T]], /, *, doubt: float | Callable[[Scored[T]], bool]) -> AsyncCascade[Callable[P, T]]: ...
 @overload
-def cascade(small: AsyncPrompt[Callable[P, R]], large: AsyncPrompt[Callable[P, R]], /, *, doubt: Callable[[R], bool] | None = None) -> AsyncCascade[Callable[P, R]]: ...
+def cascade(small: AsyncPrompt[Callable[P, R]], large: _Exactly[P, AsyncStream[R]], /, *, doubt: Callable[[R], bool] | None = None) -> AsyncCascade[Callable[P, R]]: ...
 @overload
-def cascade(small: AsyncSamples[Callable[P, R]], large: AsyncPrompt[Callable[P, R]], /, *, doubt: float | Callable[[Votes[R]], bool]) -> AsyncCascade[Callable[P, R]]: ...
+def cascade(small: AsyncSamples[Callable[P, R]], large: _Exactly[P, AsyncStream[R]], /, *, doubt: float | Callable[[Votes[R]], bool]) -> AsyncCascade[Callable[P, R]]: ...
 # fmt: on
 def cascade(small: Any, large: Any, /, *, doubt: Doubt = None) -> Any:
     """Make a prompt function that asks `small` first, and `large` for the rows of which that is in doubt.
@@ -317,7 +325,8 @@ def cascade(small: Any, large: Any, /, *, doubt: Doubt = None) -> Any:
 
     Args:
         small: A prompt function, or `function.sample(n)` of one for votes: the answer of `small` is then the one with most of them.
-        large: A prompt function of the same parameters, for an engine of its own mostly: `careful.using(runtime=other)`.
+        large: A prompt function of the same parameters and the same return type (or of `T`, where `small` returns `Scored[T]`, and
+            the like), for an engine of its own mostly: `careful.using(runtime=other)`.
         doubt: The least probability of an answer (of a function that returns `Scored`), or the least share of the votes, that is
             no doubt; or a function of the answer (`Scored` and `Votes` as they are) that is true for doubt. By default only
             failures go on. `calibrated_threshold` finds a probability.
@@ -326,7 +335,7 @@ def cascade(small: Any, large: Any, /, *, doubt: Doubt = None) -> Any:
         The prompt function, with `.counts` of the rows that went on.
 
     Raises:
-        PromptUsageError: The two have other parameters, or `doubt` can't be one of the answers of `small`.
+        PromptUsageError: The two have other parameters or return types, or `doubt` can't be one of the answers of `small`.
 
     Example:
         >>> from typing import Literal
@@ -339,9 +348,12 @@ def cascade(small: Any, large: Any, /, *, doubt: Doubt = None) -> Any:
         ... def careful(text: str) -> Literal["keep", "drop"]:
         ...     return ask(f"Read it twice: {text}")
         >>> other = Runtime(ScriptedEngine(answers=["drop"]))
+        >>> judge = cascade(quick, careful.using(runtime=other), doubt=0.99)
         >>> with Runtime(ScriptedEngine(answers=lambda request: "keep")):
-        ...     cascade(quick, careful.using(runtime=other), doubt=0.99)("It was a dark and stormy night.")
+        ...     judge("It was a dark and stormy night.")
         'drop'
+        >>> judge.counts
+        CascadeCounts(rows=1, passed_on=1, reasons={'doubt': 1})
         >>> other.close()
     """
     samples: int | None = None
@@ -365,10 +377,19 @@ def _check(first: PromptSpec, samples: int | None, last: PromptSpec, doubt: Any)
         raise PromptUsageError(f"{where}: one is written with `async def` and the other is not; write both alike")
     if first.safe or last.safe:
         raise PromptUsageError(f"{where}: .safe goes on the cascade: cascade({first.name}, {last.name}, ...).safe")
-    names = [[*spec.definition.signature.parameters] for spec in (first, last)]
-    if names[0] != names[1]:
-        both = " and ".join(f"({', '.join(each)})" for each in names)
-        raise PromptUsageError(f"{where}: the two have other parameters, {both}; give them the same, in one order")
+    taken = [
+        Signature([each.replace(annotation=each.empty) for each in spec.definition.signature.parameters.values()])
+        for spec in (first, last)
+    ]
+    if len({tuple((each.name, each.kind) for each in signature.parameters.values()) for signature in taken}) > 1:
+        raise PromptUsageError(
+            f"{where}: the two have other parameters, {taken[0]} and {taken[1]}; give them the same, in one order"
+        )
+    if not _fits(first, last):
+        raise PromptUsageError(
+            f"{where}: the two return other types, {describe(first.definition.hint)} and {describe(last.definition.hint)}; let "
+            f"both return the same, or {last.name} the type inside of what {first.name} returns"
+        )
     if doubt is None or callable(doubt):
         return
     if isinstance(doubt, bool) or not isinstance(doubt, int | float) or not 0 <= doubt <= ABOVE_ALL:
@@ -384,3 +405,36 @@ def _check(first: PromptSpec, samples: int | None, last: PromptSpec, doubt: Any)
             f"{where}: doubt={doubt} is a probability, which {first.name} does not give: let it return Scored[...], give "
             f"{first.name}.sample(n) for votes, or write a function of the answer"
         )
+
+
+def _fits(first: PromptSpec, last: PromptSpec) -> bool:
+    """Return whether the answers of both functions are of the second one's type, once those of the first are unwrapped."""
+    try:
+        one, other = _strategy(first), _strategy(last)
+    except NameError:  # a forward reference
+        return True
+    return (type(one) is type(other) or type(other) is Strategy) and _is_within(one.hint, other.hint)
+
+
+def _is_within(narrow: Any, wide: Any) -> bool:
+    """Return whether values of a type are those of another one, as far as classes and choices tell; conditions are left out."""
+    if narrow == wide or wide in (Any, object):
+        return True
+    every, others = union_members(narrow), union_members(wide)
+    if len(every) > 1 or len(others) > 1:
+        return all(any(_is_within(each, other) for other in others) for each in every)
+    [narrow], [wide] = every, others
+    arguments, kind = get_args(wide), get_origin(wide) or wide
+    if get_origin(narrow) is Literal:
+        choices = [(type(each), each) for each in arguments]
+        return all(
+            (type(each), each) in choices if kind is Literal else isinstance(kind, type) and isinstance(each, kind)
+            for each in get_args(narrow)
+        )
+    if is_newtype(narrow):
+        return narrow == wide or _is_within(narrow.__supertype__, wide)
+    own, inside = get_origin(narrow) or narrow, get_args(narrow)
+    if not (isinstance(own, type) and isinstance(kind, type)):
+        return bool(narrow == wide)
+    alike = len(inside) == len(arguments) and all(map(_is_within, inside, arguments))
+    return (own is kind and alike) or (not is_typeddict(kind) and issubclass(own, kind) and (alike or not arguments))

@@ -57,6 +57,11 @@ class Prompt(BasePrompt[F_co]):
         [4828, 0]
     """
 
+    if TYPE_CHECKING:
+
+        @property
+        def _streamed(self: Prompt[Callable[P, R]]) -> Callable[P, Stream[R]]: ...
+
     def __call__(self: Prompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> R:
         # It has no docstring: on a call, editors would show that in the place of the function's own.
         value: R = answer_with(self._spec, self._spec.once(args, kwargs))
@@ -290,6 +295,11 @@ class AsyncPrompt(BasePrompt[F_co]):
         ...     asyncio.run(main())
         5 [7, 3]
     """
+
+    if TYPE_CHECKING:
+
+        @property
+        def _streamed(self: AsyncPrompt[Callable[P, R]]) -> Callable[P, AsyncStream[R]]: ...
 
     async def __call__(self: AsyncPrompt[Callable[P, R]], *args: P.args, **kwargs: P.kwargs) -> R:
         return await self.aio(*args, **kwargs)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NewType, TypedDict
 
 import pytest
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel
 from returns.result import Failure, Success
 
 from typefold import (
@@ -435,6 +436,21 @@ def test_a_fake_answers_both() -> None:
         assert cascade(quick, careful, doubt=lambda label: label == "mixed")("x") == "bad"
 
 
+@prompt
+def number(text: str) -> int:
+    return ask(text)
+
+
+@prompt
+def numbered(text: str, number: int) -> Label:
+    return ask(text * number)
+
+
+@prompt
+def named_only(*, text: str) -> Label:
+    return ask(text)
+
+
 untyped: Any = cascade  # what follows is refused by type checkers too
 
 
@@ -450,6 +466,16 @@ untyped: Any = cascade  # what follows is refused by type checkers too
         (lambda: untyped(quick, quick_async), "async def"),
         (lambda: untyped(quick.safe, careful), ".safe goes on the cascade"),
         (lambda: untyped(quick, Desk.large), "other parameters"),
+        (lambda: untyped(quick, numbered), r"\(text\) and \(text, number\)"),
+        (lambda: untyped(quick, named_only), r"\(text\) and \(\*, text\)"),
+        (lambda: untyped(word, quick), "return other types, .*str.* and Literal"),
+        (lambda: untyped(scored, number, doubt=0.5), "return other types"),
+        (lambda: untyped(quick.sample(3), number, doubt=0.5), "return other types"),
+        (lambda: untyped(number, quick), "return other types"),
+        (lambda: untyped(quick, scored), "return other types, Literal.* and .*Scored"),
+        (lambda: untyped(quick.sample(0), careful, doubt=0.5), "sample"),
+        (lambda: untyped(scored, careful, doubt=math.nan), "from 0 to 1"),
+        (lambda: untyped(scored, careful, doubt=-0.1), "from 0 to 1"),
     ],
 )
 def test_what_can_not_work_is_refused_when_it_is_made(make: Any, words: str) -> None:
@@ -469,3 +495,70 @@ def test_the_answer_has_the_type_of_the_second_function() -> None:
     with Runtime(ScriptedEngine(lambda request: "good")):
         both = untyped(logged, careful, doubt=is_bad)
         assert both("x") == "good"
+
+
+def test_an_answer_of_a_narrower_type_is_one_of_the_second_function_s() -> None:
+    """Type checkers differ here; at run time it is safe."""
+    with Runtime(ScriptedEngine(lambda request: "good")):
+        assert untyped(quick, word)("x") == "good"
+
+
+class Card(BaseModel):
+    name: str
+
+
+class LongCard(Card):
+    text: str
+
+
+class Row(TypedDict):
+    name: str
+
+
+class OtherRow(TypedDict):
+    name: str
+
+
+Name = NewType("Name", str)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "fits"),
+    [
+        (Literal["a"], Literal["b", "a"], True),
+        (Literal["a", "c"], Literal["a", "b"], False),
+        (Literal[1], Literal[True], False),
+        (Literal[True], int, True),
+        (Literal["a"], int, False),
+        (str, Literal["a"], False),
+        (Word, str, True),
+        (str, Word, True),  # conditions are the second function's to keep or not
+        (Name, str, True),
+        (str, Name, False),
+        (LongCard, Card, True),
+        (Card, LongCard, False),
+        (Row, Row, True),
+        (Row, OtherRow, False),
+        (Card, Row, False),
+        (Row, dict, True),
+        (list[LongCard], list[Card], True),
+        (list[str], list[int], False),
+        (list[str], Sequence[str], True),
+        (tuple[int, str], tuple[int], False),
+        (str, str | None, True),
+        (str | None, str, False),
+        (None | str, str | None, True),
+        (int, Any, True),
+    ],
+)
+def test_types_within_another(narrow: Any, wide: Any, *, fits: bool) -> None:
+    def small(text: str) -> Any: ...
+    def large(text: str) -> Any: ...
+
+    small.__annotations__["return"], large.__annotations__["return"] = narrow, wide
+    pair = [prompt(each) for each in (small, large)]
+    if fits:
+        untyped(*pair)
+    else:
+        with pytest.raises(PromptUsageError, match="return other types"):
+            untyped(*pair)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, assert_type
 
-from house import Character, Hero, Verdict, judge, logged, make, make_hero, rate, reasoned, scored
+from house import Character, Hero, Verdict, judge, later, logged, make, make_hero, mood, rate, reasoned, scored
 from pydantic import BaseModel
 from returns.result import Result
 
@@ -202,6 +202,11 @@ def scored_well(text: str) -> Scored[Verdict]:
 
 
 @prompt
+def judge_both(text: str, other: str) -> Verdict:
+    return ask(f"{text} or {other}?")
+
+
+@prompt
 async def judge_slowly(text: str) -> Verdict:
     return ask(text)
 
@@ -228,7 +233,13 @@ def cascades(texts: list[str], labels: list[Verdict]) -> None:
     assert_type(calibrated_threshold(zip(scored.map(texts), labels, strict=True)), float)
     assert_type(cascade(cascade(judge, judge), judge, doubt=is_drop)("x"), Verdict)
     cascade(judge, judge, doubt=0.8)  # E: a probability of an answer that has none
-    cascade(judge, make)("x").name  # E: a field that one of two answers lacks
+    cascade(judge, make)  # E: functions that return different types
+    cascade(scored, make, doubt=0.8)  # E: a choice by one and an object by the other
+    cascade(judge.sample(3), make, doubt=0.6)  # E: votes on another type
+    cascade(judge_slowly, later)  # E: functions that are awaited and return different types
+    cascade(judge, mood)  # E: other choices
+    cascade(judge, judge_both)  # E: functions of other parameters
+    cascade(scored, judge_both, doubt=0.8)  # E: a parameter that one of two lacks
     cascade(judge, judge_slowly)  # E: one that is awaited and one that is not
     cascade(make, make, doubt=is_drop)  # E: a function of another answer
     cascade(scored, judge, doubt="0.8")  # E: a text for a probability
