@@ -6,7 +6,8 @@ PYTHON is that of an environment with dspy 3.4, since its dependencies and vLLM'
 `BootstrapFewShotWithRandomSearch` over a `Predict`, asking `vllm serve` of the same model, on 16 threads; its rows for training and
 for validation are halves, as the search of typefold parts them. DSPy goes first, and its rollouts, those on held rows too, are the
 budget of typefold. Both are judged on held rows that neither search saw, before and after. Seconds are of the search and of the held
-rows; neither the server's start nor the loading of the engine counts.
+rows; neither the server's start nor the loading of the engine counts. Beside them stand the CPU seconds of all processes of a side,
+client and server, since other work on the machine changes those less.
 """
 
 # DSPy is in another environment, and says little of its types:
@@ -23,9 +24,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -52,6 +54,7 @@ class Outcome:
     before: list[bool]
     after: list[bool]
     seconds: float
+    cpu_seconds: float
     rollouts: int
     calls: int
     failures: int
@@ -91,16 +94,17 @@ def by_typefold(task: Task, budget: int, candidates: int) -> Outcome:
         return ask(system(task.question), text)
 
     train, held = ([Case(text, label) for text, label in rows] for rows in (task.train, task.held))
-    before, began = current().stats, time.perf_counter()
+    before, began, spent = current().stats, time.perf_counter(), time.process_time()
     found = optimize(
         choose, train, validation=held, budget=budget, candidates=max(2, candidates), max_examples=8, strategy="halving"
     )
-    seconds, stats = time.perf_counter() - began, current().stats
+    seconds, spent, stats = time.perf_counter() - began, time.process_time() - spent, current().stats
     old, new = found.validation.before, found.validation.after
     return Outcome(
         before=[row.right for row in old.rows],
         after=[row.right for row in new.rows],
         seconds=seconds,
+        cpu_seconds=spent,
         rollouts=found.rollouts,
         calls=stats.submitted - before.submitted,
         failures=stats.failed - before.failed,
@@ -119,7 +123,7 @@ def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
     signature = dspy.Signature(
         {"text": (str, dspy.InputField()), "label": (Literal[tuple(task.labels)], answer)}, task.question
     )
-    rollouts, failures = [0], [0]
+    rollouts, failures = [0], [0]  # its threads may lose one in thousands, of which nothing depends
 
     class Choose(dspy.Module):  # type: ignore[misc]  # of an environment that has no types
         def __init__(self) -> None:
@@ -143,7 +147,7 @@ def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
         return [bool(score) for _, _, score in result.results]
 
     rows = [dspy.Example(text=text, label=label).with_inputs("text") for text, label in task.train]
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     search = dspy.BootstrapFewShotWithRandomSearch(
         metric=right,
         max_bootstrapped_demos=4,
@@ -154,12 +158,13 @@ def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
     )
     found = search.compile(Choose(), trainset=rows[: len(rows) // 2], valset=rows[len(rows) // 2 :])
     before, after = judged(Choose()), judged(found)
-    return Outcome(before, after, time.perf_counter() - began, rollouts[0], len(lm.history), failures[0])
+    seconds, spent = time.perf_counter() - began, time.process_time() - spent
+    return Outcome(before, after, seconds, spent, rollouts[0], len(lm.history), failures[0])
 
 
 @contextmanager
-def served(model: str) -> Generator[str]:
-    """`vllm serve` of a model, on a free port."""
+def served(model: str) -> Generator[tuple[str, Callable[[], float]]]:
+    """`vllm serve` of a model, on a free port, and the CPU seconds that it has taken."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -184,9 +189,17 @@ def served(model: str) -> Generator[str]:
                         log.seek(0)
                         raise SystemExit(f"vllm serve has ended:\n{log.read()[-4000:].decode()}") from None
                     time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1"
+            yield f"http://127.0.0.1:{port}/v1", partial(_cpu_seconds, server.pid)
         finally:
             server.terminate()
+
+
+def _cpu_seconds(pid: int) -> float:
+    import psutil
+
+    whole = psutil.Process(pid)
+    times = [each.cpu_times() for each in (whole, *whole.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def asked_of_dspy(python: str, task: Task, url: str, model: str, candidates: int) -> Outcome:
@@ -216,6 +229,7 @@ def compared(sides: dict[str, Outcome]) -> list[dict[str, Any]]:
                 "after": str(Estimate.share(sum(side.after), len(pairs))),
                 "difference": str(difference),
                 "seconds": round(side.seconds, 1),
+                "CPU seconds": round(side.cpu_seconds, 1),
                 "rollouts": side.rollouts,
                 "calls": side.calls,
                 "failures": side.failures,
@@ -244,9 +258,12 @@ def main() -> None:
         for task in tasks(arguments.tasks)
     ]
     results: dict[str, dict[str, Outcome]] = {}
-    with served(model) as url:
+    with served(model) as (url, server_seconds):
         for task in chosen:
-            results[task.name] = {"dspy": asked_of_dspy(arguments.dspy, task, url, model, arguments.candidates)}
+            before = server_seconds()
+            found = asked_of_dspy(arguments.dspy, task, url, model, arguments.candidates)
+            found = replace(found, cpu_seconds=found.cpu_seconds + server_seconds() - before)
+            results[task.name] = {"dspy": found}
     with Runtime(model, max_model_len=4096) as runtime:
         _ = runtime.engine
         for task in chosen:

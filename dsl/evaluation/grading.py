@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import tee
 from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args, get_origin, overload
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,15 +26,16 @@ from typefold.errors import AT_ONCE, PromptUsageError
 from typefold.evaluation.fields import is_equal
 from typefold.evaluation.report import WRAPPERS, EvaluatedRow, MetricFailed, Report
 from typefold.evaluation.report import unwrapped as unwrapped
-from typefold.execution.executor import run_call, run_call_async, run_calls
+from typefold.execution.call import Call
+from typefold.execution.executor import as_answered, in_order, run_call, run_call_async, run_calls
 from typefold.execution.seeding import Batch
 from typefold.messages import is_missing
-from typefold.programs.run import bound_of, run
+from typefold.programs.run import as_ended, bound_of, run
 from typefold.programs.voting import number_of
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.spec import PromptSpec
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
-from typefold.runtime import BadInput
+from typefold.runtime import BadInput, PromptError
 from typefold.signatures.parameters import hints_of, is_async, name_of, unfit_value, words_of
 from typefold.tables.columns import Unfit, rows_of, spread
 from typefold.tables.named_rows import NamedRows, named_rows
@@ -382,9 +385,9 @@ def graded(jobs: Sequence[Job], metric: Metric[Any] | None) -> list[EvaluatedRow
     check_metric(metric)
     functions = list({id(job.function): job.function for job in jobs}.values())
     specs = {id(each): spec for each in functions if (spec := _spec_of(each)) is not None}
-    if specs and len(functions) == 1 and metric is None and not is_async(functions[0]):
-        return [_row(job, result, None) for job, result in zip(jobs, _asked(functions[0], jobs), strict=True)]
     waits = any(is_async(each) for each in (*functions, metric) if each is not None and _spec_of(each) is None)
+    if specs and len(functions) == 1 and not waits and not is_async(functions[0]):
+        return _judged(functions[0], jobs, metric)
     batches = {key: Batch(spec.name) for key, spec in specs.items()}
     answer = partial(_answer, metric=metric, batches=batches, waits=waits)
     program: Callable[[Job], Any] = answer if waits else lambda job: _at_once(answer(job))
@@ -395,16 +398,35 @@ def graded(jobs: Sequence[Job], metric: Metric[Any] | None) -> list[EvaluatedRow
     ]
 
 
-def _asked(prompt: Callable[..., Any], jobs: Sequence[Job]) -> list[Result[Any, Exception]]:
-    """Run the calls of one prompt, without a row of `run` around each."""
-    spec = _spec_of(prompt)
-    rows = (dict(job.keywords) or job.arguments for job in jobs)
-    return [] if spec is None else [*run_calls(spec.of_rows(rows), len(jobs))]
+def _judged(prompt: Callable[..., Any], jobs: Sequence[Job], metric: Metric[Any] | None) -> list[EvaluatedRow[Any]]:
+    """Run the calls of one prompt, without a row of `run` around each, and the metric on each answer once that is there."""
+    calls, total = _calls(prompt, jobs), len(jobs)
+    if metric is None:
+        return [_row(job, answer, None) for job, answer in zip(jobs, run_calls(calls, total), strict=True)]
+    answers: dict[int, Result[Any, Exception]] = {}
+
+    def judge(place: int) -> Result[Any, Exception] | None:
+        if not isinstance(answer := answers[place], Success):
+            return None
+        return _at_once(_tried(metric, (jobs[place].expected, unwrapped(answer.unwrap())), {}, waits=False))
+
+    with closing(as_answered(calls)) as answered:
+        indices, places = tee(place for place, answers[place] in answered)
+        ended = in_order(
+            as_ended(judge, ((place,) for place in places), key=lambda place: _key(jobs[place]), indices=indices), total
+        )
+    verdicts = (each.unwrap() if isinstance(each, Success) else each for each in ended)
+    return [_row(job, answers[place], verdict) for place, (job, verdict) in enumerate(zip(jobs, verdicts, strict=True))]
+
+
+def _calls(prompt: Callable[..., Any], jobs: Sequence[Job]) -> Iterator[Call[Any] | PromptError]:
+    return spec_of(cast("BasePrompt[Any]", prompt)).of_rows(dict(job.keywords) or job.arguments for job in jobs)
 
 
 def graded_answers(prompt: Callable[..., Any], jobs: Sequence[Job]) -> list[Any]:
     """Return the answers of a prompt as it gives them, as one batch; `None` for a row that failed."""
-    return [each.unwrap() if isinstance(each, Success) else None for each in _asked(prompt, jobs)]
+    answers = run_calls(_calls(prompt, jobs), len(jobs))
+    return [each.unwrap() if isinstance(each, Success) else None for each in answers]
 
 
 def reported(
