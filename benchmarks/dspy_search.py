@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import socket
@@ -195,11 +196,9 @@ def served(model: str) -> Generator[tuple[str, Callable[[], float]]]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    import psutil
-
-    whole = psutil.Process(pid)
+    whole: Any = import_module("psutil").Process(pid)
     times = [each.cpu_times() for each in (whole, *whole.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    return math.fsum(each.user + each.system for each in times)
 
 
 def asked_of_dspy(python: str, task: Task, url: str, model: str, candidates: int) -> Outcome:

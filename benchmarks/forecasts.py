@@ -30,7 +30,7 @@ from typefold import Estimate, Forecast, Runtime, forecast, run
 from typefold.evaluation.forecasting import chosen
 from typefold.evaluation.observed import Watcher, total
 from typefold.execution.seeding import rehearsing
-from typefold.execution.tracing import watching
+from typefold.execution.tracing import observed_by
 
 LENGTHS = Path(__file__).parent / "data" / "lengths.json"
 HOT: dict[str, Any] = {"temperature": 0.7, "seed": 1}
@@ -92,11 +92,10 @@ def timed(runtime: Runtime, work: str, rows: int, sample: int, lengths: dict[str
         found = forecast(function, letters(rows, f"Batch 1, {work}.", 0), sample=sample)
         with rehearsing(runtime) as place:
             watcher = Watcher(place)
-            token = watching.set(watcher)
             started = time.perf_counter()
-            run.safe(function, letters(rows, f"Batch 2, {work}.", 0))
+            with observed_by(watcher):
+                run.safe(function, letters(rows, f"Batch 2, {work}.", 0))
             seconds = time.perf_counter() - started
-            watching.reset(token)
     held: list[list[int]] = [[0, 0, 0] for _ in range(rows)]
     for each in watcher.requests:
         most = 0 if math.isinf(each.most_tokens) else int(each.most_tokens)

@@ -1,19 +1,23 @@
-"""Errors of the program or the machine, and `BatchError`, which holds the failures of a batch.
+"""Errors of the program or the machine, and `BatchError`, which holds the failures of a batch; the reader of small files refuses by them.
 
 Errors of single rows are `PromptError`s, of the runtime room.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sysconfig
 from collections.abc import Sequence
+from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
 from returns.result import Result, Success
 
 from typefold.compiler import TemplateError, UnsupportedType
-from typefold.compiler.contained import describe_exception
+from typefold.compiler.contained import describe_exception, first_line
+from typefold.compiler.guards import is_dict
 from typefold.runtime import Cancelled, PromptError
 from typefold.runtime.journal import JournalError
 from typefold.runtime.ownership import UsedAfterFork
@@ -184,3 +188,32 @@ def _line(row: int, error: Exception) -> str:
 
 def _is_ours(module: object) -> bool:
     return isinstance(module, str) and (module == "typefold" or module.startswith("typefold."))
+
+
+def saved_object(path: str | os.PathLike[str], mark: str, form: int, *, kind: str, how: str) -> dict[str, Any]:
+    """Return the object that a small file of JSON holds, without its mark, which says its kind and the version of its form.
+
+    Reading it runs no code. A byte order mark, as editors put one, is left out.
+
+    Args:
+        path: The file.
+        mark: The name of the mark.
+        form: The version of the form that is known here.
+        kind: The word for its content, in messages: "calibration".
+        how: The way to write such a file, in messages.
+
+    Raises:
+        PromptUsageError: The file is none of the kind, or of a later typefold.
+        OSError: It can't be read.
+    """
+    try:
+        held: Any = json.loads(Path(path).read_bytes().decode("utf-8-sig", "surrogatepass"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PromptUsageError(f"{path!s}: this is no {kind} ({first_line(error)}); {how}") from None
+    found = held.pop(mark, None) if is_dict(held) else None
+    if type(found) is not int or found < 1:
+        raise PromptUsageError(f"{path!s}: this is no {kind}; {how}")
+    if found != form:
+        raise PromptUsageError(f"{path!s}: a later typefold wrote this {kind}; update typefold, or make it anew")
+    content: dict[str, Any] = held
+    return content

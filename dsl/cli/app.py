@@ -22,7 +22,7 @@ import typer
 
 from typefold.cli.journal_command import journal_app
 from typefold.cli.start.commands import start_app
-from typefold.cli.surroundings import explained, pairs, runtime_of
+from typefold.cli.surroundings import explained, journaled_runtime, pairs, runtime_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode=None)
 
@@ -160,7 +160,6 @@ def run_command(
     """
     from typefold.cli.run_command import JobFiles, opened_job
     from typefold.execution.progress import showing
-    from typefold.runtime.journal import Journal
 
     with explained(), showing(quiet=quiet), ExitStack() as stack:
         files = JobFiles.of(source, output, failures, journal, input_format, output_format, encoding, delimiter)
@@ -177,8 +176,7 @@ def run_command(
                 max_failures=max_failures,
             )
         )
-        kept = None if journal is None else stack.enter_context(Journal(journal, prompts=journal_prompts))
-        stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
+        stack.enter_context(journaled_runtime(model, engine, journal, seed, prompts=journal_prompts))
         failed = job.carry_out()
     if failed:
         raise typer.Exit(1)
@@ -350,15 +348,12 @@ def _labelled_run(
     """Check the files of an evaluation, and open what it asks."""
     from typefold.cli.output import check_apart, of_journal
     from typefold.execution.progress import showing
-    from typefold.runtime.journal import Journal
 
     named: dict[str, Sequence[str | int]] = {
         flag: [path for path in paths if path not in ("", "-")] for flag, paths in files.items()
     }
     check_apart(named | {"--journal": of_journal(journal)})
-    with showing(quiet=quiet), ExitStack() as stack:
-        kept = None if journal is None else stack.enter_context(Journal(journal))
-        stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
+    with showing(quiet=quiet), journaled_runtime(model, engine, journal, seed):
         yield
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -58,6 +59,19 @@ def runtime_of(model: str | None, engine: list[str] | None, **options: Any) -> G
             f"no such option; write it there, or name the model here with --model"
         )
     with Runtime(model, **given):
+        yield
+
+
+@contextmanager
+def journaled_runtime(
+    model: str | None, engine: list[str] | None, journal: Path | None, seed: int | None, *, prompts: bool = True
+) -> Generator[None]:
+    """The runtime that the options name, with the journal, which keeps prompts or does not."""
+    from typefold.runtime.journal import Journal
+
+    with ExitStack() as stack:
+        kept = None if journal is None else stack.enter_context(Journal(journal, prompts=prompts))
+        stack.enter_context(runtime_of(model, engine, journal=kept, seed=seed))
         yield
 
 

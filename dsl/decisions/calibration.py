@@ -12,11 +12,15 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ClassVar, TypeVar
 
-from typefold.errors import PromptUsageError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from typefold.compiler.contained import first_line
+from typefold.errors import PromptUsageError, saved_object
 
 T = TypeVar("T")
 
@@ -51,6 +55,8 @@ class Calibration:
         >>> soft.applied("", {"keep": 0.8, "drop": 0.2})
         {'keep': 0.6666666666666666, 'drop': 0.3333333333333333}
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
     temperatures: Mapping[str, float]
     type_digest: str = field(default="", repr=False)
@@ -114,19 +120,24 @@ class Calibration:
         Raises:
             PromptUsageError: There is no such file, or it is no calibration of this version.
         """
+        how = "calibrate(function, rows).save(path) writes one"
         try:
-            data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-            if data.pop("calibration") != _VERSION:
-                raise ValueError("it is of another version of typefold")
-            made = cls(**data)
-            if not all(map(is_temperature, made.temperatures.values())):
-                raise ValueError("its temperatures are no numbers above 0")
-        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise PromptUsageError(
-                f"calibration={os.fspath(path)!r}: no calibration can be read there ({type(error).__name__}: {error}); "
-                "calibrate(function, rows).save(path) writes one"
-            ) from error
+            data = saved_object(path, "calibration", _VERSION, kind="calibration", how=how)
+            made = _reader().validate_python(data)
+        except OSError as error:
+            raise PromptUsageError(f"{path!s}: this is no calibration ({first_line(error)}); {how}") from error
+        except ValidationError as error:
+            [first, *_] = error.errors()
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise PromptUsageError(f"{path!s}: this is no calibration ({reason}); {how}") from error
+        if not all(map(is_temperature, made.temperatures.values())) or made.rows < 0:
+            raise PromptUsageError(f"{path!s}: this is no calibration (a temperature is a number above 0); {how}")
         return made
+
+
+@cache
+def _reader() -> TypeAdapter[Calibration]:
+    return TypeAdapter(Calibration)
 
 
 def digest_of(choices: Mapping[str, Sequence[str]]) -> str:

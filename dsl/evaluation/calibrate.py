@@ -64,6 +64,8 @@ def calibrate(
         >>> found.temperatures[""] > 1, before.probability > after.probability
         (True, True)
     """
+    if not isinstance(cast("object", function), BasePrompt):
+        raise PromptUsageError(f"calibrate: the first argument is a prompt function, not {function!r:.80}")
     spec = spec_of(function.using(calibration=None))
     _, compiled = spec.under(None)
     texts = compiled.strategy.choices(compiled.kind)

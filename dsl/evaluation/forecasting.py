@@ -22,6 +22,7 @@ from returns.result import Result, Success
 from typing_extensions import TypedDict, TypeVarTuple, Unpack
 
 from typefold.compiler.contained import describe_exception, first_line
+from typefold.compiler.guards import is_sequence
 from typefold.errors import AT_ONCE, EngineLoadError, NoRuntime, PromptUsageError
 from typefold.evaluation.cost import CallForecast, Forecast, Misfit, exact
 from typefold.evaluation.intervals import Estimate
@@ -32,7 +33,7 @@ from typefold.execution.executor import as_answered
 from typefold.execution.progress import Progress
 from typefold.execution.seeding import rehearsing
 from typefold.execution.strategies import LoggedStrategy
-from typefold.execution.tracing import watching
+from typefold.execution.tracing import observed_by
 from typefold.options import Submitter
 from typefold.programs.run import as_ended, bound_of, by_name, fit
 from typefold.prompts.base_prompt import spec_if_prompt
@@ -214,6 +215,12 @@ def forecast_of(work: Work, options: ForecastOptions) -> Forecast:
     """Ask for a sample of the rows, count what can be counted, and return the forecast."""
     where = f"forecast({work.name})"
     sample, limits = options.get("sample"), options.get("max_tokens", ())
+    if unknown := options.keys() - ForecastOptions.__annotations__.keys():
+        raise TypeError(f"{where}: there is no option {', '.join(sorted(unknown))}")
+    if type(options.get("seed", 0)) is not int:
+        raise PromptUsageError(f"{where}: seed is a whole number, not {options.get('seed')!r}")
+    if not is_sequence(limits):
+        raise PromptUsageError(f"{where}: max_tokens is a list of limits, not {limits!r:.80}")
     if not work.rows:
         raise PromptUsageError(f"{where}: there are no rows")
     if sample is not None and (type(sample) is not int or sample < 0):
@@ -254,14 +261,10 @@ def _asked(
     results: dict[int, Result[Any, Exception]] = {}
     with rehearsing(runtime) as place, Progress(len(indices)) as progress:
         watcher = Watcher(place)
-        token = watching.set(watcher)
-        try:
-            with closing(work.ended(indices)) as ended:
-                for index, result in ended:
-                    results[index] = result
-                    progress.row(failed=not isinstance(result, Success))
-        finally:
-            watching.reset(token)
+        with observed_by(watcher), closing(work.ended(indices)) as ended:
+            for index, result in ended:
+                results[index] = result
+                progress.row(failed=not isinstance(result, Success))
     return watcher.requests, results
 
 

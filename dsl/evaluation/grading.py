@@ -37,7 +37,7 @@ from typefold.prompts.spec import PromptSpec
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
 from typefold.runtime import BadInput, PromptError
 from typefold.signatures.parameters import hints_of, is_async, name_of, unfit_value, words_of
-from typefold.tables.columns import Unfit, rows_of, spread
+from typefold.tables.columns import Unfit, refuse_no_rows, rows_of, spread
 from typefold.tables.named_rows import NamedRows, named_rows
 
 A = TypeVar("A")
@@ -177,6 +177,7 @@ class Evaluate:
             >>> evaluate.starmap(pow, [(2, 3), (3, 2)], [8, 8]).accuracy
             0.50 [0.09, 0.91] of 2 rows
         """
+        check_function(function, "evaluate")
         return reported(function, graded(checked_jobs(function, [*spread(rows)], expected), metric), metric)
 
     # fmt: off
@@ -219,7 +220,10 @@ class Evaluate:
             >>> evaluate.map_rows(is_dear, [{"price": 5, "dear": False}, {"price": 12, "dear": False}], "dear").accuracy
             0.50 [0.09, 0.91] of 2 rows
         """
+        check_function(function, "evaluate")
         name = name_of(function)
+        if not isinstance(cast("object", expected), str):
+            raise PromptUsageError(f"evaluate({name}): expected is the name of a column, not {expected!r:.80}")
         every = list(named_rows(_any_columns, name, rows))
         records = [row for row in every if not isinstance(row, Unfit)]
         if records and not any(expected in row for row in records):
@@ -254,7 +258,10 @@ class Job:
 
 def labelled_jobs(function: Callable[..., Any], rows: Iterable[Any], expected: Iterable[Any] | None) -> list[Job]:
     """Return the rows of a function of one argument, or `Case`s of it, with their labels, checked."""
+    check_function(function, "evaluate")
     cells = list(rows_of(listed(rows), function))
+    if expected is not None and any(isinstance(cell, Case) for cell in cells):
+        raise PromptUsageError(f"evaluate({name_of(function)}): a Case holds its label, so leave expected= out")
     if expected is None:
         cases = cast("list[Case[Any, Any]]", cells)
         if bad := [row for row, case in enumerate(cells) if not isinstance(case, Case)]:
@@ -265,6 +272,16 @@ def labelled_jobs(function: Callable[..., Any], rows: Iterable[Any], expected: I
     return checked_jobs(
         function, [cell if isinstance(cell, Unfit) else (cell,) for cell in cells], expected, inputs=cells
     )
+
+
+def check_function(function: object, verb: str) -> None:
+    """Refuse what is no function to call for rows, and one that gives no answers. Raises PromptUsageError."""
+    if not callable(function):
+        raise PromptUsageError(f"{verb}: the first argument is the function to call for each row, not {function!r:.80}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PromptUsageError(f"{verb}: {name_of(function)} yields, so that a call runs none of it; return the answer")
+    if (spec := _spec_of(function)) is not None and spec.safe:
+        raise PromptUsageError(f"{verb}: leave .safe out: a row of {spec.name} that fails counts as wrong")
 
 
 def checked_jobs(
@@ -282,9 +299,10 @@ def checked_jobs(
     if not labels:
         raise PromptUsageError(f"evaluate({name}): there are no rows")
     check_labels(labels, function, where)
-    unfit = [each.reason for each in rows if isinstance(each, Unfit)]
-    if len(unfit) == len(rows):
-        raise PromptUsageError(f"evaluate({name}): no row fits it; the first: {unfit[0]}")
+    misfits = (_unfit_row(function, each) for each in rows)
+    first = next(misfits)
+    if first is not None and all(each is not None for each in misfits):
+        raise PromptUsageError(f"evaluate({name}): no row fits it; the first: {first}")
     return [
         Job(function, index, (), given, label, row)
         if isinstance(row, Mapping)
@@ -293,8 +311,27 @@ def checked_jobs(
     ]
 
 
+def _unfit_row(function: Callable[..., Any], row: tuple[Any, ...] | Mapping[str, Any] | Unfit) -> str | None:
+    """Return in words the reason that a row can't be the arguments of a function."""
+    if isinstance(row, Unfit):
+        return row.reason
+    args, keywords = ((), row) if isinstance(row, Mapping) else (row, {})
+    spec = _spec_of(function)
+    try:
+        if spec is not None:
+            spec.bind(args, keywords)
+        else:
+            signature_of(function).bind(*args, **keywords)
+    except ValueError:  # of a builtin, which says nothing
+        return None
+    except TypeError as error:
+        return str(error)
+    return None
+
+
 def listed(rows: Iterable[Any]) -> Any:
-    """Return rows of which there is a number, as iterators have none."""
+    """Return rows of which there is a number, as iterators have none. Raises PromptUsageError for what are no rows."""
+    refuse_no_rows(rows, "map")
     return rows if hasattr(rows, "__len__") else list(rows)
 
 
@@ -410,11 +447,12 @@ def _judged(prompt: Callable[..., Any], jobs: Sequence[Job], metric: Metric[Any]
             return None
         return _at_once(_tried(metric, (jobs[place].expected, unwrapped(answer.unwrap())), {}, waits=False))
 
+    def key(place: int) -> object:
+        return _key(jobs[place])
+
     with closing(as_answered(calls)) as answered:
         indices, places = tee(place for place, answers[place] in answered)
-        ended = in_order(
-            as_ended(judge, ((place,) for place in places), key=lambda place: _key(jobs[place]), indices=indices), total
-        )
+        ended = in_order(as_ended(judge, ((place,) for place in places), key=key, indices=indices), total)
     verdicts = (each.unwrap() if isinstance(each, Success) else each for each in ended)
     return [_row(job, answers[place], verdict) for place, (job, verdict) in enumerate(zip(jobs, verdicts, strict=True))]
 
@@ -436,22 +474,27 @@ def reported(
     return Report(name_of(function), tuple(rows), "" if metric is None else name_of(metric))
 
 
-def check_metric(metric: object) -> None:
-    """Refuse what can't be a metric. Raises PromptUsageError."""
-    if metric is None:
+def refuse_uncallable(verb: str, name: str, given: object, takes: Sequence[str]) -> None:
+    """Refuse an option that is no function of these arguments; `None` is none at all. Raises PromptUsageError."""
+    if given is None:
         return
-    if not callable(metric):
-        raise PromptUsageError(
-            f"evaluate: metric is a function of the expected value and the answer, not {type(metric).__name__}"
-        )
+    if not callable(given):
+        raise PromptUsageError(f"{verb}: {name} is a function of {' and '.join(takes)}, not {type(given).__name__}")
     try:
-        signature_of(metric).bind(None, None)
+        signature_of(given).bind(*takes)
     except ValueError:  # of a builtin, which says nothing
         pass
     except TypeError as error:
         raise PromptUsageError(
-            f"evaluate: the metric {name_of(metric)} can't be called with the expected value and the answer: {error}"
+            f"{verb}: the {name} {name_of(given)} can't be called with {' and '.join(takes)}: {error}"
         ) from None
+
+
+def check_metric(metric: object) -> None:
+    """Refuse what can't be a metric. Raises PromptUsageError."""
+    if metric is None:
+        return
+    refuse_uncallable("evaluate", "metric", metric, ["the expected value", "the answer"])
     kind, _ = _return_type(metric)
     if kind is not None and kind.json_schema.get("type") in ("string", "object", "array", "null"):
         raise PromptUsageError(

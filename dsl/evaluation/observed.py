@@ -15,6 +15,7 @@ from typefold.evaluation.cost import CallForecast, LimitForecast, exact
 from typefold.evaluation.intervals import Estimate
 from typefold.evaluation.speed import Span
 from typefold.execution.seeding import Place, here
+from typefold.execution.tracing import Observer
 from typefold.options import Submitter
 from typefold.runtime import FinishReason, Outcome, PromptError, Request, Truncated
 from typefold.runtime.journal.records import size_of
@@ -95,7 +96,7 @@ def _error(future: Future[Outcome]) -> BaseException | None:
 _Figure: TypeAlias = Callable[[Observed], float]
 
 
-class Watcher:
+class Watcher(Observer):
     """Collects the requests that rows send, which are asked at a place of the program."""
 
     def __init__(self, place: Place, now: Callable[[], float] = time.monotonic) -> None:
@@ -103,7 +104,7 @@ class Watcher:
         self._place = place
         self._now = now
 
-    def __call__(self, runtime: Submitter, requests: Sequence[Request], futures: Sequence[Future[Outcome]]) -> None:
+    def sent(self, runtime: Submitter, requests: Sequence[Request], futures: Sequence[Future[Outcome]]) -> None:
         row, sent = self._place.row_of(here.get()), self._now()
         for request, future in zip(requests, futures, strict=True):
             index = request.row if row is None else row

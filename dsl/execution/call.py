@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from returns.result import Failure, Result, Success
 
@@ -26,6 +25,7 @@ from typefold.execution.ends import end_batches
 from typefold.execution.greenlets import end_if_cancelled
 from typefold.execution.retries import Attempt
 from typefold.execution.seeding import Batch, Path, identity_here, path_of, seed_at
+from typefold.execution.tracing import observer
 from typefold.messages import RawPrompt
 from typefold.options import Options, Submitter
 from typefold.runtime import BadInput, Cancelled, FinishReason, Invalid, Outcome, PromptError, Request, TimedOut
@@ -57,20 +57,6 @@ class Call(Generic[T]):
 
 
 Then: TypeAlias = Callable[[Result[Any, PromptError]], "Call[Any] | Result[Any, PromptError]"]
-
-
-class Observer(Protocol):
-    """Hears of the calls that are made in a context, maybe in another thread."""
-
-    def tokens(self, count: int) -> None:
-        """A request of a call ended, by the model or by a journal, with a number of tokens of its prompt and answer."""
-
-    def value(self, call: Call[Any], value: Any) -> None:
-        """A call ended in a value."""
-
-
-observer: ContextVar[Observer | None] = ContextVar("typefold_observer", default=None)
-"""The observer of the calls that are made in this context."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A span of OpenTelemetry for each request, where a program has set tracing up; nothing at all where it has not.
+"""A span of OpenTelemetry for each request, where a program has set tracing up; and observers of a program's calls.
 
 A program that traces has imported `opentelemetry` and set a tracer provider; only then is anything done here, and nothing
 is imported for it. A span lies under the span that was current where the call was made. Its names are those of
@@ -8,18 +8,42 @@ OpenTelemetry's conventions for generative AI, and `typefold.*` for what these d
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from typefold.options import Submitter
 from typefold.runtime import Outcome, Request
 
-Watch: TypeAlias = Callable[[Submitter, Sequence[Request], Sequence[Future[Outcome]]], None]
-watching: ContextVar[Watch | None] = ContextVar("typefold_watching", default=None)
-"""Called with the requests that a piece of a program sends, and their futures."""
+
+class Observer:
+    """Base class of what hears of the calls that are made in a context, maybe in another thread: by default it does nothing."""
+
+    def sent(self, runtime: Submitter, requests: Sequence[Request], futures: Sequence[Future[Outcome]]) -> None:
+        """Requests were sent."""
+
+    def tokens(self, count: int) -> None:
+        """A request of a call ended, by the model or by a journal, with a number of tokens of its prompt and answer."""
+
+    def value(self, call: Any, value: Any) -> None:
+        """A call ended in a value."""
+
+
+observer: ContextVar[Observer | None] = ContextVar("typefold_observer", default=None)
+"""The observer of the calls that are made in this context."""
+
+
+@contextmanager
+def observed_by(each: Observer) -> Generator[None]:
+    """Let an observer hear of the calls that are made inside."""
+    token = observer.set(each)
+    try:
+        yield
+    finally:
+        observer.reset(token)
 
 
 def tracer() -> Any:

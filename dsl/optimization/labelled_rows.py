@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from typefold.errors import PromptUsageError
-from typefold.evaluation.grading import Case, check_labels
+from typefold.evaluation.grading import Case, check_function, check_labels
 from typefold.optimization.optimized_prompts import spec_in
 from typefold.runtime.journal import digest
 from typefold.signatures.parameters import name_of
+from typefold.tables.columns import refuse_no_rows
 
 _NAMED = 5  # rows in a message
 
@@ -38,7 +39,9 @@ def labelled_rows(function: Callable[..., Any], cases: Iterable[Any], *, name: s
     none of a prompt's.
     """
     rows: list[LabelledRow] = []
+    check_function(function, "optimize")
     where = f"optimize({name_of(function)})"
+    refuse_no_rows(cases, "optimize")
     for number, case in enumerate(cases):
         if not _is(case, Case):
             raise PromptUsageError(

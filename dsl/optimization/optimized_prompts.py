@@ -11,11 +11,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from typefold.errors import PromptUsageError
+from typefold.errors import PromptUsageError, saved_object
 from typefold.prompts.base_prompt import BasePrompt, spec_of
 from typefold.prompts.revision import Revision, Scope
 from typefold.prompts.spec import PromptSpec
@@ -63,6 +63,8 @@ class OptimizedPrompts:
         True
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
     function: str
     prompts: tuple[Revision, ...]
     evaluation: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -95,17 +97,12 @@ class OptimizedPrompts:
             PromptUsageError: The file is none of these, or of a later typefold.
             OSError: It can't be read.
         """
-        try:
-            held: Any = json.loads(Path(path).read_bytes().decode("utf-8", "surrogatepass"))
-            version = held.pop("typefold_optimized")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise PromptUsageError(f"{path}: these are no optimized prompts; Optimization.save writes them") from None
-        if version != _FORMAT:
-            raise PromptUsageError(f"{path}: a later typefold wrote it; update typefold, or optimize anew")
+        kind, how = "file of optimized prompts", "Optimization.save writes one"
+        held = saved_object(path, "typefold_optimized", _FORMAT, kind=kind, how=how)
         try:
             return _reader().validate_python(held)
         except ValidationError as error:
-            raise PromptUsageError(f"{path}: these are no optimized prompts: {words_of(error)}") from None
+            raise PromptUsageError(f"{path!s}: this is no {kind}: {words_of(error)}; {how}") from None
 
 
 @functools.cache
@@ -146,6 +143,10 @@ def optimized(
         >>> [message.content for message in better.render("Peru")][1:]
         ['Paris', 'What is the capital of Peru?']
     """
+    if not callable(function):
+        raise PromptUsageError(f"optimized: the first argument is the function, not {function!r:.80}")
+    if stale not in ("refuse", "use"):
+        raise PromptUsageError(f"optimized: stale is 'refuse' or 'use', not {stale!r}")
     found = prompts if isinstance(prompts, OptimizedPrompts) else OptimizedPrompts.load(prompts)
     of_file = "" if prompts is found else f"{prompts}: "
 

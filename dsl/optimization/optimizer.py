@@ -18,7 +18,7 @@ from typing_extensions import TypedDict, Unpack
 
 from typefold.errors import PromptUsageError
 from typefold.evaluation.compare import Comparison
-from typefold.evaluation.grading import Case, Metric, reported
+from typefold.evaluation.grading import Case, Metric, check_metric, refuse_uncallable, reported
 from typefold.evaluation.report import figures_as_json
 from typefold.evaluation.tables import Table, as_html, as_rich, as_text, text_of
 from typefold.optimization.labelled_rows import LabelledRow, labelled_rows, parted, refuse_overlap
@@ -237,6 +237,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Strategy):
             raise PromptUsageError(f"optimize: strategy is 'halving' or 'random', not {self.strategy!r}")
+        if type(self.seed) is not int:
+            raise PromptUsageError(f"optimize: seed is a whole number, not {self.seed!r}")
+        refuse_uncallable("optimize", "proposer", self.proposer, ["a signature", "instructions", "mistakes"])
+        refuse_uncallable("optimize", "on_round", self.on_round, ["a round"])
         least = {"budget": 1, "token_budget": 1, "candidates": 2, "max_examples": 0, "instructions": 0}
         for name, low in least.items():
             value = getattr(self, name)
@@ -265,6 +269,7 @@ def optimize_rows(
     settings: Settings,
 ) -> Optimization[F]:
     """Search, with rows that are checked each by itself."""
+    check_metric(metric)
     where = f"optimize({name_of(function)})"
     draw = random.Random(f"{settings.seed} rows")
     if validation is None:

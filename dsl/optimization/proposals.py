@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +15,15 @@ from typing import Any, TypeAlias
 from returns.result import Result, Success
 
 from typefold.compiler import Message
+from typefold.compiler.contained import describe_exception
+from typefold.evaluation.report import unwrapped
 from typefold.messages import RawPrompt, ask
 from typefold.optimization.optimized_prompts import spec_in
 from typefold.programs.run import run
 from typefold.prompts.definition import Definition
 from typefold.prompts.prompt import prompt
+
+logger = logging.getLogger(__name__)
 
 SHOWN = 4
 """Mistakes that a proposal is made of."""
@@ -107,7 +112,16 @@ def proposals(
         shown = draw.sample(list(mistakes), min(SHOWN, len(mistakes)))
         rows.append((watched(each), f"{definition.name}{definition.signature_as_written}", own, shown))
     ended: list[Result[Any, Exception]] = run.safe(_proposed, rows, key=lambda row: row[1:])
-    return [str(each.unwrap()).strip() if isinstance(each, Success) else "" for each in ended]
+    texts = [unwrapped(each.unwrap()) if isinstance(each, Success) else each.failure() for each in ended]
+    bad = [each for each in texts if not isinstance(each, str)]
+    if bad:
+        said = (
+            describe_exception(bad[0])
+            if isinstance(bad[0], Exception)
+            else f"it returned {bad[0]!r:.80}, which is no text"
+        )
+        logger.warning("%d of %d proposals failed; the first: %s", len(bad), len(texts), said)
+    return [each.strip() if isinstance(each, str) else "" for each in texts]
 
 
 def _proposed(row: _Asked) -> Any:

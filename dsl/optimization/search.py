@@ -24,7 +24,8 @@ from typefold.evaluation.grading import Job, Metric, graded, unwrapped
 from typefold.evaluation.intervals import Estimate
 from typefold.evaluation.report import EvaluatedRow, MetricFailed
 from typefold.evaluation.tables import text_of
-from typefold.execution.call import Call, observer
+from typefold.execution.call import Call
+from typefold.execution.tracing import Observer, observed_by
 from typefold.optimization.labelled_rows import LabelledRow
 from typefold.optimization.optimized_prompts import scoped, spec_in
 from typefold.optimization.proposals import Mistake, Proposer, own_instructions, proposals
@@ -91,7 +92,7 @@ def key_of(definition: Definition) -> Key:
 
 
 @dataclass
-class Trace:
+class Trace(Observer):
     """The calls that a rollout made, each with its arguments and its value; an observer of them."""
 
     budget: Budget
@@ -187,7 +188,7 @@ class Search:
     def watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function whose tokens are counted."""
         asynchronous = self._asynchronous and spec_in(function) is not None
-        return scoped(function, partial(self._observed, Trace(self.budget)), asynchronous=asynchronous)
+        return scoped(function, partial(observed_by, Trace(self.budget)), asynchronous=asynchronous)
 
     def rollouts(
         self, plan: Iterable[tuple[Candidate, LabelledRow]], traces: list[Trace] | None = None
@@ -210,16 +211,8 @@ class Search:
             raise OutOfTokens
         if candidate not in self._scopes:
             self._scopes[candidate] = Scope(partial(self._revision, candidate))
-        with self._observed(trace), self._scopes[candidate]():
+        with observed_by(trace), self._scopes[candidate]():
             yield
-
-    @contextmanager
-    def _observed(self, trace: Trace) -> Generator[None]:
-        token = observer.set(trace)
-        try:
-            yield
-        finally:
-            observer.reset(token)
 
     def _revision(self, candidate: Candidate, spec: PromptSpec) -> Revision | None:
         self._found(spec)
@@ -318,6 +311,10 @@ class Search:
             for _, each in (asked[number % len(asked)] for number in range(count))
         ]
         texts = proposals(proposer, rows, self._seed, self.watched)
+        if not any(texts):
+            self._failed = (
+                self._failed or f"all {count} proposals of instructions failed or are empty; the log has more"
+            )
         made = {(asked[number % len(asked)][0], text): None for number, text in enumerate(texts) if text}
         return [(key, text) for key, text in made if text != self.prompts[key].instructions]
 

@@ -426,9 +426,9 @@ def _is_within(narrow: Any, wide: Any) -> bool:
     [narrow], [wide] = every, others
     arguments, kind = get_args(wide), get_origin(wide) or wide
     if get_origin(narrow) is Literal:
-        choices = [(type(each), each) for each in arguments]
+        choices: list[tuple[type[Any], Any]] = [(class_of(each), each) for each in arguments]
         return all(
-            (type(each), each) in choices if kind is Literal else isinstance(kind, type) and isinstance(each, kind)
+            (class_of(each), each) in choices if kind is Literal else isinstance(kind, type) and isinstance(each, kind)
             for each in get_args(narrow)
         )
     if is_newtype(narrow):

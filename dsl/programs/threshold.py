@@ -10,12 +10,16 @@ arXiv:2110.01052).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import starmap
+from numbers import Real
 from typing import Any, Literal, TypeVar
 
+from typefold.compiler.guards import is_list_or_tuple
 from typefold.errors import PromptUsageError
 from typefold.programs.voting import Votes
 from typefold.response_types import Scored
+from typefold.tables.columns import refuse_no_rows
 
 T = TypeVar("T")
 
@@ -24,6 +28,7 @@ ABOVE_ALL = math.nextafter(1.0, 2.0)
 
 _GRID = tuple(1 - 2 ** (-step / 4) for step in range(80, -1, -1))  # from 1 - 1e-6 to 0, closer together near 1
 _BEGINNINGS = _GRID[::10]
+_ROUNDING = 1e-6  # of a sum of floats
 
 
 def calibrated_threshold(
@@ -51,7 +56,8 @@ def calibrated_threshold(
         With the defaults that is always so below 59 rows.
 
     Raises:
-        PromptUsageError: There are no labelled rows, or a number is not between 0 and 1.
+        PromptUsageError: There are no labelled rows, one is no pair of an answer and one of its choices, or a number is not
+            between 0 and 1.
 
     Example:
         >>> from typefold import Scored, calibrated_threshold
@@ -61,9 +67,12 @@ def calibrated_threshold(
         0.9
     """
     for name, value in (("target", target), ("delta", delta)):
-        if not 0 < value < 1:
+        if not isinstance(value, Real) or not 0 < value < 1 or not 0 < 1 - value < 1:
             raise PromptUsageError(f"calibrated_threshold: {name} is a number between 0 and 1, not {value!r}")
-    rows = sorted((_judged(answer, right) for answer, right in labelled), reverse=True)
+    if of not in ("all", "kept"):
+        raise PromptUsageError(f"calibrated_threshold: of is 'all' or 'kept', not {of!r}")
+    refuse_no_rows(labelled, "calibrated_threshold")
+    rows = sorted(starmap(_judged, enumerate(labelled)), reverse=True)
     if not rows:
         raise PromptUsageError("calibrated_threshold: there are no labelled rows")
     if of == "kept":
@@ -76,10 +85,23 @@ def calibrated_threshold(
     return min((probability for probability, _ in rows if probability > limit), default=ABOVE_ALL)
 
 
-def _judged(answer: Scored[Any] | Votes[Any], right: Any) -> tuple[float, bool]:
-    """Return the probability of an answer, or its share of the votes, and whether it is right."""
+def _judged(row: int, labelled: Any) -> tuple[float, bool]:
+    """Return the probability of an answer, or its share of the votes, and whether it is right. Raises PromptUsageError."""
+    where = f"calibrated_threshold: row {row}"
+    if not is_list_or_tuple(labelled) or len(labelled) != 2:
+        raise PromptUsageError(f"{where} is no pair of an answer and the right one: {labelled!r:.80}")
+    answer, right = labelled
     if isinstance(answer, Scored):
-        return answer.probability, answer.value == right
+        found: Scored[Any] = answer
+        if found.value not in found.probabilities or not 0 <= found.probability <= 1 + _ROUNDING:
+            raise PromptUsageError(f"{where}: no probability of the answer from 0 to 1 is stated: {found!r:.80}")
+        if isinstance(right, Hashable) and right in found.probabilities:
+            return found.probability, bool(found.value == right)
+        raise PromptUsageError(f"{where}: {right!r:.80} is none of the choices of the answer, {found!r:.80}")
+    if not isinstance(answer, Votes):
+        raise PromptUsageError(
+            f"{where}: the answer is neither Scored nor Votes: {answer!r:.80}; leave failed rows out"
+        )
     if not answer.counts:
         return 0.0, False
     return answer.counts[0][1] / (answer.total + answer.failed), answer.winner == right

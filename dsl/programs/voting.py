@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -227,7 +228,8 @@ def number_of(given: Any) -> float:
     if kind in (Logged, Reasoned):
         return number_of(given.value)
     if isinstance(given, (Real, Decimal)):
-        return float(given)
+        with suppress(OverflowError):  # of an integer of 400 digits
+            return float(given)
     raise TypeError(
         f"best_of: a score is a number, not {given!r:.80}; give a function that makes one of it, such as "
         f"lambda value: judge(value).probabilities['keep']"

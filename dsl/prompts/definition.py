@@ -13,7 +13,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
+
+from pydantic import ConfigDict
 
 from typing_extensions import Format, get_annotations
 
@@ -100,6 +102,8 @@ class Instructions:
             before its first parameter; nothing where they are said first, in the system message.
         text: The instructions.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
     replaces: str
     text: str

@@ -12,10 +12,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
@@ -32,6 +32,8 @@ class StoredExample:
         answer: The answer as the model would write it.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
     arguments: Mapping[str, Any]
     answer: str
 
@@ -42,7 +44,9 @@ class StoredExample:
         """Return a worked call as data; `None` where JSON would not give it back."""
         try:
             kept, kind = list(arguments.items())[bound:], definition.return_type().kind
-            plain = {name: _adapter(definition, name).dump_python(each, mode="json") for name, each in kept}
+            plain = {
+                name: _adapter(definition, name).dump_python(each, mode="json", warnings=False) for name, each in kept
+            }
             made = cls(plain, kind.encode(value))
             same = made.read(definition, tuple(arguments.values())[:bound])
             definition.worked([same], kind)  # nor is a call whose body fails an example, or one that asks a raw prompt
@@ -86,6 +90,8 @@ class Revision:
         instructions: The instructions in the place of its own; `None` where those stay.
         made_for: The versions of the prompt that it was made for.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
     prompt: str
     examples: tuple[StoredExample, ...] | None = None

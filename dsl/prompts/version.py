@@ -17,7 +17,7 @@ from typing import Any
 
 from typefold.compiler import Message
 from typefold.compiler.guards import is_dict, is_list_or_tuple
-from typefold.errors import PromptUsageError
+from typefold.errors import PromptUsageError, saved_object
 from typefold.execution.strategies import ReturnType
 from typefold.options import Options
 from typefold.runtime.journal import digest
@@ -121,14 +121,8 @@ class Version:
             PromptUsageError: The file is none of these, or was changed.
             OSError: It can't be read.
         """
-        try:
-            held: Any = json.loads(Path(path).read_bytes().decode("utf-8", "surrogatepass"))
-        except ValueError as error:
-            raise PromptUsageError(f"{path}: this is no saved version: {error}") from None
-        if not is_dict(held) or "typefold_version" not in held:
-            raise PromptUsageError(f"{path}: this is no saved version; Version.save and `typefold version` write them")
-        if held["typefold_version"] != _FORMAT:
-            raise PromptUsageError(f"{path}: a later typefold wrote it; update typefold, or save the version anew")
+        how = "Version.save and `typefold version` write one"
+        held = saved_object(path, "typefold_version", _FORMAT, kind="saved version", how=how)
         try:
             found = Version(
                 **{each.name: held[each.name] for each in fields(Version) if each.name not in ("examples", "answers")},

@@ -25,7 +25,7 @@ from typefold.compiler.contained import describe_exception
 from typefold.errors import AT_ONCE, EngineLoadError, PromptUsageError
 from typefold.execution.ends import FailedLoad, ending_batches
 from typefold.execution.open_runtimes import Block, OpenRuntime, entered, innermost, loading, opened
-from typefold.execution.tracing import trace, tracer, watching
+from typefold.execution.tracing import observer, trace, tracer
 from typefold.messages import RawPrompt, Turn
 from typefold.options import DescribeFormat, GenerateOptions, Options, describe_format_of, json_format_of
 from typefold.runtime import Engine, EngineFacts, Outcome, Request, Scheduler, Statistics
@@ -269,8 +269,8 @@ class Runtime(OpenRuntime, Answering):
             else:
                 futures = self._forward(requests)
         self._sent.extend(zip(requests[-KEPT:], futures[-KEPT:], strict=True))
-        if (watch := watching.get()) is not None:
-            watch(self, requests, futures)
+        if (observing := observer.get()) is not None:
+            observing.sent(self, requests, futures)
         tracing = tracer()
         if tracing is not None:
             provider = DEFAULT_ENGINE if self._scheduler is None else self._scheduler.info.provider

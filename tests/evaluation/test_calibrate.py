@@ -209,7 +209,7 @@ def test_a_calibration_of_another_type_is_refused_and_of_another_prompt_told() -
 def test_a_file_that_is_no_calibration_is_refused(content: str | None, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "some.json").write_text(content, encoding="utf-8")
-    with pytest.raises(PromptUsageError, match="no calibration can be read there"):
+    with pytest.raises(PromptUsageError, match=r"this is no calibration|wrote this calibration"):
         team.using(calibration=tmp_path / "some.json")
 
 
