@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import ConfigDict
-
 from typing_extensions import Format, get_annotations
 
 from typefold.compiler import Message, OutputType
