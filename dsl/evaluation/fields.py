@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from types import NoneType
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -26,6 +27,7 @@ from typefold.response_types import Decisions, Scored
 _MOST_LABELS = 50  # different values, beyond which a text is no label
 _MOST_FIELDS = 256
 _LABEL_LENGTH = 80  # characters
+_PLAIN = frozenset({str, int, float, bool, NoneType})  # classes of values without parts
 
 FAILED = object()
 """In place of the answer of a row that failed."""
@@ -101,7 +103,8 @@ class FieldReport:
             which there are at most 50 and half as many as rows.
         errors: Errors of numbers, where its values are numbers.
         overlap: Items in common, where its values are lists or sets.
-        calibration: Agreement of stated probabilities with right answers, where its answers are `Scored`.
+        calibration: Agreement of stated probabilities with right answers, where its answers are `Scored`. Items of lists and
+            tuples, and their fields, have it by paths of their own (`lines[].kind`, `pair[0]`), paired by their places.
     """
 
     accuracy: Estimate
@@ -128,6 +131,25 @@ def _collect(by_path: dict[str, list[tuple[Any, Any]]], path: str, expected: Any
     answered = {**((None if got is FAILED else parts_of(got)) or {}), **asked}
     for name, part in (parts_of(expected) or {}).items():
         _collect(by_path, f"{path}.{name}" if path else name, part, answered.get(name, FAILED))
+    if class_of(got) in (list, tuple):
+        for inner, *pair in _stated(path, expected, got):
+            if inner in by_path or len(by_path) <= _MOST_FIELDS:
+                by_path.setdefault(inner, []).append((pair[0], pair[1]))
+
+
+def _stated(path: str, expected: Any, got: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the `Scored` parts of items, each with its path (`lines[].kind`, `pair[0]`) and what the label has at its place."""
+    kind = class_of(got)
+    if kind is Scored:
+        yield path, expected, got
+    elif kind in (list, tuple):
+        for place, pair in enumerate(zip(expected, got, strict=False) if class_of(expected) is kind else ()):
+            yield from _stated(f"{path}[]" if kind is list else f"{path}[{place}]", *pair)
+    elif kind not in _PLAIN:
+        others = parts_of(expected) or {}
+        for name, part in (parts_of(got) or {}).items():
+            if name in others:
+                yield from _stated(f"{path}.{name}", others[name], part)
 
 
 def _report(pairs: Sequence[tuple[Any, Any]]) -> FieldReport:

@@ -5,6 +5,7 @@ A `Report` is plain data. `str()`, rich and notebooks show the same tables; `to_
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections import Counter
@@ -105,7 +106,10 @@ class Report(Shown, Generic[T]):
 
     @property
     def calibration(self) -> Reliability | None:
-        """Agreement of the probabilities with exact answers; `None` for functions that return no `Scored`."""
+        """Agreement of the probabilities with exact answers; `None` for functions that return no `Scored`.
+
+        Models with `Scored` parts, and `Decisions`, have it by field: `report.fields["team"].calibration`.
+        """
         return self.whole.calibration
 
     @cached_property
@@ -147,7 +151,9 @@ class Report(Shown, Generic[T]):
             )
 
     def _repr_html_(self) -> str:
-        return super()._repr_html_() + (self.calibration.svg() if self.calibration else "")
+        drawn = ((path, each.calibration) for path, each in self._by_path.items() if each.calibration is not None)
+        plots = (f"<figure><figcaption>{html.escape(path)}</figcaption>{found.svg()}</figure>" for path, found in drawn)
+        return super()._repr_html_() + "".join(plots)
 
     def tables(self) -> Iterator[Table]:
         """Yield the tables that `str()`, rich and notebooks show."""

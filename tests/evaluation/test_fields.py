@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import pytest
 from pydantic import BaseModel
 
+from typefold import Scored
 from typefold.evaluation.fields import FAILED, FieldReport, is_equal, parts_of, reports_by_path
 
 
@@ -152,3 +153,41 @@ def test_equality_survives_values_that_compare_in_a_way_of_their_own() -> None:
     assert not is_equal(Odd(), 1)
     assert is_equal(math.nan, math.nan)
     assert not is_equal(math.nan, 1.0)
+
+
+class Line(BaseModel):
+    kind: Scored[Literal["a", "b"]]
+    rows: int = 1
+
+
+class Order(BaseModel):
+    lines: list[Line]
+    pair: tuple[Scored[bool], str, Scored[bool]]
+    nested: list[list[Scored[bool]]]
+
+
+def test_items_that_state_probabilities_are_calibrated_by_their_places() -> None:
+    def line(kind: Literal["a", "b"], likely: float) -> Line:
+        return Line(kind=Scored(value=kind, probabilities={"a": likely, "b": 1 - likely}))
+
+    def flag(value: bool, likely: float) -> Scored[bool]:
+        return Scored(value=value, probabilities={True: likely, False: 1 - likely})
+
+    yes, no = flag(True, 0.8), flag(False, 0.4)
+    answered = Order(
+        lines=[line("a", 0.75), line("b", 0.25), line("a", 1.0)], pair=(yes, "x", no), nested=[[yes], [no, no]]
+    )
+    right = Order(
+        lines=[line("a", 1.0), line("a", 1.0)],
+        pair=(Scored.of(True), "x", Scored.of(True)),
+        nested=[[Scored.of(True)], [Scored.of(False), Scored.of(True)]],
+    )
+    report = reported([(right, answered)], failed=[right])
+    found = {path: each.calibration for path, each in report.items() if each.calibration is not None}
+    assert {path: each.brier.rows for path, each in found.items()} == {
+        "lines[].kind": 2, "pair[0]": 1, "pair[2]": 1, "nested[][]": 3
+    }  # fmt: skip
+    assert found["lines[].kind"].brier == pytest.approx((2 * 0.25**2 + 2 * 0.75**2) / 2)
+    assert found["pair[2]"].brier == pytest.approx(2 * 0.6**2)
+    assert report["nested[][]"].accuracy == pytest.approx(2 / 3)
+    assert "lines[].rows" not in report
