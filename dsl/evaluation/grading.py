@@ -274,9 +274,9 @@ def labelled_jobs(function: Callable[..., Any], rows: Iterable[Any], expected: I
     )
 
 
-def check_function(function: object, verb: str) -> None:
+def check_function(function: Callable[..., Any], verb: str) -> None:
     """Refuse what is no function to call for rows, and one that gives no answers. Raises PromptUsageError."""
-    if not callable(function):
+    if not callable(cast("object", function)):
         raise PromptUsageError(f"{verb}: the first argument is the function to call for each row, not {function!r:.80}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise PromptUsageError(f"{verb}: {name_of(function)} yields, so that a call runs none of it; return the answer")
@@ -315,7 +315,7 @@ def _unfit_row(function: Callable[..., Any], row: tuple[Any, ...] | Mapping[str,
     """Return in words the reason that a row can't be the arguments of a function."""
     if isinstance(row, Unfit):
         return row.reason
-    args, keywords = ((), row) if isinstance(row, Mapping) else (row, {})
+    args, keywords = ((), row) if isinstance(row, Mapping) else (row, dict[str, Any]())
     spec = _spec_of(function)
     try:
         if spec is not None:
@@ -474,11 +474,11 @@ def reported(
     return Report(name_of(function), tuple(rows), "" if metric is None else name_of(metric))
 
 
-def refuse_uncallable(verb: str, name: str, given: object, takes: Sequence[str]) -> None:
+def refuse_uncallable(verb: str, name: str, given: Callable[..., Any] | None, takes: Sequence[str]) -> None:
     """Refuse an option that is no function of these arguments; `None` is none at all. Raises PromptUsageError."""
     if given is None:
         return
-    if not callable(given):
+    if not callable(cast("object", given)):
         raise PromptUsageError(f"{verb}: {name} is a function of {' and '.join(takes)}, not {type(given).__name__}")
     try:
         signature_of(given).bind(*takes)
@@ -490,7 +490,7 @@ def refuse_uncallable(verb: str, name: str, given: object, takes: Sequence[str])
         ) from None
 
 
-def check_metric(metric: object) -> None:
+def check_metric(metric: Callable[..., Any] | None) -> None:
     """Refuse what can't be a metric. Raises PromptUsageError."""
     if metric is None:
         return

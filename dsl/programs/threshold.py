@@ -15,7 +15,7 @@ from itertools import starmap
 from numbers import Real
 from typing import Any, Literal, TypeVar
 
-from typefold.compiler.guards import is_list_or_tuple
+from typefold.compiler.guards import class_of, is_list_or_tuple
 from typefold.errors import PromptUsageError
 from typefold.programs.voting import Votes
 from typefold.response_types import Scored
@@ -66,8 +66,10 @@ def calibrated_threshold(
         >>> calibrated_threshold([(sure, "keep")] * 80 + [(unsure, "drop")] * 20)
         0.9
     """
-    for name, value in (("target", target), ("delta", delta)):
-        if not isinstance(value, Real) or not 0 < value < 1 or not 0 < 1 - value < 1:
+    numbers: list[tuple[str, Any]] = [("target", target), ("delta", delta)]
+    for name, value in numbers:
+        number = float(value) if isinstance(value, Real) else math.nan
+        if not 0 < number < 1 or not 0 < 1 - number < 1:
             raise PromptUsageError(f"calibrated_threshold: {name} is a number between 0 and 1, not {value!r}")
     if of not in ("all", "kept"):
         raise PromptUsageError(f"calibrated_threshold: of is 'all' or 'kept', not {of!r}")
@@ -91,20 +93,21 @@ def _judged(row: int, labelled: Any) -> tuple[float, bool]:
     if not is_list_or_tuple(labelled) or len(labelled) != 2:
         raise PromptUsageError(f"{where} is no pair of an answer and the right one: {labelled!r:.80}")
     answer, right = labelled
-    if isinstance(answer, Scored):
+    if class_of(answer) is Scored:
         found: Scored[Any] = answer
         if found.value not in found.probabilities or not 0 <= found.probability <= 1 + _ROUNDING:
             raise PromptUsageError(f"{where}: no probability of the answer from 0 to 1 is stated: {found!r:.80}")
         if isinstance(right, Hashable) and right in found.probabilities:
             return found.probability, bool(found.value == right)
         raise PromptUsageError(f"{where}: {right!r:.80} is none of the choices of the answer, {found!r:.80}")
-    if not isinstance(answer, Votes):
+    if class_of(answer) is not Votes:
         raise PromptUsageError(
             f"{where}: the answer is neither Scored nor Votes: {answer!r:.80}; leave failed rows out"
         )
-    if not answer.counts:
+    votes: Votes[Any] = answer
+    if not votes.counts:
         return 0.0, False
-    return answer.counts[0][1] / (answer.total + answer.failed), answer.winner == right
+    return votes.counts[0][1] / (votes.total + votes.failed), bool(votes.winner == right)
 
 
 def _most_errors(rows: int, risk: float, delta: float) -> int:

@@ -28,6 +28,7 @@ from typefold import (
     optimized,
     prompt,
 )
+from typefold.optimization import Mistake
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
@@ -46,6 +47,10 @@ def sure(mail: str) -> Scored[Kind]:
 
 def yields(mail: str) -> Iterator[str]:
     yield mail
+
+
+def proposes_nothing(signature: str, own: str, mistakes: list[Mistake]) -> None:
+    """No text, though one is wanted."""
 
 
 def takes_nothing() -> str:
@@ -113,7 +118,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "metric is a function of the expected value and the answer",
     ),
     "a proposer that is none": (lambda: search(sort, CASES, proposer=3), "proposer is a function of a signature"),
-    "a proposer of one": (lambda: search(sort, CASES, proposer=lambda a: "x"), "can't be called with a signature"),
+    "a proposer of one": (lambda: search(sort, CASES, proposer=takes_nothing), "can't be called with a signature"),
     "a callback that is none": (lambda: search(sort, CASES, on_round=3), "on_round is a function of a round"),
     "a seed that is none": (lambda: search(sort, CASES, seed="x"), "seed is a whole number"),
     "applied to nothing": (lambda: optimized(3, OptimizedPrompts("sort", ())), "the first argument is the function"),  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]  # on purpose
@@ -164,7 +169,7 @@ def test_a_score_that_no_float_can_hold_costs_its_row() -> None:
 
 def test_a_proposal_that_is_no_text_is_none(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(PromptUsageError, match="all 2 proposals of instructions failed"):
-        search(sort, CASES, instructions=2, max_examples=0, proposer=lambda signature, own, mistakes: None)
+        search(sort, CASES, instructions=2, max_examples=0, proposer=proposes_nothing)
     assert "it returned None, which is no text" in caplog.text
 
 
@@ -217,7 +222,8 @@ def test_a_name_that_a_file_does_not_know_is_told_and_so_is_a_number_that_is_non
         del inside["exmaples"]
     path, read = every["calibration"]
     held = json.loads(path.read_text())
-    for temperatures in ({"": math.nan}, {"": -1}, {"": 0}, {"": "hot"}, [], None, 3):
+    wrong: list[object] = [{"": math.nan}, {"": -1}, {"": 0}, {"": "hot"}, [], None, 3]
+    for temperatures in wrong:
         path.write_text(json.dumps({**held, "temperatures": temperatures}))
         with pytest.raises(PromptUsageError, match="this is no calibration"):
             read(path)

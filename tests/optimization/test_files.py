@@ -109,7 +109,7 @@ def test_a_file_holds_all_of_it_and_applies_to_the_function(tmp_path: Path) -> N
         ("", "this is no file of optimized prompts"),
         ("[]", "this is no file of optimized prompts"),
         ('{"function": "capital"}', "this is no file of optimized prompts"),
-        ('{"typefold_optimized": 2}', "a later typefold wrote it"),
+        ('{"typefold_optimized": 2}', "a later typefold wrote this"),
         ('{"typefold_optimized": 1, "function": "f"}', "prompts: "),
         ('{"typefold_optimized": 1, "function": "f", "prompts": [{"prompt": 3}]}', "prompts.0.prompt: "),
     ],
