@@ -29,9 +29,10 @@ BESIDE = {"outlines": ("genson", "diskcache"), "sglang": ("pybase64", "ipython")
 """Libraries that need torch or vLLM, and so are put beside those of this environment, with what they need further."""
 
 CHARACTERS = """
-import json
-print()
-print(json.dumps([type(each).model_validate(each.model_dump()).model_dump() for each in characters]))
+if __name__ == "__main__":
+    import json
+    print()
+    print(json.dumps([type(each).model_validate(each.model_dump()).model_dump() for each in characters]))
 """
 
 
@@ -87,7 +88,7 @@ def test_an_llm_of_the_programs_own_takes_dictionaries(tmp_path: Path) -> None:
     pytest.importorskip("vllm")
     page = "docs/coming-from/vllm.md"
     [program] = [block.text for block in blocks(page) if block.use == "types"]
-    program = program.replace("Qwen/Qwen3-4B", str(demo_model())) + f"assert len(same) == 3\n{CHARACTERS}"
+    program = program.replace("Qwen/Qwen3-4B", str(demo_model())) + f"    assert len(same) == 3\n{CHARACTERS}"
     python, variables = place("vllm")
     assert len(json.loads(run(page, program, tmp_path, python, variables))) == 3
 
