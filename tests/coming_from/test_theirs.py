@@ -31,8 +31,9 @@ BESIDE = {"outlines": ("genson", "diskcache"), "sglang": ("pybase64", "ipython")
 CHARACTERS = """
 if __name__ == "__main__":
     import json
-    print()
-    print(json.dumps([type(each).model_validate(each.model_dump()).model_dump() for each in characters]))
+    from pathlib import Path
+    values = [type(each).model_validate(each.model_dump()).model_dump() for each in characters]
+    Path("characters.json").write_text(json.dumps(values))
 """
 
 
@@ -94,7 +95,7 @@ def test_an_llm_of_the_programs_own_takes_dictionaries(tmp_path: Path) -> None:
 
 
 def run(page: str, program: str, folder: Path, python: Path, variables: Mapping[str, str]) -> str:
-    """Run a program beside the files that its page takes for granted, and return the last line of its output."""
+    """Run a program beside the files that its page takes for granted, and return the characters that it wrote."""
     for block in shared(page):
         (folder / str(block.title)).write_text(block.text, encoding="utf-8")
     (folder / "program.py").write_text(program, encoding="utf-8")
@@ -103,7 +104,7 @@ def run(page: str, program: str, folder: Path, python: Path, variables: Mapping[
         [python, "program.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.strip().splitlines()[-1]
+    return (folder / "characters.json").read_text(encoding="utf-8")
 
 
 def place(needs: str) -> tuple[Path, Mapping[str, str]]:
