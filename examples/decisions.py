@@ -125,7 +125,7 @@ def main(rows: int = 90) -> None:
     bent = route.using(calibration=calibration)
     report = evaluate(bent, texts, labels)
     teams = report.fields["team"]
-    answers = [answer.value.team for answer in bent.map(texts)]
+    answers = [row.answer.value.team for row in report.rows]
     if teams.confusion is not None:
         console.print(confusion(teams.confusion))
     console.print(believed(batch, answers), thresholds(batch, answers), sep="\n")
