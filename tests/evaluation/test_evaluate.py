@@ -11,32 +11,16 @@ import pytest
 from pydantic import BaseModel
 from rich.console import Console
 
+from tests.optimization.models import Kind, sort, sort_later, sort_surely
 from typefold import Decisions, Prompt, PromptUsageError, Runtime, Scored, ask, prompt
 from typefold.evaluation import Case, MetricFailed, compare, evaluate
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
-Kind = Literal["bill", "other"]
-
 
 class Card(BaseModel):
     kind: Kind
     stars: int
-
-
-@prompt
-def sort(mail: str) -> Kind:
-    return ask(f"Kind? {mail}")
-
-
-@prompt
-async def sort_later(mail: str) -> Kind:
-    return ask(f"Kind? {mail}")
-
-
-@prompt
-def sure(mail: str) -> Scored[Kind]:
-    return ask(f"Kind? {mail}")
 
 
 @prompt
@@ -128,7 +112,7 @@ def test_failed_rows_are_wrong_and_named() -> None:
 
 @pytest.mark.usefixtures("engine")
 def test_scored_answers_are_compared_by_their_value_and_calibrated() -> None:
-    report = evaluate(sure, MAILS, KINDS)
+    report = evaluate(sort_surely, MAILS, KINDS)
     assert report.accuracy == 0.5
     assert report.rows[0].value == "bill"
     assert report.rows[0].answer.probabilities.keys() == {"bill", "other"}

@@ -6,10 +6,11 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
+from tests.optimization.models import mails, needs_both_kinds, sort
 from typefold import (
     Calibration,
     Case,
@@ -18,7 +19,6 @@ from typefold import (
     Runtime,
     Scored,
     Version,
-    ask,
     calibrate,
     calibrated_threshold,
     compare,
@@ -26,23 +26,9 @@ from typefold import (
     forecast,
     optimize,
     optimized,
-    prompt,
 )
 from typefold.optimization import Mistake
-from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
-
-Kind = Literal["bill", "other"]
-
-
-@prompt
-def sort(mail: str) -> Kind:
-    return ask(f"Which kind is this? {mail}")
-
-
-@prompt
-def sure(mail: str) -> Scored[Kind]:
-    return ask(f"How sure are you? {mail}")
 
 
 def yields(mail: str) -> Iterator[str]:
@@ -57,22 +43,15 @@ def takes_nothing() -> str:
     return "bill"
 
 
-def answer(request: Request) -> str:
-    """Right of odd numbers, and of even ones once both kinds have been shown."""
-    assert not isinstance(request.prompt, str)
-    shown = {message.content for message in request.prompt if message.role == "assistant"}
-    return "other" if len(shown) == 2 and request.prompt[-1].content[-1] in "02468" else "bill"
-
-
 @pytest.fixture(autouse=True)
 def engine() -> Iterator[ScriptedEngine]:
-    engine = ScriptedEngine(answers=answer)
+    engine = ScriptedEngine(answers=needs_both_kinds)
     with Runtime(engine):
         yield engine
 
 
 MAILS, KINDS = ["mail 1", "mail 2", "mail 3"], ["bill", "other", "bill"]
-CASES = [Case(f"mail {number}", "bill" if number % 2 else "other") for number in range(60)]
+CASES = mails(60)
 judge: Any = evaluate  # type checkers refuse most of what follows
 pair: Any = compare
 fit: Any = calibrate

@@ -1,4 +1,4 @@
-"""A model that is right only where its prompt shows it enough."""
+"""Prompts that sort mails, and a model that is right only where its prompt shows it enough."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 from typing_extensions import override
 
+from typefold import Scored, ask, prompt
 from typefold.compiler import Message
 from typefold.evaluation import Case
 from typefold.runtime import Request
@@ -14,6 +15,21 @@ from typefold.runtime.engine import Completion
 from typefold.runtime.engines.scripted import ScriptedEngine
 
 Kind = Literal["bill", "other"]
+
+
+@prompt
+def sort(mail: str) -> Kind:
+    return ask(f"Kind? {mail}")
+
+
+@prompt
+async def sort_later(mail: str) -> Kind:
+    return ask(f"Kind? {mail}")
+
+
+@prompt
+def sort_surely(mail: str) -> Scored[Kind]:
+    return ask(f"Kind? {mail}")
 
 
 def messages(request: Request) -> Sequence[Message]:

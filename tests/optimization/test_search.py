@@ -10,27 +10,22 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from tests.optimization.models import Kind, WatchedEngine, is_odd, mails, messages, needs_both_kinds
-from typefold import Prompt, PromptUsageError, Reasoned, Runtime, Scored, ask, calibrate, example, prompt, raw, system
+from tests.optimization.models import (
+    Kind,
+    WatchedEngine,
+    is_odd,
+    mails,
+    messages,
+    needs_both_kinds,
+    sort,
+    sort_later,
+    sort_surely,
+)
+from typefold import Prompt, PromptUsageError, Reasoned, Runtime, ask, calibrate, example, prompt, raw, system
 from typefold.evaluation import Case, evaluate
 from typefold.optimization import Mistake, Round, optimize, optimized
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
-
-
-@prompt
-def sort(mail: str) -> Kind:
-    return ask(f"Kind? {mail}")
-
-
-@prompt
-async def sort_later(mail: str) -> Kind:
-    return ask(f"Kind? {mail}")
-
-
-@prompt
-def sort_surely(mail: str) -> Scored[Kind]:
-    return ask(f"Kind? {mail}")
 
 
 @prompt
