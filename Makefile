@@ -174,7 +174,7 @@ machines: $(READY)
 dist: $(READY)
 	$(BIN)/python -m tests.distribution
 
-# Some 4 GB at a time, and ten minutes a round. `python -m tests.releases --help` says how to run one, or a part of one.
+# Up to 8 GB at a time, and ten minutes a round. `python -m tests.releases --help` says how to run one, or a part of one.
 releases: dist
 	$(BIN)/python -m tests.releases
 

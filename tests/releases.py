@@ -134,7 +134,8 @@ def tests(this: Round, arguments: Sequence[str]) -> dict[str, str]:
         "-p",
         "no:cacheprovider",
     ]
-    command += ["-n", "2", "--dist", "loadgroup", "-m", chosen, f"--junitxml={report}", *arguments]
+    beside = [] if this.vllm else ["-n", "2", "--dist", "loadgroup"]  # nearly all tests of the engine share one
+    command += [*beside, "-m", chosen, f"--junitxml={report}", *arguments]
     path = os.pathsep.join([str(this.folder / "bin"), os.environ["PATH"]])
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
