@@ -4,7 +4,7 @@ The wheel is built once, as `make dist` builds it, and installed in each environ
 tests that need no engine; each vLLM (the CPU build, on this Python) those on a real engine. Environments stand in
 `build/releases` and are removed after their round. The counts go into a table of `docs/install.md`; what failed is printed.
 
-    python -m tests.releases [--python 3.12 PATH ...] [--vllm 0.25.0 ...] [--keep] [pytest's own arguments]
+    python -m tests.releases [--python 3.12 ...] [--vllm 0.25.0 ...] [--keep] [pytest's own arguments]
 
 With arguments of pytest a round is a part of one: `tests/engine/test_types.py`, or `-k journal`. Its outcomes are added to those of
 earlier parts, and the table has the sums. A Python may be a path to one. Where pip finds no CPU build of torch, it is the usual
@@ -182,8 +182,10 @@ def with_row(table: str, line: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", nargs="*", default=None, help=f"versions or paths; {PYTHONS} by default")
-    parser.add_argument("--vllm", nargs="*", default=None, help=f"versions of the CPU build; {VLLMS} by default")
+    parser.add_argument(
+        "--python", action="append", help=f"a version or a path, once or several times; {PYTHONS} by default"
+    )
+    parser.add_argument("--vllm", action="append", help=f"a version of the CPU build; {VLLMS} by default")
     parser.add_argument("--keep", action="store_true", help="leave the environments, and use those that are there")
     given, arguments = parser.parse_known_args()
     everything = given.python is None and given.vllm is None
