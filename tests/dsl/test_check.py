@@ -416,7 +416,9 @@ def test_a_file_that_ends_the_reader_costs_no_other_file(write: Write, tmp_path:
     checked = check(python_files([Path()]))
     ended = {finding.path: finding.message for finding in checked.findings if finding.code == "syntax"}
     assert sorted(ended) == sorted(
-        [*(f"deep_{name}.py" for name in DEEP)]
+        [
+            *(f"deep_{name}.py" for name in DEEP if name != "attributes" or sys.version_info < (3, 14))
+        ]  # which reads them
         + [f"read_{name}.py" for name in ("codec", "no_text", "slow", "two", "undefined", "bytes", "nul", "large")]
         + [f"kind_{name}.py" for name in ("fifo", "lost", "circle")]
     )
