@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_what_is_missing_is_said(command: Command) -> None:
 
 def test_doctor_says_what_is_installed(command: Command) -> None:
     done = command("doctor", "--no-ask")
-    assert done.exit_code == 0
+    assert done.exit_code == (0 if find_spec("vllm") is not None else 1)
     assert "typefold" in done.stdout
     assert "pyarrow" in done.stdout
 

@@ -155,7 +155,7 @@ def test_the_quickstart_is_run_on_the_model(
         ran.append((words, env["TYPEFOLD_MODEL"]))
         return subprocess.CompletedProcess(words, 3)
 
-    monkeypatch.setattr(demo, "find_spec", same)
+    monkeypatch.setattr(demo, "engine_hint", lambda more: None)
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr("typefold.runtimes.demo_model.demo_model", lambda: "/made")
     assert command("demo", *named).exit_code == 3

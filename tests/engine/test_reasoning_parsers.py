@@ -51,7 +51,7 @@ def difference(kind: Any, rows: list[Marks]) -> str | None:
     said: set[tuple[str, str]] = set()
     parsers: list[Any] = []
     for variables in efforts:
-        with suppress(RuntimeError, KeyError):  # it looks for tokens of one tokenizer
+        with suppress(RuntimeError, KeyError, ValueError):  # it looks for tokens of one tokenizer
             parsers.append(kind(Tokenizer(), chat_template_kwargs=variables))
     for parser in parsers:
         with suppress(AttributeError):  # of a version that does not say

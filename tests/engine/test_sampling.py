@@ -51,6 +51,8 @@ def takes() -> Callable[..., bool]:
         try:
             if isinstance(ids := parameters.get("stop_token_ids"), tuple | set):  # as the engine gives them
                 parameters["stop_token_ids"] = [*ids]
+            if not hasattr(SamplingParams, "_validate_stop_token_ids") and min(ids or [0]) < 0:
+                return False  # an older one leaves this to its sampler
             made = SamplingParams(**parameters)
             for check in ("_validate_stop_token_ids", "_validate_logit_bias"):  # as `verify` calls them, where it does
                 if hasattr(made, check):
