@@ -112,6 +112,7 @@ def place(needs: str) -> tuple[Path, Mapping[str, str]]:
     name = name_of(needs)
     variables = {"HOME": str(BUILD / "home"), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "VLLM_CPU_KVCACHE_SPACE": "1"}
     if name == "ray":  # it waits for a GPU, and vLLM here is for a CPU
+        pytest.importorskip("ray.serve", reason="vLLM's metrics want ray[llm]", exc_type=ImportError)
         variables["RAY_OVERRIDE_RESOURCES"] = '{"GPU": 1}'
     if name in BESIDE:
         folder = beside(BUILD / "beside" / name, needs, *BESIDE[name])
