@@ -27,7 +27,7 @@ def said(
     monkeypatch.setattr("sys.argv", ["quickstart.py", "org/model"])
 
     def run(answer: Callable[[str], Message]) -> str:
-        typefold_engine.answer_by(quickstart.extract, answer)
+        typefold_engine.answer_by(quickstart.extract, lambda text: answer(text))
         quickstart.main()
         return printed()
 
