@@ -24,15 +24,10 @@ the like, those of bytes `minBytes` and `maxBytes`. Choices: `x-class` is the na
 
 
 class Fit(NamedTuple):
-    """The fit of JSON data to a type, by the measures with which pydantic's smart mode compares the members of a union.
+    """The fit of JSON data to a type, by the measures with which pydantic's smart mode compares the members of a union."""
 
-    Attributes:
-        exactness: 2 for a value that is its own JSON data, 1 for one that strict mode takes too, 0 for a conversion.
-        fields: The number of fields that are set, objects inside included; `None` where there is no object with fields.
-    """
-
-    exactness: int
-    fields: int | None = None
+    exactness: int  # 2 for a value that is its own JSON data, 1 for one that strict mode takes too, 0 for a conversion
+    fields: int | None = None  # that are set, in objects inside too; `None` where there is no object with fields
 
     def and_(self, *parts: Fit) -> Fit:
         """Combine with the fits of parts: the least exactness, and the fields of all."""

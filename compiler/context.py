@@ -42,23 +42,14 @@ _MAX_INLINE = 2_000  # nodes of an expression; a larger part of a type is writte
 
 @dataclass(frozen=True)
 class UnionMembers:
-    """A union's members, in which `explain` looks for texts that they share.
+    """A union's members, in which `explain` looks for texts that they share."""
 
-    Attributes:
-        path: The path of the union.
-        names: The members' names.
-        codecs: Their codecs.
-        read: Reads JSON data as the union does.
-        rules: The rules that the codecs' expressions refer to.
-        definitions: The JSON schemas that their schemas refer to.
-    """
-
-    path: str
-    names: tuple[str, ...]
-    codecs: tuple[Codec[Any], ...]
-    read: Callable[[Any], Any]
-    rules: Mapping[str, Expr]
-    definitions: Mapping[str, JsonSchema]
+    path: str  # the path of the union
+    names: tuple[str, ...]  # the members' names
+    codecs: tuple[Codec[Any], ...]  # their codecs
+    read: Callable[[Any], Any]  # reads JSON data as the union does
+    rules: Mapping[str, Expr]  # the rules that the codecs' expressions refer to
+    definitions: Mapping[str, JsonSchema]  # the JSON schemas that their schemas refer to
 
 
 @dataclass
@@ -81,9 +72,7 @@ class Compilation:
     enforced: dict[str, None] = field(default_factory=dict[str, None])
     parts: dict[str, Expr] = field(default_factory=dict[str, Expr])  # by path, the outer ones first
     named: dict[Any, str] = field(default_factory=dict[Any, str])
-    choices: dict[Any, str] = field(
-        default_factory=dict[Any, str]
-    )  # names of classes that have no rule, for the schema
+    choices: dict[Any, str] = field(default_factory=dict[Any, str])  # names in the schema of classes without a rule
     choice_schemas: dict[str, JsonSchema] = field(default_factory=dict[str, JsonSchema])  # and what is said of them
     with_fields: set[str] = field(default_factory=set[str])  # names of objects with fields
     positional: bool = False  # whether such objects are arrays, here

@@ -210,7 +210,7 @@ def unbounded_parts(parts: Mapping[str, Expr], language: Language) -> Iterator[s
         named |= _names([expr])
     described: set[str] = set()
     for path, expr in parts.items():
-        inside = [nodes for other, nodes in own.items() if _is_inside(other, path)]
+        inside = [nodes for other, nodes in own.items() if other.startswith((f"{path}.", f"{path}[", f"{path}|"))]
         if isinstance(expr, Ref) and expr.name in looped and expr.name not in described:
             described.add(expr.name)
             yield f"{path}: may contain itself without end"
@@ -220,10 +220,6 @@ def unbounded_parts(parts: Mapping[str, Expr], language: Language) -> Iterator[s
 
 def _names(exprs: Iterable[Expr]) -> set[str]:
     return {expr.name for expr in exprs if isinstance(expr, Ref)}
-
-
-def _is_inside(path: str, outer: str) -> bool:
-    return path.startswith(outer) and path[len(outer) : len(outer) + 1] in (".", "[", "|")
 
 
 def _endless(expr: Expr, rules: Mapping[str, Expr], named: set[str]) -> frozenset[Expr]:

@@ -133,9 +133,8 @@ class Limits:
             kind = class_of(mark)
             if kind is FieldInfo or kind is Discriminator:
                 self.discriminator = _discriminator(mark) or self.discriminator
-            if mark is not None and (
-                kind.__module__ != "annotated_types" or kind.__name__ == "DocInfo"
-            ):  # no mere limit
+            is_limit = kind.__module__ == "annotated_types" and kind.__name__ != "DocInfo"
+            if mark is not None and not is_limit:
                 found |= _said(mark)
         if found:
             self.descriptions.append(found)
@@ -298,7 +297,7 @@ def _with_limit(schema: dict[str, Any], limit: str, value: Any) -> dict[str, Any
     if (
         value is None
         or kind in ("null", "boolean")
-        or (kind == "integer" and limit in BOUNDS and _has_side(schema, limit))
+        or (kind == "integer" and limit in BOUNDS and ("minimum" if limit in ("ge", "gt") else "maximum") in schema)
     ):
         return schema
     keyword, words = None, _WORDS[limit].format(value)
@@ -318,11 +317,6 @@ def _with_limit(schema: dict[str, Any], limit: str, value: Any) -> dict[str, Any
     return schema | {keyword: value}
 
 
-def _has_side(schema: dict[str, Any], limit: str) -> bool:
-    """Whether a hook has put a bound of whole numbers into the schema, which may be of another kind (`gt=0`, `minimum: 1`)."""
-    return ("minimum" if limit in ("ge", "gt") else "maximum") in schema
-
-
 def _plain(value: Any, schema: dict[str, Any]) -> Any:
     """A limit as JSON has it; `None` for one that says nothing."""
     if isinstance(value, (float, Decimal)) and not math.isfinite(value):
@@ -340,7 +334,8 @@ def _plain(value: Any, schema: dict[str, Any]) -> Any:
 def _said(mark: Any) -> dict[str, Any]:
     """The keywords of JSON schema in which pydantic, msgspec and `Doc` describe a value."""
     said: dict[str, Any] = {}
-    if isinstance(mark, FieldInfo) or _is_meta(mark):
+    # msgspec's `Meta` is known only where a program has imported it.
+    if isinstance(mark, FieldInfo) or (type(mark).__name__ == "Meta" and hasattr(mark, "extra_json_schema")):
         for name, value in (("title", mark.title), ("description", mark.description), ("examples", mark.examples)):
             if value is not None:
                 said[name] = value
@@ -353,11 +348,6 @@ def _said(mark: Any) -> dict[str, Any]:
     if isinstance(mark, dict):
         return {name: mark[name] for name in _DESCRIBING if mark.get(name) is not None}  # pyright: ignore[reportUnknownMemberType]
     return {"description": mark.documentation} if type(mark).__name__ in ("Doc", "DocInfo") else said
-
-
-def _is_meta(mark: Any) -> bool:
-    """Whether it is msgspec's `Meta`, which is known only where a program has imported it."""
-    return type(mark).__name__ == "Meta" and hasattr(mark, "extra_json_schema")
 
 
 def with_description(schema: dict[str, Any], words: Mapping[str, Any], path: str = "") -> dict[str, Any]:

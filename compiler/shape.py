@@ -95,24 +95,15 @@ def _mapped(schema: JsonSchema, of: Callable[[JsonSchema], Any]) -> dict[str, An
 
 @dataclass(eq=False)
 class _Node:
-    """A part of a schema; equal parts are one node.
-
-    Attributes:
-        schema: The schema with nodes in the places of its parts; without notes.
-        notes: The notes on this use of `inner`, in parentheses.
-        inner: The part that the notes are about.
-        uses: The number of places where it stands.
-        name: The name by which the text speaks of it.
-        text: Its text, where it has no name.
-    """
+    """A part of a schema; equal parts are one node."""
 
     number: int
-    schema: dict[str, Any]
-    notes: str = ""
-    inner: _Node | None = None
-    uses: int = 0
-    name: str | None = None
-    text: str | None = None
+    schema: dict[str, Any]  # the schema with nodes in the places of its parts; without notes
+    notes: str = ""  # the notes on this use of `inner`, in parentheses
+    inner: _Node | None = None  # the part that the notes are about
+    uses: int = 0  # the number of places where it stands
+    name: str | None = None  # the name by which the text speaks of it
+    text: str | None = None  # its text, where it has no name
     is_open: bool = False
     parts: list[_Node] = field(default_factory=list["_Node"])
 

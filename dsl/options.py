@@ -45,19 +45,12 @@ DescribeFormat: TypeAlias = bool | str | Callable[[OutputType[Any]], str]
 
 
 class Submitter(ABC):
-    """A runtime, as far as calls need it. `Runtime` is one.
+    """A runtime, as far as calls need it. `Runtime` is one."""
 
-    Attributes:
-        seed: The seed that those of its calls are made of, if any.
-        json_format: The way in which JSON is written for calls that don't say.
-        describe_format: The description of the format for calls that don't say.
-        journaled: Whether it keeps a journal.
-    """
-
-    seed: int | None
-    json_format: JsonFormat | None
-    describe_format: DescribeFormat | None
-    journaled: bool
+    seed: int | None  # the seed that those of its calls are made of, if any
+    json_format: JsonFormat | None  # the way in which JSON is written for calls that don't say
+    describe_format: DescribeFormat | None  # the description of the format for calls that don't say
+    journaled: bool  # whether it keeps a journal
 
     @property
     @abstractmethod
@@ -332,17 +325,13 @@ def where_set(names: Iterable[str]) -> str:
 
 def _unfit(name: str, value: object) -> str | None:
     """Return the reason that an option of typefold's own can't have a value; `None` if it can."""
-    if name == "sampling_params":
-        return _unfit_params(value)
-    known = _OWN.get(name)
-    return None if known is None else known.refusal(name, value)
-
-
-def _unfit_params(params: object) -> str | None:
-    for name, harmless in HARMLESS.items():
-        if (value := getattr(params, name, harmless)) != harmless and value is not None:
-            return f"in the given sampling_params, {name} can't be set: {_REFUSED[name]}"
-    return None if params is None else unfit_object(params)
+    if name != "sampling_params":
+        known = _OWN.get(name)
+        return None if known is None else known.refusal(name, value)
+    for each, harmless in HARMLESS.items():
+        if (given := getattr(value, each, harmless)) != harmless and given is not None:
+            return f"in the given sampling_params, {each} can't be set: {_REFUSED[each]}"
+    return None if value is None else unfit_object(value)
 
 
 def json_format_of(json_format: Any, *, where: str) -> JsonFormat | None:

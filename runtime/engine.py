@@ -166,7 +166,6 @@ class ReportsPartialText(Protocol):
 
     def partial_text(self, key: str) -> str:
         """Return the text so far of a request; empty for one that is unknown or has not begun."""
-        ...
 
 
 @runtime_checkable
@@ -179,7 +178,6 @@ class TokenizesAhead(Protocol):
 
     def tokenize_all(self, requests: Sequence[Request]) -> Sequence[Sequence[int] | Exception]:
         """Return for each request the tokens that `tokenize` returns, or the error that it raises."""
-        ...
 
 
 class CountsTokens(Protocol):
@@ -223,7 +221,6 @@ class Engine(Protocol):
         Raises:
             ValueError: The prompt can't be rendered or tokenised.
         """
-        ...
 
     def max_tokens(self, request: Request) -> int | None:
         """Return the token limit that `request` or the model's own configuration sets; `None` without one.
@@ -231,7 +228,6 @@ class Engine(Protocol):
         Raises:
             EngineRefusal: The limit is none that the engine takes.
         """
-        ...
 
     def identity(self, request: Request) -> str | None:
         """Return the parameters and the constraint of `request` as they will really be if it is deterministic, else `None`.
@@ -242,7 +238,6 @@ class Engine(Protocol):
         Raises:
             EngineRefusal: The engine does not take the request's parameters.
         """
-        ...
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request.
@@ -256,7 +251,6 @@ class Engine(Protocol):
         Raises:
             EngineRefusal: The engine does not take it. Nothing of it stays behind.
         """
-        ...
 
     def step(self) -> Sequence[Completion]:
         """Run one step and return the requests that it finished. Called only while something is unfinished.
@@ -264,7 +258,6 @@ class Engine(Protocol):
         Raises:
             Exception: The engine is broken and will not be used again.
         """
-        ...
 
     def deltas(self) -> Sequence[Delta]:
         """Return the new text of streamed requests (`Request.on_delta`) since the last call.
@@ -272,11 +265,9 @@ class Engine(Protocol):
         The deltas of an answer, joined, are the text of its outcome; the last come with its completion. Called after each
         step, so that requests which are not streamed cost nothing here.
         """
-        ...
 
     def abort(self, keys: Iterable[str]) -> None:
         """Drop the requests of these `keys`; they give no completion. Unknown keys are ignored."""
-        ...
 
     def kill(self) -> bool:
         """End the engine at once, though a call into it hangs: that call then raises. May be called from any thread.
@@ -284,8 +275,6 @@ class Engine(Protocol):
         Returns:
             Whether it could be ended. Most engines that run in this process can't.
         """
-        ...
 
     def close(self) -> None:
         """Free the engine, its memory and its processes. May be called twice."""
-        ...

@@ -119,9 +119,8 @@ class Counts:
     """The counters behind `Statistics`."""
 
     submitted = retried = 0  # under the scheduler's lock
-    succeeded = deduplicated = restarts = truncated = steps = prompt_tokens = cached_tokens = output_tokens = (
-        tokens_saved
-    ) = 0
+    succeeded = deduplicated = restarts = truncated = steps = 0
+    prompt_tokens = cached_tokens = output_tokens = tokens_saved = 0
     failed = cancelled = 0  # under this one's
 
     def __init__(self, stopwatch: Stopwatch) -> None:

@@ -163,14 +163,8 @@ def clashes(
 ) -> dict[str, set[Cut]]:
     """The terminals that may be read on where another one, or the same, should have ended, and at which places.
 
-    Args:
-        terminals: The expressions by name.
-        flat: The rules that they refer to.
-        follows: Whether one of these characters begins like something that may follow the named terminal.
-        machines: The automata of terminals that are known from before; it grows.
-
-    Raises:
-        TooManyStates: There is too much to look at.
+    `follows` says whether one of these characters begins like something that may follow the named terminal. `machines` has
+    the automata that are known from before; it grows. Raises TooManyStates where there is too much to look at.
     """
     known = _machines(terminals, flat, machines)
     found: dict[str, set[Cut]] = {}

@@ -96,7 +96,6 @@ class Walk:
         self._kept = 0
 
     def after(self, text: str) -> Matcher:
-        """Return the state after `text`; a dead one where the text does not match."""
         place = self._start
         for char in text:
             try:
@@ -217,16 +216,12 @@ class Undecided(Exception):
 
 @dataclass
 class Search:
-    """A search for texts that two expressions share.
+    """A search for texts that two expressions share."""
 
-    Attributes:
-        rules: The rules that the expressions refer to.
-        left: The number of pairs of states that may still be visited, by all its searches together; some hundred suffice
-            where two members of a union share no text.
-    """
-
-    rules: Mapping[str, Expr]
-    left: int = 4_000
+    rules: Mapping[str, Expr]  # that the expressions refer to
+    left: int = (
+        4_000  # pairs of states to be visited yet, by all its searches; some hundred suffice where none is shared
+    )
 
     def shared_text(self, one: Expr, other: Expr) -> str | None:
         """The shortest text that both expressions admit, or `None` if there is none. Raises Undecided when none are left.

@@ -120,13 +120,7 @@ Expr = Lit | CharClass | Seq | Choice | Repeat | Ref
 
 @dataclass(frozen=True)
 class Language:
-    """A root expression and the rules that it refers to, directly or through others.
-
-    Attributes:
-        root: The whole text.
-        rules: The rules by name.
-        uses: The names of the rules that each rule refers to.
-    """
+    """A root expression and the rules that it refers to, directly or through others, by name; `uses` has those of each rule."""
 
     root: Expr
     rules: Mapping[str, Expr] = field(default_factory=dict[str, Expr])
@@ -319,12 +313,9 @@ def is_recursive(language: Language) -> bool:
 
 
 def solve_rules(language: Language, number: Callable[[Expr, Mapping[str, float]], float]) -> dict[str, float]:
-    """A number for each rule, worked out from the numbers of the rules that it refers to.
+    """A number for each rule: `number` gives that of an expression, from the numbers of the rules that it refers to.
 
-    Args:
-        language: The language whose rules are numbered.
-        number: Gives the number of an expression, from the numbers of rules. Rules that lead to recursion begin at
-            infinity, and are worked out again until nothing changes.
+    Rules that lead to recursion begin at infinity, and are worked out again until nothing changes.
     """
     known = dict.fromkeys(language.rules, inf)
     flat = flat_rules(language)

@@ -314,7 +314,8 @@ def _sequence_of_length(parts: tuple[Expr, ...], least: int, most: float, ways: 
     is_free = most == inf and high >= free
     last = free - 1 if is_free else min(high, most - rest_low)
     count = last - low + 1 + is_free
-    if count > (ways if _is_told_apart(part, behind) else min(ways, _FEW_WAYS)):
+    is_told_apart = not len(_characters(part) & Matcher.start(Language(behind)).next_chars)  # by what stands behind it
+    if count > (ways if is_told_apart else min(ways, _FEW_WAYS)):
         return None
     options: list[Expr | None] = []
     for length in range(int(low), int(last) + 1):
@@ -325,11 +326,6 @@ def _sequence_of_length(parts: tuple[Expr, ...], least: int, most: float, ways: 
         first = of_length(part, int(free), inf, ways=ways // int(count))
         options.append(None if first is None else seq(*before, first, behind))
     return _any_of(options)
-
-
-def _is_told_apart(part: Expr, behind: Expr) -> bool:
-    """Whether the first character behind a part shows that it is over."""
-    return not len(_characters(part) & Matcher.start(Language(behind)).next_chars)
 
 
 def _characters(expr: Expr) -> CharClass:

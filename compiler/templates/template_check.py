@@ -543,9 +543,7 @@ def placed(source: str, tokens: list[Token] | None = None) -> nodes.Template:
     try:
         parser = Parser(reader, "")
         parser.stream = TokenStream(reader.lexer.wrap(_tokens(source, [] if tokens is None else tokens)), None, None)
-        return nodes.Template(
-            parser.subparse(), lineno=1
-        )  # as `parse` does, which also tells each node its environment
+        return nodes.Template(parser.subparse(), lineno=1)  # `parse` also tells each node its environment
     except TemplateSyntaxError as error:
         raise BadSyntax((error.message or "it can't be read").rstrip("."), min(error.lineno, len(source))) from error
 

@@ -191,9 +191,8 @@ def _of(kind: Any, *arguments: Any) -> Any:
 def _key_codec(mapping: Any, hint: Any, context: Context) -> Codec[Any]:
     """The codec of a type's values as keys, which are strings in JSON; a union of them is read by its first fit."""
     if is_union_origin(get_origin(hint)):
-        members = [
-            each for each in get_args(hint) if each is not type(None)
-        ]  # pydantic does not read what it writes for None
+        # pydantic does not read what it writes for None.
+        members = [each for each in get_args(hint) if each is not type(None)]
         codecs = [_key_codec(mapping, each, replace(context, path=f"{context.path}.keys()|")) for each in members]
         return _either_key(hint, codecs)
     keys = context.codec(hint, at=".keys()")

@@ -7,7 +7,7 @@ text, under the limits of a text; `SecretBytes` in base64; `Secret[T]` as `T`. `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from inspect import signature
 from typing import Annotated, Any, get_args, get_origin
@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 from typefold.compiler.codec import STRICT, Codec, pydantic_reader, schema_of
 from typefold.compiler.context import Context
 from typefold.compiler.errors import UnsupportedType
-from typefold.compiler.grammar.nodes import Expr, Language, is_recursive
+from typefold.compiler.grammar.nodes import Language, is_recursive
 from typefold.compiler.grammar.numeric import integers
 from typefold.compiler.limits import BOUNDS, LENGTHS
 from typefold.compiler.registry import default_registry
@@ -170,8 +170,13 @@ def _must_be_written(hint: type[BaseModel], info: FieldInfo, codec: Codec[Any], 
     if info.is_required() or not checked or info.default_factory is not None:
         return info.is_required()
     default: object = info.default
-    if isinstance(default, (dict, list, BaseModel)) and _is_endless(codec.expr, context.compilation.rules):
-        return True  # as `Field({}, validate_default=True)` of a model inside itself
+    if isinstance(default, (dict, list, BaseModel)):
+        try:
+            is_endless = is_recursive(Language(codec.expr, context.compilation.rules))
+        except KeyError:  # a rule that is not finished: of a type that is being compiled around it
+            is_endless = True
+        if is_endless:  # as `Field({}, validate_default=True)` of a model inside itself
+            return True
     annotated: Any = Annotated[info.annotation, None, *info.metadata]
     try:
         TypeAdapter[Any](annotated).validate_python(default)
@@ -180,14 +185,6 @@ def _must_be_written(hint: type[BaseModel], info: FieldInfo, codec: Codec[Any], 
     except Exception:  # a validator that needs more than the value; it runs when there is an answer
         return False
     return False
-
-
-def _is_endless(expr: Expr, rules: Mapping[str, Expr]) -> bool:
-    """Whether a type may contain itself, or one that is being compiled around it."""
-    try:
-        return is_recursive(Language(expr, rules))
-    except KeyError:  # a rule that is not finished
-        return True
 
 
 def _complete(hint: type[BaseModel], context: Context) -> None:
@@ -232,7 +229,6 @@ def _note_validators(hint: type[BaseModel], context: Context) -> None:
         context.check(f"validator {hint.__name__}.{name} of {', '.join(decorator.info.fields)}")
     for name in (*decorators.model_validators, *decorators.root_validators):
         context.check(f"validator {hint.__name__}.{name}")
-    if (
-        hint.model_post_init.__module__.partition(".")[0] != "pydantic"
-    ):  # which fills private attributes in one of its own
+    # pydantic fills private attributes in one of its own.
+    if hint.model_post_init.__module__.partition(".")[0] != "pydantic":
         context.check(f"validator {hint.__name__}.model_post_init")

@@ -38,12 +38,8 @@ _ABOUT = ("title", "description", "examples", "deprecated")
 
 
 NOTHING: Any = PydanticUndefined  # in place of a default
-_OF_MARKS = (
-    "attr",
-    "dataclasses",
-    "msgspec",
-    "pydantic_core",
-)  # modules of objects that stand for no default, or a factory
+# Modules of objects that stand for no default, or a factory.
+_OF_MARKS = ("attr", "dataclasses", "msgspec", "pydantic_core")
 
 Build: TypeAlias = Callable[[Any, Context], Codec[Any]]
 

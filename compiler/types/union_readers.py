@@ -25,13 +25,9 @@ _NUMBERS = ("1", 1, 1.0)  # as a float a conversion, taken by strict mode too, a
 def union_reader(
     members: Sequence[Any], codecs: Sequence[Codec[Any]], admits: Callable[[int, Any], bool], context: Context
 ) -> Callable[[Any], Any]:
-    """Make the function from JSON data to the value of a union.
+    """Make the function from JSON data to the value of a union; `admits` says whether the member of an index writes data.
 
-    Args:
-        members: The types of the members.
-        codecs: Their codecs, complete only when the function is called.
-        admits: Whether data is written by the member of an index.
-        context: The context of the union.
+    The codecs are complete only when the function is called.
     """
     limits, names = context.limits, context.compilation.names
     config = ConfigDict(regex_engine="python-re") if context.has_python_patterns else None

@@ -116,13 +116,7 @@ def decorated_line(call: ast.Call, file: CheckedFile) -> range:
 
 def why_no_option(name: str) -> str | None:
     """Explain why there is no option of a name, and which to write instead; `None` if there is one."""
-    if name in CallOptions.__annotations__ or name == "examples":
-        return None
-    try:
-        Options().with_({name: None}, where="")
-    except PromptUsageError as error:
-        return str(error).removeprefix(": ")
-    return None
+    return None if name in CallOptions.__annotations__ or name == "examples" else _refusal(name, None)
 
 
 def known_options(call: ast.Call | None, evaluator: Evaluator, where: Where) -> Options:

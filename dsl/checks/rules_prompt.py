@@ -28,6 +28,7 @@ _VALUES = (
     *(ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
 """Expressions that are certain to be something else than the value of `ask`."""
+_WAYS_OUT = (ast.Return, ast.Raise, ast.Yield, ast.YieldFrom)
 _ALL_NAMES = {"locals", "vars", "eval", "exec"}
 
 
@@ -51,7 +52,7 @@ def _findings(
     yield from _of_examples(function, file, kind)
     used = yield from _of_template(function, file, kinds)
     yield from _of_body(function, file)
-    if _returns_nothing(function):
+    if not any(isinstance(node, _WAYS_OUT) for node in function.inside):
         if not reports_returns:
             name = function.node.name
             message = f"the body of a prompt function returns ask(...), and {name!r} returns nothing"
@@ -188,11 +189,6 @@ def _of_body(function: Function, file: CheckedFile) -> Iterator[Finding]:
 def _asks(function: Function, file: CheckedFile, *, bare: bool | None = None) -> bool:
     """Whether the body calls `ask`; `bare` without arguments, so that the docstring is the message, or not bare."""
     return any(bare in (None, not (call.args or call.keywords)) for call in file.asks_in(function))
-
-
-def _returns_nothing(function: Function) -> bool:
-    ways_out = (ast.Return, ast.Raise, ast.Yield, ast.YieldFrom)
-    return not any(isinstance(node, ways_out) for node in function.inside)
 
 
 def _expected_parameters(function: Function) -> list[ast.arg]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -19,20 +18,12 @@ from typefold.cli.run_command import check_columns
 from typefold.cli.target import CommandError, load
 from typefold.evaluation.forecasting import Work
 from typefold.execution.call import Call
-from typefold.programs.record_function import BadRecord, Inputs, of_row
+from typefold.programs.record_function import BadRecord, Fitting, Inputs, of_row
 from typefold.programs.run import as_ended, fit
 from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.runtime import PromptError
 from typefold.tables.arrow import plain_form
 from typefold.tables.columns import Unfit
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A record, with the arguments that a function takes out of it."""
-
-    record: Mapping[str, Any]
-    arguments: Mapping[str, Any]
 
 
 def work_of(function: str, path: str, given: Mapping[str, str], limit: int | None, column: str) -> Work:
@@ -42,12 +33,12 @@ def work_of(function: str, path: str, given: Mapping[str, str], limit: int | Non
     inputs = Inputs(target, given, texts=source.texts)
     if source.columns is not None:
         check_columns(target, inputs, source.columns)
-    rows: list[_Row | Unfit] = []
+    rows: list[Fitting | Unfit] = []
     for _, record in itertools.islice(source, limit):
         try:
             if isinstance(record, BadRecord):
                 raise record
-            rows.append(_Row(record, inputs.arguments(record)))
+            rows.append(Fitting(record, inputs.arguments(record)))
         except Exception as error:  # a user's validator may raise anything
             rows.append(Unfit(str(error)))
     if not rows:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from typefold.cli.output import printable
+from typefold.cli.output import moment_shown, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,7 +58,7 @@ def info_command(
     size = sum(path.stat().st_size for path in (file, file.with_name(f"{file.name}-wal")) if path.exists())
     calls = sum(each.calls for each in summaries)
     dates = (
-        f", {_day(min(each.first for each in summaries))} to {_day(max(each.last for each in summaries))}"
+        f", {moment_shown(min(each.first for each in summaries))} to {moment_shown(max(each.last for each in summaries))}"
         if calls
         else ""
     )
@@ -73,7 +73,7 @@ def info_command(
             table.add_row(
                 *map(printable, (each.function, each.model)),
                 *(f"{number:,}" for number in (each.calls, each.prompt_tokens, each.output_tokens)),
-                _day(each.last),
+                moment_shown(each.last),
             )
         console.print(table)
     silent = sorted({model.name for model in models} - {each.model for each in summaries})
@@ -270,7 +270,7 @@ def _show(console: Console, record: Record, longest: int | None) -> None:
     cached = f" ({record.cached_tokens:,} cached)" if record.cached_tokens else ""
     tokens = f"{record.prompt_tokens:,} tokens{cached} in, {record.output_tokens:,} out, {record.finish_reason}"
     sampling = "".join(f", {name}={value}" for name, value in record.sampling.items())
-    _print(console, f"  {_day(record.finished)}  {record.model}  {tokens}{sampling}", "dim")
+    _print(console, f"  {moment_shown(record.finished)}  {record.model}  {tokens}{sampling}", "dim")
     match record.prompt:
         case None:
             _print(console, "  (the prompt was not kept)", "dim")
@@ -302,11 +302,6 @@ def _count(number: int, what: str) -> str:
 
 def _bytes(size: int) -> str:
     return f"{size / 1_000_000:,.1f} MB" if size >= 100_000 else f"{size / 1000:,.1f} kB"
-
-
-def _day(moment: str) -> str:
-    """A moment as it stands in a journal, to the second."""
-    return moment[:19].replace("T", " ")
 
 
 def _time(text: str) -> str:

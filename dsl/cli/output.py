@@ -275,6 +275,11 @@ def _identity(path: str | int) -> object:
     return found.st_dev, found.st_ino
 
 
+def moment_shown(moment: str) -> str:
+    """A moment as it stands in a journal, to the second."""
+    return moment[:19].replace("T", " ")
+
+
 def printable(text: str) -> str:
     r"""A text with escapes for characters that a terminal would obey, or that turn the direction of writing."""
     return "".join(

@@ -45,17 +45,14 @@ class Writer(Protocol):
 
     def encode(self, record: Mapping[str, Any]) -> Any:
         """Encode a record as it is written; raises where the file has no form for it."""
-        ...
 
     def write(self, encoded: Any) -> None: ...
 
     def finish(self) -> None:
         """Put the complete file in its place."""
-        ...
 
     def discard(self) -> None:
         """Drop a file that is not to be finished."""
-        ...
 
 
 def kind_of(path: str, kind: Kind | None = None) -> Kind:
@@ -87,8 +84,7 @@ def layout_of(
 ) -> Layout:
     """Return the layout of an output. `again` reads a file once more, `into` is a whole output that rows are put into.
 
-    Raises:
-        CommandError: The columns can't be told, the input has a result's column, or the output has other columns.
+    Raises CommandError where columns can't be told, the input has a result's column, or the output has other columns.
     """
     if kind == "parquet":
         pa = needed_pyarrow()

@@ -37,7 +37,7 @@ from typefold.compiler.contained import describe_exception, first_line
 from typefold.errors import place_of
 from typefold.execution.open_runtimes import statistics
 from typefold.execution.progress import Progress
-from typefold.programs.record_function import BadRecord, Inputs, Target, streamed
+from typefold.programs.record_function import BadRecord, Fitting, Inputs, Target, streamed
 from typefold.runtime import PromptError
 from typefold.runtimes.current import find_current
 from typefold.tables.arrow import message_of
@@ -64,12 +64,8 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """A record that fits, as it was read."""
-
+class _Row(Fitting):
     read: Read
-    record: Mapping[str, Any]
-    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,18 +193,15 @@ class Job:
     earlier: Iterator[Any]
     counts: Counts = field(default_factory=Counts)
     _begun: dict[int, _Row] = field(default_factory=dict[int, _Row])
-    _aside: dict[int, bool | None] = field(
-        default_factory=dict[int, Any]
-    )  # no rows: whether they failed; `None`: no record
+    _aside: dict[int, bool | None] = field(default_factory=dict[int, Any])  # no rows: whether failed; `None`: no record
     _shown: set[str] = field(default_factory=set[str])
     _after: int = 0  # rows of the output so far
     _moved: int = 0  # those of them that were there before
 
     def __post_init__(self) -> None:
         self._status = JobStatus(None)
-        self._waiting: Waiting[tuple[bool, Any, int] | None] = (
-            Waiting()
-        )  # whether a result, its encoded form, its place
+        # Whether it is a result, its encoded form, its place.
+        self._waiting: Waiting[tuple[bool, Any, int] | None] = Waiting()
 
     def carry_out(self) -> int:
         """Run the job to its end, put its files in their places, and return the number of rows that failed."""
@@ -310,7 +303,7 @@ class Job:
             self._failed(number, read, error)
             return None
         if wanted:
-            return _Row(read, record, arguments)
+            return _Row(record, arguments, read)
         self.counts.skipped += 1
         self._aside[number] = False
         self._put(number, None)

@@ -33,12 +33,12 @@ def arguments_of(target: Target, given: dict[str, str]) -> dict[str, Any]:
 
 def explain(target: Target) -> None:
     """Print the explanation of a prompt's return type."""
-    Console().print(_prompt(target).explain())
+    Console().print(prompt_of(target).explain())
 
 
 def render(target: Target, arguments: dict[str, Any]) -> None:
     """Print the messages exactly as they are sent."""
-    rendered, console = _prompt(target).render(**arguments), Console()
+    rendered, console = prompt_of(target).render(**arguments), Console()
     if isinstance(rendered, RawPrompt):
         console.print(str(rendered), markup=False, highlight=False)
         return
@@ -63,7 +63,8 @@ def try_once(target: Target, arguments: dict[str, Any]) -> None:
     Console().print(value if isinstance(value, str) else Pretty(value), markup=False, highlight=False)
 
 
-def _prompt(target: Target) -> BasePrompt[Callable[..., object]]:
+def prompt_of(target: Target) -> BasePrompt[Callable[..., object]]:
+    """Return the prompt that a command names. Raises `CommandError` for a plain function."""
     function: Any = target.function
     if not is_prompt(function):
         raise CommandError(f"{target.name} is a plain function, no prompt; name one of the prompts that it calls")

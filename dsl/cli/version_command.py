@@ -17,11 +17,11 @@ from returns.result import Result, Success
 
 from typefold.cli.input_records import open_source
 from typefold.cli.output_records import json_line
+from typefold.cli.single_call import prompt_of
 from typefold.cli.target import CommandError, load
 from typefold.compiler.contained import first_line
-from typefold.programs.record_function import BadRecord, Inputs, Target, of_row
+from typefold.programs.record_function import BadRecord, Fitting, Inputs, Target, of_row
 from typefold.programs.run import run
-from typefold.prompts import is_prompt
 from typefold.prompts.version import Version
 from typefold.tables.arrow import plain_form
 
@@ -39,14 +39,6 @@ class Records:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """A record, with the arguments that a function takes out of it."""
-
-    record: Mapping[str, Any]
-    arguments: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Side:
     """A version of a prompt, and the prompt itself where it is not a saved one."""
 
@@ -61,13 +53,13 @@ class Side:
         inputs = Inputs(self.target, texts=records.texts)
         plain = plain_form(self.target.returns, json=True)
         wrong: dict[int, str] = {}
-        rows: list[_Row] = []
+        rows: list[Fitting] = []
         for number, record in enumerate(records.rows):
             arguments, misfits = inputs.read(record)
             if misfits:
                 wrong[number] = "; ".join(misfits)
             else:
-                rows.append(_Row(record, arguments))
+                rows.append(Fitting(record, arguments))
         found: list[Result[Any, Exception]] = run.safe(of_row(self.target), rows, key=lambda row: row.arguments)
         ended = iter(found)
         made: list[dict[str, Any]] = []
@@ -98,10 +90,7 @@ def side_of(given: str) -> Side:
             raise CommandError(f"there is no file {given}")
         return Side(given, Version.load(given))
     target = load(given)
-    function: Any = target.function
-    if not is_prompt(function):
-        raise CommandError(f"{target.name} is a plain function, no prompt; name one of the prompts that it calls")
-    return Side(given, function.version, target)
+    return Side(given, prompt_of(target).version, target)
 
 
 def records_of(path: str, expected: str | None, limit: int | None) -> Records:

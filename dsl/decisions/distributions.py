@@ -50,16 +50,9 @@ def distribution(
     path: str = "",
     calibration: Calibration | None = None,
 ) -> Exchange[Scored[Any]]:
-    """Find the probability of each choice.
+    """Find the probability of each choice, of values by their texts, between the answer's text before and behind them.
 
-    Args:
-        request: The request for the answer.
-        choices: The values by their texts.
-        max_logprobs: The most log probabilities that the engine returns for a token.
-        before: The text of the answer before them.
-        behind: The character behind them.
-        path: The path of the part, by which a calibration knows it.
-        calibration: Bends the probabilities.
+    The engine returns no more than `max_logprobs` for a token. A calibration knows the part by its path.
     """
     begun, texts = _split(before, tuple(choices), behind)
     source = ChoiceSource(request.source, path, len(before), dict(zip(texts, choices.values(), strict=True)))

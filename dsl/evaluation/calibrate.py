@@ -89,11 +89,7 @@ def calibrate(
 
 
 def temperature_of(choices: Sequence[tuple[Mapping[Any, float], Any]]) -> float:
-    """Return the temperature under which labels are likeliest.
-
-    Args:
-        choices: For each row the probabilities by choice, and the right choice.
-    """
+    """Return the temperature under which labels are likeliest, of each row's probabilities by choice and its right choice."""
     rows = [(chances, label) for chances, label in choices if len(chances) > 1 and label in chances]
 
     def loss(logarithm: float) -> float:

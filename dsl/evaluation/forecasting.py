@@ -398,9 +398,8 @@ def _summed(
     engines = Counter(each.runtime for each in requests if each.span is not None)
     busiest = max(engines, key=engines.__getitem__, default=runtime)
     width = busiest.facts.max_num_seqs if engines and busiest is not None else 0
-    known = {
-        each.row for each in requests if each.is_answered and each.span is None
-    }  # by a journal, which takes no time
+    # By a journal, which takes no time.
+    known = {each.row for each in requests if each.is_answered and each.span is None}
     fresh = [index for index in indices if index not in known]
     speed = speed_of(spans, width=width, costs_of=fresh)
     written = [

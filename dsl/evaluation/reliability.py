@@ -100,11 +100,7 @@ class Reliability:
 def reliability(rows: Iterable[tuple[Mapping[Any, float], Any, bool]]) -> Reliability | None:
     """Return how probabilities agree with expected values; `None` where there are no rows.
 
-    Args:
-        rows: The probability of each choice, the expected choice, and whether the likeliest one is right.
-
-    Returns:
-        The calibration.
+    A row is the probability of each choice, the expected choice, and whether the likeliest one is right.
     """
     confidences: list[float] = []
     right: list[bool] = []

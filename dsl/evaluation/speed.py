@@ -39,19 +39,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """The speed of an engine.
+    """The speed of an engine."""
 
-    Attributes:
-        per_second: Rows per second; for a sample that did not run at full width at least so many.
-        is_full: Whether the sample ran at full width for long enough.
-        elapsed: The seconds that the sample took, from the first request to the last answer.
-        needed: The rows that a sample needs for the speed at full width.
-    """
-
-    per_second: Estimate
-    is_full: bool
-    elapsed: float
-    needed: int
+    per_second: Estimate  # rows per second; for a sample that did not run at full width at least so many
+    is_full: bool  # whether the sample ran at full width for long enough
+    elapsed: float  # the seconds that the sample took, from the first request to the last answer
+    needed: int  # the rows that a sample needs for the speed at full width
 
     def seconds(self, rows: int, asked: int) -> Estimate:
         """Return the seconds that all rows take: those of the sample, with its beginning and end, and of the others."""
@@ -64,12 +57,9 @@ class Speed:
 
 
 def speed_of(spans: Sequence[Span], *, width: int, costs_of: Sequence[int]) -> Speed | None:
-    """Return the speed in rows per second; `None` where no request was sent to an engine.
+    """Return the speed in rows per second; `None` where no request was sent to an engine, which runs `width` at once.
 
-    Args:
-        spans: The requests.
-        width: The number of requests that the engine runs at once.
-        costs_of: The numbers of the rows that were run for this, those that sent nothing too.
+    `costs_of` are the numbers of the rows that were run for this, those that sent nothing too.
     """
     if not spans or not costs_of:
         return None

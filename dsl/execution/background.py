@@ -121,7 +121,7 @@ class _Carrier:
                 self._thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
                 self._thread.start()
         asked = call.call.submit(request)
-        asked.add_done_callback(partial(self._hand_over, call))
+        asked.add_done_callback(lambda answered: self._answered.put((call, answered)))
         if call.future.cancelled():  # meanwhile
             asked.cancel()
 
@@ -148,9 +148,6 @@ class _Carrier:
                 self.carry_next()
             except BaseException:  # of a caller's callback: it is theirs, and other calls go on
                 logger.exception("a callback of a call raised")
-
-    def _hand_over(self, call: _UnderWay[Any], asked: Future[Outcome]) -> None:
-        self._answered.put((call, asked))
 
 
 _carrier = _Carrier()

@@ -279,12 +279,7 @@ def think(
 
     These are two requests, of which the second continues the first, so the prefix cache holds all but the last tokens. The first
     is free text, stopped at the end marker or at `max_reasoning_tokens`; behind the marker the answer is held to its type.
-
-    Args:
-        call: The call.
-        attempt: The attempt at an answer.
-        shown: Whether the reasoning is part of the value, so that a model with a switch is made to think.
-        **sampling: Parameters of the reasoning alone.
+    `shown` says that the reasoning is part of the value, so that a model with a switch is made to think.
     """
     request, options, messages = call.request(attempt), call.call.options, attempt.messages
     begun = isinstance(messages, RawPrompt) or messages[-1].role == "assistant"
@@ -339,11 +334,8 @@ def free_text(
 def open_call(call: Call[T], row: int | None, batch: Batch | None = None) -> OpenCall[T]:
     """Open a call at the place of the program where it is made."""
     end_if_cancelled()
-    runtime, sample, several = (
-        call.runtime,
-        None,
-        call.then is not None,
-    )  # of these another may have seeds, or a journal
+    runtime, sample = call.runtime, None
+    several = call.then is not None  # of these another may have seeds, or a journal
     if call.sample is not None:
         row, sample = call.sample
     path = path_of(runtime, call.function, batch, row, sample) if several or runtime.seed is not None else ()

@@ -56,7 +56,10 @@ def run_call(call: Call[T] | PromptError, index: int | None = None, batch: Batch
         future = under_way.submit(step)
         try:
             if row is None:
-                _wait_for(future)
+                mailbox: Mailbox[Future[Outcome]] = Mailbox()
+                future.add_done_callback(mailbox.put)
+                with interruptible():
+                    mailbox.get()
             else:
                 row.wait_for(future)
         except BaseException:  # Ctrl-C, mostly: nothing of this call stays in the engine
@@ -64,13 +67,6 @@ def run_call(call: Call[T] | PromptError, index: int | None = None, batch: Batch
             raise
         step = under_way.resume(future)
     return unwrap_in_row(step)
-
-
-def _wait_for(future: Future[Outcome]) -> None:
-    mailbox: Mailbox[Future[Outcome]] = Mailbox()
-    future.add_done_callback(mailbox.put)
-    with interruptible():
-        mailbox.get()
 
 
 def unwrap_in_row(result: Result[T, Exception]) -> T:

@@ -101,12 +101,9 @@ class Parked(greenlet):
 
     def wait_for(self, future: Future[Any]) -> None:
         """Let other rows run until a future has ended. The row itself calls this."""
-        future.add_done_callback(self._woken)
+        future.add_done_callback(lambda _: self.home.wake(self))
         while not future.done():  # it may be woken for an earlier one: look again
             self.park()
-
-    def _woken(self, _: Future[Any]) -> None:
-        self.home.wake(self)
 
     def owns(self, future: Future[Any]) -> None:
         """Cancel a future when this row is cancelled."""

@@ -124,16 +124,12 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     if asked is Terminated and stop.asked is Terminated and stop.noticed:
         return  # a second one must not break off what the first began
     if asked is KeyboardInterrupt and stop.asked is KeyboardInterrupt and not _is_interactive():
-        _end_at_once()
+        lines = ["typefold: ended by a second Ctrl-C.", *resume_hints()]
+        os.write(2, ("\n".join(lines) + "\n").encode())
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
     stop.asked, stop.noticed = asked, current_row() is None
     raise asked
-
-
-def _end_at_once() -> None:
-    lines = ["typefold: ended by a second Ctrl-C.", *resume_hints()]
-    os.write(2, ("\n".join(lines) + "\n").encode())
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.raise_signal(signal.SIGINT)
 
 
 def _is_interactive() -> bool:

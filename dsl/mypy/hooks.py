@@ -47,15 +47,18 @@ class TypefoldPlugin(Plugin):
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         if fullname == ISINSTANCE:
-            return _narrowed
+            return lambda ctx: _safely(lambda: narrow_isinstance(ctx)) or ctx.default_return_type
         return partial(self._checked, CHECKS[fullname]) if fullname in CHECKS else None
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
-        return partial(_value_in_pattern, INNER[fullname]) if fullname in INNER else None
+        index = INNER.get(fullname)
+        if index is None:
+            return None
+        return lambda ctx: _safely(lambda: value_in_pattern(ctx, index)) or ctx.default_attr_type
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        if fullname in TAKEN:
-            return partial(_value_of_name, TAKEN[fullname])
+        if (index := TAKEN.get(fullname)) is not None:
+            return lambda ctx: _safely(lambda: value_of_name(ctx, index)) or ctx.default_return_type
         return partial(self._checked, CHECKS[fullname]) if fullname in CHECKS else None
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
@@ -136,18 +139,6 @@ def _safely(work: Callable[[], R], ctx: Any = None) -> R | None:
             message = f"typefold could not check this ({type(error).__name__}: {error}); it is a mistake in typefold, please report it"
             ctx.api.msg.note(message, ctx.context)
         return None
-
-
-def _narrowed(ctx: FunctionContext) -> Type:
-    return _safely(lambda: narrow_isinstance(ctx)) or ctx.default_return_type
-
-
-def _value_of_name(index: int, ctx: MethodContext) -> Type:
-    return _safely(lambda: value_of_name(ctx, index)) or ctx.default_return_type
-
-
-def _value_in_pattern(index: int, ctx: AttributeContext) -> Type:
-    return _safely(lambda: value_in_pattern(ctx, index)) or ctx.default_attr_type
 
 
 def _widened(signature: CallableType, deferred: TypeInfo | None) -> FunctionLike:

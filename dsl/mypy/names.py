@@ -32,9 +32,9 @@ ANSWERS = {f"typefold.response_types.{name}" for name in ("Decisions", "Logged",
 CHECKS = {
     PROMPT: "check_prompt",
     DECORATE: "check_prompt",
-    OUTPUT_TYPE: "check_output_type",
+    OUTPUT_TYPE: "check_output",
     ASK: "check_ask",
-    **dict.fromkeys(GENERATE, "check_generate"),
+    **dict.fromkeys(GENERATE, "check_output"),
     **dict.fromkeys(SAMPLE, "check_sample"),
 }
 """Functions and methods, and the function in `typefold.mypy.reports` that checks a call of each.

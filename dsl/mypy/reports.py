@@ -68,17 +68,9 @@ def report_unread(ctx: AnyContext, workspace: Workspace) -> None:
             _report(api, [Finding("prompt-unread", message, start, start)])
 
 
-def check_output_type(ctx: FunctionContext, workspace: Workspace) -> None:
-    """Check the type that is passed to `output_type`."""
-    _check_output(ctx, "output_type", workspace)
-
-
-def check_generate(ctx: MethodContext, workspace: Workspace) -> None:
-    """Check the type that is passed to a runtime."""
-    _check_output(ctx, "runtime", workspace)
-
-
-def _check_output(ctx: FunctionContext | MethodContext, taker: Taker, workspace: Workspace) -> None:
+def check_output(ctx: FunctionContext | MethodContext, workspace: Workspace) -> None:
+    """Check the type that is passed to a runtime, or to `output_type`, which is no method."""
+    taker: Taker = "runtime" if isinstance(ctx, MethodContext) else "output_type"
     api: Any = ctx.api
     file, call = workspace.call(api, ctx.context)
     if file is None or call is None:

@@ -97,11 +97,8 @@ def proposals(
 ) -> list[str]:
     """Return instructions for prompts, proposed in one batch; a proposal that failed is an empty text.
 
-    Args:
-        proposer: The proposer; of a prompt, each proposal has a seed of its own.
-        asked: For each proposal the prompt, its instructions and its mistakes.
-        seed: The seed of the draws.
-        watched: Wraps a function so that its tokens are counted.
+    Each of `asked` is a prompt, its instructions and its mistakes. A proposer that is a prompt has a seed of its own each time;
+    `watched` wraps a function so that its tokens are counted.
     """
     draw = random.Random(f"{seed} proposals")
     rows: list[_Asked] = []

@@ -48,6 +48,14 @@ class Target:
         return is_async(self.function)
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """A record, with the arguments that a function takes out of it."""
+
+    record: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+
+
 class HasArguments(Protocol):
     """A row that holds a function's arguments."""
 

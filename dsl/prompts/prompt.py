@@ -18,7 +18,7 @@ from typefold.errors import PromptUsageError
 from typefold.execution.executor import run_calls, run_calls_async
 from typefold.execution.streaming import AsyncStream, Stream
 from typefold.options import CallOptions, Options
-from typefold.prompts.base_prompt import BasePrompt, answer_with
+from typefold.prompts.base_prompt import A, B, BasePrompt, C, D, F_co, P, R, answer_with
 from typefold.prompts.definition import Binding, Definition, Example, examples_of
 from typefold.prompts.samples import AsyncSamples, Samples
 from typefold.prompts.spec import PromptSpec
@@ -26,15 +26,8 @@ from typefold.runtime import PromptError
 from typefold.tables.columns import length
 from typefold.tables.named_rows import NamedRows, number_of
 
-F_co = TypeVar("F_co", bound=Callable[..., object], covariant=True)
-P = ParamSpec("P")
 Q = ParamSpec("Q")
-R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 

@@ -7,7 +7,7 @@ journal. vLLM's own `n` would make one row of them that ends with its slowest sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, overload
 
 from returns.result import Result
 from typing_extensions import TypeVarTuple, Unpack
@@ -16,19 +16,12 @@ from typefold.errors import PromptUsageError
 from typefold.execution.call import Call
 from typefold.execution.executor import run_calls, run_calls_async
 from typefold.execution.strategies import strategy_of
-from typefold.prompts.base_prompt import OfFunction
+from typefold.prompts.base_prompt import A, B, C, D, F_co, OfFunction, P, R
 from typefold.prompts.spec import PromptSpec
 from typefold.runtime import PromptError
 from typefold.tables.named_rows import NamedRows, number_of
 
-F_co = TypeVar("F_co", bound=Callable[..., object], covariant=True)
-P = ParamSpec("P")
 Q = ParamSpec("Q")
-R = TypeVar("R")
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 

@@ -69,8 +69,9 @@ def demo_model(folder: Path | None = None, *, force: bool = False, verify: bool 
     """
     folder = _cache_folder() if folder is None else Path(folder)
     if not force and _is_whole(folder):
-        if verify:
-            _verify(folder)
+        for name, facts in _read_manifest(folder)["files"].items() if verify else ():
+            if _sha256(folder / name) != facts["sha256"]:
+                raise DemoModelError(f"{folder / name} is damaged; make it again with: typefold demo-model --force")
         return str(folder)
     held = set[str]()
     with contextlib.suppress(FileNotFoundError):
@@ -125,12 +126,6 @@ def _is_whole(folder: Path) -> bool:
         return same and all((folder / name).stat().st_size == f["size"] for name, f in manifest["files"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-
-
-def _verify(folder: Path) -> None:
-    for name, facts in _read_manifest(folder)["files"].items():
-        if _sha256(folder / name) != facts["sha256"]:
-            raise DemoModelError(f"{folder / name} is damaged; make it again with: typefold demo-model --force")
 
 
 def _read_manifest(folder: Path) -> Any:

@@ -213,8 +213,9 @@ def checked_output_type(hint: Any, *, one: bool) -> Any:
                 f"generate(): output_type is a type, not the text {hint!r:.80}; of the text of a JSON schema give "
                 f"json.loads(text)"
             )
+        names = [repr(each) for each in every] if len(every) <= 3 else [*map(repr, every[:2]), "..."]
         raise PromptUsageError(
-            f"generate(): output_type is a type, not a list of texts; for one of them write Literal[{_listed(every)}], or "
+            f"generate(): output_type is a type, not a list of texts; for one of them write Literal[{', '.join(names)}], or "
             f"Annotated[str, OneOf(names)] for names that the program makes"
         )
     if one and every is hint:
@@ -256,10 +257,6 @@ def _no_schema(given: Mapping[Any, Any]) -> PromptUsageError:
         f"generate(): a dictionary as output_type is a JSON schema, and {dict(given)!r:.80} is none; for fields by their "
         f"types write a class (a pydantic model, a dataclass, a TypedDict)"
     )
-
-
-def _listed(names: Sequence[object]) -> str:
-    return ", ".join(map(repr, names)) if len(names) <= 3 else f"{names[0]!r}, {names[1]!r}, ..."
 
 
 def _a_row(value: object, rows: int, name: str) -> Sequence[Any]:

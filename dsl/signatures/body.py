@@ -65,9 +65,10 @@ class Body:
         code = self._code
         if code is None or parameter in code.co_cellvars or not _ALL_NAMES.isdisjoint(code.co_names):
             return True
-        return any(
-            _loads(step) and (step.argval == parameter or _among(parameter, step.argval)) for step in self._steps
-        )
+        loaded = (
+            step.argval for step in self._steps if _loads(step)
+        )  # since Python 3.13 several names may stand together
+        return any(parameter in held if isinstance(held, tuple) else parameter == held for held in loaded)
 
     def texts(self) -> Iterator[str]:
         """The texts that it holds, and those of the variables that it reads; not its docstring."""
@@ -88,11 +89,6 @@ def _loads(step: dis.Instruction) -> bool:
 
 def _is_bare_call(step: dis.Instruction) -> bool:
     return step.opname == "CALL" and step.arg == 0  # on every Python since 3.11
-
-
-def _among(name: str, several: object) -> bool:
-    """Python 3.13 has instructions that take several names together."""
-    return isinstance(several, tuple) and name in several
 
 
 def _texts(code: CodeType) -> Iterator[str]:

@@ -330,12 +330,11 @@ def whole_of(parameters: Sequence[Parameter], columns: Sequence[object]) -> Para
     """The parameter that takes whole records, if there is one: the only one, of a type with fields, and no column's name."""
     if len(parameters) != 1 or parameters[0].name in columns:
         return None
-    return parameters[0] if _has_fields(parameters[0].hint) else None
-
-
-def _has_fields(hint: Any) -> bool:
-    kinds = [part for part in union_members(hint) if part is not NoneType]
-    return len(kinds) == 1 and (is_typeddict(kinds[0]) or is_dataclass(kinds[0]) or hasattr(kinds[0], "model_fields"))
+    kinds = [part for part in union_members(parameters[0].hint) if part is not NoneType]
+    has_fields = len(kinds) == 1 and (
+        is_typeddict(kinds[0]) or is_dataclass(kinds[0]) or hasattr(kinds[0], "model_fields")
+    )
+    return parameters[0] if has_fields else None
 
 
 def misnamed(parameters: Sequence[Parameter], columns: Sequence[object]) -> str | None:

@@ -37,11 +37,8 @@ _MISSING = object()
 def source_content(function: Callable[..., Any], used: Iterable[str] = ()) -> tuple[bytes, list[str]]:
     """Return a digest of a function's content, and lines for people: its messages or statements, and what it names.
 
-    Where there is no source, the texts and the names that its bytecode holds stand for it.
-
-    Args:
-        function: The function, as it was defined.
-        used: The parameters that are used beside its body, whose defaults count.
+    Where there is no source, the texts and the names that its bytecode holds stand for it. Parameters that are `used` beside
+    its body have defaults that count.
     """
     reader = _Reader()
     content = reader.function(function, used).encode("utf-8", "surrogatepass")

@@ -209,7 +209,8 @@ def _type(schema: Mapping[str, Any] | bool, definitions: Mapping[str, Any], arou
     if options := schema.get("anyOf") or schema.get("oneOf"):
         return _one_of([_type(option, definitions, around) for option in options])
     if (values := _choices(schema)) is not None:
-        return _one_of([_type({"type": _json_type(value)}, definitions, around) for value in values])
+        kinds = [next((name for of, name in _JSON_TYPES.items() if isinstance(each, of)), "object") for each in values]
+        return _one_of([_type({"type": each}, definitions, around) for each in kinds])
     kind = schema.get("type")
     if kind == "array":
         items = schema.get("prefixItems")
@@ -233,10 +234,6 @@ def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
         return [schema["const"]]
     values = schema.get("enum")
     return list(values) if is_list(values) else None
-
-
-def _json_type(value: object) -> str:
-    return next((name for kind, name in _JSON_TYPES.items() if isinstance(value, kind)), "object")
 
 
 def _one_of(kinds: list[Any]) -> Any:

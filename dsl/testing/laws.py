@@ -38,7 +38,6 @@ class TextMatcher(Protocol):
 
     def admits(self, text: str) -> bool:
         """Return whether the text is admitted, and may end there."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -57,19 +56,12 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class LawCounts:
-    """The numbers of values and texts that were tried.
+    """The numbers of values and texts that were tried."""
 
-    Attributes:
-        values: Values that came back from their texts.
-        lost: Values that did not come back, and that pydantic's own writing and reading loses too.
-        texts: Admitted texts that decoded.
-        failed: Admitted texts that failed a named post-check.
-    """
-
-    values: int = 0
-    lost: int = 0
-    texts: int = 0
-    failed: int = 0
+    values: int = 0  # values that came back from their texts
+    lost: int = 0  # values that did not come back, and that pydantic's own writing and reading loses too
+    texts: int = 0  # admitted texts that decoded
+    failed: int = 0  # admitted texts that failed a named post-check
 
     def __add__(self, other: LawCounts) -> LawCounts:
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)

@@ -265,15 +265,17 @@ def _script(answers: Answers) -> Callable[[Request], Answer]:
         return answers
     if isinstance(answers, Mapping):
         by_prompt = cast("Mapping[str, Answer]", answers)
-        return lambda request: _look_up(by_prompt, request)
+
+        def look_up(request: Request) -> Answer:
+            content = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
+            return by_prompt.get(
+                content, EngineRefusal(f"answers= has none for a prompt that ends in {content!r:.200}")
+            )
+
+        return look_up
     if isinstance(answers, str):
         raise TypeError(f"answers must be a function, a mapping or an iterable, not the text {answers!r:.60}")
     return _UsedUp(iter(answers))
-
-
-def _look_up(answers: Mapping[str, Answer], request: Request) -> Answer:
-    content = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
-    return answers.get(content, EngineRefusal(f"answers= has none for a prompt that ends in {content!r:.200}"))
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,8 @@ def _parameters(request: Request, contents: Callable[[str], bytes | None]) -> by
         for name, value in request.sampling.items()
         if value is not None or getattr(params, name, None) is not None
     }
-    if (
-        params is not None and request.token_limit() == UNSET_LIMIT
-    ):  # which an object with this value does not always mean
+    # An object with this value does not always mean it.
+    if params is not None and request.token_limit() == UNSET_LIMIT:
         sampling["max_tokens"] = UNSET_LIMIT
     options = {
         name: (is_adapter(value) and contents(os.fspath(value.path))) or value  # by its path where it is not here

@@ -63,17 +63,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Part:
-    """Values of one type of JSON (or listed ones, the kind `values`), with the keywords that they meet.
+    """Values of one type of JSON (or listed ones, the kind `values`), with the keywords that they meet."""
 
-    Attributes:
-        kind: The type.
-        words: The keywords, merged.
-        checks: Keywords that are checked after decoding.
-    """
-
-    kind: str
-    words: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    checks: tuple[str, ...] = ()
+    kind: str  # the type
+    words: Mapping[str, Any] = field(default_factory=dict[str, Any])  # the keywords, merged
+    checks: tuple[str, ...] = ()  # keywords that are checked after decoding
 
 
 KINDS = ("null", "boolean", "number", "string", "array", "object")

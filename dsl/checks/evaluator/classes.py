@@ -139,7 +139,9 @@ class Classes:
                     if name in _KEPT_METHODS or not name.startswith("__"):
                         space[name] = _method
                     names |= {name} if name.startswith("__") else set()
-                    names |= set() if name in _OPENING_METHODS else _set_on_self(statement)
+                    if name not in _OPENING_METHODS:
+                        inside = (each for each in ast.walk(statement) if isinstance(each, ast.Attribute))
+                        names |= {each.attr for each in inside if isinstance(each.ctx, ast.Store)}  # set on self
                 case ast.If() | ast.For() | ast.While() | ast.With() | ast.Try() | ast.Match():
                     raise Unknown
                 case _:
@@ -204,12 +206,6 @@ def _qualified(node: ast.ClassDef, where: Where) -> str:
         if not isinstance(scope, ast.ClassDef):
             names.append("<locals>")
     return ".".join([*names, node.name])
-
-
-def _set_on_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    return {
-        node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-    }
 
 
 def _method(self: Any, *args: Any) -> Any:

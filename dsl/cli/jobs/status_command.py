@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from typefold.cli.input_records import unread
-from typefold.cli.output import job_of, part_of, printable
+from typefold.cli.output import job_of, moment_shown, part_of, printable
 from typefold.cli.target import CommandError
 from typefold.compiler.guards import is_dict
 from typefold.execution.open_runtimes import loads, statistics
@@ -121,10 +121,10 @@ def show(status: dict[str, Any]) -> Iterator[str]:
         yield f"{job['function']} {words.get(status['state'], status['state'])}: {job['input']} -> {job['output']}"
         known = {each.name for each in fields(Metrics)}
         yield f"{Metrics(**{name: value for name, value in job['rows'].items() if name in known})}"
-        yield f"from {_moment(job['started'])} to {_moment(job['updated'])}"
+        yield f"from {moment_shown(job['started'])} to {moment_shown(job['updated'])}"
     yield (
         f"requests {status['requests']:,} · {status['requests_per_second']:,.1f}/s · {status['tokens_per_second']:,.0f} tok/s"
-        + (f" · the last at {_moment(status['last_request'])}" if status["last_request"] else "")
+        + (f" · the last at {moment_shown(status['last_request'])}" if status["last_request"] else "")
     )
     for each in status["outcomes"]:
         yield f"  {each['count']:,} {each['function']}: {each['outcome']}"
@@ -186,7 +186,3 @@ def _failures(job: dict[str, Any] | None, state: str) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _moment(text: str) -> str:
-    return text[:19].replace("T", " ")

@@ -354,10 +354,8 @@ class PromptTokenizer:
         around = self._control.found(self._around[0]), self._control.found(self._around[1])
         expected = [*around[0], *by_template, *around[1]]
         as_rendered = self._rendered(turns, cut, variables)
-        for pieces in (
-            str(as_rendered).split(mark),
-            apart,
-        ):  # the second where a content grew together with the template
+        # The second is for a content that grew together with the template.
+        for pieces in (str(as_rendered).split(mark), apart):
             token_ids = self._pieces(pieces)
             if self._control.found(token_ids) == expected:
                 return token_ids

@@ -38,25 +38,15 @@ _REMEMBERED = 256  # sets of template variables
 
 @dataclass(frozen=True)
 class Marks:
-    """The marks of a family of models.
+    """The marks of a family of models."""
 
-    Attributes:
-        start: Stands before the reasoning.
-        end: Stands behind it.
-        turn: Where reasoning and answer are messages of their own: the beginning of such a message.
-        answer: Stands before an answer, behind `turn`.
-        between: The white space of an empty thought, where the template shows none.
-        after: The white space behind `end`, likewise.
-        parsers: The names of vLLM's reasoning parsers that read these marks.
-    """
-
-    start: str
-    end: str
-    turn: str = ""
-    answer: str = ""
-    between: str = ""
-    after: str = ""
-    parsers: tuple[str, ...] = ()
+    start: str  # stands before the reasoning
+    end: str  # stands behind it
+    turn: str = ""  # where reasoning and answer are messages of their own: the beginning of such a message
+    answer: str = ""  # stands before an answer, behind `turn`
+    between: str = ""  # the white space of an empty thought, where the template shows none
+    after: str = ""  # the white space behind `end`, likewise
+    parsers: tuple[str, ...] = ()  # the names of vLLM's reasoning parsers that read these marks
 
     @cached_property
     def tokens(self) -> frozenset[str]:
@@ -389,9 +379,8 @@ class Thoughts:
     def _encoded(self, text: str) -> tuple[int, ...]:
         token_ids: list[int] = []
         for piece in filter(None, re.split(f"({_TOKEN.pattern})", text)):
-            known = (
-                self._vocabulary.get(piece) if _TOKEN.fullmatch(piece) else None
-            )  # Mistral's own encodes none as a text
+            # Mistral's own encodes none as a text.
+            known = self._vocabulary.get(piece) if _TOKEN.fullmatch(piece) else None
             token_ids += self._control.encode_behind(piece) if known is None else [known]
         return tuple(token_ids)
 

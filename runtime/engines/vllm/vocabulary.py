@@ -93,14 +93,12 @@ def _bytes_of(tokenizer: Any) -> dict[int, bytes] | None:
     # Byte-level it is if nothing else is written, and a space and a line break have their names (and so are no pieces).
     if not ({"\u0120", "\u010a"}.issubset(learned) and all(map(_BYTES.keys().__ge__, map(set, learned)))):
         return None
-    return {index: _bytes_for(piece) for piece, index in pieces.items()}
-
-
-def _bytes_for(piece: str) -> bytes:
-    try:
-        return bytes(map(_BYTES.__getitem__, piece))
-    except KeyError:
-        return piece.encode(errors="surrogatepass")
+    return {
+        index: bytes(map(_BYTES.__getitem__, piece))
+        if _BYTES.keys() >= set(piece)
+        else piece.encode(errors="surrogatepass")
+        for piece, index in pieces.items()
+    }
 
 
 def _pieces_of(tokenizer: Any) -> dict[str, int]:
@@ -108,13 +106,9 @@ def _pieces_of(tokenizer: Any) -> dict[str, int]:
     return {piece: index for piece, index in tokenizer.get_vocab().items() if index not in special}
 
 
-def _byte_level_alphabet() -> dict[str, int]:
-    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(0x100) if byte not in shown]
-    return {chr(byte): byte for byte in shown} | {chr(0x100 + number): byte for number, byte in enumerate(hidden)}
-
-
-_BYTES = _byte_level_alphabet()
+_SHOWN = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_HIDDEN = [byte for byte in range(0x100) if byte not in _SHOWN]
+_BYTES = {chr(byte): byte for byte in _SHOWN} | {chr(0x100 + number): byte for number, byte in enumerate(_HIDDEN)}
 
 
 def outcome_of(output: Any, written: Callable[[], Sequence[bytes]]) -> Outcome:
