@@ -1,12 +1,8 @@
 """Messages: `ask`, the turns that it takes, and images in them.
 
-`ask` makes messages and nothing else. It works only while a prompt function's body runs, and its result is for that body to
-return; type checkers see it as the function's own return type.
-
-Images come from files, bytes and Pillow's images. They are read whole: a file that Pillow can't decode is found while the message
-is made, so the error is that of its own row and names the file. A path out of the data may name anything, so only regular files
-are opened, and no more is read than a limit allows. Pillow is imported when there is an image to read (extra `images`; vLLM
-brings it).
+`ask` makes messages and nothing else; type checkers see its result as of the function's own return type. Images are read whole, so
+that the error of a file that Pillow can't decode is that of its own row. A path out of the data may name anything, so only regular
+files are opened. Pillow is imported when there is an image to read (extra `images`; vLLM brings it).
 """
 
 from __future__ import annotations

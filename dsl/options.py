@@ -1,8 +1,4 @@
-"""The options of a prompt function, a call and a runtime's own methods: one record, checked by name.
-
-Sampling parameters have vLLM's names and meanings (`vllm.SamplingParams`). Others than those listed here go in a
-`SamplingParams` of the user's own, as `sampling_params=`.
-"""
+"""The options of a prompt function, a call and a runtime's own methods: one record, checked by name."""
 
 from __future__ import annotations
 

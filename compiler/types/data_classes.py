@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
-from enum import Enum
+from enum import EnumType
 from typing import Any, get_args
 
 import typing_extensions
@@ -52,12 +52,7 @@ def _class_with(attribute: str) -> Callable[[Any], bool]:
     return predicate
 
 
-def _is_dataclass(hint: Any) -> bool:
-    cls = generic_of(hint)
-    return dataclasses.is_dataclass(cls) and not (isinstance(cls, type) and issubclass(cls, Enum))
-
-
-@object_hook(_is_dataclass)
+@object_hook(lambda hint: dataclasses.is_dataclass(cls := generic_of(hint)) and not isinstance(cls, EnumType))
 def dataclass_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields of `__init__`, in order; those with a default may be left out."""
     cls = generic_of(hint)
@@ -140,12 +135,7 @@ def typed_dict_codec(hint: Any, context: Context) -> Codec[dict[str, Any]]:
     )
 
 
-def _is_named_tuple(hint: Any) -> bool:
-    cls = generic_of(hint)
-    return hasattr(cls, "_fields") and isinstance(cls, type) and tuple in cls.__mro__
-
-
-@object_hook(_is_named_tuple)
+@object_hook(lambda hint: _class_with("_fields")(hint) and tuple in generic_of(hint).__mro__)
 def named_tuple_codec(hint: Any, context: Context) -> Codec[Any]:
     """The fields in order; those with a default may be left out. Without annotations a field is any JSON value."""
     cls = generic_of(hint)

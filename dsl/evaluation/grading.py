@@ -32,8 +32,7 @@ from typefold.execution.seeding import Batch
 from typefold.messages import is_missing
 from typefold.programs.run import as_ended, bound_of, run
 from typefold.programs.voting import number_of
-from typefold.prompts.base_prompt import BasePrompt, spec_of
-from typefold.prompts.spec import PromptSpec
+from typefold.prompts.base_prompt import BasePrompt, spec_if_prompt, spec_of
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
 from typefold.runtime import BadInput, PromptError
 from typefold.signatures.parameters import hints_of, is_async, name_of, unfit_value, words_of
@@ -280,7 +279,7 @@ def check_function(function: Callable[..., Any], verb: str) -> None:
         raise PromptUsageError(f"{verb}: the first argument is the function to call for each row, not {function!r:.80}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise PromptUsageError(f"{verb}: {name_of(function)} yields, so that a call runs none of it; return the answer")
-    if (spec := _spec_of(function)) is not None and spec.safe:
+    if (spec := spec_if_prompt(function)) is not None and spec.safe:
         raise PromptUsageError(f"{verb}: leave .safe out: a row of {spec.name} that fails counts as wrong")
 
 
@@ -316,7 +315,7 @@ def _unfit_row(function: Callable[..., Any], row: tuple[Any, ...] | Mapping[str,
     if isinstance(row, Unfit):
         return row.reason
     args, keywords = ((), row) if isinstance(row, Mapping) else (row, dict[str, Any]())
-    spec = _spec_of(function)
+    spec = spec_if_prompt(function)
     try:
         if spec is not None:
             spec.bind(args, keywords)
@@ -378,7 +377,7 @@ def _misfit(label: Any, kind: OutputType[Any] | None, hint: Any) -> str | None:
 
 def _return_type(function: object) -> tuple[OutputType[Any] | None, Any]:
     """Return the compiled return type of a prompt, and the annotation of any function, without `Scored` and the like."""
-    if (spec := _spec_of(function)) is not None:
+    if (spec := spec_if_prompt(function)) is not None:
         kind = spec.definition.return_type(spec.options.json_format).kind
         return kind, kind.hint
     try:
@@ -388,12 +387,6 @@ def _return_type(function: object) -> tuple[OutputType[Any] | None, Any]:
     while get_origin(hint) in WRAPPERS:
         [hint] = get_args(hint)
     return None, hint
-
-
-def _spec_of(function: object) -> PromptSpec | None:
-    if not isinstance(function, BasePrompt):
-        return None
-    return spec_of(function)  # pyright: ignore[reportUnknownArgumentType]  # any prompt
 
 
 def read_labels(function: Callable[..., Any], cells: Iterable[Any], *, texts: bool = False) -> list[Any]:
@@ -421,8 +414,8 @@ def graded(jobs: Sequence[Job], metric: Metric[Any] | None) -> list[EvaluatedRow
     """Run all jobs as one batch, and return their rows."""
     check_metric(metric)
     functions = list({id(job.function): job.function for job in jobs}.values())
-    specs = {id(each): spec for each in functions if (spec := _spec_of(each)) is not None}
-    waits = any(is_async(each) for each in (*functions, metric) if each is not None and _spec_of(each) is None)
+    specs = {id(each): spec for each in functions if (spec := spec_if_prompt(each)) is not None}
+    waits = any(is_async(each) for each in (*functions, metric) if each is not None and spec_if_prompt(each) is None)
     if specs and len(functions) == 1 and not waits and not is_async(functions[0]):
         return _judged(functions[0], jobs, metric)
     batches = {key: Batch(spec.name) for key, spec in specs.items()}
@@ -529,7 +522,7 @@ async def _tried(
     batch: Batch | None = None,
 ) -> Result[Any, Exception]:
     try:
-        if (spec := _spec_of(function)) is not None:
+        if (spec := spec_if_prompt(function)) is not None:
             call = spec.calls().attempt(args, kwargs, row)
             return Success(await run_call_async(call, row, batch) if waits else run_call(call, row, batch))
         value = cast("Any", function)(*args, **kwargs)

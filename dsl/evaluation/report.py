@@ -9,7 +9,7 @@ import html
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -125,7 +125,9 @@ class Report(Shown, Generic[T]):
 
     @cached_property
     def _by_path(self) -> Mapping[str, FieldReport]:
-        return reports_by_path((row.expected, _stated(row.answer) if row.has_answer else FAILED) for row in self.rows)
+        return reports_by_path(
+            (row.expected, unwrapped(row.answer, (Logged, Reasoned)) if row.has_answer else FAILED) for row in self.rows
+        )
 
     def to_json(self) -> str:
         """Return the figures as a JSON object, without the rows.
@@ -246,15 +248,8 @@ def answer_text(row: EvaluatedRow[Any]) -> str:
     return text_of(f"{type(row.error).__name__}: {first_line(row.error)}")
 
 
-def unwrapped(answer: Any) -> Any:
-    """Return the value inside of `Logged`, `Reasoned`, `Scored` and `Decisions`."""
-    while class_of(answer) in WRAPPERS:
-        answer = answer.value
-    return answer
-
-
-def _stated(answer: Any) -> Any:
-    """Return a value, or with its probabilities the whole `Scored` or `Decisions`."""
-    while class_of(answer) in (Logged, Reasoned):
+def unwrapped(answer: Any, wrappers: Collection[Any] = WRAPPERS) -> Any:
+    """Return the value inside of `Logged`, `Reasoned`, `Scored` and `Decisions`, or of some of them."""
+    while class_of(answer) in wrappers:
         answer = answer.value
     return answer

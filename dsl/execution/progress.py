@@ -1,12 +1,10 @@
 """Progress of a batch: a live line on a terminal and in a notebook, a line every 30 seconds elsewhere.
 
 One batch is shown at a time: the outermost, and of those that run side by side the first; when that has ended, the next. A
-thread reads the metrics and shows them; the batch itself only counts its rows. Where nothing is to be shown there is no
-thread.
+thread reads the metrics and shows them; the batch itself only counts its rows.
 
-Where there is no terminal, lines go to the logger `typefold.execution.progress` at level INFO, so programs that configure
-logging have them, and tests and other scripts stay quiet. The command line, and `TYPEFOLD_PROGRESS=1` in the environment,
-write them on standard error. `TYPEFOLD_PROGRESS=0` switches everything off.
+Where there is no terminal, lines go to the logger of this module at level INFO, so that tests and scripts stay quiet; the command
+line, and `TYPEFOLD_PROGRESS=1` in the environment, write them on standard error. `TYPEFOLD_PROGRESS=0` switches all of it off.
 """
 
 from __future__ import annotations

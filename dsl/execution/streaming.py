@@ -1,8 +1,5 @@
 """Streamed answers: pieces of text, what they have come to (JSON, or a value of the type), and the value at last.
 
-`Stream` is for plain code and for rows of `run`, `AsyncStream` for `async` code; both wait, and hold a `PartialAnswer`, which does
-not. A stream's request joins the running batch like any other, the moment the stream is made.
-
 Invariants: a stream that is closed or dropped leaves nothing in the engine. No more than one answer waits to be read. The
 pieces of a part, joined, are the text of its outcome, also where no piece came before that.
 """

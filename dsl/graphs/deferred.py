@@ -1,8 +1,6 @@
-"""`Deferred`: a typed value that is still to be worked out.
+"""`Deferred`: a typed value that is still to be worked out, and the errors for code that takes one for a value that is there.
 
-`prompt.defer(...)` makes one of arguments that may be deferred themselves, so programs become graphs; `graph` computes them.
-Nothing runs before a value is asked for. This module holds the user's object, and the errors for code that takes a deferred value
-for one that is there.
+Nothing runs before a value is asked for; then `graph` computes it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 
 from typefold.errors import PromptUsageError
 from typefold.evaluation.grading import Case, check_function, check_labels
-from typefold.optimization.optimized_prompts import spec_in
+from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.runtime.journal import digest
 from typefold.signatures.parameters import name_of
 from typefold.tables.columns import refuse_no_rows
@@ -52,7 +52,7 @@ def labelled_rows(function: Callable[..., Any], cases: Iterable[Any], *, name: s
         rows.append(LabelledRow(case.input, case.expected, case.input if spread else (case.input,)))
     if not rows:
         raise PromptUsageError(f"{where}: {name} has no rows")
-    if (spec := spec_in(function)) is not None:
+    if (spec := spec_if_prompt(function)) is not None:
         spec.bind(rows[0].args, {})
     check_labels([row.expected for row in rows], function)
     return rows

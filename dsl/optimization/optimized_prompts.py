@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, TypeVar, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from typefold.errors import PromptUsageError, saved_object
-from typefold.prompts.base_prompt import BasePrompt, spec_of
+from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.prompts.revision import Revision, Scope
 from typefold.prompts.spec import PromptSpec
 from typefold.signatures.parameters import is_async, name_of, words_of
@@ -164,7 +164,7 @@ def optimized(
             )
         return None
 
-    if (spec := spec_in(function)) is not None:
+    if (spec := spec_if_prompt(function)) is not None:
         revision = revision_of(spec)
         if revision is None and found.prompts:
             raise PromptUsageError(
@@ -173,11 +173,6 @@ def optimized(
         made: Any = type(function)
         return cast("F", made(spec if revision is None else spec.revised(revision)))
     return cast("F", scoped(function, Scope(revision_of)))
-
-
-def spec_in(function: object) -> PromptSpec | None:
-    """Return the spec of a prompt function; `None` for any other."""
-    return spec_of(function) if isinstance(function, BasePrompt) else None  # pyright: ignore[reportUnknownArgumentType]  # any prompt
 
 
 def scoped(
@@ -192,7 +187,7 @@ def scoped(
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         with scope():
             called: Any = function
-            return await (called if spec_in(function) is None else called.aio)(*args, **kwargs)
+            return await (called if spec_if_prompt(function) is None else called.aio)(*args, **kwargs)
 
     made = call_async if is_async(function) or asynchronous else call
     made.__name__ = name_of(function)

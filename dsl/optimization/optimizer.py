@@ -12,7 +12,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 from typing_extensions import TypedDict, Unpack
 
@@ -20,22 +20,20 @@ from typefold.errors import PromptUsageError
 from typefold.evaluation.compare import Comparison
 from typefold.evaluation.grading import Case, Metric, check_metric, refuse_uncallable, reported
 from typefold.evaluation.report import figures_as_json
-from typefold.evaluation.tables import Table, as_html, as_rich, as_text, text_of
+from typefold.evaluation.tables import Shown, Table, text_of
 from typefold.optimization.labelled_rows import LabelledRow, labelled_rows, parted, refuse_overlap
-from typefold.optimization.optimized_prompts import OptimizedPrompts, optimized, spec_in
+from typefold.optimization.optimized_prompts import OptimizedPrompts, optimized
 from typefold.optimization.proposals import Proposer, default_proposer
 from typefold.optimization.search import LEAST, Budget, Candidate, OutOfTokens, Round, Search, Strategy
+from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.runtimes.current import find_current
 from typefold.signatures.parameters import name_of
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
-class Optimization(Generic[F]):
+class Optimization(Shown, Generic[F]):
     """The outcome of a search. Made by `optimize`.
 
     Attributes:
@@ -95,15 +93,6 @@ class Optimization(Generic[F]):
         ]
         yield Table("found" if changed else "found: nothing better", ("prompt", "examples", "instructions"), changed)
         yield from self.validation.tables()
-
-    def __str__(self) -> str:
-        return as_text(self.tables())
-
-    def __rich__(self) -> RenderableType:
-        return as_rich(self.tables())
-
-    def _repr_html_(self) -> str:
-        return as_html(self.tables())
 
 
 class OptimizeOptions(TypedDict, total=False, closed=True):
@@ -282,7 +271,10 @@ def optimize_rows(
             f"{where}: these are too few different rows; give more, {4 * LEAST} at the very least of use"
         )
     observes = (
-        spec_in(function) is None or settings.instructions or metric is not None or settings.token_budget is not None
+        spec_if_prompt(function) is None
+        or settings.instructions
+        or metric is not None
+        or settings.token_budget is not None
     )
     observed = min(len(shown), max(LEAST, settings.budget // 8)) if observes else 0
     kept = 2 * len(validation)

@@ -18,8 +18,8 @@ from typefold.compiler import Message
 from typefold.compiler.contained import describe_exception
 from typefold.evaluation.report import unwrapped
 from typefold.messages import RawPrompt, ask
-from typefold.optimization.optimized_prompts import spec_in
 from typefold.programs.run import run
+from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.prompts.definition import Definition
 from typefold.prompts.prompt import prompt
 
@@ -104,7 +104,7 @@ def proposals(
     rows: list[_Asked] = []
     for number, (definition, own, mistakes) in enumerate(asked):
         each: Any = proposer
-        if spec_in(proposer) is not None:
+        if spec_if_prompt(proposer) is not None:
             each = each.using(seed=seed + number)
         shown = draw.sample(list(mistakes), min(SHOWN, len(mistakes)))
         rows.append((watched(each), f"{definition.name}{definition.signature_as_written}", own, shown))

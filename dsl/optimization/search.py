@@ -27,8 +27,9 @@ from typefold.evaluation.tables import text_of
 from typefold.execution.call import Call
 from typefold.execution.tracing import Observer, observed_by
 from typefold.optimization.labelled_rows import LabelledRow
-from typefold.optimization.optimized_prompts import scoped, spec_in
+from typefold.optimization.optimized_prompts import scoped
 from typefold.optimization.proposals import Mistake, Proposer, own_instructions, proposals
+from typefold.prompts.base_prompt import spec_if_prompt
 from typefold.prompts.definition import Definition, Instructions
 from typefold.prompts.revision import Revision, Scope, StoredExample
 from typefold.prompts.spec import PromptSpec
@@ -181,13 +182,13 @@ class Search:
         self._scopes: dict[Candidate, Scope] = {}
         self._failed = ""
         self._metric = None if metric is None else self.watched(metric)
-        self._spec = spec_in(function)
+        self._spec = spec_if_prompt(function)
         if self._spec is not None:
             self._found(self._spec)
 
     def watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function whose tokens are counted."""
-        asynchronous = self._asynchronous and spec_in(function) is not None
+        asynchronous = self._asynchronous and spec_if_prompt(function) is not None
         return scoped(function, partial(observed_by, Trace(self.budget)), asynchronous=asynchronous)
 
     def rollouts(

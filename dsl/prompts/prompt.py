@@ -1,8 +1,4 @@
-"""`@prompt`, `Prompt` and `AsyncPrompt`: functions whose body is a message and whose return annotation is the answer's type.
-
-Called, a `Prompt` asks once and waits; `.map`, `.starmap` and `.map_rows` ask for many rows as one batch, `.sample(n)` for
-several answers to each call, and `.safe` is the same prompt with `Result` as its return type.
-"""
+"""`@prompt`, `Prompt` and `AsyncPrompt`: functions whose body is a message and whose return annotation is the answer's type."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Versions of a prompt function: a digest of what the model could notice, and the parts themselves, to be saved and compared.
-
-These are the messages that the body makes, the description and the constraint of the return type, the options that bear on
-answers, and the examples. Names of functions and parameters, comments, time limits and the runtime are none of it.
-"""
+"""Versions of a prompt function: a digest of what the model could notice, and the parts themselves, to be saved and compared."""
 
 from __future__ import annotations
 

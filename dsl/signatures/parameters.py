@@ -3,11 +3,9 @@
 A parameter's annotation is compiled once into classes, literal values and other tests. Plain classes are compared by
 `isinstance`; of a container the container alone, not its items; an annotation of which nothing can be told takes anything.
 A missing value (`None`, and what frames have in its place: NaN, NaT, NA) fits only where the annotation admits it.
+The numbers of numpy fit where Python's do, an `int` fits a `float`, and defaults are not compared.
 
-The numbers of numpy fit where Python's do, an `int` fits a `float`, and defaults are not compared. Left out: validation,
-which is the business of the types themselves.
-
-Here, too, are the parameters that are given by name, and the columns of a row that go to them.
+Here, too, are the parameters that are given by name. Left out: validation, the business of the types themselves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """`to_frame`: typed values, or results, as a table of Arrow, pandas, polars or datasets.
 
-The columns follow from the type, so an empty list has them too: the fields of a model or a record, or one column `value`. A
-row that failed has nulls there, and its error in two more columns. `arrow` maps types to Arrow; pandas gets nullable types,
-so that whole numbers stay whole beside a null. Rows that came from pandas keep their index.
+The columns follow from the type, so an empty list has them too. `arrow` maps types to Arrow.
 """
 
 from __future__ import annotations

@@ -3,9 +3,7 @@
 It batches, ends and streams answers as vLLM does, but they are scripted, or drawn from the request's language. Invariants: a byte is
 a token, so every count is exact. An answer depends on the request's content and the seed alone. Left out: sampling parameters other
 than `max_tokens` and `logprobs` (their values are checked), a prefix cache, and constraints that only a real backend can read.
-
-Log probabilities are made up: where the answers are few, the next byte of the scripted one has 0.9 and the other admitted
-bytes share the rest; elsewhere each byte is certain.
+Log probabilities are made up: `_SURE` for the next byte of the scripted answer where the answers are few; else it is certain.
 """
 
 from __future__ import annotations

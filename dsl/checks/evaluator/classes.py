@@ -17,8 +17,8 @@ from typing import Any, Generic
 
 import pydantic.dataclasses
 
-from typefold.checks.evaluator.operations import Expressions, is_field
-from typefold.checks.evaluator.stand_ins import is_opaque, opaque
+from typefold.checks.evaluator.operations import is_field
+from typefold.checks.evaluator.stand_ins import Expressions, is_opaque, opaque
 from typefold.checks.libraries import is_base, is_metaclass, is_optional
 from typefold.checks.source import Declared, Unknown, Where
 from typefold.compiler.guards import is_dict

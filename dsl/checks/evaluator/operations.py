@@ -18,32 +18,17 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from keyword import iskeyword
-from typing import Any, Protocol
+from typing import Any
 
 import pydantic
 import typing_extensions
 
-from typefold.checks.evaluator.stand_ins import Synthetic
+from typefold.checks.evaluator.stand_ins import Expressions
 from typefold.checks.evaluator.tool_stubs import tools
 from typefold.checks.libraries import is_base, is_callable, is_optional, is_subscriptable
-from typefold.checks.scopes import Names
-from typefold.checks.source import Declared, Meaning, Unknown, Where
+from typefold.checks.source import Unknown, Where
 from typefold.compiler.limits import KEYWORDS
 from typefold.prompts.tools import Tools
-
-
-class Expressions(Protocol):
-    """The evaluator, as calls and classes see it: each expression in them is evaluated by it."""
-
-    names: Names
-    synthetic: Synthetic
-
-    def hint(self, node: ast.expr, where: Where) -> Any: ...
-    def value(self, node: ast.expr, where: Where) -> Any: ...
-    def function(self, node: ast.expr, where: Where) -> Any: ...
-    def meaning(self, node: ast.expr, where: Where) -> Meaning | None: ...
-    def named_type(self, meaning: Declared) -> Any: ...
-
 
 # --- calls ------------------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,13 @@ import itertools
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, ForwardRef, get_args
+from typing import Any, ForwardRef, Protocol, get_args
 
 from pydantic_core import core_schema
 from typing_extensions import TypeAliasType
 
+from typefold.checks.scopes import Names
+from typefold.checks.source import Declared, Meaning, Where
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.compiler.grammar.nodes import Lit
@@ -82,6 +84,19 @@ def _nothing(name: str, signature: inspect.Signature) -> Callable[..., Any]:
     made.__name__ = made.__qualname__ = name
     made.__signature__ = signature  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
     return made
+
+
+class Expressions(Protocol):
+    """The evaluator, as calls and classes see it: each expression in them is evaluated by it."""
+
+    names: Names
+    synthetic: Synthetic
+
+    def hint(self, node: ast.expr, where: Where) -> Any: ...
+    def value(self, node: ast.expr, where: Where) -> Any: ...
+    def function(self, node: ast.expr, where: Where) -> Any: ...
+    def meaning(self, node: ast.expr, where: Where) -> Meaning | None: ...
+    def named_type(self, meaning: Declared) -> Any: ...
 
 
 class Synthetic:

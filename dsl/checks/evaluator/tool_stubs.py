@@ -10,23 +10,16 @@ import ast
 import inspect
 from collections.abc import Callable
 from itertools import zip_longest
-from typing import Any, Protocol
+from typing import Any
 
-from typefold.checks.evaluator.stand_ins import REGISTRY, has_opaque
-from typefold.checks.source import Declared, Known, Meaning, Unknown, Where
+from typefold.checks.evaluator.stand_ins import REGISTRY, Expressions, has_opaque
+from typefold.checks.source import Declared, Known, Unknown, Where
 from typefold.compiler.codec import Codec
 from typefold.compiler.context import Context
 from typefold.errors import PromptUsageError
 from typefold.prompts.prompt import prompt
 from typefold.prompts.tools import Tools, tool_call_codec
 from typefold.response_types import ToolCall
-
-
-class Hints(Protocol):
-    """The evaluator, as far as tools need it."""
-
-    def hint(self, node: ast.expr, where: Where) -> Any: ...
-    def meaning(self, node: ast.expr, where: Where) -> Meaning | None: ...
 
 
 class RefusedTools(Tools):
@@ -45,7 +38,7 @@ def checked_tool_call_codec(hint: Any, context: Context) -> Codec[ToolCall[Any]]
     return tool_call_codec(hint, context)
 
 
-def tools(evaluator: Hints, node: ast.Call, where: Where) -> Tools:
+def tools(evaluator: Expressions, node: ast.Call, where: Where) -> Tools:
     """Return the tools that a call makes."""
     if node.keywords:
         raise Unknown
@@ -56,7 +49,7 @@ def tools(evaluator: Hints, node: ast.Call, where: Where) -> Tools:
         return RefusedTools(str(error))
 
 
-def _tool(evaluator: Hints, node: ast.expr, where: Where) -> Callable[..., Any]:
+def _tool(evaluator: Expressions, node: ast.expr, where: Where) -> Callable[..., Any]:
     match evaluator.meaning(node, where):
         case Declared(node=ast.FunctionDef() | ast.AsyncFunctionDef() as function, where=place):
             for decorator in function.decorator_list:
@@ -70,7 +63,7 @@ def _tool(evaluator: Hints, node: ast.expr, where: Where) -> Callable[..., Any]:
             raise Unknown
 
 
-def _stub(evaluator: Hints, function: ast.FunctionDef | ast.AsyncFunctionDef, where: Where) -> Callable[..., Any]:
+def _stub(evaluator: Expressions, function: ast.FunctionDef | ast.AsyncFunctionDef, where: Where) -> Callable[..., Any]:
     kinds, arguments = inspect.Parameter, function.args
     plain = [(each, kinds.POSITIONAL_OR_KEYWORD) for each in (*arguments.posonlyargs, *arguments.args)]
     rest = [(arguments.vararg, kinds.VAR_POSITIONAL), *((each, kinds.KEYWORD_ONLY) for each in arguments.kwonlyargs)]
