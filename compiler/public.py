@@ -18,7 +18,11 @@ from typing import Any
 def set_public_module(package: str, values: Iterable[object]) -> None:
     """Set the `__module__` of the classes and functions that are defined inside of a package to the package.
 
-    It must have each of the values under the value's own name, for pickle. Objects that are defined elsewhere stay as they are.
+    Args:
+        package: The package's full name. It must have each of the values under the value's own name, for pickle.
+        values: Anything; what is defined elsewhere is left as it is.
+
+    Example: set_public_module(__name__, [globals()[name] for name in __all__])
     """
     for value in values:
         if isinstance(value, (type, FunctionType)) and value.__module__.startswith(f"{package}."):
