@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from typefold.evaluation.grading import Case, Metric, Wrapped, graded, labelled_jobs, listed, reported
 from typefold.evaluation.intervals import Estimate
-from typefold.evaluation.report import EvaluatedRow, Report, answer_text, figures_as_json
-from typefold.evaluation.tables import Shown, Table, text_of
+from typefold.evaluation.report import EvaluatedRow, Report, answer_text
+from typefold.evaluation.tables import Shown, Table, figures_as_json, text_of
 
 A = TypeVar("A")
 T = TypeVar("T")

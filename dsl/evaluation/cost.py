@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from typefold.compiler.guards import is_dict, is_list_or_tuple
 from typefold.evaluation.intervals import Estimate
-from typefold.evaluation.tables import Table, as_html, as_rich, as_text, text_of
+from typefold.evaluation.tables import Table, as_html, as_rich, as_text, figures_as_json, text_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -127,7 +125,9 @@ class Forecast:
     @property
     def hours(self) -> Estimate | None:
         """The time that all rows take, in hours."""
-        return None if self.seconds is None else scaled(self.seconds, 1 / 3600)
+        if (seconds := self.seconds) is None:
+            return None
+        return Estimate(seconds / 3600, seconds.low / 3600, seconds.high / 3600, seconds.rows)
 
     def to_json(self) -> str:
         """Return the forecast as a JSON object.
@@ -135,8 +135,8 @@ class Forecast:
         Returns:
             JSON, indented; an estimate is an object of `value`, `low`, `high` and `rows`, infinite and unknown numbers `null`.
         """
-        figures = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
-        return json.dumps({**figures, "asked": len(self.asked)}, indent=2, ensure_ascii=False)
+        figures = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return figures_as_json({**figures, "asked": len(self.asked)})
 
     def __str__(self) -> str:
         return as_text(self.tables)
@@ -211,26 +211,9 @@ class Forecast:
         return Estimate.share(round(sum(each.cut * each.cut.rows for each in self.calls if each.cut.rows)), answers)
 
 
-def scaled(estimate: Estimate, factor: float) -> Estimate:
-    """Return an estimate in another unit."""
-    return Estimate(estimate * factor, estimate.low * factor, estimate.high * factor, estimate.rows)
-
-
 def exact(number: float, rows: int) -> Estimate:
     """Return a number that was counted."""
     return Estimate(number, number, number, rows)
-
-
-def _plain(value: Any) -> Any:
-    """Return a figure as JSON has it."""
-    if isinstance(value, Estimate):
-        ends = {"value": float(value), "low": value.low, "high": value.high, "rows": value.rows}
-        return {name: each if math.isfinite(each) else None for name, each in ends.items()}
-    if isinstance(value, Misfit | CallForecast | LimitForecast):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if is_list_or_tuple(value):
-        return [*map(_plain, value)]
-    return {name: _plain(each) for name, each in value.items()} if is_dict(value) else value
 
 
 def _shown(estimate: Estimate, form: _Form) -> tuple[str, str, str]:

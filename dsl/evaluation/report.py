@@ -6,20 +6,18 @@ A `Report` is plain data. `str()`, rich and notebooks show the same tables; `to_
 from __future__ import annotations
 
 import html
-import json
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from typefold.compiler.contained import first_line
-from typefold.compiler.guards import class_of, is_dict, is_list, is_tuple
+from typefold.compiler.guards import class_of
 from typefold.evaluation.fields import FAILED, FieldReport, reports_by_path
 from typefold.evaluation.intervals import Estimate
-from typefold.evaluation.reliability import Reliability, ReliabilityBin
-from typefold.evaluation.tables import Shown, Table, text_of
+from typefold.evaluation.reliability import Reliability
+from typefold.evaluation.tables import Shown, Table, figures_as_json, text_of
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
 
 T = TypeVar("T")
@@ -220,25 +218,6 @@ def _words(report: FieldReport) -> str:
 def _example_of(rows: Iterable[EvaluatedRow[Any]], name: str) -> str:
     errors = (row.error for row in rows if row.error is not None)
     return text_of(first_line(next(error for error in errors if type(error).__name__ == name)))
-
-
-def figures_as_json(figures: dict[str, Any]) -> str:
-    """Return figures as a JSON object, estimates as objects."""
-    return json.dumps(_plain(figures), indent=2, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    """Return figures as JSON has them."""
-    if isinstance(value, ReliabilityBin):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Estimate):
-        ends = {"value": float(value), "low": value.low, "high": value.high, "rows": value.rows}
-        return {name: each if math.isfinite(each) else None for name, each in ends.items()}
-    if is_dict(value):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if is_list(value) or is_tuple(value):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, str | int | float | bool | None) else text_of(value)
 
 
 def answer_text(row: EvaluatedRow[Any]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
-from typefold.compiler.guards import is_dict
+from typefold.compiler.guards import is_dict, is_list_or_tuple
+from typefold.evaluation.intervals import Estimate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,6 +51,24 @@ def text_of(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     line = " ".join(text.split())
     return line if len(line) <= _TEXT else f"{line[: _TEXT - 4]} ..."
+
+
+def figures_as_json(figures: dict[str, Any]) -> str:
+    """Return figures as a JSON object, estimates as objects."""
+    return json.dumps(_plain(figures), indent=2, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Estimate):
+        ends = {"value": float(value), "low": value.low, "high": value.high, "rows": value.rows}
+        return {name: each if math.isfinite(each) else None for name, each in ends.items()}
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if is_dict(value):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if is_list_or_tuple(value):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | None) else text_of(value)
 
 
 def as_text(tables: Iterable[Table]) -> str:

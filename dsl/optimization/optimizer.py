@@ -19,8 +19,7 @@ from typing_extensions import TypedDict, Unpack
 from typefold.errors import PromptUsageError
 from typefold.evaluation.compare import Comparison
 from typefold.evaluation.grading import Case, Metric, check_metric, refuse_uncallable, reported
-from typefold.evaluation.report import figures_as_json
-from typefold.evaluation.tables import Shown, Table, text_of
+from typefold.evaluation.tables import Shown, Table, figures_as_json, text_of
 from typefold.optimization.labelled_rows import LabelledRow, labelled_rows, parted, refuse_overlap
 from typefold.optimization.optimized_prompts import OptimizedPrompts, optimized
 from typefold.optimization.proposals import Proposer, default_proposer
