@@ -71,7 +71,7 @@ class CallFuture(OwnFuture[T]):
         """Wait where the thread must not block, and return the seconds that are left: all of them in any other thread."""
         if self.done():
             return 0
-        if _carrier.is_current():  # a validator waits, or a callback
+        if threading.current_thread() is _carrier.thread:  # a validator waits, or a callback
             while not self.done():
                 _carrier.carry_next()
             return 0
@@ -109,17 +109,14 @@ class _Carrier:
 
     def __init__(self) -> None:
         self._answered: SimpleQueue[tuple[_UnderWay[Any], Future[Outcome]]] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self.thread: threading.Thread | None = None
         self._lock = threading.Lock()
-
-    def is_current(self) -> bool:
-        return threading.current_thread() is self._thread
 
     def send(self, call: _UnderWay[Any], request: Request) -> None:
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
-                self._thread.start()
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._drive, name="typefold-calls", daemon=True)
+                self.thread.start()
         asked = call.call.submit(request)
         asked.add_done_callback(lambda answered: self._answered.put((call, answered)))
         if call.future.cancelled():  # meanwhile

@@ -30,6 +30,7 @@ from typefold.signatures.parameters import (
     words_of,
 )
 from typefold.tables.columns import Unfit
+from typefold.tables.named_rows import adapter_of
 
 R = TypeVar("R", bound="HasArguments")
 
@@ -139,7 +140,7 @@ class Inputs:
         self._target = target
         self._texts = texts
         self.renamed = dict(renamed or {})
-        self._adapters = {each.name: _adapter(target, each) for each in target.parameters}
+        self._adapters = {each.name: adapter_of(each, "a column", f"{target.name}: ") for each in target.parameters}
         self._constants: dict[str, Any] = {}
         for name, text in (constants or {}).items():
             if name not in self._adapters:
@@ -236,15 +237,6 @@ class Inputs:
 
     def _whole(self, columns: Sequence[str]) -> Parameter | None:
         return whole_of(self._asked, columns)
-
-
-def _adapter(target: Target, parameter: Parameter) -> TypeAdapter[Any]:
-    try:
-        return TypeAdapter(parameter.hint)
-    except Exception as error:
-        raise PromptUsageError(
-            f"{target.name}: pydantic can't read a column into {parameter.name}: {first_line(error)}"
-        ) from error
 
 
 def read_value(adapter: TypeAdapter[Any], value: object, *, as_text: bool) -> Any:

@@ -109,7 +109,7 @@ def _of_table(
     rows = table.rows({each: texts[each] for each in wanted})
     if whole is None:
         return rows
-    adapter = _adapter(whole)
+    adapter = adapter_of(whole, "a row")
     return (row if isinstance(row, Unfit) else _made(whole, adapter, row) for row in rows)
 
 
@@ -137,7 +137,7 @@ def _of_mappings(
         if whole is None or whole.name in read:
             yield _of_mapping(read, asked, takes_any, has_constants)
         else:
-            adapter = adapter or _adapter(whole)
+            adapter = adapter or adapter_of(whole, "a row")
             yield _made(whole, adapter, read)
 
 
@@ -164,12 +164,14 @@ def _remedy(row: object) -> str:
     return "give row._asdict()" if hasattr(row, "_asdict") else "give {'text': ...}"
 
 
-def _adapter(whole: Parameter) -> TypeAdapter[Any]:
-    """Return the converter of rows into the one argument that has fields."""
+def adapter_of(parameter: Parameter, part: str, where: str = "") -> TypeAdapter[Any]:
+    """Return the converter of a part of a table into an argument."""
     try:
-        return TypeAdapter(whole.hint)
+        return TypeAdapter(parameter.hint)
     except Exception as error:
-        raise PromptUsageError(f"pydantic can't read a row into {whole.name}: {first_line(error)}") from error
+        raise PromptUsageError(
+            f"{where}pydantic can't read {part} into {parameter.name}: {first_line(error)}"
+        ) from error
 
 
 def _made(whole: Parameter, adapter: TypeAdapter[Any], row: dict[Any, Any]) -> dict[str, Any] | Unfit:

@@ -224,7 +224,7 @@ class Scheduler:
             self._waiting,
             deduplicator,
             early_stop=self._early_stop,
-            watchdog=Watchdog(self._limit, _cannot_kill, self._give_up, call="no prompts were tokenised"),
+            watchdog=Watchdog(self._limit, lambda: False, self._give_up, call="no prompts were tokenised"),
             tell=self._work.set,
             chore=self._saved.count_many,
         )
@@ -387,8 +387,3 @@ class Scheduler:
         if pending.claim():
             self._counts.failure()
             settle(pending.set_exception, error)
-
-
-def _cannot_kill() -> bool:
-    """In the place of `Engine.kill`, for a thread in this process."""
-    return False
