@@ -58,7 +58,7 @@ class Adapters:
             raise EngineRefusal(
                 f"two adapters are named {name!r}, one from {known} and one from {path}; give them names of their own"
             )
-        number = self._number(name, path) if isinstance(given, Adapter) else int(given.lora_int_id)
+        number = self._number(name, path) if isinstance(given, Adapter) else _number_of(given)
         if (holder := self._names.get(number, name)) != name:
             raise EngineRefusal(
                 f"the adapter {name!r} has lora_int_id={number}, which {holder!r} has already; give it another number, or "
@@ -114,6 +114,10 @@ class Adapters:
                 f"be given to another: write Runtime(..., enable_lora=True, max_loras={self._places + 1}), or for an LLM "
                 f"of your own max_loras={self._places + 2}, one more than there are adapters"
             )
+
+
+def _number_of(request: Any) -> int:
+    return int(request.lora_int_id)
 
 
 def _rank(folder: Path) -> int | None:
