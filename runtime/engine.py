@@ -166,6 +166,7 @@ class ReportsPartialText(Protocol):
 
     def partial_text(self, key: str) -> str:
         """Return the text so far of a request; empty for one that is unknown or has not begun."""
+        ...
 
 
 @runtime_checkable
@@ -178,6 +179,7 @@ class TokenizesAhead(Protocol):
 
     def tokenize_all(self, requests: Sequence[Request]) -> Sequence[Sequence[int] | Exception]:
         """Return for each request the tokens that `tokenize` returns, or the error that it raises."""
+        ...
 
 
 class CountsTokens(Protocol):
@@ -221,6 +223,7 @@ class Engine(Protocol):
         Raises:
             ValueError: The prompt can't be rendered or tokenised.
         """
+        ...
 
     def max_tokens(self, request: Request) -> int | None:
         """Return the token limit that `request` or the model's own configuration sets; `None` without one.
@@ -228,6 +231,7 @@ class Engine(Protocol):
         Raises:
             EngineRefusal: The limit is none that the engine takes.
         """
+        ...
 
     def identity(self, request: Request) -> str | None:
         """Return the parameters and the constraint of `request` as they will really be if it is deterministic, else `None`.
@@ -238,6 +242,7 @@ class Engine(Protocol):
         Raises:
             EngineRefusal: The engine does not take the request's parameters.
         """
+        ...
 
     def add(self, key: str, request: Request, token_ids: Sequence[int], max_tokens: int) -> None:
         """Queue a request.
@@ -251,6 +256,7 @@ class Engine(Protocol):
         Raises:
             EngineRefusal: The engine does not take it. Nothing of it stays behind.
         """
+        ...
 
     def step(self) -> Sequence[Completion]:
         """Run one step and return the requests that it finished. Called only while something is unfinished.
@@ -258,6 +264,7 @@ class Engine(Protocol):
         Raises:
             Exception: The engine is broken and will not be used again.
         """
+        ...
 
     def deltas(self) -> Sequence[Delta]:
         """Return the new text of streamed requests (`Request.on_delta`) since the last call.
@@ -265,9 +272,11 @@ class Engine(Protocol):
         The deltas of an answer, joined, are the text of its outcome; the last come with its completion. Called after each
         step, so that requests which are not streamed cost nothing here.
         """
+        ...
 
     def abort(self, keys: Iterable[str]) -> None:
         """Drop the requests of these `keys`; they give no completion. Unknown keys are ignored."""
+        ...
 
     def kill(self) -> bool:
         """End the engine at once, though a call into it hangs: that call then raises. May be called from any thread.
@@ -275,6 +284,8 @@ class Engine(Protocol):
         Returns:
             Whether it could be ended. Most engines that run in this process can't.
         """
+        ...
 
     def close(self) -> None:
         """Free the engine, its memory and its processes. May be called twice."""
+        ...

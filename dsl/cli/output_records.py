@@ -45,14 +45,17 @@ class Writer(Protocol):
 
     def encode(self, record: Mapping[str, Any]) -> Any:
         """Encode a record as it is written; raises where the file has no form for it."""
+        ...
 
     def write(self, encoded: Any) -> None: ...
 
     def finish(self) -> None:
         """Put the complete file in its place."""
+        ...
 
     def discard(self) -> None:
         """Drop a file that is not to be finished."""
+        ...
 
 
 def kind_of(path: str, kind: Kind | None = None) -> Kind:

@@ -104,6 +104,7 @@ class Revisable(Protocol):
 
     def revised(self, revision: Revision) -> Self:
         """Return it with the examples and the instructions of a revision."""
+        ...
 
 
 S = TypeVar("S", bound=Revisable)

@@ -38,6 +38,7 @@ class TextMatcher(Protocol):
 
     def admits(self, text: str) -> bool:
         """Return whether the text is admitted, and may end there."""
+        ...
 
 
 @dataclass(frozen=True)
