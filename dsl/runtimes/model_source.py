@@ -77,7 +77,7 @@ def model_of(given: Any, options: Mapping[str, Any]) -> Any:
     model = given if given is not None else os.environ.get("TYPEFOLD_MODEL") or None
     if model is None:
         raise NoRuntime
-    is_path = isinstance(model, os.PathLike) and not isinstance(model, str)
+    is_path = _is_path(model)
     if not is_path and not isinstance(model, str):
         if not (callable(model) or engine_kind_of(model) is not None or hasattr(model, "step")):
             raise PromptUsageError(
@@ -90,6 +90,10 @@ def model_of(given: Any, options: Mapping[str, Any]) -> Any:
     if (reason := why_no_model(name, is_path=is_path, elsewhere=elsewhere)) is not None:
         raise PromptUsageError(f"{where}: {reason}")
     return name
+
+
+def _is_path(model: object) -> bool:
+    return isinstance(model, os.PathLike) and not isinstance(model, str)
 
 
 def check_engine_options(model: Any, options: Mapping[str, Any], own: Collection[str]) -> None:
