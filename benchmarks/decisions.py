@@ -1,4 +1,4 @@
-"""Ten questions about one text: asked one by one (`Decisions`), and as one JSON object with ten fields.
+"""Ten questions about one text: asked each by itself (`Decisions`), and as one JSON object with ten fields.
 
     python -m benchmarks.decisions [--model PATH] [--process] [--tokens 100 1000] [--rows 512] [--rounds 3] [--json FILE]
 

@@ -17,6 +17,11 @@ from typefold.compiler.guards import class_of, is_dict, is_list
 UNSET_LIMIT = 16
 """`SamplingParams().max_tokens`: in an object, a limit set to this looks the same as one that was left out."""
 
+
+class FixedParameters(dict[str, Any]):
+    """Sampling parameters that nobody changes, so that requests which share the object are known to be alike."""
+
+
 HARMLESS: Mapping[str, Any] = {"detokenize": True, "n": 1, "structured_outputs": None}
 """Parameters of a `SamplingParams` that typefold sets itself, with the values that are allowed there."""
 

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, TypeAlias
 from typefold.compiler import Constraint
 from typefold.compiler.grammar.nodes import Language, choice
 from typefold.runtime.request import OTHERS, Outcome, Request, TokenLogprob
+from typefold.runtime.sampling import FixedParameters
 
 _NEGLIGIBLE = 5e-4
 _ROUNDING = 1e-5
@@ -86,7 +87,7 @@ class _Tree:
     """The texts, and their probabilities as far as they are known."""
 
     request: Request
-    texts: Sequence[bytes]
+    texts: tuple[bytes, ...]
     most: int  # log probabilities that a step can give
     found: list[float] = field(init=False)
     outside: float | None = field(default=None, init=False)
@@ -107,7 +108,7 @@ class _Tree:
                 self.outside = (self.outside or 0.0) + node.open * (1.0 - inside)
             for token_id, (written, weight) in step.items():
                 mass, whole = node.mass * weight, node.written + written
-                members = tuple(each for each in node.members if self._leads(whole, each, ends=not written))
+                members = _led(self.texts, node.members, whole, not written)
                 if len(members) > 1:
                     open_ = node.open * weight * (1.0 if inside is None else inside)
                     nodes.append(node.after(token_id, written, mass, members, open_))
@@ -121,10 +122,6 @@ class _Tree:
         total = math.fsum(weights.values())
         for member, weight in weights.items():
             self.found[member] += node.mass * weight / total
-
-    def _leads(self, written: bytes, member: int, *, ends: bool) -> bool:
-        text = self.texts[member]
-        return text == written if ends else text.startswith(written)
 
     def _step(self, node: _Node) -> Generator[Request, Outcome, tuple[_Node, _Step | None, float | None]]:
         """The tokens that may come next, with weights that add up to 1, or `None` where they can't be told.
@@ -153,7 +150,7 @@ class _Tree:
         """Add the tokens that one step had no space for, from steps that admit fewer texts and share a token with it."""
         best = max(weights, key=lambda each: weights[each][1])
         whole, ends = node.written + weights[best][0], not weights[best][0]
-        owner = next(each for each in node.members if self._leads(whole, each, ends=ends))
+        owner = _led(self.texts, node.members, whole, ends)[0]
         groups = _halves(node.members)
         while groups:
             group = groups.pop()
@@ -175,9 +172,7 @@ class _Tree:
         rests = tuple(self.texts[member][len(node.base) :].decode() for member in members)
         constraint, most = _admitting(rests, len(node.written) - len(node.base))
         count = min(most, self.most, _MOST_TOKENS)
-        sampling = {**_UNIFORM, "logprobs": count, "max_tokens": len(node.forced) + 1}
-        if node.forced:
-            sampling["logit_bias"] = dict.fromkeys(node.forced, _BIAS)
+        sampling = _sampling(count, node.forced)
         outcome = yield replace(
             self.request,
             constraint=constraint,
@@ -202,10 +197,23 @@ def probabilities(
     """The probability of each text, one of which is the answer; they add up to 1. Raises PromptError: a step gave none."""
     if len(texts) == 1:
         return Distribution([1.0])
-    tree = _Tree(request, [text.encode() for text in texts], max_logprobs)
+    tree = _Tree(request, tuple(text.encode() for text in texts), max_logprobs)
     yield from tree.weigh()
     total = math.fsum(tree.found)
     return Distribution([each / total for each in tree.found], tree.outside)
+
+
+@lru_cache(maxsize=1024)
+def _sampling(logprobs: int, forced: tuple[int, ...]) -> Mapping[str, Any]:
+    """Return the sampling parameters of a step, the same object for all steps that are alike."""
+    bias = {"logit_bias": dict.fromkeys(forced, _BIAS)} if forced else {}
+    return FixedParameters({**_UNIFORM, "logprobs": logprobs, "max_tokens": len(forced) + 1, **bias})
+
+
+@lru_cache(maxsize=4096)
+def _led(texts: tuple[bytes, ...], members: tuple[int, ...], written: bytes, ends: bool) -> tuple[int, ...]:
+    """Return the texts, by number, that begin with these bytes, or are these."""
+    return tuple(each for each in members if (texts[each] == written if ends else texts[each].startswith(written)))
 
 
 @lru_cache(maxsize=1024)

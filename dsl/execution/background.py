@@ -120,7 +120,7 @@ class _Carrier:
         asked = call.call.submit(request)
         asked.add_done_callback(lambda answered: self._answered.put((call, answered)))
         if call.future.cancelled():  # meanwhile
-            asked.cancel()
+            call.call.withdraw()
 
     def carry_next(self) -> None:
         """Wait for the next answer, and bring its call one step on."""

@@ -7,6 +7,7 @@ An `OpenCall` says a request, hears its outcome, and ends in a value or a `Promp
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from typefold.runtime.journal import JournalError
 from typefold.tables.columns import indexed
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 Exchange: TypeAlias = Generator[Request, Outcome, T]
 """Requests and their outcomes, until there is a value; a failed request is thrown in as its `PromptError`."""
@@ -132,11 +134,13 @@ class OpenCall(Generic[T]):
 
     __slots__ = (
         "__weakref__",
+        "_asked",
         "_deadline",
         "_exchange",
         "_observer",
         "_path",
         "_place",
+        "_planned",
         "_row",
         "_seed",
         "call",
@@ -144,7 +148,9 @@ class OpenCall(Generic[T]):
     )
 
     def __init__(self, call: Call[T], row: int | None, path: Path, place: bytes) -> None:
-        self.future: Future[Outcome] | None = None  # of the request that was submitted last
+        self.future: Future[Outcome] | None = None  # of the request that is waited for
+        self._planned: list[Request] = []  # to be sent with the next one
+        self._asked: dict[int, tuple[Request, Future[Outcome]]] = {}  # sent, and not yet waited for; by identity
         self._row = row
         self._place = place  # the identity of the row in a journal
         self._observer = observer.get()
@@ -181,13 +187,65 @@ class OpenCall(Generic[T]):
             self._observer.tokens(outcome.prompt_tokens + outcome.output_tokens)
         return self._step(partial(self._exchange.send, outcome))
 
-    def submit(self, request: Request) -> Future[Outcome]:
-        [self.future] = self.call.runtime.submit([request])
+    def due(self, request: Request) -> list[Request]:
+        """Return what must be sent before this request can be waited for: mostly the request."""
+        if not self._planned:
+            return [] if id(request) in self._asked else [request]
+        due, self._planned = self._planned, []
+        return due
+
+    def sent(self, request: Request, future: Future[Outcome]) -> None:
+        self._asked[id(request)] = request, future
+
+    def waited(self, request: Request) -> Future[Outcome]:
+        """Return the future of a request that was sent and is now waited for."""
+        _, self.future = self._asked.pop(id(request))
         return self.future
+
+    def submit(self, request: Request) -> Future[Outcome]:
+        if due := self.due(request):
+            for each, future in zip(due, self.call.runtime.submit(due), strict=True):
+                self.sent(each, future)
+        return self.waited(request)
+
+    def together(self, exchanges: Sequence[Exchange[V]]) -> Exchange[list[V]]:
+        """Hold exchanges side by side, and return their values. The first error ends them all.
+
+        Their first requests are sent together, and a further one as soon as the outcome before it is heard.
+        """
+        values: dict[int, V] = {}
+        waiting: deque[tuple[int, Request]] = deque()
+
+        def step(number: int, take: Callable[[], Request]) -> None:
+            try:
+                request = take()
+            except StopIteration as end:
+                values[number] = end.value
+            else:
+                self._planned.append(request)
+                waiting.append((number, request))
+
+        try:
+            for number, exchange in enumerate(exchanges):
+                step(number, partial(next, exchange))
+            while waiting:
+                number, request = waiting.popleft()
+                outcome = yield request
+                step(number, partial(exchanges[number].send, outcome))
+        finally:
+            self._drop()
+        return [values[number] for number in range(len(exchanges))]
 
     def withdraw(self) -> None:
         if self.future is not None:
             self.future.cancel()
+        self._drop()
+
+    def _drop(self) -> None:
+        self._planned.clear()
+        while self._asked:
+            _, (_, future) = self._asked.popitem()
+            future.cancel()
 
     def close(self) -> None:
         self._exchange.close()

@@ -63,7 +63,7 @@ def run_call(call: Call[T] | PromptError, index: int | None = None, batch: Batch
             else:
                 row.wait_for(future)
         except BaseException:  # Ctrl-C, mostly: nothing of this call stays in the engine
-            future.cancel()
+            under_way.withdraw()
             raise
         step = under_way.resume(future)
     return unwrap_in_row(step)
@@ -158,12 +158,14 @@ def as_answered(
     def send(steps: Sequence[tuple[int, Request]]) -> None:
         by_runtime: dict[Submitter, list[tuple[int, Request]]] = {}
         for row, request in steps:
-            by_runtime.setdefault(under_way[row].call.runtime, []).append((row, request))
+            opened = under_way[row]
+            by_runtime.setdefault(opened.call.runtime, []).extend((row, each) for each in opened.due(request))
         for runtime, requests in by_runtime.items():
-            futures = runtime.submit([request for _, request in requests])
-            for (row, _), future in zip(requests, futures, strict=True):
-                under_way[row].future = future
-                future.add_done_callback(partial(_deliver, mailbox, row))
+            futures = runtime.submit([request for _, request in requests]) if requests else []
+            for (row, request), future in zip(requests, futures, strict=True):
+                under_way[row].sent(request, future)
+        for row, request in steps:
+            under_way[row].waited(request).add_done_callback(partial(_deliver, mailbox, row))
 
     try:
         while not exhausted or under_way:
@@ -219,8 +221,12 @@ async def run_call_async(call: Call[T] | PromptError, row: int | None = None, ba
     step = under_way.start()
     while isinstance(step, Request):
         future = under_way.submit(step)
-        with interruptible(), suppress(PromptError):  # the call hears of it
-            await asyncio.wrap_future(future)
+        try:
+            with interruptible(), suppress(PromptError):  # the call hears of it
+                await asyncio.wrap_future(future)
+        except BaseException:
+            under_way.withdraw()
+            raise
         step = under_way.resume(future)
     return unwrap(step)
 

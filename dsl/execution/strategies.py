@@ -137,30 +137,36 @@ class ScoredStrategy(Strategy):
 
 
 class DecisionsStrategy(ScoredStrategy):
-    """The probabilities of the choices of each field, one field after the other, each behind the same prompt.
+    """The probabilities of the choices of each field, all fields side by side, each behind the same prompt.
 
-    All but the last tokens of the prompts of a row are in the prefix cache then; side by side, each would be computed.
+    The requests of a row reach the engine together, one behind the other. So all but the last tokens of their prompts are computed
+    once, even in one step: vLLM shares the blocks of a prefix from when their first request is scheduled.
     """
 
     name = "Decisions"
 
     def ask(self, call: OpenCall[Any], attempt: Attempt) -> Exchange[Decisions[Any]]:
-        kind, given = call.call.kind, call.call.options.calibrated
+        kind, fields = call.call.kind, _fields(call.call.kind, self.path)
         request, _ = yield from think(call, attempt, temperature=0.0)
+        values = yield from call.together(
+            [
+                distribution(
+                    request,
+                    field.choices,
+                    max_logprobs=call.call.runtime.facts.max_logprobs,
+                    before=field.before,
+                    behind="}",
+                    path=field.name,
+                    calibration=call.call.options.calibrated,
+                )
+                for field in fields
+            ]
+        )
         found: dict[str, Scored[Any]] = {}
         data: dict[str, Any] = {}
-        for field in _fields(kind, self.path):
-            scored = found[field.name] = yield from distribution(
-                request,
-                field.choices,
-                max_logprobs=call.call.runtime.facts.max_logprobs,
-                before=field.before,
-                behind="}",
-                path=field.name,
-                calibration=given,
-            )
-            text = next(text for text, value in field.choices.items() if value == scored.value)
-            data[field.key] = json.loads(text)
+        for field, scored in zip(fields, values, strict=True):
+            found[field.name] = scored
+            data[field.key] = json.loads(next(text for text, value in field.choices.items() if value == scored.value))
         text = kind.json_format.dump(data)
         value = call.read(text, attempt)
         for mark, *_ in places_in(kind, value, text):

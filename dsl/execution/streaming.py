@@ -133,7 +133,7 @@ class PartialAnswer(Generic[R]):
 
     def _withdraw(self) -> None:
         if self._future is not None:
-            self._future.cancel()  # where the answer is there already, this does nothing
+            self._call.withdraw()  # where the answer is there already, this does nothing
 
     def _rest(self, ended: Future[Outcome]) -> str:
         """Return the part of the text that did not come in pieces: all of it, or nothing."""

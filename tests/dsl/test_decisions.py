@@ -1,10 +1,12 @@
-"""Probabilities inside of objects, fields asked one by one, abstention, and what can't be asked so."""
+"""Probabilities inside of objects, fields asked by themselves, abstention, and what can't be asked so."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -13,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from returns.result import Success
 from typing_extensions import TypedDict
 
 from typefold import (
@@ -207,7 +210,7 @@ def test_reasoned_choices_are_scored_behind_the_reasoning() -> None:
     assert engine.requests[1].sampling["temperature"] == 0.0
 
 
-def test_fields_are_asked_one_by_one_behind_one_prompt() -> None:
+def test_fields_are_asked_by_themselves_behind_one_prompt() -> None:
     engine = says(ANSWERS)
     with Runtime(engine):
         decided = triage("It broke.")
@@ -225,6 +228,49 @@ def test_fields_are_asked_one_by_one_behind_one_prompt() -> None:
         '{"urgent":| true}| false}',
         '{"urgent": |true}|false}',
     ]
+
+
+def test_fields_are_asked_side_by_side_in_every_way_to_call() -> None:
+    async def awaited() -> Decisions[Triage]:
+        return await triage.aio("It broke.")
+
+    ways: dict[str, Callable[[], object]] = {
+        "call": lambda: triage("It broke."),
+        "map": lambda: triage.map(["It broke."]),
+        "submit": lambda: triage.submit("It broke.").result(),
+        "aio": lambda: asyncio.run(awaited()),
+        "run": lambda: run(triage, ["It broke."]),
+        "stream": lambda: [*triage.stream("It broke.")],
+    }
+    for name, way in ways.items():
+        engine = says(ANSWERS)
+        with Runtime(engine):
+            way()
+        begun = [str(each.begun[0]) for each in engine.requests]
+        assert [each.split('"')[1] for each in begun[:3]] == ["team", "urgent", "severity"], name
+        assert len(begun) > 3, name  # where a first step does not tell the choices, another follows
+
+
+def test_a_field_that_fails_ends_the_others_of_its_row() -> None:
+    def refuse(request: Request) -> str | None:
+        return "no" if str(request.begun[0]).startswith('{"team"') and request.row == 1 else None
+
+    engine = says(ANSWERS, refuse=refuse)
+    with Runtime(engine):
+        results = triage.safe.map(["It broke.", "It broke too.", "It works."])
+    assert [isinstance(each, Success) for each in results] == [True, False, True]
+    asked = Counter(request.row for request in engine.requests if '"team"' not in str(request.begun[0]))
+    assert asked[1] == 2 < asked[0] == asked[2]  # their first steps were sent with its own; none follows
+
+
+def test_a_cancelled_call_takes_all_its_fields_out_of_the_engine() -> None:
+    engine = says(ANSWERS, step_seconds=0.05)
+    with Runtime(engine) as runtime:
+        future = triage.submit("It broke.")
+        assert future.cancel()
+        assert triage("It works.").value.level is Level.HIGH
+        assert not engine.has_unfinished
+        assert runtime.stats.submitted >= 3
 
 
 def test_the_mass_outside_of_the_choices_is_told() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -25,9 +26,9 @@ from tests.laws.matchers import choice_grammar
 from typefold import demo_model
 from typefold.compiler import Constraint, output_type
 from typefold.compiler.grammar.nodes import Language, choice
-from typefold.runtime import FinishReason, Outcome, TokenLogprob
+from typefold.runtime import FinishReason, TokenLogprob
 from typefold.runtime.engines.vllm.control_tokens import special_ids
-from typefold.runtime.engines.vllm.vocabulary import FirstTokens, unmasked, vocabulary_of
+from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of
 from typefold.runtime.request import OTHERS
 
 # As no model has them together: of several words, of bytes' names, said twice, halves of what else there is.
@@ -283,15 +284,15 @@ def test_whatever_choices_share_is_ahead_as_their_grammars_say(shared: str, rest
 
 def test_a_probe_without_a_mask_tells_of_the_tokens_ahead_and_of_all_others() -> None:
     written = [b"?", b" ", b"1", b"2", b"x"]
-    step = (
-        TokenLogprob(4, math.log(0.5), b"x"),
-        TokenLogprob(2, math.log(0.3), b"1"),
-        TokenLogprob(3, math.log(0.1), b"2"),
-    )
-    outcome = Outcome(
-        text="x", finish_reason=FinishReason.LENGTH, prompt_tokens=9, output_tokens=1, token_ids=(4,), logprobs=(step,)
-    )
-    told = unmasked(outcome, ahead=(1,), listed=(2, 3), written=written)
+    chances = [
+        *map(math.log, (0.5, 0.3, 0.1)),
+        -math.inf,
+    ]  # of the token taken, of those listed, and one to fill up with
+    step = SimpleNamespace(token_ids=[4, 2, 3, 2], logprobs=chances, end_indices=[4])
+    answer = SimpleNamespace(text="", finish_reason="length", token_ids=[4], logprobs=step)
+    output = SimpleNamespace(outputs=[answer], prompt_token_ids=[1] * 9, num_cached_tokens=8)
+    told = outcome_of(output, lambda: written, probe=((1,), (2, 3)))
+    assert (told.finish_reason, told.prompt_tokens, told.cached_tokens) == (FinishReason.LENGTH, 9, 8)
     assert told.token_ids == (1, 4)
     assert told.logprobs is not None
     certain, likely = told.logprobs

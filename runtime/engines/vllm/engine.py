@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
@@ -36,7 +36,7 @@ from typefold.runtime.engines.vllm.lora import Adapters
 from typefold.runtime.engines.vllm.process import CoreProcess, check_main, environment, shielded
 from typefold.runtime.engines.vllm.sampling_params import Parameters, readable, unknown_name
 from typefold.runtime.engines.vllm.thinking import sources_of, switched, switches_by, switches_of
-from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, unmasked, vocabulary_of, written_by
+from typefold.runtime.engines.vllm.vocabulary import FirstTokens, outcome_of, vocabulary_of, written_by
 from typefold.runtime.ownership import lock, notify_child
 from typefold.runtime.request import Request
 
@@ -160,22 +160,43 @@ class VllmEngine:
 
     def tokenize_all(self, requests: Sequence[Request]) -> list[Sequence[int] | Exception]:
         prompts = [Prompt(each.prompt, switched(each, self._switches), thinking=each.thinking) for each in requests]
-        pictured = [bool(images_of(each.prompt)) for each in requests]
-        known = [self._known(prompt) if each.probe else None for each, prompt in zip(requests, prompts, strict=True)]
-        new = [not some and held is None for some, held in zip(pictured, known, strict=True)]
-        plain = iter(self._prompts.encode_all(prompt for prompt, is_new in zip(prompts, new, strict=True) if is_new))
+        sources = self._sources(requests, prompts)
+        plain = self._prompts.encode_all(
+            prompt for at, prompt in enumerate(prompts) if sources[at] == at and not images_of(prompt.prompt)
+        )
+        encoded: Iterator[Sequence[int] | Exception] = iter(plain)
         found: list[Sequence[int] | Exception] = []
-        for request, prompt, some, held in zip(requests, prompts, pictured, known, strict=True):
-            token_ids = self._pictured(request, prompt) if some else next(plain) if held is None else held
-            if not some and not isinstance(token_ids, Exception):
-                if request.probe and held is None:
+        own: dict[int, Sequence[int] | Exception] = {}  # by place, of those that were encoded here
+        for at, (request, prompt, source) in enumerate(zip(requests, prompts, sources, strict=True)):
+            if images_of(prompt.prompt):
+                found.append(self._pictured(request, prompt))
+                continue
+            if source == at:
+                token_ids = own[at] = next(encoded)
+                if request.probe and not isinstance(token_ids, Exception):
                     if len(self._probed) >= _REMEMBERED:
                         del self._probed[next(iter(self._probed))]
                     self._probed[id(prompt.prompt)] = prompt, array("i", token_ids)
-                if (begun := self._begun(request)) or held is not None:
-                    token_ids = [*token_ids, *begun]
+            else:
+                token_ids = own[source] if isinstance(source, int) else source
+            if not isinstance(token_ids, Exception) and ((begun := self._begun(request)) or source != at):
+                token_ids = [*token_ids, *begun]
             found.append(token_ids)
         return found
+
+    def _sources(self, requests: Sequence[Request], prompts: Sequence[Prompt]) -> list[int | Sequence[int]]:
+        """Return for each prompt its tokens, if a probe had them before, or the place in the batch of the first one like it."""
+        first: dict[int, int] = {}
+        sources: list[int | Sequence[int]] = []
+        for at, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
+            source: int | Sequence[int] = at
+            if request.probe and (known := self._known(prompt)) is not None:
+                source = known
+            elif request.probe:
+                before = first.setdefault(id(prompt.prompt), at)
+                source = before if prompts[before] == prompt else at
+            sources.append(source)
+        return sources
 
     def _known(self, prompt: Prompt) -> Sequence[int] | None:
         """Return the tokens of a prompt that was just asked about something else: the probes of a call share it."""
@@ -289,10 +310,7 @@ class VllmEngine:
                 self._keys.remove(key)
                 self._streamed.pop(key, None)
                 self._ranked.discard(key)
-                outcome = outcome_of(output, self._write)
-                if (probe := self._probes.pop(key, None)) is not None:
-                    outcome = unmasked(outcome, ahead=probe[0], listed=probe[1], written=self._write())
-                done.append(Completion(key, outcome))
+                done.append(Completion(key, outcome_of(output, self._write, self._probes.pop(key, None))))
         return done
 
     def partial_text(self, key: str) -> str:

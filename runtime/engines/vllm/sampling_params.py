@@ -24,10 +24,12 @@ from typefold.compiler import TEXT, Constraint, Dialect
 from typefold.compiler.guards import is_dict, is_list
 from typefold.runtime.engine import EngineRefusal
 from typefold.runtime.request import Request
-from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, unfit
+from typefold.runtime.sampling import AGAINST_CONSTRAINTS, HARMLESS, FixedParameters, unfit
 
 _NEVER = -100.0  # a bias, as low as vLLM takes it
 _MOST_BIASES = 64  # a request: they cost time at each step, and where there are hundreds most are reserved
+_MOST_SHARED = 256
+_shared: dict[int, tuple[Mapping[str, Any], Hashable]] = {}  # sets of parameters that never change, by identity
 _MOST_LISTED = 128  # tokens of which vLLM returns the log probabilities by number
 _MOST_FIRST = 512  # tokens that an answer of one token may be; vLLM's second runner for GPUs has room for 1,024
 _REMEMBERED = 256  # sets of parameters
@@ -141,13 +143,15 @@ class Parameters:
         start, sampling, constraint = request.sampling_params, request.sampling, request.constraint
         if start is not None and not isinstance(start, type(self._defaults)):
             raise EngineRefusal(f"sampling_params must be a vllm.SamplingParams, not a {type(start).__name__}")
-        spec = constraint.for_dialect(self._dialect)
+        spec = "" if listed else constraint.for_dialect(self._dialect)
         given = () if start is None else _values(self._own(start))
-        key = key_of(sampling, given=given, kind=constraint.kind, spec=spec, first=bool(first), listed=bool(listed))
+        key = key_of(sampling, given=given, kind=constraint.kind, spec=spec, first=bool(first), listed=tuple(listed))
 
         def make() -> Template:
             if listed:
-                params = self._make(start, {**sampling, "logprobs": None, "logprob_token_ids": [*listed]}, TEXT, "", ())
+                own = {"logprobs": None, "logprob_token_ids": [*listed], "flat_logprobs": True}
+                params = self._make(start, {**sampling, **own}, TEXT, "", ())
+                params.detokenize, params.stop = False, []  # the text of each listed token costs more than the request
             else:
                 params = self._make(start, {**sampling}, constraint, spec, first)
             return Template(params, _content(getattr(params, name) for name in self._names if name not in _OWN))
@@ -289,6 +293,16 @@ def key_of(*sets: Mapping[str, Any], **others: Hashable) -> Hashable | None:
 
 
 def _frozen(named: Mapping[str, Any]) -> Hashable:
+    if not isinstance(named, FixedParameters):
+        return _compared(named)
+    if (held := _shared.get(id(named))) is None:  # as the probes of all rows do
+        if len(_shared) >= _MOST_SHARED:
+            _shared.clear()
+        held = _shared[id(named)] = named, _compared(named)  # which keeps its identity from being another's
+    return held[1]
+
+
+def _compared(named: Mapping[str, Any]) -> Hashable:
     names = sorted(name for name in named if name not in _OWN)
     return (*names, *_values([named[name] for name in names]))
 

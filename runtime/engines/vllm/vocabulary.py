@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -111,36 +110,52 @@ _HIDDEN = [byte for byte in range(0x100) if byte not in _SHOWN]
 _BYTES = {chr(byte): byte for byte in _SHOWN} | {chr(0x100 + number): byte for number, byte in enumerate(_HIDDEN)}
 
 
-def outcome_of(output: Any, written: Callable[[], Sequence[bytes]]) -> Outcome:
-    """Return a finished `RequestOutput` of vLLM as an outcome."""
+def outcome_of(
+    output: Any, written: Callable[[], Sequence[bytes]], probe: tuple[Sequence[int], Sequence[int]] | None = None
+) -> Outcome:
+    """Return a finished `RequestOutput` of vLLM as an outcome.
+
+    Args:
+        output: The output.
+        written: Returns the bytes of each token.
+        probe: Of a probe without a constraint: the tokens that were put ahead of its answer, and those that it lists.
+    """
     answer = output.outputs[0]
     try:
         reason = FinishReason(answer.finish_reason)
     except ValueError:  # one that a newer vLLM made up, or none at all: the answer can't be trusted to be whole
         reason = FinishReason.ERROR
-    token_ids = tuple(answer.token_ids)
+    taken = tuple(answer.token_ids)
+    ahead, listed = probe or ((), ())
+    if answer.logprobs is None:
+        logprobs = None
+    elif probe is None:
+        logprobs = _logprobs(taken, answer.logprobs, written())
+    else:
+        logprobs = _unmasked(answer.logprobs, ahead, listed, written())
     return Outcome(
         text=answer.text,
         finish_reason=reason,
         prompt_tokens=len(output.prompt_token_ids or ()),
-        output_tokens=len(token_ids),
+        output_tokens=len(taken),
         cached_tokens=output.num_cached_tokens or 0,
-        token_ids=token_ids,
-        logprobs=None if answer.logprobs is None else _logprobs(token_ids, answer.logprobs, written()),
+        token_ids=(*ahead, *taken),
+        logprobs=logprobs,
     )
 
 
-def unmasked(outcome: Outcome, ahead: Sequence[int], listed: Sequence[int], written: Sequence[bytes]) -> Outcome:
-    """Return the outcome of a probe without a constraint: with the tokens put ahead, and `OTHERS` for those not listed."""
-    [step, *_] = outcome.logprobs or ((),)
-    known = [each for each in step if each.token_id in listed]
-    outside = max(1.0 - math.fsum(math.exp(each.logprob) for each in known), _LEAST)
-    certain = tuple((TokenLogprob(token_id, 0.0, written[token_id]),) for token_id in ahead)
-    return replace(
-        outcome,
-        token_ids=(*ahead, *outcome.token_ids),
-        logprobs=(*certain, (*known, TokenLogprob(OTHERS, math.log(outside), b""))),
-    )
+def _unmasked(
+    steps: Any, ahead: Sequence[int], listed: Sequence[int], written: Sequence[bytes]
+) -> tuple[tuple[TokenLogprob, ...], ...]:
+    """Return the tokens put ahead, which are certain, and then the listed ones of vLLM's `FlatLogprobs`, and `OTHERS`."""
+    end = steps.end_indices[0] if steps else 0
+    # Lists of unequal lengths are filled up, with a number that may be listed too: the first one of its kind counts.
+    step = dict(zip(reversed(steps.token_ids[:end]), reversed(steps.logprobs[:end]), strict=True)) if end else {}
+    chances = [(token_id, step[token_id]) for token_id in listed if token_id in step]
+    outside = max(1.0 - math.fsum(math.exp(chance) for _, chance in chances), _LEAST)
+    known = [TokenLogprob(token_id, chance, written[token_id]) for token_id, chance in chances if chance > -math.inf]
+    certain = ((TokenLogprob(token_id, 0.0, written[token_id]),) for token_id in ahead)
+    return (*certain, (*known, TokenLogprob(OTHERS, math.log(outside), b"")))
 
 
 def _logprobs(
