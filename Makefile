@@ -150,7 +150,6 @@ peers: $(READY)
 picture: $(READY)
 	$(BIN)/python website/pictures.py
 
-# The tests always run: properties search elsewhere each time.
 # Jupyter has an environment of its own, which finds what is installed in this one.
 notebook-pictures: $(READY)
 	$(BIN)/python -m venv $(NOTEBOOKS)
@@ -159,6 +158,7 @@ notebook-pictures: $(READY)
 	    > "$$($(NOTEBOOKS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/typefold.pth"
 	$(NOTEBOOKS)/bin/python website/notebook.py build/notebook
 
+# The tests always run: properties search elsewhere each time.
 pytest: $(READY)
 	$(PYTEST) $(BESIDE)
 

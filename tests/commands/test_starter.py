@@ -155,7 +155,9 @@ def test_the_quickstart_is_run_on_the_model(
         ran.append((words, env["TYPEFOLD_MODEL"]))
         return subprocess.CompletedProcess(words, 3)
 
-    monkeypatch.setattr(demo, "engine_hint", lambda more: None)
+    def no_hint(more: str) -> None: ...
+
+    monkeypatch.setattr(demo, "engine_hint", no_hint)
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr("typefold.runtimes.demo_model.demo_model", lambda: "/made")
     assert command("demo", *named).exit_code == 3

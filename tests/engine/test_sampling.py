@@ -49,8 +49,9 @@ def takes() -> Callable[..., bool]:
 
     def taken(**parameters: Any) -> bool:
         try:
-            if isinstance(ids := parameters.get("stop_token_ids"), tuple | set):  # as the engine gives them
-                parameters["stop_token_ids"] = [*ids]
+            ids: Any = parameters.get("stop_token_ids")
+            if isinstance(ids, tuple | set):  # as the engine gives them
+                parameters["stop_token_ids"] = list[Any](ids)
             if not hasattr(SamplingParams, "_validate_stop_token_ids") and min(ids or [0]) < 0:
                 return False  # an older one leaves this to its sampler
             made = SamplingParams(**parameters)
