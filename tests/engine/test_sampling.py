@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from typefold import Logged, Runtime, Truncated, ask, prompt
+from typefold.compiler.guards import class_of
 from typefold.runtime.sampling import RANGES, UNSET_LIMIT, conflict, unfit, unfit_object
 
 pytestmark = pytest.mark.engine
@@ -50,8 +51,8 @@ def takes() -> Callable[..., bool]:
     def taken(**parameters: Any) -> bool:
         try:
             ids: Any = parameters.get("stop_token_ids")
-            if isinstance(ids, tuple | set):  # as the engine gives them
-                parameters["stop_token_ids"] = list[Any](ids)
+            if class_of(ids) in (tuple, set):  # as the engine gives them
+                parameters["stop_token_ids"] = [*ids]
             if not hasattr(SamplingParams, "_validate_stop_token_ids") and min(ids or [0]) < 0:
                 return False  # an older one leaves this to its sampler
             made = SamplingParams(**parameters)
