@@ -17,11 +17,24 @@ from typing import Any, Literal
 from benchmarks.labelled import Meaning, make_meanings
 from benchmarks.labelled_texts import Part
 from benchmarks.tables import Rows, show
-from typefold import Runtime, Scored, ask, calibrate, demo_model, prompt
+from typefold import Runtime, Scored, ask, calibrate, demo_model, example, prompt
 from typefold.evaluation.reliability import reliability
 
 
-@prompt
+def meanings(kind: str, count: int, part: Part, seed: int) -> list[Meaning]:
+    """Texts of one kind, no two alike."""
+    return list(islice((each for each in make_meanings(1_000_000, seed, part) if each.topic == kind), count))
+
+
+def shown(kind: str) -> list[Meaning]:
+    """Two texts of each label, to be shown as examples; the seed is nobody else's."""
+    found: dict[str, list[Meaning]] = {}
+    for each in meanings(kind, 100, "tune", 3):
+        found.setdefault(each.label, []).append(each)
+    return [each for turn in zip(*(some[:2] for some in found.values()), strict=True) for each in turn]
+
+
+@prompt(examples=[example(each.label, text=each.text) for each in shown("message to a shop")])
 def department(text: str) -> Scored[Literal["billing", "delivery", "technical", "account"]]:
     """This is a message to a shop. Which department is it for: billing, delivery, technical or account?
 
@@ -29,7 +42,7 @@ def department(text: str) -> Scored[Literal["billing", "delivery", "technical", 
     return ask()
 
 
-@prompt
+@prompt(examples=[example(each.label, text=each.text) for each in shown("question")])
 def topic(text: str) -> Scored[Literal["sports", "health", "travel", "money"]]:
     """Which topic is this question about: sports, health, travel or money?
 
@@ -38,11 +51,6 @@ def topic(text: str) -> Scored[Literal["sports", "health", "travel", "money"]]:
 
 
 TASKS: dict[str, Any] = {"message to a shop": department, "question": topic}
-
-
-def meanings(kind: str, count: int, part: Part, seed: int) -> list[Meaning]:
-    """Texts of one kind, no two alike."""
-    return list(islice((each for each in make_meanings(1_000_000, seed, part) if each.topic == kind), count))
 
 
 def measure(kind: str, tune: int, rows: int) -> Rows:
