@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from typefold.compiler import TEXT, Constraint, Message
 from typefold.runtime.sampling import UNSET_LIMIT, asked, token_limit
@@ -204,7 +204,8 @@ OTHERS = -1
 """The number that stands for all tokens that are not listed, where the log probabilities of a step are complete."""
 
 
-class TokenLogprob(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
     """A token that the model took, or could have taken.
 
     Attributes:

@@ -199,4 +199,4 @@ def partial_text(engine: Any, key: str) -> str:
     processor = engine.output_processor
     ids = processor.external_req_ids.get(key, [key]) if hasattr(processor, "external_req_ids") else [key]
     states = [processor.request_states[each] for each in ids if each in processor.request_states]
-    return "".join(str(state.detokenizer.output_text) for state in states if state.detokenizer is not None)
+    return "".join(str(getattr(state.detokenizer, "output_text", "")) for state in states)

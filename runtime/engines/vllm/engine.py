@@ -72,6 +72,9 @@ class VllmEngine:
         self._inside = getattr(self._engine.engine_core, "engine_core", None) is not None
         self._written: list[bytes] | None = None
         self._keys: set[str] = set()
+        self._texts_of: dict[
+            str, Mapping[int, str]
+        ] = {}  # of requests that vLLM does not decode: those of their tokens
         self._streamed: dict[str, Any] = {}  # the answer so far of each streamed request, or None
         self._deltas: list[Delta] = []
         self._texts: dict[str, tuple[int, ...]] = {}  # of begun answers
@@ -121,6 +124,7 @@ class VllmEngine:
             unwritten=unwritten_ids(self._tokenizer, known),
             text_ends=self._prompts.thoughts.text_ends,
             first_tokens=first.of if listed else None,
+            written=self._write,
             ahead=first.ahead if listed and raw else None,
             masks_stops=compat.masks_stop_tokens(version),
             check=compat.check_xgrammar if backend == "auto" else None,
@@ -263,6 +267,8 @@ class VllmEngine:
                 self._early += self._stepped()
         self._send(key, prompt, params, options)
         template.verified = True
+        if template.texts is not None and not params.detokenize:
+            self._texts_of[key] = template.texts
         if params.logprobs:
             self._ranked.add(key)
         if request.on_delta is not None:
@@ -310,7 +316,8 @@ class VllmEngine:
                 self._keys.remove(key)
                 self._streamed.pop(key, None)
                 self._ranked.discard(key)
-                done.append(Completion(key, outcome_of(output, self._write, self._probes.pop(key, None))))
+                texts, probe = self._texts_of.pop(key, None), self._probes.pop(key, None)
+                done.append(Completion(key, outcome_of(output, self._write, texts=texts, probe=probe)))
         return done
 
     def partial_text(self, key: str) -> str:
@@ -331,8 +338,8 @@ class VllmEngine:
             self._keys -= ours
             self._ranked -= ours
             for key in ours:
-                self._streamed.pop(key, None)
-                self._probes.pop(key, None)
+                for kept in (self._streamed, self._probes, self._texts_of):
+                    kept.pop(key, None)
             self._engine.abort_request(list(ours))
 
     def kill(self) -> bool:

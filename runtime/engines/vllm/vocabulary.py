@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -111,13 +111,18 @@ _BYTES = {chr(byte): byte for byte in _SHOWN} | {chr(0x100 + number): byte for n
 
 
 def outcome_of(
-    output: Any, written: Callable[[], Sequence[bytes]], probe: tuple[Sequence[int], Sequence[int]] | None = None
+    output: Any,
+    written: Callable[[], Sequence[bytes]],
+    *,
+    texts: Mapping[int, str] | None = None,
+    probe: tuple[Sequence[int], Sequence[int]] | None = None,
 ) -> Outcome:
     """Return a finished `RequestOutput` of vLLM as an outcome.
 
     Args:
         output: The output.
         written: Returns the bytes of each token.
+        texts: Of an answer that vLLM did not decode: the texts of its tokens.
         probe: Of a probe without a constraint: the tokens that were put ahead of its answer, and those that it lists.
     """
     answer = output.outputs[0]
@@ -134,7 +139,7 @@ def outcome_of(
     else:
         logprobs = _unmasked(answer.logprobs, ahead, listed, written())
     return Outcome(
-        text=answer.text,
+        text=answer.text if texts is None else "".join(texts.get(token_id, "") for token_id in taken),
         finish_reason=reason,
         prompt_tokens=len(output.prompt_token_ids or ()),
         output_tokens=len(taken),
