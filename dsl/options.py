@@ -192,7 +192,7 @@ _WORDS = (
     ("examples of answers are @prompt(examples=[example(answer, argument=...)])", "demos few_shot shots"),
 )
 _ELSEWHERE = {name: advice.format(name=name) for advice, names in _WORDS for name in names.split()}
-"""What other libraries give by these names, and the place of it here."""
+"""The place here of options that other libraries have by these names."""
 
 
 def _are_variables(value: object) -> bool:

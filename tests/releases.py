@@ -58,6 +58,10 @@ class Round:
         return PLACE / self.name
 
     @property
+    def interpreter(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
     def outcomes(self) -> Path:
         return PLACE / f"{self.name}.json"
 
@@ -93,15 +97,8 @@ def requirements(wheel: Path) -> list[str]:
 
 def pip(this: Round, *arguments: str | Path, check: bool = True) -> bool:
     """Run pip in the environment of a round and return whether it worked."""
-    command: list[str | Path] = [
-        this.folder / "bin" / "python",
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "--quiet",
-        *arguments,
-    ]
-    return subprocess.run(command, check=check).returncode == 0
+    quiet = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
+    return subprocess.run([this.interpreter, *quiet, *arguments], check=check).returncode == 0
 
 
 def install(this: Round, wheel: Path) -> None:
@@ -125,17 +122,9 @@ def tests(this: Round, arguments: Sequence[str]) -> dict[str, str]:
     report = this.folder / "report.xml"
     report.unlink(missing_ok=True)
     chosen = "engine" if this.vllm else "not engine"
-    command: list[str | Path] = [
-        this.folder / "bin" / "python",
-        "-m",
-        "pytest",
-        "-q",
-        "--timeout=900",
-        "-p",
-        "no:cacheprovider",
-    ]
+    pytest = ["-m", "pytest", "-q", "--timeout=900", "-p", "no:cacheprovider"]
     beside = [] if this.vllm else ["-n", "2", "--dist", "loadgroup"]  # nearly all tests of the engine share one
-    command += [*beside, "-m", chosen, f"--junitxml={report}", *arguments]
+    command: list[str | Path] = [this.interpreter, *pytest, *beside, "-m", chosen, f"--junitxml={report}", *arguments]
     path = os.pathsep.join([str(this.folder / "bin"), os.environ["PATH"]])
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
@@ -159,7 +148,7 @@ def outcomes_of(report: str) -> dict[str, str]:
 
 def row(this: Round, outcomes: Iterable[str]) -> str:
     """Return the round's line of the table."""
-    python = this.folder / "bin" / "python"
+    python = this.interpreter
     ask = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
     shown = [said(python, "-c", ask, name) or "" for name in SHOWN] if this.vllm else [""] * len(SHOWN)
     counted = Counter(outcomes)

@@ -22,7 +22,7 @@ def runtime_of_the_test(model: str, **options: object) -> nullcontext[Runtime]:
 def said(
     typefold_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, printed: Callable[[], str]
 ) -> Callable[[Callable[[str], Message]], str]:
-    """What the program prints where a function answers."""
+    """The text that the program prints where a function answers."""
     monkeypatch.setattr(quickstart, "Runtime", runtime_of_the_test)
     monkeypatch.setattr("sys.argv", ["quickstart.py", "org/model"])
 

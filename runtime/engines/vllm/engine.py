@@ -164,15 +164,15 @@ class VllmEngine:
 
     def tokenize_all(self, requests: Sequence[Request]) -> list[Sequence[int] | Exception]:
         prompts = [Prompt(each.prompt, switched(each, self._switches), thinking=each.thinking) for each in requests]
-        sources = self._sources(requests, prompts)
+        sources, pictured = self._sources(requests, prompts), [bool(images_of(each.prompt)) for each in requests]
         plain = self._prompts.encode_all(
-            prompt for at, prompt in enumerate(prompts) if sources[at] == at and not images_of(prompt.prompt)
+            prompt for at, prompt in enumerate(prompts) if sources[at] == at and not pictured[at]
         )
         encoded: Iterator[Sequence[int] | Exception] = iter(plain)
         found: list[Sequence[int] | Exception] = []
         own: dict[int, Sequence[int] | Exception] = {}  # by place, of those that were encoded here
         for at, (request, prompt, source) in enumerate(zip(requests, prompts, sources, strict=True)):
-            if images_of(prompt.prompt):
+            if pictured[at]:
                 found.append(self._pictured(request, prompt))
                 continue
             if source == at:
