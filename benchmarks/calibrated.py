@@ -1,10 +1,12 @@
-"""Probabilities of labels before and after calibration, on texts whose wordings the calibration has not seen.
+"""Probabilities of labels before and after calibration, on texts that the calibration has not seen.
 
     python -m benchmarks.calibrated [--model PATH] [--process] [--tune 400] [--rows 2000] [--json FILE]
 
-Two labelled tasks of `benchmarks.labelled`: messages to a shop and their department, questions and their topic. A temperature is fitted
-on the wordings of that file, and judged on those of `benchmarks.held_wordings`: the expected calibration error (ten bins) and Brier's
-score of the stated probabilities, before and after. The aim is an error of 0.04 at most, after.
+Two labelled tasks of `benchmarks.labelled`: messages to a shop and their department, questions and their topic. The judged rows have
+the wordings of `benchmarks.held_wordings`. A temperature is fitted twice: on other rows with those wordings, as a user does who labels a
+sample of the rows at hand, and on rows with the wordings of `benchmarks.labelled`, none of which is among those that are judged: a
+sample of another source. The figures are the expected calibration error (ten bins) and Brier's score of the stated probabilities,
+before and after. The aim is an error of 0.04 at most, after.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from typing import Any, Literal
 from benchmarks.labelled import Meaning, make_meanings
 from benchmarks.labelled_texts import Part
 from benchmarks.tables import Rows, show
-from typefold import Runtime, Scored, ask, calibrate, demo_model, example, prompt
+from typefold import Calibration, Runtime, Scored, ask, calibrate, demo_model, example, prompt
 from typefold.evaluation.reliability import reliability
 
 
@@ -55,15 +57,25 @@ TASKS: dict[str, Any] = {"message to a shop": department, "question": topic}
 
 def measure(kind: str, tune: int, rows: int) -> Rows:
     function = TASKS[kind]
-    known, held = meanings(kind, tune, "tune", 1), meanings(kind, rows, "held", 2)
-    assert not {each.text for each in known} & {each.text for each in held}
-    found = calibrate(function, [each.text for each in known], [each.label for each in known])
+    held = meanings(kind, rows, "held", 2)
+    judged = {each.text for each in held}
+    alike = [each for each in meanings(kind, rows + tune, "held", 4) if each.text not in judged][:tune]
+    others = meanings(kind, tune, "tune", 1)
+    assert len(alike) == tune and not judged & {each.text for each in others}
+    fitted: dict[str, Calibration | None] = {"as they are": None} | {
+        name: calibrate(function, [each.text for each in known], [each.label for each in known])
+        for name, known in (("calibrated on rows alike", alike), ("calibrated on other wordings", others))
+    }
     answers: list[Scored[str]] = function.map([each.text for each in held])
+    found = fitted["calibrated on rows alike"]
+    assert found is not None
     [again] = function.using(calibration=found).map([held[0].text])
-    assert again.probabilities == found.applied("", answers[0].probabilities)
+    wanted = found.applied("", answers[0].probabilities)  # in bfloat16 another batch moves the last digits
+    assert all(abs(again.probabilities[each] - value) < 0.05 for each, value in wanted.items()), (again, wanted)
 
-    def row(name: str, bend: bool) -> dict[str, Any]:
-        stated = [found.applied("", each.probabilities) if bend else each.probabilities for each in answers]
+    def row(name: str, calibration: Calibration | None) -> dict[str, Any]:
+        own = [each.probabilities for each in answers]
+        stated = own if calibration is None else [calibration.applied("", each) for each in own]
         right = [each.value == case.label for each, case in zip(answers, held, strict=True)]
         judged = reliability((p, case.label, ok) for p, case, ok in zip(stated, held, right, strict=True))
         assert judged is not None
@@ -74,10 +86,10 @@ def measure(kind: str, tune: int, rows: int) -> Rows:
             "accuracy": round(sum(right) / len(right), 3),
             "expected error": f"{judged.expected_error}",
             "Brier": f"{judged.brier}",
-            "temperature": found.temperatures[""] if bend else 1,
+            "temperature": 1 if calibration is None else calibration.temperatures[""],
         }
 
-    return [row("as they are", False), row("calibrated", True)]
+    return [row(name, calibration) for name, calibration in fitted.items()]
 
 
 def main() -> None:

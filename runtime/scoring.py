@@ -106,9 +106,11 @@ class _Tree:
                 continue
             if inside is not None and (is_first or self.outside is not None):
                 self.outside = (self.outside or 0.0) + node.open * (1.0 - inside)
+            led = _led_by(self.texts, node.members, node.written)
             for token_id, (written, weight) in step.items():
-                mass, whole = node.mass * weight, node.written + written
-                members = _led(self.texts, node.members, whole, not written)
+                mass = node.mass * weight
+                if (members := led.get(written)) is None:
+                    members = led[written] = _led(self.texts, node.members, node.written + written, not written)
                 if len(members) > 1:
                     open_ = node.open * weight * (1.0 if inside is None else inside)
                     nodes.append(node.after(token_id, written, mass, members, open_))
@@ -133,16 +135,18 @@ class _Tree:
         tokens = [each for each in steps[-1] if each.token_id != OTHERS]
         if not tokens:
             return node, None, None
-        inside = (
-            None if len(tokens) == len(steps[-1]) else min(1.0, math.fsum(math.exp(each.logprob) for each in tokens))
-        )
         weights = {each.token_id: (each.written, each.logprob) for each in tokens}
         if not complete:
             yield from self._choice_by_choice(node, weights)
-        top = max(logprob for _, logprob in weights.values())
-        raw = {token_id: (written, math.exp(logprob - top)) for token_id, (written, logprob) in weights.items()}
-        total = math.fsum(weight for _, weight in raw.values())
-        return node, {token_id: (written, weight / total) for token_id, (written, weight) in raw.items()}, inside
+        top = max([logprob for _, logprob in weights.values()])
+        raw = [math.exp(logprob - top) for _, logprob in weights.values()]
+        total = math.fsum(raw)
+        inside = None if len(tokens) == len(steps[-1]) else min(1.0, total * math.exp(top))
+        found = {
+            token_id: (written, weight / total)
+            for (token_id, (written, _)), weight in zip(weights.items(), raw, strict=True)
+        }
+        return node, found, inside
 
     def _choice_by_choice(
         self, node: _Node, weights: dict[int, tuple[bytes, float]]
@@ -169,8 +173,7 @@ class _Tree:
 
         They need no mask where they are compared with those of no other step (`alone`); there, tokens put ahead come first.
         """
-        rests = tuple(self.texts[member][len(node.base) :].decode() for member in members)
-        constraint, most = _admitting(rests, len(node.written) - len(node.base))
+        rests, constraint, most = _admitting(self.texts, tuple(members), len(node.base), len(node.written))
         count = min(most, self.most, _MOST_TOKENS)
         sampling = _sampling(count, node.forced)
         outcome = yield replace(
@@ -185,8 +188,10 @@ class _Tree:
         if outcome.logprobs is None or outcome.token_ids[: len(node.forced)] != node.forced:
             return [[]], True  # what was to be forced was not taken: two nodes of one character want the same token
         steps = [[each for each in step if each.logprob > -math.inf] for step in outcome.logprobs[len(node.forced) :]]
-        told = (at for at, step in enumerate(steps) if any(each.token_id == OTHERS for each in step))
-        del steps[next(told, 0) + 1 :]  # tokens are put ahead of one without a mask, and of no other
+        for at, step in enumerate(steps):  # tokens are put ahead of one without a mask, and of no other
+            if any([each.token_id == OTHERS for each in step]):
+                return steps[: at + 1], True
+        del steps[1:]
         total = math.fsum(math.exp(min(each.logprob, 1.0)) for each in steps[-1])
         return steps, len(steps[-1]) < count or abs(1.0 - total) < _ROUNDING
 
@@ -217,10 +222,19 @@ def _led(texts: tuple[bytes, ...], members: tuple[int, ...], written: bytes, end
 
 
 @lru_cache(maxsize=1024)
-def _admitting(texts: tuple[str, ...], ahead: int) -> tuple[Constraint, int]:
-    """The constraint that admits texts, and the number of tokens behind so many bytes of them at most."""
-    beginnings = {text.encode()[:end] for text in texts for end in range(ahead, len(text.encode()) + 1)}
-    return Constraint.of(Language(choice(*texts))), len(beginnings) + 1
+def _led_by(texts: tuple[bytes, ...], members: tuple[int, ...], written: bytes) -> dict[bytes, tuple[int, ...]]:
+    """Return where it is remembered which texts, by number, a token leads to behind what is written, by its bytes."""
+    return {}
+
+
+@lru_cache(maxsize=1024)
+def _admitting(
+    texts: tuple[bytes, ...], members: tuple[int, ...], base: int, ahead: int
+) -> tuple[tuple[str, ...], Constraint, int]:
+    """The rests of texts behind a base, the constraint that admits them, and the number of tokens behind so many bytes at most."""
+    rests = tuple(texts[member][base:].decode() for member in members)
+    beginnings = {texts[member][:end] for member in members for end in range(ahead, len(texts[member]) + 1)}
+    return rests, Constraint.of(Language(choice(*rests))), len(beginnings) + 1
 
 
 def _linked(tokens: Sequence[TokenLogprob], weights: dict[int, tuple[bytes, float]]) -> bool:

@@ -202,6 +202,13 @@ class OpenCall(Generic[T]):
         _, self.future = self._asked.pop(id(request))
         return self.future
 
+    def resume_far(self, future: Future[Outcome]) -> Request | Result[T, PromptError]:
+        """Return the next request that has no outcome yet, or the result; as `resume` does."""
+        step = self.resume(future)
+        while isinstance(step, Request) and (asked := self._asked.get(id(step))) is not None and asked[1].done():
+            step = self.resume(self.waited(step))
+        return step
+
     def submit(self, request: Request) -> Future[Outcome]:
         if due := self.due(request):
             for each, future in zip(due, self.call.runtime.submit(due), strict=True):

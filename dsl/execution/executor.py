@@ -28,6 +28,7 @@ from typefold.execution.progress import Progress
 from typefold.execution.seeding import Batch
 from typefold.options import Submitter
 from typefold.runtime import Cancelled, Outcome, PromptError, Request
+from typefold.runtime.journal import JournalError
 from typefold.tables.columns import length
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ AHEAD = 4
 """The multiple of `max_num_seqs` that may be under way: what runs, what the engine has queued, and what is being made."""
 
 _PIECE = 64  # calls that are sent together at most: the engine's side begins with them while the next ones are made
+_TOGETHER = 32  # answers that are followed up together at most: the others' requests are not kept waiting
 _SLOW = 0.02  # seconds for a row, from which on none waits for the next one
 _now = time.monotonic
 
@@ -194,13 +196,21 @@ def as_answered(
                     exhausted = True
                 send(first)
                 continue
-            row, future = mailbox.get()
-            step = under_way[row].resume(future)
-            if isinstance(step, Request):
-                send([(row, step)])
-            else:
-                del under_way[row]
-                yield row, step
+            further: list[tuple[int, Request]] = []
+            ended: list[tuple[int, Result[T, PromptError]]] = []
+            try:
+                for row, future in mailbox.get_some(_TOGETHER):
+                    step = under_way[row].resume_far(future)
+                    if isinstance(step, Request):
+                        further.append((row, step))
+                    else:
+                        del under_way[row]
+                        ended.append((row, step))
+            except JournalError:
+                yield from ended  # which were finished before
+                raise
+            send(further)
+            yield from ended
     finally:  # left early, by Ctrl-C mostly: nothing of this batch stays in the engine
         for opened in under_way.values():
             opened.withdraw()

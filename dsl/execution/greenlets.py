@@ -181,6 +181,10 @@ class Mailbox(Generic[T]):
         finally:
             self._waiting = None
 
+    def get_some(self, most: int) -> list[T]:
+        """Take so many items out at most, once there is one."""
+        return [self.get(), *(self._items.get() for _ in range(min(most - 1, self._items.qsize())))]
+
 
 class AsyncMailbox(Generic[T]):
     """A queue from any thread to one waiting task."""
