@@ -122,7 +122,7 @@ def tests(this: Round, arguments: Sequence[str]) -> dict[str, str]:
     report = this.folder / "report.xml"
     report.unlink(missing_ok=True)
     chosen = "engine" if this.vllm else "not engine"
-    pytest = ["-m", "pytest", "-q", "--timeout=900", "-p", "no:cacheprovider"]
+    pytest = ["-m", "pytest", "-q", "--timeout=900", "-o", f"cache_dir={this.folder / 'cache'}"]
     beside = [] if this.vllm else ["-n", "2", "--dist", "loadgroup"]  # nearly all tests of the engine share one
     command: list[str | Path] = [this.interpreter, *pytest, *beside, "-m", chosen, f"--junitxml={report}", *arguments]
     path = os.pathsep.join([str(this.folder / "bin"), os.environ["PATH"]])

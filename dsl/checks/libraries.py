@@ -50,6 +50,7 @@ _MODULES = {
     *("abc", "annotated_types", "attr", "attr._make", "attrs", "builtins", "collections", "collections.abc"),
     *("_collections_abc", "dataclasses", "datetime", "decimal", "_decimal", "enum", "fractions", "io", "_io"),
     *("ipaddress", "math", "msgspec", "msgspec._core", "numbers", "pathlib", "pydantic", "pydantic_core", "re"),
+    "pathlib._local",  # of Python 3.13
     *("string", "types", "typing", "typing_extensions", "uuid", "zoneinfo", "typefold", "typefold.compiler"),
     *(f"pydantic.{name}" for name in _PYDANTIC),
 }

@@ -162,7 +162,11 @@ def test_the_quickstart_is_run_on_the_model(
     monkeypatch.setattr("typefold.runtimes.demo_model.demo_model", lambda: "/made")
     assert command("demo", *named).exit_code == 3
     model = named[-1] if named else "/made"
-    assert ran == [([sys.executable, ROOT / "examples" / "quickstart.py", model], model)]
+    [([python, program, asked], told)] = ran
+    assert (python, asked, told) == (sys.executable, model, model)
+    assert (
+        program.read_text() == (ROOT / "examples" / "quickstart.py").read_text()
+    )  # an installed one is beside the package
 
 
 def test_a_model_that_can_t_be_made_is_said(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

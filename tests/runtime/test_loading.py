@@ -1,5 +1,6 @@
 """With what an engine is built: options, environment, process. No vLLM is needed."""
 
+from importlib import metadata
 from types import SimpleNamespace
 from typing import Any
 
@@ -142,3 +143,16 @@ def test_auto_that_was_settled_on_another_backend_is_refused() -> None:
         dialect_of("auto", core(GuidanceBackend()))
     with pytest.raises(UnsupportedEngine, match="backend is 'outlines', which reads no grammars"):
         dialect_of("outlines", core(None))
+
+
+def test_an_xgrammar_that_ends_texts_early_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(metadata, "version", {"xgrammar": "0.2.8"}.__getitem__)
+    assert dialect_of("xgrammar", None) == "ebnf"
+    assert not caplog.records
+    monkeypatch.setattr(metadata, "version", {"xgrammar": "0.2.9"}.__getitem__)
+    assert dialect_of("guidance", None) == "lark"
+    assert not caplog.records
+    assert dialect_of("xgrammar", None) == "ebnf"
+    assert "0.2.9 an answer that is bare text may end" in caplog.text

@@ -7,19 +7,25 @@ they are called, and so may be called only where an engine is made or at work. T
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 import weakref
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import metadata
 from typing import Any
 
 from typefold.compiler import Dialect
 from typefold.runtime.engines.vllm.thinking import Render
 from typefold.runtime.ownership import keep
 
+logger = logging.getLogger(__name__)
+
 _OLDEST, _NEWEST = (0, 25), (0, 33)
 _DIALECTS: dict[str, Dialect] = {"auto": "ebnf", "xgrammar": "ebnf", "guidance": "lark"}
 _LARGE_GPU = 70 << 30  # bytes; vLLM's own line
+
+_ENDS_EARLY = "0.2.9"  # of xgrammar: where a stop token's name would complete the answer as text, the token may end it
 
 GPU_MEMORY = 0.9  # vLLM's default of `gpu_memory_utilization`
 MOST_CAPTURED = 512  # requests for which vLLM captures CUDA graphs (newer ones on Blackwell: 1,024)
@@ -63,6 +69,14 @@ def dialect_of(backend: str, engine_core: Any) -> Dialect:
                 f"this LLM's structured-output backend is 'auto' and an earlier request has settled it on "
                 f'{type(latched).__name__}; build it with structured_outputs_config={{"backend": "xgrammar"}}'
             )
+    if backend != "guidance":
+        with suppress(metadata.PackageNotFoundError):
+            if metadata.version("xgrammar") == _ENDS_EARLY:
+                logger.warning(
+                    "with xgrammar %s an answer that is bare text may end a few characters before its least length, and then fails "
+                    "its check; pip install another one",
+                    _ENDS_EARLY,
+                )
     return _DIALECTS[backend]
 
 
