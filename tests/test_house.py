@@ -159,7 +159,7 @@ def test_every_dependency_has_its_reason() -> None:
         *project["dependencies"],
         *(need for extra in project["optional-dependencies"].values() for need in extra),
     ]
-    names = {need.split(">")[0].split("=")[0].split("[")[0].strip() for need in needed}
+    names = {re.split(r"[^\w.-]", need)[0] for need in needed}
     assert not sorted(name for name in names if f"`{name}`" not in reasons)
 
 
