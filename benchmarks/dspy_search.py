@@ -1,11 +1,15 @@
 """A search for examples by DSPy and by typefold: one model, three labelled tasks, the same number of rollouts.
 
-    python -m benchmarks.dspy_search --dspy PYTHON [--model DIR] [--tasks team language kind] [--candidates 6] [--json FILE]
+    python -m benchmarks.dspy_search --dspy PYTHON [--model DIR] [--tasks team language kind] [--rows 16] [--held 64]
+                                     [--candidates 6] [--json FILE]
 
 PYTHON is that of an environment with dspy 3.4, since its dependencies and vLLM's may differ. DSPy's side is
 `BootstrapFewShotWithRandomSearch` over a `Predict`, asking `vllm serve` of the same model, on 16 threads; its rows for training and
 for validation are halves, as the search of typefold parts them. DSPy goes first, and its rollouts, those on held rows too, are the
-budget of typefold. Both are judged on held rows that neither search saw, before and after. Seconds are of the search and of the held
+budget of typefold. Both are judged on held rows that neither search saw, before and after; `answers` are those after, since a
+label that most rows have is also reached by always answering it (`most frequent`, the share of held rows). typefold takes the held
+rows as those for validation, and is judged by the change that it found even where that did worse and it would leave the function
+as it was. Seconds are of the search and of the held
 rows; neither the server's start nor the loading of the engine counts. Beside them stand the CPU seconds of all processes of a side,
 client and server, since other work on the machine changes those less.
 """
@@ -25,6 +29,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -59,6 +64,7 @@ class Outcome:
     rollouts: int
     calls: int
     failures: int
+    answers: dict[str, int]
 
 
 def tasks(names: Sequence[str]) -> Generator[Task]:
@@ -109,6 +115,7 @@ def by_typefold(task: Task, budget: int, candidates: int) -> Outcome:
         rollouts=found.rollouts,
         calls=stats.submitted - before.submitted,
         failures=stats.failed - before.failed,
+        answers=dict(Counter(str(row.value) for row in new.rows)),
     )
 
 
@@ -142,10 +149,11 @@ def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
     def right(example: Any, prediction: Any, trace: Any = None) -> bool:
         return bool(example.label == prediction.label)
 
-    def judged(program: Any) -> list[bool]:
+    def judged(program: Any) -> tuple[list[bool], dict[str, int]]:
         rows = [dspy.Example(text=text, label=label).with_inputs("text") for text, label in task.held]
         result = dspy.Evaluate(devset=rows, metric=right, num_threads=THREADS, display_progress=False)(program)
-        return [bool(score) for _, _, score in result.results]
+        answers = Counter(str(prediction.label) for _, prediction, _ in result.results)
+        return [bool(score) for _, _, score in result.results], dict(answers)
 
     rows = [dspy.Example(text=text, label=label).with_inputs("text") for text, label in task.train]
     began, spent = time.perf_counter(), time.process_time()
@@ -158,9 +166,9 @@ def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
         max_errors=100_000,
     )
     found = search.compile(Choose(), trainset=rows[: len(rows) // 2], valset=rows[len(rows) // 2 :])
-    before, after = judged(Choose()), judged(found)
+    (before, _), (after, answers) = judged(Choose()), judged(found)
     seconds, spent = time.perf_counter() - began, time.process_time() - spent
-    return Outcome(before, after, seconds, spent, rollouts[0], len(lm.history), failures[0])
+    return Outcome(before, after, seconds, spent, rollouts[0], len(lm.history), failures[0], answers)
 
 
 @contextmanager
@@ -214,19 +222,24 @@ def asked_of_dspy(python: str, task: Task, url: str, model: str, candidates: int
     return Outcome(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def compared(sides: dict[str, Outcome]) -> list[dict[str, Any]]:
+def compared(task: Task, sides: dict[str, Outcome]) -> list[dict[str, Any]]:
     from typefold import Estimate
 
+    held = len(task.held)
+    [(_, most)] = Counter(label for _, label in task.held).most_common(1)
     rows: list[dict[str, Any]] = []
     for name, side in sides.items():
         pairs = list(zip(side.before, side.after, strict=True))
-        difference = Estimate.mean([float(after) - float(before) for before, after in pairs])
         rows.append(
             {
                 "side": name,
-                "before": str(Estimate.share(sum(side.before), len(pairs))),
-                "after": str(Estimate.share(sum(side.after), len(pairs))),
-                "difference": str(difference),
+                "train": len(task.train),
+                "held": held,
+                "before": str(Estimate.share(sum(side.before), held)),
+                "after": str(Estimate.share(sum(side.after), held)),
+                "difference": str(Estimate.paired(pairs.count((False, True)), pairs.count((True, False)), held)),
+                "most frequent": round(most / held, 2),
+                "answers": ", ".join(f"{answer} {count}" for answer, count in Counter(side.answers).most_common()),
                 "seconds": round(side.seconds, 1),
                 "CPU seconds": round(side.cpu_seconds, 1),
                 "rollouts": side.rollouts,
@@ -248,12 +261,13 @@ def main() -> None:
         "--tasks", nargs="+", choices=["team", "language", "kind"], default=["team", "language", "kind"]
     )
     parser.add_argument("--candidates", type=int, default=6)
-    parser.add_argument("--rows", type=int, help="at most so many rows of each part of a task")
+    parser.add_argument("--rows", type=int, help="at most so many rows to learn from")
+    parser.add_argument("--held", type=int, help="at most so many held rows")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     model = arguments.model or str(demo_model())
     chosen = [
-        replace(task, train=task.train[: arguments.rows], held=task.held[: arguments.rows])
+        replace(task, train=task.train[: arguments.rows], held=task.held[: arguments.held])
         for task in tasks(arguments.tasks)
     ]
     results: dict[str, dict[str, Outcome]] = {}
@@ -268,7 +282,7 @@ def main() -> None:
         for task in chosen:
             budget = results[task.name]["dspy"].rollouts
             results[task.name]["typefold"] = by_typefold(task, budget, arguments.candidates + 3)
-    show({name: compared(sides) for name, sides in results.items()}, arguments.json)
+    show({task.name: compared(task, results[task.name]) for task in chosen}, arguments.json)
 
 
 if __name__ == "__main__":

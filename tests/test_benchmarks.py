@@ -358,10 +358,12 @@ def test_both_searches_get_the_same_rows_and_held_ones_are_others() -> None:
 
 
 def test_a_search_is_shown_with_the_interval_of_the_paired_difference() -> None:
-    side = dspy_search.Outcome([True, False] * 20, [True, True] * 20, 3.21, 5.04, 100, 120, 2)
-    [row] = dspy_search.compared({"dspy": side})
+    side = dspy_search.Outcome([True, False] * 20, [True, True] * 20, 3.21, 5.04, 100, 120, 2, {"a": 4, "b": 36})
+    task = dspy_search.Task("letters", "Which one?", ["a", "b"], [("A", "a")], [("A", "a"), *[("B", "b")] * 3] * 10)
+    [row] = dspy_search.compared(task, {"dspy": side})
     assert row["before"] == "0.50 [0.35, 0.65]"
     assert row["after"].startswith("1.00 [0.9")
     assert row["difference"].startswith("0.50 [0.3")
+    assert (row["train"], row["held"], row["most frequent"], row["answers"]) == (1, 40, 0.75, "b 36, a 4")
     assert row["CPU seconds"] == 5.0
     assert (row["seconds"], row["rollouts"], row["calls"], row["failures"]) == (3.2, 100, 120, 2)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from typefold.evaluation.grading import Case, Metric, Wrapped, graded, labelled_jobs, listed, reported
-from typefold.evaluation.intervals import Estimate
+from typefold.evaluation.intervals import Estimate, difference
 from typefold.evaluation.report import EvaluatedRow, Report, answer_text
 from typefold.evaluation.tables import Shown, Table, figures_as_json, text_of
 
@@ -39,11 +39,7 @@ class Comparison(Shown, Generic[T]):
     @cached_property
     def difference(self) -> Estimate:
         """The mean of the second function's scores less the first's, row by row."""
-        rows = [each.score for report in (self.before, self.after) for each in report.rows]
-        if all(score in (0.0, 1.0) for score in rows):
-            changes = [after.score - before.score for before, after in self._pairs]
-            return Estimate.paired(changes.count(1.0), changes.count(-1.0), len(changes))
-        return Estimate.mean([after.score - before.score for before, after in self._pairs])
+        return difference(*([each.score for each in report.rows] for report in (self.before, self.after)))
 
     @property
     def gained(self) -> Sequence[Pair[T]]:

@@ -135,6 +135,14 @@ class Estimate(float):
         return float.__format__(self, form) if form else str(self)
 
 
+def difference(before: Sequence[float], after: Sequence[float]) -> Estimate:
+    """Return the mean of the differences of scores of the same rows, with the interval that fits them."""
+    changes = [new - old for old, new in zip(before, after, strict=True)]
+    if all(score in (0.0, 1.0) for scores in (before, after) for score in scores):
+        return Estimate.paired(changes.count(1.0), changes.count(-1.0), len(changes))
+    return Estimate.mean(changes)
+
+
 def _bootstrapped(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the BCa interval of the mean; `None` without scipy, for many rows, and where all values are equal."""
     if not 1 < len(values) <= _FEW or min(values) == max(values):

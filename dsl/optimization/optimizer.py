@@ -1,8 +1,8 @@
 """`optimize`: a function with better examples and instructions, found on labelled rows and evaluated on others.
 
-Rows for training are parted by chance: examples and mistakes come from one part, candidates are compared on the other. Rows for
-validation are asked at the end, of the function as it was and as it was found to be best, and of no other candidate: so the
-difference has an honest interval.
+Rows for training give examples and compare candidates, and none is answered with an example of its own. Rows that mistakes came
+from compare nothing, since no instructions can be scored without those. Rows for validation are asked at the end, of the function as
+it was and with the best change, and of no other candidate: so the difference has an honest interval.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Optimization(Shown, Generic[F]):
 
     Attributes:
         function: The function with the best examples and instructions, of its own type; as it was, where those did no better on
-            the rows for validation.
+            the rows for validation. The gain may be chance where `improved` is false.
         prompts: These examples and instructions, as data.
-        validation: The function before and after, on rows that the search did not see.
+        validation: The function before and with the best change, on rows that the search did not see.
         rounds: The rounds of the search.
         rollouts: The number of times that the function was run for a row, and instructions were proposed.
         tokens: The tokens of all prompts and answers, those from a journal too.
@@ -90,7 +90,10 @@ class Optimization(Shown, Generic[F]):
             )
             for each in self.prompts.prompts
         ]
-        yield Table("found" if changed else "found: nothing better", ("prompt", "examples", "instructions"), changed)
+        title = "found: nothing better; `after` is the best change"
+        if changed:
+            title = "found" if self.improved else "found, but the gain may be chance: its interval has zero in it"
+        yield Table(title, ("prompt", "examples", "instructions"), changed)
         yield from self.validation.tables()
 
 
@@ -105,7 +108,8 @@ class OptimizeOptions(TypedDict, total=False, closed=True):
             that rollouts have taken so far. Once they are spent all the same, no rollout is begun; those under way end.
         strategy: `"halving"` (the default) keeps the better half of the candidates after each round, `"random"` all that are not
             worse by more than chance.
-        candidates: The number of candidates at most, 16 by default; fewer where the budget is too small for so many.
+        candidates: The number of candidates at most, 16 by default; fewer where the budget is too small for so many and a second
+            round.
         max_examples: The most examples of a prompt; 8 by default, 0 for none.
         instructions: The number of instructions to be proposed, from mistakes; none by default.
         proposer: The function that proposes them: `(signature, instructions, mistakes)` to a text; by default a prompt of its own.
@@ -264,8 +268,8 @@ def optimize_rows(
         validation, train = parted(train, 1 / 3, draw)
     else:
         refuse_overlap(train, validation, where=where)
-    shown, compared = parted(train, 1 / 2, draw)
-    if not compared or not validation:
+    shown, rest = parted(train, 1 / 2, draw)
+    if not rest or not validation:
         raise PromptUsageError(
             f"{where}: these are too few different rows; give more, {4 * LEAST} at the very least of use"
         )
@@ -277,6 +281,7 @@ def optimize_rows(
     )
     observed = min(len(shown), max(LEAST, settings.budget // 8)) if observes else 0
     kept = 2 * len(validation)
+    compared = [*rest, *shown[observed:], *(() if settings.instructions else shown[:observed])]
     needed = observed + settings.instructions + kept + 2 * min(LEAST, len(compared))
     if settings.budget < needed:
         raise PromptUsageError(
@@ -285,10 +290,11 @@ def optimize_rows(
         )
     budget = Budget(settings.budget, settings.token_budget)
     search = Search(function, metric, budget, settings.seed)
-    search.learn(shown, observed)
+    search.learn(train, shown[:observed])
     count = settings.instructions
     texts = search.propose(settings.proposer or default_proposer(), count) if count else []
-    count = (settings.budget - budget.spent - kept) // min(LEAST, len(compared))
+    # A quarter is left for a second round, of the better ones.
+    count = max(2, (settings.budget - budget.spent - kept) * 3 // 4 // min(LEAST, len(compared)))
     candidates = search.candidates(min(settings.candidates, count), settings.max_examples, texts)
     if len(candidates) == 1:
         raise PromptUsageError(f"{where}: no candidate came of the rows: {search.lacking()}")

@@ -1,8 +1,9 @@
 """The search: candidates, their rollouts in rounds, and the choice between them.
 
 Each round is one batch of all candidates that are left by further rows, so every candidate answers the same rows and differences are
-paired. A candidate whose difference to the best one has an interval below zero is dropped. Everything that is drawn is drawn from the
-seed, so a search that runs again with a journal asks for the same rollouts and is answered from it.
+paired. A candidate whose difference to the best one has an interval below zero is dropped. A row that gave examples compares too: a
+candidate answers it without the examples that came of it, so none is scored on what it shows. Everything that is drawn is drawn from
+the seed, so a search that runs again with a journal asks for the same rollouts and is answered from it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
 from typefold.evaluation.fields import is_equal
 from typefold.evaluation.grading import Job, Metric, graded, unwrapped
-from typefold.evaluation.intervals import Estimate
+from typefold.evaluation.intervals import Estimate, difference
 from typefold.evaluation.report import EvaluatedRow, MetricFailed
 from typefold.evaluation.tables import text_of
 from typefold.execution.call import Call
@@ -116,8 +117,12 @@ class PromptFound:
     versions: dict[str, None] = field(default_factory=dict[str, None])
     labelled: dict[StoredExample | str, StoredExample] = field(default_factory=dict[Any, StoredExample])
     own: dict[StoredExample | str, StoredExample] = field(default_factory=dict[Any, StoredExample])
+    sources: dict[str, set[object]] = field(default_factory=dict[str, set[object]])  # the rows that an example came of
     mistakes: list[Mistake] = field(default_factory=list[Mistake])
     calls: list[_Given] = field(default_factory=list[Any])
+
+    def came_of(self, example: StoredExample, row: object) -> bool:
+        return row in self.sources[repr(example.arguments)]
 
     @cached_property
     def instructions(self) -> str:
@@ -130,15 +135,20 @@ SAMPLED = 16
 
 @dataclass(eq=False)
 class Candidate:
-    """Revisions of prompts; none are the function as it is."""
+    """Revisions of prompts; none are the function as it is. `spares` are examples that may take the place of others."""
 
     words: str
     revisions: Mapping[Key, Revision]
+    spares: Mapping[Key, Sequence[StoredExample]] = field(default_factory=dict[Key, Any])
     scores: list[float] = field(default_factory=list[float])
 
     @property
     def mean(self) -> float:
         return math.fsum(self.scores) / len(self.scores) if self.scores else 0.0
+
+    def is_worse_than(self, best: Candidate) -> bool:
+        """Return whether it is worse than the best one by more than chance, on the rows that both answered."""
+        return len(self.scores) >= LEAST and difference(best.scores, self.scores).high < 0
 
 
 @dataclass(frozen=True)
@@ -224,26 +234,25 @@ class Search:
         known.versions.setdefault(spec.version().digest)
         return known
 
-    def learn(self, rows: Sequence[LabelledRow], observed: int) -> None:
-        """Take examples out of rows: labels, for a prompt by itself; and of the first `observed`, run as they are, right answers.
+    def learn(self, labelled: Sequence[LabelledRow], rows: Sequence[LabelledRow]) -> None:
+        """Take examples out of rows: labels, for a prompt by itself; and right answers of `rows`, which are run as they are.
 
         Raises PromptUsageError where no candidate can come of it.
         """
         if self._spec is not None:
             [found] = self.prompts.values()
-            for row in rows:
+            for row in labelled:
                 call = ((*self._spec.bound, *row.args), dict(row.keywords or {}))
                 found.calls.append(call)
-                self._keep(found, found.labelled, call, row.expected)
-        if not observed:
+                self._keep(found, found.labelled, call, row.expected, row)
+        if not rows:
             return
         traces: list[Trace] = []
         as_it_is = Candidate("as it is", {})
-        first = observed if self.budget.tokens is None else min(observed, LEAST)
+        first = len(rows) if self.budget.tokens is None else LEAST
         ended = self.rollouts([(as_it_is, row) for row in rows[:first]], traces)
-        if first < observed:
-            more = rows[first : min(observed, first + self.budget.rows_left(0) // 8)]
-            ended += self.rollouts([(as_it_is, row) for row in more], traces)
+        rows = rows[: first + self.budget.rows_left(0) // 8]
+        ended += self.rollouts([(as_it_is, row) for row in rows[first:]], traces)
         if self.budget.overdrawn:
             raise PromptUsageError(
                 f"optimize: token_budget={self.budget.tokens:,} is too small: {len(ended)} rows of the function as it is take more"
@@ -256,9 +265,11 @@ class Search:
             self._failed = (
                 f"all {len(ended)} rows failed, the first with {type(errors[0]).__name__}: {first_line(errors[0])}"
             )
-        self._remember(ended, traces)
+        self._remember(rows, ended, traces)
 
-    def _remember(self, ended: Sequence[EvaluatedRow[Any]], traces: Sequence[Trace]) -> None:
+    def _remember(
+        self, run: Sequence[LabelledRow], ended: Sequence[EvaluatedRow[Any]], traces: Sequence[Trace]
+    ) -> None:
         """Take examples and mistakes out of rows, each with the calls that it made.
 
         A prompt whose values are always the rows' answers, the last of a program, takes the rows' labels for examples too.
@@ -273,14 +284,14 @@ class Search:
             for found, _, value in made if row.error is None else ():
                 key = key_of(found.definition)
                 gives_answers[key] = gives_answers.get(key, True) and is_equal(row.value, value)
-        for row, calls in rows:
+        for source, (row, calls) in zip(run, rows, strict=True):
             for shown, found, call, value in calls:
                 if self._spec is None:
                     found.calls.append(call)
                     if gives_answers.get(key_of(found.definition)):
-                        self._keep(found, found.labelled, call, row.expected)
+                        self._keep(found, found.labelled, call, row.expected, source)
                 if row.right:
-                    self._keep(found, found.own, call, value)
+                    self._keep(found, found.own, call, value, source)
                 elif not isinstance(row.error, MetricFailed):
                     found.mistakes.append(Mistake(shown, text_of(value), text_of(row.expected)))
         # Nor on the order in which prompts were found.
@@ -292,6 +303,7 @@ class Search:
         kept: dict[Any, StoredExample],
         call: _Given,
         value: Any,
+        row: LabelledRow,
     ) -> None:
         try:
             arguments = found.definition.bind(*call)
@@ -300,6 +312,7 @@ class Search:
         stored = StoredExample.of(found.definition, arguments, value, found.bound)
         if stored is not None:
             kept.setdefault(repr(stored.arguments), stored)
+            found.sources.setdefault(repr(stored.arguments), set()).add(row.key)
 
     def propose(self, proposer: Proposer, count: int) -> list[tuple[Key, str]]:
         """Return instructions for prompts in turn, made of mistakes by a proposer."""
@@ -330,7 +343,10 @@ class Search:
         return "no call of a row that came out right can be an example, and there are no instructions; give instructions=4, say"
 
     def candidates(self, count: int, most: int, texts: Sequence[tuple[Key, str]]) -> list[Candidate]:
-        """Return the function as it is, each of the instructions by itself, and as many others as there are to be, drawn."""
+        """Return the function as it is, each of the instructions by itself, and as many others as there are to be, drawn.
+
+        Sizes take turns, and so do even shares of answers and those of the rows: few candidates are as unlike as many.
+        """
         made: dict[object, Candidate] = {(): Candidate("as it is", {})}
         for number, text in enumerate(texts[: count - 1], 1):
             self._add(made, f"instructions {number}", {}, text)
@@ -338,17 +354,20 @@ class Search:
         if not have_examples or most < 1:
             return list(made.values())
         sizes = sorted({min(most, 2**power) for power in range(most.bit_length() + 1)})
-        for _ in range(8 * count):  # fewer come of few examples
+        for number in range(8 * count):  # fewer come of few examples
             if len(made) >= count:
                 break
-            size = self._draw.choice(sizes)
-            drawn = {key: self._drawn(each, size) for key, each in self.prompts.items() if each.labelled or each.own}
-            place = self._draw.randrange(len(texts) + 1)
-            words = f"{max(map(len, drawn.values()))} examples"
-            if place:
-                self._add(made, f"instructions {place}, {words}", drawn, texts[place - 1])
+            turn, place = divmod(number, len(sizes))
+            size, even = sizes[-1 - place], (turn + place) % 2 == 0
+            orders = {key: self._ordered(each, even) for key, each in self.prompts.items() if each.labelled or each.own}
+            chosen = {key: tuple(self._draw.sample(each[:size], len(each[:size]))) for key, each in orders.items()}
+            spares = {key: each[size:] for key, each in orders.items()}
+            words = f"{max(map(len, chosen.values()))} examples"
+            which = self._draw.randrange(len(texts) + 1)
+            if which:
+                self._add(made, f"instructions {which}, {words}", chosen, texts[which - 1], spares)
             else:
-                self._add(made, words, drawn, None)
+                self._add(made, words, chosen, None, spares)
         return list(made.values())
 
     def _add(
@@ -357,6 +376,7 @@ class Search:
         words: str,
         examples: Mapping[Key, tuple[StoredExample, ...]],
         text: tuple[Key, str] | None,
+        spares: Mapping[Key, Sequence[StoredExample]] | None = None,
     ) -> None:
         revisions: dict[Key, Revision] = {}
         for key, each in self.prompts.items():
@@ -364,27 +384,43 @@ class Search:
             instructions = Instructions(each.instructions, text[1]) if text is not None and mine else None
             if key in examples or instructions is not None:
                 revisions[key] = Revision(each.definition.name, examples.get(key), instructions)
-        made.setdefault(repr(revisions), Candidate(words, revisions))
+        made.setdefault(repr(revisions), Candidate(words, revisions, spares or {}))
 
     def revisions(self, candidate: Candidate) -> tuple[Revision, ...]:
         """Return the revisions of a candidate, made for all versions of its prompts that were called."""
         found = candidate.revisions.items()
         return tuple(replace(each, made_for=tuple(sorted(self.prompts[key].versions))) for key, each in found)
 
-    def _drawn(self, found: PromptFound, size: int) -> tuple[StoredExample, ...]:
-        """Draw examples of a prompt: where there are few different answers, of each about as many."""
+    def _ordered(self, found: PromptFound, even: bool) -> list[StoredExample]:
+        """Draw the order in which a prompt's examples are taken: where few answers are to have even shares, of each in turn."""
         pools = [each for each in (found.labelled, found.own) if each]
         pool = list(self._draw.choice(pools).values())
         self._draw.shuffle(pool)
         by_answer: dict[str, list[StoredExample]] = {}
         for each in pool:
             by_answer.setdefault(each.answer, []).append(each)
-        if len(by_answer) <= _FEW_LABELS:
-            turns = range(max(map(len, by_answer.values())))
-            pool = [group[turn] for turn in turns for group in by_answer.values() if turn < len(group)]
-        chosen = pool[:size]
-        self._draw.shuffle(chosen)
-        return tuple(chosen)
+        if not even or len(by_answer) > _FEW_LABELS:
+            return pool
+        turns = range(max(map(len, by_answer.values())))
+        return [group[turn] for turn in turns for group in by_answer.values() if turn < len(group)]
+
+    def _apart(self, candidate: Candidate, row: object) -> Candidate:
+        """Return a candidate without the examples that came of a row, each replaced by a spare one of the same answer, if any."""
+        changed: dict[Key, Revision] = {}
+        for key, revision in candidate.revisions.items():
+            found, examples = self.prompts[key], revision.examples or ()
+            if not any(found.came_of(each, row) for each in examples):
+                continue
+            spares = [each for each in candidate.spares.get(key, ()) if not found.came_of(each, row)]
+            kept: list[StoredExample] = []
+            for each in examples:
+                if found.came_of(each, row):
+                    place = next((place for place, spare in enumerate(spares) if spare.answer == each.answer), None)
+                    kept += () if place is None else (spares.pop(place),)
+                else:
+                    kept.append(each)
+            changed[key] = replace(revision, examples=tuple(kept))
+        return Candidate(candidate.words, {**candidate.revisions, **changed}) if changed else candidate
 
     def rounds(
         self,
@@ -394,9 +430,12 @@ class Search:
         kept: int,
         on_round: Callable[[Round], object] | None,
     ) -> tuple[Candidate, list[Round]]:
-        """Run the rounds, and return the best candidate; `kept` rollouts are left for later."""
+        """Run the rounds, and return the best change, or the function as it is where all are worse by more than chance.
+
+        `kept` rollouts are left for later.
+        """
         rounds: list[Round] = []
-        alive = list(candidates)
+        alive, best = list(candidates), candidates[0]
         planned = max(1, math.ceil(math.log2(len(alive)))) if strategy == "halving" else 3
         answered = 0
         if self.budget.tokens is not None:  # one row of each tells what a rollout takes with its examples
@@ -409,21 +448,23 @@ class Search:
             if not further or len(alive) == 1 or not self._answer(alive, further, kept):
                 break
             answered += len(further)
-            alive.sort(key=lambda each: -each.mean)  # stable: of equals the earlier
+            # Of equals a change: the function as it is, is asked for the rows of validation in any case.
+            alive.sort(key=lambda each: (-each.mean, not each.revisions))
             scores = tuple((each.words, _score(each.scores)) for each in alive)
-            left = [each for each in alive if not _is_worse(each, alive[0])]
+            left = [each for each in alive if not each.is_worse_than(alive[0])]
+            best = next((each for each in left if each.revisions), left[0])
             alive = left[: math.ceil(len(alive) / 2)] if strategy == "halving" else left
             made = Round(number + 1, answered, scores, len(alive), self.budget.spent, self.budget.used)
             logger.info("%s", made)
             rounds.append(made)
             if on_round is not None:
                 on_round(made)
-        return alive[0], rounds
+        return best, rounds
 
     def _answer(self, candidates: Sequence[Candidate], rows: Sequence[LabelledRow], kept: int) -> int:
         """Run candidates on rows and return the number of rows; 0 where the tokens were spent on the way, so none counts."""
         self.budget.reserve(kept)
-        ended = self.rollouts((candidate, row) for candidate in candidates for row in rows)
+        ended = self.rollouts((self._apart(candidate, row.key), row) for candidate in candidates for row in rows)
         if self.budget.overdrawn:  # which rollouts were left out depends on the time, and nothing else may
             logger.warning("the budget of tokens was spent within a round, which is not counted")
             return 0
@@ -440,11 +481,3 @@ def _shown(found: PromptFound, call: _Given) -> str:
 def _score(scores: Sequence[float]) -> Estimate:
     whole = all(each in (0.0, 1.0) for each in scores)
     return Estimate.share(round(sum(scores)), len(scores)) if whole else Estimate.mean(scores)
-
-
-def _is_worse(candidate: Candidate, best: Candidate) -> bool:
-    """Return whether a candidate is worse than the best one by more than chance, on the rows that both answered."""
-    if len(candidate.scores) < LEAST:
-        return False
-    differences = [one - other for one, other in zip(candidate.scores, best.scores, strict=True)]
-    return Estimate.mean(differences).high < 0
