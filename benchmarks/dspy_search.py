@@ -1,7 +1,7 @@
 """A search for examples by DSPy and by typefold: one model, three labelled tasks, the same number of rollouts.
 
     python -m benchmarks.dspy_search --dspy PYTHON [--model DIR] [--tasks team language kind] [--rows 16] [--held 64]
-                                     [--candidates 6] [--json FILE]
+                                     [--candidates 6] [--cache DIR] [--json FILE]
 
 PYTHON is that of an environment with dspy 3.4, since its dependencies and vLLM's may differ. DSPy's side is
 `BootstrapFewShotWithRandomSearch` over a `Predict`, asking `vllm serve` of the same model, on 16 threads; its rows for training and
@@ -11,7 +11,8 @@ label that most rows have is also reached by always answering it (`most frequent
 rows as those for validation, and is judged by the change that it found even where that did worse and it would leave the function
 as it was. Seconds are of the search and of the held
 rows; neither the server's start nor the loading of the engine counts. Beside them stand the CPU seconds of all processes of a side,
-client and server, since other work on the machine changes those less.
+client and server, since other work on the machine changes those less. With `--cache`, DSPy's side goes on where an earlier run was
+ended; its seconds are then those of the last run alone, and are left out.
 """
 
 # DSPy is in another environment, and says little of its types:
@@ -119,12 +120,12 @@ def by_typefold(task: Task, budget: int, candidates: int) -> Outcome:
     )
 
 
-def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
+def by_dspy(task: Task, url: str, model: str, candidates: int, cache: str | None) -> Outcome:
     """DSPy's side, in its own environment; of this file it needs this function alone."""
     dspy: Any = import_module("dspy")
     from typing import Literal
 
-    dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
+    dspy.configure_cache(enable_disk_cache=cache is not None, disk_cache_dir=cache, enable_memory_cache=False)
     lm = dspy.LM(f"openai/{model}", api_base=url, api_key="none", temperature=0, max_tokens=64, num_retries=0)
     dspy.configure(lm=lm)
     answer = dspy.OutputField()
@@ -168,6 +169,8 @@ def by_dspy(task: Task, url: str, model: str, candidates: int) -> Outcome:
     found = search.compile(Choose(), trainset=rows[: len(rows) // 2], valset=rows[len(rows) // 2 :])
     (before, _), (after, answers) = judged(Choose()), judged(found)
     seconds, spent = time.perf_counter() - began, time.process_time() - spent
+    if cache is not None:
+        seconds = spent = math.nan
     return Outcome(before, after, seconds, spent, rollouts[0], len(lm.history), failures[0], answers)
 
 
@@ -209,11 +212,10 @@ def _cpu_seconds(pid: int) -> float:
     return math.fsum(each.user + each.system for each in times)
 
 
-def asked_of_dspy(python: str, task: Task, url: str, model: str, candidates: int) -> Outcome:
-    given = json.dumps({"task": asdict(task), "url": url, "model": model, "candidates": candidates})
+def asked_of_dspy(python: str, task: Task, **given: Any) -> Outcome:
     done = subprocess.run(
         [python, __file__, "--side"],
-        input=given,
+        input=json.dumps({"task": asdict(task), **given}),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -240,8 +242,8 @@ def compared(task: Task, sides: dict[str, Outcome]) -> list[dict[str, Any]]:
                 "difference": str(Estimate.paired(pairs.count((False, True)), pairs.count((True, False)), held)),
                 "most frequent": round(most / held, 2),
                 "answers": ", ".join(f"{answer} {count}" for answer, count in Counter(side.answers).most_common()),
-                "seconds": round(side.seconds, 1),
-                "CPU seconds": round(side.cpu_seconds, 1),
+                "seconds": None if math.isnan(side.seconds) else round(side.seconds, 1),
+                "CPU seconds": None if math.isnan(side.seconds) else round(side.cpu_seconds, 1),
                 "rollouts": side.rollouts,
                 "calls": side.calls,
                 "failures": side.failures,
@@ -263,6 +265,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=6)
     parser.add_argument("--rows", type=int, help="at most so many rows to learn from")
     parser.add_argument("--held", type=int, help="at most so many held rows")
+    parser.add_argument("--cache", help="the folder of DSPy's cache")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     model = arguments.model or str(demo_model())
@@ -274,7 +277,8 @@ def main() -> None:
     with served(model) as (url, server_seconds):
         for task in chosen:
             before = server_seconds()
-            found = asked_of_dspy(arguments.dspy, task, url, model, arguments.candidates)
+            given = {"url": url, "model": model, "candidates": arguments.candidates, "cache": arguments.cache}
+            found = asked_of_dspy(arguments.dspy, task, **given)
             found = replace(found, cpu_seconds=found.cpu_seconds + server_seconds() - before)
             results[task.name] = {"dspy": found}
     with Runtime(model, max_model_len=4096) as runtime:
@@ -288,6 +292,6 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["--side"]:
         given = json.loads(sys.stdin.read())
-        print(json.dumps(asdict(by_dspy(Task(**given["task"]), given["url"], given["model"], given["candidates"]))))
+        print(json.dumps(asdict(by_dspy(**{**given, "task": Task(**given["task"])}))))
     else:
         main()
