@@ -30,30 +30,29 @@ HEAD = """# Models and their prompts
 
 <!-- Written by tests/test_model_families_page.py: change that, and run `make docs`. -->
 
-An answer is held to its type from its first token on. So that token must stand where the model would begin its answer: behind the
-header of its turn, and in no thought. typefold reads from a model's chat template and vocabulary where that is.
+An answer is held to its type from its first token on, so that token must stand where the model would begin its answer: behind the
+header of its turn, and in no thought. typefold reads that place from the model's chat template and vocabulary.
 
 | calls | what is sent |
 |---|---|
-| plain answers, `str` too | The model does not reason: the template's switch is off, and where the template has none, what stands before its answers is put behind the prompt. |
+| plain answers, `str` too | The model does not reason: the template's switch is off, or the text that stands before its answers is put behind the prompt. |
 | plain answers of a model whose template always begins a thought | The model reasons for at most `max_reasoning_tokens` tokens (512), the thought is closed, and the answer begins behind it. The value, streams and `Logged` have the answer alone. With `max_reasoning_tokens=0` the thought is closed at once. |
 | `Reasoned[T]` | The model reasons between its own marks, and the text is in `reasoning`. A model without marks is asked in words. |
 
 `chat_template_kwargs={"enable_thinking": True}` (or the switch that the template has) makes plain answers of a model reason too.
-`prompt.explain()` says which way is taken once the engine is loaded, and `Reasoned.way` which was. A prompt that is a text as it
-stands (`raw(...)`), or whose answer is begun with `assistant(...)`, is sent as it is.
+`prompt.explain()` says which way is taken once the engine is loaded, and `Reasoned.way` which was. `raw(...)` prompts, and those whose
+answer is begun with `assistant(...)`, are sent as they are.
 
 ## Six families
 
-The call is `judge("A good poem.")`, of a function that returns `Literal["keep", "drop"]` and asks with one message. STARTS marks the place
-where the constraint begins; (...) stands for what the model writes freely before that.
+The call is `judge("A good poem.")`, of a function that returns `Literal["keep", "drop"]`. The constraint begins at STARTS; (...) stands for
+the model's free text before that.
 """.replace("STARTS", STARTS)
 
 TABLE = """## What is known of others
 
-Each row is a test, on the template of the model's repository where a package carries it (`trl`, `mistral-common`), and else on one that
-writes the same control tokens in the same places. The marks are those of vLLM's own reasoning parsers; a test compares them with the
-installed version.
+Each row is a test, on the model's own template where a package carries it (`trl`, `mistral-common`), else on one that writes the same
+control tokens in the same places. A test compares the marks with the reasoning parsers of the installed vLLM.
 
 | family | template, or where it was read | a plain answer begins behind | reasoning, and then the answer |
 |---|---|---|---|
