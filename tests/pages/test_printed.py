@@ -36,6 +36,7 @@ def test_the_output_on_a_page_is_what_its_code_prints(page: str) -> None:
             exec(compile(block["code"], page, "exec"), module.__dict__)
         code = f"```python\n{block['code']}```\n"
         shown: Any = re.sub(r"\n{2,}", "\n\n", printed.getvalue()).strip("\n")
+        assert "None" not in shown.splitlines(), f"{page} shows readers nothing behind:\n{code}"
         return f"{code}\n```\n{shown}\n```\n" if shown else code
 
     with as_main(module):
