@@ -1,18 +1,19 @@
 """A search for examples by DSPy and by typefold: one model, three labelled tasks, the same number of rollouts.
 
-    python -m benchmarks.dspy_search --dspy PYTHON [--model DIR] [--tasks team language kind] [--rows 16] [--held 64]
+    python -m benchmarks.dspy_search [--dspy PYTHON | --budget 1000] [--model DIR] [--tasks team language kind] [--rows 16] [--held 64]
                                      [--candidates 6] [--cache DIR] [--json FILE]
 
-PYTHON is that of an environment with dspy 3.4, since its dependencies and vLLM's may differ. DSPy's side is
-`BootstrapFewShotWithRandomSearch` over a `Predict`, asking `vllm serve` of the same model, on 16 threads; its rows for training and
-for validation are halves, as the search of typefold parts them. DSPy goes first, and its rollouts, those on held rows too, are the
-budget of typefold. Both are judged on held rows that neither search saw, before and after; `answers` are those after, since a
-label that most rows have is also reached by always answering it (`most frequent`, the share of held rows). typefold takes the held
-rows as those for validation, and is judged by the change that it found even where that did worse and it would leave the function
-as it was. Seconds are of the search and of the held
-rows; neither the server's start nor the loading of the engine counts. Beside them stand the CPU seconds of all processes of a side,
-client and server, since other work on the machine changes those less. With `--cache`, DSPy's side goes on where an earlier run was
-ended; its seconds are then those of the last run alone, and are left out.
+PYTHON is that of an environment with dspy 3.4, since its dependencies and vLLM's may differ; without it typefold's side is alone, with
+a budget of its own. DSPy's side is `BootstrapFewShotWithRandomSearch` over a `Predict`, asking `vllm serve` of the same model, on 16
+threads; a half of its rows gives examples and the other compares. DSPy goes first, and its rollouts, those on held rows too, are the
+budget of typefold. Both are judged on held rows that neither search saw, before and after; `answers` are those after, since a label
+that most rows have is also reached by always answering it (`most frequent`, the share of held rows). typefold takes the held rows as
+those for validation, and is judged by the change that it found even where that did worse and it would leave the function as it was.
+
+Seconds are of the search and of the held rows; neither the server's start nor the loading of the engine counts. Beside them stand the
+CPU seconds of all processes of a side, client and server, since other work on the machine changes those less; where there is much of it,
+`OMP_NUM_THREADS=1` keeps threads from waiting for each other. With `--cache`, DSPy's side goes on where an earlier run was ended; its
+seconds are then those of the last run alone, and are left out.
 """
 
 # DSPy is in another environment, and says little of its types:
@@ -257,7 +258,8 @@ def main() -> None:
     from typefold import Runtime, demo_model
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dspy", required=True, help="the Python of an environment with dspy")
+    parser.add_argument("--dspy", help="the Python of an environment with dspy")
+    parser.add_argument("--budget", type=int, default=1000, help="the rollouts of typefold without --dspy")
     parser.add_argument("--model", default=None)
     parser.add_argument(
         "--tasks", nargs="+", choices=["team", "language", "kind"], default=["team", "language", "kind"]
@@ -273,18 +275,20 @@ def main() -> None:
         replace(task, train=task.train[: arguments.rows], held=task.held[: arguments.held])
         for task in tasks(arguments.tasks)
     ]
-    results: dict[str, dict[str, Outcome]] = {}
-    with served(model) as (url, server_seconds):
-        for task in chosen:
-            before = server_seconds()
-            given = {"url": url, "model": model, "candidates": arguments.candidates, "cache": arguments.cache}
-            found = asked_of_dspy(arguments.dspy, task, **given)
-            found = replace(found, cpu_seconds=found.cpu_seconds + server_seconds() - before)
-            results[task.name] = {"dspy": found}
+    results: dict[str, dict[str, Outcome]] = {task.name: {} for task in chosen}
+    if arguments.dspy is not None:
+        with served(model) as (url, server_seconds):
+            for task in chosen:
+                before = server_seconds()
+                given = {"url": url, "model": model, "candidates": arguments.candidates, "cache": arguments.cache}
+                found = asked_of_dspy(arguments.dspy, task, **given)
+                found = replace(found, cpu_seconds=found.cpu_seconds + server_seconds() - before)
+                results[task.name]["dspy"] = found
     with Runtime(model, max_model_len=4096) as runtime:
         _ = runtime.engine
         for task in chosen:
-            budget = results[task.name]["dspy"].rollouts
+            beside = results[task.name].get("dspy")
+            budget = arguments.budget if beside is None else beside.rollouts
             results[task.name]["typefold"] = by_typefold(task, budget, arguments.candidates + 3)
     show({task.name: compared(task, results[task.name]) for task in chosen}, arguments.json)
 
