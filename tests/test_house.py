@@ -167,7 +167,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 LAYERS: dict[str, list[str]] = PROJECT["tool"]["typefold"]["house"]["layers"]
 OF_THE_PACKAGE = ("typefold.compiler", "typefold.runtime", "typefold")
-LINE_BUDGET = 49_554
+LINE_BUDGET = 49_678
 """Lines of `dsl`, `compiler` and `runtime`, all counted. A feature that needs more raises it in its own commit."""
 RELATIVES_PER_100_WORDS = 0.6
 SAME_NAMES = {"__init__", "errors", "engine"}

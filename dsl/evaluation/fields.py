@@ -154,11 +154,7 @@ def _stated(path: str, expected: Any, got: Any) -> Iterator[tuple[str, Any, Any]
 
 def _report(pairs: Sequence[tuple[Any, Any]]) -> FieldReport:
     right = [got is not FAILED and is_equal(expected, got) for expected, got in pairs]
-    stated = (
-        (got.probabilities, choice_in(expected), is_right)
-        for (expected, got), is_right in zip(pairs, right, strict=True)
-        if class_of(got) is Scored
-    )
+    stated = ((got.probabilities, choice_in(expected), got.value) for expected, got in pairs if class_of(got) is Scored)
     plain = [(choice_in(expected), choice_in(got)) for expected, got in pairs]
     share = Estimate.share(sum(right), len(right))
     return FieldReport(share, _confusion(plain), _errors(plain), _overlap(plain), reliability(stated))

@@ -97,18 +97,18 @@ class Reliability:
         return "\n".join([*parts, "</svg>"])
 
 
-def reliability(rows: Iterable[tuple[Mapping[Any, float], Any, bool]]) -> Reliability | None:
+def reliability(rows: Iterable[tuple[Mapping[Any, float], Any, Any]]) -> Reliability | None:
     """Return how probabilities agree with expected values; `None` where there are no rows.
 
-    A row is the probability of each choice, the expected choice, and whether the likeliest one is right.
+    A row is the probability of each choice, the expected choice, and the answer: mostly the likeliest choice, but a written one may
+    be another.
     """
     confidences: list[float] = []
     right: list[bool] = []
     briers: list[float] = []
-    for probabilities, expected, is_right in rows:
-        top = max(probabilities.values())
-        confidences.append(top)
-        right.append(is_right)
+    for probabilities, expected, answer in rows:
+        confidences.append(probabilities.get(answer, 0.0))
+        right.append(answer == expected)
         squares = math.fsum(each * each for each in probabilities.values())
         briers.append(squares + 1 - 2 * probabilities.get(expected, 0.0))
     if not confidences:

@@ -12,11 +12,11 @@ from typefold.evaluation.reliability import reliability
 def drawn(rows: int, *, overconfident: float = 0.0) -> Reliability:
     """The calibration of a model that is right as often as it says, or less often."""
     draw = random.Random(7)
-    made: list[tuple[dict[str, float], str, bool]] = []
+    made: list[tuple[dict[str, float], str, str]] = []
     for _ in range(rows):
         confidence = draw.uniform(0.5, 1.0)
         right = draw.random() < confidence - overconfident
-        made.append(({"yes": confidence, "no": 1 - confidence}, "yes" if right else "no", right))
+        made.append(({"yes": confidence, "no": 1 - confidence}, "yes" if right else "no", "yes"))
     found = reliability(made)
     assert found is not None
     return found
@@ -27,16 +27,16 @@ def test_nothing_is_said_of_no_rows() -> None:
 
 
 def test_briers_score_is_that_of_all_choices() -> None:
-    found = reliability([({"a": 0.7, "b": 0.2, "c": 0.1}, "b", False)])
+    found = reliability([({"a": 0.7, "b": 0.2, "c": 0.1}, "b", "a")])
     assert found is not None
     assert found.brier == pytest.approx(0.7**2 + 0.8**2 + 0.1**2)
-    sure = reliability([({"a": 1.0, "b": 0.0}, "a", True)])
+    sure = reliability([({"a": 1.0, "b": 0.0}, "a", "a")])
     assert sure is not None
     assert sure.brier == pytest.approx(0.0)
 
 
 def test_the_expected_error_compares_stated_and_true_shares() -> None:
-    rows = [({"a": 0.85, "b": 0.15}, "a", True)] * 6 + [({"a": 0.85, "b": 0.15}, "b", False)] * 4
+    rows = [({"a": 0.85, "b": 0.15}, "a", "a")] * 6 + [({"a": 0.85, "b": 0.15}, "b", "a")] * 4
     found = reliability(rows)
     assert found is not None
     assert found.expected_error == pytest.approx(0.25)

@@ -206,6 +206,9 @@ def test_a_name_that_a_file_does_not_know_is_told_and_so_is_a_number_that_is_non
         path.write_text(json.dumps({**held, "temperatures": temperatures}))
         with pytest.raises(PromptUsageError, match="this is no calibration"):
             read(path)
+    path.write_text(json.dumps({**held, "biases": {"": [0.5, math.inf]}}))
+    with pytest.raises(PromptUsageError, match=r"this is no calibration .biases are finite numbers"):
+        read(path)
     path.write_text(json.dumps({**held, "temprature": 1}))
     with pytest.raises(PromptUsageError, match="temprature"):
         read(path)
