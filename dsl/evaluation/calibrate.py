@@ -8,9 +8,9 @@ temperature. A weak prior keeps all of it finite: where every row is right, and 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import mul
+from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, cast
 
 from typefold.compiler import OutputType
@@ -29,8 +29,7 @@ Choices: TypeAlias = list[tuple[Mapping[Any, float], Any]]  # the probabilities 
 
 _RANGE = (math.log(0.05), math.log(20.0))  # of a temperature's logarithm
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_MOST_STEPS = 200  # of a fit with biases; it takes ten to seventy
-_FLAT = 1e-3  # the slope, in rows, at which it ends
+_UNTIL = {"gtol": 1e-3, "ftol": 1e-12, "maxiter": 500}  # of a fit with biases: the greatest slope, in rows, at its end
 
 
 def calibrate(
@@ -55,13 +54,14 @@ def calibrate(
         function: The prompt function, of one argument.
         rows: Its arguments, one for each row; any iterable, or a column. Or `Case`s, which hold the labels too.
         expected: The right answers, in the order of the rows: `T` for `Scored[T]`, the model for `Decisions[Model]`.
-        biases: Whether to fit a bias for each choice too, which may change values.
+        biases: Whether to fit a bias for each choice too, which may change values. This takes scipy: `typefold[evaluation]`.
 
     Returns:
         The calibration: `save` it to a file, and give it or the file to `function.using(calibration=...)`.
 
     Raises:
-        PromptUsageError: The function returns no probabilities, a label is missing or no value of the type, or no row has an answer.
+        PromptUsageError: The function returns no probabilities, a label is missing or no value of the type, no row has an answer, or
+            there is no scipy for `biases`.
 
     Example:
         >>> from typefold import Runtime, Scored, ask, calibrate, prompt
@@ -94,6 +94,8 @@ def calibrate(
         raise PromptUsageError(
             f"calibrate({spec.name}): its type has no probabilities; return Scored, Decisions, or a type with Scored in it"
         )
+    if biases:
+        _scipy()  # missed before the engine is asked
     plain = cast("Callable[..., Any]", function.using(calibration=None))
     jobs = labelled_jobs(plain, rows, expected)
     found = defaultdict[str, Choices](list)
@@ -148,64 +150,30 @@ def scaling_of(choices: Sequence[tuple[Mapping[Any, float], Any]]) -> tuple[floa
     order = {choice: place for place, choice in enumerate(rows[0][0] if rows else ())}
     if not rows or any([*chances] != [*order] for chances, _ in rows):
         return temperature_of(choices), []
-    labelled = [
-        ([math.log(max(chance, LEAST)) for chance in chances.values()], order[label]) for chances, label in rows
-    ]
-    counts = Counter(label for _, label in labelled)
+    numpy, optimize = _scipy()
+    logs = numpy.log(numpy.maximum([[*chances.values()] for chances, _ in rows], LEAST))
+    labels = numpy.eye(len(order))[[order[label] for _, label in rows]]
 
-    def loss(point: Sequence[float]) -> tuple[float, list[float]]:
-        logarithm, *biases = point
-        inverse, value, slope = math.exp(-logarithm), _dot(point, point) / 2, 0.0
-        stated = [0.0] * len(biases)
-        for logs, label in labelled:
-            scores = [inverse * each + bias for each, bias in zip(logs, biases, strict=True)]
-            top = max(scores)
-            weights = [math.exp(each - top) for each in scores]
-            total = sum(weights)
-            value += math.log(total) + top - scores[label]
-            slope += logs[label] - _dot(weights, logs) / total
-            stated = [before + weight / total for before, weight in zip(stated, weights, strict=True)]
-        gaps = [bias + each - counts[place] for place, (bias, each) in enumerate(zip(biases, stated, strict=True))]
-        return value, [logarithm + inverse * slope, *gaps]
+    def loss(point: Any) -> tuple[float, Any]:
+        inverse = math.exp(-point[0])
+        scores = logs * inverse + point[1:]
+        scores -= scores.max(axis=1, keepdims=True)
+        likely = scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True))
+        gaps = numpy.exp(likely) - labels
+        slopes = numpy.append(-inverse * (gaps * logs).sum(), gaps.sum(axis=0)) + point
+        return point @ point / 2 - (labels * likely).sum(), slopes
 
-    logarithm, *biases = _lowest(loss, [0.0] * (1 + len(order)))
+    found = optimize.minimize(loss, numpy.zeros(1 + len(order)), jac=True, method="L-BFGS-B", options=_UNTIL)
+    logarithm, *biases = map(float, found.x)
     return float(f"{math.exp(logarithm):.4g}"), [round(each, 4) for each in biases]
 
 
-def _lowest(loss: Callable[[Sequence[float]], tuple[float, list[float]]], point: list[float]) -> list[float]:
-    """Return the point where a smooth function, which gives its value and slopes, is lowest: L-BFGS (Liu and Nocedal 1989)."""
-    value, slopes = loss(point)
-    past = deque[tuple[list[float], list[float], float]](maxlen=10)  # steps, the changes of slopes, and their products
-    for _ in range(_MOST_STEPS):
-        if max(map(abs, slopes)) < _FLAT:
-            break
-        way, shares = [-each for each in slopes], list[float]()
-        for step, change, product in reversed(past):
-            shares.append(_dot(step, way) / product)
-            way = _moved(way, -shares[-1], change)
-        if past:
-            _, change, product = past[-1]
-            way = [each * product / _dot(change, change) for each in way]
-        for (step, change, product), share in zip(past, reversed(shares), strict=True):
-            way = _moved(way, share - _dot(change, way) / product, step)
-        length, fall = min(1.0, 2.0 / math.hypot(*way)), _dot(slopes, way)
-        while (found := loss(_moved(point, length, way)))[0] > value + 1e-4 * length * fall:
-            length /= 2
-            if length < 1e-9:  # as low as floats tell
-                return point
-        step, change = [each * length for each in way], _moved(found[1], -1.0, slopes)
-        if (product := _dot(step, change)) > 0:
-            past.append((step, change, product))
-        point, (value, slopes) = _moved(point, 1.0, step), found
-    return point
-
-
-def _dot(one: Iterable[float], other: Iterable[float]) -> float:
-    return math.fsum(map(mul, one, other))
-
-
-def _moved(point: Iterable[float], length: float, way: Iterable[float]) -> list[float]:
-    return [each + length * part for each, part in zip(point, way, strict=True)]
+def _scipy() -> tuple[Any, Any]:
+    """Return numpy and scipy.optimize. Raises PromptUsageError where they are not installed."""
+    try:
+        return import_module("numpy"), import_module("scipy.optimize")
+    except ImportError as error:
+        raise PromptUsageError('calibrate(biases=True) needs scipy: pip install "typefold[evaluation]"') from error
 
 
 def _labelled(answer: Any, expected: Any, kind: OutputType[Any]) -> Iterable[tuple[str, Scored[Any], Any]]:

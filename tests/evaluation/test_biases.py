@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -299,3 +300,11 @@ def test_a_file_whose_biases_are_none_is_refused(biases: object, tmp_path: Path)
     path.write_text(json.dumps({**json.loads(path.read_text()), "biases": biases}))
     with pytest.raises(PromptUsageError, match=r"team\.json: this is no calibration \("):
         team.using(calibration=path)
+
+
+def test_without_scipy_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    engine = ScriptedEngine(chances=leans)
+    with Runtime(engine), pytest.raises(PromptUsageError, match=r'needs scipy: pip install "typefold\[evaluation\]"'):
+        calibrate(team, TICKETS, ["b"] * 60, biases=True)
+    assert engine.requests == []
