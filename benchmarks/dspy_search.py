@@ -296,6 +296,6 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["--side"]:
         given = json.loads(sys.stdin.read())
-        print(json.dumps(asdict(by_dspy(**{**given, "task": Task(**given["task"])}))))
+        print(json.dumps(asdict(by_dspy(Task(**given.pop("task")), **given))))
     else:
         main()
