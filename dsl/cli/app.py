@@ -16,13 +16,16 @@ from dataclasses import replace
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from typefold.cli.journal_command import journal_app
 from typefold.cli.start.commands import start_app
 from typefold.cli.surroundings import explained, journaled_runtime, pairs, runtime_of
+
+if TYPE_CHECKING:
+    from typefold.cli.run_command import InputFile
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode=None)
 
@@ -32,6 +35,16 @@ _Model = Annotated[str | None, typer.Option(help="A model's name or path. By def
 _Format = Annotated[
     Literal["jsonl", "csv", "tsv", "parquet"] | None,
     typer.Option(help="What the file is. By default its name's ending says so.", show_default=False),
+]
+_Encoding = Annotated[
+    str | None, typer.Option(help="The encoding of the input, such as cp1252. By default UTF-8.", show_default=False)
+]
+_Delimiter = Annotated[
+    str | None, typer.Option(help=r"The delimiter of the input's CSV, such as ';' or '\t'.", show_default=False)
+]
+_Rename = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN=NAME", help="The parameter that a column is for, by default that of its name."),
 ]
 _Seed = Annotated[int | None, typer.Option(help="A seed that makes sampling repeatable.")]
 _Limit = Annotated[int | None, typer.Option(min=1, help="Take at most this number of records.")]
@@ -112,13 +125,8 @@ def run_command(
     ] = "-",
     input_format: _Format = None,
     output_format: _Format = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(help="The encoding of the input, such as cp1252. By default UTF-8.", show_default=False),
-    ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(help=r"The delimiter of the input's CSV, such as ';' or '\t'.", show_default=False)
-    ] = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
     model: _Model = None,
     journal: Annotated[
         Path | None, typer.Option(help="A file that keeps every answer: run the command again to go on.")
@@ -137,10 +145,7 @@ def run_command(
         typer.Option(help="Take only records that meet this, such as 'stars < 3'; parameters have their types."),
     ] = None,
     given: _Set = None,
-    rename: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=NAME", help="The parameter that a column is for, by default that of its name."),
-    ] = None,
+    rename: _Rename = None,
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="End the job when more rows than this have failed.", show_default=False)
     ] = None,
@@ -201,6 +206,10 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON
 def evaluate_command(
     function: _Function,
     source: _Labelled,
+    input_format: _Format = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    rename: _Rename = None,
     expected: _Expected = "expected",
     metric: _Metric = None,
     limit: _Limit = None,
@@ -230,7 +239,8 @@ def evaluate_command(
     from typefold.cli.evaluate_command import opened, plot_of, prepared
 
     with explained():
-        wanted = prepared([function], source, expected, metric, limit, where, pairs(given), plots=plot is not None)
+        file = _input(source, input_format, encoding, delimiter, rename)
+        wanted = prepared([function], file, expected, metric, limit, where, pairs(given), plots=plot is not None)
         files = {"--input": [source], "--mistakes": [mistakes or ""], "--plot": [plot or ""]}
         with (
             _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet),
@@ -248,6 +258,10 @@ def compare_command(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="module:function, or file.py:function.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The other function, over the same records.")],
     source: _Labelled,
+    input_format: _Format = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    rename: _Rename = None,
     expected: _Expected = "expected",
     metric: _Metric = None,
     limit: _Limit = None,
@@ -268,7 +282,8 @@ def compare_command(
     from typefold.evaluation import Comparison
 
     with explained():
-        wanted = prepared([before, after], source, expected, metric, limit, where, pairs(given))
+        file = _input(source, input_format, encoding, delimiter, rename)
+        wanted = prepared([before, after], file, expected, metric, limit, where, pairs(given))
         with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             comparison = Comparison(*wanted.run())
         typer.echo(comparison.to_json() if as_json else comparison)
@@ -283,6 +298,10 @@ def optimize_command(
         str | None,
         typer.Option(help="Labelled records to judge by. By default a third of the input.", show_default=False),
     ] = None,
+    input_format: _Format = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    rename: _Rename = None,
     expected: _Expected = "expected",
     metric: _Metric = None,
     limit: _Limit = None,
@@ -316,7 +335,12 @@ def optimize_command(
     from typefold.cli.optimize_command import PreparedSearch
 
     with explained():
-        wanted = PreparedSearch(function, source, validation, expected, metric=metric, limit=limit, given=pairs(given))
+        file, *held = (
+            _input(path, input_format, encoding, delimiter, rename) for path in (source, validation) if path is not None
+        )
+        wanted = PreparedSearch(
+            function, file, held[0] if held else None, expected, metric=metric, limit=limit, given=pairs(given)
+        )
         files = {"--input": [source], "--validation": [validation or ""], "--output": [output]}
         with _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             found = wanted.run(
@@ -333,6 +357,19 @@ def optimize_command(
         typer.echo(found)
     if not found.prompts.prompts:
         raise typer.Exit(1)
+
+
+def _input(
+    path: str,
+    kind: Literal["jsonl", "csv", "tsv", "parquet"] | None,
+    encoding: str | None,
+    delimiter: str | None,
+    rename: list[str] | None,
+) -> InputFile:
+    from typefold.cli.input_records import form_of
+    from typefold.cli.run_command import InputFile
+
+    return InputFile(path, form_of(path, kind, encoding, delimiter), pairs(rename))
 
 
 @contextmanager
@@ -361,6 +398,10 @@ def _labelled_run(
 def forecast_command(
     function: _Function,
     source: Annotated[str, typer.Option("--input", "-i", help="A .jsonl, .csv or .parquet file, or - for JSON lines.")],
+    input_format: _Format = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    rename: _Rename = None,
     sample: Annotated[
         int | None,
         typer.Option(
@@ -391,7 +432,8 @@ def forecast_command(
     from typefold.evaluation.forecasting import forecast_of
 
     with explained():
-        work = work_of(function, source, pairs(given), limit, column)
+        file = _input(source, input_format, encoding, delimiter, rename)
+        work = work_of(function, file, pairs(given), limit, column)
         with _labelled_run({"--input": [source]}, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             found = forecast_of(work, {"sample": sample, "max_tokens": max_tokens or ()})
         typer.echo(found.to_json() if as_json else found)

@@ -15,9 +15,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic_core import to_jsonable_python
 
-from typefold.cli.input_records import open_source
 from typefold.cli.output import open_output
-from typefold.cli.run_command import Condition
+from typefold.cli.run_command import Condition, InputFile, check_columns
 from typefold.cli.target import CommandError, load
 from typefold.compiler.guards import is_dict
 from typefold.evaluation.grading import Job, check_metric, checked_jobs, graded, read_labels, reported
@@ -60,7 +59,7 @@ class Evaluation:
 
 def prepared(
     functions: Sequence[str],
-    path: str,
+    file: InputFile,
     expected: str,
     metric: str | None,
     limit: int | None,
@@ -75,8 +74,12 @@ def prepared(
         _check_plot(targets[0])
     judge = None if metric is None else load(metric)
     check_metric(None if judge is None else judge.function)
-    source = open_source(path)
-    inputs = [Inputs(target, given, texts=source.texts) for target in targets]
+    source = file.open()
+    inputs = [Inputs(target, given, texts=source.texts, renamed=file.renamed) for target in targets]
+    left_out = {expected, expected.partition(".")[0]}  # columns of labels are none of the functions'
+    if source.columns is not None:
+        for target, reader in zip(targets, inputs, strict=True):
+            check_columns(target, reader, [column for column in source.columns if column not in left_out])
     known = None if source.columns is None else [*source.columns, *(each.name for each in targets[0].parameters)]
     holds = None if where is None else Condition(where, known)
     places: list[str] = []
@@ -98,7 +101,6 @@ def prepared(
         holds.check_used()
     if records and all(cell is None for cell in cells):
         raise CommandError(f"--expected: no record has {expected}; the first has {', '.join(records[0]) or 'nothing'}")
-    left_out = {expected, expected.partition(".")[0]}  # columns of labels are none of the functions'
     shown = [{name: value for name, value in record.items() if name not in left_out} for record in records]
     jobs: list[Job] = []
     for target, reader in zip(targets, inputs, strict=True):

@@ -12,9 +12,8 @@ from typing import Any
 
 from returns.result import Result
 
-from typefold.cli.input_records import open_source
 from typefold.cli.output_records import json_line
-from typefold.cli.run_command import check_columns
+from typefold.cli.run_command import InputFile, check_columns
 from typefold.cli.target import CommandError, load
 from typefold.evaluation.forecasting import Work
 from typefold.execution.call import Call
@@ -26,11 +25,11 @@ from typefold.tables.arrow import plain_form
 from typefold.tables.columns import Unfit
 
 
-def work_of(function: str, path: str, given: Mapping[str, str], limit: int | None, column: str) -> Work:
+def work_of(function: str, file: InputFile, given: Mapping[str, str], limit: int | None, column: str) -> Work:
     """Return a function and the records of a file, to be asked as `typefold run` asks them."""
     target = load(function)
-    source = open_source(path)
-    inputs = Inputs(target, given, texts=source.texts)
+    source = file.open()
+    inputs = Inputs(target, given, texts=source.texts, renamed=file.renamed)
     if source.columns is not None:
         check_columns(target, inputs, source.columns)
     rows: list[Fitting | Unfit] = []

@@ -9,6 +9,7 @@ import typer
 
 from typefold.cli.evaluate_command import Evaluation, prepared
 from typefold.cli.output import open_output
+from typefold.cli.run_command import InputFile
 from typefold.cli.target import CommandError
 from typefold.errors import PromptUsageError
 from typefold.optimization.labelled_rows import LabelledRow
@@ -24,22 +25,22 @@ class PreparedSearch:
     def __init__(
         self,
         function: str,
-        path: str,
-        validation: str | None,
+        file: InputFile,
+        validation: InputFile | None,
         expected: str,
         *,
         metric: str | None,
         limit: int | None,
         given: Mapping[str, str],
     ) -> None:
-        train = prepared([function], path, expected, metric, limit, None, given)
+        train = prepared([function], file, expected, metric, limit, None, given)
         [self._target] = train.targets
         self._metric = train.metric
-        self._train = _rows(train, path)
+        self._train = _rows(train, file.path)
         self._validation: list[LabelledRow] | None = None
         if validation is not None:
             held = prepared([function], validation, expected, None, limit, None, given)
-            self._validation = _rows(held, validation)
+            self._validation = _rows(held, validation.path)
 
     def run(self, output: str, *, quiet: bool, **options: Any) -> Optimization[Any]:
         """Search, write what is found, and return the outcome. Raises CommandError where the records or options can't work."""

@@ -18,7 +18,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from jinja2 import nodes
 from jinja2.environment import TemplateExpression
@@ -117,6 +117,17 @@ class JobFiles:
     def open(self) -> Source:
         """Open the input, from its first record on."""
         return open_failures(self.source, self.form) if self.again else open_source(self.source, self.form)
+
+
+class InputFile(NamedTuple):
+    """A file of records, the form that it is read in, and the parameters that columns of other names are for."""
+
+    path: str
+    form: Form
+    renamed: Mapping[str, str]
+
+    def open(self) -> Source:
+        return open_source(self.path, self.form)
 
 
 @contextmanager
@@ -384,11 +395,13 @@ def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> Non
     except BadRecord as error:
         raise CommandError(f"--rename: {error} {has}") from None
     if near := inputs.almost(names):
+        missing = [name for name in inputs.missing(names) if name not in near.values()]
         column, name = next(iter(near.items()))
         options = " ".join(f"--rename {shlex.quote(f'{column}={name}')}" for column, name in near.items())
         raise CommandError(
             f"{target.name}: the column {column!r} is not {name!r}; rename it, or give one value for all rows with --set "
             f"{name}=...; where it is meant: {options}"
+            + (f"; it needs {', '.join(missing)} too {has}" if missing else "")
         )
     if missing := inputs.missing(names):
         other = next((each for each in ";\t|," if len(columns) == 1 and each in columns[0]), None)

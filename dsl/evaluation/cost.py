@@ -26,7 +26,7 @@ class Misfit:
     Attributes:
         row: Its index among the rows, from 0.
         error: The name of the error that it would end with: `PromptTooLong`, `BadInput`, ...
-        reason: The error's text.
+        reason: The error's text, without function and row.
     """
 
     row: int

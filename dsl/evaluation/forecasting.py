@@ -338,7 +338,9 @@ class _Count:
 
 
 def _misfit(index: int, error: Exception) -> Misfit:
-    return Misfit(index, type(error).__name__, first_line(error))
+    reason = error.reason.partition("\n")[0] if isinstance(error, BadInput) else first_line(error)
+    place = f"{error.where}: " if isinstance(error, PromptError) else ""
+    return Misfit(index, type(error).__name__, reason.removeprefix(place))
 
 
 def _counted(work: Work, counter: TokenCounter) -> _Count:

@@ -94,6 +94,22 @@ def test_labels_inside_of_an_object_and_a_part_of_the_file(program: str) -> None
     assert figures("evaluate", f"{program}:sort", "-i", "rows.jsonl", "-e", "kind", "--limit", "1")["rows"] == 1
 
 
+def test_a_file_that_is_read_in_another_way_has_labels_too(program: str) -> None:
+    lines = ["Nummer;Mail;kind", *(f"{row['id']};caf\xe9 {row['mail']};{row['kind']}" for row in ROWS)]
+    Path("rows.txt").write_bytes("\r\n".join(lines).encode("cp1252"))
+    way = ["-i", "rows.txt", "-e", "kind", "--input-format", "csv", "--delimiter", ";", "--encoding", "cp1252"]
+    named = [*way, "--rename", "Mail=mail"]
+    found = figures("evaluate", f"{program}:sort", *named)
+    assert (found["rows"], found["accuracy"]["value"]) == (3, pytest.approx(2 / 3))
+    compared = figures("compare", f"{program}:sort", f"{program}:by_rule", *named)
+    assert (compared["before"]["rows"], compared["after"]["rows"]) == (3, 3)
+    for command in (["evaluate", f"{program}:sort"], ["compare", f"{program}:sort", f"{program}:by_rule"]):
+        refused = called(*command, *way)
+        assert (refused.exit_code, "where it is meant: --rename Mail=mail" in refused.stderr) == (2, True)
+        refused = called(*command, *way, "--rename", "Post=mail")
+        assert (refused.exit_code, "--rename: the input has no column Post" in refused.stderr) == (2, True)
+
+
 def test_csv_and_parquet_have_labels_too(program: str) -> None:
     flat = [{name: str(row[name]) for name in ("mail", "kind")} for row in ROWS]
     with open("rows.csv", "w", encoding="utf-8", newline="") as file:

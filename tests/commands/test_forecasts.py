@@ -25,6 +25,15 @@ def test_figures_are_printed_as_a_table_or_as_json(folder: Path, command: Comman
     assert figures["prompt_tokens"]["low"] == figures["prompt_tokens"]["high"]
 
 
+def test_a_file_that_is_read_in_another_way(folder: Path, command: Command) -> None:
+    (folder / "in.csv").write_bytes("Text;Preis\r\nschön;12,50\r\nnaja;3\r\n".encode("cp1252"))
+    way = ["-i", "in.csv", "--delimiter", ";", "--encoding", "cp1252", "--sample", "0"]
+    done = command("forecast", "tickets:classify", *way, "--rename", "Text=text")
+    assert (done.exit_code, "2 rows, none asked" in done.stdout) == (0, True), done.stderr
+    refused = command("forecast", "tickets:classify", *way)
+    assert (refused.exit_code, "--rename Text=text" in refused.stderr) == (2, True)
+
+
 def test_the_run_afterwards_does_not_pay_for_the_sample(folder: Path, command: Command) -> None:
     name = written(folder, 200)
     module = (folder / "tickets.py").read_text(encoding="utf-8")

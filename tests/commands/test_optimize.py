@@ -70,6 +70,8 @@ def test_a_search_writes_what_it_found_and_reports_on_records_it_did_not_see(sor
     [
         (["--budget", "30"], "budget=30 is too small"),
         (["--validation", "train.jsonl"], "are one file"),
+        (["--validation", "copy.jsonl", "--input-format", "csv"], "which the input has no column for"),
+        (["--encoding", "klingon"], "--encoding klingon: there is no such encoding"),
         (["--validation", "copy.jsonl"], "of validation are in train too"),
         (["--expected", "label"], "no record has label; the first has mail, kind"),
         (["--max-examples", "0"], "there is nothing to change"),
