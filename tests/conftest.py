@@ -29,6 +29,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out = [item for item in items if item.get_closest_marker(marker) is not None]
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if item.get_closest_marker(marker) is None]
+    if addressed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(
+            f"the name of a test has an address in it, which differs between processes: {addressed[0]}"
+        )
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_shared(item)))

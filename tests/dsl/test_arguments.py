@@ -149,7 +149,7 @@ def unfit(hint: Any, value: Any) -> str | None:
     return Parameters(of).unfit({"given": value})
 
 
-@pytest.mark.parametrize(("hint", "fitting"), FITTING, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(("hint", "fitting"), FITTING, ids=lambda each: re.sub(r" at 0x.*", "", str(each))[:40])
 def test_what_a_type_checker_takes_is_taken(hint: Any, fitting: list[Any]) -> None:
     assert [unfit(hint, value) for value in fitting] == [None] * len(fitting)
 
