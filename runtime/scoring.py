@@ -215,7 +215,6 @@ def _sampling(logprobs: int, forced: tuple[int, ...]) -> Mapping[str, Any]:
     return FixedParameters({**_UNIFORM, "logprobs": logprobs, "max_tokens": len(forced) + 1, **bias})
 
 
-@lru_cache(maxsize=4096)
 def _led(texts: tuple[bytes, ...], members: tuple[int, ...], written: bytes, ends: bool) -> tuple[int, ...]:
     """Return the texts, by number, that begin with these bytes, or are these."""
     return tuple(each for each in members if (texts[each] == written if ends else texts[each].startswith(written)))
@@ -223,7 +222,7 @@ def _led(texts: tuple[bytes, ...], members: tuple[int, ...], written: bytes, end
 
 @lru_cache(maxsize=1024)
 def _led_by(texts: tuple[bytes, ...], members: tuple[int, ...], written: bytes) -> dict[bytes, tuple[int, ...]]:
-    """Return where it is remembered which texts, by number, a token leads to behind what is written, by its bytes."""
+    """Return the memo of the texts, by number, that a token leads to behind what is written, by the token's bytes."""
     return {}
 
 

@@ -25,6 +25,7 @@ from typefold.cli.start.commands import start_app
 from typefold.cli.surroundings import explained, journaled_runtime, pairs, runtime_of
 
 if TYPE_CHECKING:
+    from typefold.cli.input_records import Kind
     from typefold.cli.run_command import InputFile
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode=None)
@@ -335,12 +336,10 @@ def optimize_command(
     from typefold.cli.optimize_command import PreparedSearch
 
     with explained():
-        file, *held = (
-            _input(path, input_format, encoding, delimiter, rename) for path in (source, validation) if path is not None
-        )
-        wanted = PreparedSearch(
-            function, file, held[0] if held else None, expected, metric=metric, limit=limit, given=pairs(given)
-        )
+        way = input_format, encoding, delimiter, rename
+        held = None if validation is None else _input(validation, *way)
+        file = _input(source, *way)
+        wanted = PreparedSearch(function, file, held, expected, metric=metric, limit=limit, given=pairs(given))
         files = {"--input": [source], "--validation": [validation or ""], "--output": [output]}
         with _labelled_run(files, model=model, journal=journal, seed=seed, engine=engine, quiet=quiet):
             found = wanted.run(
@@ -361,7 +360,7 @@ def optimize_command(
 
 def _input(
     path: str,
-    kind: Literal["jsonl", "csv", "tsv", "parquet"] | None,
+    kind: Kind | None,
     encoding: str | None,
     delimiter: str | None,
     rename: list[str] | None,

@@ -394,16 +394,17 @@ def check_columns(target: Target, inputs: Inputs, columns: Sequence[str]) -> Non
         names = inputs.named(columns)
     except BadRecord as error:
         raise CommandError(f"--rename: {error} {has}") from None
+    missing = inputs.missing(names)
     if near := inputs.almost(names):
-        missing = [name for name in inputs.missing(names) if name not in near.values()]
+        others = [name for name in missing if name not in near.values()]
         column, name = next(iter(near.items()))
         options = " ".join(f"--rename {shlex.quote(f'{column}={name}')}" for column, name in near.items())
         raise CommandError(
             f"{target.name}: the column {column!r} is not {name!r}; rename it, or give one value for all rows with --set "
             f"{name}=...; where it is meant: {options}"
-            + (f"; it needs {', '.join(missing)} too {has}" if missing else "")
+            + (f"; it needs {', '.join(others)} too {has}" if others else "")
         )
-    if missing := inputs.missing(names):
+    if missing:
         other = next((each for each in ";\t|," if len(columns) == 1 and each in columns[0]), None)
         raise CommandError(
             f"{target.name} needs {', '.join(missing)}, which the input has no column for {has}; name the column that is meant "

@@ -144,19 +144,22 @@ class Calibration:
             PromptUsageError: There is no such file, or it is no calibration of this version.
         """
         how = "calibrate(function, rows).save(path) writes one"
+
+        def none(reason: str) -> PromptUsageError:
+            return PromptUsageError(f"{path!s}: this is no calibration ({reason}); {how}")
+
         try:
             data = saved_object(path, "calibration", _VERSION, kind="calibration", how=how)
             made = _reader().validate_python(data)
         except OSError as error:
-            raise PromptUsageError(f"{path!s}: this is no calibration ({first_line(error)}); {how}") from error
+            raise none(first_line(error)) from error
         except ValidationError as error:
             [first, *_] = error.errors()
-            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise PromptUsageError(f"{path!s}: this is no calibration ({reason}); {how}") from error
+            raise none(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
         if not all(map(is_temperature, made.temperatures.values())) or made.rows < 0:
-            raise PromptUsageError(f"{path!s}: this is no calibration (a temperature is a number above 0); {how}")
+            raise none("a temperature is a number above 0")
         if not all(len(biases) > 1 and all(map(math.isfinite, biases)) for biases in made.biases.values()):
-            raise PromptUsageError(f"{path!s}: this is no calibration (biases are finite numbers, one a choice); {how}")
+            raise none("biases are finite numbers, one a choice")
         return made
 
 

@@ -135,6 +135,13 @@ class Estimate(float):
         return float.__format__(self, form) if form else str(self)
 
 
+def mean_score(scores: Sequence[float]) -> Estimate:
+    """Return the mean of scores, with the interval that fits them: of a share where each is right or wrong."""
+    if all(score in (0.0, 1.0) for score in scores):
+        return Estimate.share(sum(score == 1.0 for score in scores), len(scores))
+    return Estimate.mean(scores)
+
+
 def difference(before: Sequence[float], after: Sequence[float]) -> Estimate:
     """Return the mean of the differences of scores of the same rows, with the interval that fits them."""
     changes = [new - old for old, new in zip(before, after, strict=True)]

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from typefold.compiler.contained import first_line
 from typefold.compiler.guards import class_of
 from typefold.evaluation.fields import FAILED, FieldReport, reports_by_path
-from typefold.evaluation.intervals import Estimate
+from typefold.evaluation.intervals import Estimate, mean_score
 from typefold.evaluation.reliability import Reliability
 from typefold.evaluation.tables import Shown, Table, figures_as_json, text_of
 from typefold.response_types import Decisions, Logged, Reasoned, Scored
@@ -88,9 +88,7 @@ class Report(Shown, Generic[T]):
     @cached_property
     def score(self) -> Estimate:
         """The mean of the metric's scores; of exact answers the share of them."""
-        if all(row.score in (0.0, 1.0) for row in self.rows):
-            return Estimate.share(sum(row.score == 1.0 for row in self.rows), len(self.rows))
-        return Estimate.mean([row.score for row in self.rows])
+        return mean_score([row.score for row in self.rows])
 
     @cached_property
     def fields(self) -> Mapping[str, FieldReport]:

@@ -22,7 +22,7 @@ from typefold.compiler.contained import first_line
 from typefold.errors import PromptUsageError
 from typefold.evaluation.fields import is_equal
 from typefold.evaluation.grading import Job, Metric, graded, unwrapped
-from typefold.evaluation.intervals import Estimate, difference
+from typefold.evaluation.intervals import Estimate, difference, mean_score
 from typefold.evaluation.report import EvaluatedRow, MetricFailed
 from typefold.evaluation.tables import text_of
 from typefold.execution.call import Call
@@ -450,7 +450,7 @@ class Search:
             answered += len(further)
             # Of equals a change: the function as it is, is asked for the rows of validation in any case.
             alive.sort(key=lambda each: (-each.mean, not each.revisions))
-            scores = tuple((each.words, _score(each.scores)) for each in alive)
+            scores = tuple((each.words, mean_score(each.scores)) for each in alive)
             left = [each for each in alive if not each.is_worse_than(alive[0])]
             best = next((each for each in left if each.revisions), left[0])
             alive = left[: math.ceil(len(alive) / 2)] if strategy == "halving" else left
@@ -476,8 +476,3 @@ class Search:
 def _shown(found: PromptFound, call: _Given) -> str:
     arguments = list(found.definition.bind(*call).items())[found.bound :]
     return ", ".join(f"{name}={text_of(each)}" for name, each in arguments)
-
-
-def _score(scores: Sequence[float]) -> Estimate:
-    whole = all(each in (0.0, 1.0) for each in scores)
-    return Estimate.share(round(sum(scores)), len(scores)) if whole else Estimate.mean(scores)

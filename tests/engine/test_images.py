@@ -8,20 +8,16 @@ import pytest
 
 from typefold import Refused, Runtime, user
 from typefold.compiler import Image
+from typefold.runtime.engines.vllm.compat import installed_version
 
 from .elsewhere import OWN_PROCESS, facts_of
 
 pytestmark = pytest.mark.engine
 
 
-def vllm_minor() -> int:
-    vllm = pytest.importorskip("vllm")
-    return int(str(vllm.__version__).split(".")[1])
-
-
 @OWN_PROCESS
 def test_a_model_sees_the_images_that_stand_in_its_messages(model: str, tmp_path: Path) -> None:
-    if vllm_minor() < 30:
+    if int(installed_version().split(".")[1]) < 30:
         pytest.skip("an older vLLM fails in its own code for images, with a model as tiny as this one on a CPU")
     facts = facts_of("seen.py", model, tmp_path)
     red, blue, file = facts["bare"]

@@ -8,18 +8,17 @@ import pickle
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator
 
+from tests.evaluation.teams import Line, Team, Ticket, decide, lines, team
 from typefold import (
     Calibration,
-    Decisions,
     PromptUsageError,
     Reasoned,
     Runtime,
@@ -137,35 +136,6 @@ def test_rows_that_differ_in_their_choices_have_a_temperature_alone() -> None:
     assert scaling_of(rows) == (temperature_of(rows), [])
 
 
-Team = Literal["billing", "support", "sales"]
-
-
-@dataclass
-class Ticket:
-    team: Scored[Team]
-    urgent: bool
-
-
-class Line(BaseModel):
-    team: Scored[Team]
-    note: str = ""
-
-
-@prompt
-def team(ticket: str) -> Scored[Team]:
-    return ask(ticket)
-
-
-@prompt
-def decide(ticket: str) -> Decisions[Ticket]:
-    return ask(ticket)
-
-
-@prompt
-def read(ticket: str) -> list[Line]:
-    return ask(ticket)
-
-
 @prompt
 def judge(ticket: str) -> Reasoned[Scored[Team]]:
     return ask(ticket)
@@ -233,9 +203,9 @@ def test_each_field_of_decisions_has_biases_of_its_own() -> None:
 def test_a_part_of_an_object_stays_as_it_was_written() -> None:
     right = [[Line(team=Scored.of("sales"), note="x")]] * 40
     with Runtime(ScriptedEngine(answers=lambda request: '[{"team": "support"}, {"team": "support", "note": "late"}]')):
-        found = calibrate(read, TICKETS[:40], right, biases=True)
-        [first, _] = read.using(calibration=found)("x")
-        report = evaluate(read.using(calibration=found), ["x"], [[Line(team=Scored.of("sales"))]])
+        found = calibrate(lines, TICKETS[:40], right, biases=True)
+        [first, _] = lines.using(calibration=found)("x")
+        report = evaluate(lines.using(calibration=found), ["x"], [[Line(team=Scored.of("sales"))]])
     assert list(found.biases) == ["[].team"]
     assert first.team.value == "support"
     assert max(first.team.probabilities, key=first.team.probabilities.__getitem__) == "sales"

@@ -7,16 +7,14 @@ import math
 import random
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel
 
+from tests.evaluation.teams import Line, Team, Ticket, decide, lines, team
 from typefold import (
     Calibration,
-    Decisions,
     PromptUsageError,
     Reasoned,
     Runtime,
@@ -33,7 +31,6 @@ from typefold.evaluation.reliability import reliability
 from typefold.runtime import Request
 from typefold.runtime.engines.scripted import ScriptedEngine
 
-Team = Literal["billing", "support", "sales"]
 TEAMS: tuple[Team, ...] = ("billing", "support", "sales")
 
 
@@ -85,32 +82,6 @@ def test_a_temperature_keeps_the_order_and_the_sum() -> None:
         assert math.fsum(bent.values()) == pytest.approx(1)
         assert max(bent, key=bent.__getitem__) == max(chances, key=chances.__getitem__)
     assert tempered({"a": 0.0, "b": 1.0}, 2.0)["a"] > 0
-
-
-@dataclass
-class Ticket:
-    team: Scored[Team]
-    urgent: bool
-
-
-class Line(BaseModel):
-    team: Scored[Team]
-    note: str = ""
-
-
-@prompt
-def team(ticket: str) -> Scored[Team]:
-    return ask(ticket)
-
-
-@prompt
-def decide(ticket: str) -> Decisions[Ticket]:
-    return ask(ticket)
-
-
-@prompt
-def lines(ticket: str) -> list[Line]:
-    return ask(ticket)
 
 
 @prompt

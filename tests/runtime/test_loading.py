@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from typefold.runtime.engines.vllm.compat import UnsupportedEngine, check_release, dialect_of
+from typefold.runtime.engines.vllm.compat import UnsupportedEngine, check_release, dialect_of, warn_of_early_ends
 from typefold.runtime.engines.vllm.loading import loading_of
 
 
@@ -150,9 +150,12 @@ def test_an_xgrammar_that_ends_texts_early_is_told(
 ) -> None:
     monkeypatch.setattr(metadata, "version", {"xgrammar": "0.2.8"}.__getitem__)
     assert dialect_of("xgrammar", None) == "ebnf"
+    warn_of_early_ends("xgrammar")
     assert not caplog.records
     monkeypatch.setattr(metadata, "version", {"xgrammar": "0.2.9"}.__getitem__)
     assert dialect_of("guidance", None) == "lark"
+    warn_of_early_ends("guidance")
     assert not caplog.records
     assert dialect_of("xgrammar", None) == "ebnf"
+    warn_of_early_ends("xgrammar")
     assert "0.2.9 an answer that is bare text may end" in caplog.text

@@ -69,15 +69,18 @@ def dialect_of(backend: str, engine_core: Any) -> Dialect:
                 f"this LLM's structured-output backend is 'auto' and an earlier request has settled it on "
                 f'{type(latched).__name__}; build it with structured_outputs_config={{"backend": "xgrammar"}}'
             )
-    if backend != "guidance":
-        with suppress(metadata.PackageNotFoundError):
-            if metadata.version("xgrammar") == _ENDS_EARLY:
-                logger.warning(
-                    "with xgrammar %s an answer that is bare text may end a few characters before its least length, and then fails "
-                    "its check; pip install another one",
-                    _ENDS_EARLY,
-                )
     return _DIALECTS[backend]
+
+
+def warn_of_early_ends(backend: str) -> None:
+    """Log a warning where the release of xgrammar is one that lets bare text end too early."""
+    with suppress(metadata.PackageNotFoundError):
+        if backend != "guidance" and metadata.version("xgrammar") == _ENDS_EARLY:
+            logger.warning(
+                "with xgrammar %s an answer that is bare text may end a few characters before its least length, and then fails "
+                "its check; pip install another one",
+                _ENDS_EARLY,
+            )
 
 
 def installed_version() -> str:

@@ -72,9 +72,7 @@ class VllmEngine:
         self._inside = getattr(self._engine.engine_core, "engine_core", None) is not None
         self._written: list[bytes] | None = None
         self._keys: set[str] = set()
-        self._texts_of: dict[
-            str, Mapping[int, str]
-        ] = {}  # of requests that vLLM does not decode: those of their tokens
+        self._texts_of: dict[str, Mapping[int, str]] = {}  # of the tokens of requests that vLLM does not decode
         self._streamed: dict[str, Any] = {}  # the answer so far of each streamed request, or None
         self._deltas: list[Delta] = []
         self._texts: dict[str, tuple[int, ...]] = {}  # of begun answers
@@ -94,6 +92,7 @@ class VllmEngine:
         self._splits_prompts = bool(config.scheduler_config.enable_chunked_prefill)
         backend = str(config.structured_outputs_config.backend)
         dialect = compat.dialect_of(backend, self._engine.engine_core)
+        compat.warn_of_early_ends(backend)
         defaults = llm.get_default_sampling_params()
         assert isinstance(defaults, SamplingParams)
         own_defaults: dict[str, Any] = llm.default_sampling_params or {}
